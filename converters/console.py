@@ -1,0 +1,51 @@
+"""What the three command lines share: sentences instead of tracebacks, and exit code 1."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from converters.errors import InputError
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn what a user can cause into one sentence on standard error and exit code 1."""
+    try:
+        yield
+    except InputError as error:
+        _stop(str(error))
+    except KeyboardInterrupt:
+        _stop("interrupted; nothing half-written was left behind, run the same command again")
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _stop(f"{where}{error.strerror or error}")
+
+
+def _stop(sentence: str) -> None:
+    click.echo(f"error: {sentence}", err=True)
+    sys.exit(1)
+
+
+class Group(click.Group):
+    """A click group whose commands end in a sentence, and whose wrong flags and names exit with 1, too."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command under :func:`sentences`."""
+        with sentences():
+            return super().invoke(ctx)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run with click's own errors as one sentence and exit code 1."""
+        try:
+            kwargs["standalone_mode"] = False
+            code = super().main(*args, **kwargs)
+        except click.UsageError as error:
+            _stop(f"{error.format_message()} (see {error.ctx.command_path if error.ctx else ''} --help)")
+        except click.ClickException as error:
+            _stop(error.format_message())
+        except click.Abort:
+            _stop("interrupted; nothing half-written was left behind, run the same command again")
+        sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,71 @@
+"""An example and its JSONL row: one JSON object a line, every column but ``messages`` a text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from converters import tasks
+from converters.records import Message, Record
+from converters.untrusted import clean
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One message of a row."""
+
+    role: str
+    content: str
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One example. The last message is the target; ``meta`` is a JSON text with what scoring needs beyond it."""
+
+    id: str
+    group: str
+    task: str
+    source: str
+    messages: list[Turn]
+    meta: str = "{}"
+
+    @property
+    def target(self) -> str:
+        """The text that the model should write."""
+        return self.messages[-1].content
+
+    @property
+    def prompt(self) -> list[dict[str, str]]:
+        """The messages that the model is given."""
+        return [{"role": turn.role, "content": turn.content} for turn in self.messages[:-1]]
+
+    @property
+    def gold(self) -> Any:
+        """The target as its task reads it; it is stored nowhere else."""
+        return tasks.get(self.task).parse(self.target)
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """``meta``, decoded."""
+        return dict(msgspec.json.decode(self.meta))
+
+
+class Rejected(Exception):
+    """A raw row that cannot become an example; the text is the reason that gets counted."""
+
+
+def example(record: Record, task_name: str, source: str) -> Row:
+    """Render ``record`` for a task; raise :class:`Rejected` when its answer would not survive render and parse."""
+    task = tasks.get(task_name)
+    safe = clean(record)
+    answer = task.answer(safe)
+    target = task.render(answer)
+    if task.parse(target) != answer:
+        raise Rejected("answer cannot be written and read back")
+    turns = (*task.history(safe), Message("user", task.prompt(safe)), Message("assistant", target))
+    return Row(
+        id=f"{source}:{task_name}:{safe.id}",
+        group=safe.group,
+        task=task_name,
+        source=source,
+        messages=[Turn(turn.role, turn.content) for turn in turns],
+        meta=msgspec.json.encode(task.meta(safe)).decode(),
+    )

@@ -1,0 +1,98 @@
+"""JSONL in and out: errors name file and line, and nothing half-written ever has the final name."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+
+from converters.errors import InputError
+from converters.examples import Row
+
+T = TypeVar("T")
+
+
+def sha256(path: Path) -> str:
+    """Return the hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary neighbour of ``path`` for writing; it takes the name only when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+
+
+def write_lines(path: Path, values: Iterable[Any]) -> int:
+    """Write one JSON value a line and return how many there were."""
+    encode, count = msgspec.json.Encoder().encode, 0
+    with replacing(path) as file:
+        for count, value in enumerate(values, 1):  # noqa: B007 - count is the result
+            file.write(encode(value) + b"\n")
+    return count
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write one indented JSON document."""
+    with replacing(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield ``(line number, line)`` of the lines that are not blank; a byte order mark is passed over."""
+    if not path.is_file():
+        raise InputError(f"{path}: found {'a folder' if path.is_dir() else 'nothing'}, expected a JSONL file")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if text.strip():
+                yield number, text
+
+
+def read(path: Path, kind: type[T]) -> list[T]:
+    """Read a whole file of ``kind``; the first wrong line, or an empty file, is an :class:`InputError`."""
+    found = [decode(line, kind, f"{path}:{number}") for number, line in numbered(path)]
+    if not found:
+        raise InputError(f"{path}: found an empty file, expected one JSON object a line")
+    return found
+
+
+def decode(line: bytes, kind: type[T], where: str) -> T:
+    """Decode one JSON value; what is wrong with it is an :class:`InputError` that starts with ``where``."""
+    try:
+        return msgspec.json.decode(line, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{where}: found {line[:60]!r}, expected {expected(kind)}: {error}") from error
+
+
+def expected(kind: Any) -> str:
+    """Name the JSON that ``kind`` stands for."""
+    fields = ", ".join(getattr(kind, "__struct_fields__", ()))
+    return f"a JSON object with {fields}" if fields else "JSON"
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read a file of our format; a row without messages or with a repeated id is an :class:`InputError`."""
+    rows = read(path, Row)
+    seen: set[str] = set()
+    for row in rows:
+        if len(row.messages) < 2 or row.messages[-1].role != "assistant":
+            raise InputError(f"{path}: row {row.id!r} does not end in an assistant message")
+        if row.id in seen:
+            raise InputError(f"{path}: id {row.id!r} is found twice, expected every id once")
+        seen.add(row.id)
+    return rows

@@ -1,0 +1,72 @@
+"""What a source yields: plain frozen records, one class per kind of supervision.
+
+Every record carries ``id`` (unique within its source, stable across rebuilds) and ``group`` (the product, ``asin:B0...``
+where the ASIN is known): splits, leakage checks and confidence intervals work on groups.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One labelled piece of product text, such as ``Text("Title", "Acme kettle, 1.5 L")``."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation; ``role`` is ``system``, ``user`` or ``assistant``."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A product and its category path, broadest node first; ``taxonomy`` names the release the path is from."""
+
+    id: str
+    group: str
+    texts: tuple[Text, ...]
+    path: tuple[str, ...]
+    taxonomy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """A product and the values of the attributes asked for; an attribute that the text does not state has no values."""
+
+    id: str
+    group: str
+    texts: tuple[Text, ...]
+    values: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A product question, its snippets, the target answer and the further references.
+
+    ``answer`` is ``None`` when the snippets do not answer it; ``cited`` holds 1-based snippet numbers.
+    """
+
+    id: str
+    group: str
+    question: str
+    snippets: tuple[str, ...]
+    answer: str | None
+    cited: tuple[int, ...] = ()
+    references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A general conversation that ends in an assistant turn."""
+
+    id: str
+    group: str
+    turns: tuple[Message, ...]
+
+
+Record = Listing | Attributes | Question | Chat

@@ -1,0 +1,75 @@
+"""``[QA]``: a short answer from numbered snippets, citing them, or the one fixed abstention sentence."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from converters.records import Question
+from converters.tasks.base import Task
+
+PREFIX = "[QA]"
+ABSTENTION = "The snippets do not say."
+_CITED = re.compile(r"(?:\s*\[\d{1,4}\])+$", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer and the 1-based numbers of the snippets it cites; ``text`` is ``None`` for an abstention."""
+
+    text: str | None
+    cited: tuple[int, ...] = ()
+
+
+def prompt(record: Question) -> str:
+    """Return the instruction, the question, then the numbered snippets."""
+    lines = [f'{PREFIX} Answer from the snippets and cite them, or say "{ABSTENTION}"', f"Question: {record.question}"]
+    return "\n".join(lines + [f"[{number}] {text}" for number, text in enumerate(record.snippets, 1)])
+
+
+def answer(record: Question) -> Reply:
+    """Return the gold answer, or the abstention when the snippets hold none."""
+    return Reply(record.answer, record.cited) if record.answer else Reply(None)
+
+
+def render(reply: Reply) -> str:
+    """Write an answer.
+
+    >>> render(Reply("Yes, up to 90 C.", (1, 3)))
+    'Yes, up to 90 C. [1] [3]'
+    """
+    return " ".join([reply.text or ABSTENTION, *(f"[{number}]" for number in reply.cited)])
+
+
+def parse(text: str) -> Reply | None:
+    """Read an answer; an empty one, or citations alone, is unreadable.
+
+    >>> parse("Yes, up to 90 C. [1][3]")
+    Reply(text='Yes, up to 90 C.', cited=(1, 3))
+    >>> parse("The snippets do not say.")
+    Reply(text=None, cited=())
+    """
+    text = text.strip()
+    tail = _CITED.search(text)
+    cited = tuple(sorted({int(number) for number in re.findall(r"\d+", tail.group())})) if tail else ()
+    said = text[: tail.start()].rstrip() if tail else text
+    if not said:
+        return None
+    return Reply(None) if said == ABSTENTION else Reply(said, cited)
+
+
+def meta(record: Question) -> Mapping[str, Any]:
+    """Return the further reference answers."""
+    return {"references": list(record.references)} if record.references else {}
+
+
+TASK = Task(
+    prefix=PREFIX,
+    record=Question,
+    prompt=prompt,
+    answer=answer,
+    render=render,
+    parse=parse,
+    meta=meta,
+    metrics=("rouge_l", "unanswerable_f1", "exact_match", "token_f1"),
+)

@@ -1,0 +1,99 @@
+"""``[EXTRACT]``: the named attributes as one JSON object, ``null`` where the text does not say, several values as a list."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from converters.records import Attributes
+from converters.tasks.base import Task
+
+PREFIX = "[EXTRACT]"
+
+Values = dict[str, tuple[str, ...]]
+
+
+def prompt(record: Attributes) -> str:
+    """Return the instruction with the attributes asked for, then one labelled line per piece of product text."""
+    asked = json.dumps([key for key, _ in record.values], ensure_ascii=False)
+    lines = [f"{PREFIX} As JSON, null if not stated: {asked}"]
+    return "\n".join(lines + [f"{t.label}: {t.text}" for t in record.texts])
+
+
+def answer(record: Attributes) -> Values:
+    """Return each attribute's values in the order asked; no value is an empty tuple."""
+    return dict(record.values)
+
+
+def render(values: Values) -> str:
+    """Write a JSON object.
+
+    >>> render({"Brand": ("Acme",), "Color": ("Red", "Blue"), "Size": ()})
+    '{"Brand": "Acme", "Color": ["Red", "Blue"], "Size": null}'
+    """
+    shapes = {key: list(v) if len(v) > 1 else (v[0] if v else None) for key, v in values.items()}
+    return json.dumps(shapes, ensure_ascii=False)
+
+
+def parse(text: str) -> Values | None:
+    """Read a JSON object of texts, numbers (kept as written), lists of them and nulls; anything else is unreadable.
+
+    >>> parse('{"Size": 1.50, "Color": null, "Brand": ["Acme"]}')
+    {'Size': ('1.50',), 'Color': (), 'Brand': ('Acme',)}
+    >>> parse('{"Size": 1, "Size": 2}') is None and parse('{"a": {"b": 1}}') is None
+    True
+    """
+    try:
+        found = json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse, object_pairs_hook=_object)
+        values = {_text(key): _values(value) for key, value in found.items()}
+    except (ValueError, RecursionError, AttributeError):
+        return None
+    return values
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("an attribute is named twice")
+    return dict(pairs)
+
+
+def _values(value: Any) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [] if value is None else [value]
+    return tuple(dict.fromkeys(text for text in map(_text, items) if text))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a text")
+    value.encode()  # a lone surrogate is a ValueError
+    return value.strip()
+
+
+def meta(record: Attributes) -> Mapping[str, Any]:
+    """Return the attributes asked for, so that scoring knows a slot from an extra key."""
+    return {"attributes": [key for key, _ in record.values]}
+
+
+TASK = Task(
+    prefix=PREFIX,
+    record=Attributes,
+    prompt=prompt,
+    answer=answer,
+    render=render,
+    parse=parse,
+    meta=meta,
+    metrics=(
+        "micro_f1",
+        "micro_precision",
+        "micro_recall",
+        "attribute_macro_f1",
+        "exact_match",
+        "slot_accuracy",
+        "slot_accuracy_stated",
+        "token_f1",
+        "value_f1",
+    ),
+)

@@ -1,0 +1,38 @@
+"""What a task is: the prompt contract as a frozen record of functions.
+
+Law, tested over every task and every fixture and checked again for every row that is built: ``parse(render(a)) == a``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from converters.records import Message
+
+
+def no_history(record: Any) -> tuple[Message, ...]:
+    """Return no earlier turns: the task's prompt is the whole conversation."""
+    return ()
+
+
+def no_meta(record: Any) -> Mapping[str, Any]:
+    """Return nothing: scoring needs no more than the target."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task: which records it takes and how they become text and come back.
+
+    ``parse`` returns ``None`` for an unreadable answer. ``metrics`` names functions of ``eval.metrics``; the first is the headline.
+    """
+
+    prefix: str
+    record: type
+    prompt: Callable[[Any], str]
+    answer: Callable[[Any], Any]
+    render: Callable[[Any], str]
+    parse: Callable[[str], Any | None]
+    metrics: tuple[str, ...]
+    history: Callable[[Any], tuple[Message, ...]] = no_history
+    meta: Callable[[Any], Mapping[str, Any]] = no_meta

@@ -1,0 +1,63 @@
+"""``[CLASSIFY]``: the category path of a product in one go, broadest node first."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from converters.records import Listing
+from converters.tasks.base import Task
+
+PREFIX = "[CLASSIFY]"
+SEPARATOR = " > "
+
+Path = tuple[str, ...]
+
+
+def prompt(record: Listing) -> str:
+    """Return the instruction, then one labelled line per piece of product text."""
+    lines = [f"{PREFIX} Category path of this product:"]
+    return "\n".join(lines + [f"{t.label}: {t.text}" for t in record.texts])
+
+
+def answer(record: Listing) -> Path:
+    """Return the gold path."""
+    return record.path
+
+
+def render(path: Path) -> str:
+    """Write a path.
+
+    >>> render(("Home & Garden", "Kitchen", "Kettles"))
+    'Home & Garden > Kitchen > Kettles'
+    """
+    return SEPARATOR.join(path)
+
+
+def parse(text: str) -> Path | None:
+    """Read a path; more than one line or an empty node is unreadable.
+
+    >>> parse(" Home & Garden >Kitchen ")
+    ('Home & Garden', 'Kitchen')
+    >>> parse("Home > > Kitchen") is None
+    True
+    """
+    text = text.strip()
+    path = tuple(re.split(r"[^\S\n]*>[^\S\n]*", text))
+    return path if all(path) and len(text.splitlines()) == 1 else None
+
+
+def meta(record: Listing) -> Mapping[str, Any]:
+    """Return the taxonomy release that the path belongs to."""
+    return {"taxonomy": record.taxonomy} if record.taxonomy else {}
+
+
+TASK = Task(
+    prefix=PREFIX,
+    record=Listing,
+    prompt=prompt,
+    answer=answer,
+    render=render,
+    parse=parse,
+    meta=meta,
+    metrics=("weighted_f1", "macro_f1", "accuracy", "hierarchical_f1", "hierarchical_f1_mean"),
+)

@@ -1,0 +1,45 @@
+"""No prefix: general instructions, mixed in so that the model does not forget what it could do before."""
+
+from converters.records import Chat, Message
+from converters.tasks.base import Task
+
+
+def prompt(record: Chat) -> str:
+    """Return the last user turn."""
+    return record.turns[-2].content
+
+
+def history(record: Chat) -> tuple[Message, ...]:
+    """Return the turns before the last user turn."""
+    return record.turns[:-2]
+
+
+def answer(record: Chat) -> str:
+    """Return the last assistant turn."""
+    return record.turns[-1].content
+
+
+def render(text: str) -> str:
+    """Write the answer as it is."""
+    return text
+
+
+def parse(text: str) -> str | None:
+    """Read the answer; an empty one is unreadable.
+
+    >>> parse(" Paris. ")
+    'Paris.'
+    """
+    return text.strip() or None
+
+
+TASK = Task(
+    prefix="",
+    record=Chat,
+    prompt=prompt,
+    answer=answer,
+    render=render,
+    parse=parse,
+    history=history,
+    metrics=("rouge_l", "exact_match"),
+)

@@ -1,0 +1,81 @@
+"""Titles, descriptions and reviews are data: text that spells a control token must never become one.
+
+A tokenizer turns ``</s>`` inside a title into its end-of-sequence id. One space after the opening bracket prevents that for
+every model family and keeps the text readable. Use :func:`plain` on the product text at serving time, too.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from typing import Any, TypeVar
+
+from converters import tasks
+
+T = TypeVar("T")
+
+_WORDS = (
+    "s|unk|pad|bos|eos|mask|cls|sep|start_of_turn|end_of_turn|start_of_image|end_of_image|think|tool_call|tool_response|"
+    "tools|image|video|audio|fim_prefix|fim_middle|fim_suffix|begin_of_text|end_of_text|unused\\d+|SPECIAL_\\d+|extra_id_\\d+"
+)
+_BRACKETED = (
+    "INST|SYS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|TOOL_CALL|AVAILABLE_TOOLS|SYSTEM_PROMPT|MODEL_SETTINGS|ARGS|CALL_ID|THINK|"
+    "BOS|EOS|UNK|PAD|CLS|SEP|MASK|REF|IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|TRANSCRIBE|PREFIX|MIDDLE|SUFFIX|multimodal|"
+    "STREAMING_PAD|STREAMING_WORD|OUTPUT_AUDIO|REPEAT_AUDIO_TEXT|NEXT_AUDIO_TEXT|control_\\d+"
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@cache
+def _spelling() -> re.Pattern[str]:
+    prefixes = "|".join(re.escape(tasks.get(name).prefix[1:-1]) for name in tasks.names() if tasks.get(name).prefix)
+    return re.compile(rf"<(?=\|[^<>\s]*\|>|<?/?(?:{_WORDS}|SYS)>)|\[(?=/?(?:{_BRACKETED}|{prefixes})\])", re.IGNORECASE)
+
+
+def spells_control(text: str) -> bool:
+    """Tell whether ``text`` holds something that a tokenizer may read as a control token."""
+    return bool(_spelling().search(text))
+
+
+def plain(text: str) -> str:
+    """Return ``text`` with control characters blanked and control tokens broken by one space.
+
+    >>> plain("Mug</s>[/INST] <|im_end|> [QA] a < b <b>bold</b>")
+    'Mug< /s>[ /INST] < |im_end|> [ QA] a < b <b>bold</b>'
+    """
+    return _spelling().sub(lambda found: found.group() + " ", _CONTROL.sub(" ", text))
+
+
+def one_line(text: str) -> str:
+    r"""Return :func:`plain` text on one line, white space collapsed.
+
+    >>> one_line(" Mug\n\n 0.5\x00L ")
+    'Mug 0.5 L'
+    """
+    return " ".join(plain(text).split())
+
+
+def lines(text: str) -> str:
+    """Return :func:`plain` text with its line breaks kept, ends stripped."""
+    return plain(text.replace("\r\n", "\n")).strip()
+
+
+def clean(value: T) -> T:
+    """Return a record with every text in it made safe; a conversation keeps its line breaks."""
+    return _clean(value)  # type: ignore[no-any-return]
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, tuple):
+        return tuple(map(_clean, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **dict(_fields(value)))
+    return value
+
+
+def _fields(record: Any) -> Iterable[tuple[str, Any]]:
+    for field in fields(record):
+        value = getattr(record, field.name)
+        yield field.name, lines(value) if field.name == "content" else _clean(value)

@@ -1,0 +1,1 @@
+"""Predictions in, scores with intervals, reports and comparisons out. Never imports recipes."""

@@ -1,0 +1,1 @@
+"""Axolotl recipes (YAML) and the runner that checks, trains and merges them."""

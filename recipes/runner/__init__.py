@@ -1,0 +1,1 @@
+"""Checks a recipe, runs it through Axolotl and records what was run."""
