@@ -48,18 +48,18 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return dict(msgspec.json.decode(self.meta))
 
 
-class Rejected(Exception):
+class RenderError(Exception):
     """A raw row that cannot become an example; the text is the reason that gets counted."""
 
 
 def example(record: Record, task_name: str, source: str) -> Row:
-    """Render ``record`` for a task; raise :class:`Rejected` when its answer would not survive render and parse."""
+    """Render ``record`` for a task; raise :class:`RenderError` when its answer would not survive render and parse."""
     task = tasks.get(task_name)
     safe = clean(record)
     answer = task.answer(safe)
     target = task.render(answer)
     if task.parse(target) != answer:
-        raise Rejected("answer cannot be written and read back")
+        raise RenderError("answer cannot be written and read back")
     turns = (*task.history(safe), Message("user", task.prompt(safe)), Message("assistant", target))
     return Row(
         id=f"{source}:{task_name}:{safe.id}",

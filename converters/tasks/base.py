@@ -24,7 +24,8 @@ def no_meta(record: Any) -> Mapping[str, Any]:
 class Task:
     """One task: which records it takes and how they become text and come back.
 
-    ``parse`` returns ``None`` for an unreadable answer. ``metrics`` names functions of ``eval.metrics``; the first is the headline.
+    ``parse`` returns ``None`` for an unreadable answer.
+    ``metrics`` names functions of ``eval.metrics``; the first is the headline.
     """
 
     prefix: str

@@ -1,0 +1,187 @@
+"""``ecom-data``: raw files in, Axolotl training mixes out."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from converters import build as building
+from converters import check as checking
+from converters import spec as specs
+from converters.console import Group
+from converters.convert import Converted, Watch, account
+from converters.convert import convert as converting
+from converters.errors import InputError
+from converters.jsonl import write_json, write_lines
+from converters.outcome import Outcome
+
+FilePath = click.Path(path_type=Path)
+
+
+@click.group(cls=Group)
+def main() -> None:
+    """Turn public datasets and your own catalogue into one clean training mix."""
+
+
+@main.command("list")
+def list_sources() -> None:
+    """Show every dataset with its licence, files and tasks.
+
+    Example: ecom-data list
+    """
+    from converters import sources
+
+    for name in sources.names():
+        unit = sources.get(name)
+        options = ", ".join(sources.option_names(name)) or "none"
+        click.echo(f"{name}\n  tasks: {', '.join(unit.TASKS)}\n  files: {unit.FILES}\n  options: {options}")
+        click.echo(f"  from: {unit.URL}\n  licence: {unit.LICENCE}")
+
+
+@main.command()
+@click.argument("source")
+@click.argument("raw", nargs=-1, required=True)
+@click.option("--out", required=True, type=FilePath, help="The JSONL file to write; its manifest goes beside it.")
+@click.option("--task", "names", multiple=True, help="Only this task (may be given more than once).")
+@click.option(
+    "--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the source, see 'ecom-data list'."
+)
+@click.option("--rejects", type=FilePath, help="Write each raw row that was not used here, with its line and reason.")
+def convert(
+    source: str, raw: tuple[str, ...], out: Path, names: tuple[str, ...], options: tuple[str, ...], rejects: Path
+) -> None:
+    """Convert one dataset alone.
+
+    Example: ecom-data convert catalog shop.csv --option id=sku --option title=name --out data/shop.jsonl
+    """
+    entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=dict(map(_option, options)))
+    part = converting(entry, _watch(source))
+    rows = list({row.id: row for row in part.rows}.values())
+    part.dropped.update({"same id again": len(part.rows) - len(rows)} if len(rows) < len(part.rows) else {})
+    write_lines(out, rows)
+    write_json(out.with_name(out.name + ".manifest.json"), account(part))
+    if rejects:
+        _write_rejects(rejects, [part])
+    _tell(part)
+    click.echo(f"{len(rows):,} rows in {out}")
+
+
+def _option(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--option {text!r}: found no '=', expected KEY=VALUE")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"--option {text!r}: found {value!r}, expected a YAML value such as 5 or {{Brand: brand}}"
+        ) from error
+
+
+@main.command()
+@click.argument("spec", type=FilePath)
+@click.option("--out", required=True, type=FilePath, help="The folder of the mix.")
+@click.option("--seed", type=int, help="Instead of the specification's seed.")
+@click.option(
+    "--rejects", is_flag=True, help="Write rejects.jsonl beside the manifest: each raw row that was not used."
+)
+def build(spec: Path, out: Path, seed: int | None, rejects: bool) -> None:
+    """Build a whole mix: train, validation and test rows with a manifest that accounts for every raw row.
+
+    Example: ecom-data build recipes/mixes/demo.yaml --out data/demo
+    """
+    from msgspec.structs import replace
+
+    from converters.mix import mix
+
+    plan = specs.load(spec)
+    plan = plan if seed is None else replace(plan, seed=seed)
+    parts = [converting(entry, _watch(entry.source)) for entry in plan.sources]
+    splits, parts = mix(parts, plan)
+    found = building.write(splits, parts, plan, out)
+    if rejects:
+        _write_rejects(out / "rejects.jsonl", parts)
+    for part in parts:
+        _tell(part)
+    for name, split in found["splits"].items():
+        tasks = ", ".join(f"{task} {count:,}" for task, count in split["tasks"].items())
+        click.echo(
+            f"{name}: {split['rows']:,} rows of {split['groups']:,} groups ({tasks}); general {split['general_share']:.1%}"
+        )
+    for licence in sorted({a["licence"] for a in found["sources"] if "not for commercial use" in a["licence"]}):
+        click.echo(f"licence: {licence}", err=True)
+    click.echo(f"{out}/manifest.json says what became of every raw row")
+
+
+@main.command()
+@click.argument("path", type=FilePath)
+def check(path: Path) -> None:
+    """Check a JSONL file or a mix against the contract; exit with 1 when something is wrong.
+
+    Example: ecom-data check data/demo
+    """
+    paths = checking.files(path)
+    count = 0
+    for count, finding in enumerate(checking.findings(paths), 1):  # noqa: B007 - count is the result
+        click.echo(finding, err=True)
+    if count:
+        raise InputError(f"{path}: {count:,} finding{'s' if count > 1 else ''}")
+    click.echo(f"{', '.join(map(str, paths))}: nothing wrong")
+
+
+@main.command("demo-raw")
+@click.option("--out", required=True, type=FilePath, help="The folder for the raw files.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def demo_raw(out: Path, seed: int) -> None:
+    """Generate small raw files in the public formats, for the demo.
+
+    Example: ecom-data demo-raw --out data/raw/demo --seed 0
+    """
+    from converters.demo import write
+
+    write(out, seed)
+    click.echo(f"raw files in {out}")
+
+
+def _write_rejects(path: Path, parts: list[Converted]) -> None:
+    rejects = [(part.entry.source, *reject) for part in parts for reject in part.tally.rejects]
+    write_lines(path, ({"source": source, "where": where, "reason": reason} for source, where, reason in rejects))
+    click.echo(f"{len(rejects):,} raw rows that were not used are in {path}")
+
+
+def _tell(part: Converted) -> None:
+    tally = part.tally
+    click.echo(f"{part.entry.source}: read {tally.read:,}, used {tally.used:,}, rejected {tally.rejected.total():,}")
+    for kind, counts in (("rejected", tally.rejected), ("noted", tally.noted), ("dropped", part.dropped)):
+        _tell_counts(kind, counts)
+
+
+def _tell_counts(kind: str, counts: Counter[str]) -> None:
+    for reason, count in counts.most_common():
+        click.echo(f"  {kind} {count:,}: {reason}")
+
+
+def _watch(label: str) -> Watch:
+    """Show rows and rows/s on a terminal once a second, for anything that takes longer than two."""
+
+    def passing(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+        start = shown = time.monotonic()
+        for count, outcome in enumerate(outcomes, 1):
+            now = time.monotonic()
+            if sys.stderr.isatty() and now - start > 2 and now - shown > 1:
+                shown = now
+                click.echo(f"\r{label}: {count:,} rows, {count / (now - start):,.0f} rows/s", nl=False, err=True)
+            yield outcome
+        if shown > start:
+            click.echo(err=True)
+
+    return passing
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What became of one raw row: the records it gave, or the one reason why it gave none."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from converters.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One raw row; ``where`` is ``file:line``. ``notes`` are parts of a used row that were left out."""
+
+    where: str
+    records: tuple[Record, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over raw rows; ``read == used + sum(rejected.values())`` holds by construction."""
+
+    read: int = 0
+    used: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    noted: Counter[str] = field(default_factory=Counter)
+    rejects: list[tuple[str, str]] = field(default_factory=list)
+
+
+def tallied(outcomes: Iterable[Outcome], tally: Tally) -> Iterator[Outcome]:
+    """Pass the used rows on and count all of them."""
+    for outcome in outcomes:
+        tally.read += 1
+        tally.noted.update(outcome.notes)
+        if outcome.records:
+            tally.used += 1
+            yield outcome
+        else:
+            tally.rejected[outcome.reason] += 1
+            tally.rejects.append((outcome.where, outcome.reason))
+
+
+def digest(*parts: object) -> str:
+    """Return 12 hex digits that depend on nothing but the parts.
+
+    >>> digest("a", ("b",)) == digest("a", ("b",)) != digest("ab")
+    True
+    """
+    return hashlib.blake2b(repr(parts).encode(errors="replace"), digest_size=6).hexdigest()
+
+
+_ASIN = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")
+
+
+def product_group(identifier: str, title: str) -> str:
+    """Return the product's group: its ASIN where the id is one, else the normalised title.
+
+    >>> product_group("B0002H0A3S", "Strings")
+    'asin:B0002H0A3S'
+    >>> product_group("17", "Red  MUG!") == product_group("99", "red mug")
+    True
+    """
+    if _ASIN.fullmatch(identifier):
+        return f"asin:{identifier}"
+    return "title:" + digest(" ".join(re.findall(r"\w+", title.lower())) or identifier)

@@ -1,0 +1,42 @@
+"""The datasets: one file each. A source module has
+
+* ``TASKS``: the tasks that its records are for,
+* ``URL``, ``LICENCE`` and ``FILES``: where the raw files are, and what their owners allow,
+* ``read(paths, **options) -> Iterator[Outcome]``: one outcome for every raw row, used or not.
+"""
+
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from converters import registry
+from converters.errors import InputError
+from converters.outcome import Outcome
+
+
+def names() -> list[str]:
+    """Return the names of all sources, sorted."""
+    return registry.names(sys.modules[__name__])
+
+
+def get(name: str) -> ModuleType:
+    """Return the source called ``name``; an unknown name is an ``InputError`` with the nearest right one."""
+    return registry.load(sys.modules[__name__], name)
+
+
+def option_names(source: str) -> list[str]:
+    """Return the options that a source's ``read`` takes."""
+    return [name for name, p in inspect.signature(get(source).read).parameters.items() if p.kind is p.KEYWORD_ONLY]
+
+
+def read(source: str, paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
+    """Return the outcomes of a source's files; an unknown option is an ``InputError`` with the nearest right one."""
+    known = option_names(source)
+    for option in options:
+        if option not in known:
+            raise InputError(f"source {source!r} has no option {option!r}{registry.nearest(option, known or ['none'])}")
+    outcomes: Iterator[Outcome] = get(source).read(paths, **options)
+    return outcomes

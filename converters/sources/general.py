@@ -1,0 +1,82 @@
+"""General instructions for replay: Alpaca, Dolly and chat files.
+
+Raw formats: ``{instruction, input, output}`` (Alpaca), ``{instruction, context, response}`` (Dolly), ``{prompt, answer}`` with or
+without Alpaca's wrapper around the prompt, ``{messages: [{role, content}]}`` and ``{conversations: [{from, value}]}`` (ShareGPT);
+a JSON list or one object a line.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from converters.outcome import Outcome, digest
+from converters.raw import decoded
+from converters.records import Chat, Message
+
+URL = "https://github.com/tatsu-lab/stanford_alpaca, https://huggingface.co/datasets/databricks/databricks-dolly-15k"
+LICENCE = "Alpaca: CC BY-NC 4.0 (not for commercial use); Dolly: CC BY-SA 3.0"
+FILES = "alpaca_data.json, databricks-dolly-15k.jsonl, any chat file"
+TASKS = ("general",)
+_WRAPPED = re.compile(r"### Instruction:\n(.*?)(?:\n\n### Input:\n(.*?))?\n\n### Response:", re.DOTALL)
+_ROLES = {"human": "user", "gpt": "assistant"}
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One chat turn, in either spelling."""
+
+    role: str = msgspec.field(default="")
+    content: str = ""
+    speaker: str = msgspec.field(default="", name="from")
+    value: str = ""
+
+
+class Instruction(msgspec.Struct, frozen=True):
+    """One raw row in any of the formats."""
+
+    instruction: str = ""
+    input: str | None = None
+    context: str | None = None
+    prompt: str = ""
+    output: str = ""
+    response: str = ""
+    answer: str = ""
+    messages: list[Turn] = []
+    conversations: list[Turn] = []
+
+
+def read(paths: Sequence[Path]) -> Iterator[Outcome]:
+    """Yield one outcome a row; templates that were never filled in (``{{name}}``) are rejected."""
+    for where, row in decoded(paths, Instruction):
+        yield row if isinstance(row, Outcome) else _outcome(where, row)
+
+
+def _outcome(where: str, row: Instruction) -> Outcome:
+    turns = tuple(Message(role, content.strip()) for role, content in _turns(row))
+    reason = _reason(turns)
+    if reason:
+        return Outcome(where, reason=reason)
+    return Outcome(where, (Chat(digest(turns), f"general:{digest(turns[:-1])}", turns),))
+
+
+def _turns(row: Instruction) -> list[tuple[str, str]]:
+    chat = row.messages or row.conversations
+    if chat:
+        return [
+            (_ROLES.get(turn.role or turn.speaker, turn.role or turn.speaker), turn.content or turn.value)
+            for turn in chat
+        ]
+    said = row.output or row.response or row.answer
+    wrapped = _WRAPPED.search(row.prompt)
+    parts = wrapped.groups() if wrapped else (row.instruction or row.prompt, row.input or row.context)
+    return [("user", "\n\n".join(filter(None, parts))), ("assistant", said)]
+
+
+def _reason(turns: Sequence[Message]) -> str:
+    roles = [turn.role for turn in turns if turn.role != "system"]
+    if len(roles) < 2 or roles != ["user", "assistant"] * (len(roles) // 2):
+        return "turns do not alternate between user and assistant"
+    if any(turn.role == "system" for turn in turns[1:]) or not all(turn.content for turn in turns):
+        return "empty turn, or a system turn that is not the first"
+    return "unfilled placeholder" if any("{{" in turn.content for turn in turns) else ""

@@ -1,0 +1,70 @@
+"""Google's product taxonomy: the category tree that product feeds use.
+
+Raw format: a head line ``# Google_Product_Taxonomy_Version: 2021-09-21``, then ``id - A > B > C`` lines. As a source of its own
+it teaches the paths: a category's name in, its path out. The ``catalog`` source checks a shop's categories against it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from converters.errors import InputError
+from converters.outcome import Outcome
+from converters.raw import open_raw
+from converters.records import Listing, Text
+
+URL = "https://www.google.com/basepages/producttype/taxonomy-with-ids.en-US.txt"
+LICENCE = "Google, free download; no licence stated"
+FILES = "taxonomy-with-ids.en-US.txt"
+TASKS = ("category",)
+_HEAD = "# Google_Product_Taxonomy_Version:"
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """A release and its lines: ``(file:line, id, path)``; a line that is no category has an empty path."""
+
+    release: str
+    lines: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+    @property
+    def paths(self) -> frozenset[tuple[str, ...]]:
+        """Every path of the tree."""
+        return frozenset(path for _, _, path in self.lines if path)
+
+
+def load(path: Path) -> Taxonomy:
+    """Read a taxonomy file; a wrong head, or a file without a path, is an ``InputError``."""
+    with open_raw(path) as file:
+        head, *rest = file.read().decode("utf-8-sig", errors="replace").splitlines()
+    if not head.startswith(_HEAD):
+        raise InputError(f"{path}:1: found {head[:60]!r}, expected {_HEAD!r} and a date")
+    lines = tuple((f"{path}:{number}", *_category(line)) for number, line in enumerate(rest, 2))
+    if not any(path for _, _, path in lines):
+        raise InputError(f"{path}: found no category, expected lines such as '1 - Animals & Pet Supplies'")
+    return Taxonomy(head.removeprefix(_HEAD).strip(), lines)
+
+
+def _category(line: str) -> tuple[str, tuple[str, ...]]:
+    identifier, dash, names = line.partition(" - ")
+    path = tuple(name.strip() for name in names.split(">"))
+    return (identifier, path) if dash and all(path) else ("", ())
+
+
+def read(paths: Sequence[Path]) -> Iterator[Outcome]:
+    """Yield one outcome a line; a name that stands under several parents ("Accessories") cannot tell its path."""
+    for path in paths:
+        taxonomy = load(path)
+        names = Counter(nodes[-1] for _, _, nodes in taxonomy.lines if nodes)
+        for where, identifier, nodes in taxonomy.lines:
+            yield _outcome(where, identifier, nodes, taxonomy.release, names)
+
+
+def _outcome(where: str, identifier: str, nodes: tuple[str, ...], release: str, names: Counter[str]) -> Outcome:
+    if not nodes:
+        return Outcome(where, reason="not 'id - A > B'")
+    if names[nodes[-1]] > 1:
+        return Outcome(where, reason="name stands under several parents")
+    texts = (Text("Category", nodes[-1]),)
+    return Outcome(where, (Listing(identifier, f"google:{identifier}", texts, nodes, release),))

@@ -1,0 +1,88 @@
+"""A mix specification: which datasets make a mix, and how much of each."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+from converters import sources, tasks
+from converters.errors import InputError
+from converters.registry import nearest
+from converters.split import SPLITS
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One dataset of a mix. ``split`` pins all its rows; ``limit`` caps its examples."""
+
+    source: str
+    paths: list[str]
+    split: Literal["train", "validation", "test"] | None = None
+    tasks: list[str] = []
+    limit: int | None = None
+    options: dict[str, Any] = {}
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A mix. ``general_share`` is of each split's final rows; ``splits`` are shares of the groups that are not pinned."""
+
+    sources: list[Entry]
+    seed: int = 0
+    general_share: float = 0.10
+    splits: dict[str, float] = msgspec.field(default_factory=lambda: {"validation": 0.05, "test": 0.05})
+
+
+def load(path: Path) -> Spec:
+    """Read a specification; a wrong key, name or value is an ``InputError`` with the nearest right one."""
+    if not path.is_file():
+        near = sorted(str(p) for p in path.parent.glob("*.yaml"))
+        raise InputError(
+            f"{path}: found nothing, expected a mix specification{nearest(str(path), near) if near else ''}"
+        )
+    try:
+        tree = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: found {' '.join(str(error).split())}, expected YAML") from error
+    return _checked(path, tree)
+
+
+def _checked(path: Path, tree: Any) -> Spec:
+    if not isinstance(tree, dict) or not isinstance(tree.get("sources"), list) or not tree["sources"]:
+        raise InputError(f"{path}: found no list under 'sources', expected a mix specification")
+    _keys(path, tree, Spec)
+    for entry in tree["sources"]:
+        _keys(path, entry, Entry)
+    try:
+        spec = msgspec.convert(tree, Spec)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path}: {error}") from error
+    _values(path, spec)
+    return spec
+
+
+def _keys(path: Path, tree: Any, kind: type[msgspec.Struct]) -> None:
+    known = list(kind.__struct_fields__)
+    for key in tree if isinstance(tree, dict) else ():
+        if key not in known:
+            raise InputError(f"{path}: unknown key {str(key)!r}{nearest(str(key), known)}")
+
+
+def _values(path: Path, spec: Spec) -> None:
+    if not 0 <= spec.general_share < 1:
+        raise InputError(f"{path}: found general_share {spec.general_share}, expected 0 or more and less than 1")
+    if not set(spec.splits) < set(SPLITS) or sum(spec.splits.values()) > 1 or min(spec.splits.values(), default=0) < 0:
+        raise InputError(
+            f"{path}: found splits {spec.splits}, expected shares of validation and test that sum to 1 at most"
+        )
+    for entry in spec.sources:
+        chosen_tasks(entry)
+
+
+def chosen_tasks(entry: Entry) -> list[str]:
+    """Return the tasks of an entry, its source's own when it names none; a task the source cannot feed is an error."""
+    possible = list(sources.get(entry.source).TASKS)
+    for name in entry.tasks:
+        tasks.get(name)
+        if name not in possible:
+            raise InputError(f"source {entry.source!r} has no rows for task {name!r}; expected: {', '.join(possible)}")
+    return entry.tasks or possible
