@@ -1,0 +1,52 @@
+# `make` prints this help. Every target sets up what it needs by itself.
+PYTHON ?= python3
+SEED ?= 0
+BIN := .venv/bin
+export AXOLOTL_DO_NOT_TRACK := 1
+export DO_NOT_TRACK := 1
+export TOKENIZERS_PARALLELISM := false
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check data compare bench lock clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Make or repair .venv (a second run does nothing)
+	@$(PYTHON) recipes/environment/install.py
+
+demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SEED=0]
+	@$(BIN)/ecom-train demo --seed $(SEED)
+
+test: setup ## Run all tests
+	@$(BIN)/pytest
+
+check: setup ## Lint, types and import rules
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+data: setup ## Build data/MIX from recipes/mixes/MIX.yaml: make data MIX=demo
+	@$(BIN)/ecom-data build recipes/mixes/$(or $(MIX),$(error MIX is not set: make data MIX=demo)).yaml --out data/$(MIX)
+
+train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [ARGS="--set learning_rate=1e-4"]
+	@$(BIN)/ecom-train train $* --run $(or $(RUN),$*) $(ARGS)
+
+merge-%: setup ## Merge a run's adapter into its base: make merge-mistral-qlora
+	@$(BIN)/ecom-train merge $*
+
+eval-%: setup ## Score a run on its mix's test split: make eval-mistral-qlora [MIX=ecom]
+	@$(BIN)/ecom-eval predict --checkpoint runs/$*/merged --data data/$(or $(MIX),ecom)/test.jsonl --out runs/$*/eval
+	@$(BIN)/ecom-eval score --data data/$(or $(MIX),ecom)/test.jsonl --predictions runs/$*/eval/predictions.jsonl --out runs/$*/eval
+
+compare: setup ## Compare runs, the first one is the baseline: make compare RUNS="demo-base demo-qlora"
+	@$(BIN)/ecom-eval compare $(addprefix runs/,$(or $(RUNS),$(error RUNS is not set: make compare RUNS="demo-base demo-qlora"))) \
+		--out reports/$(subst $() ,-vs-,$(strip $(RUNS)))
+
+bench: setup ## Print the speed ratios, both sides measured in one run
+	@$(BIN)/python -m tests.bench
+
+lock: setup ## Refresh recipes/environment/constraints.txt from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
+		--extra train --extra score --extra dev pyproject.toml -o recipes/environment/constraints.txt
+
+clean: ## Remove .venv and caches; data, runs and reports stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
