@@ -51,19 +51,27 @@ def read(paths: Sequence[Path], *, snippets: int = 10) -> Iterator[Outcome]:
 def _outcome(where: str, qar: Qar, limit: int) -> Outcome:
     question = _text(qar.questionText)
     snippets = tuple(dict.fromkeys(filter(None, map(_text, qar.review_snippets))))[:limit]
-    ranked = sorted(qar.answers, key=lambda answer: _rank(answer, qar.answers), reverse=True)
-    answers = tuple(dict.fromkeys(filter(None, (_text(answer.answerText) for answer in ranked))))
+    answers = tuple(answer for answer in _ranked(qar.answers) if _text(answer.answerText))
     reason = _reason(question, snippets, answers, bool(qar.is_answerable))
     if reason:
         return Outcome(where, reason=reason)
-    target, further = (answers[0], answers[1:]) if qar.is_answerable else (None, ())
+    said, notes = _agreeing(answers) if qar.is_answerable else ((), ())
+    target = said[0] if said else None
     cited = tuple(n for n, text in enumerate(snippets, 1) if target and _holds(text, target))
     identifier = f"{qar.asin}:{digest(question, snippets, answers)}"
     group = product_group(qar.asin, qar.asin)
-    return Outcome(where, (Question(identifier, group, question, snippets, target, cited, further),))
+    return Outcome(where, (Question(identifier, group, question, snippets, target, cited, said[1:]),), notes=notes)
 
 
-def _reason(question: str, snippets: Sequence[str], answers: Sequence[str], answerable: bool) -> str:
+def _agreeing(answers: Sequence[Answer]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the texts, best first, without those that say No where the best says Yes, and a note for each left out."""
+    opposite = {"Y": "N", "N": "Y"}.get(answers[0].answerType or "")
+    kept = [answer for answer in answers if not opposite or answer.answerType != opposite]
+    notes = ("reference left out: it contradicts the target",) * (len(answers) - len(kept))
+    return tuple(dict.fromkeys(_text(answer.answerText) for answer in kept)), notes
+
+
+def _reason(question: str, snippets: Sequence[str], answers: Sequence[Answer], answerable: bool) -> str:
     if not question:
         return "no question"
     if not snippets:
@@ -71,11 +79,15 @@ def _reason(question: str, snippets: Sequence[str], answers: Sequence[str], answ
     return "answerable but without an answer" if answerable and not answers else ""
 
 
-def _rank(answer: Answer, answers: Sequence[Answer]) -> tuple[int, int]:
-    """Votes up less votes down first, then how many answers agree with this one; a tie keeps the dataset's order."""
-    up, total = answer.helpful if len(answer.helpful) == 2 else (0, 0)
-    agreement: Counter[str | None] = Counter(other.answerType for other in answers if other.answerType in ("Y", "N"))
-    return 2 * up - total, agreement[answer.answerType]
+def _ranked(answers: Sequence[Answer]) -> list[Answer]:
+    """Sort by votes up less votes down, then by how many answers agree; a tie keeps the dataset's order."""
+    agreement = Counter(answer.answerType for answer in answers if answer.answerType in ("Y", "N"))
+
+    def merit(answer: Answer) -> tuple[int, int]:
+        up, total = answer.helpful if len(answer.helpful) == 2 else (0, 0)
+        return 2 * up - total, agreement[answer.answerType]
+
+    return sorted(answers, key=merit, reverse=True)
 
 
 def _text(text: str) -> str:

@@ -1,0 +1,147 @@
+"""The command line: one sentence, exit code 1, nothing half-written."""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from converters.cli import main
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def sentence(result: Result) -> str:
+    assert result.exit_code == 1, result.output
+    text = result.stderr.strip()
+    assert text.startswith("error: ") and "Traceback" not in text
+    return text.splitlines()[-1]
+
+
+def test_list_shows_licence_and_files_of_every_source() -> None:
+    from converters import sources
+
+    text = run("list").output
+    for name in sources.names():
+        assert name in text and sources.get(name).LICENCE in text
+
+
+def test_convert_writes_rows_manifest_and_rejects(fixtures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "mave.jsonl"
+    result = run("convert", "mave", fixtures / "mave.jsonl", "--out", out, "--rejects", tmp_path / "rejects.jsonl")
+    assert result.exit_code == 0, result.output
+    manifest = json.loads((out.parent / "mave.jsonl.manifest.json").read_text())
+    assert (manifest["read"], manifest["used"], sum(manifest["rejected"].values())) == (6, 2, 4)
+    assert len(manifest["inputs"][0]["sha256"]) == 64 and manifest["inputs"][0]["bytes"] > 0
+    assert len(out.read_text().splitlines()) == 2
+    first = json.loads((tmp_path / "rejects.jsonl").read_text().splitlines()[0])
+    assert first["where"].endswith("mave.jsonl:3") and first["reason"] == "no attribute whose spans hold"
+    assert run("check", out).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["convert", "mvae", "x", "--out", "y"], "did you mean 'mave'"),
+        (["convert", "mave", "none.jsonl", "--out", "y"], "none.jsonl: found nothing"),
+        (["convert", "mave", "x", "--out", "y", "--option", "a"], "expected KEY=VALUE"),
+        (["convert", "mave", "x", "--out", "y", "--option", "a=1"], "no option 'a'"),
+        (["convert", "mave", "x", "--otu", "y"], "No such option '--otu'"),
+        (["biuld"], "No such command 'biuld'"),
+        (["build", "none.yaml", "--out", "y"], "none.yaml: found nothing"),
+        (["check", "none.jsonl"], "found nothing"),
+        (["check", "."], "expected a mix"),
+    ],
+)
+def test_what_a_user_mistypes_is_a_sentence(
+    words: list[str], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert expected in sentence(run(*words))
+    assert not list(tmp_path.iterdir())
+
+
+ROW = {
+    "id": "1",
+    "group": "g",
+    "task": "category",
+    "source": "mine",
+    "messages": [{"role": "user", "content": "[CLASSIFY] Mug"}, {"role": "assistant", "content": "A > B"}],
+    "meta": "{}",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"task": "categry"}, "did you mean 'category'"),
+        ({"messages": [{"role": "user", "content": "Mug"}, ROW["messages"][1]]}, "expected '[CLASSIFY]'"),
+        ({"messages": [ROW["messages"][0], {"role": "assistant", "content": " "}]}, "empty answer"),
+        ({"messages": [ROW["messages"][0], {"role": "assistant", "content": "A > > B"}]}, "cannot read"),
+        ({"messages": [ROW["messages"][0]]}, "expected to end in user, assistant"),
+        ({"messages": [{"role": "user", "content": "[CLASSIFY] Mug</s>"}, ROW["messages"][1]]}, "control token"),
+        ({"extra": 1}, "unknown field `extra`"),
+        ({"id": 1}, "Expected `str`"),
+        ({}, "every id once"),
+    ],
+)
+def test_check_names_file_line_found_and_expected(change: dict[str, object], expected: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROW) + "\n" + json.dumps(ROW | change) + "\n", "utf-8")
+    result = run("check", path)
+    assert result.exit_code == 1
+    assert any(line.startswith(f"{path}:2: ") and expected in line for line in result.stderr.splitlines()), (
+        result.stderr
+    )
+
+
+def test_check_finds_a_broken_line_an_empty_file_and_a_group_in_two_splits(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text(json.dumps(ROW) + '\n{"id": \n', "utf-8")
+    (tmp_path / "validation.jsonl").write_text("", "utf-8")
+    (tmp_path / "test.jsonl").write_text(json.dumps(ROW | {"id": "2"}) + "\n", "utf-8")
+    text = run("check", tmp_path).stderr
+    assert f"{tmp_path / 'train.jsonl'}:2: found" in text
+    assert "found an empty file" in text and "every group in one split" in text and "3 findings" in text
+
+
+def big(path: Path, rows: int) -> Path:
+    line = json.dumps({"instruction": "Say it again.", "input": "word " * 20, "output": "word"})
+    path.write_text("".join(line.replace("again", str(n)) + "\n" for n in range(rows)), "utf-8")
+    return path
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    raw, out = big(tmp_path / "raw.jsonl", 2000), tmp_path / "out"
+    command = [sys.executable, "-m", "converters.cli", "convert", "general", str(raw), "--out", str(out / "rows.jsonl")]
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # noqa: E731
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+    assert not list(out.iterdir())
+
+
+def test_an_interrupt_is_a_sentence_and_keeps_the_old_file(tmp_path: Path) -> None:
+    import signal
+
+    raw, out = big(tmp_path / "raw.jsonl", 300_000), tmp_path / "rows.jsonl"
+    out.write_text("old")
+    command = [sys.executable, "-m", "converters.cli", "convert", "general", str(raw), "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1 and "interrupted" in errors and "Traceback" not in errors
+    assert out.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw.jsonl", "rows.jsonl"]
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_has_a_sentence_and_an_example(command: str) -> None:
+    text = run(command, "--help").output
+    assert f"Example: ecom-data {command}" in text.replace("\n  ", " ")
+    assert main.commands[command].help

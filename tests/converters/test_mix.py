@@ -1,0 +1,164 @@
+"""What a mix promises: an exact general share, no product in two splits, the same bytes for the same seed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from converters import build, spec
+from converters.cli import main
+from converters.errors import InputError
+from converters.examples import Row
+from converters.jsonl import read_rows
+from converters.spec import load
+from converters.split import SPLITS
+
+
+def shop(path: Path, products: range, category: str = "Home > Kitchen") -> str:
+    rows = [{"id": f"B0{n:08d}", "title": f"Pot {n}", "category": category} for n in products]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return str(path)
+
+
+def chats(path: Path, count: int) -> str:
+    path.write_text(
+        "".join(json.dumps({"instruction": f"Say {n}.", "output": str(n)}) + "\n" for n in range(count)), "utf-8"
+    )
+    return str(path)
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Callable[..., Path]:
+    def make(name: str = "mix", products: int = 900, **keys: object) -> Path:
+        entries = [
+            {"source": "catalog", "paths": [shop(tmp_path / "shop.jsonl", range(products))]},
+            {"source": "general", "paths": [chats(tmp_path / "chat.jsonl", 400)]},
+        ]
+        plan = tmp_path / f"{name}.yaml"
+        plan.write_text(json.dumps({"sources": entries, "splits": {"validation": 0.1, "test": 0.1}} | keys), "utf-8")
+        result = run("build", plan, "--out", tmp_path / name)
+        assert result.exit_code == 0, result.output
+        return tmp_path / name
+
+    return make
+
+
+def splits(folder: Path) -> dict[str, list[Row]]:
+    return {name: read_rows(folder / f"{name}.jsonl") for name in SPLITS}
+
+
+@pytest.mark.parametrize("share", [0.1, 0.05, 0.2])
+def test_general_share_is_exact_to_the_row(built: Callable[..., Path], share: float) -> None:
+    folder = built(general_share=share)
+    for rows in splits(folder).values():
+        general = sum(row.task == "general" for row in rows)
+        assert abs(general - share * len(rows)) <= 0.5
+    manifest = json.loads((folder / build.MANIFEST).read_text())
+    assert manifest["dropped_examples"]["general row over the share"] > 0
+
+
+def test_no_group_is_in_two_splits_and_every_row_is_accounted_for(built: Callable[..., Path]) -> None:
+    folder = built()
+    groups = {name: {row.group for row in rows} for name, rows in splits(folder).items()}
+    assert all(groups.values())
+    assert (
+        not groups["train"] & groups["validation"]
+        | groups["train"] & groups["test"]
+        | groups["validation"] & groups["test"]
+    )
+    manifest = json.loads((folder / build.MANIFEST).read_text())
+    assert manifest["read"] == manifest["used"] + sum(manifest["rejected"].values()) == 1300
+    made = sum(entry["examples"] for entry in manifest["sources"])
+    in_splits = sum(split["rows"] for split in manifest["splits"].values())
+    assert made == in_splits + sum(manifest["dropped_examples"].values()) == 1300
+
+
+def test_same_seed_same_bytes_other_seed_other_rows(built: Callable[..., Path]) -> None:
+    first, second, third = built("a"), built("b"), built("c", seed=1)
+    for name in (*(f"{split}.jsonl" for split in SPLITS), build.MANIFEST):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    assert (first / "test.jsonl").read_bytes() != (third / "test.jsonl").read_bytes()
+
+
+def test_an_official_split_wins_and_its_products_leave_the_others(tmp_path: Path) -> None:
+    everything = {"source": "catalog", "paths": [shop(tmp_path / "all.jsonl", range(100))]}
+    held = {"source": "catalog", "paths": [shop(tmp_path / "test.jsonl", range(40), "Home > Pots")], "split": "test"}
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(json.dumps({"sources": [everything, held], "general_share": 0, "splits": {}}), "utf-8")
+    assert run("build", plan, "--out", tmp_path / "mix").exit_code == 0
+    found = splits_of_jsonl(tmp_path / "mix")
+    assert (len(found["train"]), len(found["test"])) == (60, 40)
+    assert {row["messages"][-1]["content"] for row in found["test"]} == {"Home > Pots"}
+    manifest = json.loads((tmp_path / "mix" / build.MANIFEST).read_text())
+    assert manifest["dropped_examples"] == {"product held out by another source's split": 40}
+
+
+def splits_of_jsonl(folder: Path) -> dict[str, list[dict[str, list[dict[str, str]]]]]:
+    return {n: [json.loads(line) for line in (folder / f"{n}.jsonl").read_text().splitlines()] for n in SPLITS}
+
+
+def test_too_few_general_rows_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    entries = [
+        {"source": "catalog", "paths": [shop(tmp_path / "shop.jsonl", range(900))]},
+        {"source": "general", "paths": [chats(tmp_path / "chat.jsonl", 10)], "split": "train"},
+    ]
+    plan.write_text(json.dumps({"sources": entries, "splits": {}}), "utf-8")
+    result = run("build", plan, "--out", tmp_path / "mix")
+    assert result.exit_code == 1 and "900 rows need 100 general ones" in result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chat.jsonl", "plan.yaml", "shop.jsonl"]
+
+
+def test_a_limit_takes_a_stable_choice(built: Callable[..., Path], tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    entry = {"source": "catalog", "paths": [shop(tmp_path / "shop.jsonl", range(900))], "limit": 50}
+    plan.write_text(json.dumps({"sources": [entry], "general_share": 0}), "utf-8")
+    assert run("build", plan, "--out", tmp_path / "mix").exit_code == 0
+    assert sum(map(len, splits_of_jsonl(tmp_path / "mix").values())) == 50
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("sources: [{source: mvae, paths: [x]}]", "unknown source 'mvae'; did you mean 'mave'"),
+        ("sources: [{source: mave, pahts: [x]}]", "unknown key 'pahts'; did you mean 'paths'"),
+        (
+            "sources: [{source: mave, paths: [x]}]\ngeneral_shar: 0.1",
+            "unknown key 'general_shar'; did you mean 'general_share'",
+        ),
+        ("sources: [{source: mave, paths: [x], tasks: [answer]}]", "no rows for task 'answer'"),
+        ("sources: [{source: mave, paths: [x], split: tset}]", "Invalid enum value 'tset'"),
+        ("sources: [{source: mave, paths: [x]}]\ngeneral_share: 2", "general_share 2"),
+        ("sources: [{source: mave, paths: [x]}]\nsplits: {tset: 0.1}", "expected shares of validation and test"),
+        ("sources: []", "no list under 'sources'"),
+        ("", "no list under 'sources'"),
+        ("sources: [", "expected YAML"),
+    ],
+)
+def test_a_wrong_specification_is_a_sentence(text: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(InputError, match=sentence):
+        load(path)
+
+
+def test_building_over_something_that_is_no_mix_is_refused(built: Callable[..., Path], tmp_path: Path) -> None:
+    built()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "precious.txt").write_text("mine")
+    result = run("build", tmp_path / "mix.yaml", "--out", tmp_path / "mine")
+    assert result.exit_code == 1 and "not a mix" in result.output
+    assert (tmp_path / "mine" / "precious.txt").read_text() == "mine"
+
+
+def test_every_recipe_mix_is_a_valid_specification() -> None:
+    paths = sorted((Path(spec.__file__).parents[1] / "recipes" / "mixes").glob("*.yaml"))
+    assert paths
+    for path in paths:
+        load(path)
