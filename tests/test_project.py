@@ -1,0 +1,47 @@
+"""The project as a whole: make's help, set-up's sentences, light command lines."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_make_alone_prints_every_target() -> None:
+    text = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = re.findall(r"^([a-z%-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert len(targets) >= 13
+    for target in targets:
+        assert re.search(rf"^  make {re.escape(target)} +\S", text, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("target", ["data", "compare"])
+def test_a_target_that_needs_a_variable_says_so(target: str) -> None:
+    done = subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode and re.search(rf"is not set: make {target} ", done.stderr)
+
+
+def test_set_up_names_the_python_it_needs() -> None:
+    script = "recipes/environment/install.py"
+    code = f"import sys, runpy; sys.version_info = (3, 10, 1); runpy.run_path({script!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "expected 3.11 or newer" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_command_lines_start_without_heavy_imports() -> None:
+    code = "import sys, converters.cli, eval.cli, recipes.runner.cli; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "click" in loaded
+    assert not {"torch", "transformers", "axolotl", "pandas", "scipy", "datasets"} & set(loaded)
+
+
+def test_constraints_pin_what_was_tested_together() -> None:
+    pins = (ROOT / "recipes" / "environment" / "constraints.txt").read_text().splitlines()
+    assert {"axolotl==0.19.0", "sentencepiece==0.2.1", "torch==2.13.0"} <= set(pins)
+    assert all("==" in pin for pin in pins)
