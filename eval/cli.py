@@ -1,0 +1,72 @@
+"""``ecom-eval``: generate predictions, score them, compare runs."""
+
+from pathlib import Path
+
+import click
+
+from converters.console import Group
+from eval import RESAMPLES, SEED
+
+RUN = click.Path(path_type=Path)
+
+
+@click.group(cls=Group)
+@click.version_option(package_name="ecom-llm-recipes")
+def main() -> None:
+    """Predictions in; scores with intervals, reports and comparisons out."""
+
+
+@main.command()
+@click.option("--data", type=RUN, required=True, help="Test rows, JSONL in our format.")
+@click.option("--predictions", type=RUN, required=True, help='JSONL, one {"id", "prediction"} a row of the test file.')
+@click.option("--out", type=RUN, required=True, help="Folder for scores.json, rows.jsonl, report.html and report.md.")
+@click.option("--normaliser", default="strict", show_default=True, help="How values are compared: strict or mave.")
+@click.option(
+    "--resamples", default=RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
+)
+@click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
+def score(data: Path, predictions: Path, out: Path, normaliser: str, resamples: int, seed: int) -> None:
+    """Score predictions on any rows of our format, without a checkpoint.
+
+    Example: ecom-eval score --data data/demo/test.jsonl --predictions runs/demo-qlora/eval/predictions.jsonl
+    --out runs/demo-qlora/eval --normaliser strict
+    """
+    from converters import jsonl
+    from eval import report, runs, text
+    from eval import score as scoring
+
+    text.normaliser(normaliser)
+    settings = scoring.Settings(normaliser, resamples, seed)
+    rows = jsonl.read_rows(data)
+    said = runs.read_predictions(predictions, [row.id for row in rows])
+    provenance = runs.provenance(data, predictions, rows, settings)
+    found, lines = scoring.score(scoring.join(rows, said), settings)
+    scores = runs.write_run(out, scoring.Scores(found, provenance), lines)
+    name = runs.read_run(out).name
+    report.write(out, "report", report.of_run(runs.Run(name, scores, lines)))
+    click.echo(report.run_table(scores))
+    click.echo(f"\nreport: {out / 'report.html'}")
+
+
+@main.command()
+@click.argument("run", nargs=-1, required=True, type=RUN)
+@click.option("--out", type=RUN, required=True, help="Folder for compare.json, compare.html and compare.md.")
+@click.option(
+    "--resamples", default=RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
+)
+@click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
+def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int) -> None:
+    """Compare scored runs with the first one: difference = later run - first run.
+
+    Example: ecom-eval compare runs/demo-base runs/demo-qlora --out reports/demo
+    """
+    from converters import jsonl
+    from eval import compare as comparing
+    from eval import report, runs
+
+    found = [runs.read_run(path) for path in run]
+    comparison = comparing.compare(found, resamples, seed)
+    jsonl.write_json(out / "compare.json", comparison)
+    report.write(out, "compare", report.of_comparison(comparison, found))
+    click.echo(report.comparison_table(comparison))
+    click.echo(f"\nreport: {out / 'compare.html'}")

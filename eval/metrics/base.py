@@ -1,0 +1,85 @@
+"""What a metric is: an additive table with one line an example, and a reduction of the summed lines to one number.
+
+Because lines add up, a bootstrap over groups is one matrix product (``weights @ group sums``) for every metric alike.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from eval.text import Normalise
+
+Floats = NDArray[np.float64]
+Table = Floats | sparse.csr_array
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One test row and what was said to it. ``said`` is the prediction as its task reads it, ``None`` if unreadable."""
+
+    id: str
+    group: str
+    gold: Any
+    said: Any | None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric.
+
+    ``table`` turns n examples into an n × k table, ``reduce`` turns summed lines ``(…, k)`` into values ``(…)`` within 0 and 1,
+    or NaN where the *gold* leaves nothing to score (never where only the prediction does). ``binary``: each line is a 0 or a 1
+    over a 1, so a comparison may count discordant pairs. ``each``: one line alone has a meaning, to be shown per example.
+    """
+
+    table: Callable[[Sequence[Example], Normalise], Table]
+    reduce: Callable[[Floats], Floats]
+    binary: bool = False
+    each: bool = True
+
+
+def lines(values: Iterable[Sequence[float]]) -> Floats:
+    """Return a dense table from its lines."""
+    return np.asarray(list(values), dtype=np.float64)
+
+
+def scores(values: Iterable[float]) -> Floats:
+    """Return the table of a plain average: columns value and 1."""
+    column = np.fromiter(values, dtype=np.float64)
+    return np.stack([column, np.ones_like(column)], axis=1)
+
+
+def ratio(top: Floats, bottom: Floats, applies: Floats | None = None) -> Floats:
+    """Return ``top / bottom``; 0 where nothing was said, NaN where ``applies`` (default: ``bottom``) is 0.
+
+    >>> ratio(np.array([1.0, 0.0, 0.0]), np.array([2.0, 0.0, 0.0]), np.array([1.0, 1.0, 0.0])).tolist()
+    [0.5, 0.0, nan]
+    """
+    value = np.divide(top, bottom, out=np.zeros_like(bottom), where=bottom > 0)
+    return np.where((bottom if applies is None else applies) > 0, value, np.nan)
+
+
+def mean(sums: Floats) -> Floats:
+    """Reduce a table made by :func:`scores`."""
+    return ratio(sums[..., 0], sums[..., 1])
+
+
+def f1(sums: Floats) -> Floats:
+    """Reduce columns common, said, gold to F1 = 2 · common / (said + gold); NaN without gold.
+
+    >>> f1(np.array([[1.0, 2.0, 2.0], [0.0, 1.0, 0.0]])).tolist()
+    [0.5, nan]
+    """
+    return ratio(2 * sums[..., 0], sums[..., 1] + sums[..., 2], sums[..., 2])
+
+
+def mean_where(values: Floats, applies: Floats) -> Floats:
+    """Average the last axis over the places where ``applies`` is above 0; NaN where it never is."""
+    chosen = applies > 0
+    return ratio(np.where(chosen, values, 0.0).sum(-1), chosen.sum(-1).astype(np.float64))

@@ -1,0 +1,44 @@
+"""Metrics that mean the same for a record of attributes and for a text: exact match and token F1."""
+
+from collections.abc import Sequence
+
+from eval.metrics import slots, texts
+from eval.metrics.base import Example, Floats, Metric, lines, mean, ratio, scores
+from eval.text import Normalise
+
+
+def exact_match(examples: Sequence[Example], normalise: Normalise) -> Floats:
+    """Return whether the whole record, or the text, is a gold one after normalising."""
+    return scores(float(_same(example, normalise)) for example in examples)
+
+
+def _same(example: Example, normalise: Normalise) -> bool:
+    same = slots.same_record if isinstance(example.gold, dict) else texts.same_text
+    return same(example, normalise)
+
+
+def token_counts(examples: Sequence[Example], normalise: Normalise) -> Floats:
+    """Return n × 3: the sum of SQuAD's token F1, over how many, and how many of these the gold states.
+
+    A text is one; a record has one for each slot where something is stated or said.
+    """
+    return lines(_tokens(example) for example in examples)
+
+
+def _tokens(example: Example) -> tuple[float, float, float]:
+    return slots.slot_tokens(example) if isinstance(example.gold, dict) else (texts.best_token_f1(example), 1, 1)
+
+
+def token_f1(sums: Floats) -> Floats:
+    """Average token F1; NaN if the gold states nothing.
+
+    >>> token_f1(lines([(1.5, 2, 1), (0, 1, 0)])).tolist()
+    [0.75, nan]
+    """
+    return ratio(sums[..., 0], sums[..., 1], sums[..., 2])
+
+
+METRICS = {
+    "exact_match": Metric(exact_match, mean, binary=True),
+    "token_f1": Metric(token_counts, token_f1),
+}

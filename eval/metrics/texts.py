@@ -1,0 +1,83 @@
+"""Metrics of free text: answers to questions and general instructions.
+
+References are the target and those in ``meta``; the best one counts. An abstention is compared as its sentence, and a question
+whose gold is the abstention has no other reference. Citations are not part of the text.
+ROUGE-L is rouge-score's own (https://github.com/google-research/google-research/tree/master/rouge), with the Porter stemmer. It
+knows Latin letters and digits only, so an answer equal to a reference counts 1 without asking it: Chinese would score 0 else.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from converters.tasks.answer import ABSTENTION, Reply
+from eval.metrics.base import Example, Floats, Metric, f1, lines, mean, scores
+from eval.text import Normalise, token_f1, tokens
+
+STEMMER = True
+
+
+def said(example: Example) -> str | None:
+    """Return the answer's text, an abstention as its sentence; ``None`` if it is unreadable."""
+    return None if example.said is None else _text(example.said)
+
+
+def _text(answer: Any) -> str:
+    return (answer.text or ABSTENTION) if isinstance(answer, Reply) else str(answer)
+
+
+def abstains(answer: Any) -> bool:
+    """Tell whether an answer is the abstention."""
+    return isinstance(answer, Reply) and answer.text is None
+
+
+def references(example: Example) -> tuple[str, ...]:
+    """Return the texts that count as right.
+
+    >>> references(Example("1", "g", Reply("Yes."), None, {"references": ["It does."]}))
+    ('Yes.', 'It does.')
+    """
+    more = () if abstains(example.gold) else example.extra.get("references", ())
+    return (_text(example.gold), *more)
+
+
+@cache
+def _scorer() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer(["rougeL"], use_stemmer=STEMMER)
+
+
+def rouge_l(examples: Sequence[Example], normalise: Normalise) -> Floats:
+    """Return the best ROUGE-L F1 over the references."""
+    return scores(_rouge_l(said(example), references(example)) for example in examples)
+
+
+def _rouge_l(text: str | None, targets: Sequence[str]) -> float:
+    if text is None or text in targets:
+        return float(text is not None)
+    return float(_scorer().score_multi(targets, text)["rougeL"].fmeasure)
+
+
+def unanswerable(examples: Sequence[Example], normalise: Normalise) -> Floats:
+    """Return n × 3 of the class "unanswerable": right, said, gold."""
+    pairs = ((abstains(example.said), abstains(example.gold)) for example in examples)
+    return lines((answer and gold, answer, gold) for answer, gold in pairs)
+
+
+def same_text(example: Example, normalise: Normalise) -> bool:
+    """Tell whether the normalised answer is one of the normalised references."""
+    text = said(example)
+    return text is not None and normalise(text) in map(normalise, references(example))
+
+
+def best_token_f1(example: Example) -> float:
+    """Return SQuAD's token F1 against the best reference; 0 if unreadable."""
+    text = said(example)
+    return 0.0 if text is None else max(token_f1(tokens(text), tokens(target)) for target in references(example))
+
+
+METRICS = {
+    "rouge_l": Metric(rouge_l, mean),
+    "unanswerable_f1": Metric(unanswerable, f1, each=False),
+}
