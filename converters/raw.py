@@ -68,16 +68,23 @@ def _decode(decoder: Any, text: bytes, where: str) -> Any:
 
 
 def table(path: Path) -> Iterator[tuple[str, dict[str, str] | Outcome]]:
-    """Yield ``(file:line, row)`` of a ``.csv`` or ``.tsv`` file with a header; quoted fields may hold line breaks."""
+    """Yield ``(file:line, row)`` of delimited text with a header; quoted fields may hold line breaks.
+
+    The header tells the delimiter: publishers give tab-separated files the name ``.csv``, too.
+    """
     csv.field_size_limit(2**31 - 1)
     with TextIOWrapper(open_raw(path), encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter="\t" if ".tsv" in path.suffixes else ",")
+        number = 1
         try:
-            header = next(reader)
+            header = file.readline()
+            delimiter = "\t" if "\t" in header else ","
+            columns = next(csv.reader([header], delimiter=delimiter))
+            reader = csv.reader(file, delimiter=delimiter)
             for cells in reader:
-                yield f"{path}:{reader.line_num}", _row(header, cells, f"{path}:{reader.line_num}")
+                number = reader.line_num + 1
+                yield f"{path}:{number}", _row(columns, cells, f"{path}:{number}")
         except (csv.Error, UnicodeDecodeError, EOFError, zlib.error) as error:
-            raise InputError(f"{path}:{reader.line_num + 1}: found {error}, expected UTF-8 text in columns") from error
+            raise InputError(f"{path}:{number + 1}: found {error}, expected UTF-8 text in columns") from error
 
 
 def _row(header: Sequence[str], cells: Sequence[str], where: str) -> dict[str, str] | Outcome:

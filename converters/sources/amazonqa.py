@@ -81,7 +81,7 @@ def _reason(question: str, snippets: Sequence[str], answers: Sequence[Answer], a
 
 def _ranked(answers: Sequence[Answer]) -> list[Answer]:
     """Sort by votes up less votes down, then by how many answers agree; a tie keeps the dataset's order."""
-    agreement = Counter(answer.answerType for answer in answers if answer.answerType in ("Y", "N"))
+    agreement: Counter[str | None] = Counter(answer.answerType for answer in answers if answer.answerType in ("Y", "N"))
 
     def merit(answer: Answer) -> tuple[int, int]:
         up, total = answer.helpful if len(answer.helpful) == 2 else (0, 0)

@@ -93,6 +93,12 @@ def test_catalog_checks_categories_against_a_taxonomy(fixtures: Path, tmp_path: 
     assert part.tally.rejected == {"category not in the taxonomy": 1}
 
 
+def test_contextual_pqa_reads_tabs_in_a_csv_and_cites_its_evidence(fixtures: Path) -> None:
+    part = converted("contextual_pqa", fixtures / "contextual_pqa.csv")
+    assert target(part, 0) == 'it runs on a battery, "aa" size. [1]'
+    assert part.tally.rejected == {"no question, evidence or answer": 1}
+
+
 def test_general_reads_all_its_formats(fixtures: Path) -> None:
     part = converted("general", fixtures / "general.jsonl")
     assert [row.target for row in part.rows] == ["Apple.", "kettle", "Bonjour.", "One,\ntwo.", "Bye."]
@@ -158,7 +164,7 @@ def test_a_megabyte_in_a_title_goes_through(tmp_path: Path) -> None:
     assert len(row.messages[0].content) > 1_000_000 - 100
 
 
-REAL = {
+REAL: dict[str, tuple[str, dict[str, object], int]] = {
     "mave": ("mave/pave_positives.jsonl", {}, 1234),
     "amazonqa": ("amazonqa/qar_sample.jsonl", {}, 4),
     "google_taxonomy": ("google_taxonomy/taxonomy-with-ids.en-US.2021-09-21.txt", {}, 5595),
@@ -167,6 +173,7 @@ REAL = {
         {"id": "uniq_id", "title": "product_name", "category": "product_category_tree", "separator": ">>"},
         999 + 3995,
     ),
+    "contextual_pqa": ("product_qa/hetPQA__answer_generation__dev.csv", {}, 398),
     "general": ("general/alpaca_999.json", {}, 999),
 }
 
