@@ -1,5 +1,7 @@
 """``ecom-eval``: generate predictions, score them, compare runs."""
 
+import logging
+import time
 from pathlib import Path
 
 import click
@@ -70,3 +72,40 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int) -> None
     report.write(out, "compare", report.of_comparison(comparison, found))
     click.echo(report.comparison_table(comparison))
     click.echo(f"\nreport: {out / 'compare.html'}")
+
+
+@main.command()
+@click.option("--checkpoint", required=True, help="Folder of a model with its tokenizer, or its name on the hub.")
+@click.option("--data", type=RUN, required=True, help="Test rows, JSONL in our format.")
+@click.option("--out", type=RUN, required=True, help="Folder for predictions.jsonl and predictions.json.")
+@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Prompts at a time.")
+@click.option(
+    "--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer, in tokens."
+)
+def predict(checkpoint: str, data: Path, out: Path, batch_size: int, max_new_tokens: int) -> None:
+    """Answer every test row greedily; a run that was stopped goes on where it was, with the same result.
+
+    Example: ecom-eval predict --checkpoint runs/demo-qlora/merged --data data/demo/test.jsonl --out runs/demo-qlora/eval
+    """
+    from converters import jsonl
+
+    rows = jsonl.read_rows(data)
+    logging.getLogger("torchao").setLevel(logging.ERROR)  # it warns of every kernel that this machine cannot use
+    from eval import predict as predicting
+
+    start = time.monotonic()
+    last = start
+
+    def progress(done: int, fresh: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= 2 or done == total:
+            last = now
+            speed = fresh / max(now - start, 1e-9)
+            left = f", {(total - done) / speed:,.0f} s left" if fresh else ""
+            click.echo(f"{done:,} of {total:,} rows, {speed:.1f} rows/s{left}", err=True)
+
+    plan = predicting.Plan(jsonl.sha256(data), batch_size, max_new_tokens)
+    click.echo(f"loading {checkpoint}", err=True)
+    predicting.predict(checkpoint, rows, plan, out, progress, lambda: time.monotonic() - start)
+    click.echo(f"predictions: {out / 'predictions.jsonl'}")

@@ -53,6 +53,15 @@ def signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.3f}".replace("-", "−")
 
 
+def chance(p: float | None) -> str:
+    """Return a p-value, never as 0.
+
+    >>> chance(0.0312), chance(1e-9)
+    ('0.031', '<0.001')
+    """
+    return "<0.001" if p is not None and p < 0.001 else number(p)
+
+
 def share(part: float, whole: float) -> str:
     """Return a percentage.
 
@@ -110,7 +119,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    for function in (title, number, signed, place, clip, cell, floor_flag):
+    for function in (title, number, signed, chance, place, clip, cell, floor_flag):
         found.filters[function.__name__] = function
     found.globals |= {"share": share, "COUNTS": COUNTS}
     return found
@@ -154,7 +163,8 @@ def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]
     parts = []
     for (a, b), pairs in groupby(comparison.pairs, key=lambda pair: (pair.a, pair.b)):
         by_task = [list(found) for _, found in groupby(pairs, key=lambda pair: pair.task)]
-        parts.append({"a": a, "b": b, "sections": [_section(named[a], named[b], found) for found in by_task]})
+        sections = [_section(named[a], named[b], found) for found in by_task]
+        parts.append({"a": a, "b": b, "sections": sections, "sentence": _sentence(sections)})
     return {
         "parts_of": parts,
         "comparison": comparison,
@@ -162,6 +172,17 @@ def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]
         "own": [(run.name, provenance(run.scores.provenance, own=True)) for run in runs],
         "templates_differ": len({_template_hash(run) for run in runs}) > 1,
     }
+
+
+def _sentence(sections: Sequence[Mapping[str, Any]]) -> str:
+    heads: list[Pair] = [section["headline"] for section in sections]
+    said = [
+        f"{verdict} on {', '.join(tasks_) or 'none'}"
+        for verdict in ("better", "worse", "not shown to differ")
+        if (tasks_ := [pair.task for pair in heads if pair.verdict == verdict]) or verdict == "better"
+    ]
+    low = [pair.task for pair in heads if floor_flag(pair.score_b)]
+    return "; ".join(said).capitalize() + (f". Not shown above its floor on {', '.join(low)}." if low else ".")
 
 
 def _template_hash(run: Run) -> Any:
@@ -231,7 +252,7 @@ def comparison_table(comparison: Comparison) -> str:
             "value": number(pair.value_b),
             "difference": signed(pair.difference),
             "95 % interval": _interval(pair.low, pair.high, signed),
-            "p (Holm)": number(pair.p_holm),
+            "p (Holm)": chance(pair.p_holm),
             "verdict": ", ".join(filter(None, [pair.verdict, floor_flag(pair.score_b)])),
         }
         for pair in comparison.pairs

@@ -54,14 +54,17 @@ def _refuse(path: Path, ids: Sequence[str], what: str) -> None:
 
 
 def read_origin(predictions: Path, test_sha256: str) -> dict[str, Any] | None:
-    """Return ``predictions.json`` beside the predictions, if any; predictions for another test file are an error."""
+    """Return ``predictions.json`` beside the predictions, if any; one for other predictions or another test file is an error."""
     path = predictions.with_name("predictions.json")
     if not path.is_file():
         return None
     origin = jsonl.decode(path.read_bytes(), dict[str, Any], str(path))
-    made_for = origin.get("test_sha256", test_sha256)
-    if made_for != test_sha256:
-        raise InputError(f"{path}: found predictions for the test file {made_for[:12]}, expected {test_sha256[:12]}")
+    for key, file, actual in (
+        ("test_sha256", "test file", test_sha256),
+        ("predictions_sha256", "predictions file", jsonl.sha256(predictions)),
+    ):
+        if origin.get(key, actual) != actual:
+            raise InputError(f"{path}: found that it belongs to {file} {str(origin[key])[:12]}, expected {actual[:12]}")
     return origin
 
 
