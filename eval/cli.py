@@ -28,7 +28,7 @@ def main() -> None:
 )
 @click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
 def score(data: Path, predictions: Path, out: Path, normaliser: str, resamples: int, seed: int) -> None:
-    """Score predictions on any rows of our format, without a checkpoint.
+    """Score predictions on rows of our format.
 
     Example: ecom-eval score --data data/demo/test.jsonl --predictions runs/demo-qlora/eval/predictions.jsonl
     --out runs/demo-qlora/eval --normaliser strict
@@ -58,7 +58,7 @@ def score(data: Path, predictions: Path, out: Path, normaliser: str, resamples: 
 )
 @click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
 def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int) -> None:
-    """Compare scored runs with the first one: difference = later run - first run.
+    """Compare scored runs with the first: difference = later - first.
 
     Example: ecom-eval compare runs/demo-base runs/demo-qlora --out reports/demo
     """
@@ -83,29 +83,34 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int) -> None
     "--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer, in tokens."
 )
 def predict(checkpoint: str, data: Path, out: Path, batch_size: int, max_new_tokens: int) -> None:
-    """Answer every test row greedily; a run that was stopped goes on where it was, with the same result.
+    """Answer every test row greedily.
+
+    A run that was stopped goes on where it was, with the same result.
 
     Example: ecom-eval predict --checkpoint runs/demo-qlora/merged --data data/demo/test.jsonl --out runs/demo-qlora/eval
     """
     from converters import jsonl
 
     rows = jsonl.read_rows(data)
-    logging.getLogger("torchao").setLevel(logging.ERROR)  # it warns of every kernel that this machine cannot use
+    start = last = time.monotonic()
+    click.echo(f"loading {checkpoint}", err=True)
+    for noisy in ("torchao", "torch.utils._pytree"):  # they warn of every kernel that this machine cannot use
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     from eval import predict as predicting
 
-    start = time.monotonic()
-    last = start
+    begin = time.monotonic()
 
     def progress(done: int, fresh: int, total: int) -> None:
-        nonlocal last
+        nonlocal begin, last
         now = time.monotonic()
-        if now - last >= 2 or done == total:
+        if not fresh:
+            begin = now  # what came before was loading
+        if now - last >= 2 or done == total or not fresh:
             last = now
-            speed = fresh / max(now - start, 1e-9)
-            left = f", {(total - done) / speed:,.0f} s left" if fresh else ""
-            click.echo(f"{done:,} of {total:,} rows, {speed:.1f} rows/s{left}", err=True)
+            speed = fresh / max(now - begin, 1e-9)
+            ahead = f", {speed:.1f} rows/s, {(total - done) / speed:,.0f} s left" if fresh else ""
+            click.echo(f"{done:,} of {total:,} rows{ahead}", err=True)
 
     plan = predicting.Plan(jsonl.sha256(data), batch_size, max_new_tokens)
-    click.echo(f"loading {checkpoint}", err=True)
     predicting.predict(checkpoint, rows, plan, out, progress, lambda: time.monotonic() - start)
     click.echo(f"predictions: {out / 'predictions.jsonl'}")

@@ -13,7 +13,7 @@ from scipy import sparse
 from eval import RESAMPLES, SEED
 from eval.metrics.base import Floats, Metric, Table
 
-_CELLS = 2_000_000
+CELLS = 2_000_000
 
 
 def group_sums(table: Table, groups: Sequence[str]) -> Table:
@@ -30,19 +30,23 @@ def value(table: Table, metric: Metric) -> float:
 
 
 def bootstrap(
-    columns: Sequence[tuple[Table, Metric]], groups: Sequence[str], resamples: int = RESAMPLES, seed: int = SEED
+    columns: Sequence[tuple[Table, Metric]],
+    groups: Sequence[str],
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    cells: int = CELLS,
 ) -> Floats | None:
     """Return B × len(columns) resampled values; ``None`` with a single group, from which no spread can be known.
 
-    Every column sees the same draws: the difference of two columns is the paired bootstrap. The result does not depend on the
-    size of the chunks that keep memory small.
+    Every column sees the same draws: the difference of two columns is the paired bootstrap. The result does not depend on
+    ``cells``, the largest number of values held at a time.
     """
     sums = [group_sums(table, groups) for table, _ in columns]
     count = len(set(groups))
     if count < 2 or not columns:
         return None
     random = np.random.default_rng(seed)
-    chunk = max(1, _CELLS // max(count, *(table.shape[1] for table in sums)))
+    chunk = max(1, cells // max(count, *(table.shape[1] for table in sums)))
     parts = []
     for start in range(0, resamples, chunk):
         drawn = random.multinomial(count, np.full(count, 1 / count), size=min(chunk, resamples - start)).astype(

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from eval.metrics.base import Example, Floats, Metric, f1, lines, mean_where, ratio
-from eval.text import Normalise, token_f1, tokens
+from eval.text import Normalise, mave, token_f1
 
 COUNTS = ("both_none", "hallucinated", "missed", "right", "wrong", "unreadable")
 _COLUMN = {name: column for column, name in enumerate(COUNTS)}
@@ -125,8 +125,13 @@ def same_record(example: Example, normalise: Normalise) -> bool:
 def slot_tokens(example: Example) -> tuple[float, float, float]:
     """Return the sum of token F1 over slots where something is stated or said, their number, and how many are stated."""
     pairs = [(gold, said) for gold, said in slots(example).values() if gold or said]
-    total = sum(token_f1(tokens(" ".join(said)), tokens(" ".join(gold))) for gold, said in pairs if gold and said)
+    total = sum(token_f1(_tokens(said), _tokens(gold)) for gold, said in pairs if gold and said)
     return total, len(pairs), sum(bool(gold) for gold, _ in pairs)
+
+
+def _tokens(values: Sequence[str]) -> list[str]:
+    """Tokens of a slot's values; those that differ in case or punctuation only are one, so that a repetition never helps."""
+    return [token for value in dict.fromkeys(map(mave, values)) for token in value.split()]
 
 
 METRICS = {

@@ -1,0 +1,110 @@
+"""What the tests of scoring share: rows of every task, scored runs on disk, and a tiny random model."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from converters import jsonl
+from converters.examples import Row, example
+from converters.records import Attributes, Chat, Listing, Message, Question, Text
+from eval.cli import main
+
+NASTY = ("<script>alert(1)</script> mug", "保温杯 🫖", "Kettle </s> [INST] hi", '"><img src=x onerror=alert(1)>')
+PATHS = (("Home", "Kitchen", "Kettles"), ("Home", "Kitchen", "Mugs"), ("Sports", "Tents"))
+
+
+def _rows(count: int) -> list[Row]:
+    rows = []
+    for i in range(count):
+        texts, group = (Text("Title", f"{NASTY[i % 4]} {i}"),), f"asin:{i // 2}"
+        color = ((), ("Red",), ("Blue", "红"))[i % 3]
+        said = (None, "Yes, for 6 hours.", "No.")[i % 3]
+        rows += [
+            example(Listing(str(i), group, texts, PATHS[i % 3]), "category", "demo"),
+            example(Attributes(str(i), group, texts, (("Brand", ("Acme",)), ("Color", color))), "attributes", "demo"),
+            example(Question(str(i), group, "Hot?", ("Keeps hot 6 hours.",), said), "answer", "demo"),
+            example(
+                Chat(str(i), group, (Message("user", "A colour?"), Message("assistant", "Red"))), "general", "demo"
+            ),
+        ]
+    return rows
+
+
+@pytest.fixture
+def rows() -> list[Row]:
+    return _rows(12)
+
+
+@pytest.fixture
+def cli() -> Callable[..., Result]:
+    return lambda *args: CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+@pytest.fixture
+def test_file(tmp_path: Path, rows: list[Row]) -> Path:
+    path = tmp_path / "test.jsonl"
+    jsonl.write_lines(path, rows)
+    return path
+
+
+@pytest.fixture
+def write_predictions(tmp_path: Path, rows: list[Row], test_file: Path) -> Callable[..., Path]:
+    """Write predictions of a run; ``say`` makes each row's answer from its number and row."""
+
+    def write(run: str, say: Callable[[int, Row], Any], **origin: Any) -> Path:
+        path = tmp_path / run / "eval" / "predictions.jsonl"
+        jsonl.write_lines(path, [{"id": row.id, "prediction": say(i, row)} for i, row in enumerate(rows)])
+        found = {"test_sha256": jsonl.sha256(test_file), "decoding": {"max_new_tokens": 64}, **origin}
+        path.with_name("predictions.json").write_text(json.dumps(found))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def scored(cli: Any, write_predictions: Any, test_file: Path) -> Callable[..., Path]:
+    """Score a run's predictions and return the run's folder."""
+
+    def score(run: str, say: Callable[[int, Row], Any], *flags: str, **origin: Any) -> Path:
+        path: Path = write_predictions(run, say, **origin)
+        found = cli(
+            "score", "--data", test_file, "--predictions", path, "--out", path.parent, "--resamples", 200, *flags
+        )
+        assert found.exit_code == 0, found.output
+        return path.parent.parent
+
+    return score
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Mistral of 2 layers with a byte-level BPE and a chat template that writes BOS."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import MistralConfig, MistralForCausalLM, PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special, alphabet = ["<s>", "</s>", "[INST]", "[/INST]"], pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(["category path of this product"] * 5, trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+    fast.chat_template = (
+        "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}[INST]{{ m.content }}[/INST]"
+        "{% elif m.role == 'assistant' %}{{ m.content }}{{ eos_token }}"
+        "{% else %}{{ raise_exception('no role ' + m.role) }}{% endif %}{% endfor %}"
+    )
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = MistralConfig(vocab_size=len(fast), **sizes, num_key_value_heads=1, initializer_range=0.5, eos_token_id=1)
+    folder = tmp_path_factory.mktemp("tiny") / "merged"
+    MistralForCausalLM(config).save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder

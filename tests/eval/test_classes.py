@@ -1,0 +1,53 @@
+"""Class metrics against scikit-learn and by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, f1_score
+
+from eval import metrics, stats, text
+from eval.metrics.base import Example
+
+CLASS = st.sampled_from("ABCDE").map(lambda name: (name,))
+
+
+def value(name: str, pairs: list[tuple[tuple[str, ...], tuple[str, ...] | None]]) -> float:
+    examples = [Example(str(i), str(i), gold, said) for i, (gold, said) in enumerate(pairs)]
+    return stats.value(metrics.get(name).table(examples, text.strict), metrics.get(name))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(CLASS, st.one_of(st.none(), CLASS)), min_size=1, max_size=30))
+def test_equal_to_scikit_learn_with_labels_fixed_to_gold(pairs: list) -> None:
+    gold = [g[0] for g, _ in pairs]
+    said = [s[0] if s and s[0] in gold else "INVALID" for _, s in pairs]
+    for average in ("weighted", "macro"):
+        theirs = f1_score(gold, said, labels=sorted(set(gold)), average=average, zero_division=0)
+        assert value(f"{average}_f1", pairs) == pytest.approx(theirs)
+    assert value("accuracy", pairs) == pytest.approx(accuracy_score(gold, said))
+
+
+def test_ways_to_be_wrong_do_not_multiply() -> None:
+    gold = [("A",), ("A",), ("B",)]
+    same = value("macro_f1", list(zip(gold, [("A",), ("x",), ("x",)], strict=True)))
+    many = value("macro_f1", list(zip(gold, [("A",), ("x",), ("y",)], strict=True)))
+    none = value("macro_f1", list(zip(gold, [("A",), None, None], strict=True)))
+    assert same == many == none == pytest.approx((2 / 3 + 0) / 2)
+
+
+def test_hierarchical_f1_by_hand() -> None:
+    pairs = [
+        (("Home", "Kitchen", "Mugs"), ("Home", "Kitchen", "Kettles")),  # 2 in common of 3 and 3
+        (("Home", "Accessories"), ("Car", "Accessories")),  # the same name below another parent: 0 of 2 and 2
+        (("Car",), ("Car", "Accessories")),  # 1 of 2 said and 1 gold
+        (("Home", "Garden"), None),  # 0 of 0 said and 2 gold
+    ]
+    assert value("hierarchical_f1", pairs) == pytest.approx(2 * 3 / (7 + 8))
+    assert value("hierarchical_f1_mean", pairs) == pytest.approx((2 / 3 + 0 + 2 / 3 + 0) / 4)
+
+
+def test_a_class_that_a_resample_lacks_is_not_counted_as_failed() -> None:
+    metric = metrics.get("macro_f1")
+    table = metric.table([Example(str(i), str(i), (name,), (name,)) for i, name in enumerate("AB")], text.strict)
+    assert float(metric.reduce(np.array([2.0, 0.0]) @ table)) == 1

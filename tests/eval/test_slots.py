@@ -1,0 +1,76 @@
+"""The five counts and what follows from them, worked by hand."""
+
+import json
+
+import pytest
+
+from converters.tasks import attributes
+from eval import metrics, stats, text
+from eval.metrics.base import Example
+from eval.metrics.slots import COUNTS, counts
+
+GOLD = {"Brand": ("Acme",), "Color": ("Red", "Blue"), "Size": (), "Fit": ()}
+
+
+def case(said: str, gold: dict = GOLD) -> Example:
+    return Example("1", "g", gold, attributes.parse(said))
+
+
+def totals(said: str, normaliser: str = "strict") -> dict[str, int]:
+    line = counts([case(said)], text.normaliser(normaliser))[0]
+    return {name: int(count) for name, count in zip(COUNTS, line, strict=True) if count}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ('{"Brand": "Acme", "Color": "Blue", "Size": null, "Fit": null}', {"right": 2, "both_none": 2}),
+        ('{"Brand": "Acme", "Color": ["Green", "Red"]}', {"right": 1, "wrong": 1, "both_none": 2}),
+        ('{"Brand": null, "Color": "red", "Size": "XL"}', {"missed": 1, "wrong": 1, "hallucinated": 1, "both_none": 1}),
+        (
+            '{"Brand": "Acme", "Made up": "x", "Empty": null}',
+            {"right": 1, "missed": 1, "both_none": 2, "hallucinated": 1},
+        ),
+        ("{}", {"missed": 2, "both_none": 2}),
+        ("no JSON", {"missed": 2, "unreadable": 2}),
+        ('["Acme"]', {"missed": 2, "unreadable": 2}),
+        ('{"Brand": "Acme", "Brand": "Acme"}', {"missed": 2, "unreadable": 2}),
+    ],
+)
+def test_counts(said: str, expected: dict[str, int]) -> None:
+    assert totals(said) == expected
+
+
+def test_normaliser_decides_what_is_equal() -> None:
+    said = json.dumps({"Brand": "ACME.", "Color": "the red"})
+    assert totals(said) == {"wrong": 2, "both_none": 2}
+    assert totals(said, "mave") == {"right": 2, "both_none": 2}
+
+
+def test_scores_of_three_products_by_hand() -> None:
+    found = [
+        case('{"Brand": "Acme", "Color": "Red", "Size": "XL"}'),  # 2 right, 1 hallucinated, 1 both none
+        case('{"Brand": "Umbra"}'),  # 1 wrong, 1 missed, 2 both none
+        case("unreadable"),  # 2 missed, 2 unreadable
+    ]
+    expected = {
+        "micro_precision": 2 / 4,
+        "micro_recall": 2 / 6,
+        "micro_f1": 2 * 2 / (2 * 3 + 1 + 3),
+        "attribute_macro_f1": (2 * 1 / (2 * 2 + 1) + 2 * 1 / (2 * 1 + 2)) / 2,
+        "slot_accuracy": (2 + 3) / 12,
+        "slot_accuracy_stated": 2 / 6,
+        "exact_match": 0,
+        # slots with something in them: Brand 1, Color 2/3 ("red" of "red blue"), Size 0; Brand 0, Color 0; Brand 0, Color 0
+        "token_f1": (1 + 2 / 3) / 7,
+        # values: common 2, said 3 + 1, gold 3 * 3
+        "value_f1": 2 * 2 / (4 + 9),
+    }
+    for name, value in expected.items():
+        metric = metrics.get(name)
+        assert stats.value(metric.table(found, text.strict), metric) == pytest.approx(value), name
+
+
+def test_an_attribute_asked_for_in_meta_is_a_slot() -> None:
+    example = Example("1", "g", {"Brand": ("Acme",)}, {"Brand": ("Acme",)}, {"attributes": ["Brand", "Size"]})
+    assert dict(zip(COUNTS, counts([example], text.strict)[0], strict=True))["both_none"] == 1

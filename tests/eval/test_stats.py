@@ -1,0 +1,91 @@
+"""Intervals and tests against scipy and against closed forms."""
+
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats as theirs
+
+from eval import stats
+from eval.metrics import METRICS
+from eval.metrics.base import Example, scores
+
+MEAN = METRICS["accuracy"]
+
+
+def draw(values: list[float], groups: list[str], **options: int) -> np.ndarray:
+    found = stats.bootstrap([(scores(values), MEAN)], groups, **options)
+    assert found is not None
+    return found[:, 0]
+
+
+def test_interval_of_a_mean_is_scipys() -> None:
+    values = np.random.default_rng(1).normal(0.5, 0.1, 80)
+    found = stats.interval(draw(list(values), [str(i) for i in range(80)], resamples=4000))
+    other = theirs.bootstrap((values,), np.mean, method="percentile", n_resamples=4000, rng=np.random.default_rng(2))
+    assert found == pytest.approx(tuple(other.confidence_interval), abs=0.003)
+
+
+def test_rows_of_one_group_do_not_narrow_the_interval() -> None:
+    values, groups = [float(i % 3 == 0) for i in range(60)], [str(i) for i in range(60)]
+    once, thrice = draw(values, groups), draw(values * 3, groups * 3)
+    assert np.array_equal(once, thrice)
+    alone = draw(values * 3, [str(i) for i in range(180)])
+    assert alone.std() < 0.8 * once.std()
+
+
+def test_a_single_group_has_no_interval() -> None:
+    assert stats.bootstrap([(scores([0.0, 1.0]), MEAN)], ["g", "g"]) is None
+
+
+def test_same_seed_same_draws_whatever_the_chunks() -> None:
+    values, groups = [0.0, 1.0, 1.0, 0.5], list("abca")
+    assert np.array_equal(draw(values, groups), draw(values, groups, cells=7))
+    assert not np.array_equal(draw(values, groups), draw(values, groups, seed=1))
+
+
+def test_sparse_and_dense_tables_agree() -> None:
+    examples = [Example(str(i), f"g{i % 5}", ("AB"[i % 2],), ("A",)) for i in range(20)]
+    metric = METRICS["weighted_f1"]
+    table, groups = metric.table(examples, str), [e.group for e in examples]
+    found = stats.bootstrap([(table, metric), (table.toarray(), metric)], groups, resamples=50)
+    assert found is not None
+    assert np.allclose(found[:, 0], found[:, 1])
+
+
+def test_paired_differences_of_equal_runs_are_nothing() -> None:
+    table = scores([0.0, 1.0, 1.0, 0.0])
+    found = stats.bootstrap([(table, MEAN), (table, MEAN)], list("abcd"))
+    assert found is not None
+    gap = found[:, 1] - found[:, 0]
+    assert stats.interval(gap) == (0, 0)
+    assert stats.bootstrap_p(gap) == 1
+
+
+def test_bootstrap_p_is_never_0() -> None:
+    assert stats.bootstrap_p(np.full(1000, 0.3)) == pytest.approx(2 / 1001)
+    assert stats.bootstrap_p(np.array([np.nan] * 5 + [0.1] * 9)) == pytest.approx(2 / 10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 12), st.integers(0, 12))
+def test_mcnemar_is_the_exact_binomial(gained: int, lost: int) -> None:
+    first = np.array([0.0] * gained + [1.0] * lost + [1.0, 0.0])
+    second = np.array([1.0] * gained + [0.0] * lost + [1.0, 0.0])
+    n, k = gained + lost, min(gained, lost)
+    closed = min(1.0, 2 * sum(comb(n, i) for i in range(k + 1)) / 2**n)
+    assert stats.mcnemar_p(first, second) == pytest.approx(closed)
+    if n:
+        assert stats.mcnemar_p(first, second) == pytest.approx(theirs.binomtest(gained, n).pvalue)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_by_its_definition(p: list[float]) -> None:
+    found, m = stats.holm(p), len(p)
+    ordered = sorted(p)
+    by_rank = [min(1.0, max((m - j) * ordered[j] for j in range(i + 1))) for i in range(m)]
+    assert sorted(found) == pytest.approx(by_rank)
+    assert all(adjusted >= raw for adjusted, raw in zip(found, p, strict=True))
