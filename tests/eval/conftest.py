@@ -35,8 +35,14 @@ def _rows(count: int) -> list[Row]:
 
 
 @pytest.fixture
-def rows() -> list[Row]:
-    return _rows(12)
+def products() -> int:
+    """How many products the rows are made of; a test file may say otherwise."""
+    return 12
+
+
+@pytest.fixture
+def rows(products: int) -> list[Row]:
+    return _rows(products)
 
 
 @pytest.fixture

@@ -1,0 +1,48 @@
+"""Trivial predictors and the floor that the best of them sets."""
+
+from converters import tasks
+from converters.tasks.answer import Reply
+from eval import floors
+from eval.metrics.base import Example
+from eval.score import best_floors
+
+
+def test_paths_majority_and_its_top() -> None:
+    gold = [("Home", "Mugs"), ("Home", "Mugs"), ("Home", "Pans"), ("Car", "Mats")]
+    examples = [Example(str(i), str(i), path, None) for i, path in enumerate(gold)]
+    found = best_floors(examples, tasks.get("category").metrics, "strict")
+    assert found["accuracy"] == (0.5, "majority path")
+    # majority path: 2+2+1+0 nodes in common of 8 said and 8 gold; depth 1 alone: 3 in common of 4 said and 8 gold
+    assert found["hierarchical_f1"] == (2 * 5 / 16, "majority path")
+
+
+def test_depth_1_wins_where_leaves_scatter() -> None:
+    examples = [Example(str(i), str(i), ("Home", f"Leaf {i}", "x"), None) for i in range(6)]
+    # the majority path has 6 + 2 nodes in common of 18 said and 18 gold; its top node 6 of 6 and 18
+    assert best_floors(examples, ("hierarchical_f1",), "strict")["hierarchical_f1"] == (2 * 6 / 24, "depth-1 majority")
+
+
+def test_records_all_null_and_commonest_value() -> None:
+    gold = [{"Brand": ("Acme",), "Size": ()}, {"Brand": ("Acme",), "Size": ("XL",)}, {"Brand": (), "Size": ()}]
+    examples = [Example(str(i), str(i), record, None) for i, record in enumerate(gold)]
+    found = best_floors(examples, ("micro_f1", "slot_accuracy", "exact_match"), "strict")
+    assert found["micro_f1"] == (2 * 3 / (2 * 3 + 3), "commonest value")
+    assert found["slot_accuracy"] == (0.5, "all null")
+    assert found["exact_match"] == (1 / 3, "all null")
+
+
+def test_answers_abstention_and_first_snippet() -> None:
+    prompt = "[QA] Answer\nQuestion: [2] hot?\n[1] Keeps hot 6 hours\n[2] Nice"
+    examples = [
+        Example("1", "1", Reply("Keeps hot 6 hours"), None, prompt=prompt),
+        Example("2", "2", Reply("Keeps hot 6 hours"), None, prompt=prompt),
+        Example("3", "3", Reply(None), None, prompt="[QA] no snippets at all"),
+    ]
+    found = best_floors(examples, tasks.get("answer").metrics, "strict")
+    assert found["exact_match"] == (2 / 3, "first snippet")
+    assert found["unanswerable_f1"] == (2 * 1 / (3 + 1), "always abstain")
+    assert [e.said for e in floors.answered(examples)["first snippet"]] == [Reply("Keeps hot 6 hours")] * 2 + [None]
+
+
+def test_general_has_the_empty_answer() -> None:
+    assert best_floors([Example("1", "1", "Red", None)], ("rouge_l",), "strict") == {"rouge_l": (0, "empty")}

@@ -1,0 +1,163 @@
+"""Generating with a tiny random model: right tokens, right order, and the same bytes after a stop."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converters import jsonl
+from converters.errors import InputError
+from converters.examples import Row, Turn
+
+MAX = 12
+
+
+@pytest.fixture
+def products() -> int:
+    return 5
+
+
+def predict(checkpoint: Path, rows: list[Row], out: Path, progress: Any = lambda *_: None, **plan: int) -> bytes:
+    from eval.predict import Plan
+    from eval.predict import predict as run
+
+    run(
+        str(checkpoint),
+        rows,
+        Plan("0" * 64, **{"batch_size": 4, "max_new_tokens": MAX, **plan}),
+        out,
+        progress,
+        lambda: 1.0,
+    )
+    return (out / "predictions.jsonl").read_bytes()
+
+
+def stop_after(batches: int) -> Any:
+    def progress(done: int, fresh: int, total: int) -> None:
+        if fresh >= 4 * batches:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+def test_answers_are_the_models_own_greedy_ones(tiny_checkpoint: Path, rows: list[Row], tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    found = [json.loads(line) for line in predict(tiny_checkpoint, rows, tmp_path).splitlines()]
+    assert [line["id"] for line in found] == [row.id for row in rows]
+    tokenizer = AutoTokenizer.from_pretrained(tiny_checkpoint)
+    model = AutoModelForCausalLM.from_pretrained(tiny_checkpoint).eval()
+    for row, line in list(zip(rows, found, strict=True))[:6]:
+        ids = tokenizer.apply_chat_template(row.prompt, add_generation_prompt=True, return_dict=False)
+        assert ids.count(tokenizer.bos_token_id) == 1
+        for _ in range(MAX):
+            with torch.inference_mode():
+                following = int(model(torch.tensor([ids])).logits[0, -1].argmax())
+            ids = [*ids, following]
+            if following == tokenizer.eos_token_id:
+                break
+        made = ids[len(ids) - MAX :] if ids[-1] != tokenizer.eos_token_id else ids
+        assert tokenizer.decode(made, skip_special_tokens=True).endswith(line["prediction"])
+        assert line["prediction"]
+
+
+def test_a_stopped_run_goes_on_to_the_same_bytes(tiny_checkpoint: Path, rows: list[Row], tmp_path: Path) -> None:
+    whole = predict(tiny_checkpoint, rows, tmp_path / "whole")
+    out = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        predict(tiny_checkpoint, rows, out, stop_after(2))
+    (partial,) = out.iterdir()
+    assert partial.name.endswith(".partial")
+    with partial.open("ab") as file:
+        file.write(b'{"id":"demo:category:0","predic')  # killed in the middle of a line
+    seen: list[tuple[int, int, int]] = []
+    assert predict(tiny_checkpoint, rows, out, lambda *step: seen.append(step)) == whole
+    assert seen[0] == (8, 0, 20)
+    assert seen[-1] == (20, 12, 20)
+    assert sorted(path.name for path in out.iterdir()) == ["predictions.json", "predictions.jsonl"]
+    assert json.loads((out / "predictions.json").read_text())["rows_resumed"] == 8
+
+
+def test_a_partial_file_of_other_settings_is_not_used(tiny_checkpoint: Path, rows: list[Row], tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        predict(tiny_checkpoint, rows, tmp_path, stop_after(2))
+    seen: list[int] = []
+    predict(tiny_checkpoint, rows, tmp_path, lambda done, *_: seen.append(done), max_new_tokens=3)
+    assert seen[0] == 0
+    assert json.loads((tmp_path / "predictions.json").read_text())["generated_tokens"] <= 3 * len(rows)
+
+
+def test_settings_saved_with_the_checkpoint_do_not_make_it_sample(
+    tiny_checkpoint: Path, rows: list[Row], tmp_path: Path
+) -> None:
+    other = tmp_path / "sampling"
+    shutil.copytree(tiny_checkpoint, other)
+    settings = json.loads((other / "generation_config.json").read_text())
+    sampling = {"do_sample": True, "temperature": 5.0, "repetition_penalty": 9.0, "num_beams": 3}
+    (other / "generation_config.json").write_text(json.dumps(settings | sampling))
+    assert predict(other, rows[:4], tmp_path / "b") == predict(tiny_checkpoint, rows[:4], tmp_path / "a")
+    first, second = (json.loads((tmp_path / name / "predictions.json").read_text()) for name in "ab")
+    assert first["checkpoint_sha256"] != second["checkpoint_sha256"]
+    assert first["template_sha256"] == second["template_sha256"]
+
+
+def test_the_record_names_what_the_answers_come_from(tiny_checkpoint: Path, rows: list[Row], tmp_path: Path) -> None:
+    predict(tiny_checkpoint, rows[:4], tmp_path)
+    found = json.loads((tmp_path / "predictions.json").read_text())
+    assert found["checkpoint"] == str(tiny_checkpoint)
+    assert found["decoding"] == {"do_sample": False, "num_beams": 1, "max_new_tokens": MAX}
+    assert found["predictions_sha256"] == jsonl.sha256(tmp_path / "predictions.jsonl")
+    assert found["test_sha256"] == "0" * 64
+    assert {"template_sha256", "versions", "seconds", "backend", "prompt_tokens"} <= set(found)
+
+
+def test_what_cannot_be_used_is_a_sentence(tiny_checkpoint: Path, rows: list[Row], tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(tiny_checkpoint, bare)
+    (bare / "chat_template.jinja").unlink()
+    with pytest.raises(InputError, match="found no chat template"):
+        predict(bare, rows, tmp_path / "out")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="cannot be loaded"):
+        predict(tmp_path / "empty", rows, tmp_path / "out")
+    with pytest.raises(InputError, match="no such folder"):
+        predict(tmp_path / "a" / "b" / "c", rows, tmp_path / "out")
+    system = Row(
+        **{
+            **{f: getattr(rows[0], f) for f in rows[0].__struct_fields__},
+            "messages": [Turn("system", "x"), *rows[0].messages],
+        }
+    )
+    with pytest.raises(InputError, match=r"demo:category:0.*chat template refuses.*no role system"):
+        predict(tiny_checkpoint, [system], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_predict_then_score_from_the_command_line(
+    cli: Any, tiny_checkpoint: Path, test_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run" / "eval"
+    flags = (
+        "--checkpoint",
+        tiny_checkpoint,
+        "--data",
+        test_file,
+        "--out",
+        out,
+        "--max-new-tokens",
+        4,
+        "--batch-size",
+        7,
+    )
+    found = cli("predict", *flags)
+    assert found.exit_code == 0, found.output
+    assert "20 of 20 rows" in found.output
+    scored = cli(
+        "score", "--data", test_file, "--predictions", out / "predictions.jsonl", "--out", out, "--resamples", 100
+    )
+    assert scored.exit_code == 0, scored.output
+    provenance = json.loads((out / "scores.json").read_text())["provenance"]
+    assert provenance["predictions"]["decoding"]["max_new_tokens"] == 4

@@ -1,0 +1,124 @@
+"""From rows and predictions to scores.json and rows.jsonl."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from converters import jsonl, tasks
+from converters.errors import InputError
+from converters.examples import Row
+from eval import runs
+from eval.score import ScoredRow, Settings, join, score
+
+SETTINGS = Settings(resamples=100)
+
+
+def perfect(_: int, row: Row) -> str:
+    return row.target
+
+
+def test_perfect_answers_score_1(rows: list[Row]) -> None:
+    scores, _ = score(join(rows, {row.id: row.target for row in rows}), SETTINGS)
+    assert set(scores) == set(tasks.names())
+    for task, found in scores.items():
+        assert (found.n, found.groups, found.invalid) == (12, 6, 0)
+        assert set(found.metrics) == set(tasks.get(task).metrics)
+        for name, value in found.metrics.items():
+            assert value.value == value.low == value.high == 1, (task, name)
+            assert 0 <= value.floor < 1 or task == "category"
+            assert value.floor_by
+
+
+@pytest.mark.parametrize("answer", [None, 5, ["x"], {"a": 1}, "", "  ", "\x00", "x > > y\nz"])
+def test_what_cannot_be_read_is_wrong_and_counted(rows: list[Row], answer: Any) -> None:
+    scores, lines = score(join(rows, {row.id: answer for row in rows}), SETTINGS)
+    for task in ("category", "attributes"):
+        assert scores[task].n == 12
+        assert scores[task].metrics[tasks.get(task).metrics[0]].value == 0
+    readable = isinstance(answer, str) and bool(answer.strip())
+    assert scores["attributes"].invalid == 12
+    assert scores["answer"].invalid == (0 if readable else 12)
+    assert [line.prediction for line in lines] == [answer] * len(rows)
+
+
+def test_rows_carry_all_that_a_comparison_needs(rows: list[Row]) -> None:
+    _, lines = score(join(rows, {row.id: row.target for row in rows}), SETTINGS)
+    back = [msgspec.json.decode(msgspec.json.encode(line), type=ScoredRow) for line in lines]
+    assert back == lines
+    for row, line in zip(rows, back, strict=True):
+        assert (line.id, line.group, line.gold, line.meta, line.valid) == (
+            row.id,
+            row.group,
+            row.target,
+            row.meta,
+            True,
+        )
+        assert set(line.values.values()) == {1.0}
+        assert line.prompt == row.messages[0].content
+
+
+def test_order_of_rows_changes_no_value(rows: list[Row]) -> None:
+    said = {row.id: row.target if i % 3 else "x" for i, row in enumerate(rows)}
+    forward, _ = score(join(rows, said), SETTINGS)
+    backward, _ = score(join(rows[::-1], said), SETTINGS)
+    for task, found in forward.items():
+        for name, value in found.metrics.items():
+            assert value.value == pytest.approx(backward[task].metrics[name].value)
+
+
+def test_a_metric_without_a_row_to_apply_to_is_left_out(rows: list[Row]) -> None:
+    chosen = [row for row in rows if row.task == "answer" and row.target != "The snippets do not say."]
+    scores, _ = score(join(chosen, {row.id: row.target for row in chosen}), SETTINGS)
+    assert "unanswerable_f1" not in scores["answer"].metrics
+    assert "rouge_l" in scores["answer"].metrics
+
+
+def test_a_single_group_has_no_interval(rows: list[Row]) -> None:
+    chosen = [msgspec.structs.replace(row, group="one") for row in rows if row.task == "category"]
+    scores, _ = score(join(chosen, {row.id: row.target for row in chosen}), SETTINGS)
+    assert scores["category"].metrics["accuracy"].low is None
+
+
+def test_gold_or_meta_that_cannot_be_read_is_a_sentence(rows: list[Row]) -> None:
+    turns = [rows[1].messages[0], msgspec.structs.replace(rows[1].messages[1], content="no JSON")]
+    with pytest.raises(InputError, match=r"demo:attributes:0.*no JSON"):
+        join([msgspec.structs.replace(rows[1], messages=turns)], {rows[1].id: "{}"})
+    for meta in ('{"attributes": "Brand"}', "[]", "{", '{"references": [1]}'):
+        with pytest.raises(InputError, match=r"demo:attributes:0.*expected a JSON object"):
+            score(join([msgspec.structs.replace(rows[1], meta=meta)], {rows[1].id: "{}"}), SETTINGS)
+
+
+def test_scores_json_has_the_agreed_shape(scored: Any, rows: list[Row], test_file: Path) -> None:
+    folder = scored("run", lambda i, row: row.target if i % 2 else "[") / "eval"
+    found = json.loads((folder / "scores.json").read_text())
+    for task in found["tasks"].values():
+        assert {"n", "groups", "invalid", "metrics"} <= set(task)
+        for value in task["metrics"].values():
+            assert set(value) == {"value", "low", "high", "floor", "floor_by"}
+            assert 0 <= value["low"] <= value["value"] <= value["high"] <= 1
+    assert sum(found["tasks"]["attributes"]["counts"].values()) == 2 * 12
+    provenance = found["provenance"]
+    assert provenance["test_sha256"] == jsonl.sha256(test_file)
+    assert provenance["predictions_sha256"] == jsonl.sha256(folder / "predictions.jsonl")
+    assert provenance["rows_sha256"] == jsonl.sha256(folder / "rows.jsonl")
+    assert provenance["prompt_sha256"] == runs.prompt_sha256(rows)
+    assert provenance["predictions"]["decoding"] == {"max_new_tokens": 64}
+    assert (provenance["normaliser"], provenance["stemmer"], provenance["resamples"]) == ("strict", True, 200)
+
+
+def test_scoring_twice_gives_the_same_bytes(scored: Any) -> None:
+    def say(i: int, row: Row) -> str:
+        return row.target if i % 5 else "x"
+
+    first, second = (scored(name, say) / "eval" for name in ("a", "b"))
+    for name in ("scores.json", "rows.jsonl"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_the_prompt_hash_sees_prompts_and_not_targets(rows: list[Row]) -> None:
+    other = [msgspec.structs.replace(rows[0], messages=[rows[0].messages[0], rows[4].messages[1]]), *rows[1:]]
+    changed = [msgspec.structs.replace(rows[0], messages=[rows[4].messages[0], rows[0].messages[1]]), *rows[1:]]
+    assert runs.prompt_sha256(other) == runs.prompt_sha256(rows) != runs.prompt_sha256(changed)
