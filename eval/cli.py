@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from converters.console import Group
-from eval import RESAMPLES, SEED
+from eval import COMPARE_RESAMPLES, RESAMPLES, SEED
 
 RUN = click.Path(path_type=Path)
 
@@ -54,7 +54,7 @@ def score(data: Path, predictions: Path, out: Path, normaliser: str, resamples: 
 @click.argument("run", nargs=-1, required=True, type=RUN)
 @click.option("--out", type=RUN, required=True, help="Folder for compare.json, compare.html and compare.md.")
 @click.option(
-    "--resamples", default=RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
+    "--resamples", default=COMPARE_RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
 )
 @click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
 def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from converters import tasks
 from converters.errors import InputError
-from eval import RESAMPLES, SEED, metrics, score, stats
+from eval import COMPARE_RESAMPLES, SEED, metrics, score, stats
 from eval.metrics.base import Floats, Table
 from eval.runs import Run, scorer_sha256
 from eval.score import Score, ScoredRow
@@ -106,7 +106,7 @@ def _short(value: Any) -> str:
     return text[:12] if len(text) == 64 else text
 
 
-def compare(runs: Sequence[Run], resamples: int = RESAMPLES, seed: int = SEED) -> Comparison:
+def compare(runs: Sequence[Run], resamples: int = COMPARE_RESAMPLES, seed: int = SEED) -> Comparison:
     """Compare every later run with the first, task by task."""
     check_comparable(runs)
     pairs = [pair for task in runs[0].scores.tasks for pair in _task_pairs(task, runs, resamples, seed)]
