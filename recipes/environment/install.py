@@ -23,20 +23,26 @@ EXTRAS = "train,score,dev"
 TORCH = "torch==2.13.0"
 UV = "uv==0.13.9"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-NEEDED = "import axolotl, bert_score, bitsandbytes, click, converters, eval, msgspec, pytest, recipes, rouge_score, torch"
+NEEDED = (
+    "import axolotl, bert_score, bitsandbytes, click, converters, eval, msgspec, pytest, recipes, rouge_score, torch"
+)
 CHECK = f"import importlib.util as u, sys; sys.exit(any(u.find_spec(n) is None for n in '{NEEDED[7:]}'.split(', ')))"
 
 
 def main() -> None:
     """Make or repair the environment; say nothing and do nothing when it is ready."""
     if sys.version_info < (3, 11):  # noqa: UP036 - a user may well start it with an older one
-        sys.exit(f"error: this is Python {sys.version.split()[0]}, expected 3.11 or newer: make setup PYTHON=python3.12")
+        sys.exit(
+            f"error: this is Python {sys.version.split()[0]}, expected 3.11 or newer: make setup PYTHON=python3.12"
+        )
     if ready():
         return
     try:
         install()
     except subprocess.CalledProcessError as error:
-        sys.exit(f"error: set-up stopped at '{' '.join(map(str, error.cmd[:6]))} ...' (above it says why); run it again to go on")
+        sys.exit(
+            f"error: set-up stopped at '{' '.join(map(str, error.cmd[:6]))} ...' (above it says why); run it again to go on"
+        )
     except KeyboardInterrupt:
         sys.exit("error: set-up was interrupted; run it again to go on")
 
@@ -56,7 +62,12 @@ def works(code: str) -> bool:
 
 def fingerprint() -> str:
     """Return what the environment depends on: the pins, the project's dependencies, the place, the kind of PyTorch."""
-    parts = (CONSTRAINTS.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), str(ROOT).encode(), str(has_gpu()).encode())
+    parts = (
+        CONSTRAINTS.read_bytes(),
+        (ROOT / "pyproject.toml").read_bytes(),
+        str(ROOT).encode(),
+        str(has_gpu()).encode(),
+    )
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 

@@ -37,7 +37,13 @@ def stages(seed: int) -> tuple[Stage, ...]:
     """Return the demo's stages in order; ``seed`` drives the products, the mix, the base model and the training."""
     number = str(seed)
     return (
-        Stage("raw files", ("ecom-data", "demo-raw", "--out", RAW, "--seed", number), (), ("converters/demo/*.py",), (RAW,)),
+        Stage(
+            "raw files",
+            ("ecom-data", "demo-raw", "--out", RAW, "--seed", number),
+            (),
+            ("converters/demo/*.py",),
+            (RAW,),
+        ),
         Stage(
             "mix",
             ("ecom-data", "build", "recipes/mixes/demo.yaml", "--out", MIX, "--seed", number),

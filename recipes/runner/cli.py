@@ -1,0 +1,119 @@
+"""``ecom-train``: check, train and merge recipes."""
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from converters.console import Group
+
+SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the recipe.")
+
+
+@click.group(cls=Group)
+@click.version_option(package_name="ecom-llm-recipes")
+def main() -> None:
+    """Check a recipe, train it with Axolotl, merge the result."""
+
+
+@main.command()
+@click.argument("recipe")
+@SET
+def check(recipe: str, overrides: tuple[str, ...]) -> None:
+    """Check keys, data, machine and prompts of a recipe without training it.
+
+    Example: ecom-train check demo-qlora
+    """
+    from recipes.runner import recipe as recipes
+    from recipes.runner.check import check as checking
+
+    loaded = recipes.load(recipes.find(recipe), overrides)
+    checked = checking(loaded)
+    click.echo(f"{loaded.path}: {len(loaded.keys)} keys, all known to Axolotl")
+    click.echo(f"data: {', '.join(map(str, checked.files))}, as their manifest says")
+    rows = ", ".join(f"{task} {count}" for task, count in checked.proven.items())
+    click.echo(f"prompts: the same in training and evaluation, answer and end token supervised (rows proven: {rows})")
+
+
+@main.command()
+@click.argument("recipe")
+@click.option("--run", required=True, help="Name of the new run: its folder is runs/NAME.")
+@SET
+def train(recipe: str, run: str, overrides: tuple[str, ...]) -> None:
+    """Check a recipe, then train it; all of the run lies in runs/NAME.
+
+    Example: ecom-train train demo-qlora --run demo-qlora --set seed=1
+    """
+    from recipes.runner import recipe as recipes
+    from recipes.runner.check import check as checking
+    from recipes.runner.train import train as training
+
+    folder = training(recipes.load(recipes.find(recipe), overrides), run, checking, _echo)
+    click.echo(f"trained: {folder} (merge it with: ecom-train merge {run})")
+
+
+@main.command()
+@click.argument("run")
+def merge(run: str) -> None:
+    """Merge a run's adapter into its base model.
+
+    Example: ecom-train merge demo-qlora
+    """
+    from recipes.runner.merge import merge as merging
+    from recipes.runner.train import folder
+
+    click.echo(f"merged: {merging(folder(run), _echo)}")
+
+
+@main.command("tiny-base")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="A mix; its train.jsonl makes the vocabulary."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the checkpoint.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def tiny_base(data: Path, out: Path, seed: int) -> None:
+    """Make the demo's base: a small Mistral with random weights and a vocabulary of its own.
+
+    Example: ecom-train tiny-base --data data/demo --out runs/demo-base/merged --seed 0
+    """
+    from recipes.runner.tiny import build
+
+    build(data, out, seed)
+    click.echo(f"base model: {out}")
+
+
+@main.command()
+@click.option("--seed", type=int, default=0, show_default=True, help="Drives products, mix, base model and training.")
+def demo(seed: int) -> None:
+    """Run the whole path on a CPU; a second time, only what changed.
+
+    Example: ecom-train demo --seed 0
+    """
+    from recipes.runner import demo as chain
+
+    stages = chain.stages(seed)
+    times: list[tuple[str, float | None]] = []
+    for number, stage in enumerate(stages, 1):
+        click.secho(f"[{number}/{len(stages)}] {stage.name}", bold=True)
+        if chain.fresh(stage):
+            times.append((stage.name, None))
+            click.echo("nothing changed since it was done")
+            continue
+        start = time.monotonic()
+        chain.run(stage)
+        times.append((stage.name, time.monotonic() - start))
+    click.echo("\n" + (Path(chain.REPORT) / "compare.md").read_text("utf-8") if times[-1][1] is None else "")
+    for name, seconds in times:
+        click.echo(f"{name:>20}  {'-' if seconds is None else f'{seconds:.0f} s':>6}")
+    click.echo(f"{'all':>20}  {sum(seconds or 0 for _, seconds in times):.0f} s")
+    click.echo(f"\nlook at {chain.REPORT}/compare.html")
+
+
+def _echo(piece: bytes) -> None:
+    sys.stdout.buffer.write(piece)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

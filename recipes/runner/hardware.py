@@ -1,0 +1,69 @@
+"""What a recipe needs of the machine, and what the machine has."""
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from converters.errors import InputError
+from recipes.runner.recipe import Recipe
+
+
+def gpus() -> list[str]:
+    """Return name and memory of each NVIDIA GPU, such as ``"NVIDIA H100 80GB HBM3, 81559 MiB"``."""
+    tool = shutil.which("nvidia-smi")
+    if not tool:
+        return []
+    command = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+
+
+def gpu_needs(recipe: Recipe) -> list[str]:
+    """Return the keys that only a GPU can serve; a recipe for the CPU turns the half-precision formats off by name."""
+    return list(_needs(recipe.keys))
+
+
+def _needs(keys: dict[str, Any]) -> Iterator[str]:
+    if keys.get("bf16", "auto"):
+        yield f"bf16: {str(keys.get('bf16', 'auto')).lower()}"
+    yield from (f"{key}: true" for key in ("fp16", "tf32") if keys.get(key))
+    if "flash" in str(keys.get("attn_implementation", "")) or keys.get("flash_attention"):
+        yield "flash attention"
+    if any(word in str(keys.get("optimizer", "")) for word in ("8bit", "paged")):
+        yield f"optimizer: {keys['optimizer']}"
+    if keys.get("deepspeed"):
+        yield "deepspeed"
+
+
+def require(recipe: Recipe) -> None:
+    """Stop with a sentence, before anything is loaded or fetched, when the recipe needs a GPU and there is none."""
+    needs = gpu_needs(recipe)
+    if needs and not gpus():
+        raise InputError(
+            f"{recipe.path.stem} needs an NVIDIA GPU ({', '.join(needs)}) and this machine shows none; "
+            "nothing was downloaded. 'make demo' runs the whole path on a CPU"
+        )
+
+
+def describe() -> dict[str, Any]:
+    """Return the machine as the run's record keeps it; memory in GiB."""
+    return {
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpus": gpus(),
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )

@@ -1,0 +1,72 @@
+"""Runs Axolotl as a process of its own: what it prints goes to the terminal and to a log, and Ctrl-C reaches it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from converters.errors import InputError
+
+QUIET = {
+    "AXOLOTL_DO_NOT_TRACK": "1",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONUNBUFFERED": "1",
+}
+_TELLING = re.compile(r"(Error|error|Exception|Killed|out of memory)")
+
+
+def axolotl(words: Sequence[str], log: Path, echo: Callable[[bytes], None]) -> None:
+    """Run ``axolotl WORDS``; a failure is an ``InputError`` with its last telling line. ``echo`` gets the output as it comes."""
+    command = [sys.executable, "-m", "axolotl.cli.main", *words]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as file, _started(command) as process:
+        assert process.stdout is not None
+        try:
+            while piece := os.read(process.stdout.fileno(), 65536):
+                file.write(piece)
+                file.flush()
+                echo(piece)
+        except KeyboardInterrupt:
+            stop(process)
+            raise
+    if process.returncode:
+        raise InputError(
+            f"axolotl {words[0]} stopped with exit code {process.returncode}: {last_line(log)} (all of it: {log})"
+        )
+
+
+def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    # A process group of its own: one Ctrl-C must not reach it twice, from the terminal and from here.
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | QUIET,
+        start_new_session=True,
+    )
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process with all its children: politely, then for good."""
+    for number, seconds in ((signal.SIGINT, 10), (signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        except ProcessLookupError:
+            pass
+        return
+
+
+def last_line(log: Path) -> str:
+    """Return the log's last line that tells of an error, else its last line."""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", log.read_text("utf-8", errors="replace")) if line.strip()]
+    telling = [line for line in lines if _TELLING.search(line)]
+    return (telling or lines or ["it printed nothing"])[-1][:300]

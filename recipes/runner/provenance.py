@@ -1,0 +1,102 @@
+"""The record of a run, ``run.json``: what it was made from, by what, on what, and when."""
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from converters.errors import InputError
+from converters.jsonl import sha256, write_json
+from recipes.runner import hardware
+from recipes.runner.recipe import FOLDER, Recipe, dump
+
+RECORD = "run.json"
+PACKAGES = (
+    "ecom-llm-recipes",
+    "axolotl",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "datasets",
+    "accelerate",
+    "tokenizers",
+)
+
+
+def start(recipe: Recipe, files: Sequence[Path], manifests: Mapping[str, Any], started: str) -> dict[str, Any]:
+    """Return the record of a run that begins now; ``started`` is an ISO time."""
+    base = Path(str(recipe.keys.get("base_model")))
+    return {
+        "status": "started",
+        "started": started,
+        "recipe": {
+            "name": recipe.path.stem,
+            "sha256": sha256(recipe.path),
+            "resolved_sha256": text_sha256(dump(recipe.keys)),
+        },
+        "overrides": dict(recipe.overrides),
+        "seed": recipe.keys.get("seed"),
+        "base_model": {"name": str(base), "sha256": folder_sha256(base) if base.is_dir() else None},
+        "data": [{"name": str(path), "sha256": sha256(path), "bytes": path.stat().st_size} for path in files],
+        "mixes": [
+            {"manifest": name, "sha256": sha256(Path(name)), "seed": mix["seed"], "inputs": mix["inputs"]}
+            for name, mix in manifests.items()
+        ],
+        "git": git(FOLDER.parent),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "hardware": hardware.describe(),
+        "seconds": {},
+    }
+
+
+def update(run: Path, **changes: Any) -> None:
+    """Change keys of a run's record."""
+    write_json(run / RECORD, read(run) | changes)
+
+
+def read(run: Path) -> dict[str, Any]:
+    """Return a run's record; a run without one is an ``InputError``."""
+    path = run / RECORD
+    if not path.is_file():
+        raise InputError(f"{run}: found no {RECORD}, expected a run made by 'ecom-train train'")
+    record: dict[str, Any] = json.loads(path.read_bytes())
+    return record
+
+
+def text_sha256(text: str) -> str:
+    """Return the hex SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def folder_sha256(folder: Path) -> str:
+    """Return one hash over the names and bytes of a folder's files, hidden ones left out: the one that evaluation records."""
+    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    digest = hashlib.sha256()
+    for name in sorted(name for name in files if not any(part.startswith(".") for part in name.parts)):
+        digest.update(f"{name.as_posix()}\0{sha256(files[name])}\n".encode())
+    return digest.hexdigest()
+
+
+def git(folder: Path) -> dict[str, Any]:
+    """Return commit and whether the tree differs from it; both ``None`` outside a checkout."""
+    commit, changes = (_git(folder, *words) for words in (("rev-parse", "HEAD"), ("status", "--porcelain")))
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

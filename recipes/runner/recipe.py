@@ -1,0 +1,105 @@
+"""A recipe: one complete Axolotl YAML, with the line of every key so that an error can name it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from converters.errors import InputError
+from converters.registry import nearest
+
+FOLDER = Path(__file__).resolve().parents[1]
+Place = tuple[str | int, ...]  # the way to a key, such as ("datasets", 0, "type")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A recipe's keys as Axolotl will get them, where each one stands, and what the command line changed."""
+
+    path: Path
+    keys: dict[str, Any]
+    lines: Mapping[Place, str]
+    overrides: Mapping[str, Any]
+
+
+def names() -> list[str]:
+    """Return the names of the recipes in this repository, sorted."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def find(name: str) -> Path:
+    """Return a recipe's file by its name or path; an unknown one is an ``InputError`` with the nearest right name."""
+    path = Path(name) if Path(name).suffix in (".yaml", ".yml") else FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        raise InputError(f"no recipe {name!r}{nearest(Path(name).stem, names())}")
+    return path
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and put the ``key=value`` overrides in; broken YAML and repeated keys are ``InputError``s."""
+    try:
+        node = yaml.compose(path.read_text("utf-8"))
+        lines = dict(_lines(node, path, ()))
+        keys = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: found {' '.join(str(error).split())}, expected YAML") from error
+    if not isinstance(keys, dict):
+        raise InputError(
+            f"{path}: found {'an empty file' if keys is None else type(keys).__name__}, expected keys and values"
+        )
+    changed = dict(map(parse_override, overrides))
+    for key in changed:
+        lines |= {(key, *rest): "--set" for rest in ((), *(place[1:] for place in lines if place[0] == key))}
+    return Recipe(path, keys | changed, lines, changed)
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Read ``key=value``, the value as YAML.
+
+    >>> parse_override("learning_rate=1.0e-4"), parse_override("lora_target_modules=[q_proj, v_proj]")
+    (('learning_rate', 0.0001), ('lora_target_modules', ['q_proj', 'v_proj']))
+    """
+    key, equals, value = text.partition("=")
+    if not (equals and key):
+        raise InputError(f"--set {text!r}: found no '=', expected key=value")
+    try:
+        return key, _number(yaml.safe_load(value))
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {text!r}: found {value!r}, expected a YAML value") from error
+
+
+def _number(value: Any) -> Any:
+    # YAML 1.1 reads 1e-4 as a text; everybody who types it means the number.
+    try:
+        return float(value) if isinstance(value, str) and "e" in value.lower() else value
+    except ValueError:
+        return value
+
+
+def _lines(node: Any, path: Path, place: Place) -> Iterator[tuple[Place, str]]:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            where = f"{path}:{key.start_mark.line + 1}"
+            if key.value in seen:
+                raise InputError(f"{where}: found key {key.value!r} again, expected every key once")
+            seen.add(key.value)
+            yield (*place, key.value), where
+            yield from _lines(value, path, (*place, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _lines(item, path, (*place, number))
+
+
+def where(recipe: Recipe, place: Place) -> str:
+    """Return ``file:line`` of a key, or ``--set`` when it came from the command line."""
+    while place and place not in recipe.lines:
+        place = place[:-1]
+    return recipe.lines.get(place, str(recipe.path))
+
+
+def dump(keys: Mapping[str, Any]) -> str:
+    """Return keys as YAML, in their order."""
+    return yaml.safe_dump(dict(keys), sort_keys=False, allow_unicode=True)
