@@ -11,6 +11,8 @@ from converters.errors import InputError
 from converters.registry import nearest
 
 FOLDER = Path(__file__).resolve().parents[1]
+if FOLDER.is_relative_to(Path.cwd()):  # so that a sentence names recipes/x.yaml and not a long path
+    FOLDER = FOLDER.relative_to(Path.cwd())
 Place = tuple[str | int, ...]  # the way to a key, such as ("datasets", 0, "type")
 
 

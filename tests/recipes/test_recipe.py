@@ -1,0 +1,128 @@
+"""Reading and linting recipes: what Axolotl passes over in silence is an error with file, line and the nearest right key."""
+
+from pathlib import Path
+
+import pytest
+
+from converters.errors import InputError
+from recipes.runner import lint, recipe
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+GOOD = """base_model: somewhere
+datasets:
+  - path: rows.jsonl
+    type: chat_template
+adapter: qlora
+load_in_4bit: true
+lora_r: 32
+lora_alpha: 64
+lora_dropout: 0
+lora_target_linear: true
+sequence_len: 128
+micro_batch_size: 1
+num_epochs: 1
+learning_rate: 0.001
+bf16: false
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "sentence"),
+    [
+        (GOOD + "lora_rnak: 99\n", [], r"mine\.yaml:16: unknown key 'lora_rnak'; did you mean 'lora_r"),
+        (
+            GOOD.replace("    type:", "    tpye:"),
+            [],
+            r"mine\.yaml:4: unknown key 'tpye' in 'datasets'; did you mean 'type'",
+        ),
+        (GOOD, ["lerning_rate=1e-4"], r"--set: unknown key 'lerning_rate'; did you mean 'learning_rate'"),
+        (GOOD, ["datasets=[{path: x, typ: y}]"], r"--set: unknown key 'typ' in 'datasets'"),
+        (
+            GOOD + "attn_implementation: sdpa\nflash_attention: true\n",
+            [],
+            r"mine\.yaml:17: found 'flash_attention' beside 'attn",
+        ),
+        (
+            GOOD.replace("dropout: 0", "dropout: 0.1") + "lora_mlp_kernel: true\n",
+            [],
+            "found 'lora_mlp_kernel' beside 'lora_dropout'",
+        ),
+        (
+            GOOD + "cut_cross_entropy: true\nliger_cross_entropy: true\n",
+            [],
+            "unknown key|expected one cross-entropy option",
+        ),
+        (GOOD + "output_dir: out\n", [], r"mine\.yaml:16: found 'output_dir', expected none"),
+        (GOOD.replace("sequence_len: 128", "sequence_len: many"), [], r"mine\.yaml:11: 'sequence_len'"),
+        (GOOD.replace("micro_batch_size: 1\n", ""), [], "micro_batch_size|gradient_accumulation"),
+    ],
+)
+def test_a_wrong_key_is_named(text: str, overrides: list[str], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=sentence):
+        lint.lint(recipe.load(written(tmp_path, text), overrides))
+
+
+def test_a_right_recipe_passes(tmp_path: Path) -> None:
+    lint.lint(recipe.load(written(tmp_path, GOOD), ["learning_rate=1e-4", "lora_r=16"]))
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_every_recipe_passes_and_says_how_to_run_it(name: str) -> None:
+    path = recipe.find(name)
+    lint.lint(recipe.load(path))
+    head = [line for line in path.read_text("utf-8").splitlines() if line.startswith("#")]
+    assert any("Machine" in line for line in head) and any("make " in line for line in head)
+    assert any("--set " in line for line in head)
+
+
+def test_there_are_recipes() -> None:
+    assert {"demo-qlora", "mistral-qlora"} <= set(recipe.names())
+
+
+def test_both_recipes_have_the_settings_of_the_research() -> None:
+    for name in ("demo-qlora", "mistral-qlora"):
+        keys = recipe.load(recipe.find(name)).keys
+        assert (keys["adapter"], keys["load_in_4bit"], keys["lora_r"], keys["lora_alpha"]) == ("qlora", True, 32, 64)
+        assert len(keys["lora_target_modules"]) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "found an empty file"),
+        ("- a\n- b\n", "found list"),
+        ("a: [", "expected YAML"),
+        ("a: 1\nb: 2\na: 3\n", r"mine\.yaml:3: found key 'a' again"),
+        ("x:\n  - {p: 1, p: 2}\n", r"mine\.yaml:2: found key 'p' again"),
+    ],
+)
+def test_what_is_no_recipe_is_a_sentence(text: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=sentence):
+        recipe.load(written(tmp_path, text))
+
+
+def test_bytes_that_are_no_text_are_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="expected YAML"):
+        recipe.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("mistral-qlra", "did you mean 'mistral-qlora'"), ("none.yaml", "no recipe")]
+)
+def test_an_unknown_recipe_gets_a_hint(name: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        recipe.find(name)
+
+
+@pytest.mark.parametrize("text", ["lora_r", "=3", "a=["])
+def test_a_broken_override_is_a_sentence(text: str) -> None:
+    with pytest.raises(InputError, match="--set"):
+        recipe.parse_override(text)

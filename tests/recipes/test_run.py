@@ -1,0 +1,128 @@
+"""A real run: three NF4 QLoRA steps of Axolotl on the CPU, merged; and what must never happen to a run."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from converters.errors import InputError
+from converters.jsonl import read_rows, sha256
+from recipes.runner import merge, provenance, train
+from tests.recipes.conftest import BIN, command
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_record_leads_back_to_the_raw_files(finished: Path) -> None:
+    run = finished / "runs" / "tiny"
+    record = json.loads((run / "run.json").read_text())
+    assert record["status"] == "merged" and record["overrides"] == {"learning_rate": 0.001}
+    assert record["recipe"]["sha256"] == sha256(finished / "tiny.yaml")
+    for item in record["data"]:
+        assert item["sha256"] == sha256(finished / item["name"])
+    assert [Path(item["name"]).name for item in record["mixes"][0]["inputs"]] == [
+        "shop.jsonl",
+        "qar.jsonl",
+        "chat.jsonl",
+    ]
+    for item in record["mixes"][0]["inputs"]:
+        assert item["sha256"] == sha256(Path(item["name"]))
+    assert record["adapter_sha256"] == provenance.folder_sha256(run / "adapter")
+    assert record["merged_sha256"] == provenance.folder_sha256(run / "merged")
+    assert record["base_model"]["sha256"] == provenance.folder_sha256(finished / "runs" / "base" / "merged")
+    assert record["packages"]["axolotl"] == "0.19.0" and record["hardware"]["cores"] >= 1
+    assert re.fullmatch(r"[0-9a-f]{40}", record["git"]["commit"] or "0" * 40)
+    assert record["seconds"].keys() == {"train", "merge"} and record["prompt_identity"]["category"] >= 4
+    assert record["seed"] == 0
+
+
+def test_axolotl_learnt_the_answers_and_nothing_else(finished: Path) -> None:
+    """Read back the rows that Axolotl prepared: the prompt masked, the answer and its end token supervised, one BOS."""
+    from datasets import load_from_disk
+    from transformers import AutoTokenizer
+
+    (ready,) = (
+        path.parent for path in (finished / "runs" / ".prepared").rglob("dataset_info.json") if _has_train(path)
+    )
+    tokenizer = AutoTokenizer.from_pretrained(finished / "runs" / "base" / "merged")
+    expected = {}
+    for row in read_rows(finished / "data" / "mix" / "train.jsonl"):
+        prompt = tokenizer.apply_chat_template(row.prompt, add_generation_prompt=True, tokenize=True, return_dict=False)
+        answer = [*tokenizer(row.target, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
+        expected[tuple(prompt + answer)] = len(prompt)
+    prepared = load_from_disk(str(ready))
+    assert len(prepared) == len(expected) > 40
+    for row in prepared:
+        ids, labels = row["input_ids"], row["labels"]
+        length = expected[tuple(ids)]
+        assert labels == [-100] * length + ids[length:]
+        assert ids.count(tokenizer.bos_token_id) == 1
+
+
+def _has_train(path: Path) -> bool:
+    from datasets import load_from_disk
+
+    return len(load_from_disk(str(path.parent))) > 40
+
+
+def test_the_prepared_path_carries_the_datas_hash(finished: Path) -> None:
+    import yaml
+
+    from recipes.runner import data
+
+    keys = yaml.safe_load((finished / "runs" / "tiny" / "recipe.yaml").read_text())
+    files = [finished / "data" / "mix" / name for name in ("train.jsonl", "validation.jsonl")]
+    assert keys["dataset_prepared_path"] == str(data.prepared_path(files))
+    assert (finished / keys["dataset_prepared_path"]).is_dir()
+
+
+def test_the_merged_checkpoint_loads_with_its_template_and_differs_from_the_base(finished: Path) -> None:
+    from transformers import AutoTokenizer
+
+    merged, base = finished / "runs" / "tiny" / "merged", finished / "runs" / "base" / "merged"
+    assert merge.differs(merged, base) and not merge.differs(base, base)
+    assert AutoTokenizer.from_pretrained(merged).chat_template == AutoTokenizer.from_pretrained(base).chat_template
+
+
+def test_a_run_is_never_overwritten(finished: Path) -> None:
+    before = (finished / "runs" / "tiny" / "run.json").read_bytes()
+    done = command(finished, "ecom-train", "train", "tiny.yaml", "--run", "tiny")
+    assert done.returncode == 1 and "found a run of that name (status: merged)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert (finished / "runs" / "tiny" / "run.json").read_bytes() == before
+    again = command(finished, "ecom-train", "merge", "tiny")
+    assert again.returncode == 1 and "found a merged checkpoint already" in again.stderr
+
+
+def test_ctrl_c_is_recorded_and_leaves_no_process(finished: Path) -> None:
+    words = [str(BIN / "ecom-train"), "train", "tiny.yaml", "--run", "stopped", "--set", "max_steps=100000"]
+    with subprocess.Popen(words, cwd=finished, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        log = finished / "runs" / "stopped" / "logs" / "train.log"
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline and not (log.is_file() and "'loss'" in log.read_text(errors="replace")):
+            time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1].startswith("error: interrupted; what there is lies in runs/stopped")
+    assert "Traceback" not in errors
+    assert json.loads((finished / "runs" / "stopped" / "run.json").read_text())["status"] == "interrupted"
+    left = subprocess.run(["pgrep", "-f", "runs/stopped/recipe.yaml"], capture_output=True, check=False)
+    assert left.returncode == 1, left.stdout
+    unmerged = command(finished, "ecom-train", "merge", "stopped")
+    assert unmerged.returncode == 1 and "found status 'interrupted'" in unmerged.stderr
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden"])
+def test_a_run_name_is_a_file_name(name: str) -> None:
+    with pytest.raises(InputError, match="run name"):
+        train.folder(name)
+
+
+def test_a_run_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    done = command(tmp_path, "ecom-train", "merge", "none")
+    assert done.returncode == 1 and done.stderr.startswith("error: runs/none: found no run.json")
