@@ -1,0 +1,90 @@
+"""Products and their titles. Brands and title patterns of one split never occur in another."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from typing import TypeVar
+
+from converters.demo import words
+
+T = TypeVar("T")
+
+SPLITS = ("train", "validation", "test")
+# How a part is worded in a title, and which attribute it states; the measure's name depends on the product.
+CUES = {
+    "Brand": ("by {}", "from {}", "brand {}"),
+    "Color": ("in {}", "color {}", "{} colored"),
+    "Material": ("made of {}", "of {}", "material {}"),
+    "measure": ("size {}", "with {}", "about {}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product: ``values`` maps each attribute to its value as it stands in the title."""
+
+    asin: str
+    path: tuple[str, ...]
+    noun: str
+    measure: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A title's form: the parts in order with their wording, where the noun stands among them, and what joins all."""
+
+    parts: tuple[tuple[str, str], ...]
+    place: int
+    joiner: str
+
+
+def dealt(values: Sequence[T], seed: int, held: int) -> dict[str, list[T]]:
+    """Deal ``held`` of the values to validation and to test each, the rest to train: none is in two splits."""
+    shuffled = list(values)
+    random.Random(seed).shuffle(shuffled)
+    return {"validation": shuffled[:held], "test": shuffled[held : 2 * held], "train": shuffled[2 * held :]}
+
+
+def patterns(seed: int) -> dict[str, list[Pattern]]:
+    """Return each split's title patterns."""
+    draw = random.Random(seed)
+    every = [
+        Pattern(tuple((part, draw.choice(CUES[part])) for part in order), place, joiner)
+        for order in permutations(CUES)
+        for place in range(len(CUES) + 1)
+        for joiner in (", ", " - ", " ")
+    ]
+    return dealt(every, seed, 40)
+
+
+def brands(seed: int) -> dict[str, list[str]]:
+    """Return each split's brands: 2,400 for training, 300 for validation and test each."""
+    draw = random.Random(seed)
+    made: dict[str, None] = {}
+    while len(made) < 3000:
+        syllables = [draw.choice(words.ONSETS) + draw.choice(words.VOWELS) for _ in range(draw.choice((1, 2, 2)))]
+        made["".join([*syllables, draw.choice(words.ENDINGS)]).capitalize()] = None
+    return dealt([name for name in made if len(name) > 2], seed, 300)
+
+
+def product(draw: random.Random, number: int, names: Sequence[str]) -> Product:
+    """Return a product with a brand out of ``names``."""
+    path, nouns, measure = draw.choice(words.KINDS)
+    whole, pointed = words.UNITS[measure]
+    sizes = (f"{draw.randint(2, 99)} {whole}", f"{draw.randint(1, 9)}.{draw.randint(1, 9)} {pointed}")
+    values = {
+        "Brand": draw.choice(names),
+        "Color": draw.choice(words.COLORS),
+        "Material": draw.choice(words.MATERIALS),
+        measure: draw.choice(sizes),
+    }
+    return Product(f"B0{number:08d}", path, draw.choice(nouns), measure, values)
+
+
+def title(item: Product, pattern: Pattern, left_out: Sequence[str] = ()) -> str:
+    """Return the product's title without the attributes in ``left_out``."""
+    named = [(item.measure if part == "measure" else part, cue) for part, cue in pattern.parts]
+    shown = [cue.format(item.values[key]) for key, cue in named if key not in left_out]
+    return pattern.joiner.join([*shown[: pattern.place], item.noun, *shown[pattern.place :]])
