@@ -3,17 +3,15 @@
 Trivial predictors see the test gold (its majority, its attributes), which makes the floor higher, never lower.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from converters.tasks.answer import Reply
+from converters.tasks.answer import Reply, snippets
 from eval.metrics.base import Example
 
 Predictor = Callable[[Example], Any]
-_FIRST_SNIPPET = re.compile(r"^\[1\] (.*)$", re.MULTILINE)
 
 
 def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
@@ -50,8 +48,8 @@ def _commonest(values: Sequence[Any]) -> Any:
 
 
 def _first_snippet(example: Example) -> Reply | None:
-    found = _FIRST_SNIPPET.search(example.prompt)
-    return Reply(found.group(1)) if found and found.group(1) else None
+    first = next(iter(snippets(example.prompt)), "")
+    return Reply(first) if first else None
 
 
 def answered(examples: Sequence[Example]) -> dict[str, list[Example]]:

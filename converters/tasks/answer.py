@@ -10,7 +10,7 @@ from converters.tasks.base import Task
 
 PREFIX = "[QA]"
 ABSTENTION = "The snippets do not say."
-_CITED = re.compile(r"(?:\s*\[\d{1,4}\])+$", re.ASCII)
+_CITATION = re.compile(r"\[(\d{1,4})\]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,23 @@ def parse(text: str) -> Reply | None:
     >>> parse("The snippets do not say.")
     Reply(text=None, cited=())
     """
-    text = text.strip()
-    tail = _CITED.search(text)
-    cited = tuple(sorted({int(number) for number in re.findall(r"\d+", tail.group())})) if tail else ()
-    said = text[: tail.start()].rstrip() if tail else text
+    said, cited = text.strip(), set[int]()
+    # From the end, one at a time: a pattern for the whole tail takes quadratic time on a long row of brackets.
+    while said.endswith("]") and (found := _CITATION.fullmatch(said, said.rfind("["))):
+        cited.add(int(found[1]))
+        said = said[: found.start()].rstrip()
     if not said:
         return None
-    return Reply(None) if said == ABSTENTION else Reply(said, cited)
+    return Reply(None) if said == ABSTENTION else Reply(said, tuple(sorted(cited)))
+
+
+def snippets(text: str) -> list[str]:
+    """Return the snippets of a prompt written by :func:`prompt`.
+
+    >>> snippets(prompt(Question("1", "g", "How big?", ("1 L.", "Nice."), None)))
+    ['1 L.', 'Nice.']
+    """
+    return [line.partition("] ")[2] for line in text.splitlines()[2:]]
 
 
 def meta(record: Question) -> Mapping[str, Any]:

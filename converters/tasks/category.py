@@ -1,6 +1,5 @@
 """``[CLASSIFY]``: the category path of a product in one go, broadest node first."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,7 +41,7 @@ def parse(text: str) -> Path | None:
     True
     """
     text = text.strip()
-    path = tuple(re.split(r"[^\S\n]*>[^\S\n]*", text))
+    path = tuple(node.strip() for node in text.split(">"))
     return path if all(path) and len(text.splitlines()) == 1 else None
 
 
