@@ -61,7 +61,7 @@ def stages(seed: int) -> tuple[Stage, ...]:
         Stage(
             "train",
             ("ecom-train", "train", "demo-qlora", "--run", Path(TUNED).name, "--set", f"seed={number}"),
-            ("recipes/demo-qlora.yaml", f"{MIX}/train.jsonl", f"{MIX}/validation.jsonl", f"{BASE}/merged"),
+            ("recipes/demo-qlora.yaml", f"{MIX}/train.jsonl", f"{BASE}/merged"),
             ("recipes/runner/train.py",),
             (f"{TUNED}/run.json", f"{TUNED}/adapter"),
         ),

@@ -111,9 +111,9 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
     if len(chosen) > 1:
         yield f"{where(recipe, (chosen[1],))}: found {' and '.join(map(repr, chosen))}, expected one cross-entropy option"
     # bitsandbytes repacks 4-bit weights for inference on a CPU and keeps them so: its packed product has no gradient.
-    held = recipe.keys.get("test_datasets") or recipe.keys.get("val_set_size")
-    if held and recipe.keys.get("load_in_4bit") and not gpu_needs(recipe) and recipe.keys.get("eval_strategy") != "no":
-        yield f'{where(recipe, ("load_in_4bit",))}: found evaluation during 4-bit training on a CPU, expected eval_strategy: "no"'
+    for key in ("test_datasets", "val_set_size"):
+        if key in on and "load_in_4bit" in on and not gpu_needs(recipe):
+            yield f"{where(recipe, (key,))}: found {key!r} in 4-bit training on a CPU, expected none: it spoils the gradients"
     if recipe.keys.get("output_dir") is not None:
         yield f"{where(recipe, ('output_dir',))}: found 'output_dir', expected none: a run's folder is set by --run"
 

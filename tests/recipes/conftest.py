@@ -59,7 +59,6 @@ def recipe_keys(base: str, data: str, **changes: Any) -> dict[str, Any]:
     keys: dict[str, Any] = yaml.safe_load((ROOT / "recipes" / "demo-qlora.yaml").read_text())
     keys["base_model"] = base
     keys["datasets"][0]["path"] = f"{data}/train.jsonl"
-    keys["test_datasets"][0]["path"] = f"{data}/validation.jsonl"
     return keys | changes
 
 

@@ -58,6 +58,7 @@ bf16: false
             [],
             "unknown key|expected one cross-entropy option",
         ),
+        (GOOD + "val_set_size: 0.1\n", [], r"mine\.yaml:16: found 'val_set_size' in 4-bit training on a CPU"),
         (GOOD + "output_dir: out\n", [], r"mine\.yaml:16: found 'output_dir', expected none"),
         (GOOD.replace("sequence_len: 128", "sequence_len: many"), [], r"mine\.yaml:11: 'sequence_len'"),
         (GOOD.replace("micro_batch_size: 1\n", ""), [], "micro_batch_size|gradient_accumulation"),
