@@ -46,7 +46,7 @@ def start(recipe: Recipe, files: Sequence[Path], manifests: Mapping[str, Any], s
             {"manifest": name, "sha256": sha256(Path(name)), "seed": mix["seed"], "inputs": mix["inputs"]}
             for name, mix in manifests.items()
         ],
-        "git": git(FOLDER.resolve().parent),
+        "git": git(FOLDER.parent),
         "packages": {name: _version(name) for name in PACKAGES},
         "hardware": hardware.describe(),
         "seconds": {},

@@ -11,8 +11,6 @@ from converters.errors import InputError
 from converters.registry import nearest
 
 FOLDER = Path(__file__).resolve().parents[1]
-if FOLDER.is_relative_to(Path.cwd()):  # so that a sentence names recipes/x.yaml and not a long path
-    FOLDER = FOLDER.relative_to(Path.cwd())
 Place = tuple[str | int, ...]  # the way to a key, such as ("datasets", 0, "type")
 
 
@@ -36,7 +34,7 @@ def find(name: str) -> Path:
     path = Path(name) if Path(name).suffix in (".yaml", ".yml") else FOLDER / f"{name}.yaml"
     if not path.is_file():
         raise InputError(f"no recipe {name!r}{nearest(Path(name).stem, names())}")
-    return path
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -17,10 +17,36 @@ from recipes.runner.cli import main
 Place = Callable[..., Path]
 
 
-def test_the_real_mistral_tokenizer_passes_with_its_template(place: Place, mistral: tuple[Path, Any]) -> None:
-    checked = check(recipe.load(place(mistral[0])))
+def template() -> dict[str, Any]:
+    """The Mistral recipe's own chat template."""
+    keys = recipe.load(recipe.find("mistral-qlora")).keys
+    return {name: keys[name] for name in ("chat_template", "chat_template_jinja")}
+
+
+def test_the_real_mistral_tokenizer_passes_with_the_recipes_template(place: Place, mistral: tuple[Path, Any]) -> None:
+    checked = check(recipe.load(place(mistral[0], **template())))
     assert checked.proven.keys() == {"category", "attributes", "answer", "general"}
     assert all(count >= 4 for count in checked.proven.values())
+
+
+def test_the_recipes_template_writes_mistrals_prompt(mistral: tuple[Path, Any]) -> None:
+    """Prompts are those of the family's own template, system turn included; only the space before an answer is gone."""
+    tokenizer, ours = mistral[1], template()["chat_template_jinja"]
+    chats = [
+        [{"role": "user", "content": "Hi"}],
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
+    ]
+    for chat in chats:
+        assert tokenizer.apply_chat_template(chat, chat_template=ours, tokenize=False) == tokenizer.apply_chat_template(
+            chat, tokenize=False
+        )
+
+
+def test_mistrals_own_template_is_refused_where_an_answer_begins_with_a_digit(
+    place: Place, mistral: tuple[Path, Any]
+) -> None:
+    with pytest.raises(InputError, match="of the answer is not supervised"):
+        check(recipe.load(place(mistral[0])))
 
 
 def test_the_demo_tokenizer_passes(place: Place, tmp_path: Path) -> None:
@@ -149,6 +175,6 @@ def test_a_conversation_of_several_turns_passes(place: Place, mistral: tuple[Pat
     turns = ["Hi", "Hello", "Bye", "Bye bye"]
     messages = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(turns)]
     chat = {"id": "x", "group": "g", "task": "general", "source": "mine", "messages": messages, "meta": "{}"}
-    path, train = place(mistral[0]), tmp_path / "data" / "mix" / "train.jsonl"
+    path, train = place(mistral[0], **template()), tmp_path / "data" / "mix" / "train.jsonl"
     train.write_text(json.dumps(chat) + "\n", "utf-8")
     assert proof(path)["general"] >= 1

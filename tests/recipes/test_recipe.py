@@ -61,7 +61,6 @@ bf16: false
         (GOOD + "val_set_size: 0.1\n", [], r"mine\.yaml:16: found 'val_set_size' in 4-bit training on a CPU"),
         (GOOD + "output_dir: out\n", [], r"mine\.yaml:16: found 'output_dir', expected none"),
         (GOOD.replace("sequence_len: 128", "sequence_len: many"), [], r"mine\.yaml:11: 'sequence_len'"),
-        (GOOD.replace("micro_batch_size: 1\n", ""), [], "micro_batch_size|gradient_accumulation"),
     ],
 )
 def test_a_wrong_key_is_named(text: str, overrides: list[str], sentence: str, tmp_path: Path) -> None:
