@@ -52,7 +52,9 @@ def test_no_script_of_the_data_runs(page: Path, tmp_path: Path) -> None:
 def test_the_check_would_notice_a_script_that_runs_and_the_policy_stops_it(page: Path, tmp_path: Path) -> None:
     page.write_text(page.read_text().replace("</body>", "<script>document.title='ran'</script></body>"))
     assert "<title>ran</title>" not in browser(tmp_path, "--dump-dom", "--virtual-time-budget=2000", page.as_uri())
-    assert "<title>ran</title>" in browser(tmp_path, "--dump-dom", "--virtual-time-budget=2000", unguarded(page).as_uri())
+    assert "<title>ran</title>" in browser(
+        tmp_path, "--dump-dom", "--virtual-time-budget=2000", unguarded(page).as_uri()
+    )
 
 
 @pytest.mark.parametrize("width", [1200, 500])

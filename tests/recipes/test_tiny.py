@@ -1,0 +1,75 @@
+"""The demo's base model and its chain of stages."""
+
+from pathlib import Path
+
+import pytest
+
+from converters.errors import InputError
+from converters.jsonl import sha256
+from recipes.runner import demo, tiny
+from tests.recipes.conftest import small_mix
+
+
+def test_the_base_is_the_same_for_the_same_seed_and_small(tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    data = small_mix(tmp_path)
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        tiny.build(data, tmp_path / name, seed)
+    assert sha256(tmp_path / "a" / "model.safetensors") == sha256(tmp_path / "b" / "model.safetensors")
+    assert sha256(tmp_path / "a" / "tokenizer.json") == sha256(tmp_path / "b" / "tokenizer.json")
+    assert sha256(tmp_path / "a" / "model.safetensors") != sha256(tmp_path / "c" / "model.safetensors")
+    model, tokenizer = (kind.from_pretrained(tmp_path / "a") for kind in (AutoModelForCausalLM, AutoTokenizer))
+    assert model.config.architectures == ["MistralForCausalLM"] and model.num_parameters() < 1_000_000
+    ids = tokenizer.apply_chat_template([{"role": "user", "content": "12.5 L 红 ☕"}], tokenize=True, return_dict=False)
+    assert tokenizer.convert_ids_to_tokens(ids)[:4] == ["<s>", "[INST]", "1", "2"]
+    assert tokenizer.decode(ids) == "<s>[INST]12.5 L 红 ☕[/INST]"
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> demo.Stage:
+    """A stage that converts one file with the project's own command."""
+    monkeypatch.chdir(tmp_path)
+    Path("raw.jsonl").write_text('{"instruction": "Say 1.", "output": "1"}\n')
+    words = ("ecom-data", "convert", "general", "raw.jsonl", "--out", "out.jsonl")
+    return demo.Stage("one stage", words, ("raw.jsonl",), ("converters/sources/general.py",), ("out.jsonl",))
+
+
+def test_a_stage_is_done_again_only_when_something_changed(stage: demo.Stage) -> None:
+    assert not demo.fresh(stage)
+    demo.run(stage)
+    assert demo.fresh(stage)
+    Path("raw.jsonl").write_text('{"instruction": "Say 2.", "output": "2"}\n')
+    assert not demo.fresh(stage)
+    demo.run(stage)
+    assert demo.fresh(stage) and '"2"' in Path("out.jsonl").read_text()
+    Path("out.jsonl").unlink()
+    assert not demo.fresh(stage)
+
+
+def test_a_stage_that_fails_stops_the_demo_and_is_not_done(stage: demo.Stage) -> None:
+    Path("raw.jsonl").write_text("")
+    with pytest.raises(InputError, match="the demo stopped at 'one stage'"):
+        demo.run(stage)
+    assert not demo.fresh(stage)
+
+
+def test_an_earlier_run_steps_aside(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / "made").write_text(str(number))
+        demo.step_aside(tmp_path / "run")
+    assert [(tmp_path / f"run.{number}" / "made").read_text() for number in (1, 2)] == ["0", "1"]
+
+
+def test_the_stages_follow_each_other() -> None:
+    """What a stage reads is there from the start or left by an earlier one, and the seed is in every command that draws."""
+    left = {"recipes/mixes/demo.yaml", "recipes/demo-qlora.yaml"}
+    for stage in demo.stages(7):
+        for name in stage.inputs:
+            assert any(name == path or path.startswith(f"{name}/") or name.startswith(f"{path}/") for path in left) or (
+                Path(name).parent.as_posix() in {Path(path).parent.as_posix() for path in left}
+            ), (stage.name, name)
+        left |= set(stage.outputs)
+    seeded = [stage.name for stage in demo.stages(7) if "7" in " ".join(stage.command)]
+    assert seeded == ["raw files", "mix", "base model", "train"]
