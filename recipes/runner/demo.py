@@ -6,6 +6,7 @@ lies under ``runs/.demo``. A changed recipe trains again, an unchanged one does 
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ STAMPS = Path("runs/.demo")
 RAW, MIX = "data/raw/demo", "data/demo"
 BASE, TUNED, REPORT = "runs/demo-base", "runs/demo-qlora", "reports/demo"
 TEST = f"{MIX}/test.jsonl"
+GENERATE = ("--batch-size", "64", "--max-new-tokens", "64")  # the longest gold answer has 50 tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _evaluation(run: str) -> Iterator[Stage]:
     who, found = Path(run).name, f"{run}/eval/predictions.jsonl"
     yield Stage(
         f"predict {who}",
-        ("ecom-eval", "predict", "--checkpoint", f"{run}/merged", "--data", TEST, "--out", f"{run}/eval"),
+        ("ecom-eval", "predict", "--checkpoint", f"{run}/merged", "--data", TEST, "--out", f"{run}/eval", *GENERATE),
         (f"{run}/merged", TEST),
         ("eval/predict.py",),
         (found,),
@@ -128,9 +130,12 @@ def run(stage: Stage) -> None:
     """Run a stage's command in front of the user; a run in the way steps aside first. A failing command stops the demo."""
     if stage.name == "train":
         step_aside(Path(TUNED))
+    # One thread: the model is so small that a second one costs more than it gives, many times more on a busy machine.
     # The commands lie beside the interpreter that runs this one, whatever PATH says.
     program = Path(sys.executable).with_name(stage.command[0])
-    code = subprocess.run([str(program), *stage.command[1:]], check=False).returncode
+    code = subprocess.run(
+        [str(program), *stage.command[1:]], check=False, env={"OMP_NUM_THREADS": "1", **os.environ}
+    ).returncode
     if code:
         raise InputError(f"the demo stopped at '{stage.name}' (above it says why); make demo goes on from there")
     write_json(_stamp(stage), fingerprint(stage))

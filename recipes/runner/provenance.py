@@ -73,8 +73,11 @@ def text_sha256(text: str) -> str:
 
 
 def folder_sha256(folder: Path) -> str:
-    """Return one hash over the names and bytes of a folder's files, hidden ones left out: the one that evaluation records."""
-    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    """Return one hash over the names and bytes of a folder's files, hidden ones and logs left out.
+
+    For a checkpoint it is the one that evaluation records.
+    """
+    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"}
     digest = hashlib.sha256()
     for name in sorted(name for name in files if not any(part.startswith(".") for part in name.parts)):
         digest.update(f"{name.as_posix()}\0{sha256(files[name])}\n".encode())
