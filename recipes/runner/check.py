@@ -10,11 +10,17 @@ from recipes.runner.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A recipe that passed: its data files, their mixes' manifests, and the rows of each task that the proof took."""
+    """A recipe that passed: its data files, their mixes' manifests, and counts of rows by task.
+
+    ``proven`` rows were held against evaluation's prompts; ``too_long`` ones are over ``sequence_len`` and will be dropped.
+    """
 
     files: list[Path]
     manifests: dict[str, Any]
+    rows: dict[str, int]
     proven: dict[str, int]
+    too_long: dict[str, int]
+    sequence_len: int
 
 
 def check(recipe: Recipe) -> Checked:
@@ -23,6 +29,10 @@ def check(recipe: Recipe) -> Checked:
     files = data.files(recipe)
     manifests = data.manifests(files)
     hardware.require(recipe)
-    from recipes.runner import identity
+    from recipes.runner import identity, lengths
 
-    return Checked(files, manifests, identity.prove(recipe, lint.validated(recipe), files))
+    config = lint.validated(recipe)
+    tokenizer = identity.load_tokenizer(config)
+    proven = identity.prove(config, tokenizer, files)
+    rows, too_long = lengths.count(files, tokenizer, config.sequence_len)
+    return Checked(files, manifests, rows, proven, too_long, config.sequence_len)

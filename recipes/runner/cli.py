@@ -3,10 +3,15 @@
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from converters.console import Group
+
+if TYPE_CHECKING:
+    from recipes.runner.check import Checked
+    from recipes.runner.recipe import Recipe
 
 SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the recipe.")
 
@@ -26,14 +31,8 @@ def check(recipe: str, overrides: tuple[str, ...]) -> None:
     Example: ecom-train check demo-qlora
     """
     from recipes.runner import recipe as recipes
-    from recipes.runner.check import check as checking
 
-    loaded = recipes.load(recipes.find(recipe), overrides)
-    checked = checking(loaded)
-    click.echo(f"{loaded.path}: {len(loaded.keys)} keys, all known to Axolotl")
-    click.echo(f"data: {', '.join(map(str, checked.files))}, as their manifest says")
-    rows = ", ".join(f"{task} {count}" for task, count in checked.proven.items())
-    click.echo(f"prompts: the same in training and evaluation, answer and end token supervised (rows proven: {rows})")
+    _checked(recipes.load(recipes.find(recipe), overrides))
 
 
 @main.command()
@@ -46,10 +45,9 @@ def train(recipe: str, run: str, overrides: tuple[str, ...]) -> None:
     Example: ecom-train train demo-qlora --run demo-qlora --set seed=1
     """
     from recipes.runner import recipe as recipes
-    from recipes.runner.check import check as checking
     from recipes.runner.train import train as training
 
-    folder = training(recipes.load(recipes.find(recipe), overrides), run, checking, _echo)
+    folder = training(recipes.load(recipes.find(recipe), overrides), run, _checked, _echo)
     click.echo(f"trained: {folder} (merge it with: ecom-train merge {run})")
 
 
@@ -108,6 +106,31 @@ def demo(seed: int) -> None:
         click.echo(f"{name:>20}  {'-' if seconds is None else f'{seconds:.0f} s':>6}")
     click.echo(f"{'all':>20}  {sum(seconds or 0 for _, seconds in times):.0f} s")
     click.echo(f"\nlook at {chain.REPORT}/compare.html")
+
+
+def _checked(recipe: "Recipe") -> "Checked":
+    """Check a recipe and say what was found."""
+    from recipes.runner import hardware
+    from recipes.runner.check import check as checking
+
+    checked = checking(recipe)
+    needs = ", ".join(hardware.gpu_needs(recipe)) or "nothing that a CPU has not"
+    click.echo(f"recipe   {recipe.path}: {len(recipe.keys)} keys, all known to Axolotl")
+    click.echo(f"data     {', '.join(map(str, checked.files))}: as their manifest says; rows: {_counts(checked.rows)}")
+    click.echo(
+        f"prompts  the same in training and evaluation, all of the answer learnt; proven on: {_counts(checked.proven)}"
+    )
+    click.echo(f"machine  {', '.join(hardware.gpus()) or 'no GPU'}; the recipe needs {needs}")
+    if checked.too_long:
+        click.echo(
+            f"warning  longer than sequence_len {checked.sequence_len}, so Axolotl will drop them: {_counts(checked.too_long)}",
+            err=True,
+        )
+    return checked
+
+
+def _counts(rows: dict[str, int]) -> str:
+    return ", ".join(f"{task} {count:,}" for task, count in rows.items())
 
 
 def _echo(piece: bytes) -> None:

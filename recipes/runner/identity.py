@@ -5,18 +5,22 @@ sends (``apply_chat_template`` on all messages but the last): the same prompt, o
 token supervised.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
+
 from converters.errors import InputError
 from converters.examples import Row
 from converters.jsonl import decode, numbered
-from recipes.runner.recipe import Recipe
+from recipes.runner import whole_answer
 
 MASKED = -100
 ROWS_PER_TASK = 8
+BEGINNINGS_PER_TASK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +35,20 @@ class Encoded:
     target: str
 
 
-def prove(recipe: Recipe, config: Any, paths: Sequence[Path]) -> dict[str, int]:
-    """Return how many rows of each task were proven; the first row that fails is an ``InputError``."""
-    tokenizer = load_tokenizer(config)
-    proven: dict[str, int] = {}
+def prove(config: Any, tokenizer: Any, paths: Sequence[Path]) -> dict[str, int]:
+    """Return how many rows of each task were proven; the first row that fails is an ``InputError``.
+
+    ``config`` is Axolotl's validated configuration; ``paths`` are the files of its datasets and test datasets, in that order.
+    """
+    proven: Counter[str] = Counter()
     for entry, path in zip([*config.datasets, *(config.test_datasets or [])], paths, strict=True):
         strategy = _strategy(tokenizer, config, entry)
         for row in samples(path):
-            encoded = encode(row, strategy, tokenizer)
-            if len(encoded.ids) > config.sequence_len:
-                continue  # Axolotl drops or cuts it; what a cut row loses is not this proof's question
-            _refuse(path, encoded, tokenizer)
-            proven[row.task] = proven.get(row.task, 0) + 1
+            for fault in faults(encode(row, strategy, tokenizer, path), tokenizer):
+                raise InputError(f"{path}: row {row.id!r}: {fault}")
+            proven[row.task] += 1
     if not proven:
-        raise InputError(f"{recipe.path}: every sample row is longer than sequence_len {config.sequence_len}; raise it")
+        raise InputError(f"{', '.join(map(str, paths))}: found no rows, expected some to train on")
     return dict(sorted(proven.items()))
 
 
@@ -57,47 +61,65 @@ def load_tokenizer(config: Any) -> Any:
         normalize_config(config)
         return load(config)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"base_model {config.base_model}: its tokenizer cannot be loaded: {reason}") from error
+        raise InputError(
+            f"base_model {config.base_model}: its tokenizer cannot be loaded: {_first_line(error)}"
+        ) from error
 
 
 def _strategy(tokenizer: Any, config: Any, entry: Any) -> Any:
     from axolotl.prompt_strategies import load
     from axolotl.utils.dict import DictDefault
 
-    return load(entry["type"], tokenizer, config, DictDefault(dict(entry)))
+    kind = entry.get("type")
+    try:
+        found = load(kind, tokenizer, config, DictDefault(dict(entry))) if isinstance(kind, str) else None
+    except (ValueError, KeyError, TypeError, TemplateError) as error:
+        raise InputError(f"dataset type {kind!r}: it cannot be set up: {_first_line(error)}") from error
+    if not hasattr(getattr(found, "prompter", None), "chat_template"):
+        raise InputError(
+            f"dataset type {kind!r}: found no chat template in it, expected 'chat_template' or {whole_answer.__name__!r}"
+        )
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def samples(path: Path) -> Iterator[Row]:
-    """Yield the first rows of each task."""
-    taken: dict[str, int] = {}
+    """Yield the first rows of each task, and one row for every other character that its answers begin with.
+
+    What a tokenizer makes of the place where prompt and answer meet depends on that character.
+    """
+    taken: Counter[str] = Counter()
+    seen: set[tuple[str, str]] = set()
     for number, line in numbered(path):
         row = decode(line, Row, f"{path}:{number}")
-        taken[row.task] = taken.get(row.task, 0) + 1
-        if taken[row.task] <= ROWS_PER_TASK:
+        begin = (row.task, row.target[:1])
+        if taken[row.task] < ROWS_PER_TASK or (begin not in seen and taken[row.task] < BEGINNINGS_PER_TASK):
+            taken[row.task] += 1
+            seen.add(begin)
             yield row
 
 
-def encode(row: Row, strategy: Any, tokenizer: Any) -> Encoded:
-    """Encode one row both ways."""
+def encode(row: Row, strategy: Any, tokenizer: Any, path: Path) -> Encoded:
+    """Encode one row both ways; messages that the template refuses are an ``InputError``."""
     messages = [*row.prompt, {"role": "assistant", "content": row.target}]
-    trained = strategy.tokenize_prompt({"messages": messages})
-    template = strategy.prompter.chat_template
-    sent = _sent(tokenizer, template, row.prompt, True)
-    history = _sent(tokenizer, template, row.prompt[:-1], False) if len(row.prompt) > 1 else []
-    return Encoded(row.id, sent, list(trained["input_ids"]), list(trained["labels"]), len(history), row.target)
+    try:
+        trained = strategy.tokenize_prompt({"messages": messages})
+        sent = _sent(tokenizer, row.prompt, True)
+        answered = max((n for n, turn in enumerate(row.prompt, 1) if turn["role"] == "assistant"), default=0)
+        history = len(_sent(tokenizer, row.prompt[:answered], False)) if answered else 0
+    except (ValueError, KeyError, TypeError, TemplateError) as error:
+        raise InputError(f"{path}: row {row.id!r}: its messages cannot be encoded: {_first_line(error)}") from error
+    return Encoded(row.id, sent, list(trained["input_ids"]), list(trained["labels"]), history, row.target)
 
 
-def _sent(tokenizer: Any, template: str, messages: list[dict[str, str]], generation: bool) -> list[int]:
-    ids = tokenizer.apply_chat_template(
-        messages, chat_template=template, add_generation_prompt=generation, tokenize=True, return_dict=False
+def _sent(tokenizer: Any, messages: list[dict[str, str]], generation: bool) -> list[int]:
+    """Return the ids as evaluation makes them: by the template that is saved with the tokenizer, whatever training uses."""
+    return list(
+        tokenizer.apply_chat_template(messages, add_generation_prompt=generation, tokenize=True, return_dict=False)
     )
-    return list(ids)
-
-
-def _refuse(path: Path, encoded: Encoded, tokenizer: Any) -> None:
-    for fault in faults(encoded, tokenizer):
-        raise InputError(f"{path}: row {encoded.id!r}: {fault}")
 
 
 def faults(encoded: Encoded, tokenizer: Any) -> Iterator[str]:
@@ -114,7 +136,7 @@ def faults(encoded: Encoded, tokenizer: Any) -> Iterator[str]:
         )
         return
     begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
-    if begin is not None and begin != end and ids.count(begin) > 1:
+    if begin is not None and begin != end and ids.count(begin) != 1:
         yield f"found {ids.count(begin)} BOS tokens, expected one"
     if any(label != MASKED for label in labels[encoded.history : len(prompt)]):
         yield "the prompt is not masked: the model would learn to write product texts"
@@ -124,7 +146,10 @@ def faults(encoded: Encoded, tokenizer: Any) -> Iterator[str]:
         return
     unlearnt = [ids[n] for n in range(len(prompt), stop + 1) if labels[n] != ids[n]]
     if unlearnt:
-        yield f"{tokenizer.decode(unlearnt)!r} of the answer is not supervised: training would leave it out, evaluation needs it"
+        yield (
+            f"{tokenizer.decode(unlearnt)!r} of the answer is not supervised: training would leave it out, evaluation needs it; "
+            f"type: {whole_answer.__name__} learns all of it"
+        )
     said = tokenizer.decode(ids[len(prompt) : stop])
     if said.strip() != encoded.target.strip():
         yield f"the answer reads {said[:60]!r} after tokenising, expected {encoded.target[:60]!r}"

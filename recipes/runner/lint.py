@@ -1,10 +1,11 @@
-"""What Axolotl passes over in silence is an error here: unknown keys anywhere, and keys that exclude each other.
+"""What Axolotl passes over in silence is an error here: unknown keys anywhere, and keys that exclude or spoil each other.
 
 The allowed keys are those of Axolotl's own schema, so a new Axolotl brings its new keys along.
 """
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from inspect import signature
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from converters.errors import InputError
 from converters.registry import nearest
+from recipes.runner import whole_answer
 from recipes.runner.hardware import gpu_needs
 from recipes.runner.recipe import Place, Recipe, where
 
@@ -24,6 +26,7 @@ LEGACY_ATTENTION = (
     "sage_attention",
 )
 KERNELS = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel", "lora_embedding_kernel")
+OURS = {"output_dir": "a run's folder is set by --run", "dataset_prepared_path": "it follows from the data's bytes"}
 CROSS_ENTROPY = (
     "liger_fused_linear_cross_entropy",
     "cut_cross_entropy",
@@ -41,8 +44,15 @@ def lint(recipe: Recipe) -> None:
 
 def unknown_keys(recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for every key that Axolotl's schema does not have, with the nearest one that it has."""
-    schema = _schema(recipe)
-    yield from _unknown(recipe, recipe.keys, schema, ())
+    yield from _unknown(recipe, recipe.keys, (_schema(recipe),), ())
+    quantisation = recipe.keys.get(
+        "bnb_config_kwargs"
+    )  # to Axolotl any keys; bitsandbytes' own settings pass over wrong ones
+    if isinstance(quantisation, Mapping):
+        from transformers import BitsAndBytesConfig
+
+        known = list(signature(BitsAndBytesConfig).parameters)
+        yield from (_sentence(recipe, ("bnb_config_kwargs", key), known) for key in quantisation if key not in known)
 
 
 def _schema(recipe: Recipe) -> type[BaseModel]:
@@ -60,35 +70,34 @@ def _schema(recipe: Recipe) -> type[BaseModel]:
     return merged
 
 
-def _unknown(recipe: Recipe, tree: Any, *schemas_and_place: Any) -> Iterator[str]:
-    *schemas, place = schemas_and_place
+def _unknown(recipe: Recipe, tree: Any, schemas: tuple[type[BaseModel], ...], place: Place) -> Iterator[str]:
     if isinstance(tree, list):
         for number, item in enumerate(tree):
-            yield from _unknown(recipe, item, *schemas, (*place, number))
+            yield from _unknown(recipe, item, schemas, (*place, number))
     elif isinstance(tree, Mapping) and schemas:
-        fields = _fields(tuple(schemas))
+        # An entry is of one kind and the others' keys are lost on it: the kind that knows most of its keys was meant.
+        fields = min(map(_fields, schemas), key=lambda known: len(tree.keys() - known.keys()))
         for key, value in tree.items():
-            at: Place = (*place, key)
-            if key not in fields:
-                yield f"{where(recipe, at)}: unknown key {key!r}{_of(place)}{nearest(str(key), sorted(fields))}"
+            if key in fields:
+                yield from _unknown(recipe, value, fields[key], (*place, key))
             else:
-                yield from _unknown(recipe, value, *fields[key], at)
+                yield _sentence(recipe, (*place, key), sorted(fields))
 
 
-def _of(place: Place) -> str:
-    inside = [str(part) for part in place if isinstance(part, str)]
-    return f" in {inside[-1]!r}" if inside else ""
+def _sentence(recipe: Recipe, place: Place, known: list[str]) -> str:
+    *inside, key = place
+    names = [part for part in inside if isinstance(part, str)]
+    of = f" in {names[-1]!r}" if names else ""
+    return f"{where(recipe, place)}: unknown key {key!r}{of}{nearest(str(key), known)}"
 
 
 @cache
-def _fields(schemas: tuple[type[BaseModel], ...]) -> dict[str, tuple[type[BaseModel], ...]]:
-    fields: dict[str, tuple[type[BaseModel], ...]] = {}
-    for schema in schemas:
-        for name, field in schema.model_fields.items():
-            inner = tuple(_models(field.annotation))
-            for spelling in filter(None, (name, field.alias)):
-                fields[spelling] = fields.get(spelling, ()) + inner
-    return fields
+def _fields(schema: type[BaseModel]) -> dict[str, tuple[type[BaseModel], ...]]:
+    return {
+        spelling: tuple(_models(field.annotation))
+        for name, field in schema.model_fields.items()
+        for spelling in filter(None, (name, field.alias))
+    }
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -101,7 +110,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def conflicts(recipe: Recipe) -> Iterator[str]:
-    """Yield a sentence for every pair of keys that exclude each other."""
+    """Yield a sentence for every key that excludes another, that the runner sets itself, or that spoils the training."""
     on = [key for key, value in recipe.keys.items() if value not in (None, False)]
     for first, others in (("attn_implementation", LEGACY_ATTENTION), ("lora_dropout", KERNELS)):
         for other in others:
@@ -110,12 +119,26 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
     chosen = [key for key in CROSS_ENTROPY if key in on]
     if len(chosen) > 1:
         yield f"{where(recipe, (chosen[1],))}: found {' and '.join(map(repr, chosen))}, expected one cross-entropy option"
-    # bitsandbytes repacks 4-bit weights for inference on a CPU and keeps them so: its packed product has no gradient.
-    for key in ("test_datasets", "val_set_size"):
-        if key in on and "load_in_4bit" in on and not gpu_needs(recipe):
-            yield f"{where(recipe, (key,))}: found {key!r} in 4-bit training on a CPU, expected none: it spoils the gradients"
-    if recipe.keys.get("output_dir") is not None:
-        yield f"{where(recipe, ('output_dir',))}: found 'output_dir', expected none: a run's folder is set by --run"
+    refused = dict(OURS)
+    if "load_in_4bit" in on and not gpu_needs(recipe):
+        # bitsandbytes repacks 4-bit weights for inference on a CPU and keeps them so: its packed product has no gradient.
+        refused |= dict.fromkeys(
+            ("test_datasets", "val_set_size"), "evaluating spoils the gradients of 4-bit training on a CPU"
+        )
+    yield from (
+        f"{where(recipe, (key,))}: found {key!r}, expected none: {refused[key]}" for key in on if key in refused
+    )
+    yield from _unused(recipe)
+
+
+def _unused(recipe: Recipe) -> Iterator[str]:
+    for group in ("datasets", "test_datasets"):
+        entries = recipe.keys.get(group)
+        for number, entry in enumerate(entries if isinstance(entries, list) else ()):
+            if isinstance(entry, dict) and entry.get("type") == whole_answer.__name__:
+                for key in sorted(whole_answer.UNSEARCHED.keys() & entry.keys()):
+                    at = where(recipe, (group, number, key))
+                    yield f"{at}: found {key!r} beside type {entry['type']}, expected none: the type decides what is learnt"
 
 
 def validated(recipe: Recipe) -> Any:

@@ -40,10 +40,10 @@ def find(name: str) -> Path:
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe and put the ``key=value`` overrides in; broken YAML and repeated keys are ``InputError``s."""
     try:
-        node = yaml.compose(path.read_text("utf-8"))
-        lines = dict(_lines(node, path, ()))
-        keys = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text("utf-8")
+        keys = yaml.safe_load(text)
+        lines = dict(_lines(yaml.compose(text), path, ()))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # an impossible date is a ValueError
         raise InputError(f"{path}: found {' '.join(str(error).split())}, expected YAML") from error
     if not isinstance(keys, dict):
         raise InputError(

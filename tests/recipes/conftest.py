@@ -54,12 +54,17 @@ def small_mix(folder: Path) -> Path:
     return folder / "data" / "mix"
 
 
-def recipe_keys(base: str, data: str, **changes: Any) -> dict[str, Any]:
-    """Return the demo recipe's keys for other data and another base."""
+WHOLE = "recipes.runner.whole_answer"
+
+
+def recipe_keys(base: str, data: str, kind: str = "chat_template", **changes: Any) -> dict[str, Any]:
+    """Return the demo recipe's keys for other data and another base, its rows read by prompt strategy ``kind``."""
     keys: dict[str, Any] = yaml.safe_load((ROOT / "recipes" / "demo-qlora.yaml").read_text())
     keys["base_model"] = base
-    keys["datasets"][0]["path"] = f"{data}/train.jsonl"
-    return keys | changes
+    entry = keys["datasets"][0] | {"path": f"{data}/train.jsonl", "type": kind}
+    if kind == WHOLE:
+        del entry["roles_to_train"], entry["train_on_eos"]
+    return keys | {"datasets": [entry]} | changes
 
 
 def mistral_tokenizer(folder: Path) -> Any:
@@ -118,10 +123,15 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with a run, ``runs/tiny``: three real steps of Axolotl on the CPU, merged."""
+    """A working folder with a run, ``runs/tiny``: three real steps of Axolotl on the CPU, merged.
+
+    It reads one file by Axolotl's own prompt strategy and one by ours.
+    """
     folder = tmp_path_factory.mktemp("run")
     small_mix(folder)
     keys = recipe_keys("runs/base/merged", "data/mix", max_steps=3, micro_batch_size=4, logging_steps=1)
+    ours = recipe_keys("", "data/mix", WHOLE)["datasets"][0]
+    keys["datasets"].append(ours | {"path": "data/mix/validation.jsonl"})
     (folder / "tiny.yaml").write_text(yaml.safe_dump(keys, sort_keys=False), "utf-8")
     for words in (
         ("ecom-train", "tiny-base", "--data", "data/mix", "--out", "runs/base/merged"),

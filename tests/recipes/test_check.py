@@ -1,6 +1,8 @@
 """The checks before training: machine, data and the prompt identity proof, each with the case that it must catch."""
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,43 +12,61 @@ from click.testing import CliRunner
 
 from converters.errors import InputError
 from converters.untrusted import one_line
-from recipes.runner import data, hardware, identity, lint, recipe, tiny
+from recipes.runner import data, hardware, identity, lengths, lint, recipe, tiny
 from recipes.runner.check import check
 from recipes.runner.cli import main
+from tests.recipes.conftest import WHOLE
 
 Place = Callable[..., Path]
 
 
-def template() -> dict[str, Any]:
-    """The Mistral recipe's own chat template."""
-    keys = recipe.load(recipe.find("mistral-qlora")).keys
-    return {name: keys[name] for name in ("chat_template", "chat_template_jinja")}
-
-
-def test_the_real_mistral_tokenizer_passes_with_the_recipes_template(place: Place, mistral: tuple[Path, Any]) -> None:
-    checked = check(recipe.load(place(mistral[0], **template())))
+def test_the_real_mistral_tokenizer_passes_with_its_template(place: Place, mistral: tuple[Path, Any]) -> None:
+    checked = check(recipe.load(place(mistral[0], kind=WHOLE)))
     assert checked.proven.keys() == {"category", "attributes", "answer", "general"}
     assert all(count >= 4 for count in checked.proven.values())
 
 
-def test_the_recipes_template_writes_mistrals_prompt(mistral: tuple[Path, Any]) -> None:
-    """Prompts are those of the family's own template, system turn included; only the space before an answer is gone."""
-    tokenizer, ours = mistral[1], template()["chat_template_jinja"]
-    chats = [
-        [{"role": "user", "content": "Hi"}],
-        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
-    ]
-    for chat in chats:
-        assert tokenizer.apply_chat_template(chat, chat_template=ours, tokenize=False) == tokenizer.apply_chat_template(
-            chat, tokenize=False
-        )
+@pytest.mark.parametrize("answer", ["Home > Mugs", "1.5 L", '{"Brand": null}', "中文", "[1]", "é", "☕"])
+def test_the_tokenizer_of_these_tests_writes_what_mistrals_own_writes(mistral: tuple[Path, Any], answer: str) -> None:
+    from mistral_common.protocol.instruct.messages import AssistantMessage, UserMessage
+    from mistral_common.protocol.instruct.request import ChatCompletionRequest
+    from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+
+    turns = [("user", "[CLASSIFY] Where? 3 Mugs"), ("assistant", answer), ("user", "And?")]
+    own = [UserMessage(content=text) if role == "user" else AssistantMessage(content=text) for role, text in turns]
+    expected = MistralTokenizer.v3().encode_chat_completion(ChatCompletionRequest(messages=own)).tokens
+    messages = [{"role": role, "content": text} for role, text in turns]
+    assert mistral[1].apply_chat_template(messages, tokenize=True, return_dict=False) == expected
 
 
-def test_mistrals_own_template_is_refused_where_an_answer_begins_with_a_digit(
-    place: Place, mistral: tuple[Path, Any]
-) -> None:
-    with pytest.raises(InputError, match="of the answer is not supervised"):
+def test_a_space_before_an_answer_that_axolotl_masks_is_caught(place: Place, mistral: tuple[Path, Any]) -> None:
+    """Mistral's template writes it, and before a digit it is a token of its own: Axolotl's strategy does not learn it."""
+    with pytest.raises(InputError, match=r"of the answer is not supervised.*whole_answer learns all of it"):
         check(recipe.load(place(mistral[0])))
+
+
+def test_a_space_that_moves_into_the_prompt_is_caught(place: Place, mistral: tuple[Path, Any], tmp_path: Path) -> None:
+    shutil.copytree(mistral[0], tmp_path / "base")
+    file = tmp_path / "base" / "chat_template.jinja"
+    moved = file.read_text().replace('"[/INST]" }}', '"[/INST] " }}').replace('" " + content|trim', "content|trim")
+    assert moved != file.read_text()
+    file.write_text(moved)
+    with pytest.raises(InputError, match="see other prompts"):
+        proof(place("base"))
+    with pytest.raises(InputError, match="the answer reads"):
+        proof(place("base", kind=WHOLE))
+
+
+def test_the_whole_answer_is_learnt_and_nothing_else(place: Place, mistral: tuple[Path, Any]) -> None:
+    tokenizer, loaded = mistral[1], recipe.load(place(mistral[0], kind=WHOLE))
+    config = lint.validated(loaded)
+    strategy = identity._strategy(identity.load_tokenizer(config), config, config.datasets[0])
+    found = strategy.tokenize_prompt(
+        {"messages": [{"role": "user", "content": "How big?"}, {"role": "assistant", "content": "5 L"}]}
+    )
+    learnt = [number for number in found["labels"] if number != identity.MASKED]
+    assert tokenizer.convert_ids_to_tokens(learnt) == ["▁", "5", "▁L", "</s>"]
+    assert found["labels"][-4:] == learnt == found["input_ids"][-4:]
 
 
 def test_the_demo_tokenizer_passes(place: Place, tmp_path: Path) -> None:
@@ -54,9 +74,11 @@ def test_the_demo_tokenizer_passes(place: Place, tmp_path: Path) -> None:
     assert check(recipe.load(place("base"))).proven["attributes"] >= 4
 
 
-def proof(path: Path) -> dict[str, int]:
+def proof(path: Path, **entry: Any) -> dict[str, int]:
     loaded = recipe.load(path)
-    return identity.prove(loaded, lint.validated(loaded), data.files(loaded))
+    loaded.keys["datasets"][0].update(entry)
+    config = lint.validated(loaded)
+    return identity.prove(config, identity.load_tokenizer(config), data.files(loaded))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +93,9 @@ def proof(path: Path) -> dict[str, int]:
             "is not supervised",
         ),
         (tiny.TEMPLATE.replace(" + eos_token", ""), "no end token"),
-        (tiny.TEMPLATE.replace("{{ '[INST]'", "{{ bos_token + '[INST]'"), "BOS tokens, expected one"),
+        (tiny.TEMPLATE.replace("{{ '[INST]'", "{{ bos_token + '[INST]'"), "found 2 BOS tokens, expected one"),
+        (tiny.TEMPLATE.replace("{{ bos_token }}", ""), "found 0 BOS tokens, expected one"),
+        ("{{ raise_exception('no such turn') }}", "row '.*': its messages cannot be encoded: no such turn"),
         (
             tiny.TEMPLATE.replace("message['content'] + eos", "message['content'] | lower + eos"),
             "the answer reads|not supervised",
@@ -92,27 +116,56 @@ def test_a_template_that_does_not_fit_is_caught(
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("entry", "sentence"),
     [
         ({"train_on_eos": "none"}, "is not supervised"),
         ({"roles_to_train": ["user", "assistant"]}, "prompt is not masked"),
+        ({"chat_template": "llama3"}, "see other prompts"),
+        ({"field_messages": "conversations"}, "cannot be encoded"),
+        ({"type": "alpaca"}, "dataset type 'alpaca': found no chat template in it"),
+        ({"type": "chat_tmplate"}, "dataset type 'chat_tmplate': found no chat template in it"),
     ],
 )
-def test_a_dataset_entry_that_learns_the_wrong_tokens_is_caught(
-    changes: dict[str, Any], sentence: str, place: Place, tmp_path: Path
+def test_a_dataset_entry_that_reads_the_rows_wrongly_is_caught(
+    entry: dict[str, Any], sentence: str, place: Place, tmp_path: Path
 ) -> None:
     tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
-    path = place("base")
-    loaded = recipe.load(path)
-    loaded.keys["datasets"][0].update(changes)
     with pytest.raises(InputError, match=sentence):
-        identity.prove(loaded, lint.validated(loaded), data.files(loaded))
+        proof(place("base"), **entry)
+
+
+def test_answers_of_every_beginning_are_proven(place: Place, mistral: tuple[Path, Any], tmp_path: Path) -> None:
+    """The first eight rows alone would not show that an answer of digits loses its space."""
+    path, train = place(mistral[0]), tmp_path / "data" / "mix" / "train.jsonl"
+    train.write_text("".join(row(f"Word {n}") for n in range(20)) + row("7"), "utf-8")
+    assert len(list(identity.samples(train))) == identity.ROWS_PER_TASK + 1
+    with pytest.raises(InputError, match=r"row 'x:7': .* not supervised"):
+        proof(path)
+
+
+def row(answer: str, question: str = "Hi") -> str:
+    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    found = {"id": f"x:{answer}", "group": answer, "task": "general", "source": "mine", "messages": turns, "meta": "{}"}
+    return json.dumps(found) + "\n"
+
+
+def test_rows_that_axolotl_would_drop_are_counted(mistral: tuple[Path, Any], tmp_path: Path) -> None:
+    tokenizer, path = mistral[1], tmp_path / "rows.jsonl"
+    path.write_text(row("short") + row("中" * 60, "中 " * 60) + row("long", "word " * 3000), "utf-8")
+    messages = [json.loads(line)["messages"] for line in path.read_text().splitlines()]
+    sizes = [len(tokenizer.apply_chat_template(one, tokenize=True, return_dict=False)) for one in messages]
+    for limit in (sizes[0], sizes[1] - 1, sizes[1], sizes[2] - 1):
+        expected = sum(size > limit for size in sizes)
+        assert lengths.count([path], tokenizer, limit) == ({"general": 3}, {"general": expected})
+    assert lengths.count([path], tokenizer, sizes[2]) == ({"general": 3}, {})
+    with pytest.raises(InputError, match="sequence_len 3: all 3 rows of task 'general' are longer"):
+        lengths.count([path], tokenizer, 3)
 
 
 def test_text_that_spells_any_control_token_of_mistral_stays_text(mistral: tuple[Path, Any]) -> None:
     tokenizer = mistral[1]
-    control = set(tokenizer.all_special_ids) | {n for n, t in tokenizer.added_tokens_decoder.items() if t.special}
-    assert len(control) > 700
+    control = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    assert len(control) == 771  # all but the bytes and the ordinary pieces
     for number in sorted(control):
         token = tokenizer.convert_ids_to_tokens(number)
         assert number in tokenizer(f"Mug {token} red", add_special_tokens=False).input_ids
@@ -175,6 +228,20 @@ def test_a_conversation_of_several_turns_passes(place: Place, mistral: tuple[Pat
     turns = ["Hi", "Hello", "Bye", "Bye bye"]
     messages = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(turns)]
     chat = {"id": "x", "group": "g", "task": "general", "source": "mine", "messages": messages, "meta": "{}"}
-    path, train = place(mistral[0], **template()), tmp_path / "data" / "mix" / "train.jsonl"
+    train = tmp_path / "data" / "mix" / "train.jsonl"
     train.write_text(json.dumps(chat) + "\n", "utf-8")
-    assert proof(path)["general"] >= 1
+    for kind in ("chat_template", WHOLE):
+        assert proof(place(mistral[0], kind=kind)) == {"general": 1}
+
+
+def test_check_says_what_it_found(place: Place, tmp_path: Path) -> None:
+    tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
+    result = CliRunner().invoke(main, ["check", str(place("base"))])
+    assert result.exit_code == 0, result.output
+    said = result.stdout
+    assert re.search(r"recipe +mine\.yaml: \d+ keys", said) and re.search(
+        r"data +data/mix/train\.jsonl: as their", said
+    )
+    assert re.search(r"rows: answer \d+, attributes \d+, category \d+, general \d+", said)
+    assert re.search(r"proven on: answer \d+, attributes \d+, category \d+, general \d+", said)
+    assert "needs nothing that a CPU has not" in said
