@@ -5,7 +5,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from converters.errors import InputError
@@ -25,20 +26,41 @@ def axolotl(words: Sequence[str], log: Path, echo: Callable[[bytes], None]) -> N
     """Run ``axolotl WORDS``; a failure is an ``InputError`` with its last telling line. ``echo`` gets the output as it comes."""
     command = [sys.executable, "-m", "axolotl.cli.main", *words]
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as file, _started(command) as process:
+    with _ended_like_ctrl_c(), log.open("ab") as file, _started(command) as process:
         assert process.stdout is not None
         try:
             while piece := os.read(process.stdout.fileno(), 65536):
                 file.write(piece)
                 file.flush()
                 echo(piece)
-        except KeyboardInterrupt:
+            process.wait()
+        finally:  # Ctrl-C, a full disk, a closed terminal: training must not go on unseen
             stop(process)
-            raise
     if process.returncode:
-        raise InputError(
-            f"axolotl {words[0]} stopped with exit code {process.returncode}: {last_line(log)} (all of it: {log})"
-        )
+        raise InputError(f"axolotl {words[0]} {_end(process.returncode)}: {last_line(log)} (all of it: {log})")
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Let a scheduler's polite kill and a closed terminal end a run as Ctrl-C does; ``nohup`` keeps its meaning."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "was killed, most often because memory ran out"
+    return f"stopped with exit code {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -64,8 +86,10 @@ def environment() -> dict[str, str]:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process with all its children: politely, then for good."""
+    """End a process with all its children: politely, then for good; one that has ended is left alone."""
     for number, seconds in ((signal.SIGINT, 10), (signal.SIGTERM, 5), (signal.SIGKILL, 5)):
+        if process.poll() is not None:
+            return
         try:
             os.killpg(process.pid, number)
             process.wait(timeout=seconds)

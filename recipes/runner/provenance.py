@@ -11,7 +11,7 @@ from typing import Any
 from converters.errors import InputError
 from converters.jsonl import sha256, write_json
 from recipes.runner import hardware
-from recipes.runner.recipe import FOLDER, Recipe, dump
+from recipes.runner.recipe import FOLDER, Recipe
 
 RECORD = "run.json"
 PACKAGES = (
@@ -27,20 +27,21 @@ PACKAGES = (
 )
 
 
-def start(recipe: Recipe, files: Sequence[Path], manifests: Mapping[str, Any], started: str) -> dict[str, Any]:
-    """Return the record of a run that begins now; ``started`` is an ISO time."""
-    base = Path(str(recipe.keys.get("base_model")))
+def start(
+    recipe: Recipe, resolved: Path, files: Sequence[Path], manifests: Mapping[str, Any], started: str
+) -> dict[str, Any]:
+    """Return the record of a run that begins now; ``resolved`` is the YAML that Axolotl gets, ``started`` an ISO time."""
     return {
         "status": "started",
         "started": started,
         "recipe": {
             "name": recipe.path.stem,
             "sha256": sha256(recipe.path),
-            "resolved_sha256": text_sha256(dump(recipe.keys)),
+            "resolved_sha256": sha256(resolved),
         },
         "overrides": dict(recipe.overrides),
         "seed": recipe.keys.get("seed"),
-        "base_model": {"name": str(base), "sha256": folder_sha256(base) if base.is_dir() else None},
+        "base_model": base_model(str(recipe.keys.get("base_model"))),
         "data": [{"name": str(path), "sha256": sha256(path), "bytes": path.stat().st_size} for path in files],
         "mixes": [
             {"manifest": name, "sha256": sha256(Path(name)), "seed": mix["seed"], "inputs": mix["inputs"]}
@@ -67,9 +68,26 @@ def read(run: Path) -> dict[str, Any]:
     return record
 
 
-def text_sha256(text: str) -> str:
-    """Return the hex SHA-256 of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def base_model(name: str) -> dict[str, Any]:
+    """Return a base model's name with what pins it: a hash of a local folder, the commit of a model from the hub."""
+    if Path(name).is_dir():
+        return {"name": name, "sha256": folder_sha256(Path(name)), "revision": None}
+    folder = base_folder(name)
+    return {"name": name, "sha256": None, "revision": folder.name if folder else None}
+
+
+def base_folder(name: str) -> Path | None:
+    """Return where a base model lies, local or in the hub's cache, as far as it was fetched."""
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return None
+    return Path(found).parent if isinstance(found, str) else None
 
 
 def folder_sha256(folder: Path) -> str:

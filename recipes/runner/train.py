@@ -1,6 +1,7 @@
 """Trains a checked recipe: everything of a run lies under ``runs/<run>``, and its record says what made it."""
 
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,8 @@ def vacant(name: str) -> Path:
         record = run / provenance.RECORD
         status = provenance.read(run).get("status", "unknown") if record.is_file() else "no record"
         raise InputError(
-            f"{run}: found a run of that name (status: {status}), expected a new one: give RUN=another-name, or move it away"
+            f"{run}: found a run of that name (status: {status}), expected a new one: give another --run (make: RUN=...), "
+            f"or move it away: mv {run} {run}.old"
         )
     return run
 
@@ -45,29 +47,28 @@ def train(recipe: Recipe, name: str, check: Callable[[Recipe], Checked], echo: C
     """Check, then train; return the run's folder. Failure and Ctrl-C leave the record saying so."""
     hardware.require(recipe)
     run = vacant(name)
+    start = time.monotonic()
     checked = check(recipe)
     run.mkdir(parents=True)
-    begin = datetime.now(UTC)
     with replacing(run / RECIPE) as file:
         file.write(dump(resolved(recipe, run)).encode())
-    write_json(run / provenance.RECORD, _record(recipe, checked, begin))
+    record = provenance.start(recipe, run / RECIPE, checked.files, checked.manifests, now())
+    counts = {"rows": checked.rows, "rows_proven": checked.proven, "rows_too_long": checked.too_long}
+    write_json(run / provenance.RECORD, record | counts | {"seconds": {"check": _since(start)}})
     try:
+        start = time.monotonic()
         process.axolotl(launch(recipe, run), run / "logs" / "train.log", echo)
-    except (InputError, KeyboardInterrupt) as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        provenance.update(run, status="interrupted" if interrupted else "failed", finished=now())
-        if interrupted:
-            raise InputError(
-                f"interrupted; what there is lies in {run}. Move it away, then run the same command again"
-            ) from error
+        finish(run, _since(start))
+    except KeyboardInterrupt as error:
+        provenance.update(run, status="interrupted", finished=now())
+        raise InputError(
+            f"interrupted; the log and what there is of the adapter lie in {run}. To run the same command again, "
+            f"first move it away: mv {run} {run}.old"
+        ) from error
+    except (InputError, OSError):
+        provenance.update(run, status="failed", finished=now())
         raise
-    finish(run, begin)
     return run
-
-
-def _record(recipe: Recipe, checked: Checked, begin: datetime) -> dict[str, Any]:
-    record = provenance.start(recipe, checked.files, checked.manifests, begin.isoformat(timespec="seconds"))
-    return record | {"prompt_identity": checked.proven}
 
 
 def launch(recipe: Recipe, run: Path) -> list[str]:
@@ -76,15 +77,23 @@ def launch(recipe: Recipe, run: Path) -> list[str]:
     return ["train", str(run / RECIPE), "--launcher", "accelerate" if several else "python"]
 
 
-def finish(run: Path, begin: datetime) -> None:
+def finish(run: Path, seconds: float) -> None:
     """Record what training left behind; an adapter that is not there is an ``InputError``."""
-    weights = [path for path in (run / ADAPTER).glob("*.safetensors") if path.is_file()]
-    if not weights:
-        provenance.update(run, status="failed", finished=now())
+    if not any(path.is_file() for path in (run / ADAPTER).glob("*.safetensors")):
         raise InputError(f"{run / ADAPTER}: found no weights after training (see {run / 'logs' / 'train.log'})")
-    seconds = provenance.read(run)["seconds"] | {"train": round((datetime.now(UTC) - begin).total_seconds(), 1)}
-    sha256 = provenance.folder_sha256(run / ADAPTER)
-    provenance.update(run, status="trained", finished=now(), seconds=seconds, adapter_sha256=sha256)
+    record = provenance.read(run)
+    provenance.update(
+        run,
+        status="trained",
+        finished=now(),
+        seconds=record["seconds"] | {"train": seconds},
+        base_model=provenance.base_model(record["base_model"]["name"]),  # one from the hub has a commit only by now
+        adapter_sha256=provenance.folder_sha256(run / ADAPTER),
+    )
+
+
+def _since(start: float) -> float:
+    return round(time.monotonic() - start, 1)
 
 
 def now() -> str:

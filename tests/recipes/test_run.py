@@ -2,19 +2,24 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from converters.errors import InputError
 from converters.jsonl import read_rows, sha256
-from recipes.runner import merge, provenance, train
+from recipes.runner import merge, process, provenance, train
 from tests.recipes.conftest import BIN, command
 
 pytestmark = pytest.mark.slow
+FILES = ("data/mix/train.jsonl", "data/mix/validation.jsonl")
 
 
 def test_the_record_leads_back_to_the_raw_files(finished: Path) -> None:
@@ -36,8 +41,12 @@ def test_the_record_leads_back_to_the_raw_files(finished: Path) -> None:
     assert record["base_model"]["sha256"] == provenance.folder_sha256(finished / "runs" / "base" / "merged")
     assert record["packages"]["axolotl"] == "0.19.0" and record["hardware"]["cores"] >= 1
     assert re.fullmatch(r"[0-9a-f]{40}", record["git"]["commit"] or "0" * 40)
-    assert record["seconds"].keys() == {"train", "merge"} and record["prompt_identity"]["category"] >= 4
-    assert record["seed"] == 0
+    assert record["recipe"]["resolved_sha256"] == sha256(run / "recipe.yaml")
+    assert record["seconds"].keys() == {"check", "train", "merge"} and record["seed"] == 0
+    assert record["rows"] == dict(
+        sorted(Counter(row.task for name in FILES for row in read_rows(finished / name)).items())
+    )
+    assert record["rows_proven"]["category"] >= 4 and record["rows_too_long"] == {}
 
 
 def test_axolotl_learnt_the_answers_and_nothing_else(finished: Path) -> None:
@@ -45,28 +54,21 @@ def test_axolotl_learnt_the_answers_and_nothing_else(finished: Path) -> None:
     from datasets import load_from_disk
     from transformers import AutoTokenizer
 
-    (ready,) = (
-        path.parent for path in (finished / "runs" / ".prepared").rglob("dataset_info.json") if _has_train(path)
-    )
+    (ready,) = (path.parent for path in (finished / "runs" / ".prepared").rglob("dataset_info.json"))
     tokenizer = AutoTokenizer.from_pretrained(finished / "runs" / "base" / "merged")
     expected = {}
-    for row in read_rows(finished / "data" / "mix" / "train.jsonl"):
+    for row in (row for name in FILES for row in read_rows(finished / name)):
         prompt = tokenizer.apply_chat_template(row.prompt, add_generation_prompt=True, tokenize=True, return_dict=False)
         answer = [*tokenizer(row.target, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
         expected[tuple(prompt + answer)] = len(prompt)
     prepared = load_from_disk(str(ready))
-    assert len(prepared) == len(expected) > 40
+    assert len(prepared) == len(expected) > 60
     for row in prepared:
         ids, labels = row["input_ids"], row["labels"]
-        length = expected[tuple(ids)]
+        length = expected.pop(tuple(ids))
         assert labels == [-100] * length + ids[length:]
         assert ids.count(tokenizer.bos_token_id) == 1
-
-
-def _has_train(path: Path) -> bool:
-    from datasets import load_from_disk
-
-    return len(load_from_disk(str(path.parent))) > 40
+    assert not expected
 
 
 def test_the_prepared_path_carries_the_datas_hash(finished: Path) -> None:
@@ -75,7 +77,7 @@ def test_the_prepared_path_carries_the_datas_hash(finished: Path) -> None:
     from recipes.runner import data
 
     keys = yaml.safe_load((finished / "runs" / "tiny" / "recipe.yaml").read_text())
-    assert keys["dataset_prepared_path"] == str(data.prepared_path([finished / "data" / "mix" / "train.jsonl"]))
+    assert keys["dataset_prepared_path"] == str(data.prepared_path([finished / name for name in FILES]))
     assert (finished / keys["dataset_prepared_path"]).is_dir()
 
 
@@ -107,7 +109,8 @@ def test_ctrl_c_is_recorded_and_leaves_no_process(finished: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert errors.splitlines()[-1].startswith("error: interrupted; what there is lies in runs/stopped")
+    said = errors.splitlines()[-1]
+    assert said.startswith("error: interrupted; the log and") and said.endswith("mv runs/stopped runs/stopped.old")
     assert "Traceback" not in errors
     assert json.loads((finished / "runs" / "stopped" / "run.json").read_text())["status"] == "interrupted"
     left = subprocess.run(["pgrep", "-f", "runs/stopped/recipe.yaml"], capture_output=True, check=False)
@@ -116,10 +119,57 @@ def test_ctrl_c_is_recorded_and_leaves_no_process(finished: Path) -> None:
     assert unmerged.returncode == 1 and "found status 'interrupted'" in unmerged.stderr
 
 
+def test_a_failing_axolotl_is_a_sentence_and_recorded(finished: Path) -> None:
+    done = command(finished, "ecom-train", "train", "tiny.yaml", "--run", "broken", "--set", "optimizer=no_such_one")
+    assert done.returncode == 1 and not (finished / "runs" / "broken").exists(), "the check comes first"
+    shutil.copytree(finished / "runs" / "tiny", finished / "runs" / "broken")
+    shutil.rmtree(finished / "runs" / "broken" / "merged")
+    (finished / "runs" / "broken" / "adapter" / "adapter_config.json").write_text("{")
+    done = command(finished, "ecom-train", "merge", "broken")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert re.fullmatch(
+        r"error: axolotl merge-lora stopped with exit code 1: .*Error: .*\(all of it: runs/broken/logs/merge\.log\)",
+        last,
+    )
+    assert not (finished / "runs" / "broken" / "adapter" / "merged").exists()
+
+
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden"])
 def test_a_run_name_is_a_file_name(name: str) -> None:
     with pytest.raises(InputError, match="run name"):
         train.folder(name)
+
+
+def test_the_merged_checkpoint_gets_the_template_that_was_trained(tmp_path: Path) -> None:
+    made, adapter, base = (tmp_path / name for name in ("made", "adapter", "base"))
+    for folder, value in ((made, 1.0), (adapter, 0.0), (base, 0.0)):
+        folder.mkdir()
+        (folder / "chat_template.jinja").write_text(folder.name)
+        save_file({"weight": torch.full((2, 2), value)}, folder / "model.safetensors")
+    merge.complete(made, adapter, str(base))
+    assert (made / "chat_template.jinja").read_text() == "adapter"
+    with pytest.raises(InputError, match="found the base model's own weights"):
+        merge.complete(adapter, made, str(base))
+
+
+def test_what_a_process_prints_is_kept_and_its_end_told(tmp_path: Path) -> None:
+    heard: list[bytes] = []
+    with pytest.raises(InputError, match=r"axolotl no-such-command stopped with exit code 2: Error: No such command"):
+        process.axolotl(["no-such-command"], tmp_path / "log", heard.append)
+    assert b"".join(heard) == (tmp_path / "log").read_bytes()
+
+
+def test_a_terminal_that_went_away_ends_the_process(tmp_path: Path) -> None:
+    """Whatever stops the reading stops the training."""
+
+    def full(piece: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    start = time.monotonic()
+    with pytest.raises(OSError, match="No space left"):
+        process.axolotl(["--help"], tmp_path / "log", full)
+    assert time.monotonic() - start < 60
 
 
 def test_a_run_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
