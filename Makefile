@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check data compare bench lock clean
+.PHONY: help setup demo test check data compare bench picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ compare: setup ## Compare runs, the first one is the baseline: make compare RUNS
 
 bench: setup ## Print the speed ratios, both sides measured in one run
 	@$(BIN)/python -m tests.bench
+
+picture: setup ## Take the README's picture of reports/demo/compare.html (needs chromium)
+	@chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1040,640 \
+		--screenshot=eval/demo-report.png reports/demo/compare.html 2>/dev/null
 
 lock: setup ## Refresh recipes/environment/constraints.txt from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \

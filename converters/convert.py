@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,14 @@ def convert(entry: Entry, watch: Watch = iter) -> Converted:
 
 def expand(entry: Entry) -> list[Path]:
     """Return the entry's files; a pattern such as ``data/*.jsonl`` stands for all that match it."""
-    paths = [found for text in entry.paths for found in sorted(Path().glob(text) if "*" in text else [Path(text)])]
+    paths = [found for text in entry.paths for found in _matches(text)]
     if not paths:
         raise InputError(f"source {entry.source!r}: found no file for {entry.paths}, expected at least one")
     return paths
+
+
+def _matches(text: str) -> list[Path]:
+    return sorted(map(Path, glob(text))) if "*" in text else [Path(text)]  # noqa: PTH207 - the path may be absolute
 
 
 def _rows(outcome: Outcome, entry: Entry, dropped: Counter[str]) -> Iterator[Row]:

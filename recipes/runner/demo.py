@@ -21,7 +21,7 @@ STAMPS = Path("runs/.demo")
 RAW, MIX = "data/raw/demo", "data/demo"
 BASE, TUNED, REPORT = "runs/demo-base", "runs/demo-qlora", "reports/demo"
 TEST = f"{MIX}/test.jsonl"
-GENERATE = ("--batch-size", "64", "--max-new-tokens", "64")  # the longest gold answer has 50 tokens
+GENERATE = ("--batch-size", "64", "--max-new-tokens", "64")  # the longest gold answer has 27 tokens
 
 
 @dataclass(frozen=True, slots=True)
