@@ -96,7 +96,7 @@ def decoding(run: Run) -> Any:
 def _same(word: str, first: Run, other: Run, a: Any, b: Any) -> None:
     if a != b:
         shown = " and ".join(f"{run.name} has {_short(value)}" for run, value in ((first, a), (other, b)))
-        raise InputError(f"{first.name} and {other.name} cannot be compared: their {word} differ, {shown}")
+        raise InputError(f"{first.name} and {other.name} cannot be compared, for they differ in the {word}: {shown}")
 
 
 def _short(value: Any) -> str:

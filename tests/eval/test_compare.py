@@ -90,8 +90,8 @@ def test_it_refuses_other_settings_and_says_which(cli: Any, scored: Any, tmp_pat
     longer = scored("longer", mostly(5), decoding={"max_new_tokens": 99})
     unknown = scored("unknown", mostly(5), decoding=None)
     out = tmp_path / "out"
-    assert "their normaliser differ, base has strict and mave has mave" in refusal(cli, out, base, mave)
-    assert 'decoding settings differ, base has {"max_new_tokens":64} and longer has' in refusal(cli, out, base, longer)
+    assert "they differ in the normaliser: base has strict and mave has mave" in refusal(cli, out, base, mave)
+    assert 'decoding settings: base has {"max_new_tokens":64} and longer has' in refusal(cli, out, base, longer)
     assert "unknown has none recorded" in refusal(cli, out, base, unknown)
     assert "found 1 run, expected two or more" in refusal(cli, out, base)
     assert "expected every run once" in refusal(cli, out, base, base)
@@ -107,7 +107,7 @@ def test_it_refuses_another_origin(cli: Any, scored: Any, tmp_path: Path, key: s
     scores = json.loads(path.read_text())
     scores["provenance"][key] = "0" * 64
     path.write_text(json.dumps(scores))
-    assert f"their {word} differ" in refusal(cli, tmp_path / "out", base, other)
+    assert f"they differ in the {word}:" in refusal(cli, tmp_path / "out", base, other)
 
 
 def test_it_refuses_scores_of_an_older_scorer_and_edited_rows(cli: Any, scored: Any, tmp_path: Path) -> None:
