@@ -26,6 +26,7 @@ class Checked:
 def check(recipe: Recipe) -> Checked:
     """Check keys, data, machine and prompts; the first fault is an ``InputError``."""
     lint.lint(recipe)
+    data.base(recipe)
     files = data.files(recipe)
     manifests = data.manifests(files)
     hardware.require(recipe)

@@ -1,5 +1,6 @@
 """``ecom-train``: check, train and merge recipes."""
 
+import logging
 import sys
 import time
 from pathlib import Path
@@ -113,7 +114,11 @@ def _checked(recipe: "Recipe") -> "Checked":
     from recipes.runner import hardware
     from recipes.runner.check import check as checking
 
-    checked = checking(recipe)
+    logging.disable(logging.WARNING)  # what Axolotl and its libraries say at their start is said again by the training
+    try:
+        checked = checking(recipe)
+    finally:
+        logging.disable(logging.NOTSET)
     needs = ", ".join(hardware.gpu_needs(recipe)) or "nothing that a CPU has not"
     click.echo(f"recipe   {recipe.path}: {len(recipe.keys)} keys, all known to Axolotl")
     click.echo(f"data     {', '.join(map(str, checked.files))}: as their manifest says; rows: {_counts(checked.rows)}")

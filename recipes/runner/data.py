@@ -19,9 +19,13 @@ def files(recipe: Recipe) -> list[Path]:
     return [path for key in ("datasets", "test_datasets") for path in _files(recipe, key)]
 
 
-def training_files(recipe: Recipe) -> list[Path]:
-    """Return the files that are trained on."""
-    return list(_files(recipe, "datasets"))
+def base(recipe: Recipe) -> None:
+    """Raise an ``InputError`` when the base model is a local folder that is not there; a name on the hub has one slash."""
+    name = str(recipe.keys.get("base_model"))
+    local = name.count("/") != 1 or name.startswith((".", "/", "~", "runs/"))
+    if local and not Path(name).is_dir():
+        at = where(recipe, ("base_model",))
+        raise InputError(f"{at}: found no folder {name!r}, expected a checkpoint (the demo's is made by 'make demo')")
 
 
 def _files(recipe: Recipe, key: str) -> Iterator[Path]:

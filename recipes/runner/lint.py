@@ -128,14 +128,17 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
     yield from (
         f"{where(recipe, (key,))}: found {key!r}, expected none: {refused[key]}" for key in on if key in refused
     )
-    yield from _unused(recipe)
+    yield from _entries(recipe)
 
 
-def _unused(recipe: Recipe) -> Iterator[str]:
+def _entries(recipe: Recipe) -> Iterator[str]:
     for group in ("datasets", "test_datasets"):
-        entries = recipe.keys.get(group)
-        for number, entry in enumerate(entries if isinstance(entries, list) else ()):
-            if isinstance(entry, dict) and entry.get("type") == whole_answer.__name__:
+        entries = recipe.keys.get(group) or []
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            yield f"{where(recipe, (group,))}: found {entries!r}, expected a list of entries with path and type"
+            return
+        for number, entry in enumerate(entries):
+            if entry.get("type") == whole_answer.__name__:
                 for key in sorted(whole_answer.UNSEARCHED.keys() & entry.keys()):
                     at = where(recipe, (group, number, key))
                     yield f"{at}: found {key!r} beside type {entry['type']}, expected none: the type decides what is learnt"

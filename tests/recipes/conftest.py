@@ -15,6 +15,7 @@ from converters.build import write
 from converters.convert import convert
 from converters.mix import mix
 from converters.spec import Entry, Spec
+from recipes.runner import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -133,8 +134,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ours = recipe_keys("", "data/mix", WHOLE)["datasets"][0]
     keys["datasets"].append(ours | {"path": "data/mix/validation.jsonl"})
     (folder / "tiny.yaml").write_text(yaml.safe_dump(keys, sort_keys=False), "utf-8")
+    tiny.build(folder / "data" / "mix", folder / "runs" / "base" / "merged", 0)
     for words in (
-        ("ecom-train", "tiny-base", "--data", "data/mix", "--out", "runs/base/merged"),
         ("ecom-train", "train", "tiny.yaml", "--run", "tiny", "--set", "learning_rate=1e-3"),
         ("ecom-train", "merge", "tiny"),
     ):

@@ -206,6 +206,11 @@ def test_missing_data_and_a_missing_manifest_are_sentences(
         data.manifests([tmp_path / "data" / "mix" / "validation.jsonl"])
 
 
+def test_a_local_base_that_is_not_there_is_a_sentence(place: Place) -> None:
+    with pytest.raises(InputError, match=r"mine\.yaml:1: found no folder 'runs/demo-base/merged', .* 'make demo'"):
+        check(recipe.load(place("runs/demo-base/merged")))
+
+
 @pytest.mark.skipif(bool(hardware.gpus()), reason="this machine has a GPU")
 def test_without_a_gpu_training_stops_with_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

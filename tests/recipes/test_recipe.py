@@ -78,6 +78,7 @@ bf16: false
             [],
             r"mine\.yaml:2: found 'test_datasets', expected none",
         ),
+        (GOOD, ["datasets=rows.jsonl"], r"--set: found 'rows\.jsonl', expected a list of entries"),
         (GOOD + "val_set_size: 0.1\n", [], r"mine\.yaml:16: found 'val_set_size', expected none: evaluating spoils"),
         (GOOD + "dataset_prepared_path: here\n", [], r"mine\.yaml:16: found 'dataset_prepared_path', expected none"),
         (GOOD.replace("load_in_4bit: true", "load_in_4bit: false"), [], "mine.yaml.*load_in_4bit"),

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -15,7 +14,8 @@ from safetensors.torch import save_file
 
 from converters.errors import InputError
 from converters.jsonl import read_rows, sha256
-from recipes.runner import merge, process, provenance, train
+from recipes.runner import merge, process, provenance, recipe, train
+from recipes.runner.check import Checked
 from tests.recipes.conftest import BIN, command
 
 pytestmark = pytest.mark.slow
@@ -119,20 +119,18 @@ def test_ctrl_c_is_recorded_and_leaves_no_process(finished: Path) -> None:
     assert unmerged.returncode == 1 and "found status 'interrupted'" in unmerged.stderr
 
 
-def test_a_failing_axolotl_is_a_sentence_and_recorded(finished: Path) -> None:
-    done = command(finished, "ecom-train", "train", "tiny.yaml", "--run", "broken", "--set", "optimizer=no_such_one")
-    assert done.returncode == 1 and not (finished / "runs" / "broken").exists(), "the check comes first"
-    shutil.copytree(finished / "runs" / "tiny", finished / "runs" / "broken")
-    shutil.rmtree(finished / "runs" / "broken" / "merged")
-    (finished / "runs" / "broken" / "adapter" / "adapter_config.json").write_text("{")
-    done = command(finished, "ecom-train", "merge", "broken")
-    assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
-    assert re.fullmatch(
-        r"error: axolotl merge-lora stopped with exit code 1: .*Error: .*\(all of it: runs/broken/logs/merge\.log\)",
-        last,
-    )
-    assert not (finished / "runs" / "broken" / "adapter" / "merged").exists()
+def test_a_failing_axolotl_is_a_sentence_and_recorded(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished)
+    passed = Checked(files=[], manifests={}, rows={}, proven={}, too_long={}, sequence_len=256)
+    broken = recipe.load(finished / "tiny.yaml", ["optimizer=no_such_one"])
+    log = "runs/broken/logs/train.log"
+    with pytest.raises(
+        InputError, match=rf"axolotl train stopped with exit code 1: .*no_such_one.* \(all of it: {log}\)"
+    ):
+        train.train(broken, "broken", lambda _: passed, lambda _: None)
+    assert provenance.read(Path("runs/broken"))["status"] == "failed"
+    with pytest.raises(InputError, match=r"name \(status: failed\).*mv runs/broken runs/broken\.old"):
+        train.vacant("broken")
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden"])
