@@ -1,8 +1,14 @@
 """Fixtures that every test may use."""
 
+import sys
 from pathlib import Path
 
+import absl.logging
 import pytest
+
+# rouge-score brings absl, whose handler holds the stderr of its import and closes it when Axolotl sets up logging:
+# here that would be pytest's own capture, and the whole run would die without a word.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 ROOT = Path(__file__).resolve().parents[1]
 
