@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 # rouge-score brings absl, whose handler holds the stderr of its import and closes it when Axolotl sets up logging:
 # here that would be pytest's own capture, and the whole run would die without a word.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
+
+# A job in the background of a script starts with Ctrl-C ignored, and so would every command that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 
