@@ -11,12 +11,17 @@ from converters.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One raw row; ``where`` is ``file:line``. ``notes`` are parts of a used row that were left out."""
+    """One raw row; ``where`` is ``file:line``. ``notes`` are parts of a used row that were left out.
+
+    ``split`` is the official split of a row that has one. ``rows`` counts raw rows that were merged into this one.
+    """
 
     where: str
     records: tuple[Record, ...] = ()
     reason: str = ""
     notes: tuple[str, ...] = ()
+    split: str = ""
+    rows: int = 1
 
 
 @dataclass(slots=True)
@@ -33,13 +38,13 @@ class Tally:
 def tallied(outcomes: Iterable[Outcome], tally: Tally) -> Iterator[Outcome]:
     """Pass the used rows on and count all of them."""
     for outcome in outcomes:
-        tally.read += 1
+        tally.read += outcome.rows
         tally.noted.update(outcome.notes)
         if outcome.records:
-            tally.used += 1
+            tally.used += outcome.rows
             yield outcome
         else:
-            tally.rejected[outcome.reason] += 1
+            tally.rejected[outcome.reason] += outcome.rows
             tally.rejects.append((outcome.where, outcome.reason))
 
 

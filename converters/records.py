@@ -69,4 +69,38 @@ class Chat:
     turns: tuple[Message, ...]
 
 
-Record = Listing | Attributes | Question | Chat
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A question about texts with one right option; ``answer`` is one of ``options``."""
+
+    id: str
+    group: str
+    question: str
+    texts: tuple[Text, ...]
+    options: tuple[str, ...]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A question about texts that is answered by yes or no."""
+
+    id: str
+    group: str
+    question: str
+    texts: tuple[Text, ...]
+    answer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A query and its candidate products with the gain of each (E 1, S 0.1, C 0.01, I 0), in the order they are shown."""
+
+    id: str
+    group: str
+    query: str
+    candidates: tuple[str, ...]
+    gains: tuple[float, ...]
+
+
+Record = Listing | Attributes | Question | Chat | Choice | Verdict | Ranking
