@@ -1,83 +1,119 @@
-"""Writes a mix: its splits and the manifest, all of them or none."""
+"""Builds a mix: convert every entry, decide what goes where, write the splits with the manifest, all of them or none.
 
+Converted parts lie in a hidden folder beside the mix until it is finished, so an interrupted build goes on where it stopped.
+"""
+
+import fcntl
 import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import msgspec
-
-from converters.convert import Converted, account
+from converters import mix
+from converters.apart import apart
+from converters.convert import Converted, account, collected, convert, units
 from converters.errors import InputError
-from converters.examples import Row
-from converters.jsonl import sha256, write_json, write_lines
-from converters.mix import Splits
-from converters.spec import Spec
+from converters.jsonl import replacing, write_json
+from converters.manifest import MANIFEST, manifest
+from converters.parts import TEMPORARY, Part
+from converters.spec import Entry, Spec
+from converters.split import SPLITS
+from converters.workers import mapped
+from converters.write import write_in_order, write_split
 
-MANIFEST = "manifest.json"
+__all__ = ["MANIFEST", "alone", "build"]
+
+Tick = Callable[[int], object]
 
 
-def write(splits: Splits, parts: Sequence[Converted], spec: Spec, out: Path) -> dict[str, Any]:
-    """Write ``train.jsonl``, ``validation.jsonl``, ``test.jsonl`` and the manifest into ``out``; return the manifest."""
+def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick) -> dict[str, Any]:
+    """Write ``train.jsonl``, ``validation.jsonl``, ``test.jsonl`` and the manifest into ``out``; return the manifest.
+
+    With ``rejects``, ``rejects.jsonl`` has every raw row that was not used. ``tick`` hears of the raw rows read so far. No byte
+    depends on the number of ``workers``.
+    """
     if out.exists() and not (out / MANIFEST).is_file():
         raise InputError(f"{out}: found something that is not a mix, expected a new folder or one with {MANIFEST}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
-        for name, rows in splits.items():
-            write_lines(folder / f"{name}.jsonl", rows)
-        found = manifest(splits, parts, spec, folder)
+    with _parts(out) as work:
+        converted = _convert_all(spec.sources, spec.seed, work, workers, tick)
+        rows = mix.table(converted)
+        mix.decide(rows, spec)
+        apart(rows, converted, spec.near_duplicates)
+        mix.finish(rows, spec)
+        folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
+        for number, name in enumerate(SPLITS):
+            write_split(folder / f"{name}.jsonl", rows, converted, number, spec.seed)
+        if rejects:
+            write_rejects(folder / "rejects.jsonl", converted)
+        found = manifest(rows, converted, spec, folder)
         write_json(folder / MANIFEST, found)
-        folder.chmod(0o755)
         _swap(folder, out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return found
+
+
+def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tick) -> dict[str, Any]:
+    """Write the rows of one entry into ``out`` and their account beside it; return the account."""
+    with _parts(out) as work:
+        [converted] = _convert_all([entry], 0, work, workers, tick)
+        rows = mix.table([converted])
+        mix.repeated(rows, "id", "same id again")
+        write_in_order(out, rows, [converted])
+        found = account(converted) | {"dropped": dict(rows.dropped[0]), "rows": int(rows.within(mix.TRAIN).sum())}
+        write_json(out.with_name(out.name + ".manifest.json"), found)
+        if rejects:
+            write_rejects(rejects, [converted])
+    return found
+
+
+@contextmanager
+def _parts(out: Path) -> Iterator[Path]:
+    """Hold the folder where converted parts wait until ``out`` is finished; without a whole part in it, it goes at once."""
+    work = out.with_name(f".{out.name}.parts")
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        _alone(lock, out)
+        for left in work.glob(f"{TEMPORARY}*"):
+            shutil.rmtree(left)
+        try:
+            yield work
+        except BaseException:
+            if not any(work.glob("*/part.json")):
+                shutil.rmtree(work, ignore_errors=True)
+            raise
+        shutil.rmtree(work)
+
+
+def _alone(lock: IO[str], out: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise InputError(f"{out}: found another command that writes it now, expected to be the only one") from error
+
+
+def _convert_all(entries: Sequence[Entry], seed: int, folder: Path, workers: int, tick: Tick) -> list[Converted]:
+    todo = [unit for number, entry in enumerate(entries) for unit in units(number, entry, seed)]
+    found: list[list[Part]] = [[] for _ in entries]
+    for unit, part in zip(todo, mapped(partial(convert, folder=folder), todo, workers, tick), strict=True):
+        found[unit.number].append(part)
+    return [collected(entry, parts) for entry, parts in zip(entries, found, strict=True)]
+
+
+def write_rejects(path: Path, converted: Sequence[Converted]) -> None:
+    """Write ``{"where", "reason"}`` of every raw row that was not used, one a line."""
+    with replacing(path) as file:
+        for part in (part for one in converted for part in one.parts):
+            with part.rejects.open("rb") as found:
+                shutil.copyfileobj(found, file)
 
 
 def _swap(folder: Path, out: Path) -> None:
     # A folder cannot be renamed over a full one: the old mix steps aside first and goes last.
+    folder.chmod(0o755)
     old = folder.with_name(folder.name + ".old")
     if out.exists():
         out.rename(old)
     folder.rename(out)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def manifest(splits: Splits, parts: Sequence[Converted], spec: Spec, folder: Path) -> dict[str, Any]:
-    """Return the account of a mix: every raw file, every raw row, every split."""
-    accounts = [account(part) for part in parts]
-    return {
-        "read": sum(a["read"] for a in accounts),
-        "used": sum(a["used"] for a in accounts),
-        "rejected": _sum(a["rejected"] for a in accounts),
-        "dropped_examples": _sum(a["dropped"] for a in accounts),
-        "inputs": [item for a in accounts for item in a["inputs"]],
-        "sources": accounts,
-        "splits": {name: _split(rows, folder / f"{name}.jsonl") for name, rows in splits.items()},
-        "seed": spec.seed,
-        "spec": msgspec.to_builtins(spec),
-        "version": version("ecom-llm-recipes"),
-    }
-
-
-def _split(rows: Sequence[Row], path: Path) -> dict[str, Any]:
-    tasks = Counter(row.task for row in rows)
-    return {
-        "rows": len(rows),
-        "groups": len({row.group for row in rows}),
-        "general_share": tasks["general"] / len(rows) if rows else 0.0,
-        "tasks": dict(sorted(tasks.items())),
-        "sha256": sha256(path),
-        "bytes": path.stat().st_size,
-    }
-
-
-def _sum(counts: Any) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for count in counts:
-        total.update(count)
-    return dict(sorted(total.items()))

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,16 @@ from converters import build as building
 from converters import check as checking
 from converters import spec as specs
 from converters.console import Group
-from converters.convert import Converted, Watch, account
-from converters.convert import convert as converting
 from converters.errors import InputError
-from converters.jsonl import write_json, write_lines
-from converters.outcome import Outcome
 
 FilePath = click.Path(path_type=Path)
+WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes; no byte depends on their number.",
+)
 
 
 @click.group(cls=Group)
@@ -52,23 +55,26 @@ def list_sources() -> None:
     "--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the source, see 'ecom-data list'."
 )
 @click.option("--rejects", type=FilePath, help="Write each raw row that was not used here, with its line and reason.")
+@WORKERS
 def convert(
-    source: str, raw: tuple[str, ...], out: Path, names: tuple[str, ...], options: tuple[str, ...], rejects: Path
+    source: str,
+    raw: tuple[str, ...],
+    out: Path,
+    names: tuple[str, ...],
+    options: tuple[str, ...],
+    rejects: Path | None,
+    workers: int,
 ) -> None:
     """Convert one dataset alone.
 
     Example: ecom-data convert catalog shop.csv --option id=sku --option title=name --out data/shop.jsonl
     """
     entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=dict(map(_option, options)))
-    part = converting(entry, _watch(source))
-    rows = list({row.id: row for row in part.rows}.values())
-    part.dropped.update({"same id again": len(part.rows) - len(rows)} if len(rows) < len(part.rows) else {})
-    write_lines(out, rows)
-    write_json(out.with_name(out.name + ".manifest.json"), account(part))
+    found = building.alone(entry, out, workers, rejects, _progress())
+    _tell(found)
     if rejects:
-        _write_rejects(rejects, [part])
-    _tell(part)
-    click.echo(f"{len(rows):,} rows in {out}")
+        click.echo(f"{sum(found['rejected'].values()):,} raw rows that were not used are in {rejects}")
+    click.echo(f"{found['rows']:,} rows in {out}")
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -90,24 +96,23 @@ def _option(text: str) -> tuple[str, Any]:
 @click.option(
     "--rejects", is_flag=True, help="Write rejects.jsonl beside the manifest: each raw row that was not used."
 )
-def build(spec: Path, out: Path, seed: int | None, rejects: bool) -> None:
+@WORKERS
+def build(spec: Path, out: Path, seed: int | None, rejects: bool, workers: int) -> None:
     """Build a whole mix: train, validation and test rows with a manifest that accounts for every raw row.
+
+    Interrupted, it goes on where it stopped when it is called again.
 
     Example: ecom-data build recipes/mixes/demo.yaml --out data/demo
     """
     from msgspec.structs import replace
 
-    from converters.mix import mix
-
     plan = specs.load(spec)
     plan = plan if seed is None else replace(plan, seed=seed)
-    parts = [converting(entry, _watch(entry.source)) for entry in plan.sources]
-    splits, parts = mix(parts, plan)
-    found = building.write(splits, parts, plan, out)
+    found = building.build(plan, out, workers, rejects, _progress())
     if rejects:
-        _write_rejects(out / "rejects.jsonl", parts)
-    for part in parts:
-        _tell(part)
+        click.echo(f"{sum(found['rejected'].values()):,} raw rows that were not used are in {out}/rejects.jsonl")
+    for account in found["sources"]:
+        _tell(account)
     for name, split in found["splits"].items():
         tasks = ", ".join(f"{task} {count:,}" for task, count in split["tasks"].items())
         click.echo(
@@ -148,39 +153,26 @@ def demo_raw(out: Path, seed: int) -> None:
     click.echo(f"raw files in {out}")
 
 
-def _write_rejects(path: Path, parts: list[Converted]) -> None:
-    rejects = [(part.entry.source, *reject) for part in parts for reject in part.tally.rejects]
-    write_lines(path, ({"source": source, "where": where, "reason": reason} for source, where, reason in rejects))
-    click.echo(f"{len(rejects):,} raw rows that were not used are in {path}")
+def _tell(account: dict[str, Any]) -> None:
+    rejected = sum(account["rejected"].values())
+    click.echo(f"{account['source']}: read {account['read']:,}, used {account['used']:,}, rejected {rejected:,}")
+    for kind in ("rejected", "noted", "dropped"):
+        for reason, count in Counter(account[kind]).most_common():
+            click.echo(f"  {kind} {count:,}: {reason}")
 
 
-def _tell(part: Converted) -> None:
-    tally = part.tally
-    click.echo(f"{part.entry.source}: read {tally.read:,}, used {tally.used:,}, rejected {tally.rejected.total():,}")
-    for kind, counts in (("rejected", tally.rejected), ("noted", tally.noted), ("dropped", part.dropped)):
-        _tell_counts(kind, counts)
+def _progress() -> Callable[[int], None]:
+    """Show raw rows and rows/s on a terminal once a second, for anything that takes longer than two."""
+    start = shown = time.monotonic()
 
+    def tick(rows: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if sys.stderr.isatty() and now - start > 2 and now - shown > 1:
+            shown = now
+            click.echo(f"\r{rows:,} raw rows, {rows / (now - start):,.0f} rows/s ", nl=False, err=True)
 
-def _tell_counts(kind: str, counts: Counter[str]) -> None:
-    for reason, count in counts.most_common():
-        click.echo(f"  {kind} {count:,}: {reason}")
-
-
-def _watch(label: str) -> Watch:
-    """Show rows and rows/s on a terminal once a second, for anything that takes longer than two."""
-
-    def passing(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
-        start = shown = time.monotonic()
-        for count, outcome in enumerate(outcomes, 1):
-            now = time.monotonic()
-            if sys.stderr.isatty() and now - start > 2 and now - shown > 1:
-                shown = now
-                click.echo(f"\r{label}: {count:,} rows, {count / (now - start):,.0f} rows/s", nl=False, err=True)
-            yield outcome
-        if shown > start:
-            click.echo(err=True)
-
-    return passing
+    return tick
 
 
 if __name__ == "__main__":

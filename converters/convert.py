@@ -1,45 +1,69 @@
-"""One dataset to rows, with an account of every raw row."""
+"""One dataset to rows on disk, with an account of every raw row: in units of work that any number of processes may share."""
 
+import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from glob import glob
 from pathlib import Path
 from typing import Any
 
-from converters import sources, tasks
+import msgspec
+
+from converters import parts, sources, tasks
 from converters.errors import InputError
 from converters.examples import RenderError, Row, example
 from converters.jsonl import sha256
 from converters.outcome import Outcome, Tally, tallied
+from converters.parts import Part
 from converters.spec import Entry, chosen_tasks
-
-Watch = Callable[[Iterator[Outcome]], Iterator[Outcome]]
+from converters.workers import counted
 
 
 @dataclass(frozen=True, slots=True)
-class Converted:
-    """The rows of one entry, the tally of its raw rows, and the examples that were dropped on the way, by reason."""
+class Unit:
+    """A piece of an entry that one process converts: its number in the mix's entries, and its files."""
 
+    number: int
     entry: Entry
-    rows: list[Row]
-    tally: Tally
-    dropped: Counter[str]
+    items: tuple[Path, ...]
+    seed: int
 
 
-def convert(entry: Entry, watch: Watch = iter) -> Converted:
-    """Convert an entry; ``watch`` sees the outcomes pass. No usable row at all is an ``InputError``."""
-    paths = expand(entry)
+def units(number: int, entry: Entry, seed: int) -> list[Unit]:
+    """Return an entry's units of work, the same ones however many processes there are.
+
+    A source whose raw rows stand for themselves (``STREAMS``) has one for each file, any other is one unit.
+    """
+    items = expand(entry)
+    if getattr(sources.get(entry.source), "STREAMS", False):
+        return [Unit(number, entry, (item,), seed) for item in items]
+    return [Unit(number, entry, tuple(items), seed)]
+
+
+def convert(unit: Unit, folder: Path) -> Part:
+    """Return a unit's part under ``folder``: the one that an earlier build left, if nothing has changed since."""
+    home = folder / _name(unit)
+    return parts.load(home) or _convert(unit, home)
+
+
+def _convert(unit: Unit, home: Path) -> Part:
     tally, dropped = Tally(), Counter[str]()
-    outcomes = tallied(watch(sources.read(entry.source, paths, entry.options)), tally)
-    rows = [row for outcome in outcomes for row in _rows(outcome, entry, dropped)]
-    if not rows:
-        common = (tally.rejected + dropped).most_common(1)
-        why = f" (most common reason: {common[0][0]})" if common else ""
-        raise InputError(
-            f"{', '.join(map(str, paths))}: found {tally.read} rows and none to use, expected {entry.source}{why}"
-        )
-    return Converted(entry, rows, tally, dropped)
+    outcomes = tallied(counted(sources.read(unit.entry.source, unit.items, unit.entry.options)), tally)
+    rows = (pair for outcome in outcomes for pair in _rows(outcome, unit.entry, dropped))
+    return parts.write(home, rows, tally, dropped, unit.seed)
+
+
+def _rows(outcome: Outcome, entry: Entry, dropped: Counter[str]) -> Iterator[tuple[Row, str]]:
+    split = outcome.split or entry.split or ""  # an official split wins: what was held out there is held out here
+    for name in chosen_tasks(entry):
+        for record in outcome.records:
+            if isinstance(record, tasks.get(name).record):
+                try:
+                    yield example(record, name, entry.source), split
+                except RenderError as error:
+                    dropped[str(error)] += 1
 
 
 def expand(entry: Entry) -> list[Path]:
@@ -54,30 +78,63 @@ def _matches(text: str) -> list[Path]:
     return sorted(map(Path, glob(text))) if "*" in text else [Path(text)]  # noqa: PTH207 - the path may be absolute
 
 
-def _rows(outcome: Outcome, entry: Entry, dropped: Counter[str]) -> Iterator[Row]:
-    for name in chosen_tasks(entry):
-        for record in outcome.records:
-            if isinstance(record, tasks.get(name).record):
-                try:
-                    yield example(record, name, entry.source)
-                except RenderError as error:
-                    dropped[str(error)] += 1
+def _name(unit: Unit) -> str:
+    """Return a name that changes with the files, the options and the code that shape a part."""
+    files = [(str(item), *_stat(item)) for item in unit.items]
+    told = repr((unit.number, msgspec.to_builtins(unit.entry), files, unit.seed, _code()))
+    return f"{unit.number:03d}-{unit.entry.source}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    return (path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else (0, 0)
+
+
+@cache
+def _code() -> str:
+    files = sorted(Path(__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """An entry with its parts and their counts summed, and the examples that were dropped on the way, by reason."""
+
+    entry: Entry
+    parts: list[Part]
+    dropped: Counter[str]
+
+    def count(self, name: str) -> Any:
+        """Return one of the counts of all parts: ``read``, ``used``, ``examples`` or the counters ``rejected``, ``noted``."""
+        first, *rest = (getattr(part, name) for part in self.parts)
+        return sum(rest, first)
+
+
+def collected(entry: Entry, found: Sequence[Part]) -> Converted:
+    """Return an entry with its parts; no usable row at all is an ``InputError``."""
+    converted = Converted(entry, list(found), sum((part.dropped for part in found), Counter()))
+    if not converted.count("examples"):
+        common = (converted.count("rejected") + converted.dropped).most_common(1)
+        why = f" (most common reason: {common[0][0]})" if common else ""
+        raise InputError(
+            f"{', '.join(map(str, expand(entry)))}: found {converted.count('read')} rows and none to use, "
+            f"expected {entry.source}{why}"
+        )
+    return converted
 
 
 def account(converted: Converted) -> dict[str, Any]:
     """Return what the manifest says of one entry: licence, files with their hashes, and the fate of every raw row."""
-    entry, tally = converted.entry, converted.tally
-    paths = expand(entry)
+    entry, unit = converted.entry, sources.get(converted.entry.source)
     return {
         "source": entry.source,
         "split": entry.split,
-        "licence": sources.get(entry.source).LICENCE,
-        "url": sources.get(entry.source).URL,
-        "read": tally.read,
-        "used": tally.used,
-        "rejected": dict(sorted(tally.rejected.items())),
-        "noted": dict(sorted(tally.noted.items())),
-        "examples": len(converted.rows),
+        "licence": unit.LICENCE,
+        "url": unit.URL,
+        "read": converted.count("read"),
+        "used": converted.count("used"),
+        "rejected": dict(sorted(converted.count("rejected").items())),
+        "noted": dict(sorted(converted.count("noted").items())),
+        "examples": converted.count("examples"),
         "dropped": dict(sorted(converted.dropped.items())),
-        "inputs": [{"name": str(p), "sha256": sha256(p), "bytes": p.stat().st_size} for p in paths],
+        "inputs": [{"name": str(p), "sha256": sha256(p), "bytes": p.stat().st_size} for p in expand(entry)],
     }

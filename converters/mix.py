@@ -1,88 +1,174 @@
-"""From converted datasets to the three splits: pins, hold-outs, duplicates, the general share and the shuffle.
+"""What goes where: limits, official splits, hold-outs, duplicates, balance and the general share, decided on numbers alone.
 
-Everything is decided by hashes of ids and groups, so the same inputs and seed give the same bytes whatever the order.
+A row is 45 bytes here (:data:`converters.parts.DTYPE`); its text stays on disk. Everything is decided by hashes of ids and
+groups, so the same inputs and seed give the same mix whatever the order of the rows and the number of processes.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from converters import tasks
 from converters.convert import Converted
 from converters.errors import InputError
-from converters.examples import Row
-from converters.outcome import digest
-from converters.spec import Spec
-from converters.split import SPLITS, draw, split_of
+from converters.parts import UNPINNED, Columns
+from converters.spec import Balance, Spec
+from converters.split import SPLITS, edges
 
-Splits = dict[str, list[Row]]
-
-
-def mix(parts: Sequence[Converted], spec: Spec) -> tuple[Splits, list[Converted]]:
-    """Return the rows of each split, shuffled, and the parts with what each lost on the way."""
-    parts = [capped(part, spec.seed) for part in parts]
-    pins = pinned(parts)
-    seen: set[str] = set()
-    placed: dict[str, list[tuple[int, Row]]] = {name: [] for name in SPLITS}
-    # Test first: a product or prompt that a test row has leaves the other splits, never the other way round.
-    for name in reversed(SPLITS):
-        for number, part in enumerate(parts):
-            placed[name] += [(number, row) for row in kept(part, name, pins, spec, seen)]
-    mixed = {name: balanced(placed[name], parts, spec, name) for name in SPLITS}
-    return {name: sorted(rows, key=lambda row: draw(row.id, spec.seed)) for name, rows in mixed.items()}, parts
+Mask = NDArray[np.bool_]
+Splits = NDArray[np.int8]
+TRAIN, TEST = 0, len(SPLITS) - 1
+HELD, REPEATED = "product held out by another source's split", "same prompt again"
 
 
-def capped(part: Converted, seed: int) -> Converted:
-    """Keep at most ``limit`` examples of a part: a random, stable choice, not the first ones of the file."""
-    limit = part.entry.limit
-    dropped = Counter(part.dropped)
-    if limit is None or len(part.rows) <= limit:
-        return replace(part, dropped=dropped)
-    dropped["over the entry's limit"] += len(part.rows) - limit
-    return replace(part, rows=sorted(part.rows, key=lambda row: draw(row.id, seed))[:limit], dropped=dropped)
+@dataclass(slots=True)
+class Table:
+    """All rows of a mix as numbers, in the order of their parts.
+
+    ``entry`` is each row's entry; ``split`` its split, ``UNPINNED`` once it is dropped; ``times`` how often it is written.
+    """
+
+    columns: Columns
+    entry: NDArray[np.int16]
+    split: Splits
+    times: NDArray[np.int32]
+    dropped: list[Counter[str]]
+
+    def drop(self, gone: Mask, reason: str) -> None:
+        """Drop rows that are still there, counted for the entries they are from."""
+        gone = gone & (self.split != UNPINNED)
+        self.split[gone] = UNPINNED
+        for number, count in enumerate(np.bincount(self.entry[gone], minlength=len(self.dropped))):
+            self.dropped[number].update({reason: int(count)} if count else {})
+
+    def within(self, split: int) -> Mask:
+        """Return which rows are in a split."""
+        found: Mask = self.split == split
+        return found
 
 
-def pinned(parts: Iterable[Converted]) -> Mapping[str, str]:
-    """Return the split of every group that an official split fixes; test wins over validation over train."""
-    pins: dict[str, str] = {}
-    for part in parts:
-        split = part.entry.split
-        for row in part.rows if split else ():
-            pins[row.group] = max(pins.get(row.group, "train"), split or "train", key=SPLITS.index)
-    return pins
+def table(converted: Sequence[Converted]) -> Table:
+    """Return all rows of the converted entries; none is in a split yet, none is dropped."""
+    columns = [np.concatenate([part.columns() for part in one.parts]) for one in converted]
+    entry = np.repeat(np.arange(len(columns), dtype=np.int16), [len(one) for one in columns])
+    everything = np.concatenate(columns)
+    split = np.full(len(everything), TRAIN, np.int8)
+    times = np.ones(len(everything), np.int32)
+    return Table(everything, entry, split, times, [Counter(one.dropped) for one in converted])
 
 
-def kept(part: Converted, name: str, pins: Mapping[str, str], spec: Spec, seen: set[str]) -> Iterable[Row]:
-    """Yield a part's rows of one split, counting those held out for another source's split and the repeated ones."""
-    for row in part.rows:
-        pin = pins.get(row.group)
-        if (part.entry.split or pin or split_of(row.group, spec.seed, spec.splits)) != name:
+def decide(rows: Table, spec: Spec) -> None:
+    """Place every row in a split or drop it, up to what needs the rows' texts or changes their number."""
+    weigh(rows, spec)
+    place(rows, spec)
+    repeated(rows, "prompt", REPEATED)
+    repeated(rows, "id", "same id again")
+
+
+def finish(rows: Table, spec: Spec) -> None:
+    """Balance the classes of the training split, then bring every split to the general share."""
+    if spec.balance:
+        balance(rows, spec.balance)
+    for number, name in enumerate(SPLITS):
+        share(rows, spec.general_share, number, name)
+
+
+def weigh(rows: Table, spec: Spec) -> None:
+    """Keep at most ``limit`` rows of an entry, and rows of weighted entries in the proportion of their weights.
+
+    Which ones stay is a random, stable choice, not the first ones of a file.
+    """
+    found = np.bincount(rows.entry, minlength=len(spec.sources))
+    limits = [min(int(n), entry.limit or int(n)) for n, entry in zip(found, spec.sources, strict=True)]
+    scale = min((limit / e.weight for limit, e in zip(limits, spec.sources, strict=True) if e.weight), default=0.0)
+    for number, entry in enumerate(spec.sources):
+        limit = math.floor(scale * entry.weight + 1e-9) if entry.weight else limits[number]
+        reason = "over the entry's weight" if entry.weight else "over the entry's limit"
+        rows.drop(_beyond(rows, rows.entry == number, limit), reason)
+
+
+def _beyond(rows: Table, among: Mask, limit: int) -> Mask:
+    """Return all of ``among`` but the ``limit`` ones that were drawn first."""
+    places = np.flatnonzero(among)
+    order = np.argsort(rows.columns["id"][places], kind="stable")
+    gone = np.zeros(len(among), bool)
+    gone[places[order[limit:]]] = True
+    return gone
+
+
+def place(rows: Table, spec: Spec) -> None:
+    """Give every row its split: its official one, or the one its group was drawn for.
+
+    Where an official split holds a product out, rows of that product from elsewhere are dropped, not moved: test wins over
+    validation, validation over train.
+    """
+    there = rows.split != UNPINNED
+    own = rows.columns["split"]
+    pins = _pins(rows.columns["group"], np.where(there, own, UNPINNED))
+    drawn = _drawn(rows.columns["group"], spec.splits)
+    split = np.where(own != UNPINNED, own, np.where(pins != UNPINNED, pins, drawn))
+    rows.split[there] = split[there].astype(np.int8)
+    held = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, TRAIN, own))
+    rows.drop(held, HELD)
+
+
+def _pins(groups: NDArray[np.uint64], own: Splits) -> Splits:
+    """Return for each row the strongest official split of its group, ``UNPINNED`` for a group that has none."""
+    _, places = np.unique(groups, return_inverse=True)
+    strongest = np.full(places.max(initial=-1) + 1, UNPINNED, np.int8)
+    np.maximum.at(strongest, places, own)
+    found: Splits = strongest[places]
+    return found
+
+
+def _drawn(groups: NDArray[np.uint64], shares: Mapping[str, float]) -> Splits:
+    test, validation = edges(shares)
+    return np.where(groups < test, TEST, np.where(groups < validation, 1, TRAIN)).astype(np.int8)
+
+
+def repeated(rows: Table, column: str, reason: str) -> None:
+    """Drop rows whose ``column`` an earlier one has; test comes before validation before train, never the other way round."""
+    places = np.flatnonzero(rows.split != UNPINNED)
+    order = places[np.argsort(-rows.split[places], kind="stable")]
+    _, first = np.unique(rows.columns[column][order], return_index=True)
+    gone = rows.split != UNPINNED
+    gone[order[first]] = False
+    rows.drop(gone, reason)
+
+
+def balance(rows: Table, how: Balance) -> None:
+    """Repeat rows of rare classes in the training split: a class of n rows grows to ``largest * (n/largest)**(1/temperature)``.
+
+    No row is written more than ``cap`` times. Rows are chosen by their draw, so the result is stable.
+    """
+    for name in how.tasks:
+        places = np.flatnonzero(rows.within(TRAIN) & (rows.columns["task"] == tasks.names().index(name)))
+        _, label, counts = np.unique(rows.columns["target"][places], return_inverse=True, return_counts=True)
+        if not len(places):
             continue
-        asked = digest(row.task, [(turn.role, turn.content) for turn in row.messages[:-1]])
-        if pin and pin != (part.entry.split or "train"):
-            part.dropped["product held out by another source's split"] += 1
-        elif asked in seen or row.id in seen:
-            part.dropped["same prompt again"] += 1
-        else:
-            seen.update((asked, row.id))
-            yield row
+        wanted = counts.max() * (counts / counts.max()) ** (1 / how.temperature)
+        factor = np.minimum(wanted / counts, how.cap)[label]
+        part = (rows.columns["id"][places] & 0xFFFFFF) / 2**24
+        rows.times[places] = (factor + part).astype(np.int32)
 
 
-def balanced(placed: Sequence[tuple[int, Row]], parts: Sequence[Converted], spec: Spec, name: str) -> list[Row]:
-    """Return a split's rows with general instructions at exactly the share asked for; the surplus is counted."""
-    general = sorted((p for p in placed if p[1].task == "general"), key=lambda p: draw(p[1].id, spec.seed))
-    shop = [row for _, row in placed if row.task != "general"]
-    wanted = general_rows(len(shop), spec.general_share)
-    if wanted > len(general):
+def share(rows: Table, wanted_share: float, split: int, name: str) -> None:
+    """Bring one split to exactly the general share asked for; what is over it is dropped and counted."""
+    among = rows.within(split)
+    general = among & (rows.columns["task"] == tasks.names().index("general"))
+    others, found = int(rows.times[among & ~general].sum()), int(general.sum())
+    wanted = general_rows(others, wanted_share)
+    if wanted > found:
         raise InputError(
-            f"split {name!r}: {len(shop)} rows need {wanted} general ones for general_share {spec.general_share}, found "
-            f"{len(general)}: add general data, lower general_share or set a limit on the other sources"
+            f"split {name!r}: {others} rows need {wanted} general ones for general_share {wanted_share}, found "
+            f"{found}: add general data, lower general_share or set a limit on the other sources"
         )
-    if shop:
-        for number, _ in general[wanted:]:
-            parts[number].dropped["general row over the share"] += 1
-        general = general[:wanted]
-    return shop + [row for _, row in general]
+    if others:
+        rows.drop(_beyond(rows, general, wanted), "general row over the share")
 
 
 def general_rows(others: int, share: float) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from converters.records import Record
@@ -26,13 +26,16 @@ class Outcome:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over raw rows; ``read == used + sum(rejected.values())`` holds by construction."""
+    """Counts over raw rows; ``read == used + sum(rejected.values())`` holds by construction.
+
+    ``reject`` is told place and reason of every raw row that is not used.
+    """
 
     read: int = 0
     used: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     noted: Counter[str] = field(default_factory=Counter)
-    rejects: list[tuple[str, str]] = field(default_factory=list)
+    reject: Callable[[str, str], object] = lambda where, reason: None
 
 
 def tallied(outcomes: Iterable[Outcome], tally: Tally) -> Iterator[Outcome]:
@@ -45,7 +48,7 @@ def tallied(outcomes: Iterable[Outcome], tally: Tally) -> Iterator[Outcome]:
             yield outcome
         else:
             tally.rejected[outcome.reason] += outcome.rows
-            tally.rejects.append((outcome.where, outcome.reason))
+            tally.reject(outcome.where, outcome.reason)
 
 
 def digest(*parts: object) -> str:

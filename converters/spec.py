@@ -13,23 +13,46 @@ from converters.split import SPLITS
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One dataset of a mix. ``split`` pins all its rows; ``limit`` caps its examples."""
+    """One dataset of a mix. ``split`` is that of all its rows but those with an official one.
+
+    ``limit`` caps its examples; entries with a ``weight`` give examples in the proportion of their weights.
+    """
 
     source: str
     paths: list[str]
     split: Literal["train", "validation", "test"] | None = None
     tasks: list[str] = []
     limit: int | None = None
+    weight: float | None = None
     options: dict[str, Any] = {}
 
 
+class Balance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rows of rare classes in the training split are repeated, at most ``cap`` times, for the tasks named.
+
+    ``temperature`` 1 changes nothing, a higher one brings the classes closer to each other.
+    """
+
+    tasks: list[str]
+    cap: int = 5
+    temperature: float = 2.0
+
+
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A mix. ``general_share`` is of each split's final rows; ``splits`` are shares of the groups that are not pinned."""
+    """A mix. ``general_share`` is of each split's final rows; ``splits`` are shares of the groups that are not pinned.
+
+    ``near_duplicates`` is the Jaccard similarity of texts from which a training row is too close to a held-out one; ``null``
+    leaves them in. ``tokenizer`` (a ``tokenizer.json`` or SentencePiece file) and ``sequence_len`` are for the statistics.
+    """
 
     sources: list[Entry]
     seed: int = 0
     general_share: float = 0.10
     splits: dict[str, float] = msgspec.field(default_factory=lambda: {"validation": 0.05, "test": 0.05})
+    balance: Balance | None = None
+    near_duplicates: float | None = 0.8
+    tokenizer: str | None = None
+    sequence_len: int = 2048
 
 
 def load(path: Path) -> Spec:

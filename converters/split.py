@@ -4,26 +4,23 @@ import hashlib
 from collections.abc import Mapping
 
 SPLITS = ("train", "validation", "test")
+BITS = 56
 
 
-def draw(key: str, seed: int) -> float:
-    """Return a number in [0, 1) that depends on nothing but ``key`` and ``seed``, so order and rebuilds change nothing.
+def draw(key: str, seed: int) -> int:
+    """Return a number below 2**56 that depends on nothing but ``key`` and ``seed``, so order and rebuilds change nothing.
 
     >>> draw("asin:B0002H0A3S", 0) == draw("asin:B0002H0A3S", 0) != draw("asin:B0002H0A3S", 1)
     True
     """
-    return int.from_bytes(hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=7).digest()) / 2**56
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=BITS // 8).digest())
 
 
-def split_of(group: str, seed: int, shares: Mapping[str, float]) -> str:
-    """Return the split of a group; ``shares`` are those of validation and test, the rest is train.
+def edges(shares: Mapping[str, float]) -> tuple[int, int]:
+    """Return where draws stop being of the test split, and where they stop being of the validation split.
 
-    >>> split_of("asin:B0002H0A3S", 0, {"test": 1.0})
-    'test'
+    >>> edges({"test": 0.25, "validation": 0.25}) == (2**54, 2**55)
+    True
     """
-    at, edge = draw(group, seed), 0.0
-    for name in ("test", "validation"):
-        edge += shares.get(name, 0.0)
-        if at < edge:
-            return name
-    return "train"
+    test = shares.get("test", 0.0)
+    return round(test * 2**BITS), round((test + shares.get("validation", 0.0)) * 2**BITS)

@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from converters import demo, tasks
-from converters.build import MANIFEST, write
-from converters.convert import convert
+from converters.build import MANIFEST, build
 from converters.demo import amazonqa, products
 from converters.jsonl import read_rows, sha256
-from converters.mix import mix
 from converters.spec import load
 from converters.split import SPLITS
 
@@ -25,8 +23,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         demo.write(Path("data/raw/demo"), 0)
         spec = load(ROOT / "recipes" / "mixes" / "demo.yaml")
-        splits, parts = mix([convert(entry) for entry in spec.sources], spec)
-        write(splits, parts, spec, Path("data/demo"))
+        build(spec, Path("data/demo"), 1, False, lambda rows: None)
     return folder
 
 

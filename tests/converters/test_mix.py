@@ -103,7 +103,7 @@ def splits_of_jsonl(folder: Path) -> dict[str, list[dict[str, list[dict[str, str
     return {n: [json.loads(line) for line in (folder / f"{n}.jsonl").read_text().splitlines()] for n in SPLITS}
 
 
-def test_too_few_general_rows_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
+def test_too_few_general_rows_is_a_sentence_and_leaves_no_mix(tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     entries = [
         {"source": "catalog", "paths": [shop(tmp_path / "shop.jsonl", range(900))]},
@@ -112,7 +112,12 @@ def test_too_few_general_rows_is_a_sentence_and_leaves_nothing(tmp_path: Path) -
     plan.write_text(json.dumps({"sources": entries, "splits": {}}), "utf-8")
     result = run("build", plan, "--out", tmp_path / "mix")
     assert result.exit_code == 1 and "900 rows need 100 general ones" in result.output
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["chat.jsonl", "plan.yaml", "shop.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".mix.parts",  # converted, and good for the next try
+        "chat.jsonl",
+        "plan.yaml",
+        "shop.jsonl",
+    ]
 
 
 def test_a_limit_takes_a_stable_choice(built: Callable[..., Path], tmp_path: Path) -> None:

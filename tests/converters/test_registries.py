@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converters import sources, tasks
-from converters.convert import convert
 from converters.examples import Row
 from converters.spec import Entry
 from converters.tasks.answer import ABSTENTION, Reply
 from converters.untrusted import spells_control
+from tests.converters.converted import convert
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from converters import sources
-from converters.convert import Converted, convert
 from converters.errors import InputError
 from converters.spec import Entry
+from tests.converters.converted import Converted, convert
 
 
 def converted(source: str, path: Path, **options: object) -> Converted:

@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from converters.build import write
-from converters.convert import convert
-from converters.mix import mix
+from converters.build import build
 from converters.spec import Entry, Spec
 from recipes.runner import check, merge, recipe, tiny, train
 
@@ -51,8 +49,7 @@ def small_mix(folder: Path) -> Path:
         Entry(source="general", paths=[str(raw / "chat.jsonl")]),
     ]
     spec = Spec(sources=entries, splits={"validation": 0.2, "test": 0.2})
-    splits, parts = mix([convert(entry) for entry in entries], spec)
-    write(splits, parts, spec, folder / "data" / "mix")
+    build(spec, folder / "data" / "mix", 1, False, lambda rows: None)
     return folder / "data" / "mix"
 
 

@@ -1,0 +1,71 @@
+"""The account of a mix: every raw file, every raw row, every split."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from converters import tasks
+from converters.apart import REASON
+from converters.convert import Converted, account
+from converters.jsonl import sha256
+from converters.mix import HELD, REPEATED, Table
+from converters.spec import Spec
+from converters.split import SPLITS
+
+MANIFEST = "manifest.json"
+
+
+def manifest(rows: Table, converted: Sequence[Converted], spec: Spec, folder: Path) -> dict[str, Any]:
+    """Return the account; the splits lie in ``folder``."""
+    accounts = [
+        account(one) | {"dropped": _sorted(dropped)} for one, dropped in zip(converted, rows.dropped, strict=True)
+    ]
+    dropped = _sum(a["dropped"] for a in accounts)
+    return {
+        "read": sum(a["read"] for a in accounts),
+        "used": sum(a["used"] for a in accounts),
+        "rejected": _sum(a["rejected"] for a in accounts),
+        "dropped_examples": dropped,
+        "repeated_examples": int(np.maximum(rows.times - 1, 0)[rows.split >= 0].sum()),
+        "leaks": {name: dropped.get(why, 0) for name, why in LEAKS.items()},
+        "inputs": [item for a in accounts for item in a["inputs"]],
+        "sources": accounts,
+        "splits": {name: _split(rows, number, folder / f"{name}.jsonl") for number, name in enumerate(SPLITS)},
+        "seed": spec.seed,
+        "spec": msgspec.to_builtins(spec),
+        "version": version("ecom-llm-recipes"),
+    }
+
+
+LEAKS = {"groups": HELD, "near_duplicates": REASON, "prompts": REPEATED}
+
+
+def _split(rows: Table, number: int, path: Path) -> dict[str, Any]:
+    within = rows.within(number)
+    times, columns = rows.times[within], rows.columns[within]
+    counts = np.bincount(columns["task"], weights=times, minlength=len(tasks.names())).astype(int)
+    found = {name: int(count) for name, count in zip(tasks.names(), counts, strict=True) if count}
+    return {
+        "rows": int(times.sum()),
+        "groups": len(np.unique(columns["group"])),
+        "general_share": found.get("general", 0) / max(1, int(times.sum())),
+        "tasks": found,
+        "sha256": sha256(path),
+        "bytes": path.stat().st_size,
+    }
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for count in counts:
+        total.update(count)
+    return _sorted(total)
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))

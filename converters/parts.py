@@ -1,0 +1,121 @@
+"""Converted rows on disk. A unit of work leaves a part, whole or not at all, so an interrupted build goes on where it stopped.
+
+A part is a folder: ``rows.jsonl`` (rows of our format), ``columns.npy`` (what a mix decides by, one entry a row),
+``rejects.jsonl`` (raw rows that were not used) and ``part.json`` (the counts).
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from converters import tasks
+from converters.examples import Row
+from converters.jsonl import write_json
+from converters.outcome import Tally
+from converters.split import SPLITS, draw
+
+Columns = NDArray[np.void]
+# Numbers in place of texts: 45 bytes a row are all that a mix holds in memory, however long the rows are.
+DTYPE = np.dtype(
+    [("id", "u8"), ("group", "u8"), ("prompt", "u8"), ("target", "u8"), ("size", "u4"), ("task", "u1"), ("split", "i1")]
+)
+UNPINNED = -1
+CHUNK = 4096
+TEMPORARY = ".half-"  # of a name: what an interrupted build leaves under it is swept away by the next
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part: its folder and its counts, as :class:`converters.outcome.Tally` has them."""
+
+    folder: Path
+    examples: int
+    read: int
+    used: int
+    rejected: Counter[str]
+    noted: Counter[str]
+    dropped: Counter[str]
+
+    @property
+    def rows(self) -> Path:
+        """The file of its rows."""
+        return self.folder / "rows.jsonl"
+
+    @property
+    def rejects(self) -> Path:
+        """The file of its rejected raw rows: ``{"where", "reason"}`` a line."""
+        return self.folder / "rejects.jsonl"
+
+    def columns(self) -> Columns:
+        """Return what a mix decides by, one entry for each row."""
+        found: Columns = np.load(self.folder / "columns.npy")
+        return found
+
+
+def load(folder: Path) -> Part | None:
+    """Return a part that is whole, or nothing."""
+    if not (folder / "part.json").is_file():
+        return None
+    counts: dict[str, Any] = json.loads((folder / "part.json").read_bytes())
+    counts |= {name: Counter(counts[name]) for name in ("rejected", "noted", "dropped")}
+    return Part(folder, **counts)
+
+
+def write(folder: Path, rows: Iterable[tuple[Row, str]], tally: Tally, dropped: Counter[str], seed: int) -> Part:
+    """Write a part from ``(row, split that it is pinned to)``; the counts are read when the rows are through."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
+    try:
+        with (made / "rejects.jsonl").open("wb") as rejects:
+            tally.reject = lambda where, why: rejects.write(
+                msgspec.json.encode({"where": where, "reason": why}) + b"\n"
+            )
+            columns = _write_rows(made / "rows.jsonl", rows, seed)
+        np.save(made / "columns.npy", columns)
+        counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
+        write_json(made / "part.json", {"examples": len(columns), **counts, "dropped": dropped})
+        made.rename(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    found = load(folder)
+    assert found is not None
+    return found
+
+
+def _write_rows(path: Path, rows: Iterable[tuple[Row, str]], seed: int) -> Columns:
+    numbers = {name: number for number, name in enumerate(tasks.names())}
+    encode, chunk, chunks = msgspec.json.Encoder().encode, list[tuple[int, ...]](), list[Columns]()
+    with path.open("wb") as file:
+        for row, split in rows:
+            line = encode(row) + b"\n"
+            file.write(line)
+            chunk.append((*_keys(row, seed), len(line), numbers[row.task], SPLITS.index(split) if split else UNPINNED))
+            if len(chunk) == CHUNK:  # tuples of Python's numbers take ten times the room
+                chunks.append(np.array(chunk, DTYPE))
+                chunk.clear()
+    return np.concatenate([*chunks, np.array(chunk, DTYPE)])
+
+
+def _keys(row: Row, seed: int) -> tuple[int, int, int, int]:
+    asked = repr((row.task, [(turn.role, turn.content) for turn in row.messages[:-1]]))
+    return draw(row.id, seed), draw(row.group, seed), _hash(asked), _hash(row.target)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+
+
+def lines(part: Part) -> Iterator[bytes]:
+    """Yield a part's rows as they stand in its file."""
+    with part.rows.open("rb") as file:
+        yield from file

@@ -1,0 +1,66 @@
+"""Shuffles more rows than memory holds, in two passes: into buckets by their draw, then each bucket sorted by it.
+
+The order follows from the draws alone, so it is the same however many buckets there are and in whatever order rows come.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.split import BITS
+
+BUCKET_BYTES = 8 * 2**20
+MOST_BUCKETS = 512  # files open at once
+
+Keys = NDArray[np.uint64]
+Sizes = NDArray[np.uint32]
+
+
+class Shuffle:
+    """Rows on their way into one file: :meth:`add` them in any order, then write :meth:`pieces`."""
+
+    def __init__(self, folder: Path, total_bytes: int) -> None:
+        """Make buckets under ``folder`` for about ``total_bytes`` of rows."""
+        self.bits = min(total_bytes // BUCKET_BYTES, MOST_BUCKETS - 1).bit_length()
+        folder.mkdir(parents=True)
+        names = [folder / f"{number:03d}" for number in range(2**self.bits)]
+        self.rows = [name.with_suffix(".rows") for name in names]
+        self.keys = [name.with_suffix(".keys") for name in names]
+        self.files = [(rows.open("wb"), keys.open("wb")) for rows, keys in zip(self.rows, self.keys, strict=True)]
+
+    def add(self, data: memoryview, starts: NDArray[np.int64], sizes: Sizes, keys: Keys) -> None:
+        """Add rows: row n is ``data[starts[n] : starts[n] + sizes[n]]`` and is placed by ``keys[n]``, a draw."""
+        bucket = keys >> np.uint64(BITS - self.bits)
+        order = np.argsort(bucket, kind="stable")
+        edges = np.searchsorted(bucket[order], np.arange(2**self.bits + 1))
+        for number, (rows, placed) in enumerate(self.files):
+            chosen = order[edges[number] : edges[number + 1]]
+            if len(chosen):
+                rows.write(_joined(data, starts[chosen], sizes[chosen]))
+                placed.write(np.rec.fromarrays([keys[chosen], sizes[chosen]], dtype=_PLACED).tobytes())
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield all rows in the order of their draws, a bucket at a time."""
+        for rows, placed in self.files:
+            rows.close()
+            placed.close()
+        for rows_file, keys_file in zip(self.rows, self.keys, strict=True):
+            yield _sorted(rows_file.read_bytes(), np.frombuffer(keys_file.read_bytes(), _PLACED))
+            rows_file.unlink()
+            keys_file.unlink()
+
+
+_PLACED = np.dtype([("key", "u8"), ("size", "u4")])
+
+
+def _sorted(data: bytes, placed: NDArray[np.void]) -> bytes:
+    sizes = placed["size"]
+    starts = np.cumsum(sizes, dtype=np.int64) - sizes
+    order = np.argsort(placed["key"], kind="stable")
+    return _joined(memoryview(data), starts[order], sizes[order])
+
+
+def _joined(data: memoryview, starts: NDArray[np.int64], sizes: Sizes) -> bytes:
+    return b"".join(data[a:b] for a, b in zip(starts.tolist(), (starts + sizes).tolist(), strict=True))

@@ -1,0 +1,34 @@
+"""An entry converted in a temporary folder, its rows and rejects read back, for tests to look at."""
+
+import json
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from converters.convert import collected, units
+from converters.convert import convert as to_part
+from converters.examples import Row
+from converters.outcome import Tally
+from converters.parts import lines
+from converters.spec import Entry
+
+
+@dataclass
+class Converted:
+    entry: Entry
+    rows: list[Row]
+    tally: Tally
+    dropped: Counter[str]
+    rejects: list[tuple[str, str]]
+
+
+def convert(entry: Entry) -> Converted:
+    with tempfile.TemporaryDirectory() as folder:
+        found = collected(entry, [to_part(unit, Path(folder)) for unit in units(0, entry, 0)])
+        rows = [msgspec.json.decode(line, type=Row) for part in found.parts for line in lines(part)]
+        rejects = [json.loads(line) for part in found.parts for line in part.rejects.open()]
+        counts = (found.count(name) for name in ("read", "used", "rejected", "noted"))
+        return Converted(entry, rows, Tally(*counts), found.dropped, [(r["where"], r["reason"]) for r in rejects])
