@@ -6,6 +6,7 @@ Converted parts lie in a hidden folder beside the mix until it is finished, so a
 import fcntl
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,7 +21,8 @@ from converters.jsonl import replacing, write_json
 from converters.manifest import MANIFEST, manifest
 from converters.parts import TEMPORARY, Part
 from converters.spec import Entry, Spec
-from converters.split import SPLITS
+from converters.split import BITS, SPLITS
+from converters.unique import first_ones
 from converters.workers import mapped
 from converters.write import write_in_order, write_split
 
@@ -58,10 +60,10 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     """Write the rows of one entry into ``out`` and their account beside it; return the account."""
     with _parts(out) as work:
         [converted] = _convert_all([entry], 0, work, workers, tick)
-        rows = mix.table([converted])
-        mix.repeated(rows, "id", "same id again")
-        write_in_order(out, rows, [converted])
-        found = account(converted) | {"dropped": dict(rows.dropped[0]), "rows": int(rows.within(mix.TRAIN).sum())}
+        kept = first_ones((chunk["id"] for part in converted.parts for chunk in part.chunks()), BITS)
+        write_in_order(out, converted, kept)
+        repeated = Counter({"same id again": kept.count(0)} if 0 in kept else {})
+        found = account(converted) | {"dropped": dict(converted.dropped + repeated), "rows": kept.count(1)}
         write_json(out.with_name(out.name + ".manifest.json"), found)
         if rejects:
             write_rejects(rejects, [converted])

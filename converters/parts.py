@@ -1,6 +1,6 @@
 """Converted rows on disk. A unit of work leaves a part, whole or not at all, so an interrupted build goes on where it stopped.
 
-A part is a folder: ``rows.jsonl`` (rows of our format), ``columns.npy`` (what a mix decides by, one entry a row),
+A part is a folder: ``rows.jsonl`` (rows of our format), ``columns.bin`` (what a mix decides by, one entry a row),
 ``rejects.jsonl`` (raw rows that were not used) and ``part.json`` (the counts).
 """
 
@@ -11,6 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ DTYPE = np.dtype(
     [("id", "u8"), ("group", "u8"), ("prompt", "u8"), ("target", "u8"), ("size", "u4"), ("task", "u1"), ("split", "i1")]
 )
 UNPINNED = -1
-CHUNK = 4096
+COLUMNS = "columns.bin"
+CHUNK = 1024
 TEMPORARY = ".half-"  # of a name: what an interrupted build leaves under it is swept away by the next
 
 
@@ -58,8 +60,12 @@ class Part:
 
     def columns(self) -> Columns:
         """Return what a mix decides by, one entry for each row."""
-        found: Columns = np.load(self.folder / "columns.npy")
-        return found
+        return np.fromfile(self.folder / COLUMNS, DTYPE)
+
+    def chunks(self) -> Iterator[Columns]:
+        """Yield the same, a bounded number at a time."""
+        for start in range(0, self.examples, CHUNK):
+            yield np.fromfile(self.folder / COLUMNS, DTYPE, count=CHUNK, offset=start * DTYPE.itemsize)
 
 
 def load(folder: Path) -> Part | None:
@@ -80,10 +86,9 @@ def write(folder: Path, rows: Iterable[tuple[Row, str]], tally: Tally, dropped: 
             tally.reject = lambda where, why: rejects.write(
                 msgspec.json.encode({"where": where, "reason": why}) + b"\n"
             )
-            columns = _write_rows(made / "rows.jsonl", rows, seed)
-        np.save(made / "columns.npy", columns)
+            examples = _write_rows(made, rows, seed)
         counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
-        write_json(made / "part.json", {"examples": len(columns), **counts, "dropped": dropped})
+        write_json(made / "part.json", {"examples": examples, **counts, "dropped": dropped})
         made.rename(folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -92,18 +97,26 @@ def write(folder: Path, rows: Iterable[tuple[Row, str]], tally: Tally, dropped: 
     return found
 
 
-def _write_rows(path: Path, rows: Iterable[tuple[Row, str]], seed: int) -> Columns:
+def _write_rows(folder: Path, rows: Iterable[tuple[Row, str]], seed: int) -> int:
     numbers = {name: number for number, name in enumerate(tasks.names())}
-    encode, chunk, chunks = msgspec.json.Encoder().encode, list[tuple[int, ...]](), list[Columns]()
-    with path.open("wb") as file:
-        for row, split in rows:
-            line = encode(row) + b"\n"
-            file.write(line)
-            chunk.append((*_keys(row, seed), len(line), numbers[row.task], SPLITS.index(split) if split else UNPINNED))
-            if len(chunk) == CHUNK:  # tuples of Python's numbers take ten times the room
-                chunks.append(np.array(chunk, DTYPE))
-                chunk.clear()
-    return np.concatenate([*chunks, np.array(chunk, DTYPE)])
+    encode, count = msgspec.json.Encoder().encode, 0
+    with (folder / "rows.jsonl").open("wb") as file, (folder / COLUMNS).open("wb") as columns:
+        for chunk in _chunked(rows):
+            lines = [encode(row) + b"\n" for row, _ in chunk]
+            file.writelines(lines)
+            told = [
+                (*_keys(row, seed), len(line), numbers[row.task], SPLITS.index(split) if split else UNPINNED)
+                for (row, split), line in zip(chunk, lines, strict=True)
+            ]
+            columns.write(np.array(told, DTYPE).tobytes())
+            count += len(chunk)
+    return count
+
+
+def _chunked(rows: Iterable[tuple[Row, str]]) -> Iterator[list[tuple[Row, str]]]:
+    rest = iter(rows)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk
 
 
 def _keys(row: Row, seed: int) -> tuple[int, int, int, int]:

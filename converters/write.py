@@ -1,7 +1,7 @@
 """Writes a split of a mix: the rows that were decided for it, as often as was decided, shuffled."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from converters.convert import Converted
 from converters.examples import Row
 from converters.jsonl import replacing
 from converters.mix import Table
-from converters.parts import UNPINNED, Columns, Part, lines
+from converters.parts import Columns, Part, lines
 from converters.shuffle import Shuffle
 from converters.split import draw
 
@@ -38,11 +38,10 @@ def write_split(path: Path, rows: Table, converted: Sequence[Converted], split: 
     shutil.rmtree(buckets)
 
 
-def write_in_order(path: Path, rows: Table, converted: Sequence[Converted]) -> None:
-    """Write all rows that were not dropped, in the order of their files."""
-    kept = (rows.split != UNPINNED).tolist()
+def write_in_order(path: Path, converted: Converted, kept: Iterable[int]) -> None:
+    """Write the rows of one entry that are ``kept``, in the order of their files."""
     with replacing(path) as file:
-        file.writelines(compress((line for one in converted for part in one.parts for line in lines(part)), kept))
+        file.writelines(compress((line for part in converted.parts for line in lines(part)), kept))
 
 
 def _scatter(part: Part, columns: Columns, times: Times, shuffle: Shuffle, seed: int) -> None:
