@@ -1,5 +1,6 @@
 """A mix specification: which datasets make a mix, and how much of each."""
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,6 +76,7 @@ def _checked(path: Path, tree: Any) -> Spec:
     _keys(path, tree, Spec)
     for entry in tree["sources"]:
         _keys(path, entry, Entry)
+    _keys(path, tree.get("balance"), Balance)
     try:
         spec = msgspec.convert(tree, Spec)
     except msgspec.ValidationError as error:
@@ -99,6 +101,21 @@ def _values(path: Path, spec: Spec) -> None:
         )
     for entry in spec.sources:
         chosen_tasks(entry)
+        if entry.weight is not None and not 0 < entry.weight < math.inf:
+            raise InputError(f"{path}: found weight {entry.weight}, expected a number above 0")
+    if spec.near_duplicates is not None and not 0 < spec.near_duplicates <= 1:
+        raise InputError(f"{path}: found near_duplicates {spec.near_duplicates}, expected above 0, 1 at most, or null")
+    if spec.balance:
+        _balance(path, spec.balance)
+
+
+def _balance(path: Path, balance: Balance) -> None:
+    for name in balance.tasks:
+        tasks.get(name)
+    if balance.cap < 1 or not 1 <= balance.temperature < math.inf:
+        raise InputError(
+            f"{path}: found balance with cap {balance.cap} and temperature {balance.temperature}, expected 1 or more of both"
+        )
 
 
 def chosen_tasks(entry: Entry) -> list[str]:

@@ -1,0 +1,168 @@
+"""Building a mix is the same work however it is shared out, interrupted and gone on with."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from converters.build import MANIFEST
+from converters.cli import main
+from converters.jsonl import read_rows, sha256
+from converters.split import SPLITS
+
+FILES = (*(f"{name}.jsonl" for name in SPLITS), "rejects.jsonl", MANIFEST)
+WORDS = [f"{a}{b}" for a in ("ka", "mo", "ri", "tu", "sel", "van") for b in ("dor", "lin", "mek", "pos", "ruf", "zam")]
+
+
+def lines(path: Path, rows: list[dict[str, Any]]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return str(path)
+
+
+def title(draw: random.Random) -> str:
+    return " ".join(draw.choices(WORDS, k=8))
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Callable[..., Path]:
+    """Write raw files of ``size`` products in three shops and a specification with ``keys``; return the latter."""
+    draw = random.Random(0)
+
+    def make(size: int = 300, **keys: Any) -> Path:
+        entries = []
+        for number in range(3):
+            rows = [
+                {"id": f"B{number}{n:08d}", "title": title(draw), "category": f"Home > {WORDS[min(n % 40, 35)]}"}
+                for n in range(size)
+            ]
+            rows[7] = {"id": "x", "title": "", "category": "Home"}
+            entries.append({"source": "catalog", "paths": [lines(tmp_path / f"shop{number}.jsonl", rows)]})
+        chats = [{"instruction": f"Write {title(draw)}.", "output": title(draw)} for _ in range(size)]
+        entries.append({"source": "general", "paths": [lines(tmp_path / "chat.jsonl", chats)]})
+        path = tmp_path / "plan.yaml"
+        path.write_text(
+            json.dumps({"sources": entries, "splits": {"validation": 0.1, "test": 0.1}} | keys), encoding="utf-8"
+        )
+        return path
+
+    return make
+
+
+def built(plan: Path, out: Path, *words: str) -> dict[str, str]:
+    result = CliRunner().invoke(main, ["build", str(plan), "--out", str(out), "--rejects", *words])
+    assert result.exit_code == 0, result.output
+    assert not out.with_name(f".{out.name}.parts").exists()
+    return {name: sha256(out / name) for name in FILES}
+
+
+def test_the_number_of_workers_changes_no_byte(plan: Callable[..., Path], tmp_path: Path) -> None:
+    path = plan()
+    one, two, four = (built(path, tmp_path / f"mix{n}", "--workers", str(n)) for n in (1, 2, 4))
+    assert one == two == four
+    assert (tmp_path / "mix4" / "rejects.jsonl").read_text().count("no title") == 3
+
+
+def test_a_build_that_was_killed_goes_on_and_ends_with_the_same_bytes(
+    plan: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = plan(6000)
+    start = time.monotonic()
+    expected = built(path, tmp_path / "whole")
+    whole = time.monotonic() - start
+    draw = random.Random(1)
+    for number, number_of_signal in enumerate((signal.SIGKILL, signal.SIGINT, signal.SIGKILL)):
+        out = tmp_path / f"mix{number}"
+        command = [sys.executable, "-m", "converters.cli", "build", str(path), "--out", str(out), "--rejects"]
+        process = subprocess.Popen(
+            [*command, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        time.sleep(0.5 + draw.random() * whole)
+        os.killpg(process.pid, number_of_signal)
+        said = process.communicate()[0].decode()
+        assert "Traceback" not in said
+        assert built(path, out, "--workers", "2") == expected
+
+
+def test_parts_that_are_there_are_not_converted_again_and_changed_files_are(
+    plan: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = plan(general_share=0.9)  # more than there is: the build stops when all is converted
+    refused = CliRunner().invoke(main, ["build", str(path), "--out", str(tmp_path / "mix")])
+    assert refused.exit_code == 1 and "general_share" in refused.output
+    parts = sorted((tmp_path / ".mix.parts").glob("*/part.json"))
+    assert len(parts) == 4
+    made = {part: part.stat().st_mtime_ns for part in parts}
+    shop = tmp_path / "shop0.jsonl"
+    shop.write_text(shop.read_text().replace("Home > ", "House > "))
+    again = CliRunner().invoke(main, ["build", str(path), "--out", str(tmp_path / "mix")])
+    assert again.exit_code == 1
+    now = {part: part.stat().st_mtime_ns for part in (tmp_path / ".mix.parts").glob("*/part.json")}
+    assert len(now) == 5 and made.items() <= now.items()
+
+
+def test_two_builds_of_one_mix_do_not_meet(plan: Callable[..., Path], tmp_path: Path) -> None:
+    import fcntl
+
+    path = plan()
+    (tmp_path / ".mix.parts").mkdir()
+    with (tmp_path / ".mix.parts" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = CliRunner().invoke(main, ["build", str(path), "--out", str(tmp_path / "mix")])
+    assert result.exit_code == 1 and "another command" in result.output
+
+
+def test_weights_are_the_proportion_of_what_the_sources_give(plan: Callable[..., Path], tmp_path: Path) -> None:
+    path = plan(general_share=0)
+    tree = json.loads(path.read_text())
+    for entry, weight in zip(tree["sources"], (3, 1, 2), strict=False):
+        entry["weight"] = weight
+    path.write_text(json.dumps(tree))
+    built(path, tmp_path / "mix")
+    manifest = json.loads((tmp_path / "mix" / MANIFEST).read_text())
+    left = [entry["examples"] - sum(entry["dropped"].values()) for entry in manifest["sources"][:3]]
+    assert left == [299, 99, 199]
+
+
+def test_rare_classes_are_repeated_in_training_alone_and_up_to_the_cap(
+    plan: Callable[..., Path], tmp_path: Path
+) -> None:
+    built(plan(1000, balance={"tasks": ["category"], "cap": 3, "temperature": 100}), tmp_path / "mix")
+    rows = {name: read_rows(tmp_path / "mix" / f"{name}.jsonl") for name in SPLITS}
+    for name, found in rows.items():
+        copies = Counter(row.id.partition("#")[0] for row in found)
+        assert (max(copies.values()) > 1) == (name == "train") and max(copies.values()) <= 3
+        assert abs(sum(row.task == "general" for row in found) - 0.1 * len(found)) <= 0.5
+    count = Counter(row.target for row in rows["train"] if row.task == "category")
+    once = Counter(row.target for row in rows["train"] if row.task == "category" and "#" not in row.id)
+    assert max(count.values()) / min(count.values()) < max(once.values()) / min(once.values())
+    manifest = json.loads((tmp_path / "mix" / MANIFEST).read_text())
+    assert manifest["repeated_examples"] == sum("#" in row.id for row in rows["train"]) > 0
+    assert manifest["splits"]["train"]["rows"] == len(rows["train"])
+
+
+def test_a_training_row_that_is_almost_a_held_out_one_goes(tmp_path: Path) -> None:
+    draw = random.Random(2)
+    said = [" ".join(draw.choices(WORDS, k=30)) for _ in range(40)]
+    shop = [{"id": f"B0{n:08d}", "title": text, "category": "Home"} for n, text in enumerate(said)]
+    held = [{"id": f"B1{n:08d}", "title": f"{text} new", "category": "Home"} for n, text in enumerate(said[:10])]
+    entries = [
+        {"source": "catalog", "paths": [lines(tmp_path / "shop.jsonl", shop)]},
+        {"source": "catalog", "paths": [lines(tmp_path / "held.jsonl", held)], "split": "test"},
+    ]
+    for threshold, left in ((0.8, 30), (None, 40)):
+        plan = {"sources": entries, "splits": {}, "general_share": 0, "near_duplicates": threshold}
+        (tmp_path / "plan.yaml").write_text(json.dumps(plan))
+        built(tmp_path / "plan.yaml", tmp_path / "mix")
+        manifest = json.loads((tmp_path / "mix" / MANIFEST).read_text())
+        assert manifest["splits"]["train"]["rows"] == left
+        assert manifest["leaks"]["near_duplicates"] == 40 - left
