@@ -21,10 +21,10 @@ from converters.jsonl import replacing, write_json
 from converters.manifest import MANIFEST, manifest
 from converters.parts import TEMPORARY, Part
 from converters.spec import Entry, Spec
-from converters.split import BITS, SPLITS
+from converters.split import BITS
 from converters.unique import first_ones
 from converters.workers import mapped
-from converters.write import write_in_order, write_split
+from converters.write import write_in_order, write_splits
 
 __all__ = ["MANIFEST", "alone", "build"]
 
@@ -46,8 +46,7 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick) -> dic
         apart(rows, converted, spec.near_duplicates)
         mix.finish(rows, spec)
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
-        for number, name in enumerate(SPLITS):
-            write_split(folder / f"{name}.jsonl", rows, converted, number, spec.seed)
+        write_splits(folder, rows, converted, spec.seed)
         if rejects:
             write_rejects(folder / "rejects.jsonl", converted)
         found = manifest(rows, converted, spec, folder)

@@ -45,6 +45,11 @@ class Table:
         for number, count in enumerate(np.bincount(self.entry[gone], minlength=len(self.dropped))):
             self.dropped[number].update({reason: int(count)} if count else {})
 
+    def part(self, start: int, count: int) -> "Table":
+        """Return ``count`` rows from ``start`` on."""
+        here = slice(start, start + count)
+        return Table(self.columns[here], self.entry[here], self.split[here], self.times[here], self.dropped)
+
     def within(self, split: int) -> Mask:
         """Return which rows are in a split."""
         found: Mask = self.split == split

@@ -32,7 +32,7 @@ class Shuffle:
 
     def add(self, data: memoryview, starts: NDArray[np.int64], sizes: Sizes, keys: Keys) -> None:
         """Add rows: row n is ``data[starts[n] : starts[n] + sizes[n]]`` and is placed by ``keys[n]``, a draw."""
-        bucket = keys >> np.uint64(BITS - self.bits)
+        bucket = (keys >> np.uint64(BITS - self.bits)).astype(np.uint16)  # short ones are sorted ten times faster
         order = np.argsort(bucket, kind="stable")
         edges = np.searchsorted(bucket[order], np.arange(2**self.bits + 1))
         for number, (rows, placed) in enumerate(self.files):
@@ -58,7 +58,7 @@ _PLACED = np.dtype([("key", "u8"), ("size", "u4")])
 def _sorted(data: bytes, placed: NDArray[np.void]) -> bytes:
     sizes = placed["size"]
     starts = np.cumsum(sizes, dtype=np.int64) - sizes
-    order = np.argsort(placed["key"], kind="stable")
+    order = np.argsort(placed["key"])  # no two are equal: rows of one draw are dropped as one id
     return _joined(memoryview(data), starts[order], sizes[order])
 
 

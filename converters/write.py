@@ -1,4 +1,4 @@
-"""Writes a split of a mix: the rows that were decided for it, as often as was decided, shuffled."""
+"""Writes the splits of a mix: the rows that were decided for each, as often as was decided, shuffled."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,29 +13,27 @@ from converters.convert import Converted
 from converters.examples import Row
 from converters.jsonl import replacing
 from converters.mix import Table
-from converters.parts import Columns, Part, lines
+from converters.parts import UNPINNED, Part, lines
 from converters.shuffle import Shuffle
-from converters.split import draw
+from converters.split import SPLITS, draw
 
 WINDOW = 8 * 2**20  # bytes of rows in memory at a time
 
-Times = NDArray[np.int32]
 
-
-def write_split(path: Path, rows: Table, converted: Sequence[Converted], split: int, seed: int) -> None:
-    """Write the rows of one split in the order of their draws."""
-    times = np.where(rows.within(split), rows.times, 0)
-    size = int((rows.columns["size"].astype(np.int64) * times).sum())
-    buckets = path.with_suffix(".buckets")
-    shuffle = Shuffle(buckets, size)
+def write_splits(folder: Path, rows: Table, converted: Sequence[Converted], seed: int) -> None:
+    """Write ``<split>.jsonl`` for every split, each in the order of its rows' draws."""
+    sizes = rows.columns["size"].astype(np.int64) * rows.times
+    shuffles = [
+        Shuffle(folder / f"{name}.buckets", int(sizes[rows.within(number)].sum())) for number, name in enumerate(SPLITS)
+    ]
     start = 0
     for part in (part for one in converted for part in one.parts):
-        _scatter(part, rows.columns[start : start + part.examples], times[start : start + part.examples], shuffle, seed)
+        _scatter(part, rows.part(start, part.examples), shuffles, seed)
         start += part.examples
-    with replacing(path) as file:
-        for piece in shuffle.pieces():
-            file.write(piece)
-    shutil.rmtree(buckets)
+    for name, shuffle in zip(SPLITS, shuffles, strict=True):
+        with replacing(folder / f"{name}.jsonl") as file:
+            file.writelines(shuffle.pieces())
+        shutil.rmtree(folder / f"{name}.buckets")
 
 
 def write_in_order(path: Path, converted: Converted, kept: Iterable[int]) -> None:
@@ -44,17 +42,18 @@ def write_in_order(path: Path, converted: Converted, kept: Iterable[int]) -> Non
         file.writelines(compress((line for part in converted.parts for line in lines(part)), kept))
 
 
-def _scatter(part: Part, columns: Columns, times: Times, shuffle: Shuffle, seed: int) -> None:
+def _scatter(part: Part, rows: Table, shuffles: Sequence[Shuffle], seed: int) -> None:
     with part.rows.open("rb") as file:
-        for window in _windows(columns["size"]):
-            sizes = columns["size"][window]
+        for window in _windows(rows.columns["size"]):
+            sizes, split, times = rows.columns["size"][window], rows.split[window], rows.times[window]
             data = memoryview(file.read(int(sizes.sum(dtype=np.int64))))
             starts = np.cumsum(sizes, dtype=np.int64) - sizes
-            once = times[window] > 0
-            shuffle.add(data, starts[once], sizes[once], columns["id"][window][once])
-            for n in np.flatnonzero(times[window] > 1):
-                for copy in range(2, times[window][n] + 1):
-                    _again(bytes(data[starts[n] : starts[n] + sizes[n]]), copy, shuffle, seed)
+            for number, shuffle in enumerate(shuffles):
+                here = split == number
+                shuffle.add(data, starts[here], sizes[here], rows.columns["id"][window][here])
+            for n in np.flatnonzero((times > 1) & (split != UNPINNED)):
+                for copy in range(2, times[n] + 1):
+                    _again(bytes(data[starts[n] : starts[n] + sizes[n]]), copy, shuffles[split[n]], seed)
 
 
 def _windows(sizes: NDArray[np.uint32]) -> Iterator[slice]:
