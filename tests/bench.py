@@ -11,10 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
+from converters import mix
+from converters.convert import collected, convert, units
 from converters.demo import mave, products
 from converters.outcome import Outcome
 from converters.raw import decoded
 from converters.sources.mave import Product
+from converters.spec import Entry, Spec
+from converters.write import write_splits
 from eval import metrics, stats
 from eval.metrics.base import Example
 
@@ -72,30 +76,53 @@ def decoding(folder: Path) -> None:
     )
 
 
+def mapping(folder: Path) -> None:
+    """Decode and validate once more, against the usual pipeline of ``datasets``."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    path = rows(folder / "mapped.jsonl", ROWS)
+
+    def mapped() -> None:
+        cache = Path(tempfile.mkdtemp(dir=folder))
+        loaded = datasets.load_dataset("json", data_files=str(path), split="train", cache_dir=str(cache))
+        loaded.map(lambda row: {"good": bool(row["id"] and row["paragraphs"] and row["attributes"])})
+
+    ours, theirs = seconds(lambda: typed(path), 3), seconds(mapped, 1)
+    print(f"the same, against datasets' load and map: {theirs / ours:.1f}x")
+
+
+def peak(*command: str) -> int:
+    """Return the most memory that a command held, in MiB."""
+    measure = "import subprocess, resource, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
+    measure += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
+    return int(subprocess.run([sys.executable, "-c", measure, *command], capture_output=True, check=True).stdout)
+
+
 def memory(folder: Path) -> None:
     """Convert 1x and 10x the rows, each in a process of its own."""
-    peaks = []
-    for number in (ROWS // 10, ROWS):
-        path = rows(folder / f"{number}.jsonl", number)
-        command = [
-            sys.executable,
-            "-m",
-            "converters.cli",
-            "convert",
-            "mave",
-            str(path),
-            "--out",
-            str(folder / "out.jsonl"),
-        ]
-        measure = (
-            "import subprocess, resource, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); "
-        )
-        measure += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
-        peaks.append(
-            int(subprocess.run([sys.executable, "-c", measure, *command], capture_output=True, check=True).stdout)
-        )
-    ratio = peaks[1] / peaks[0]
-    print(f"convert {ROWS // 10:,} and {ROWS:,} rows: {peaks[0]} and {peaks[1]} MiB, ratio {ratio:.2f}")
+    command = (sys.executable, "-m", "converters.cli", "convert", "mave", "--out", str(folder / "out.jsonl"))
+    few, many = (peak(*command, str(rows(folder / f"{n}.jsonl", n))) for n in (ROWS // 2, ROWS * 5))
+    print(f"convert {ROWS // 2:,} and {ROWS * 5:,} rows: {few} and {many} MiB, ratio {many / few:.2f}")
+
+
+def mixing(folder: Path) -> None:
+    """Decide, shuffle and write the splits of converted rows, against ``cp`` of their file."""
+    entry = Entry(source="mave", paths=[str(folder / f"{ROWS * 5}.jsonl")])
+    spec = Spec(sources=[entry], general_share=0.0, near_duplicates=None)
+    converted = [collected(entry, [convert(unit, folder / "parts") for unit in units(0, entry, 0)])]
+    source = converted[0].parts[0].rows
+
+    def ours() -> None:
+        table = mix.table(converted)
+        mix.decide(table, spec)
+        mix.finish(table, spec)
+        with tempfile.TemporaryDirectory(dir=folder) as out:
+            write_splits(Path(out), table, converted, 0)
+
+    fast, slow = seconds(lambda: subprocess.run(["cp", source, folder / "copy"], check=True)), seconds(ours)
+    size = source.stat().st_size / 2**20
+    print(f"decide, shuffle and write {size:.0f} MiB of rows, against cp of them: {slow / fast:.1f}x its time")
 
 
 def scoring() -> None:
@@ -126,7 +153,9 @@ def main() -> None:
     """Print all ratios."""
     with tempfile.TemporaryDirectory() as folder:
         decoding(Path(folder))
+        mapping(Path(folder))
         memory(Path(folder))
+        mixing(Path(folder))
     scoring()
 
 
