@@ -15,6 +15,7 @@ from converters import check as checking
 from converters import spec as specs
 from converters.console import Group
 from converters.errors import InputError
+from converters.jsonl import write_json
 
 FilePath = click.Path(path_type=Path)
 WORKERS = click.option(
@@ -137,6 +138,34 @@ def check(path: Path) -> None:
     if count:
         raise InputError(f"{path}: {count:,} finding{'s' if count > 1 else ''}")
     click.echo(f"{', '.join(map(str, paths))}: nothing wrong")
+
+
+@main.command("join-mave")
+@click.option(
+    "--labels", "labels", required=True, multiple=True, type=FilePath, help="MAVE's labels (several: repeat)."
+)
+@click.option("--metadata", required=True, multiple=True, type=FilePath, help="All_Amazon_Meta.json, plain or gzipped.")
+@click.option("--out", required=True, type=FilePath, help="The joined JSONL file; its manifest goes beside it.")
+@WORKERS
+def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, workers: int) -> None:
+    """Join MAVE's labels with the cleaned product text of Amazon Review Data 2018.
+
+    Example: ecom-data join-mave --labels mave_positives_labels.jsonl --metadata All_Amazon_Meta.json.gz --out joined.jsonl
+    """
+    import tempfile
+
+    from converters import join_mave as joining
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as work:
+        counts = joining.join(labels, metadata, out, Path(work), workers, _progress())
+    accounts = {
+        side: joining.account(counts[side], paths) for side, paths in (("labels", labels), ("metadata", metadata))
+    }
+    write_json(out.with_name(out.name + ".manifest.json"), accounts)
+    for side, account in accounts.items():
+        _tell({"source": side, "dropped": {}} | account)
+    click.echo(f"{accounts['labels']['used']:,} records in {out}")
 
 
 @main.command("demo-raw")

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from bs4 import BeautifulSoup
 
-from converters import mix
+from converters import join_mave, markup, mix
 from converters.convert import collected, convert, units
 from converters.demo import mave, products
 from converters.outcome import Outcome
@@ -125,6 +127,88 @@ def mixing(folder: Path) -> None:
     print(f"decide, shuffle and write {size:.0f} MiB of rows, against cp of them: {slow / fast:.1f}x its time")
 
 
+def metadata(folder: Path, number: int) -> tuple[Path, Path]:
+    """Write labels for half of ``number`` products in the shape of Amazon's metadata; return labels and metadata."""
+    draw = random.Random(0)
+    words = "steel kettle with lid for the kitchen holds water hot handle easy clean dishwasher safe made in one year".split()
+    with (folder / "labels.jsonl").open("w") as labels, (folder / "meta.json").open("w") as meta:
+        for n in range(number):
+            text = [" ".join(draw.choices(words, k=draw.randint(10, 60))) for _ in range(5)]
+            if n % 4 == 0:  # a quarter of the products has markup
+                text[0] = f"<div><p>{text[0]}</p><br /><b>{text[1]}</b>&nbsp;&amp; more</div>"
+            if n % 40 == 0:
+                text[1] = f"<style>p {{}}</style>{text[1]}<!-- x -->"
+            more = {"also_buy": [f"B{draw.randrange(10**9):09d}" for _ in range(20)], "rank": "1 in Home"}
+            row = {"asin": f"B{n:09d}", "title": "Steel kettle", "description": text[:2], "feature": text[2:]} | more
+            meta.write(json.dumps(row) + "\n")
+            if n % 2 == 0:
+                found = {"value": "kettle", "pid": 0, "begin": 6, "end": 12}
+                attributes = [{"key": "Type", "evidences": [found]}]
+                labels.write(json.dumps({"id": row["asin"], "category": "Kettles", "attributes": attributes}) + "\n")
+    return folder / "labels.jsonl", folder / "meta.json"
+
+
+def plain_join(labels: Path, meta: Path, out: Path) -> int:
+    """Join and clean with the standard library and BeautifulSoup, the labels in a dictionary."""
+    known = {row["id"]: row for row in map(json.loads, labels.open())}
+    count = 0
+    with out.open("w") as file:
+        for product in map(json.loads, meta.open()):
+            if product["asin"] not in known:
+                continue
+            paragraphs = []
+            for source in join_mave.SOURCES:
+                value = product.get(source, [])
+                for text in [value] if isinstance(value, str) else value:
+                    soup = BeautifulSoup(text.strip(), "html.parser")
+                    for tag in soup(["style", "script"]):
+                        tag.decompose()
+                    said = " ".join(" ".join(soup.stripped_strings).split())
+                    if said and not markup.is_css(said) and not any(left in said for left in markup.LEFT_OVER):
+                        paragraphs.append({"text": said, "source": source})
+            file.write(json.dumps({**known[product["asin"]], "paragraphs": paragraphs}) + "\n")
+            count += 1
+    return count
+
+
+def joining(folder: Path) -> None:
+    """Join MAVE's labels with product text both ways, then ours at 1x and 10x."""
+    labels, meta = metadata(folder, ROWS)
+    out, work = folder / "joined.jsonl", folder / "join"
+
+    def ours() -> None:
+        work.mkdir()
+        join_mave.join([labels], [meta], out, work, 1, lambda rows: None)
+        shutil.rmtree(work)
+
+    fast, slow = seconds(ours, 3), seconds(lambda: plain_join(labels, meta, folder / "plain.jsonl"), 1)
+    records = [sorted(map(_canonical, path.open())) for path in (out, folder / "plain.jsonl")]
+    assert records[0] == records[1]
+    size = meta.stat().st_size / 1e6
+    print(
+        f"join MAVE with {size:.0f} MB of metadata, against BeautifulSoup: {slow / fast:.0f}x ({size / fast:.0f} MB/s)"
+    )
+    peaks = []
+    for number in (ROWS, ROWS * 10):
+        labels, meta = metadata(folder, number)
+        command = (
+            sys.executable,
+            "-m",
+            "converters.cli",
+            "join-mave",
+            "--labels",
+            str(labels),
+            "--metadata",
+            str(meta),
+        )
+        peaks.append(peak(*command, "--out", str(out)))
+    print(f"join with 1x and 10x of it: {peaks[0]} and {peaks[1]} MiB, ratio {peaks[1] / peaks[0]:.2f}")
+
+
+def _canonical(line: str) -> str:
+    return json.dumps(json.loads(line), sort_keys=True)
+
+
 def scoring() -> None:
     """Compare weighted F1 and its bootstrap with scikit-learn's function in a loop."""
     from sklearn.metrics import f1_score
@@ -156,6 +240,7 @@ def main() -> None:
         mapping(Path(folder))
         memory(Path(folder))
         mixing(Path(folder))
+        joining(Path(folder))
     scoring()
 
 

@@ -81,13 +81,14 @@ def _texts(paragraph: Paragraph) -> Iterator[Text]:
 
 
 def _values(attribute: Attribute, paragraphs: Sequence[Paragraph]) -> tuple[str, ...] | None:
-    if not all(_holds(evidence, paragraphs) for evidence in attribute.evidences):
+    if not all(holds(evidence, paragraphs) for evidence in attribute.evidences):
         return None
     first = {evidence.value.strip().casefold(): evidence.value.strip() for evidence in reversed(attribute.evidences)}
     return tuple(dict.fromkeys(first[e.value.strip().casefold()] for e in attribute.evidences))
 
 
-def _holds(evidence: Evidence, paragraphs: Sequence[Paragraph]) -> bool:
+def holds(evidence: Evidence, paragraphs: Sequence[Paragraph]) -> bool:
+    """Tell whether an evidence's value stands where it says."""
     if not (0 <= evidence.pid < len(paragraphs) and 0 <= evidence.begin < evidence.end and evidence.value.strip()):
         return False
     return paragraphs[evidence.pid].text[evidence.begin : evidence.end] == evidence.value
