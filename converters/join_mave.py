@@ -27,7 +27,7 @@ from converters.raw import json_values
 from converters.sources.mave import Attribute, Paragraph, holds
 from converters.workers import Tick, mapped
 
-BUCKET_BYTES = 4 * 2**20
+BUCKET_BYTES = 2**20
 MOST_BUCKETS = 512  # files open at once
 STEP = 4096
 HOLDS_NOT = "a span does not hold"
@@ -206,14 +206,13 @@ def _labels(path: Path, counts: Counter[str]) -> dict[str, list[Label]]:
 
 
 def _paragraphs(meta: Meta) -> list[Paragraph]:
-    texts = ((source, text) for source in SOURCES for text in _texts(getattr(meta, source)))
-    found = ((source, clean(source, text)) for source, text in texts)
-    return [Paragraph(text, source) for source, text in found if text]
-
-
-def _texts(value: Any) -> list[str]:
-    items = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    return [item for item in items if isinstance(item, str) and item.strip()]
+    found = []
+    for source in SOURCES:
+        value = getattr(meta, source)
+        for text in value if isinstance(value, list) else (value,):
+            if isinstance(text, str) and (said := clean(source, text)):
+                found.append(Paragraph(said, source))
+    return found
 
 
 def _told(label: Label, paragraphs: Sequence[Paragraph]) -> Iterator[str]:

@@ -130,7 +130,27 @@ def mixing(folder: Path) -> None:
 def metadata(folder: Path, number: int) -> tuple[Path, Path]:
     """Write labels for half of ``number`` products in the shape of Amazon's metadata; return labels and metadata."""
     draw = random.Random(0)
-    words = "steel kettle with lid for the kitchen holds water hot handle easy clean dishwasher safe made in one year".split()
+    words = [
+        "steel",
+        "kettle",
+        "with",
+        "lid",
+        "for",
+        "the",
+        "kitchen",
+        "holds",
+        "water",
+        "hot",
+        "handle",
+        "easy",
+        "clean",
+        "dishwasher",
+        "safe",
+        "made",
+        "in",
+        "one",
+        "year",
+    ]
     with (folder / "labels.jsonl").open("w") as labels, (folder / "meta.json").open("w") as meta:
         for n in range(number):
             text = [" ".join(draw.choices(words, k=draw.randint(10, 60))) for _ in range(5)]
