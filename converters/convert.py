@@ -3,15 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from glob import glob
-from pathlib import Path
 from typing import Any
 
 from converters import sources, tasks
 from converters.errors import InputError
 from converters.examples import RenderError, Row, example
-from converters.jsonl import sha256
 from converters.outcome import Outcome, Tally, tallied
+from converters.raw import describe, expand
 from converters.spec import Entry, chosen_tasks
 
 Watch = Callable[[Iterator[Outcome]], Iterator[Outcome]]
@@ -29,7 +27,7 @@ class Converted:
 
 def convert(entry: Entry, watch: Watch = iter) -> Converted:
     """Convert an entry; ``watch`` sees the outcomes pass. No usable row at all is an ``InputError``."""
-    paths = expand(entry)
+    paths = expand(entry.paths)
     tally, dropped = Tally(), Counter[str]()
     outcomes = tallied(watch(sources.read(entry.source, paths, entry.options)), tally)
     rows = [row for outcome in outcomes for row in _rows(outcome, entry, dropped)]
@@ -40,18 +38,6 @@ def convert(entry: Entry, watch: Watch = iter) -> Converted:
             f"{', '.join(map(str, paths))}: found {tally.read} rows and none to use, expected {entry.source}{why}"
         )
     return Converted(entry, rows, tally, dropped)
-
-
-def expand(entry: Entry) -> list[Path]:
-    """Return the entry's files; a pattern such as ``data/*.jsonl`` stands for all that match it."""
-    paths = [found for text in entry.paths for found in _matches(text)]
-    if not paths:
-        raise InputError(f"source {entry.source!r}: found no file for {entry.paths}, expected at least one")
-    return paths
-
-
-def _matches(text: str) -> list[Path]:
-    return sorted(map(Path, glob(text))) if "*" in text else [Path(text)]  # noqa: PTH207 - the path may be absolute
 
 
 def _rows(outcome: Outcome, entry: Entry, dropped: Counter[str]) -> Iterator[Row]:
@@ -67,7 +53,6 @@ def _rows(outcome: Outcome, entry: Entry, dropped: Counter[str]) -> Iterator[Row
 def account(converted: Converted) -> dict[str, Any]:
     """Return what the manifest says of one entry: licence, files with their hashes, and the fate of every raw row."""
     entry, tally = converted.entry, converted.tally
-    paths = expand(entry)
     return {
         "source": entry.source,
         "split": entry.split,
@@ -79,5 +64,5 @@ def account(converted: Converted) -> dict[str, Any]:
         "noted": dict(sorted(tally.noted.items())),
         "examples": len(converted.rows),
         "dropped": dict(sorted(converted.dropped.items())),
-        "inputs": [{"name": str(p), "sha256": sha256(p), "bytes": p.stat().st_size} for p in paths],
+        "inputs": [describe(path) for path in expand(entry.paths)],
     }
