@@ -16,6 +16,7 @@ from converters.raw import hub
 BLOCK = 1 << 18
 PACKED = {".gz", ".zst"}
 DATA = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt"}
+_RATIO = {".gz": 5, ".zst": 5, ".parquet": 5}  # unpacked to packed bytes, as is usual for product text
 # What a file starts with when its name promises something else, and what to do about it.
 _OTHER = {
     b"\x1f\x8b": "gzip data, expected the ending .gz",
@@ -114,3 +115,12 @@ def describe(path: Path) -> dict[str, Any]:
         return hub.describe(path)
     with whole(path):
         return {"name": str(path), "sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+def unpacked_size(paths: Sequence[Path]) -> int:
+    """Return roughly how many bytes of rows files hold; a hub dataset, whose size nobody knows, counts as 1 GiB."""
+    return sum(
+        1 << 30 if hub.is_hub(path) else path.stat().st_size * _RATIO.get(path.suffix, 1)
+        for path in paths
+        if hub.is_hub(path) or path.is_file()
+    )

@@ -81,12 +81,14 @@ def _asking(path: Path) -> Iterator[Any]:
         raise InputError(
             f"{path}: needs the package 'datasets', which is not installed: pip install datasets"
         ) from error
-    # ValueError: an unknown configuration or split, and Arrow's errors; OSError: the hub's and the network's.
-    expected = (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError, NotImplementedError)
     try:
         yield datasets
-    except expected as error:
+    except ValueError as error:  # an unknown configuration or split, or rows that are no rows
         raise InputError(f"{path}: cannot be loaded: {_short(error)}") from error
+    except (datasets.exceptions.DatasetsError, OSError, RuntimeError, NotImplementedError) as error:
+        raise InputError(
+            f"{path}: found no such dataset, or the hub cannot be reached, expected hub:owner/name: {_short(error)}"
+        ) from error
 
 
 def _short(error: Exception) -> str:
