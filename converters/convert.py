@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ import msgspec
 from converters import parts, sources, tasks
 from converters.errors import InputError
 from converters.examples import RenderError, Row, example
-from converters.jsonl import sha256
 from converters.outcome import Outcome, Tally, tallied
 from converters.parts import Part
+from converters.raw import Range, describe, expand, ranges
 from converters.spec import Entry, chosen_tasks
 from converters.workers import counted
 
@@ -27,19 +26,19 @@ class Unit:
 
     number: int
     entry: Entry
-    items: tuple[Path, ...]
+    items: tuple[Path | Range, ...]
     seed: int
 
 
 def units(number: int, entry: Entry, seed: int) -> list[Unit]:
     """Return an entry's units of work, the same ones however many processes there are.
 
-    A source whose raw rows stand for themselves (``STREAMS``) has one for each file, any other is one unit.
+    A source whose raw rows stand for themselves (``STREAMS``) has one for each range of bytes of a file, any other is one unit.
     """
-    items = expand(entry)
+    paths = expand(entry.paths)
     if getattr(sources.get(entry.source), "STREAMS", False):
-        return [Unit(number, entry, (item,), seed) for item in items]
-    return [Unit(number, entry, tuple(items), seed)]
+        return [Unit(number, entry, (item,), seed) for path in paths for item in ranges(path)]
+    return [Unit(number, entry, tuple(paths), seed)]
 
 
 def convert(unit: Unit, folder: Path) -> Part:
@@ -66,26 +65,15 @@ def _rows(outcome: Outcome, entry: Entry, dropped: Counter[str]) -> Iterator[tup
                     dropped[str(error)] += 1
 
 
-def expand(entry: Entry) -> list[Path]:
-    """Return the entry's files; a pattern such as ``data/*.jsonl`` stands for all that match it."""
-    paths = [found for text in entry.paths for found in _matches(text)]
-    if not paths:
-        raise InputError(f"source {entry.source!r}: found no file for {entry.paths}, expected at least one")
-    return paths
-
-
-def _matches(text: str) -> list[Path]:
-    return sorted(map(Path, glob(text))) if "*" in text else [Path(text)]  # noqa: PTH207 - the path may be absolute
-
-
 def _name(unit: Unit) -> str:
     """Return a name that changes with the files, the options and the code that shape a part."""
-    files = [(str(item), *_stat(item)) for item in unit.items]
+    files = [(repr(item), *_stat(item)) for item in unit.items]
     told = repr((unit.number, msgspec.to_builtins(unit.entry), files, unit.seed, _code()))
     return f"{unit.number:03d}-{unit.entry.source}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
-def _stat(path: Path) -> tuple[int, int]:
+def _stat(item: Path | Range) -> tuple[int, int]:
+    path = item.path if isinstance(item, Range) else item
     return (path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else (0, 0)
 
 
@@ -116,7 +104,7 @@ def collected(entry: Entry, found: Sequence[Part]) -> Converted:
         common = (converted.count("rejected") + converted.dropped).most_common(1)
         why = f" (most common reason: {common[0][0]})" if common else ""
         raise InputError(
-            f"{', '.join(map(str, expand(entry)))}: found {converted.count('read')} rows and none to use, "
+            f"{', '.join(map(str, expand(entry.paths)))}: found {converted.count('read')} rows and none to use, "
             f"expected {entry.source}{why}"
         )
     return converted
@@ -136,5 +124,5 @@ def account(converted: Converted) -> dict[str, Any]:
         "noted": dict(sorted(converted.count("noted").items())),
         "examples": converted.count("examples"),
         "dropped": dict(sorted(converted.dropped.items())),
-        "inputs": [{"name": str(p), "sha256": sha256(p), "bytes": p.stat().st_size} for p in expand(entry)],
+        "inputs": [describe(path) for path in expand(entry.paths)],
     }

@@ -63,6 +63,15 @@ def digest(*parts: object) -> str:
 _ASIN = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")
 
 
+def is_asin(identifier: str) -> bool:
+    """Tell whether an id has the form of an ASIN: ``B`` and nine signs, or an ISBN of ten.
+
+    >>> is_asin("B0002H0A3S"), is_asin("2087")
+    (True, False)
+    """
+    return bool(_ASIN.fullmatch(identifier))
+
+
 def product_group(identifier: str, title: str) -> str:
     """Return the product's group: its ASIN where the id is one, else the normalised title.
 
@@ -71,6 +80,6 @@ def product_group(identifier: str, title: str) -> str:
     >>> product_group("17", "Red  MUG!") == product_group("99", "red mug")
     True
     """
-    if _ASIN.fullmatch(identifier):
+    if is_asin(identifier):
         return f"asin:{identifier}"
     return "title:" + digest(" ".join(re.findall(r"\w+", title.lower())) or identifier)

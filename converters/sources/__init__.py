@@ -2,6 +2,7 @@
 
 * ``TASKS``: the tasks that its records are for,
 * ``URL``, ``LICENCE`` and ``FILES``: where the raw files are, and what their owners allow,
+* ``STREAMS = True``, if its raw rows stand for themselves, so that a file may be read in pieces by several processes,
 * ``read(paths, **options) -> Iterator[Outcome]``: one outcome for every raw row, used or not.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 from converters import registry
 from converters.errors import InputError
 from converters.outcome import Outcome
+from converters.raw import Range
 
 
 def names() -> list[str]:
@@ -32,7 +34,7 @@ def option_names(source: str) -> list[str]:
     return [name for name, p in inspect.signature(get(source).read).parameters.items() if p.kind is p.KEYWORD_ONLY]
 
 
-def read(source: str, paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
+def read(source: str, paths: Sequence[Path | Range], options: Mapping[str, Any]) -> Iterator[Outcome]:
     """Return the outcomes of a source's files; an unknown option is an ``InputError`` with the nearest right one."""
     known = option_names(source)
     for option in options:

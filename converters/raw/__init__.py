@@ -1,0 +1,26 @@
+"""Raw files as their publishers ship them: JSON lines, JSON lists, Parquet, delimited text and hub datasets.
+
+All but Parquet may be plain, ``.gz`` or ``.zst``. Every reader streams in bounded memory. A row that cannot be used comes as an
+:class:`~converters.outcome.Outcome` with its reason; a file that cannot be used is one ``InputError`` sentence.
+"""
+
+from converters.raw.files import describe, expand, open_raw, unpacked_size
+from converters.raw.lines import LIMIT, Long, Range, lines_of, ranges
+from converters.raw.rows import decoded, json_values
+from converters.raw.tables import need_columns, table
+
+__all__ = [
+    "LIMIT",
+    "Long",
+    "Range",
+    "decoded",
+    "describe",
+    "expand",
+    "json_values",
+    "lines_of",
+    "need_columns",
+    "open_raw",
+    "ranges",
+    "table",
+    "unpacked_size",
+]

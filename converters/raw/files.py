@@ -1,0 +1,126 @@
+"""Which files a specification means, what they are, and how they are opened."""
+
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from glob import glob
+from io import BufferedReader, FileIO
+from pathlib import Path
+from typing import Any, cast
+
+from converters.errors import InputError
+from converters.jsonl import sha256
+from converters.raw import hub
+
+BLOCK = 1 << 18
+PACKED = {".gz", ".zst"}
+DATA = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt"}
+_RATIO = {".gz": 5, ".zst": 5, ".parquet": 5}  # unpacked to packed bytes, as is usual for product text
+# What a file starts with when its name promises something else, and what to do about it.
+_OTHER = {
+    b"\x1f\x8b": "gzip data, expected the ending .gz",
+    b"\x28\xb5\x2f\xfd": "Zstandard data, expected the ending .zst",
+    b"PAR1": "Parquet data, expected the ending .parquet",
+    b"PK\x03\x04": "a zip file or a spreadsheet, expected text: unpack it, or save it as CSV",
+    b"\xff\xfe": "UTF-16 text, expected UTF-8",
+    b"\xfe\xff": "UTF-16 text, expected UTF-8",
+}
+
+
+def open_raw(path: Path) -> BufferedReader:
+    """Open a plain, ``.gz`` or ``.zst`` file; one that is missing, empty, unreadable or misnamed is an ``InputError``."""
+    with whole(path):
+        if not path.is_file():
+            raise InputError(f"{path}: found {_instead(path)}, expected a file")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: found an empty file, expected data")
+        return _opened(path)
+
+
+def _instead(path: Path) -> str:
+    return "a folder" if path.is_dir() else "something that is not a regular file" if path.exists() else "nothing"
+
+
+def _opened(path: Path) -> BufferedReader:
+    if path.suffix == ".gz":
+        return BufferedReader(cast(Any, gzip.open(path)), BLOCK)
+    if path.suffix == ".zst":
+        from converters.raw.zst import Unpacked
+
+        return BufferedReader(Unpacked(path), BLOCK)
+    file: BufferedReader = BufferedReader(FileIO(path), BLOCK)
+    head = file.peek(4)
+    for start, found in _OTHER.items():
+        if head.startswith(start):
+            file.close()
+            raise InputError(f"{path}: found {found}")
+    return file
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """Turn what can go wrong while ``path`` is read into an ``InputError`` that names it."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: found a damaged gzip file, expected a whole one: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}, expected a file that can be read") from error
+
+
+def expand(texts: Sequence[str]) -> list[Path]:
+    """Return the files that ``texts`` name, each once: files, patterns, folders (their data files, sorted) and hub ids.
+
+    A pattern or a folder without a data file is an ``InputError``; a missing file is one when it is opened.
+    """
+    if not texts:
+        raise InputError("found no path, expected at least one file, pattern, folder or hub id")
+    return list(dict.fromkeys(path for text in texts for path in _named(text)))
+
+
+def _named(text: str) -> list[Path]:
+    path = Path(text)
+    if hub.is_hub(path):
+        return [path]
+    with whole(path):
+        if path.is_dir():
+            return _inside(path)
+        if path.exists() or not any(sign in text for sign in "*?["):
+            return [path]
+        # A pattern may match folders, too; only what is in them by their own names is asked for.
+        found = sorted(Path(name) for name in glob(text, recursive=True) if Path(name).is_file())  # noqa: PTH207
+    if not found:
+        raise InputError(f"{text}: found no file that matches, expected at least one")
+    return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return a folder's data files; what is hidden, explains (README, LICENSE) or is our own account is none of them."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and _is_data(path.relative_to(folder)))
+    if not found:
+        raise InputError(f"{folder}: found a folder without data files, expected {', '.join(sorted(DATA))}")
+    return found
+
+
+def _is_data(path: Path) -> bool:
+    plain = path.with_suffix("") if path.suffix in PACKED else path
+    telling = path.name.lower().startswith(("readme", "licen")) or path.name.endswith("manifest.json")
+    return plain.suffix in DATA and not telling and not any(part.startswith((".", "_")) for part in path.parts)
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return ``{"name", "sha256", "bytes"}`` for the manifest; a hub dataset has its ``revision``, too."""
+    if hub.is_hub(path):
+        return hub.describe(path)
+    with whole(path):
+        return {"name": str(path), "sha256": sha256(path), "bytes": path.stat().st_size}
+
+
+def unpacked_size(paths: Sequence[Path]) -> int:
+    """Return roughly how many bytes of rows files hold; a hub dataset, whose size nobody knows, counts as 1 GiB."""
+    return sum(
+        1 << 30 if hub.is_hub(path) else path.stat().st_size * _RATIO.get(path.suffix, 1)
+        for path in paths
+        if hub.is_hub(path) or path.is_file()
+    )

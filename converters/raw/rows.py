@@ -1,0 +1,94 @@
+"""Rows of JSON lines, JSON lists, Parquet files and hub datasets as typed values."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from converters.outcome import Outcome
+from converters.raw import hub
+from converters.raw.columns import Wanted, wanted
+from converters.raw.files import open_raw, whole
+from converters.raw.items import items
+from converters.raw.lines import BOM, LIMIT, Long, Range, bounded, is_list, lines_of
+
+T = TypeVar("T")
+
+
+def json_values(path: Path | Range) -> Iterator[tuple[str, bytes]]:
+    """Yield ``(file:line, JSON text)`` of a JSON-lines file, or ``(file:#n, JSON text)`` of a JSON list.
+
+    A text over the limit comes as a :class:`~converters.raw.lines.Long`, which is not JSON.
+    """
+    if isinstance(path, Range):
+        yield from lines_of(path)
+        return
+    with open_raw(path) as file, whole(path):
+        if is_list(file):
+            yield from items(path, file)
+        else:
+            name = str(path)
+            for number, line in enumerate(bounded(file), 1):
+                yield f"{name}:{number}", line.removeprefix(BOM) if number == 1 else line
+
+
+def decoded(paths: Sequence[Path | Range], kind: type[T]) -> Iterator[tuple[str, T | Outcome]]:
+    """Yield ``(where, value)``; a row that does not decode comes as an :class:`Outcome` with its reason.
+
+    Of a key that stands twice in one JSON object the last value counts, as in Python's and JavaScript's own readers.
+    Of Parquet and hub columns only those are read that ``kind``, a struct, names.
+    """
+    for path in paths:
+        if isinstance(path, Path) and (hub.is_hub(path) or path.suffix == ".parquet"):
+            yield from _converted(_rows(path, wanted(kind)), kind)
+        else:
+            decode = msgspec.json.Decoder(kind).decode
+            for where, text in json_values(path):
+                try:
+                    yield where, decode(text)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    yield where, Outcome(where, reason=_reason(text, error))
+
+
+def _reason(text: bytes, error: Exception) -> str:
+    if isinstance(text, Long):
+        return f"line longer than {LIMIT >> 20} MiB"
+    if isinstance(error, msgspec.ValidationError):
+        return _other(error)
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    return "not JSON" if text.strip() else "blank line"
+
+
+def _other(error: msgspec.ValidationError) -> str:
+    return "other format: " + re.sub(r"\[\d+\]", "[...]", str(error))
+
+
+def _rows(path: Path, columns: Wanted) -> Iterable[tuple[str, dict[str, Any] | Outcome]]:
+    if hub.is_hub(path):
+        return hub.rows(path, columns)
+    from converters.raw import parquet
+
+    return parquet.rows(path, columns)
+
+
+def _converted(
+    rows: Iterable[tuple[str, dict[str, Any] | Outcome]], kind: type[T]
+) -> Iterator[tuple[str, T | Outcome]]:
+    optional = {name for name, spare in (wanted(kind) or {}).items() if spare}
+    for where, row in rows:
+        if isinstance(row, Outcome):
+            yield where, row
+            continue
+        # A column has a cell in every row: an empty one is what an absent key is in JSON.
+        present = {key: value for key, value in row.items() if value is not None or key not in optional}
+        try:
+            yield where, msgspec.convert(present, kind)
+        except msgspec.ValidationError as error:
+            yield where, Outcome(where, reason=_other(error))
