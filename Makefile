@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check data compare bench picture lock clean
+.PHONY: help setup demo test fuzz check data compare bench picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SE
 
 test: setup ## Run all tests
 	@$(BIN)/pytest
+
+fuzz: setup ## Read 10,000 broken raw rows with every source [RECORDS=100000]
+	@FUZZ_RECORDS=$(or $(RECORDS),10000) $(BIN)/pytest -q tests/converters/test_fuzz.py
 
 check: setup ## Lint, types and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

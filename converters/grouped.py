@@ -24,7 +24,7 @@ _SIZES = Struct("<II")
 class Bucket:
     """What waits in memory, and where the rest is in the file: offset and length in turn."""
 
-    waiting: list[bytes] = field(default_factory=list)
+    waiting: bytearray = field(default_factory=bytearray)
     places: "array[int]" = field(default_factory=lambda: array("Q"))
 
 
@@ -50,15 +50,17 @@ def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int) -> Iterator[lis
 
 
 def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: list[Bucket], file: BinaryIO) -> Iterator[T]:
-    held, number = 0, len(buckets)
+    held, number, pack, crc32 = 0, len(buckets), _SIZES.pack, zlib.crc32
     for item in items:
         if not isinstance(item, tuple):
             yield item
             continue
         key, value = item
         # The hash's upper bits choose the bucket, so that buckets one after another are in the order of the hashes.
-        bucket = buckets[zlib.crc32(key) * number >> 32]
-        bucket.waiting += (_SIZES.pack(len(key), len(value)), key, value)
+        waiting = buckets[crc32(key) * number >> 32].waiting
+        waiting += pack(len(key), len(value))
+        waiting += key
+        waiting += value
         held += len(key) + len(value)
         if held > HELD:
             _flush(buckets, file)
@@ -68,9 +70,8 @@ def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: list[Bucket], file
 def _flush(buckets: Iterable[Bucket], file: BinaryIO) -> None:
     for bucket in buckets:
         if bucket.waiting:
-            text = b"".join(bucket.waiting)
-            bucket.places.extend((file.tell(), len(text)))
-            file.write(text)
+            bucket.places.extend((file.tell(), len(bucket.waiting)))
+            file.write(bucket.waiting)
             bucket.waiting.clear()
 
 
@@ -80,7 +81,7 @@ def _read(bucket: Bucket, file: BinaryIO) -> bytes:
             file.seek(bucket.places[at])
             yield file.read(bucket.places[at + 1])
 
-    text = b"".join([*pieces(), *bucket.waiting])
+    text = b"".join([*pieces(), bucket.waiting])
     bucket.waiting.clear()
     return text
 

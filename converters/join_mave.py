@@ -24,7 +24,7 @@ from converters.bloom import HASH_BYTES, Filter
 from converters.jsonl import replacing, sha256
 from converters.markup import clean
 from converters.raw import json_values
-from converters.sources.mave import Attribute, Paragraph, holds
+from converters.sources.mave import Attribute, Paragraph, spanned
 from converters.workers import Tick, mapped
 
 BUCKET_BYTES = 2**20
@@ -217,7 +217,8 @@ def _paragraphs(meta: Meta) -> list[Paragraph]:
 
 def _told(label: Label, paragraphs: Sequence[Paragraph]) -> Iterator[str]:
     yield "used"
-    if not all(holds(evidence, paragraphs) for attribute in label.attributes for evidence in attribute.evidences):
+    plain = [paragraph.text for paragraph in paragraphs]
+    if any(spanned(attribute.evidences, plain) is None for attribute in label.attributes):
         yield HOLDS_NOT
 
 

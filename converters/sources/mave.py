@@ -4,14 +4,15 @@ URL, licence and files are below. Raw format: one JSON object a line with ``id, 
 ``attributes[{key, evidences[{value, pid, begin, end}]}]``; offsets count characters. Negatives have ``evidences: []``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
 from converters.grouped import grouped
-from converters.outcome import Outcome, digest, is_asin, product_group
+from converters.outcome import Outcome, is_asin, product_group
 from converters.raw import decoded, unpacked_size
 from converters.records import Attributes, Text
 from converters.untrusted import one_line
@@ -20,6 +21,7 @@ URL = "https://github.com/google-research-datasets/MAVE"
 LICENCE = "CC BY-NC 4.0 (labels; not for commercial use); product text: Amazon Review Data 2018, research use"
 FILES = "mave_positives.jsonl, mave_negatives.jsonl (after joining with the product text)"
 TASKS = ("attributes",)
+_NO_ASIN = "text"
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -53,14 +55,16 @@ class Product(msgspec.Struct, frozen=True):
     attributes: list[Attribute]
 
 
-class Stated(msgspec.Struct, frozen=True, array_like=True):
-    """One record as it waits for the others of its product; an attribute with a span that does not hold has no values."""
+class Stated(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One record as it waits for the others of its product; an attribute with a span that does not hold has no values.
+
+    ``id`` is that of the product and its text.
+    """
 
     where: str
     id: str
-    group: str
-    texts: list[tuple[str, str]]
-    values: list[tuple[str, list[str] | None]]
+    texts: tuple[Text, ...]
+    values: list[tuple[str, tuple[str, ...] | None]]
 
 
 def read(paths: Sequence[Path]) -> Iterator[Outcome]:
@@ -70,38 +74,85 @@ def read(paths: Sequence[Path]) -> Iterator[Outcome]:
     evidence whose span does not hold is noted and costs its attribute. Products come in the order of a hash, not of the files.
     """
     decode = msgspec.msgpack.Decoder(Stated).decode
-    for found in grouped(_records(paths), unpacked_size(paths)):
+    for found in grouped(_records(decoded(paths, Product)), unpacked_size(paths)):
         if isinstance(found, Outcome):
             yield found
         else:
-            yield from _outcomes([decode(record) for record in found])
+            yield from outcomes([decode(record) for record in found])
 
 
-def _records(paths: Sequence[Path]) -> Iterator[tuple[bytes, bytes] | Outcome]:
+def _records(rows: Iterable[tuple[str, Product | Outcome]]) -> Iterator[tuple[bytes, bytes] | Outcome]:
     encode = msgspec.msgpack.Encoder().encode
-    for where, product in decoded(paths, Product):
+    for where, product in rows:
         if isinstance(product, Outcome):
             yield product
-            continue
-        texts = [text for paragraph in product.paragraphs for text in _texts(paragraph)]
-        if not texts:
+        elif record := stated(where, product):
+            yield record.id.encode(), encode(record)
+        else:
             yield Outcome(where, reason="no text")
-            continue
-        values = [(_name(a.key), _values(a, product.paragraphs)) for a in product.attributes]
-        # Derived sets number their records: where the id is no ASIN, only its text tells one product from another.
-        name = product.id if is_asin(product.id) else "text"
-        key = f"{name}:{digest(texts)}"
-        yield key.encode(), encode(Stated(where, key, product_group(product.id, texts[0][1]), texts, values))
 
 
-def _outcomes(records: Sequence[Stated]) -> Iterator[Outcome]:
+def stated(where: str, product: Product) -> Stated | None:
+    """Return what one record states, or ``None`` where it has no text."""
+    texts = _texts(product.paragraphs)
+    if not texts:
+        return None
+    plain = [paragraph.text for paragraph in product.paragraphs]
+    values = [(_name(attribute.key), spanned(attribute.evidences, plain)) for attribute in product.attributes]
+    # Derived sets number their records: where the id is no ASIN, only its text tells one product from another.
+    name = product.id if is_asin(product.id) else _NO_ASIN
+    told = blake2b(
+        "\0".join([part for t in texts for part in (t.label, t.text)]).encode(errors="replace"), digest_size=8
+    )
+    return Stated(where, f"{name}:{told.hexdigest()}", texts, values)
+
+
+def _texts(paragraphs: Sequence[Paragraph]) -> tuple[Text, ...]:
+    """Return the paragraphs that are not blank."""
+    found = []
+    for paragraph in paragraphs:
+        label, text = paragraph.source.capitalize(), paragraph.text
+        if label == "Title" and " \n " in text:
+            # Derived sets join the description to the title by a line break and call both "title".
+            text, _, rest = text.partition(" \n ")
+            found += [Text(label, text), Text("Description", rest.replace(" \n ", " "))]
+        else:
+            found.append(Text(label, text))
+    return tuple([text for text in found if text.text.strip()])
+
+
+def spanned(evidences: Sequence[Evidence], paragraphs: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the distinct values, or ``None`` when one of them does not stand where it is said to."""
+    found = []
+    for evidence in evidences:
+        value, pid, begin, end = evidence.value, evidence.pid, evidence.begin, evidence.end
+        if not (0 <= pid < len(paragraphs) and 0 <= begin < end and paragraphs[pid][begin:end] == value):
+            return None
+        found.append(value.strip())
+    return None if "" in found else _distinct(tuple(found))
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the values without those that differ from an earlier one in upper and lower case alone."""
+    if len(values) < 2:
+        return values
+    return tuple({value.casefold(): value for value in reversed(values)}.values())[::-1]
+
+
+@lru_cache(1 << 16)
+def _name(key: str) -> str:
+    return one_line(key)
+
+
+def outcomes(records: Sequence[Stated]) -> Iterator[Outcome]:
     """Yield the merged product, or for each of its records why there is none."""
     first = records[0]
     values, notes = _united(records)
     if values:
-        texts = tuple(Text(label, text) for label, text in first.texts)
-        merged = Attributes(first.id, first.group, texts, tuple(values.items()))
-        yield Outcome(first.where, (merged,), notes=notes, rows=len(records))
+        asin = first.id.partition(":")[0]
+        group = product_group(first.id, first.texts[0].text) if asin == _NO_ASIN else f"asin:{asin}"
+        merged = Attributes(first.id, group, first.texts, tuple(values.items()))
+        yield Outcome(first.where, (merged,), "", notes, "", len(records))
         return
     reason = "no attribute whose spans hold" if any(record.values for record in records) else "no attribute"
     for number, record in enumerate(records):
@@ -110,54 +161,18 @@ def _outcomes(records: Sequence[Stated]) -> Iterator[Outcome]:
 
 def _united(records: Sequence[Stated]) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
     """Return the attributes of all records with their values, and a note for each that was left out or contradicted."""
-    found: dict[str, list[str] | None] = {}
+    found: dict[str, tuple[str, ...] | None] = {}
     notes = []
     for record in records:
         for name, values in record.values:
-            known = found.setdefault(name, values)
-            if known is None or values is None:
-                found[name] = None
-            elif known is not values:
-                if bool(known) != bool(values):
-                    notes.append("attribute stated in one record and not stated in another: its values are kept")
-                found[name] = _distinct(known + values)
-    kept = {name: tuple(values) for name, values in found.items() if name and values is not None}
-    notes += ["attribute left out: a span does not hold"] * sum(values is None for values in found.values())
-    notes += ["attribute left out: it has no name"] * (found.get("") is not None)
+            if name not in found:
+                found[name] = values
+                continue
+            known = found[name]
+            found[name] = None if known is None or values is None else _distinct(known + values)
+            if known is not None and values is not None and bool(known) != bool(values):
+                notes.append("attribute stated in one record and not stated in another: its values are kept")
+    kept = {name: values for name, values in found.items() if name and values is not None}
+    lost = [name for name in found if name not in kept] if len(kept) < len(found) else []
+    notes += [f"attribute left out: {'a span does not hold' if name else 'it has no name'}" for name in lost]
     return kept, tuple(notes)
-
-
-def _distinct(values: Sequence[str]) -> list[str]:
-    """Return the values without those that differ from an earlier one in upper and lower case alone."""
-    return (
-        list({value.casefold(): value for value in reversed(values)}.values())[::-1]
-        if len(values) > 1
-        else list(values)
-    )
-
-
-@lru_cache(1 << 16)
-def _name(key: str) -> str:
-    return one_line(key)
-
-
-def _texts(paragraph: Paragraph) -> Iterator[tuple[str, str]]:
-    # Derived sets join the description to the title by a line break and call both "title".
-    head, *rest = paragraph.text.split(" \n ") if paragraph.source == "title" else [paragraph.text]
-    if head.strip():
-        yield paragraph.source.capitalize(), head
-    if " ".join(rest).strip():
-        yield "Description", " ".join(rest)
-
-
-def _values(attribute: Attribute, paragraphs: Sequence[Paragraph]) -> list[str] | None:
-    if not all(holds(evidence, paragraphs) for evidence in attribute.evidences):
-        return None
-    return _distinct([evidence.value.strip() for evidence in attribute.evidences])
-
-
-def holds(evidence: Evidence, paragraphs: Sequence[Paragraph]) -> bool:
-    """Tell whether an evidence's value stands where it says."""
-    if not (0 <= evidence.pid < len(paragraphs) and 0 <= evidence.begin < evidence.end and evidence.value.strip()):
-        return False
-    return paragraphs[evidence.pid].text[evidence.begin : evidence.end] == evidence.value

@@ -21,9 +21,9 @@ def target(part: Converted, number: int) -> str:
 
 def test_mave_checks_spans_keeps_values_in_order_and_counts_the_rest(fixtures: Path) -> None:
     part = converted("mave", fixtures / "mave.jsonl")
-    assert target(part, 1) == '{"Capacity": ["1.5 L", "1.5 litres"], "Material": "Steel", "Color": null}'
-    assert target(part, 0) == '{"Material": "stoneware"}'
-    assert part.rows[0].messages[0].content.endswith("Title: 红色 mug ☕\nDescription: A mug of stoneware.")
+    assert target(part, 0) == '{"Capacity": ["1.5 L", "1.5 litres"], "Material": "Steel", "Color": null}'
+    assert target(part, 1) == '{"Material": "stoneware"}'
+    assert part.rows[1].messages[0].content.endswith("Title: 红色 mug ☕\nDescription: A mug of stoneware.")
     assert (part.tally.read, part.tally.used) == (6, 2)
     assert part.tally.rejected == {
         "no attribute whose spans hold": 1,
@@ -32,7 +32,7 @@ def test_mave_checks_spans_keeps_values_in_order_and_counts_the_rest(fixtures: P
         "not JSON": 1,
     }
     assert part.tally.noted == {"attribute left out: a span does not hold": 1}
-    assert part.rows[1].group == "asin:B0TEST0001"
+    assert part.rows[0].group == "asin:B0TEST0001"
 
 
 def test_amazonqa_chooses_the_helpful_answer_and_cites_only_what_says_it(fixtures: Path) -> None:
