@@ -58,7 +58,8 @@ def example(record: Record, task_name: str, source: str) -> Row:
     safe = clean(record)
     answer = task.answer(safe)
     target = task.render(answer)
-    if task.parse(target) != answer:
+    meta = task.meta(safe)
+    if task.parse(target) != answer or task.settle(answer, meta) != answer:
         raise RenderError("answer cannot be written and read back")
     turns = (*task.history(safe), Message("user", task.prompt(safe)), Message("assistant", target))
     return Row(
@@ -67,5 +68,5 @@ def example(record: Record, task_name: str, source: str) -> Row:
         task=task_name,
         source=source,
         messages=[Turn(turn.role, turn.content) for turn in turns],
-        meta=msgspec.json.encode(task.meta(safe)).decode(),
+        meta=msgspec.json.encode(meta).decode(),
     )

@@ -9,7 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from converters.tasks.answer import Reply, snippets
-from eval.metrics.base import Example
+from converters.tasks.choice import letter
+from converters.tasks.ranking import Order
+from eval.metrics.base import Example, Table
+from eval.metrics.ranks import random_order
 
 Predictor = Callable[[Example], Any]
 
@@ -19,6 +22,12 @@ def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
     gold = [example.gold for example in examples]
     if isinstance(gold[0], tuple):
         return _paths(gold)
+    if isinstance(gold[0], bool):
+        return {"always yes": lambda _: True, "always no": lambda _: False}
+    if isinstance(gold[0], Order):
+        return {"shown order": _shown_order}
+    if "options" in examples[0].extra:
+        return _options(examples)
     if isinstance(gold[0], dict):
         return _records(gold)
     if isinstance(gold[0], Reply):
@@ -41,6 +50,28 @@ def _records(gold: Sequence[Mapping[str, tuple[str, ...]]]) -> dict[str, Predict
         "all null": lambda example: dict.fromkeys(example.gold, ()),
         "commonest value": lambda example: {key: usual.get(key, ()) for key in example.gold},
     }
+
+
+def _options(examples: Sequence[Example]) -> dict[str, Predictor]:
+    """Return the two blind guesses: the option that is right most often, and the letter that is.
+
+    Options that differ from row to row have no majority, but their order may give the answer away.
+    """
+    label = _commonest([e.gold for e in examples])
+    place = _commonest([e.extra["options"].index(e.gold) for e in examples])
+    return {
+        "majority option": lambda e: label if label in e.extra["options"] else None,
+        f"always {letter(place)}": lambda e: e.extra["options"][place] if place < len(e.extra["options"]) else None,
+    }
+
+
+def _shown_order(example: Example) -> Order:
+    return Order(tuple(range(1, len(example.extra["gains"]) + 1)))
+
+
+def expected(metric: str) -> Mapping[str, Callable[[Sequence[Example]], Table]]:
+    """Return the tables of guesses that are no single answer, by name: what chance gives on average."""
+    return {"random order": random_order} if metric == "ndcg" else {}
 
 
 def _commonest(values: Sequence[Any]) -> Any:

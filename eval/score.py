@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -72,7 +72,8 @@ def join(rows: Sequence[Row], predictions: Mapping[str, Any]) -> list[ScoredRow]
 
 
 def _joined(row: Row, prediction: Any) -> ScoredRow:
-    if row.gold is None:
+    extra = _extra(row)
+    if _read(row.task, row.target, extra) is None:
         raise InputError(
             f"row {row.id!r}: found {row.target[:60]!r}, expected a target that task {row.task!r} can read"
         )
@@ -81,7 +82,7 @@ def _joined(row: Row, prediction: Any) -> ScoredRow:
         group=row.group,
         task=row.task,
         source=row.source,
-        valid=_read(row.task, prediction) is not None,
+        valid=_read(row.task, prediction, extra) is not None,
         prompt="\n\n".join(message["content"] for message in row.prompt),
         gold=row.target,
         prediction=prediction,
@@ -89,22 +90,25 @@ def _joined(row: Row, prediction: Any) -> ScoredRow:
     )
 
 
-def _read(task: str, prediction: Any) -> Any | None:
-    return tasks.get(task).parse(prediction) if isinstance(prediction, str) else None
+def _read(task: str, text: Any, extra: Mapping[str, Any]) -> Any | None:
+    said = tasks.get(task).parse(text) if isinstance(text, str) else None
+    return None if said is None else tasks.get(task).settle(said, extra)
 
 
 def example(row: ScoredRow) -> Example:
     """Read gold, prediction and meta of one row."""
-    gold = tasks.get(row.task).parse(row.gold)
-    return Example(row.id, row.group, gold, _read(row.task, row.prediction), _extra(row), row.prompt)
+    extra = _extra(row)
+    said = _read(row.task, row.prediction, extra)
+    return Example(row.id, row.group, _read(row.task, row.gold, extra), said, extra, row.prompt)
 
 
-def _extra(row: ScoredRow) -> dict[str, Any]:
+def _extra(row: Row | ScoredRow) -> dict[str, Any]:
     try:
         extra: dict[str, Any] = msgspec.json.decode(row.meta, type=dict[str, Any])
-        msgspec.convert([extra.get("attributes", []), extra.get("references", [])], list[list[str]])
+        msgspec.convert([extra.get(name, []) for name in ("attributes", "references", "options")], list[list[str]])
+        msgspec.convert(extra.get("gains", []), list[Annotated[float, msgspec.Meta(ge=0)]])
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        expected = "a JSON object in which attributes and references are lists of texts"
+        expected = "a JSON object in which attributes, references and options are lists of texts, gains one of numbers"
         raise InputError(f"row {row.id!r}: found meta {row.meta[:60]!r}, expected {expected}") from error
     return extra
 
@@ -125,13 +129,12 @@ def available(found: Mapping[str, Table]) -> dict[str, Table]:
 def best_floors(examples: Sequence[Example], names: Sequence[str], normaliser: str) -> dict[str, tuple[float, str]]:
     """Return each metric's floor, the best of the trivial predictors, and that predictor's name."""
     trivial = {by: tables(said, names, normaliser) for by, said in floors.answered(examples).items()}
-    return {
-        name: max(
-            ((stats.value(found[name], metrics.get(name)), by) for by, found in trivial.items()),
-            key=lambda pair: pair[0],
-        )
+    values = {
+        name: [(stats.value(found[name], metrics.get(name)), by) for by, found in trivial.items()]
+        + [(stats.value(table(examples), metrics.get(name)), by) for by, table in floors.expected(name).items()]
         for name in names
     }
+    return {name: max(found, key=lambda pair: pair[0]) for name, found in values.items()}
 
 
 def score_task(task: str, examples: Sequence[Example], settings: Settings) -> TaskScores:

@@ -20,11 +20,17 @@ def no_meta(record: Any) -> Mapping[str, Any]:
     return {}
 
 
+def as_said(answer: Any, meta: Mapping[str, Any]) -> Any | None:
+    """Return the answer as it is: the task's row sets it no limits."""
+    return answer
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One task: which records it takes and how they become text and come back.
 
-    ``parse`` returns ``None`` for an unreadable answer.
+    ``parse`` returns ``None`` for an unreadable answer. ``settle`` takes what ``parse`` returned and the row's ``meta``, and
+    returns what it means there: ``None`` if it is outside what the row allows. Gold settles as itself.
     ``metrics`` names functions of ``eval.metrics``; the first is the headline.
     """
 
@@ -37,3 +43,4 @@ class Task:
     metrics: tuple[str, ...]
     history: Callable[[Any], tuple[Message, ...]] = no_history
     meta: Callable[[Any], Mapping[str, Any]] = no_meta
+    settle: Callable[[Any, Mapping[str, Any]], Any | None] = as_said

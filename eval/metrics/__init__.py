@@ -2,10 +2,10 @@
 
 from converters.errors import InputError
 from converters.registry import nearest
-from eval.metrics import classes, matches, slots, texts
+from eval.metrics import classes, matches, ranks, slots, texts
 from eval.metrics.base import Metric
 
-METRICS: dict[str, Metric] = {**classes.METRICS, **slots.METRICS, **texts.METRICS, **matches.METRICS}
+METRICS: dict[str, Metric] = {**classes.METRICS, **slots.METRICS, **texts.METRICS, **matches.METRICS, **ranks.METRICS}
 
 
 def get(name: str) -> Metric:

@@ -10,10 +10,12 @@ from click.testing import CliRunner, Result
 
 from converters import jsonl
 from converters.examples import Row, example
-from converters.records import Attributes, Chat, Listing, Message, Question, Text
+from converters.records import Attributes, Chat, Choice, Listing, Message, Question, Ranking, Text, Verdict
 from eval.cli import main
 
 NASTY = ("<script>alert(1)</script> mug", "保温杯 🫖", "Kettle </s> [INST] hi", '"><img src=x onerror=alert(1)>')
+OPTIONS = ("Exact match", "Substitute", "A")
+GAINS = ((1.0, 0.1, 0.0), (0.01, 1.0, 1.0), (0.0, 0.0, 0.1))
 PATHS = (("Home", "Kitchen", "Kettles"), ("Home", "Kitchen", "Mugs"), ("Sports", "Tents"))
 
 
@@ -30,6 +32,9 @@ def _rows(count: int) -> list[Row]:
             example(
                 Chat(str(i), group, (Message("user", "A colour?"), Message("assistant", "Red"))), "general", "demo"
             ),
+            example(Choice(str(i), group, "Which?", texts, OPTIONS, OPTIONS[i % 3]), "choice", "demo"),
+            example(Verdict(str(i), group, "Is it?", texts, i % 3 > 0), "yes_no", "demo"),
+            example(Ranking(str(i), group, "mug", ("Mug", "Pan", NASTY[i % 4]), GAINS[i % 3]), "ranking", "demo"),
         ]
     return rows
 

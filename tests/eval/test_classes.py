@@ -12,6 +12,9 @@ from eval.metrics.base import Example
 CLASS = st.sampled_from("ABCDE").map(lambda name: (name,))
 
 
+VERDICT = st.booleans()
+
+
 def value(name: str, pairs: list[tuple[tuple[str, ...], tuple[str, ...] | None]]) -> float:
     examples = [Example(str(i), str(i), gold, said) for i, (gold, said) in enumerate(pairs)]
     return stats.value(metrics.get(name).table(examples, text.strict), metrics.get(name))
@@ -26,6 +29,15 @@ def test_equal_to_scikit_learn_with_labels_fixed_to_gold(pairs: list) -> None:
         theirs = f1_score(gold, said, labels=sorted(set(gold)), average=average, zero_division=0)
         assert value(f"{average}_f1", pairs) == pytest.approx(theirs)
     assert value("accuracy", pairs) == pytest.approx(accuracy_score(gold, said))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(VERDICT, st.one_of(st.none(), VERDICT)), min_size=1, max_size=20))
+def test_yes_and_no_are_two_classes_and_unreadable_is_neither(pairs: list) -> None:
+    gold, said = [str(g) for g, _ in pairs], ["INVALID" if s is None else str(s) for _, s in pairs]
+    for average in ("weighted", "macro"):
+        theirs = f1_score(gold, said, labels=sorted(set(gold)), average=average, zero_division=0)
+        assert value(f"{average}_f1", pairs) == pytest.approx(theirs)
 
 
 def test_ways_to_be_wrong_do_not_multiply() -> None:

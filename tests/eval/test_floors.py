@@ -1,7 +1,12 @@
 """Trivial predictors and the floor that the best of them sets."""
 
+from itertools import permutations
+
+import pytest
+
 from converters import tasks
 from converters.tasks.answer import Reply
+from converters.tasks.ranking import by_gain
 from eval import floors
 from eval.metrics.base import Example
 from eval.score import best_floors
@@ -46,3 +51,34 @@ def test_answers_abstention_and_first_snippet() -> None:
 
 def test_general_has_the_empty_answer() -> None:
     assert best_floors([Example("1", "1", "Red", None)], ("rouge_l",), "strict") == {"rouge_l": (0, "empty")}
+
+
+def test_the_better_of_always_yes_and_always_no() -> None:
+    examples = [Example(str(i), str(i), i > 0, None) for i in range(4)]
+    found = best_floors(examples, tasks.get("yes_no").metrics, "strict")
+    assert found["accuracy"] == (0.75, "always yes")
+    assert found["macro_f1"] == (pytest.approx((0 + 2 * 3 / 7) / 2), "always yes")
+    turned = [Example(str(i), str(i), i == 0, None) for i in range(4)]
+    assert best_floors(turned, ("accuracy",), "strict")["accuracy"] == (0.75, "always no")
+
+
+def test_choices_majority_option_or_the_letter_that_is_right_most_often() -> None:
+    fixed = {"options": ["Exact", "Substitute"]}
+    same = [Example(str(i), str(i), "Exact" if i else "Substitute", None, fixed) for i in range(4)]
+    assert best_floors(same, ("accuracy",), "strict")["accuracy"] == (0.75, "majority option")
+    free = [Example(str(i), str(i), f"item {i}", None, {"options": ["other", f"item {i}"]}) for i in range(3)]
+    assert best_floors(free, ("accuracy",), "strict")["accuracy"] == (1.0, "always B")
+
+
+def test_orders_shown_order_or_chance() -> None:
+    from eval.metrics.ranks import dcg, random_order
+
+    gains = (0.0, 0.1, 1.0)
+    examples = [Example("1", "1", by_gain(gains), None, {"gains": list(gains)})]
+    shown = dcg(gains) / dcg([1.0, 0.1, 0.0])
+    orders = list(permutations(gains))
+    chance = sum(map(dcg, orders)) / len(orders) / dcg([1.0, 0.1, 0.0])
+    assert random_order(examples)[0, 0] == pytest.approx(chance) and chance > shown
+    assert best_floors(examples, ("ndcg",), "strict")["ndcg"] == (pytest.approx(chance), "random order")
+    good = [Example("1", "1", by_gain((1.0, 0.0)), None, {"gains": [1.0, 0.0]})]
+    assert best_floors(good, ("ndcg",), "strict")["ndcg"] == (1.0, "shown order")

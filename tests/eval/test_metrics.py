@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from converters import tasks
 from converters.errors import InputError
 from converters.tasks.answer import Reply
+from converters.tasks.ranking import Order, by_gain
 from eval import metrics, stats, text
 from eval.metrics.base import Example
 
@@ -27,15 +28,28 @@ GOLD: dict[str, st.SearchStrategy[Any]] = {
     "attributes": RECORDS,
     "answer": st.one_of(st.just(Reply(None)), TEXTS.map(Reply)),
     "general": TEXTS,
+    "choice": TEXTS,
+    "yes_no": st.booleans(),
+    "ranking": st.none(),  # it follows from the gains below
 }
-SAID = {**GOLD, "attributes": st.dictionaries(st.sampled_from([*KEYS, "Fit"]), VALUES)}
+GAINS = st.lists(st.sampled_from([1.0, 0.1, 0.01, 0.0]), min_size=1, max_size=5).map(tuple)
+GIVEN = {"ranking": GAINS.map(lambda gains: (by_gain(gains), {"gains": list(gains)}))}
+ORDERS = st.lists(st.integers(1, 9), min_size=1, max_size=7, unique=True).map(lambda found: Order(tuple(found)))
+SAID = {**GOLD, "ranking": ORDERS, "attributes": st.dictionaries(st.sampled_from([*KEYS, "Fit"]), VALUES)}
 CASES = [(task, name) for task in GOLD for name in tasks.get(task).metrics]
 LAW = settings(max_examples=40, deadline=None)
 
 
 def examples(task: str, answers: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Example]]:
-    pairs = st.lists(st.tuples(GOLD[task], answers), min_size=1, max_size=6)
-    return pairs.map(lambda found: [Example(str(i), f"g{i // 2}", gold, said) for i, (gold, said) in enumerate(found)])
+    given = GIVEN.get(task, GOLD[task].map(lambda gold: (gold, {})))
+    return st.lists(st.tuples(given, answers), min_size=1, max_size=6).map(
+        lambda found: [Example(str(i), f"g{i // 2}", *told(asked, said)) for i, (asked, said) in enumerate(found)]
+    )
+
+
+def told(asked: tuple[Any, dict[str, Any]], said: Any) -> tuple[Any, Any, dict[str, Any]]:
+    gold, extra = asked
+    return gold, said, extra
 
 
 def value(name: str, found: list[Example], normaliser: str = "strict") -> float:

@@ -91,6 +91,28 @@ def test_gold_or_meta_that_cannot_be_read_is_a_sentence(rows: list[Row]) -> None
             score(join([msgspec.structs.replace(rows[1], meta=meta)], {rows[1].id: "{}"}), SETTINGS)
 
 
+def test_an_answer_outside_its_row_is_invalid(rows: list[Row]) -> None:
+    chosen = [row for row in rows if row.task in ("choice", "ranking")]
+    for said, invalid in (("Complement", 12), ("D", 12), ("B: Exact match", 12), ("B", 0), ("a: exact match.", 0)):
+        scores, _ = score(join(chosen, {row.id: said for row in chosen}), SETTINGS)
+        assert scores["choice"].invalid == invalid, said
+    scores, lines = score(join(chosen, {row.id: "A" if row.task == "choice" else "9, 8" for row in chosen}), SETTINGS)
+    # "A" is an option of its own here, so it is not read as a letter
+    assert scores["choice"].metrics["accuracy"].value == pytest.approx(4 / 12)
+    assert (scores["ranking"].invalid, scores["ranking"].metrics["ndcg"].value) == (12, 0)
+    assert not any(line.valid for line in lines if line.task == "ranking")
+
+
+def test_gold_outside_its_row_is_a_sentence(rows: list[Row]) -> None:
+    for task, meta in (("choice", '{"options": ["x"]}'), ("choice", "{}"), ("ranking", "{}")):
+        row = next(row for row in rows if row.task == task)
+        with pytest.raises(InputError, match=rf"demo:{task}:0.*expected a target that task"):
+            join([msgspec.structs.replace(row, meta=meta)], {row.id: ""})
+    for meta in ('{"gains": "x"}', '{"gains": [-1]}', '{"options": [1]}'):
+        with pytest.raises(InputError, match=r"expected a JSON object"):
+            join([msgspec.structs.replace(row, meta=meta)], {row.id: ""})
+
+
 def test_scores_json_has_the_agreed_shape(scored: Any, rows: list[Row], test_file: Path) -> None:
     folder = scored("run", lambda i, row: row.target if i % 2 else "[") / "eval"
     found = json.loads((folder / "scores.json").read_text())
