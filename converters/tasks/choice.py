@@ -57,9 +57,9 @@ def settle(said: str, meta: Mapping[str, Any]) -> str | None:
     ['Substitute', 'Substitute', 'Substitute', None, None, None]
     """
     options: list[str] = meta.get("options", [])
-    alike = [option for option in options if option == said] or [o for o in options if _loose(o) == _loose(said)]
+    alike = {said} & {*options} or {option for option in options if _loose(option) == _loose(said)}
     if alike:
-        return alike[0] if len(alike) == 1 else None
+        return alike.pop() if len(alike) == 1 else None
     found = _LETTERED.fullmatch(said)
     named = {letter(number): option for number, option in enumerate(options)}.get(found[1].upper()) if found else None
     agrees = found and named and (not found[2] or _loose(found[2]) == _loose(named))

@@ -1,0 +1,189 @@
+"""Shopping Queries (ESCI): queries, products, and whether each is an exact match, a substitute, a complement or irrelevant.
+
+Raw formats: ``shopping_queries_dataset_examples.parquet`` with ``query, product_id, product_locale, esci_label, small_version,
+large_version, split`` beside ``shopping_queries_dataset_products.parquet`` with ``product_id, product_locale, product_title`` and
+more texts; or exports of the joined columns (CSV, JSON lines, parquet), labels in letters or words. Paper: Reddy et al. 2022,
+arXiv:2206.06588. A group is a query whatever its locale, so no query is in two splits; its products may return under others.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from converters.errors import InputError
+from converters.outcome import Outcome, digest
+from converters.queries import GAINS, RELEVANCE, SUBSTITUTE, grade, official, query_group
+from converters.raw import decoded, need_columns, table
+from converters.records import Choice, Ranking, Record, Text, Verdict
+from converters.registry import nearest
+from converters.split import SPLITS
+
+URL = "https://github.com/amazon-science/esci-data"
+LICENCE = "Apache-2.0"
+FILES = "shopping_queries_dataset_examples.parquet with shopping_queries_dataset_products.parquet, or *.csv, *.jsonl"
+TASKS = ("choice", "yes_no", "ranking")
+OPTIONS = {"E": "Exact match", "S": "Substitute", "C": "Complement", "I": "Irrelevant"}
+VERSIONS = ("small", "large")
+KEYS = ("product_locale", "product_id")
+NEEDED = ("query", "product_id", "product_locale", "esci_label")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+
+
+class Judgement(NamedTuple):
+    """One query, product and label as they stand in the raw file; ``texts`` are the product's, the title first."""
+
+    where: str
+    query: str
+    product: str
+    locale: str
+    label: str
+    kept: Any
+    split: str | None
+    texts: tuple[str | None, ...]
+
+
+class Rules(NamedTuple):
+    """The options: labels of the texts, the locale wanted or none, and how many candidates a ranking may show."""
+
+    labels: tuple[str, ...]
+    locale: str | None
+    version: str
+    candidates: int
+
+
+def read(
+    paths: Sequence[Path],
+    *,
+    version: str = "large",
+    locale: str | None = None,
+    texts: Mapping[str, str] | None = None,
+    candidates: int = 20,
+) -> Iterator[Outcome]:
+    """Yield one outcome a judgement; the last of a query's carries the query's ranking, too.
+
+    ``version`` is small or large, ``locale`` us, es, jp or none for all. ``texts`` maps labels to columns, the title first, such
+    as ``{"Title": "product_title", "Brand": "product_brand"}``. ``candidates`` is the most that a ranking shows.
+    """
+    if version not in VERSIONS:
+        raise InputError(f"source 'esci': unknown version {version!r}{nearest(str(version), list(VERSIONS))}")
+    texts = texts or {"Title": "product_title"}
+    rules = Rules(tuple(texts), locale, version, candidates)
+    yield from _queries(_parquet(paths, tuple(texts.values()), version), rules)
+    exported = []
+    for found in _tables(paths, tuple(texts.values()), version):
+        if isinstance(found, Outcome):
+            yield found
+        else:
+            exported.append(found)
+    # An export may scatter a query's products: all of it is held, to bring them together.
+    yield from _queries(sorted(exported, key=_asked), rules)
+
+
+def _asked(judgement: Judgement) -> tuple[str, str]:
+    return judgement.locale, judgement.query
+
+
+def _queries(judgements: Iterable[Judgement], rules: Rules) -> Iterator[Outcome]:
+    for _, group in groupby(judgements, key=_asked):
+        yield from _query(list(group), rules)
+
+
+def _parquet(paths: Sequence[Path], texts: Sequence[str], version: str) -> Iterator[Judgement]:
+    """Join examples and products; a file of examples is known by its queries."""
+    found = [path for path in paths if path.suffix == ".parquet"]
+    if not found:
+        return
+    from converters import joins
+
+    examples = [path for path in found if {"query", "esci_label"} & set(joins.columns(path))]
+    products = [path for path in found if path not in examples]
+    if not examples or not (products or set(texts) & set(joins.columns(examples[0]))):
+        kind = "product texts" if examples else "queries"
+        raise InputError(f"{found[0]}: found no parquet file with {kind}, expected one of examples and one of products")
+    split = ["split"] if all("split" in joins.columns(path) for path in examples) else []
+    wanted = [*NEEDED, f"{version}_version", *split]
+    for where, query, product, locale, label, kept, *rest in joins.joined(
+        examples, products, KEYS, ("product_locale", "query"), wanted, texts
+    ):
+        found_split, shown = (rest[0], rest[1:]) if split else (None, rest)
+        yield Judgement(where, query or "", product or "", locale or "", label or "", kept, found_split, tuple(shown))
+
+
+def _tables(paths: Sequence[Path], texts: Sequence[str], version: str) -> Iterator[Judgement | Outcome]:
+    for path in (path for path in paths if path.suffix != ".parquet"):
+        for where, row in _rows(path):
+            if isinstance(row, Outcome):
+                yield row
+                continue
+            need_columns(path, row, [*NEEDED, f"{version}_version", *texts])
+            query, product, locale, label = (_cell(row[name]) for name in NEEDED)
+            shown = tuple(_cell(row[name]) for name in texts)
+            split = _cell(row.get("split"))
+            yield Judgement(where, query, product, locale, label, row[f"{version}_version"], split, shown)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any] | Outcome]]:
+    yield from table(path) if {".csv", ".tsv"} & set(path.suffixes) else decoded([path], dict[str, Any])
+
+
+def _cell(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _query(judgements: Sequence[Judgement], rules: Rules) -> Iterator[Outcome]:
+    """Yield the outcomes of one query's judgements; all of them get the strongest split that one of them has."""
+    query = judgements[0].query
+    group = query_group(query)
+    used: dict[str, Judgement] = {}
+    for judgement in judgements:
+        reason = "same product again for its query" if judgement.product in used else _reason(judgement, rules)
+        if reason:
+            yield Outcome(judgement.where, reason=reason)
+        else:
+            used[judgement.product] = judgement
+    split = max((official(j.split) or "" for j in used.values()), key=("", *SPLITS).index, default="")
+    ranking, notes = _ranking(list(used.values()), group, rules) if used else ((), ())
+    for number, judgement in enumerate(used.values(), 1):
+        last = number == len(used)
+        records = (*_pair(judgement, group, rules), *(ranking if last else ()))
+        yield Outcome(judgement.where, records, notes=notes if last else (), split=split)
+
+
+def _reason(judgement: Judgement, rules: Rules) -> str:
+    if judgement.kept not in (1, "1", "True", "true"):
+        return f"not in the {rules.version} version"
+    if rules.locale and judgement.locale != rules.locale:
+        return "other locale"
+    if not grade(judgement.label):
+        return "label is not E, S, C or I"
+    if official(judgement.split) is None:
+        return "split is not train, validation or test"
+    return "" if judgement.query.strip() and (judgement.texts[0] or "").strip() else "no query or no product title"
+
+
+def _pair(judgement: Judgement, group: str, rules: Rules) -> tuple[Record, ...]:
+    identifier = f"{judgement.locale}:{judgement.product}:{digest(judgement.query)}"
+    shown = zip(rules.labels, map(_text, judgement.texts), strict=True)
+    texts = (Text("Query", judgement.query), *(Text(label, text) for label, text in shown if text))
+    label = grade(judgement.label)
+    choice = Choice(identifier, group, RELEVANCE, texts, tuple(OPTIONS.values()), OPTIONS[label])
+    return choice, Verdict(identifier, group, SUBSTITUTE, texts, label == "S")
+
+
+def _text(text: str | None) -> str:
+    return html.unescape(_TAG.sub(" ", text)).strip() if text else ""
+
+
+def _ranking(judgements: Sequence[Judgement], group: str, rules: Rules) -> tuple[tuple[Record, ...], tuple[str, ...]]:
+    """Return the query's ranking, if its products differ in grade; they are shown in an order that tells nothing of it."""
+    shown = sorted(judgements, key=lambda j: digest(j.product, j.query))[: rules.candidates]
+    gains = tuple(GAINS[grade(j.label)] for j in shown)
+    if len(set(gains)) < 2:
+        return (), ("query without a ranking: its products have one grade",)
+    first = judgements[0]
+    candidates = tuple(_text(j.texts[0]) for j in shown)
+    notes = ("candidate left out: over the limit",) * (len(judgements) - len(shown))
+    return (Ranking(f"{first.locale}:{digest(first.query)}", group, first.query, candidates, gains),), notes
