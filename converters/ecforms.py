@@ -86,7 +86,7 @@ def _sentiment(row: Given) -> Record:
 
 
 def _next(row: Given) -> Record:
-    bought = [_ORDINAL.sub("", text, count=1) for text in map(_text, row.input) if text]
+    bought = [_ORDINAL.sub("", text, count=1) for text in map(plain_text, row.input) if text]
     if not bought:
         raise UnusableError("no purchase")
     # The sets hold one customer's history at three lengths: its start is what they have in common.
@@ -103,15 +103,15 @@ def _matching(row: Given) -> Record:
 
 
 def _product(name: str, fields: Any) -> Iterator[Text]:
-    for key, value in fields.items() if isinstance(fields, dict) else ():
-        if plain_text(value):
-            yield Text(f"{name} {key}", plain_text(value))
+    for key, text in fields.items() if isinstance(fields, dict) else ():
+        if plain_text(text):
+            yield Text(f"{name} {key}", plain_text(text))
 
 
 def _snippets(row: Given) -> tuple[str, ...]:
     document = row.input.get("document")
     found = document if isinstance(document, list) else [document]
-    snippets = tuple(dict.fromkeys(filter(None, map(_text, found))))
+    snippets = tuple(dict.fromkeys(filter(None, map(plain_text, found))))
     if not snippets:
         raise UnusableError("no document")
     return snippets

@@ -1,4 +1,4 @@
-"""Rows of ECInstruct as they stand in its files: JSON or Python texts, options apart or folded into the input, tasks told or not."""
+"""Rows of ECInstruct as they stand in its files: JSON or Python texts, options apart or folded in, tasks told or not."""
 
 import ast
 import html
