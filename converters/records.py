@@ -25,23 +25,31 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A product and its category path, broadest node first; ``taxonomy`` names the release the path is from."""
+    """A product and its category path, broadest node first; ``taxonomy`` names the release the path is from.
+
+    ``children`` are the names to choose from at each level of the path, and below its last node, where the tree is known.
+    """
 
     id: str
     group: str
     texts: tuple[Text, ...]
     path: tuple[str, ...]
     taxonomy: str = ""
+    children: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """A product and the values of the attributes asked for; an attribute that the text does not state has no values."""
+    """A product and the values of the attributes asked for; an attribute that the text does not state has no values.
+
+    ``implicit`` names those whose value is known but does not stand in the text as it is written.
+    """
 
     id: str
     group: str
     texts: tuple[Text, ...]
     values: tuple[tuple[str, tuple[str, ...]], ...]
+    implicit: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
