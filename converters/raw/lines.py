@@ -32,6 +32,11 @@ def _passed(file: BufferedReader, line: bytes) -> Long:
     return Long(b'"' * (quotes % 2))
 
 
+def without_bom(line: bytes) -> bytes:
+    """Return a file's first line without the mark that some programs put before it."""
+    return line if isinstance(line, Long) else line.removeprefix(BOM)
+
+
 def is_list(file: BufferedReader) -> bool:
     """Tell whether a file that was just opened holds one JSON list instead of lines."""
     return file.peek(64).removeprefix(BOM).lstrip().startswith(b"[")
@@ -92,4 +97,4 @@ def lines_of(part: Range) -> Iterator[tuple[str, bytes]]:
             if at >= part.end:
                 break
             at = file.tell() if isinstance(line, Long) else at + len(line)
-            yield f"{part.path}:{number}", line.removeprefix(BOM) if number == 1 else line
+            yield f"{part.path}:{number}", without_bom(line) if number == 1 else line

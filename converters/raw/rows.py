@@ -12,7 +12,7 @@ from converters.raw import hub
 from converters.raw.columns import Wanted, wanted
 from converters.raw.files import open_raw, whole
 from converters.raw.items import items
-from converters.raw.lines import BOM, LIMIT, Long, Range, bounded, is_list, lines_of
+from converters.raw.lines import LIMIT, Long, Range, bounded, is_list, lines_of, without_bom
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def json_values(path: Path | Range) -> Iterator[tuple[str, bytes]]:
         else:
             name = str(path)
             for number, line in enumerate(bounded(file), 1):
-                yield f"{name}:{number}", line.removeprefix(BOM) if number == 1 else line
+                yield f"{name}:{number}", without_bom(line) if number == 1 else line
 
 
 def decoded(paths: Sequence[Path | Range], kind: type[T]) -> Iterator[tuple[str, T | Outcome]]:

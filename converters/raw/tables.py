@@ -11,7 +11,7 @@ from pathlib import Path
 from converters.errors import InputError
 from converters.outcome import Outcome
 from converters.raw.files import open_raw, whole
-from converters.raw.lines import BOM, LIMIT, Long, Range, bounded
+from converters.raw.lines import LIMIT, Long, Range, bounded, without_bom
 from converters.registry import nearest
 
 # Lone surrogates that no decoding can give: a line over the limit, and the line after the last one.
@@ -51,7 +51,7 @@ def _lines(file: BufferedReader) -> Iterator[str]:
             # The quote, if there is one, opens or closes a field just as the line itself would have done.
             yield line.decode() + _LONG + "\n"
             continue
-        text = (line.removeprefix(BOM) if number == 0 else line).decode("utf-8", "surrogateescape")
+        text = (without_bom(line) if number == 0 else line).decode("utf-8", "surrogateescape")
         yield from _BREAK.findall(text) if "\r" in text[:-2] else (text,)
 
 
