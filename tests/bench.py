@@ -1,6 +1,7 @@
 """``make bench``: speed and memory as ratios, both sides measured in one run on generated data."""
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from converters.spec import Entry, Spec
 from converters.write import write_splits
 from eval import metrics, stats
 from eval.metrics.base import Example
+from tests import bench_esci
 
 ROWS = 40_000
 
@@ -229,6 +232,21 @@ def _canonical(line: str) -> str:
     return json.dumps(json.loads(line), sort_keys=True)
 
 
+def judging(folder: Path) -> None:
+    """Join ESCI's files both ways, each in a process of its own."""
+    bench_esci.write(folder)
+    command = ("-m", "tests.bench_esci")
+    run = partial(subprocess.run, check=True, capture_output=True, env=os.environ | {"PYTHONHASHSEED": "0"})
+    found = [json.loads(run([sys.executable, *command, side, str(folder)]).stdout) for side in ("ours", "pandas")]
+    ours, theirs = found
+    assert ours["total"] == theirs["total"]
+    print(
+        f"join {bench_esci.JUDGEMENTS:,} ESCI judgements, against pandas' merge and iterrows: "
+        f"{theirs['seconds'] / ours['seconds']:.1f}x, {ours['memory'] / theirs['memory']:.2f} of its memory "
+        f"({ours['memory']:.0f} MiB)"
+    )
+
+
 def scoring() -> None:
     """Compare weighted F1 and its bootstrap with scikit-learn's function in a loop."""
     from sklearn.metrics import f1_score
@@ -261,6 +279,7 @@ def main() -> None:
         memory(Path(folder))
         mixing(Path(folder))
         joining(Path(folder))
+        judging(Path(folder))
     scoring()
 
 

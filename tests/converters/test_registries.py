@@ -12,6 +12,7 @@ from converters import sources, tasks
 from converters.examples import Row
 from converters.spec import Entry
 from converters.tasks.answer import ABSTENTION, Reply
+from converters.tasks.ranking import Order
 from converters.untrusted import spells_control
 from tests.converters.converted import convert
 
@@ -91,6 +92,9 @@ ANSWERS = {
     )
     | st.just(Reply(None)),
     "general": st.text(st.characters(exclude_categories=("Cs",)), min_size=1).map(str.strip).filter(bool),
+    "choice": words(),
+    "yes_no": st.booleans(),
+    "ranking": st.lists(st.integers(1, 40), min_size=1, max_size=9, unique=True).map(tuple).map(Order),
 }
 
 
