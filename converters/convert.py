@@ -12,10 +12,11 @@ import msgspec
 
 from converters import parts, sources, tasks
 from converters.errors import InputError
-from converters.examples import RenderError, Row, example
-from converters.outcome import Outcome, Tally, tallied
-from converters.parts import Part
+from converters.examples import RenderError, example
+from converters.outcome import Outcome, Tally, tallied, title_group
+from converters.parts import Part, Pinned
 from converters.raw import Range, describe, expand, ranges
+from converters.records import Attributes, Listing, Record
 from converters.spec import Entry, chosen_tasks
 from converters.workers import counted
 
@@ -54,15 +55,22 @@ def _convert(unit: Unit, home: Path) -> Part:
     return parts.write(home, rows, tally, dropped, unit.seed)
 
 
-def _rows(outcome: Outcome, entry: Entry, dropped: Counter[str]) -> Iterator[tuple[Row, str]]:
+def _rows(outcome: Outcome, entry: Entry, dropped: Counter[str]) -> Iterator[Pinned]:
     split = outcome.split or entry.split or ""  # an official split wins: what was held out there is held out here
     for name in chosen_tasks(entry):
         for record in outcome.records:
             if isinstance(record, tasks.get(name).record):
                 try:
-                    yield example(record, name, entry.source), split
+                    row = example(record, name, entry.source)
+                    yield Pinned(row, split, _alias(record) or row.group)
                 except RenderError as error:
                     dropped[str(error)] += 1
+
+
+def _alias(record: Record) -> str:
+    """Return the group that the product's title alone would give it: a source without ASINs knows it by that."""
+    title = record.texts[0] if isinstance(record, Listing | Attributes) and record.texts else None
+    return title_group(title.text) if title and title.label == "Title" else ""
 
 
 def _name(unit: Unit) -> str:

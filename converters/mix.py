@@ -1,6 +1,6 @@
 """What goes where: limits, official splits, hold-outs, duplicates, balance and the general share, decided on numbers alone.
 
-A row is 45 bytes here (:data:`converters.parts.DTYPE`); its text stays on disk. Everything is decided by hashes of ids and
+A row is 46 bytes here (:data:`converters.parts.DTYPE`); its text stays on disk. Everything is decided by hashes of ids and
 groups, so the same inputs and seed give the same mix whatever the order of the rows and the number of processes.
 """
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from converters import tasks
 from converters.convert import Converted
@@ -113,12 +115,29 @@ def place(rows: Table, spec: Spec) -> None:
     """
     there = rows.split != UNPINNED
     own = rows.columns["split"]
-    pins = _pins(rows.columns["group"], np.where(there, own, UNPINNED))
-    drawn = _drawn(rows.columns["group"], spec.splits)
+    products = linked(rows.columns)
+    pins = _pins(products, np.where(there, own, UNPINNED))
+    drawn = _drawn(products, spec.splits)
     split = np.where(own != UNPINNED, own, np.where(pins != UNPINNED, pins, drawn))
     rows.split[there] = split[there].astype(np.int8)
     held = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, TRAIN, own))
     rows.drop(held, HELD)
+
+
+def linked(columns: Columns) -> NDArray[np.uint64]:
+    """Return a number for each row's product: groups that share an alias are one product, known by their first draw.
+
+    So a product that one source knows by its ASIN and another by its title alone is in one split.
+    """
+    groups: NDArray[np.uint64] = columns["group"]
+    known, places = np.unique(np.concatenate([groups, columns["alias"]]), return_inverse=True)
+    pairs = (np.ones(len(groups), bool), (places[: len(groups)], places[len(groups) :]))
+    _, product = connected_components(coo_matrix(pairs, shape=(len(known), len(known))), directed=False)
+    product = product[places[: len(groups)]]
+    first = np.full(product.max(initial=-1) + 1, np.iinfo(np.uint64).max)
+    np.minimum.at(first, product, groups)
+    found: NDArray[np.uint64] = first[product]
+    return found
 
 
 def _pins(groups: NDArray[np.uint64], own: Splits) -> Splits:

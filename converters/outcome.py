@@ -80,6 +80,10 @@ def product_group(identifier: str, title: str) -> str:
     >>> product_group("17", "Red  MUG!") == product_group("99", "red mug")
     True
     """
-    if is_asin(identifier):
-        return f"asin:{identifier}"
-    return "title:" + digest(" ".join(re.findall(r"\w+", title.lower())) or identifier)
+    return f"asin:{identifier}" if is_asin(identifier) else title_group(title) or f"title:{digest(identifier)}"
+
+
+def title_group(title: str) -> str:
+    """Return the group of products that are known by this title alone, nothing for a title without a word."""
+    words = re.findall(r"\w+", title.lower())
+    return "title:" + digest(" ".join(words)) if words else ""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -26,10 +26,9 @@ from converters.outcome import Tally
 from converters.split import SPLITS, draw
 
 Columns = NDArray[np.void]
-# Numbers in place of texts: 45 bytes a row are all that a mix holds in memory, however long the rows are.
-DTYPE = np.dtype(
-    [("id", "u8"), ("group", "u8"), ("prompt", "u8"), ("target", "u8"), ("size", "u4"), ("task", "u1"), ("split", "i1")]
-)
+# Numbers in place of texts: 46 bytes a row are all that a mix holds in memory, however long the rows are.
+_TEXTS = ("id", "group", "alias", "prompt", "target")
+DTYPE = np.dtype([*((name, "u8") for name in _TEXTS), ("size", "u4"), ("task", "u1"), ("split", "i1")])
 UNPINNED = -1
 COLUMNS = "columns.bin"
 CHUNK = 1024
@@ -77,8 +76,16 @@ def load(folder: Path) -> Part | None:
     return Part(folder, **counts)
 
 
-def write(folder: Path, rows: Iterable[tuple[Row, str]], tally: Tally, dropped: Counter[str], seed: int) -> Part:
-    """Write a part from ``(row, split that it is pinned to)``; the counts are read when the rows are through."""
+class Pinned(NamedTuple):
+    """A row, the split that it is pinned to or an empty text, and the group that its product has elsewhere."""
+
+    row: Row
+    split: str
+    alias: str
+
+
+def write(folder: Path, rows: Iterable[Pinned], tally: Tally, dropped: Counter[str], seed: int) -> Part:
+    """Write a part; the counts are read when the rows are through."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
     try:
@@ -97,31 +104,31 @@ def write(folder: Path, rows: Iterable[tuple[Row, str]], tally: Tally, dropped: 
     return found
 
 
-def _write_rows(folder: Path, rows: Iterable[tuple[Row, str]], seed: int) -> int:
+def _write_rows(folder: Path, rows: Iterable[Pinned], seed: int) -> int:
     numbers = {name: number for number, name in enumerate(tasks.names())}
     encode, count = msgspec.json.Encoder().encode, 0
     with (folder / "rows.jsonl").open("wb") as file, (folder / COLUMNS).open("wb") as columns:
         for chunk in _chunked(rows):
-            lines = [encode(row) + b"\n" for row, _ in chunk]
+            lines = [encode(pinned.row) + b"\n" for pinned in chunk]
             file.writelines(lines)
             told = [
-                (*_keys(row, seed), len(line), numbers[row.task], SPLITS.index(split) if split else UNPINNED)
-                for (row, split), line in zip(chunk, lines, strict=True)
+                (*_keys(row, alias, seed), len(line), numbers[row.task], SPLITS.index(split) if split else UNPINNED)
+                for (row, split, alias), line in zip(chunk, lines, strict=True)
             ]
             columns.write(np.array(told, DTYPE).tobytes())
             count += len(chunk)
     return count
 
 
-def _chunked(rows: Iterable[tuple[Row, str]]) -> Iterator[list[tuple[Row, str]]]:
+def _chunked(rows: Iterable[Pinned]) -> Iterator[list[Pinned]]:
     rest = iter(rows)
     while chunk := list(islice(rest, CHUNK)):
         yield chunk
 
 
-def _keys(row: Row, seed: int) -> tuple[int, int, int, int]:
+def _keys(row: Row, alias: str, seed: int) -> tuple[int, ...]:
     asked = repr((row.task, [(turn.role, turn.content) for turn in row.messages[:-1]]))
-    return draw(row.id, seed), draw(row.group, seed), _hash(asked), _hash(row.target)
+    return *(draw(key, seed) for key in (row.id, row.group, alias)), _hash(asked), _hash(row.target)
 
 
 def _hash(text: str) -> int:

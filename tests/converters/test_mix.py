@@ -12,6 +12,7 @@ from converters.cli import main
 from converters.errors import InputError
 from converters.examples import Row
 from converters.jsonl import read_rows
+from converters.mix import HELD
 from converters.spec import load
 from converters.split import SPLITS
 
@@ -175,3 +176,37 @@ def test_every_recipe_mix_is_a_valid_specification() -> None:
     assert paths
     for path in paths:
         load(path)
+
+
+def test_a_product_known_by_its_asin_here_and_its_title_there_is_in_one_split(tmp_path: Path) -> None:
+    """Two sources tell the same products, one with ASINs, one with its own numbers and other spellings of the titles."""
+    there = tmp_path / "own.jsonl"
+    rows = [{"id": str(n), "title": f"POT, {n}!", "category": "Pots"} for n in range(300)]
+    there.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    sources = [
+        {"source": "catalog", "paths": [shop(tmp_path / "asins.jsonl", range(300))]},
+        {"source": "catalog", "paths": [str(there)]},
+    ]
+    keys = {"general_share": 0, "near_duplicates": None, "splits": {"validation": 0.2, "test": 0.2}}
+    (tmp_path / "mix.yaml").write_text(json.dumps({"sources": sources} | keys))
+    assert run("build", tmp_path / "mix.yaml", "--out", tmp_path / "mix").exit_code == 0
+    homes: dict[str, set[str]] = {}
+    for name, found in splits(tmp_path / "mix").items():
+        for row in found:
+            number = row.messages[0].content.split()[-1].rstrip("!")
+            homes.setdefault(number, set()).add(name)
+    assert len(homes) == 300 and all(len(names) == 1 for names in homes.values())
+    assert {name for names in homes.values() for name in names} == set(SPLITS)
+
+
+def test_a_product_that_is_held_out_under_its_title_leaves_training_under_its_asin(tmp_path: Path) -> None:
+    sources = [
+        {"source": "catalog", "paths": [shop(tmp_path / "asins.jsonl", range(50))], "split": "train"},
+        {"source": "catalog", "paths": [str(tmp_path / "own.csv")], "split": "test"},
+    ]
+    (tmp_path / "own.csv").write_text("id,title,category\n7,pot 7,Pots\n", "utf-8")
+    (tmp_path / "mix.yaml").write_text(json.dumps({"sources": sources, "general_share": 0, "splits": {}}))
+    assert run("build", tmp_path / "mix.yaml", "--out", tmp_path / "mix").exit_code == 0
+    manifest = json.loads((tmp_path / "mix" / build.MANIFEST).read_text())
+    assert manifest["sources"][0]["dropped"][HELD] == 1
+    assert not any(row.messages[0].content.endswith("Pot 7") for row in splits(tmp_path / "mix")["train"])

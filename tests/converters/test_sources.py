@@ -175,6 +175,8 @@ REAL: dict[str, tuple[str, dict[str, object], int]] = {
     ),
     "contextual_pqa": ("product_qa/hetPQA__answer_generation__dev.csv", {}, 398),
     "general": ("general/alpaca_999.json", {}, 999),
+    "ecinstruct": ("ecinstruct/product_matching.json", {}, 446),
+    "esci": ("esci/esci_200.csv", {}, 200),
 }
 
 
