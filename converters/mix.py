@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from converters import tasks
 from converters.convert import Converted
@@ -129,6 +127,9 @@ def linked(columns: Columns) -> NDArray[np.uint64]:
 
     So a product that one source knows by its ASIN and another by its title alone is in one split.
     """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     groups: NDArray[np.uint64] = columns["group"]
     known, places = np.unique(np.concatenate([groups, columns["alias"]]), return_inverse=True)
     pairs = (np.ones(len(groups), bool), (places[: len(groups)], places[len(groups) :]))

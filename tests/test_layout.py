@@ -1,6 +1,10 @@
 """What the README and the design promise of the house: the README's figures, names and commands are those of the repository."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +36,25 @@ def test_make_targets_and_files_of_the_readme_exist() -> None:
     for path in re.findall(r"(?<![\w/])(?:eval|recipes|converters|tests)/[\w/.-]*\w\.\w+", README):
         if "mine" not in path and "shop" not in path:
             assert (ROOT / path).exists(), path
+
+
+def test_the_readmes_dataset_is_one_when_its_files_are_in_place(tmp_path: Path) -> None:
+    """Type the README's two files into a copy of the project; the tests over the registry must take them from there."""
+    module, fixture = re.findall(r"`([\w/]+/mine\.\w+)`:\n\n```\w+\n(.*?)```", README, re.DOTALL)
+    assert len((module[1] + fixture[1]).split("\n")) - 1 - module[1].count("\n\n") < 30
+    for name in ("converters", "tests", "pyproject.toml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    for path, text in (module, fixture):
+        assert not (tmp_path / path).exists()
+        (tmp_path / path).write_text(text, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "tests/converters/test_registries.py", "-k", "mine"]
+    run = [_run(command, tmp_path) for _ in range(2)]
+    assert "mine.txt was missing and has been written" in run[0].stdout, run[0].stdout[-2000:]
+    assert run[1].returncode == 0 and re.search(r"\b2 passed", run[1].stdout), run[1].stdout[-2000:]
+    assert "Holds tea & keeps it hot." in (tmp_path / "tests" / "golden" / "mine.txt").read_text("utf-8")
+
+
+def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"PYTHONPATH": str(folder)}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
