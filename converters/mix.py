@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import tasks
+from converters.codes import codes, firsts
 from converters.convert import Converted
 from converters.errors import InputError
 from converters.parts import UNPINNED, Columns
@@ -131,9 +132,10 @@ def linked(columns: Columns) -> NDArray[np.uint64]:
     from scipy.sparse.csgraph import connected_components
 
     groups: NDArray[np.uint64] = columns["group"]
-    known, places = np.unique(np.concatenate([groups, columns["alias"]]), return_inverse=True)
+    places = codes(np.concatenate([groups, columns["alias"]]))
+    known = places.max(initial=-1) + 1
     pairs = (np.ones(len(groups), bool), (places[: len(groups)], places[len(groups) :]))
-    _, product = connected_components(coo_matrix(pairs, shape=(len(known), len(known))), directed=False)
+    _, product = connected_components(coo_matrix(pairs, shape=(known, known)), directed=False)
     product = product[places[: len(groups)]]
     first = np.full(product.max(initial=-1) + 1, np.iinfo(np.uint64).max)
     np.minimum.at(first, product, groups)
@@ -143,7 +145,7 @@ def linked(columns: Columns) -> NDArray[np.uint64]:
 
 def _pins(groups: NDArray[np.uint64], own: Splits) -> Splits:
     """Return for each row the strongest official split of its group, ``UNPINNED`` for a group that has none."""
-    _, places = np.unique(groups, return_inverse=True)
+    places = codes(groups)
     strongest = np.full(places.max(initial=-1) + 1, UNPINNED, np.int8)
     np.maximum.at(strongest, places, own)
     found: Splits = strongest[places]
@@ -159,9 +161,8 @@ def repeated(rows: Table, column: str, reason: str) -> None:
     """Drop rows whose ``column`` an earlier one has; test comes before validation before train, never the other way round."""
     places = np.flatnonzero(rows.split != UNPINNED)
     order = places[np.argsort(-rows.split[places], kind="stable")]
-    _, first = np.unique(rows.columns[column][order], return_index=True)
     gone = rows.split != UNPINNED
-    gone[order[first]] = False
+    gone[order[firsts(rows.columns[column][order])]] = False
     rows.drop(gone, reason)
 
 
