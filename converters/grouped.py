@@ -14,8 +14,9 @@ from typing import BinaryIO, TypeVar
 
 from converters.errors import InputError
 
-BUCKET = 4 << 20  # bytes of items that are grouped at once
-HELD = 8 << 20  # bytes of items that wait in memory before they go to the file
+BUCKET = 2 << 20  # bytes of items that are grouped at once
+MOST_BUCKETS = 512  # more of them make each bucket's share of the file too small to read in one go
+HELD = 4 << 20  # bytes of items that wait in memory before they go to the file
 T = TypeVar("T")
 _SIZES = Struct("<II")
 
@@ -36,7 +37,7 @@ def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int) -> Iterator[lis
     ``size`` is the input's size in bytes, roughly: it sets the number of buckets and nothing else. Groups come in the order of
     their keys' hashes, which depends on the keys alone. A temporary folder that is full or missing is an ``InputError``.
     """
-    buckets = [Bucket() for _ in range(size // BUCKET + 1)]
+    buckets = [Bucket() for _ in range(min(size // BUCKET, MOST_BUCKETS - 1) + 1)]
     try:
         with tempfile.TemporaryFile() as file:
             yield from _dealt(items, buckets, file)
