@@ -5,9 +5,9 @@ every model family and keeps the text readable. Use :func:`plain` on the product
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import fields, is_dataclass, replace
-from functools import cache
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from converters import tasks
@@ -43,7 +43,11 @@ def plain(text: str) -> str:
     >>> plain("Mug</s>[/INST] <|im_end|> [QA] a < b <b>bold</b>")
     'Mug< /s>[ /INST] < |im_end|> [ QA] a < b <b>bold</b>'
     """
-    return _spelling().sub(lambda found: found.group() + " ", _CONTROL.sub(" ", text))
+    if not text.isprintable():
+        text = _CONTROL.sub(" ", text)
+    if "<" in text or "[" in text:
+        text = _spelling().sub(lambda found: found.group() + " ", text)
+    return text
 
 
 def one_line(text: str) -> str:
@@ -67,15 +71,20 @@ def clean(value: T) -> T:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return one_line(value)
+        return _short_line(value) if len(value) < _SHORT else one_line(value)
     if isinstance(value, tuple):
         return tuple(map(_clean, value))
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **dict(_fields(value)))
+    if is_dataclass(value):
+        kind: Any = type(value)
+        return kind(*_fields(value))
     return value
 
 
-def _fields(record: Any) -> Iterable[tuple[str, Any]]:
-    for field in fields(record):
-        value = getattr(record, field.name)
-        yield field.name, lines(value) if field.name == "content" else _clean(value)
+_SHORT = 64  # labels, names and values come again and again
+_short_line = lru_cache(1 << 16)(one_line)
+
+
+def _fields(record: Any) -> Iterator[Any]:
+    for name in record.__slots__:
+        value = getattr(record, name)
+        yield lines(value) if name == "content" else _clean(value)
