@@ -121,10 +121,11 @@ def _chunked(rows: Iterable[tuple[Row, str]]) -> Iterator[list[tuple[Row, str]]]
 
 def _keys(row: Row, seed: int) -> tuple[int, int, int, int]:
     asked = repr((row.task, [(turn.role, turn.content) for turn in row.messages[:-1]]))
-    return draw(row.id, seed), draw(row.group, seed), _hash(asked), _hash(row.target)
+    return draw(row.id, seed), draw(row.group, seed), hashed(asked), hashed(row.target)
 
 
-def _hash(text: str) -> int:
+def hashed(text: str) -> int:
+    """Return a text as the number that stands for it in a mix, below 2**64."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
