@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import tasks
-from converters.examples import Row
+from converters.examples import Row, asked
 from converters.jsonl import write_json
 from converters.outcome import Tally
 from converters.split import SPLITS, draw
@@ -120,8 +120,8 @@ def _chunked(rows: Iterable[tuple[Row, str]]) -> Iterator[list[tuple[Row, str]]]
 
 
 def _keys(row: Row, seed: int) -> tuple[int, int, int, int]:
-    asked = repr((row.task, [(turn.role, turn.content) for turn in row.messages[:-1]]))
-    return draw(row.id, seed), draw(row.group, seed), _hash(asked), _hash(row.target)
+    question = repr((row.task, [(turn.role, turn.content) for turn in asked(row.task, row.messages)]))
+    return draw(row.id, seed), draw(row.group, seed), _hash(question), _hash(row.target)
 
 
 def _hash(text: str) -> int:
