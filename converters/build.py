@@ -39,6 +39,8 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick) -> dic
     """
     if out.exists() and not (out / MANIFEST).is_file():
         raise InputError(f"{out}: found something that is not a mix, expected a new folder or one with {MANIFEST}")
+    from converters import late  # brings scipy, and the command line starts without it
+
     with _parts(out) as work:
         converted = _convert_all(spec.sources, spec.seed, work, workers, tick)
         rows = mix.table(converted)
@@ -46,10 +48,13 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick) -> dic
         apart(rows, converted, spec.near_duplicates)
         mix.finish(rows, spec)
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
-        write_splits(folder, rows, converted, spec.seed)
+        last = late.prepare(rows, converted, spec)
+        write_splits(folder, rows, converted, spec.seed, [last.finish(entry) for entry in spec.sources])
         if rejects:
             write_rejects(folder / "rejects.jsonl", converted)
         found = manifest(rows, converted, spec, folder)
+        for name, recall in late.recalls(last).items():
+            found["splits"][name]["shortlist_recall"] = recall
         write_json(folder / MANIFEST, found)
         _swap(folder, out)
     return found
