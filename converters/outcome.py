@@ -13,7 +13,8 @@ from converters.records import Record
 class Outcome:
     """One raw row; ``where`` is ``file:line``. ``notes`` are parts of a used row that were left out.
 
-    ``split`` is the official split of a row that has one. ``rows`` counts raw rows that were merged into this one.
+    ``split`` is the official split of a row that has one. ``rows`` counts raw rows that were merged into this one. ``detail`` is
+    what a person wants to know of this row's reason and no count could hold; of a used row, it is what was left out.
     """
 
     where: str
@@ -22,13 +23,14 @@ class Outcome:
     notes: tuple[str, ...] = ()
     split: str = ""
     rows: int = 1
+    detail: str = ""
 
 
 @dataclass(slots=True)
 class Tally:
     """Counts over raw rows; ``read == used + sum(rejected.values())`` holds by construction.
 
-    ``reject`` is told place and reason of every raw row that is not used.
+    ``reject`` is told place and reason of every raw row, or part of a used one, that is not used.
     """
 
     read: int = 0
@@ -45,10 +47,12 @@ def tallied(outcomes: Iterable[Outcome], tally: Tally) -> Iterator[Outcome]:
         tally.noted.update(outcome.notes)
         if outcome.records:
             tally.used += outcome.rows
+            if outcome.detail:
+                tally.reject(outcome.where, outcome.detail)
             yield outcome
         else:
             tally.rejected[outcome.reason] += outcome.rows
-            tally.reject(outcome.where, outcome.reason)
+            tally.reject(outcome.where, f"{outcome.reason}; {outcome.detail}" if outcome.detail else outcome.reason)
 
 
 def digest(*parts: object) -> str:

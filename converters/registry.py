@@ -34,4 +34,5 @@ def nearest(name: str, known: list[str]) -> str:
     '; expected one of: mave, catalog'
     """
     close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; expected one of: {', '.join(known)}"
+    listed = ", ".join(one if one.isprintable() else repr(one) for one in known)
+    return f"; did you mean {close[0]!r}?" if close else f"; expected one of: {listed}"

@@ -1,11 +1,13 @@
 """Fixtures that every test may use."""
 
+import os
 import signal
 import sys
 from pathlib import Path
 
 import absl.logging
 import pytest
+from hypothesis import settings
 
 # rouge-score brings absl, whose handler holds the stderr of its import and closes it when Axolotl sets up logging:
 # here that would be pytest's own capture, and the whole run would die without a word.
@@ -13,6 +15,11 @@ absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 # A job in the background of a script starts with Ctrl-C ignored, and so would every command that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The same cases in every run: new ones are looked for by make fuzz, not by the run that a change waits for.
+settings.register_profile("same", derandomize=True, database=None, deadline=None)
+settings.register_profile("new", database=None, deadline=None)
+settings.load_profile("new" if "FUZZ_RECORDS" in os.environ else "same")
 
 ROOT = Path(__file__).resolve().parents[1]
 

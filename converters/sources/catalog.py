@@ -1,20 +1,27 @@
-"""Your own catalogue: a CSV, TSV or JSONL export with a title, a category path and, if you have them, attribute columns.
+"""Your own catalogue: a CSV, TSV, JSON-lines or Parquet export with a title, a category and, if you have them, attributes.
 
-Options name the columns. A category may be one text with separators (``A > B``, ``A >> B``, ``A | B``, ``A / B``) or a JSON list
-that holds such a text. With ``taxonomy`` set to a Google-format file, a category that is not in it is a counted reject.
+Options name the columns, or a YAML file does (``mapping: shop.yaml``, the same keys). A category is one column with separators
+(``A > B``, ``A >> B``, ``A | B``, ``A / B``, or a JSON list that holds such a text), or several columns, broadest first.
+Attributes come from columns of their own and from one column of ``specs`` (JSON, a Ruby hash, ``key: value`` pieces). One that a
+row does not state is not asked: a shop that left a field blank has not said that the text is silent.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from converters import categories
+from converters.columns import rows
 from converters.errors import InputError
+from converters.hard import stands
 from converters.outcome import Outcome, digest, product_group
-from converters.raw import Range, decoded, need_columns, table
+from converters.raw import Range, need_columns
 from converters.records import Attributes, Listing, Text
+from converters.registry import nearest
 from converters.sources.google_taxonomy import Taxonomy, load
+from converters.specs import specs as read_specs
 from converters.untrusted import one_line
 
 URL = "your own export"
@@ -22,117 +29,186 @@ LICENCE = "yours"
 FILES = "*.csv, *.tsv, *.jsonl, *.parquet"
 TASKS = ("category", "attributes")
 STREAMS = True
+ORDER = ("columns", "specs")
 
 Row = Mapping[str, str]
-Found = tuple[tuple[str, ...], str, tuple[str, ...]]  # path, why there is none, notes
+Stated = dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The options of :func:`read`."""
+
+    id: str
+    title: str
+    category: tuple[str, ...]
+    separator: str | None
+    texts: Mapping[str, str]
+    attributes: Mapping[str, str]
+    specs: str | None
+    asked: frozenset[str]
+    order: tuple[str, ...]
+    implicit: bool
+    taxonomy: str | None
+    remap: bool
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns that a row must have."""
+        more = [self.specs] if self.specs else []
+        return [self.id, self.title, *self.category, *self.texts.values(), *self.attributes.values(), *more]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A row's category path, or the reason why there is none; ``notes`` and ``detail`` are as in an outcome."""
+
+    path: tuple[str, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    detail: str = ""
 
 
 def read(
     paths: Sequence[Path | Range],
     *,
+    mapping: str | None = None,
     id: str = "id",  # noqa: A002 - the option's name
     title: str = "title",
-    category: str = "category",
-    separator: str = ">",
+    category: str | Sequence[str] | None = "category",
+    separator: str | None = None,
     texts: Mapping[str, str] | None = None,
     attributes: Mapping[str, str] | None = None,
+    specs: str | None = None,
+    asked: Sequence[str] = (),
+    order: Sequence[str] = ORDER,
+    implicit: bool = False,
     taxonomy: str | None = None,
+    remap: bool = False,
 ) -> Iterator[Outcome]:
     """Yield one outcome a row.
 
-    ``texts`` and ``attributes`` map a label to a column, such as ``{"Brand": "brand"}``. An attribute whose value does not
-    stand in the product's text cannot be extracted from it: it is left out and noted.
+    ``texts`` and ``attributes`` map a label to a column, such as ``{"Brand": "brand"}``. Of ``specs``, only the names ``asked``
+    count, all without any. ``order`` says which of columns and specs is right where they differ. An attribute whose value does
+    not stand in the product's text is left out and noted, or kept as ``implicit``. With a Google-format ``taxonomy``, a category
+    must be in it; ``remap`` takes one that is renamed or moved to its only possible place.
     """
-    texts, attributes = texts or {}, attributes or {}
+    if mapping:
+        given = {k: v for k, v in locals().items() if k not in ("paths", "mapping") and v != _default(k)}
+        yield from read(paths, **(_mapped(Path(mapping)) | given))
+        return
+    named = (category,) if isinstance(category, str) else tuple(category or ())
+    columns = Columns(
+        id=id, title=title, category=named, separator=separator, texts=texts or {}, attributes=attributes or {}, specs=specs,
+        asked=frozenset(map(one_line, asked)), order=_ordered(order), implicit=implicit, taxonomy=taxonomy, remap=remap,
+    )  # fmt: skip
     tree = load(Path(taxonomy)) if taxonomy else None
-    columns = [id, title, category, *texts.values(), *attributes.values()]
     for path in paths:
-        for where, row in _rows(path):
+        for where, row in rows(path):
             if isinstance(row, Outcome):
                 yield row
                 continue
-            need_columns(path, row, columns)
-            found = _path(row[category], row[title], separator, tree)
-            yield _outcome(where, row, row[id], row[title], texts, attributes, found, tree.release if tree else "")
+            need_columns(path, row, columns.needed)
+            yield _outcome(where, row, columns, tree)
 
 
-def _rows(path: Path | Range) -> Iterator[tuple[str, Row | Outcome]]:
-    if isinstance(path, Range) or {".jsonl", ".json", ".parquet"} & set(path.suffixes):
-        for where, value in decoded([path], dict[str, Any]):
-            yield where, value if isinstance(value, Outcome) else {k: _cell(v) for k, v in value.items()}
-    elif {".csv", ".tsv"} & set(path.suffixes):
-        yield from table(path)
-    else:
-        raise InputError(
-            f"{path}: found the ending {path.suffix!r}, expected .csv, .tsv, .jsonl or .parquet (all but the last also with .gz)"
-        )
-
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _outcome(
-    where: str,
-    row: Row,
-    identifier: str,
-    title: str,
-    texts: Mapping[str, str],
-    attributes: Mapping[str, str],
-    found: Found,
-    release: str,
-) -> Outcome:
-    if not title.strip():
-        return Outcome(where, reason="no title")
-    shown = (Text("Title", title), *(Text(label, row[c]) for label, c in texts.items() if row[c].strip()))
-    values = _values(row, attributes, shown)
-    path, reason, notes = found
-    group, identifier = product_group(identifier, title), identifier.strip() or digest(shown)
-    listing = (Listing(identifier, group, shown, path, release),) if path else ()
-    extraction = (Attributes(identifier, group, shown, values),) if values else ()
-    absent = sum(bool(row[column].strip()) for column in attributes.values()) - len(values)
-    notes += ("attribute left out: its value is not in the text",) * absent
-    notes += (f"no category path: {reason}",) if extraction and not listing else ()
-    return Outcome(where, listing + extraction, "" if listing + extraction else reason, notes)
-
-
-def _values(row: Row, attributes: Mapping[str, str], texts: Sequence[Text]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    words = f" {one_line(' '.join(text.text for text in texts))} ".casefold()
-    cells = ((name, one_line(row[column])) for name, column in attributes.items())
-    return tuple((name, (cell,)) for name, cell in cells if cell and cell.casefold() in words)
-
-
-def _path(cell: str, title: str, separator: str, tree: Taxonomy | None) -> Found:
-    nodes = [one_line(node) for node in _unlisted(cell).split(separator)]
-    if not any(nodes):
-        return (), "no category", ()
-    cut = _is_title(nodes[-1], title)
-    path = tuple(nodes[:-1] if cut else nodes)
-    notes = ("last node of the category is the title: cut",) if cut else ()
-    if not all(path) or not path or any(">" in node for node in path):
-        return (), "category is the title" if cut and not path else "category with an empty node or a '>'", notes
-    if tree and path not in _known(tree):
-        return (), "category not in the taxonomy", notes
-    return path, "", notes
+def _default(option: str) -> Any:
+    return (read.__kwdefaults__ or {})[option]
 
 
 @cache
-def _known(tree: Taxonomy) -> frozenset[tuple[str, ...]]:
-    return tree.paths
+def _mapped(path: Path) -> dict[str, Any]:
+    import yaml
 
-
-def _unlisted(cell: str) -> str:
-    """Take the text out of a cell such as ``["A >> B"]``."""
-    if not cell.lstrip().startswith("["):
-        return cell
     try:
-        inner = json.loads(cell)
-    except (ValueError, RecursionError):
-        return cell
-    return str(inner[0]) if inner and isinstance(inner[0], str) else ""
+        tree = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: found {' '.join(str(error).split())}, expected a YAML file of options") from error
+    known = [name for name in read.__kwdefaults__ or {} if name != "mapping"]
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: found no keys, expected some of: {', '.join(known)}")
+    for key in tree:
+        if key not in known:
+            raise InputError(f"{path}: unknown key {str(key)!r}{nearest(str(key), known)}")
+    return tree
 
 
-def _is_title(node: str, title: str) -> bool:
-    """Tell whether a shop wrote the product's own title, perhaps cut short by dots, as the last node."""
-    short = node.rstrip(".").rstrip()
-    return one_line(title).startswith(short) if node.endswith("...") and short else node == one_line(title)
+def _ordered(order: Sequence[str]) -> tuple[str, ...]:
+    if sorted(order) != sorted(ORDER):
+        raise InputError(
+            f"source 'catalog': found order {list(order)}, expected {' and '.join(ORDER)}, the right one first"
+        )
+    return tuple(order)
+
+
+def _outcome(where: str, row: Row, columns: Columns, tree: Taxonomy | None) -> Outcome:
+    title = row[columns.title]
+    if not title.strip():
+        return Outcome(where, reason="no title")
+    texts = (Text("Title", title), *(Text(label, row[c]) for label, c in columns.texts.items() if row[c].strip()))
+    group, identifier = product_group(row[columns.id], title), row[columns.id].strip() or digest(texts)
+    found, (values, implicit, notes) = _category(row, columns, tree), _values(row, columns, texts)
+    listing = Listing(
+        identifier, group, texts, found.path, tree.release if tree else "", tree.children(found.path) if tree else ()
+    )
+    extraction = Attributes(identifier, group, texts, values, implicit)
+    records = (*((listing,) if found.path else ()), *((extraction,) if values else ()))
+    if records and found.reason:
+        notes += (f"no category path: {found.reason}",)
+    return Outcome(where, records, "" if records else found.reason, found.notes + notes, detail=found.detail)
+
+
+def _values(
+    row: Row, columns: Columns, texts: Sequence[Text]
+) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the attributes with their values, the names of the implicit ones, and notes on what was left out."""
+    stated, notes = _stated(row, columns)
+    text = one_line(" ".join(text.text for text in texts))
+    absent = [name for name, values in stated.items() if not all(stands(value, text, True) for value in values)]
+    if columns.implicit:
+        return tuple(stated.items()), tuple(absent), notes
+    kept = tuple((name, values) for name, values in stated.items() if name not in absent)
+    return kept, (), notes + ("attribute left out: its value is not in the text",) * len(absent)
+
+
+def _stated(row: Row, columns: Columns) -> tuple[Stated, tuple[str, ...]]:
+    """Return the values of a row's attributes, where sources differ those of the earlier one."""
+    cells = {name: one_line(row[column]) for name, column in columns.attributes.items()}
+    told: dict[str, Stated] = {"columns": {name: (cell,) for name, cell in cells.items() if cell}, "specs": {}}
+    notes: tuple[str, ...] = ()
+    if columns.specs and row[columns.specs].strip():
+        found = read_specs(row[columns.specs])
+        told["specs"] = {n: v for n, v in (found or {}).items() if not columns.asked or n in columns.asked}
+        notes = () if found else ("specs left out: neither JSON nor a Ruby hash nor 'key: value'",)
+    first, second = (told[name] for name in columns.order)
+    differ = sum(_folded(first[name]) != _folded(second[name]) for name in first if name in second)
+    notes += (f"attribute in {columns.order[0]} and, differing, in {columns.order[1]}: the first counts",) * differ
+    return second | first if columns.order[0] == "specs" else first | {
+        k: v for k, v in second.items() if k not in first
+    }, notes
+
+
+def _folded(values: Sequence[str]) -> set[str]:
+    return {value.casefold() for value in values}
+
+
+def _category(row: Row, columns: Columns, tree: Taxonomy | None) -> Found:
+    if len(columns.category) == 1:
+        nodes = categories.nodes(row[columns.category[0]], columns.separator)
+    else:
+        nodes = tuple(filter(None, (one_line(row[column]) for column in columns.category)))
+    path = categories.without_title(nodes, row[columns.title])
+    notes = ("last node of the category is the title: cut",) if len(path) < len(nodes) else ()
+    if not path:
+        return Found(reason="category is the title" if nodes else "no category", notes=notes)
+    if not all(path) or any(">" in node for node in path):
+        return Found(reason="category with an empty node or a '>'", notes=notes)
+    return _placed(path, notes, columns.remap, tree) if tree and path not in tree.paths else Found(path, notes=notes)
+
+
+def _placed(path: tuple[str, ...], notes: tuple[str, ...], remap: bool, tree: Taxonomy) -> Found:
+    kind, place, sure = tree.matcher.match(path)
+    if remap and sure:
+        return Found(place, notes=(*notes, f"category {kind} in the taxonomy: remapped"))
+    hint = f"nearest to {' > '.join(path)!r}: {' > '.join(place)!r}" if place else f"nothing near {' > '.join(path)!r}"
+    return Found(reason=f"category not in the taxonomy: {kind}", notes=notes, detail=hint)

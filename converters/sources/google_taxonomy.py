@@ -4,12 +4,14 @@ Raw format: a head line ``# Google_Product_Taxonomy_Version: 2021-09-21``, then 
 it teaches the paths: a category's name in, its path out. The ``catalog`` source checks a shop's categories against it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from converters.errors import InputError
+from converters.matching import Matcher
 from converters.outcome import Outcome
 from converters.raw import open_raw
 from converters.records import Listing, Text
@@ -21,17 +23,34 @@ TASKS = ("category",)
 _HEAD = "# Google_Product_Taxonomy_Version:"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Taxonomy:
     """A release and its lines: ``(file:line, id, path)``; a line that is no category has an empty path."""
 
     release: str
     lines: tuple[tuple[str, str, tuple[str, ...]], ...]
 
-    @property
+    @cached_property
     def paths(self) -> frozenset[tuple[str, ...]]:
         """Every path of the tree."""
         return frozenset(path for _, _, path in self.lines if path)
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """What finds the place of a category that is not in the tree."""
+        return Matcher(self.paths)
+
+    @cached_property
+    def _names(self) -> dict[tuple[str, ...], tuple[str, ...]]:
+        found = defaultdict[tuple[str, ...], list[str]](list)
+        for _, _, path in self.lines:
+            if path:
+                found[path[:-1]].append(path[-1])
+        return {path: tuple(dict.fromkeys(names)) for path, names in found.items()}
+
+    def children(self, path: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+        """Return the names to choose from at each level of a path, and below its last node."""
+        return tuple(self._names.get(path[:depth], ()) for depth in range(len(path) + 1))
 
 
 def load(path: Path) -> Taxonomy:
@@ -58,13 +77,15 @@ def read(paths: Sequence[Path]) -> Iterator[Outcome]:
         taxonomy = load(path)
         names = Counter(nodes[-1] for _, _, nodes in taxonomy.lines if nodes)
         for where, identifier, nodes in taxonomy.lines:
-            yield _outcome(where, identifier, nodes, taxonomy.release, names)
+            yield _outcome(where, identifier, nodes, taxonomy, names)
 
 
-def _outcome(where: str, identifier: str, nodes: tuple[str, ...], release: str, names: Counter[str]) -> Outcome:
+def _outcome(where: str, identifier: str, nodes: tuple[str, ...], tree: Taxonomy, names: Counter[str]) -> Outcome:
     if not nodes:
         return Outcome(where, reason="not 'id - A > B'")
     if names[nodes[-1]] > 1:
         return Outcome(where, reason="name stands under several parents")
     texts = (Text("Category", nodes[-1]),)
-    return Outcome(where, (Listing(identifier, f"google:{identifier}", texts, nodes, release),))
+    return Outcome(
+        where, (Listing(identifier, f"google:{identifier}", texts, nodes, tree.release, tree.children(nodes)),)
+    )

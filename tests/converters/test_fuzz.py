@@ -190,7 +190,7 @@ def test_dirt_is_a_counted_row_or_a_sentence(name: str, tmp_path: Path) -> None:
     assert fixtures, f"source {name!r} has no fixture to fuzz"
     counts = {"read": 0, "used": 0}
 
-    @settings(max_examples=max(20, RECORDS // 4), deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=max(20, RECORDS // 4), suppress_health_check=list(HealthCheck))
     @given(st.tuples(*(files(path) for path in fixtures)))
     def fuzz(contents: tuple[bytes, ...]) -> None:
         paths = [tmp_path / path.name for path in fixtures]

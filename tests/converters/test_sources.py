@@ -90,7 +90,7 @@ def test_catalog_checks_categories_against_a_taxonomy(fixtures: Path, tmp_path: 
     )
     part = converted("catalog", shop, taxonomy=str(fixtures / "google_taxonomy.txt"))
     assert [row.target for row in part.rows] == ["Electronics"]
-    assert part.tally.rejected == {"category not in the taxonomy": 1}
+    assert part.tally.rejected == {"category not in the taxonomy: unknown": 1}
 
 
 def test_contextual_pqa_reads_tabs_in_a_csv_and_cites_its_evidence(fixtures: Path) -> None:

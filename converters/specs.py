@@ -1,0 +1,96 @@
+"""Many attributes in one cell, as shops export them: JSON, a Ruby hash, or ``key: value`` pieces.
+
+Nothing is evaluated: a Ruby hash is rewritten sign by sign into JSON, and what is not JSON then is read as pieces.
+"""
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from converters.untrusted import one_line
+
+Specs = Mapping[str, tuple[str, ...]]
+_RUBY = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|=>|\bnil\b|:\w+(?=\s*=>)""", re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_BREAK = re.compile(r"<br\s*/?>|[\r\n]+", re.IGNORECASE)
+_KEYS, _VALUES = ("key", "name", "attribute"), ("value", "values")
+LONGEST_KEY = 60
+
+
+def specs(cell: str) -> Specs | None:
+    r"""Return the attributes of a cell in its order, several values of one name together; ``None`` if it has none to read.
+
+    A value without a name is left out.
+
+    >>> specs('{"specification"=>[{"key"=>"Fabric", "value"=>"Cotton"}, {"value"=>"3 shorts"}]}')
+    {'Fabric': ('Cotton',)}
+    >>> specs('{"Color": ["Red", "Blue"], "Pieces": 2}')
+    {'Color': ('Red', 'Blue'), 'Pieces': ('2',)}
+    >>> specs("Material: steel; Capacity: 1.5 L") == specs("Material: steel<br>Capacity: 1.5 L")
+    True
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in _pairs(cell.strip()):
+        name, value = one_line(html.unescape(name)), one_line(html.unescape(value))
+        if name and value and value not in found.get(name, ()):
+            found[name] = (*found.get(name, ()), value)
+    return found or None
+
+
+def _pairs(cell: str) -> Iterator[tuple[str, str]]:
+    if cell.startswith(("{", "[")):
+        for text in (cell, _RUBY.sub(_as_json, cell)):
+            try:
+                yield from _walked(json.loads(text, parse_int=str, parse_float=str, parse_constant=lambda _: None))
+                return
+            except (ValueError, RecursionError):
+                continue
+    yield from _pieces(cell)
+
+
+def _as_json(found: re.Match[str]) -> str:
+    sign = found.group()
+    if sign[0] in "\"'":
+        return sign if sign[0] == '"' and _is_json(sign) else json.dumps(_ESCAPE.sub(r"\1", sign[1:-1]))
+    return {"=>": ":", "nil": "null"}.get(sign) or f'"{sign[1:]}"'
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), str)
+    except ValueError:
+        return False
+
+
+def _walked(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the pairs of a JSON value: ``{"key": …, "value": …}`` objects, plain objects, and whatever holds them."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _walked(item, name)
+    elif isinstance(value, dict):
+        yield from _object(value)
+    elif name and value is not None:
+        yield name, value if isinstance(value, str) else json.dumps(value)
+
+
+def _object(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    told = [key for key in _VALUES if key in value]
+    if not told:
+        for key, item in value.items():
+            yield from _walked(item, key)
+        return
+    key = next((value[k] for k in _KEYS if isinstance(value.get(k), str)), "")
+    yield from _walked(value[told[0]], key)
+
+
+def _pieces(cell: str) -> Iterator[tuple[str, str]]:
+    """Yield ``key: value`` pieces between line breaks, else between ``;``, else between ``|``."""
+    pieces = _BREAK.split(cell)
+    for mark in (";", "|"):
+        pieces = pieces if len(pieces) > 1 else cell.split(mark)
+    for piece in pieces:
+        key, colon, value = piece.partition(":")
+        if colon and 0 < len(key.strip()) <= LONGEST_KEY:
+            yield key, value
