@@ -1,6 +1,5 @@
 """Where a category that a taxonomy does not have would be in it: renamed, moved, or unknown with the nearest name."""
 
-import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,8 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from rapidfuzz import fuzz, process
+
 Path = tuple[str, ...]
-NEAR, FAR = 0.85, 0.6  # similarity of names: the same one written otherwise, the nearest one worth naming
+NEAR, FAR = 85, 60  # per cent of a name's letters: the same one written otherwise, the nearest one worth naming
 
 
 class Match(NamedTuple):
@@ -52,11 +53,10 @@ class Matcher:
         if words[-1] in self.leaves:
             nearest, sure = _best(words, self.leaves[words[-1]])
             return Match("moved", nearest, sure)
-        for cutoff, kind in ((NEAR, "renamed"), (FAR, "unknown")):
-            names = difflib.get_close_matches(words[-1], self.leaves, 1, cutoff)
-            if names:
-                return Match(kind, _best(words, self.leaves[names[0]])[0], False)
-        return Match("unknown", (), False)
+        found = process.extractOne(words[-1], self.leaves.keys(), scorer=fuzz.ratio, score_cutoff=FAR)
+        if not found:
+            return Match("unknown", (), False)
+        return Match("renamed" if found[1] >= NEAR else "unknown", _best(words, self.leaves[found[0]])[0], False)
 
 
 def _best(words: Path, candidates: Sequence[Path]) -> tuple[Path, bool]:

@@ -8,7 +8,6 @@ row does not state is not asked: a shop that left a field blank has not said tha
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +115,6 @@ def _default(option: str) -> Any:
     return (read.__kwdefaults__ or {})[option]
 
 
-@cache
 def _mapped(path: Path) -> dict[str, Any]:
     import yaml
 
@@ -155,7 +153,8 @@ def _outcome(where: str, row: Row, columns: Columns, tree: Taxonomy | None) -> O
     records = (*((listing,) if found.path else ()), *((extraction,) if values else ()))
     if records and found.reason:
         notes += (f"no category path: {found.reason}",)
-    return Outcome(where, records, "" if records else found.reason, found.notes + notes, detail=found.detail)
+    reason = "" if records else found.reason or "no attribute to ask for"
+    return Outcome(where, records, reason, found.notes + notes, detail=found.detail)
 
 
 def _values(
@@ -193,6 +192,8 @@ def _folded(values: Sequence[str]) -> set[str]:
 
 
 def _category(row: Row, columns: Columns, tree: Taxonomy | None) -> Found:
+    if not columns.category:
+        return Found()
     if len(columns.category) == 1:
         nodes = categories.nodes(row[columns.category[0]], columns.separator)
     else:
