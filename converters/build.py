@@ -13,11 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from converters import mix
+from converters import card, mix, stats
 from converters.apart import apart
 from converters.convert import Converted, account, collected, convert, units
 from converters.errors import InputError
 from converters.jsonl import replacing, write_json
+from converters.lengths import ruler
 from converters.manifest import MANIFEST, manifest
 from converters.parts import TEMPORARY, Part
 from converters.spec import Entry, Spec
@@ -31,14 +32,17 @@ __all__ = ["MANIFEST", "alone", "build"]
 Tick = Callable[[int], object]
 
 
-def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick) -> dict[str, Any]:
-    """Write ``train.jsonl``, ``validation.jsonl``, ``test.jsonl`` and the manifest into ``out``; return the manifest.
+def build(
+    spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measuring: Tick = lambda rows: None
+) -> dict[str, Any]:
+    """Write ``train.jsonl``, ``validation.jsonl``, ``test.jsonl``, the card and the manifest into ``out``; return the manifest.
 
-    With ``rejects``, ``rejects.jsonl`` has every raw row that was not used. ``tick`` hears of the raw rows read so far. No byte
-    depends on the number of ``workers``.
+    With ``rejects``, ``rejects.jsonl`` has every raw row that was not used. ``tick`` hears of the raw rows read so far,
+    ``measuring`` of the written rows that were looked at. No byte depends on the number of ``workers``.
     """
     if out.exists() and not (out / MANIFEST).is_file():
         raise InputError(f"{out}: found something that is not a mix, expected a new folder or one with {MANIFEST}")
+    lengths = ruler(spec.tokenizer, workers)  # a wrong tokenizer is told before an hour's work, not after
     with _parts(out) as work:
         converted = _convert_all(spec.sources, spec.seed, work, workers, tick)
         rows = mix.table(converted)
@@ -49,8 +53,10 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick) -> dic
         write_splits(folder, rows, converted, spec.seed)
         if rejects:
             write_rejects(folder / "rejects.jsonl", converted)
-        found = manifest(rows, converted, spec, folder)
+        seen, samples = stats.of_mix(folder, rows, spec, lengths, measuring)
+        found = manifest(rows, converted, spec, folder, seen)
         write_json(folder / MANIFEST, found)
+        card.write(folder / card.CARD, found, samples)
         _swap(folder, out)
     return found
 

@@ -20,8 +20,10 @@ from converters.split import SPLITS
 MANIFEST = "manifest.json"
 
 
-def manifest(rows: Table, converted: Sequence[Converted], spec: Spec, folder: Path) -> dict[str, Any]:
-    """Return the account; the splits lie in ``folder``."""
+def manifest(
+    rows: Table, converted: Sequence[Converted], spec: Spec, folder: Path, seen: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the account; the splits lie in ``folder``, and ``seen`` is what :mod:`converters.stats` found in each."""
     accounts = [
         account(one) | {"dropped": _sorted(dropped)} for one, dropped in zip(converted, rows.dropped, strict=True)
     ]
@@ -35,7 +37,7 @@ def manifest(rows: Table, converted: Sequence[Converted], spec: Spec, folder: Pa
         "leaks": {name: dropped.get(why, 0) for name, why in LEAKS.items()},
         "inputs": [item for a in accounts for item in a["inputs"]],
         "sources": accounts,
-        "splits": {name: _split(rows, number, folder / f"{name}.jsonl") for number, name in enumerate(SPLITS)},
+        "splits": {n: _split(rows, k, folder / f"{n}.jsonl") | dict(seen[n]) for k, n in enumerate(SPLITS)},
         "seed": spec.seed,
         "spec": msgspec.to_builtins(spec),
         "version": version("ecom-llm-recipes"),
@@ -43,6 +45,15 @@ def manifest(rows: Table, converted: Sequence[Converted], spec: Spec, folder: Pa
 
 
 LEAKS = {"groups": HELD, "near_duplicates": REASON, "prompts": REPEATED}
+
+
+def forbids(licence: str) -> bool:
+    """Tell whether a source's licence, or that of a part of it, forbids commercial use.
+
+    >>> forbids("CC BY-NC 4.0 (labels; not for commercial use)"), forbids("Apache-2.0")
+    (True, False)
+    """
+    return "not for commercial use" in licence
 
 
 def _split(rows: Table, number: int, path: Path) -> dict[str, Any]:

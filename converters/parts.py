@@ -128,10 +128,11 @@ def _chunked(rows: Iterable[Pinned]) -> Iterator[list[Pinned]]:
 
 def _keys(row: Row, alias: str, seed: int) -> tuple[int, ...]:
     asked = repr((row.task, [(turn.role, turn.content) for turn in row.messages[:-1]]))
-    return *(draw(key, seed) for key in (row.id, row.group, alias)), _hash(asked), _hash(row.target)
+    return *(draw(key, seed) for key in (row.id, row.group, alias)), hashed(asked), hashed(row.target)
 
 
-def _hash(text: str) -> int:
+def hashed(text: str) -> int:
+    """Return a text as the number that stands for it in a mix, below 2**64."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
