@@ -89,6 +89,12 @@ def learn(classes: Classes, targets: Sequence[str], tree: Tree) -> None:
             classes.known[number] = path in tree
 
 
+def unseen(classes: Classes, training: Classes | None) -> int:
+    """Return how many rows have a class that no training row has."""
+    known = training.hashes if training else np.empty(0, np.uint64)
+    return int(classes.rows[~np.isin(classes.hashes, known)].sum())
+
+
 def histogram(classes: Classes) -> dict[str, Any]:
     """Return the number of classes, their sizes from the largest to the smallest as a curve, and both ends by name."""
     order = _order(classes.rows)

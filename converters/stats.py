@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import tasks
-from converters.classes import Tree, counted, coverage, histogram, learn, taxonomy
+from converters.classes import counted, coverage, histogram, learn, taxonomy, unseen
 from converters.examples import Turn
 from converters.lengths import Lengths, Ruler
-from converters.mix import Table
+from converters.mix import TRAIN, Table
 from converters.raw import describe
 from converters.records import Attributes
 from converters.spec import Spec
@@ -62,10 +62,10 @@ class Found:
 
 def of_mix(folder: Path, rows: Table, spec: Spec, ruler: Ruler, tick: Tick) -> tuple[dict[str, Any], Samples]:
     """Return what the manifest says of each split in ``folder``, and three sample rows a task; ``tick`` hears rows so far."""
-    tree, told, samples = taxonomy(spec), {}, []
-    done = 0
+    tree, told, samples, done = taxonomy(spec), {}, [], 0
+    training = counted(rows, TRAIN)
     for number, name in enumerate(SPLITS):
-        found, classes = Found(), counted(rows, number)
+        found, classes = Found(), counted(rows, number) if number != TRAIN else training
         for batch in batches(folder / f"{name}.jsonl"):
             _look(batch, ruler, found)
             for task, known in classes.items():
@@ -73,7 +73,10 @@ def of_mix(folder: Path, rows: Table, spec: Spec, ruler: Ruler, tick: Tick) -> t
             done += len(batch)
             tick(done)
         told[name] = _told(found, ruler, spec) | {
-            "classes": {task: histogram(known) for task, known in classes.items()},
+            "classes": {
+                task: histogram(known) | {"rows_unseen_in_training": unseen(known, training.get(task))}
+                for task, known in classes.items()
+            },
             "categories": {task: at for task, known in classes.items() if (at := coverage(known, tree))},
         }
         samples.append(found.samples)
