@@ -6,6 +6,7 @@ Everything that comes from data is data: the template is written with autoescape
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,12 @@ def _most(counts: Mapping[str, int]) -> Callable[[str], tuple[int, str]]:
 def licences(manifest: Manifest) -> list[tuple[str, str, str]]:
     """Return source, licence and what to heed: ``no`` commercial use, ``unclear`` terms, or nothing."""
     stated = sorted({(account["source"], account["licence"]) for account in manifest["sources"]})
-    unclear = lambda text: any(words in text for words in _UNCLEAR)  # noqa: E731
-    return [(name, text, "no" if forbids(text) else "unclear" if unclear(text) else "") for name, text in stated]
+    return [(name, text, _heed(text)) for name, text in stated]
+
+
+def _heed(licence: str) -> str:
+    unclear = any(words in licence for words in _UNCLEAR)
+    return "no" if forbids(licence) else "unclear" if unclear else ""
 
 
 def histograms(lengths: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,29 +127,27 @@ def histograms(lengths: Mapping[str, Any]) -> dict[str, Any]:
     limit = lengths["sequence_len"] if lengths["tokenizer"] else None
     low = max(min((start for start, *_ in bins), default=1), 1)
     high = max([stop for _, stop, _ in bins] + [limit or 1, 2 * low]) * 1.1
-    at = lambda value: round(100 * math.log(max(value, low) / low) / math.log(high / low), 2)  # noqa: E731
-    bars = {}
-    for task, found in lengths["tasks"].items():
-        most = max(rows for *_, rows in found["histogram"])
-        bars[task] = [
-            {
-                "x": at(start),
-                "width": round(at(stop) - at(start), 2),
-                "height": 100 * rows / most,
-                "from": start,
-                "below": stop,
-                "rows": rows,
-            }
-            for start, stop, rows in found["histogram"]
-        ]
+    at = partial(_place, low=low, high=high)
+    bars = {task: [_bar(*one, at=at) for one in found["histogram"]] for task, found in lengths["tasks"].items()}
+    for found in bars.values():
+        most = max(bar["rows"] for bar in found)
+        for bar in found:
+            bar["height"] = 100 * bar["rows"] / most
     ticks = [(4**power, at(4**power)) for power in range(1, 14) if low <= 4**power <= high]
     return {"bars": bars, "ticks": ticks, "limit": at(limit) if limit else None}
 
 
+def _place(value: float, low: float, high: float) -> float:
+    return round(100 * math.log(max(value, low) / low) / math.log(high / low), 2)
+
+
+def _bar(start: int, stop: int, rows: int, at: Callable[[float], float]) -> dict[str, float]:
+    return {"x": at(start), "width": round(at(stop) - at(start), 2), "from": start, "below": stop, "rows": rows}
+
+
 def curve(found: Mapping[str, Any]) -> str:
     """Return class sizes over ranks, both logarithmic, as points of a 100 by 100 drawing."""
-    right, top = (math.log(max(2, found[name])) for name in ("classes", "rows"))
-    top = math.log(max(2, found["curve"][0][1])) if found["curve"] else top
+    right, top = math.log(max(2, found["classes"])), math.log(max(2, found["curve"][0][1]))
     points = [(100 * math.log(rank) / right, 100 - 100 * math.log(rows) / top) for rank, rows in found["curve"]]
     return " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
 
@@ -168,7 +171,10 @@ def _length_flags(manifest: Manifest) -> Iterator[Flag]:
     train = manifest["splits"]["train"]
     lengths = train["lengths"]
     if not lengths["tokenizer"]:
-        yield "warn", "Lengths are in characters: name a tokenizer in the specification to see them against sequence_len."
+        yield (
+            "warn",
+            "Lengths are in characters: name a tokenizer in the specification to see them against sequence_len.",
+        )
     elif over := lengths["over_sequence_len"]:
         yield (
             "warn",
@@ -193,13 +199,17 @@ def _class_flags(manifest: Manifest) -> Iterator[Flag]:
             )
         name, rows = found["largest"][0]
         if found["classes"] > 2 and rows > 0.4 * found["rows"]:
-            yield "warn", f"{task}: one class is {share(rows, found['rows'])} of the rows: {visible(name)[:80]}"
+            yield "warn", f"{task}: one class is {share(rows, found['rows'])} of the rows: “{_short(name)}”"
     for task, found in manifest["splits"]["test"]["classes"].items():
         if unseen := found["rows_unseen_in_training"]:
             yield (
                 "warn",
                 f"{task}: {unseen:,} of {found['rows']:,} test rows have a class that no training row has.",
             )
+
+
+def _short(text: str, limit: int = 80) -> str:
+    return visible(text[:limit]) + ("…" if len(text) > limit else "")
 
 
 def _row_flags(manifest: Manifest) -> Iterator[Flag]:
@@ -214,8 +224,11 @@ def _row_flags(manifest: Manifest) -> Iterator[Flag]:
         )
     never = [one["name"] for one in manifest["splits"]["train"]["attributes"]["most_asked"] if not one["stated"]]
     if never:
-        names = ", ".join(visible(name)[:40] for name in never[:5])
-        yield "warn", f"{len(never)} attributes are asked for and never stated, so null is all there is to learn: {names}"
+        names = ", ".join(_short(name) for name in never[:5])
+        yield (
+            "warn",
+            f"{len(never)} attributes are asked for and never stated, so null is all there is to learn: {names}",
+        )
 
 
 def _leak_flags(manifest: Manifest) -> list[Flag]:

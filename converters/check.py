@@ -1,18 +1,62 @@
-"""Checks files of our format against the contract: every finding is ``file:line: found, expected``."""
+"""Checks rows of our format against the contract: every finding is ``file:line: found, expected``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
 
 from converters import tasks
+from converters.across import Keys, repeats, split_groups
+from converters.classes import Tree
 from converters.errors import InputError
 from converters.examples import Row
 from converters.jsonl import decode, numbered
+from converters.lengths import Ruler
+from converters.records import Attributes, Listing, Ranking
 from converters.registry import nearest
 from converters.split import SPLITS
 from converters.tasks.base import Task
-from converters.untrusted import spells_control
+from converters.untrusted import plain
 
 ROLES = ("system", "user", "assistant")
+STEP = 1024
+NOT_A_ROW = "not a row"
+SHOWN = 60
+
+Tick = Callable[[int], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What rows are held against beyond the contract: a taxonomy's paths, and a length that no row's text may exceed."""
+
+    tree: Tree = frozenset()
+    ruler: Ruler | None = None
+    limit: int = 2048
+
+
+CONTRACT = Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong: its kind, by which it is counted, and the sentence with what was found and what was expected."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem and its place, ``file:line``."""
+
+    where: str
+    problem: Problem
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem.text}"
 
 
 def files(path: Path) -> list[Path]:
@@ -25,48 +69,170 @@ def files(path: Path) -> list[Path]:
     return found
 
 
-def findings(paths: Sequence[Path]) -> Iterator[str]:
-    """Yield what is wrong, in the order of files and lines; a group or an id in two files is wrong, too."""
-    ids: dict[str, str] = {}
-    homes: dict[str, Path] = {}
-    for path in paths:
-        count = 0
-        for count, (number, line) in enumerate(numbered(path), 1):  # noqa: B007 - count is the number of rows
-            where = f"{path}:{number}"
-            try:
-                row = decode(line, Row, where)
-            except InputError as error:
-                yield str(error)
-                continue
-            yield from (f"{where}: {text}" for text in _row(row))
-            if ids.setdefault(row.id, where) != where:
-                yield f"{where}: found id {row.id!r} of {ids[row.id]} again, expected every id once"
-            if homes.setdefault(row.group, path) != path:
-                yield f"{where}: found group {row.group!r} of {homes[row.group]}, expected every group in one split"
-        if not count:
-            yield f"{path}: found an empty file, expected one JSON object a line"
+def findings(paths: Sequence[Path], rules: Rules = CONTRACT, tick: Tick = lambda rows: None) -> Iterator[Finding]:
+    """Yield what is wrong: row by row, then ids that repeat and groups that are in two files; 29 bytes a row are held."""
+    keys, done = Keys(), 0
+    for number, path in enumerate(paths):
+        before = done
+        for line, row in rows(path):
+            where = f"{path}:{line}"
+            if isinstance(row, Row):
+                yield from (Finding(where, problem) for problem in problems(row, rules))
+                keys.add(row, number, line)
+            else:
+                yield Finding(where, row)
+            done += 1
+            if done % STEP == 0:
+                tick(done)
+        if done == before:
+            yield Finding(str(path), Problem("empty file", "found an empty file, expected one JSON object a line"))
+    yield from _across(keys, paths)
 
 
-def _row(row: Row) -> Iterator[str]:
+def rows(path: Path) -> Iterator[tuple[int, Row | Problem]]:
+    """Yield each line's number and its row, or what is wrong with it."""
+    for number, line in numbered(path):
+        try:
+            yield number, decode(line, Row, "")
+        except InputError as error:
+            yield number, Problem(NOT_A_ROW, str(error).removeprefix(": "))
+
+
+def _across(keys: Keys, paths: Sequence[Path]) -> Iterator[Finding]:
+    def name(place: int) -> str:
+        return f"{paths[keys.files[place]]}:{keys.lines[place]}"
+
+    for place, first in repeats(keys):
+        yield Finding(name(place), Problem("id again", f"found the id of {name(first)} again, expected every id once"))
+    for place, strong in split_groups(keys):
+        text = f"found a group that is in {paths[strong].name}, too, expected every group in one split"
+        yield Finding(name(place), Problem("group in two splits", text))
+
+
+def problems(row: Row, rules: Rules = CONTRACT) -> Iterator[Problem]:
+    """Yield what is wrong with one row."""
     if row.task not in tasks.names():
-        yield f"found task {row.task!r}{nearest(row.task, tasks.names())}"
+        yield Problem("unknown task", f"found task {row.task!r}{nearest(row.task, tasks.names())}")
         return
-    if [turn.role for turn in row.messages[-2:]] != ["user", "assistant"] or any(
-        t.role not in ROLES for t in row.messages
-    ):
-        yield f"found roles {[turn.role for turn in row.messages]}, expected to end in user, assistant"
+    roles = [turn.role for turn in row.messages]
+    if roles[-2:] != ["user", "assistant"] or not set(roles) <= set(ROLES):
+        yield Problem("wrong roles", f"found roles {roles}, expected to end in user, assistant")
         return
     yield from _texts(row, tasks.get(row.task))
+    yield from _answer(row, tasks.get(row.task), rules)
+    yield from _length(row, rules)
 
 
-def _texts(row: Row, task: Task) -> Iterator[str]:
+def _texts(row: Row, task: Task) -> Iterator[Problem]:
     asked = row.messages[-2].content
-    if not asked.startswith(task.prefix):
-        yield f"found a prompt that starts {asked[:20]!r}, expected {task.prefix!r}"
-    if not row.target.strip():
-        yield "found an empty answer, expected one"
-    elif row.gold is None:
-        yield f"found the answer {row.target[:60]!r}, which task {row.task!r} cannot read"
+    if not asked.lstrip().startswith(task.prefix):
+        known = sorted({tasks.get(name).prefix for name in tasks.names()} - {""})
+        text = f"found a prompt that starts {asked[:20]!r}, expected {task.prefix!r} of task {row.task!r}"
+        start = asked.lstrip().partition("]")[0] + "]"
+        yield Problem("unknown prefix" if start not in known else "prefix of another task", text)
     for turn in row.messages:
-        if spells_control(turn.content.removeprefix(task.prefix)):
-            yield f"found a control token in the {turn.role}'s text {turn.content[:60]!r}, expected plain text"
+        said = body(turn.content, task.prefix if turn.role == "user" else "")
+        if plain(said) != said:
+            text = f"found a control token or character in the {turn.role}'s text {around(said)!r}, expected plain text"
+            yield Problem("control token", text)
+        if turn.content != turn.content.strip():
+            yield Problem("white space", f"found white space around the {turn.role}'s text, expected none")
+
+
+def body(text: str, prefix: str) -> str:
+    """Return a text without its task's prefix, the one control token that may stand in it."""
+    return text.strip().removeprefix(prefix)
+
+
+def around(text: str) -> str:
+    """Return the neighbourhood of the first sign that :func:`plain` would change."""
+    safe = plain(text)
+    at = next((n for n, (a, b) in enumerate(zip(text, safe, strict=False)) if a != b), 0)
+    return text[max(0, at - SHOWN // 2) : at + SHOWN // 2]
+
+
+def _answer(row: Row, task: Task, rules: Rules) -> Iterator[Problem]:
+    if not row.target.strip():
+        yield Problem("empty answer", "found an empty answer, expected one")
+        return
+    if row.gold is None:
+        text = f"found the answer {row.target[:SHOWN]!r}, which task {row.task!r} cannot read"
+        yield Problem("answer that cannot be read", text)
+        return
+    try:
+        extra = row.extra
+        settled = task.settle(row.gold, extra)
+        yield from _inside(row, settled, extra)
+        yield from _record(row, task, extra, rules)
+    except (TypeError, ValueError, AttributeError):
+        yield Problem("meta", f"found meta {row.meta[:SHOWN]!r}, expected a JSON object as task {row.task!r} writes it")
+
+
+def _inside(row: Row, settled: Any, extra: Mapping[str, Any]) -> Iterator[Problem]:
+    if settled == row.gold:
+        return
+    if settled is None:
+        options = ", ".join(map(repr, extra.get("options", [])))[:300] or "an answer that its meta allows"
+        yield Problem("label outside its set", f"found the answer {row.target[:SHOWN]!r}, expected one of {options}")
+    else:
+        text = f"found the answer {row.target[:SHOWN]!r}, expected the option as it is listed: {settled!r}"
+        yield Problem("label in another form", text)
+
+
+def _record(row: Row, task: Task, extra: Mapping[str, Any], rules: Rules) -> Iterator[Problem]:
+    if task.record is Attributes:
+        yield from _values(row, extra)
+    elif task.record is Ranking:
+        count = len(extra["gains"])
+        if sorted(row.gold.numbers) != list(range(1, count + 1)):
+            text = f"found the order {row.target[:SHOWN]!r}, expected each of the {count} candidates once"
+            yield Problem("label outside its set", text)
+    elif task.record is Listing and rules.tree and row.gold not in rules.tree:
+        yield Problem("category not in the taxonomy", _category(row.gold, rules.tree))
+
+
+def _values(row: Row, extra: Mapping[str, Any]) -> Iterator[Problem]:
+    said = row.messages[-2].content.partition("\n")[2]
+    text = " ".join(" ".join(line.partition(": ")[2] or line for line in said.splitlines()).split()).casefold()
+    for name, values in row.gold.items():
+        for value in values if name not in extra.get("implicit", []) else ():
+            if " ".join(value.split()).casefold() not in text:
+                told = f"found the value {value[:SHOWN]!r} of {name!r}, expected one that stands in the text"
+                yield Problem("value not in the text", told)
+
+
+def _category(path: tuple[str, ...], tree: Tree) -> str:
+    known = next((path[:n] for n in range(len(path) - 1, 0, -1) if path[:n] in tree), ())
+    hint = f"; it has {' > '.join(known)!r}" if known else "; it has no such top-level node"
+    return f"found the category {' > '.join(path)[:200]!r}, expected a path of the taxonomy{hint}"
+
+
+def _length(row: Row, rules: Rules) -> Iterator[Problem]:
+    texts = [turn.content for turn in row.messages]
+    # No token is shorter than a byte, so most rows need no tokenizing.
+    if not rules.ruler or sum(len(text.encode(errors="replace")) + 1 for text in texts) <= rules.limit:
+        return
+    if (length := int(rules.ruler.measure(texts).sum())) > rules.limit:
+        yield Problem("over the length", f"found {length:,} {rules.ruler.unit}, expected {rules.limit:,} at most")
+
+
+def mended(row: Row) -> Row:
+    """Return a row with what can be mended without guessing: control tokens, white space, the form of an option.
+
+    Nothing is mended in a row whose task or roles are unknown.
+    """
+    if row.task not in tasks.names() or len(row.messages) < 2:
+        return row
+    task = tasks.get(row.task)
+    turns = [replace(t, content=_clean(t.content, task.prefix * (t.role == "user"))) for t in row.messages]
+    fixed = replace(row, messages=turns)
+    if "label in another form" not in {problem.kind for problem in problems(fixed)}:
+        return fixed
+    said = task.render(task.settle(fixed.gold, fixed.extra))
+    return replace(fixed, messages=[*turns[:-1], replace(turns[-1], content=said)])
+
+
+def _clean(text: str, prefix: str) -> str:
+    said = text.replace("\r\n", "\n").strip()
+    start = prefix if said.startswith(prefix) else ""
+    return (start + plain(said.removeprefix(start))).strip()

@@ -16,6 +16,7 @@ from converters import spec as specs
 from converters.console import Group
 from converters.errors import InputError
 from converters.jsonl import write_json
+from converters.manifest import forbids
 
 FilePath = click.Path(path_type=Path)
 WORKERS = click.option(
@@ -109,7 +110,7 @@ def build(spec: Path, out: Path, seed: int | None, rejects: bool, workers: int) 
 
     plan = specs.load(spec)
     plan = plan if seed is None else replace(plan, seed=seed)
-    found = building.build(plan, out, workers, rejects, _progress())
+    found = building.build(plan, out, workers, rejects, _progress(), _progress("rows measured"))
     if rejects:
         click.echo(f"{sum(found['rejected'].values()):,} raw rows that were not used are in {out}/rejects.jsonl")
     for account in found["sources"]:
@@ -119,25 +120,64 @@ def build(spec: Path, out: Path, seed: int | None, rejects: bool, workers: int) 
         click.echo(
             f"{name}: {split['rows']:,} rows of {split['groups']:,} groups ({tasks}); general {split['general_share']:.1%}"
         )
-    for licence in sorted({a["licence"] for a in found["sources"] if "not for commercial use" in a["licence"]}):
+        click.echo(f"  {_lengths(split['lengths'])}")
+    for licence in sorted({a["licence"] for a in found["sources"] if forbids(a["licence"])}):
         click.echo(f"licence: {licence}", err=True)
-    click.echo(f"{out}/manifest.json says what became of every raw row")
+    click.echo(f"{out}/manifest.json says what became of every raw row; {out}/card.html shows what is in the mix")
+
+
+def _lengths(found: dict[str, Any]) -> str:
+    over = found["over_sequence_len"]
+    told = f"{found['total']:,} {found['unit']}, {found['supervised']:,} of them answers"
+    told += f" ({found['general_share_of_supervised']:.1%} general)"
+    return told + (f"; {over:,} rows over sequence_len {found['sequence_len']:,}" if over else "")
 
 
 @main.command()
 @click.argument("path", type=FilePath)
-def check(path: Path) -> None:
+@click.option("--fix", "fixing", is_flag=True, help="Write a corrected copy beside it; the input stays as it is.")
+@click.option("--taxonomy", type=FilePath, help="A Google-format file: every category must be a path of it.")
+@click.option(
+    "--tokenizer", type=FilePath, help="A tokenizer.json, tekken.json or SentencePiece file: rows are measured."
+)
+@click.option("--sequence-len", type=click.IntRange(1), help="The most tokens of a row's text.  [default: 2048]")
+def check(path: Path, fixing: bool, taxonomy: Path | None, tokenizer: Path | None, sequence_len: int | None) -> None:
     """Check a JSONL file or a mix against the contract; exit with 1 when something is wrong.
+
+    A corrected copy mends what can be mended (control tokens, white space, repeated ids) and leaves the other rows out, counted.
 
     Example: ecom-data check data/demo
     """
+    from converters.lengths import ruler
+    from converters.sources.google_taxonomy import load
+
+    if sequence_len and not tokenizer:
+        raise InputError("--sequence-len: found no --tokenizer, expected one to count tokens with")
+    tree = load(taxonomy).paths if taxonomy else frozenset()
+    rules = checking.Rules(tree, ruler(tokenizer) if tokenizer else None, sequence_len or 2048)
     paths = checking.files(path)
-    count = 0
-    for count, finding in enumerate(checking.findings(paths), 1):  # noqa: B007 - count is the result
+    kinds: Counter[str] = Counter()
+    for finding in checking.findings(paths, rules, _progress("rows")):
         click.echo(finding, err=True)
-    if count:
-        raise InputError(f"{path}: {count:,} finding{'s' if count > 1 else ''}")
-    click.echo(f"{', '.join(map(str, paths))}: nothing wrong")
+        kinds[finding.problem.kind] += 1
+    if not kinds:
+        click.echo(f"{', '.join(map(str, paths))}: nothing wrong")
+        return
+    for kind, count in kinds.most_common():
+        click.echo(f"  {count:,}: {kind}", err=True)
+    copy = f"; {_fix(path, paths, rules)}" if fixing else ""
+    raise InputError(f"{path}: {kinds.total():,} finding{'s' if kinds.total() > 1 else ''}{copy}")
+
+
+def _fix(path: Path, paths: list[Path], rules: checking.Rules) -> str:
+    from converters import fix
+
+    out = fix.beside(path)
+    found = fix.fix(path, paths, out, rules, _progress("rows"))
+    for what, counts in (("mended", found.mended), ("left out", found.left_out)):
+        for kind, count in counts.most_common():
+            click.echo(f"  {what} {count:,}: {kind}", err=True)
+    return f"{found.written:,} of {found.read:,} rows are in {out}, a corrected copy"
 
 
 @main.command("join-mave")
@@ -190,16 +230,17 @@ def _tell(account: dict[str, Any]) -> None:
             click.echo(f"  {kind} {count:,}: {reason}")
 
 
-def _progress() -> Callable[[int], None]:
-    """Show raw rows and rows/s on a terminal once a second, for anything that takes longer than two."""
-    start = shown = time.monotonic()
+def _progress(what: str = "raw rows") -> Callable[[int], None]:
+    """Show rows and rows/s on a terminal once a second, for anything that takes longer than two."""
+    start = shown = 0.0
 
     def tick(rows: int) -> None:
-        nonlocal shown
+        nonlocal start, shown
         now = time.monotonic()
+        start = start or now  # what is counted second begins when the first is done
         if sys.stderr.isatty() and now - start > 2 and now - shown > 1:
             shown = now
-            click.echo(f"\r{rows:,} raw rows, {rows / (now - start):,.0f} rows/s ", nl=False, err=True)
+            click.echo(f"\r{rows:,} {what}, {rows / (now - start):,.0f} rows/s ", nl=False, err=True)
 
     return tick
 

@@ -46,7 +46,7 @@ def ruler(name: str | Path | None, threads: int = 1) -> Ruler:
         ) from error
     except InputError:
         raise
-    except Exception as error:  # noqa: BLE001 - each library raises what it likes for a broken file
+    except Exception as error:  # each library raises what it likes for a broken file
         raise _unknown(path, str(error)) from error
     return Ruler("tokens", lambda texts: np.fromiter(map(len, encode(list(texts))), np.uint32, len(texts)), path)
 
@@ -72,7 +72,7 @@ def _json(path: Path, tree: dict[str, Any], threads: int) -> Callable[[list[str]
     found = import_module("tokenizers").Tokenizer.from_file(str(path))
     found.no_truncation()  # a checkpoint's file may say to cut texts, which would hide the long ones
     found.no_padding()
-    return lambda texts: found.encode_batch_fast(texts, add_special_tokens=False)  # type: ignore[no-any-return]
+    return lambda texts: found.encode_batch_fast(texts, add_special_tokens=False)
 
 
 def _tekken(tree: dict[str, Any], threads: int) -> Callable[[list[str]], list[list[int]]]:
@@ -82,9 +82,9 @@ def _tekken(tree: dict[str, Any], threads: int) -> Callable[[list[str]], list[li
     encoding = import_module("tiktoken").Encoding(
         "tekken", pat_str=config["pattern"], mergeable_ranks=ranks, special_tokens={}
     )
-    return lambda texts: encoding.encode_ordinary_batch(texts, num_threads=threads)  # type: ignore[no-any-return]
+    return lambda texts: encoding.encode_ordinary_batch(texts, num_threads=threads)
 
 
 def _pieces(path: Path, threads: int) -> Callable[[list[str]], list[list[int]]]:
     found = import_module("sentencepiece").SentencePieceProcessor(model_file=str(path))
-    return lambda texts: found.encode(texts, out_type=int, num_threads=threads)  # type: ignore[no-any-return]
+    return lambda texts: found.encode(texts, out_type=int, num_threads=threads)
