@@ -128,7 +128,7 @@ def histograms(lengths: Mapping[str, Any]) -> dict[str, Any]:
     low = max(min((start for start, *_ in bins), default=1), 1)
     high = max([stop for _, stop, _ in bins] + [limit or 1, 2 * low]) * 1.1
     at = partial(_place, low=low, high=high)
-    bars = {task: [_bar(*one, at=at) for one in found["histogram"]] for task, found in lengths["tasks"].items()}
+    bars = {task: [_bar(one, at) for one in found["histogram"]] for task, found in lengths["tasks"].items()}
     for found in bars.values():
         most = max(bar["rows"] for bar in found)
         for bar in found:
@@ -141,7 +141,8 @@ def _place(value: float, low: float, high: float) -> float:
     return round(100 * math.log(max(value, low) / low) / math.log(high / low), 2)
 
 
-def _bar(start: int, stop: int, rows: int, at: Callable[[float], float]) -> dict[str, float]:
+def _bar(one: Sequence[int], at: Callable[[float], float]) -> dict[str, float]:
+    start, stop, rows = one
     return {"x": at(start), "width": round(at(stop) - at(start), 2), "from": start, "below": stop, "rows": rows}
 
 
