@@ -124,19 +124,23 @@ def problems(row: Row, rules: Rules = CONTRACT) -> Iterator[Problem]:
 
 
 def _texts(row: Row, task: Task) -> Iterator[Problem]:
-    asked = row.messages[-2].content
-    if not asked.lstrip().startswith(task.prefix):
-        known = sorted({tasks.get(name).prefix for name in tasks.names()} - {""})
-        text = f"found a prompt that starts {asked[:20]!r}, expected {task.prefix!r} of task {row.task!r}"
-        start = asked.lstrip().partition("]")[0] + "]"
-        yield Problem("unknown prefix" if start not in known else "prefix of another task", text)
+    asked = row.messages[-2].content.lstrip()
+    start = next((prefix for prefix in _prefixes() if asked.startswith(prefix)), "")
+    wrong = not asked.startswith(task.prefix)
+    if wrong:
+        kind = "prefix of another task" if start else "unknown prefix"
+        yield Problem(kind, f"found a prompt that starts {asked[:20]!r}, expected {task.prefix!r} of task {row.task!r}")
     for turn in row.messages:
-        said = body(turn.content, task.prefix if turn.role == "user" else "")
+        said = body(turn.content, (start if wrong else task.prefix) if turn.role == "user" else "")
         if plain(said) != said:
             text = f"found a control token or character in the {turn.role}'s text {around(said)!r}, expected plain text"
             yield Problem("control token", text)
-        if turn.content != turn.content.strip():
+        if turn.content != turn.content.strip() != "":
             yield Problem("white space", f"found white space around the {turn.role}'s text, expected none")
+
+
+def _prefixes() -> list[str]:
+    return sorted({tasks.get(name).prefix for name in tasks.names()} - {""})
 
 
 def body(text: str, prefix: str) -> str:
@@ -162,15 +166,12 @@ def _answer(row: Row, task: Task, rules: Rules) -> Iterator[Problem]:
     try:
         extra = row.extra
         settled = task.settle(row.gold, extra)
-        yield from _inside(row, settled, extra)
-        yield from _record(row, task, extra, rules)
+        yield from _record(row, task, extra, rules) if settled == row.gold else _label(row, settled, extra)
     except (TypeError, ValueError, AttributeError):
         yield Problem("meta", f"found meta {row.meta[:SHOWN]!r}, expected a JSON object as task {row.task!r} writes it")
 
 
-def _inside(row: Row, settled: Any, extra: Mapping[str, Any]) -> Iterator[Problem]:
-    if settled == row.gold:
-        return
+def _label(row: Row, settled: Any, extra: Mapping[str, Any]) -> Iterator[Problem]:
     if settled is None:
         options = ", ".join(map(repr, extra.get("options", [])))[:300] or "an answer that its meta allows"
         yield Problem("label outside its set", f"found the answer {row.target[:SHOWN]!r}, expected one of {options}")
