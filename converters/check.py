@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,8 @@ def _across(keys: Keys, paths: Sequence[Path]) -> Iterator[Finding]:
 
 def problems(row: Row, rules: Rules = CONTRACT) -> Iterator[Problem]:
     """Yield what is wrong with one row."""
-    if row.task not in tasks.names():
-        yield Problem("unknown task", f"found task {row.task!r}{nearest(row.task, tasks.names())}")
+    if row.task not in _names():
+        yield Problem("unknown task", f"found task {row.task!r}{nearest(row.task, _names())}")
         return
     roles = [turn.role for turn in row.messages]
     if roles[-2:] != ["user", "assistant"] or not set(roles) <= set(ROLES):
@@ -139,6 +140,12 @@ def _texts(row: Row, task: Task) -> Iterator[Problem]:
             yield Problem("white space", f"found white space around the {turn.role}'s text, expected none")
 
 
+@cache
+def _names() -> list[str]:
+    return tasks.names()
+
+
+@cache
 def _prefixes() -> list[str]:
     return sorted({tasks.get(name).prefix for name in tasks.names()} - {""})
 
@@ -156,18 +163,19 @@ def around(text: str) -> str:
 
 
 def _answer(row: Row, task: Task, rules: Rules) -> Iterator[Problem]:
+    gold = task.parse(row.target)
     if not row.target.strip():
         yield Problem("empty answer", "found an empty answer, expected one")
         return
-    if row.gold is None:
+    if gold is None:
         text = f"found the answer {row.target[:SHOWN]!r}, which task {row.task!r} cannot read"
         yield Problem("answer that cannot be read", text)
         return
     try:
         extra = row.extra
-        settled = task.settle(row.gold, extra)
-        yield from _record(row, task, extra, rules) if settled == row.gold else _label(row, settled, extra)
-    except (TypeError, ValueError, AttributeError):
+        settled = task.settle(gold, extra)
+        yield from _record(row, gold, extra, rules) if settled == gold else _label(row, settled, extra)
+    except (TypeError, ValueError, AttributeError, KeyError):
         yield Problem("meta", f"found meta {row.meta[:SHOWN]!r}, expected a JSON object as task {row.task!r} writes it")
 
 
@@ -180,22 +188,23 @@ def _label(row: Row, settled: Any, extra: Mapping[str, Any]) -> Iterator[Problem
         yield Problem("label in another form", text)
 
 
-def _record(row: Row, task: Task, extra: Mapping[str, Any], rules: Rules) -> Iterator[Problem]:
-    if task.record is Attributes:
-        yield from _values(row, extra)
-    elif task.record is Ranking:
+def _record(row: Row, gold: Any, extra: Mapping[str, Any], rules: Rules) -> Iterator[Problem]:
+    record = tasks.get(row.task).record
+    if record is Attributes:
+        yield from _values(row, gold, extra)
+    elif record is Ranking:
         count = len(extra["gains"])
-        if sorted(row.gold.numbers) != list(range(1, count + 1)):
+        if sorted(gold.numbers) != list(range(1, count + 1)):
             text = f"found the order {row.target[:SHOWN]!r}, expected each of the {count} candidates once"
             yield Problem("label outside its set", text)
-    elif task.record is Listing and rules.tree and row.gold not in rules.tree:
-        yield Problem("category not in the taxonomy", _category(row.gold, rules.tree))
+    elif record is Listing and rules.tree and gold not in rules.tree:
+        yield Problem("category not in the taxonomy", _category(gold, rules.tree))
 
 
-def _values(row: Row, extra: Mapping[str, Any]) -> Iterator[Problem]:
+def _values(row: Row, gold: Mapping[str, Sequence[str]], extra: Mapping[str, Any]) -> Iterator[Problem]:
     said = row.messages[-2].content.partition("\n")[2]
     text = " ".join(" ".join(line.partition(": ")[2] or line for line in said.splitlines()).split()).casefold()
-    for name, values in row.gold.items():
+    for name, values in gold.items():
         for value in values if name not in extra.get("implicit", []) else ():
             if " ".join(value.split()).casefold() not in text:
                 told = f"found the value {value[:SHOWN]!r} of {name!r}, expected one that stands in the text"
@@ -222,7 +231,7 @@ def mended(row: Row) -> Row:
 
     Nothing is mended in a row whose task or roles are unknown.
     """
-    if row.task not in tasks.names() or len(row.messages) < 2:
+    if row.task not in _names() or len(row.messages) < 2:
         return row
     task = tasks.get(row.task)
     turns = [replace(t, content=_clean(t.content, task.prefix * (t.role == "user"))) for t in row.messages]

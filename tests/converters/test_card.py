@@ -85,6 +85,7 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+        self.words += " " * (tag == "td")
 
     def handle_data(self, data: str) -> None:
         self.words += data if "style" not in self.open else ""
@@ -119,7 +120,7 @@ def test_the_figures_are_those_of_the_manifest(page: Page, manifest: dict[str, A
         assert f"{figure:,}" in words
     assert f"{lengths['over_sequence_len']:,} training rows" in words and lengths["over_sequence_len"] > 0
     for found in lengths["tasks"].values():
-        assert (f"{found['over_sequence_len']:,} over sequence_len" in words) == (found["over_sequence_len"] > 0)
+        assert (f"; {found['over_sequence_len']:,} over sequence_len" in words) == (found["over_sequence_len"] > 0)
     assert f"{100 * lengths['general_share_of_supervised']:.1f} % of the answer tokens are general" in words
     for title in ("Lengths", "Category tree", "Class imbalance", "Attribute coverage", "Sample rows", "Leaks found"):
         assert title in words
