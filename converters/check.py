@@ -132,7 +132,8 @@ def _texts(row: Row, task: Task) -> Iterator[Problem]:
         kind = "prefix of another task" if start else "unknown prefix"
         yield Problem(kind, f"found a prompt that starts {asked[:20]!r}, expected {task.prefix!r} of task {row.task!r}")
     for turn in row.messages:
-        said = body(turn.content, (start if wrong else task.prefix) if turn.role == "user" else "")
+        prefix = start if wrong and turn is row.messages[-2] else task.prefix
+        said = body(turn.content, prefix if turn.role == "user" else "")
         if plain(said) != said:
             text = f"found a control token or character in the {turn.role}'s text {around(said)!r}, expected plain text"
             yield Problem("control token", text)

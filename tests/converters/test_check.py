@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
+from converters import tasks
 from converters.build import MANIFEST
-from converters.check import Rules, files, findings, problems
+from converters.check import Rules, files, findings, mended, problems
 from converters.cli import main
 from converters.examples import Row, Turn
 from converters.fix import beside
@@ -104,6 +107,53 @@ def test_a_good_row_causes_no_finding(name: str) -> None:
 def test_a_bad_row_causes_its_finding_and_no_other(kind: str, bad: Row, said: str) -> None:
     (found,) = problems(bad)
     assert found.kind == kind and said in found.text and "found" in found.text
+
+
+PIECES = st.sampled_from(
+    [
+        "[QA]",
+        "[EXTRACT]",
+        "[CLASSIFY]",
+        "</s>",
+        "<|im_end|>",
+        "[/INST]",
+        "<",
+        " ",
+        "\n",
+        "\r\n",
+        "\x00",
+        "\u2028",
+        "Mug",
+        "{",
+        '"',
+    ]
+)
+TEXTS = st.lists(PIECES, max_size=6).map("".join) | st.text(max_size=12)
+TURNS = st.builds(Turn, st.sampled_from(["user", "assistant", "system", "tool"]), TEXTS)
+METAS = st.sampled_from(["{}", "[]", "", "null", '{"options": 5}', '{"gains": "x"}', '{"implicit": 3}']) | TEXTS
+
+
+@given(
+    task=st.sampled_from([*tasks.names(), "none"]),
+    turns=st.lists(TURNS, max_size=2),
+    last=st.tuples(TEXTS, TEXTS),
+    whole=st.booleans(),
+    meta=METAS,
+)
+def test_no_row_stops_the_checker_and_what_is_mended_stays_so(
+    task: str, turns: list[Turn], last: tuple[str, str], whole: bool, meta: str
+) -> None:
+    end = [Turn("user", last[0]), Turn("assistant", last[1])] if whole else []
+    mad = row(task, "", "", meta, messages=[*turns, *end])
+    kinds = [problem.kind for problem in problems(mad)]
+    once = mended(mad)
+    assert mended(once) == once and (kinds or once == mad)
+    if task in tasks.names() and len(mad.messages) > 1:
+        assert not {problem.kind for problem in problems(once)} & {
+            "control token",
+            "white space",
+            "label in another form",
+        }
 
 
 def tree(tmp_path: Path) -> Path:
