@@ -1,22 +1,27 @@
 """A mix specification: which datasets make a mix, and how much of each."""
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import yaml
 
-from converters import sources, tasks
+from converters import definitions, hard, sources, tasks
 from converters.errors import InputError
 from converters.registry import nearest
 from converters.split import SPLITS
+
+SHORTLIST = "category_shortlist"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One dataset of a mix. ``split`` is that of all its rows but those with an official one.
 
-    ``limit`` caps its examples; entries with a ``weight`` give examples in the proportion of their weights.
+    ``limit`` caps its examples; entries with a ``weight`` give examples in the proportion of their weights. ``shortlist`` is the
+    number of candidates of task ``category_shortlist``, ``few_shot`` that of demonstrations put into every question.
+    ``definitions`` is a file that says what attributes mean. ``hard`` has, by kind, the share of records that are made hard.
     """
 
     source: str
@@ -25,6 +30,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tasks: list[str] = []
     limit: int | None = None
     weight: float | None = None
+    shortlist: int | None = None
+    few_shot: int | None = None
+    definitions: str | None = None
+    hard: dict[str, float] = {}
     options: dict[str, Any] = {}
 
 
@@ -103,10 +112,42 @@ def _values(path: Path, spec: Spec) -> None:
         chosen_tasks(entry)
         if entry.weight is not None and not 0 < entry.weight < math.inf:
             raise InputError(f"{path}: found weight {entry.weight}, expected a number above 0")
+        _asked(path, entry)
     if spec.near_duplicates is not None and not 0 < spec.near_duplicates <= 1:
         raise InputError(f"{path}: found near_duplicates {spec.near_duplicates}, expected above 0, 1 at most, or null")
     if spec.balance:
         _balance(path, spec.balance)
+
+
+def _asked(path: Path, entry: Entry) -> None:
+    chosen = chosen_tasks(entry)
+    for key in ("shortlist", "few_shot"):
+        if getattr(entry, key) is not None and getattr(entry, key) < 1:
+            raise InputError(f"{path}: found {key} {getattr(entry, key)}, expected 1 or more, or no such key")
+    if entry.shortlist and SHORTLIST not in chosen:
+        raise InputError(
+            f"{path}: found shortlist without task {SHORTLIST!r}, expected it among the entry's tasks: {', '.join(chosen)}"
+        )
+    if entry.few_shot and not all(tasks.get(name).prefix for name in chosen):
+        raise InputError(f"{path}: found few_shot for task 'general', expected it for tasks with a prefix alone")
+    if entry.definitions:
+        definitions.load(Path(entry.definitions))
+    if entry.definitions and "attributes" not in chosen:
+        raise InputError(f"{path}: found definitions without task 'attributes', expected it among: {', '.join(chosen)}")
+    _hard(path, entry.hard, chosen)
+
+
+def _hard(path: Path, rates: Mapping[str, float], chosen: Sequence[str]) -> None:
+    kinds = {tasks.get(name).record for name in chosen}
+    for kind, rate in rates.items():
+        if kind not in hard.FITS:
+            raise InputError(f"{path}: unknown kind {kind!r} under hard{nearest(kind, list(hard.FITS))}")
+        if not kinds & {*hard.FITS[kind]}:
+            raise InputError(f"{path}: found hard {kind!r}, which changes no row of tasks {', '.join(chosen)}")
+        if not 0 <= rate <= 1:
+            raise InputError(f"{path}: found hard {kind!r} at {rate}, expected a share from 0 to 1")
+    if sum(rates.values()) > 1 + 1e-9:
+        raise InputError(f"{path}: found rates under hard that sum to {sum(rates.values()):g}, expected 1 at most")
 
 
 def _balance(path: Path, balance: Balance) -> None:
@@ -120,9 +161,19 @@ def _balance(path: Path, balance: Balance) -> None:
 
 def chosen_tasks(entry: Entry) -> list[str]:
     """Return the tasks of an entry, its source's own when it names none; a task the source cannot feed is an error."""
-    possible = list(sources.get(entry.source).TASKS)
+    possible = possible_tasks(entry.source)
     for name in entry.tasks:
         tasks.get(name)
         if name not in possible:
             raise InputError(f"source {entry.source!r} has no rows for task {name!r}; expected: {', '.join(possible)}")
-    return entry.tasks or possible
+    if SHORTLIST in entry.tasks and not entry.shortlist:
+        raise InputError(
+            f"task {SHORTLIST!r} needs the number of candidates: shortlist: 10 in an entry of a mix specification"
+        )
+    return entry.tasks or list(sources.get(entry.source).TASKS)
+
+
+def possible_tasks(source: str) -> list[str]:
+    """Return the tasks that a source can feed: its own, then the other styles of them."""
+    own = list(sources.get(source).TASKS)
+    return own + [name for name in tasks.names() if tasks.get(name).style_of in own]

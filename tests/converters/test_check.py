@@ -110,23 +110,7 @@ def test_a_bad_row_causes_its_finding_and_no_other(kind: str, bad: Row, said: st
 
 
 PIECES = st.sampled_from(
-    [
-        "[QA]",
-        "[EXTRACT]",
-        "[CLASSIFY]",
-        "</s>",
-        "<|im_end|>",
-        "[/INST]",
-        "<",
-        " ",
-        "\n",
-        "\r\n",
-        "\x00",
-        "\u2028",
-        "Mug",
-        "{",
-        '"',
-    ]
+    [*"[QA] [EXTRACT] [CLASSIFY] </s> <|im_end|> [/INST] < Mug {".split(), *' \n\x00"', "\r\n", "\u2028"]
 )
 TEXTS = st.lists(PIECES, max_size=6).map("".join) | st.text(max_size=12)
 TURNS = st.builds(Turn, st.sampled_from(["user", "assistant", "system", "tool"]), TEXTS)
