@@ -15,6 +15,7 @@ from converters.build import MANIFEST
 from converters.check import Rules, files, findings, mended, problems
 from converters.cli import main
 from converters.examples import Row, Turn
+from converters.few_shot import shown
 from converters.fix import beside
 from converters.jsonl import read_rows, sha256, write_lines
 from converters.lengths import ruler
@@ -110,7 +111,12 @@ def test_a_bad_row_causes_its_finding_and_no_other(kind: str, bad: Row, said: st
 
 
 PIECES = st.sampled_from(
-    [*"[QA] [EXTRACT] [CLASSIFY] </s> <|im_end|> [/INST] < Mug {".split(), *' \n\x00"', "\r\n", "\u2028"]
+    [
+        *["[QA]", "[EXTRACT]", "[CLASSIFY]", "</s>", "<|im_end|>", "[/INST]", "<", "Mug", "{"],
+        *' \n\x00"',
+        "\r\n",
+        "\u2028",
+    ]
 )
 TEXTS = st.lists(PIECES, max_size=6).map("".join) | st.text(max_size=12)
 TURNS = st.builds(Turn, st.sampled_from(["user", "assistant", "system", "tool"]), TEXTS)
@@ -143,6 +149,13 @@ def test_no_row_stops_the_checker_and_what_is_mended_stays_so(
 def tree(tmp_path: Path) -> Path:
     (tmp_path / "tree.txt").write_text(TREE)
     return tmp_path / "tree.txt"
+
+
+def test_a_value_must_stand_in_the_product_not_in_a_demonstration() -> None:
+    example = row("attributes", "[EXTRACT] As JSON:\nTitle: Bolt", '{"Brand": "Bolt"}', ASKED, id="2", group="h")
+    assert not list(problems(shown(GOOD["attributes"], [example])))
+    bad = shown(row("attributes", EXTRACT, '{"Brand": "Bolt"}', ASKED), [example])
+    assert [problem.kind for problem in problems(bad)] == ["value not in the text"]
 
 
 def test_a_category_must_be_in_the_taxonomy(tmp_path: Path) -> None:
