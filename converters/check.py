@@ -13,6 +13,7 @@ from converters.across import Keys, repeats, split_groups
 from converters.classes import Tree
 from converters.errors import InputError
 from converters.examples import Row
+from converters.few_shot import NOW
 from converters.jsonl import decode, numbered
 from converters.lengths import Ruler
 from converters.records import Attributes, Listing, Ranking
@@ -132,7 +133,8 @@ def _texts(row: Row, task: Task) -> Iterator[Problem]:
         kind = "prefix of another task" if start else "unknown prefix"
         yield Problem(kind, f"found a prompt that starts {asked[:20]!r}, expected {task.prefix!r} of task {row.task!r}")
     for turn in row.messages:
-        said = body(turn.content, (start if wrong else task.prefix) if turn.role == "user" else "")
+        prefix = start if wrong and turn is row.messages[-2] else task.prefix
+        said = body(turn.content, prefix if turn.role == "user" else "")
         if plain(said) != said:
             text = f"found a control token or character in the {turn.role}'s text {around(said)!r}, expected plain text"
             yield Problem("control token", text)
@@ -202,7 +204,7 @@ def _record(row: Row, gold: Any, extra: Mapping[str, Any], rules: Rules) -> Iter
 
 
 def _values(row: Row, gold: Mapping[str, Sequence[str]], extra: Mapping[str, Any]) -> Iterator[Problem]:
-    said = row.messages[-2].content.partition("\n")[2]
+    said = row.messages[-2].content.partition("\n")[2].rpartition(f"\n{NOW}\n")[2]  # demonstrations are not the product
     text = " ".join(" ".join(line.partition(": ")[2] or line for line in said.splitlines()).split()).casefold()
     for name, values in gold.items():
         for value in values if name not in extra.get("implicit", []) else ():

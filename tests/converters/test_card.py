@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from converters.build import MANIFEST
-from converters.card import curve, flags, histograms, licences
+from converters.card import curve, flags, histograms, licences, write
 from converters.cli import main
 from converters.manifest import forbids
 from tests.converters.test_stats import TREE, lines, word_tokenizer
@@ -215,6 +215,17 @@ def test_a_mix_without_a_split_a_class_or_an_attribute_has_a_card(tmp_path: Path
     assert result.exit_code == 0, result.output
     page = Page((tmp_path / "mix" / "card.html").read_text())
     assert "The test split is empty" in page.words and "Class imbalance" not in page.words
+
+
+def test_a_shortlists_recall_is_shown_for_every_split_that_has_one(manifest: dict[str, Any], tmp_path: Path) -> None:
+    recall = {"catalog@5": {"rows": 8, "found": 6, "recall": 0.75}}
+    told = manifest
+    for split in ("train", "test"):
+        told = changed(told, f"splits.{split}.shortlist_recall", recall)
+    write(tmp_path / "card.html", told, {})
+    words = " ".join(Page((tmp_path / "card.html").read_text()).words.split())
+    assert "catalog@5 train 6 of 8 75.0 %" in words and "catalog@5 test 6 of 8 75.0 %" in words
+    assert "catalog@5 validation" not in words
 
 
 def test_the_same_mix_has_the_same_card(mix: Path, tmp_path: Path) -> None:

@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
+from converters import tasks
 from converters.build import MANIFEST
-from converters.check import Rules, files, findings, problems
+from converters.check import Rules, files, findings, mended, problems
 from converters.cli import main
 from converters.examples import Row, Turn
+from converters.few_shot import shown
 from converters.fix import beside
 from converters.jsonl import read_rows, sha256, write_lines
 from converters.lengths import ruler
@@ -106,9 +110,52 @@ def test_a_bad_row_causes_its_finding_and_no_other(kind: str, bad: Row, said: st
     assert found.kind == kind and said in found.text and "found" in found.text
 
 
+PIECES = st.sampled_from(
+    [
+        *["[QA]", "[EXTRACT]", "[CLASSIFY]", "</s>", "<|im_end|>", "[/INST]", "<", "Mug", "{"],
+        *' \n\x00"',
+        "\r\n",
+        "\u2028",
+    ]
+)
+TEXTS = st.lists(PIECES, max_size=6).map("".join) | st.text(max_size=12)
+TURNS = st.builds(Turn, st.sampled_from(["user", "assistant", "system", "tool"]), TEXTS)
+METAS = st.sampled_from(["{}", "[]", "", "null", '{"options": 5}', '{"gains": "x"}', '{"implicit": 3}']) | TEXTS
+
+
+@given(
+    task=st.sampled_from([*tasks.names(), "none"]),
+    turns=st.lists(TURNS, max_size=2),
+    last=st.tuples(TEXTS, TEXTS),
+    whole=st.booleans(),
+    meta=METAS,
+)
+def test_no_row_stops_the_checker_and_what_is_mended_stays_so(
+    task: str, turns: list[Turn], last: tuple[str, str], whole: bool, meta: str
+) -> None:
+    end = [Turn("user", last[0]), Turn("assistant", last[1])] if whole else []
+    mad = row(task, "", "", meta, messages=[*turns, *end])
+    kinds = [problem.kind for problem in problems(mad)]
+    once = mended(mad)
+    assert mended(once) == once and (kinds or once == mad)
+    if task in tasks.names() and len(mad.messages) > 1:
+        assert not {problem.kind for problem in problems(once)} & {
+            "control token",
+            "white space",
+            "label in another form",
+        }
+
+
 def tree(tmp_path: Path) -> Path:
     (tmp_path / "tree.txt").write_text(TREE)
     return tmp_path / "tree.txt"
+
+
+def test_a_value_must_stand_in_the_product_not_in_a_demonstration() -> None:
+    example = row("attributes", "[EXTRACT] As JSON:\nTitle: Bolt", '{"Brand": "Bolt"}', ASKED, id="2", group="h")
+    assert not list(problems(shown(GOOD["attributes"], [example])))
+    bad = shown(row("attributes", EXTRACT, '{"Brand": "Bolt"}', ASKED), [example])
+    assert [problem.kind for problem in problems(bad)] == ["value not in the text"]
 
 
 def test_a_category_must_be_in_the_taxonomy(tmp_path: Path) -> None:
