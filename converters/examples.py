@@ -7,7 +7,12 @@ import msgspec
 
 from converters import tasks
 from converters.records import Message, Record
+from converters.tasks.base import RenderError
 from converters.untrusted import clean
+
+__all__ = ["RenderError", "Row", "Turn", "asked", "example"]
+
+NOTHING: Mapping[str, Any] = {}
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -48,17 +53,26 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return dict(msgspec.json.decode(self.meta))
 
 
-class RenderError(Exception):
-    """A raw row that cannot become an example; the text is the reason that gets counted."""
+def asked(task: str, messages: list[Turn]) -> list[Turn]:
+    """Return the turns that ask: all but the last, or the first of a walk, in which every other one builds on an answer.
+
+    >>> turns = [Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c"), Turn("assistant", "d")]
+    >>> len(asked("general", turns)), len(asked("category_levels", turns))
+    (3, 1)
+    """
+    return messages[:1] if tasks.get(task).walk else messages[:-1]
 
 
-def example(record: Record, task_name: str, source: str) -> Row:
-    """Render ``record`` for a task; raise :class:`RenderError` when its answer would not survive render and parse."""
+def example(record: Record, task_name: str, source: str, more: Mapping[str, Any] = NOTHING) -> Row:
+    """Render ``record`` for a task, with ``more`` in its meta.
+
+    Raises :class:`RenderError` when its answer would not survive render and parse.
+    """
     task = tasks.get(task_name)
     safe = clean(record)
     answer = task.answer(safe)
     target = task.render(answer)
-    meta = task.meta(safe)
+    meta = {**task.meta(safe), **more}
     if task.parse(target) != answer or task.settle(answer, meta) != answer:
         raise RenderError("answer cannot be written and read back")
     turns = (*task.history(safe), Message("user", task.prompt(safe)), Message("assistant", target))

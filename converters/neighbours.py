@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from converters.examples import Turn
+from converters.examples import Turn, asked
 
 PERMUTATIONS, BANDS, SEED = 128, 32, 1
 
@@ -53,7 +53,7 @@ def shingles(row: Asked) -> list[str]:
     >>> shingles(Asked("category", [Turn("user", "[CLASSIFY] Category:\\nTitle: Red Acme mug"), Turn("assistant", "Mugs")]))
     ['title red acme', 'red acme mug']
     """
-    text = row.messages[-2].content
+    text = asked(row.task, row.messages)[-1].content
     body = text.partition("\n")[2] if text.startswith("[") else text
     words = re.findall(r"\w+", (body or text).lower())
     return [" ".join(words[n : n + 3]) for n in range(max(1, len(words) - 2))]

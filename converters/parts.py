@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import tasks
-from converters.examples import Row
+from converters.examples import Row, asked
 from converters.jsonl import write_json
 from converters.outcome import Tally
 from converters.split import SPLITS, draw
@@ -127,8 +127,8 @@ def _chunked(rows: Iterable[Pinned]) -> Iterator[list[Pinned]]:
 
 
 def _keys(row: Row, alias: str, seed: int) -> tuple[int, ...]:
-    asked = repr((row.task, [(turn.role, turn.content) for turn in row.messages[:-1]]))
-    return *(draw(key, seed) for key in (row.id, row.group, alias)), hashed(asked), hashed(row.target)
+    question = repr((row.task, [(turn.role, turn.content) for turn in asked(row.task, row.messages)]))
+    return *(draw(key, seed) for key in (row.id, row.group, alias)), hashed(question), hashed(row.target)
 
 
 def hashed(text: str) -> int:

@@ -120,9 +120,15 @@ def _balance(path: Path, balance: Balance) -> None:
 
 def chosen_tasks(entry: Entry) -> list[str]:
     """Return the tasks of an entry, its source's own when it names none; a task the source cannot feed is an error."""
-    possible = list(sources.get(entry.source).TASKS)
+    possible = possible_tasks(entry.source)
     for name in entry.tasks:
         tasks.get(name)
         if name not in possible:
             raise InputError(f"source {entry.source!r} has no rows for task {name!r}; expected: {', '.join(possible)}")
-    return entry.tasks or possible
+    return entry.tasks or list(sources.get(entry.source).TASKS)
+
+
+def possible_tasks(source: str) -> list[str]:
+    """Return the tasks that a source can feed: its own, then the other styles of them."""
+    own = list(sources.get(source).TASKS)
+    return own + [name for name in tasks.names() if tasks.get(name).style_of in own]

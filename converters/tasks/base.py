@@ -10,6 +10,10 @@ from typing import Any
 from converters.records import Message
 
 
+class RenderError(Exception):
+    """A record that cannot become an example; the text is the reason that gets counted."""
+
+
 def no_history(record: Any) -> tuple[Message, ...]:
     """Return no earlier turns: the task's prompt is the whole conversation."""
     return ()
@@ -31,7 +35,9 @@ class Task:
 
     ``parse`` returns ``None`` for an unreadable answer. ``settle`` takes what ``parse`` returned and the row's ``meta``, and
     returns what it means there: ``None`` if it is outside what the row allows. Gold settles as itself.
-    ``metrics`` names functions of ``eval.metrics``; the first is the headline.
+    ``metrics`` names functions of ``eval.metrics``; the first is the headline. ``style_of`` names the task that this is another
+    way to ask: whatever source feeds that one can feed this one, too, where a mix names it. ``walk``: the conversation is one
+    question, each answer a step towards the last; a held-out row is asked turn by turn.
     """
 
     prefix: str
@@ -44,3 +50,5 @@ class Task:
     history: Callable[[Any], tuple[Message, ...]] = no_history
     meta: Callable[[Any], Mapping[str, Any]] = no_meta
     settle: Callable[[Any, Mapping[str, Any]], Any | None] = as_said
+    style_of: str = ""
+    walk: bool = False

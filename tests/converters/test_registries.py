@@ -1,5 +1,6 @@
 """Tests over whole registries: a new source or task is under them as soon as its file exists."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converters import sources, tasks
-from converters.examples import Row
-from converters.spec import Entry
+from converters.errors import InputError
+from converters.examples import Row, example
+from converters.records import Listing
+from converters.spec import Entry, chosen_tasks
 from converters.tasks.answer import ABSTENTION, Reply
 from converters.tasks.ranking import Order
 from converters.untrusted import spells_control
@@ -25,9 +28,30 @@ def fixture_rows(name: str, fixtures: Path) -> list[Row]:
     return convert(Entry(source=name, paths=[str(path)], options=options)).rows
 
 
+def in_tree(record: Listing, paths: set[tuple[str, ...]]) -> Listing:
+    below = [tuple(sorted(p[-1] for p in paths if p[:-1] == record.path[:n])) for n in range(len(record.path) + 1)]
+    return dataclasses.replace(record, children=tuple(below))
+
+
+def style_rows(fixtures: Path) -> list[Row]:
+    """Rows of the tasks that no source feeds unless it is asked to."""
+    outcomes = sources.read("google_taxonomy", [fixtures / "google_taxonomy.txt"], {})
+    found = [record for outcome in outcomes for record in outcome.records if isinstance(record, Listing)]
+    listings = [in_tree(record, {other.path for other in found}) for record in found]
+    return [
+        example(listing, name, "google_taxonomy") for name in tasks.names() if styled(name) for listing in listings
+    ]
+
+
+def styled(name: str) -> bool:
+    task = tasks.get(name)
+    assert not task.style_of or task.record is tasks.get(task.style_of).record
+    return bool(task.style_of)
+
+
 @pytest.fixture(scope="module")
 def all_rows(fixtures: Path) -> list[Row]:
-    return [row for name in sources.names() for row in fixture_rows(name, fixtures)]
+    return [row for name in sources.names() for row in fixture_rows(name, fixtures)] + style_rows(fixtures)
 
 
 def test_registries_are_not_empty() -> None:
@@ -40,6 +64,14 @@ def test_source_declares_itself_and_reads_its_fixture(name: str, fixtures: Path)
     unit = sources.get(name)
     assert unit.LICENCE and unit.URL and unit.FILES and set(unit.TASKS) <= set(tasks.names())
     assert {row.task for row in fixture_rows(name, fixtures)} == set(unit.TASKS)
+
+
+def test_a_source_feeds_other_styles_of_its_tasks_only_when_they_are_named() -> None:
+    assert chosen_tasks(Entry(source="google_taxonomy", paths=[])) == ["category"]
+    named = Entry(source="google_taxonomy", paths=[], tasks=["category_levels"])
+    assert chosen_tasks(named) == ["category_levels"]
+    with pytest.raises(InputError, match="no rows for task 'category_levels'; expected: attributes"):
+        chosen_tasks(Entry(source="mave", paths=[], tasks=["category_levels"]))
 
 
 def test_every_task_is_fed_by_a_fixture(all_rows: list[Row]) -> None:
@@ -56,9 +88,10 @@ def test_law_and_contract_hold_for_every_fixture(all_rows: list[Row]) -> None:
     assert len({row.id for row in all_rows}) == len(all_rows)
 
 
-@pytest.mark.parametrize("name", sources.names())
+@pytest.mark.parametrize("name", [*sources.names(), "styles"])
 def test_prompts_are_those_of_the_golden_file(name: str, fixtures: Path) -> None:
-    text = "\n\n".join(shown(row) for row in fixture_rows(name, fixtures)) + "\n"
+    rows = style_rows(fixtures) if name == "styles" else fixture_rows(name, fixtures)
+    text = "\n\n".join(shown(row) for row in rows) + "\n"
     golden = GOLDEN / f"{name}.txt"
     if not golden.is_file():
         golden.write_text(text, "utf-8")
@@ -80,8 +113,11 @@ def node() -> st.SearchStrategy[str]:
     return words().map(lambda value: value.replace(">", "/").strip()).filter(bool)
 
 
+PATHS = st.lists(node(), min_size=1, max_size=7).map(tuple)
 ANSWERS = {
-    "category": st.lists(node(), min_size=1, max_size=7).map(tuple),
+    "category": PATHS,
+    "category_levels": PATHS,
+    "category_shortlist": PATHS,
     "attributes": st.dictionaries(
         words(), st.lists(words(), max_size=3, unique=True).map(tuple), min_size=1, max_size=5
     ),
