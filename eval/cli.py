@@ -108,8 +108,8 @@ def predict(checkpoint: str, data: Path, out: Path, batch_size: int, max_new_tok
         if now - last >= 2 or done == total or not fresh:
             last = now
             speed = fresh / max(now - begin, 1e-9)
-            ahead = f", {speed:.1f} rows/s, {(total - done) / speed:,.0f} s left" if fresh else ""
-            click.echo(f"{done:,} of {total:,} rows{ahead}", err=True)
+            ahead = f", {speed:.1f} prompts/s, {(total - done) / speed:,.0f} s left" if fresh else ""
+            click.echo(f"{done:,} of {total:,} prompts{ahead}", err=True)
 
     plan = predicting.Plan(jsonl.sha256(data), batch_size, max_new_tokens)
     predicting.predict(checkpoint, rows, plan, out, progress, lambda: time.monotonic() - start)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from converters.tasks import category
 from converters.tasks.answer import Reply, snippets
 from converters.tasks.choice import letter
 from converters.tasks.ranking import Order
@@ -21,7 +22,7 @@ def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
     """Return the trivial predictors by name, chosen by what the gold answers look like."""
     gold = [example.gold for example in examples]
     if isinstance(gold[0], tuple):
-        return _paths(gold)
+        return _paths(gold) | (_candidates() if any("candidates" in e.extra for e in examples) else {})
     if isinstance(gold[0], bool):
         return {"always yes": lambda _: True, "always no": lambda _: False}
     if isinstance(gold[0], Order):
@@ -38,6 +39,11 @@ def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
 def _paths(gold: Sequence[tuple[str, ...]]) -> dict[str, Predictor]:
     whole, top = _commonest(gold), _commonest([path[:1] for path in gold])
     return {"majority path": lambda _: whole, "depth-1 majority": lambda _: top}
+
+
+def _candidates() -> dict[str, Predictor]:
+    """Return what the expert that made a shortlist thinks likeliest: what a model must beat to be worth its cost."""
+    return {"expert's first": lambda e: category.parse(next(iter(e.extra.get("candidates", ())), ""))}
 
 
 def _records(gold: Sequence[Mapping[str, tuple[str, ...]]]) -> dict[str, Predictor]:

@@ -3,10 +3,13 @@
 It renders no prompt: it sends ``messages[:-1]`` through the chat template saved with the checkpoint. Batches are made of all
 rows, longest first, whatever is already answered, and a batch counts only once all of it is written. So a run that was stopped
 goes on with the same batches, and its result is the same to the last byte.
+
+A row of a task that is a walk is asked turn by turn, each turn with the right answers to the earlier ones. Its prediction is the
+first answer that is not the right one, or the last: where a walk that goes on from its own answers would first leave the path.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -20,7 +23,7 @@ from huggingface_hub import snapshot_download
 from jinja2 import TemplateError
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from converters import jsonl
+from converters import jsonl, tasks
 from converters.errors import InputError
 from converters.examples import Row
 
@@ -51,7 +54,7 @@ class Model:
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One answered row; ``tokens`` counts what was generated, the end token included if it ``ended``."""
+    """One answered prompt; ``tokens`` counts what was generated, the end token included if it ``ended``."""
 
     id: str
     prediction: str
@@ -64,16 +67,18 @@ def predict(
 ) -> dict[str, Any]:
     """Write ``predictions.jsonl`` in the order of ``rows``, then ``predictions.json``, and return the latter's content.
 
-    ``progress`` is called with (rows done, rows done by this call, all rows); ``clock`` tells the seconds since the start.
+    ``progress`` is called with (prompts done, those done by this call, all prompts): a row is one, or one a turn of a walk.
+    ``clock`` tells the seconds since the start.
     """
     folder = locate(checkpoint)
     model = load(folder, checkpoint_sha256(folder))
-    prompts = {row.id: prompt_ids(model.tokenizer, row) for row in rows}
+    asked = [questions(row) for row in rows]
+    prompts = {key: prompt_ids(model.tokenizer, row) for turns in asked for key, row in turns.items()}
     partial = out / f".predictions.{_fingerprint(model, plan)}.partial"
     batches = plan_batches(prompts, plan.batch_size)
     done = _finished(partial, batches)
-    resumed = len(done)
-    progress(resumed, 0, len(rows))
+    resumed, answered = len(done), sum(turns.keys() <= done.keys() for turns in asked)
+    progress(resumed, 0, len(prompts))
     jsonl.write_lines(partial, done.values())
     with partial.open("ab") as file:
         for batch in (batch for batch in batches if batch[0] not in done):
@@ -81,15 +86,32 @@ def predict(
             file.write(b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers))
             file.flush()
             done |= {answer.id: answer for answer in answers}
-            progress(len(done), len(done) - resumed, len(rows))
+            progress(len(done), len(done) - resumed, len(prompts))
     final = out / "predictions.jsonl"
-    jsonl.write_lines(final, ({"id": row.id, "prediction": done[row.id].prediction} for row in rows))
-    figures = {"rows": len(rows), "rows_resumed": resumed, "seconds": round(clock(), 1)}
+    jsonl.write_lines(
+        final, ({"id": row.id, "prediction": said(turns, done)} for row, turns in zip(rows, asked, strict=True))
+    )
+    figures = {"rows": len(rows), "rows_resumed": answered, "seconds": round(clock(), 1)}
     record = _origin(checkpoint, model, plan, jsonl.sha256(final)) | figures | _tokens(prompts, list(done.values()))
     jsonl.write_json(out / "predictions.json", record)
     for stale in out.glob(".predictions.*.partial"):
         stale.unlink()
     return record
+
+
+def questions(row: Row) -> dict[str, Row]:
+    """Return what is asked for a row, by a key of its own: the row itself, or for a walk a row that ends with each answer."""
+    if not tasks.get(row.task).walk:
+        return {row.id: row}
+    ends = (number for number, turn in enumerate(row.messages, 1) if turn.role == "assistant")
+    return {f"{row.id}\0{end}": msgspec.structs.replace(row, messages=row.messages[:end]) for end in ends}
+
+
+def said(turns: Mapping[str, Row], done: Mapping[str, Answer]) -> str:
+    """Return a row's prediction: its first answer that its task does not read as the right one, or the last."""
+    answers = [(done[key].prediction, row) for key, row in turns.items()]
+    wrong = (text for text, row in answers if tasks.get(row.task).parse(text) != row.gold)
+    return next(wrong, answers[-1][0])
 
 
 def locate(checkpoint: str) -> Path:

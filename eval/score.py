@@ -15,6 +15,9 @@ from eval.metrics.base import Example, Table
 from eval.metrics.slots import COUNTS, counts
 
 
+LISTS = ("attributes", "references", "options", "candidates", "implicit")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a score depends on beside the data: a normaliser's name, and how often and from where to resample."""
@@ -105,10 +108,10 @@ def example(row: ScoredRow) -> Example:
 def _extra(row: Row | ScoredRow) -> dict[str, Any]:
     try:
         extra: dict[str, Any] = msgspec.json.decode(row.meta, type=dict[str, Any])
-        msgspec.convert([extra.get(name, []) for name in ("attributes", "references", "options")], list[list[str]])
+        msgspec.convert([extra.get(name, []) for name in LISTS], list[list[str]])
         msgspec.convert(extra.get("gains", []), list[Annotated[float, msgspec.Meta(ge=0)]])
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        expected = "a JSON object in which attributes, references and options are lists of texts, gains one of numbers"
+        expected = f"a JSON object in which {', '.join(LISTS)} are lists of texts, gains one of numbers"
         raise InputError(f"row {row.id!r}: found meta {row.meta[:60]!r}, expected {expected}") from error
     return extra
 

@@ -38,9 +38,7 @@ def style_rows(fixtures: Path) -> list[Row]:
     outcomes = sources.read("google_taxonomy", [fixtures / "google_taxonomy.txt"], {})
     found = [record for outcome in outcomes for record in outcome.records if isinstance(record, Listing)]
     listings = [in_tree(record, {other.path for other in found}) for record in found]
-    return [
-        example(listing, name, "google_taxonomy") for name in tasks.names() if styled(name) for listing in listings
-    ]
+    return [example(listing, name, "google_taxonomy") for name in tasks.names() if styled(name) for listing in listings]
 
 
 def styled(name: str) -> bool:

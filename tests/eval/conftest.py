@@ -16,6 +16,7 @@ from eval.cli import main
 NASTY = ("<script>alert(1)</script> mug", "保温杯 🫖", "Kettle </s> [INST] hi", '"><img src=x onerror=alert(1)>')
 OPTIONS = ("Exact match", "Substitute", "A")
 GAINS = ((1.0, 0.1, 0.0), (0.01, 1.0, 1.0), (0.0, 0.0, 0.1))
+TREE = (("Home", "Sports"), ("Kitchen", "Garden"), ("Kettles", "Mugs"), ())
 PATHS = (("Home", "Kitchen", "Kettles"), ("Home", "Kitchen", "Mugs"), ("Sports", "Tents"))
 
 
@@ -35,6 +36,8 @@ def _rows(count: int) -> list[Row]:
             example(Choice(str(i), group, "Which?", texts, OPTIONS, OPTIONS[i % 3]), "choice", "demo"),
             example(Verdict(str(i), group, "Is it?", texts, i % 3 > 0), "yes_no", "demo"),
             example(Ranking(str(i), group, "mug", ("Mug", "Pan", NASTY[i % 4]), GAINS[i % 3]), "ranking", "demo"),
+            example(Listing(str(i), group, texts, PATHS[i % 2], "", TREE), "category_levels", "demo"),
+            example(Listing(str(i), group, texts, PATHS[i % 3]), "category_shortlist", "demo"),
         ]
     return rows
 

@@ -21,6 +21,18 @@ def test_paths_majority_and_its_top() -> None:
     assert found["hierarchical_f1"] == (2 * 5 / 16, "majority path")
 
 
+def test_a_shortlists_first_candidate_is_an_opponent() -> None:
+    listed = [("Home > Mugs", "Home > Pans"), ("Home > Pans", "Home > Mugs"), ("Car", "Home > Mugs"), ()]
+    gold = [("Home", "Mugs"), ("Home", "Pans"), ("Home", "Pots"), ("Car",)]
+    examples = [
+        Example(str(i), str(i), path, None, {"candidates": list(names)})
+        for i, (path, names) in enumerate(zip(gold, listed, strict=True))
+    ]
+    found = best_floors(examples, tasks.get("category_shortlist").metrics, "strict")
+    assert found["accuracy"] == (0.5, "expert's first")
+    assert [e.said for e in floors.answered(examples)["expert's first"]] == [*gold[:2], ("Car",), None]
+
+
 def test_depth_1_wins_where_leaves_scatter() -> None:
     examples = [Example(str(i), str(i), ("Home", f"Leaf {i}", "x"), None) for i in range(6)]
     # the majority path has 6 + 2 nodes in common of 18 said and 18 gold; its top node 6 of 6 and 18

@@ -24,7 +24,7 @@ VALUES = st.lists(TEXTS, max_size=2, unique=True).map(tuple)
 KEYS = ("Brand", "Color", "Size")
 RECORDS = st.fixed_dictionaries(dict.fromkeys(KEYS, VALUES))
 GOLD: dict[str, st.SearchStrategy[Any]] = {
-    "category": PATHS,
+    **dict.fromkeys(("category", "category_levels", "category_shortlist"), PATHS),
     "attributes": RECORDS,
     "answer": st.one_of(st.just(Reply(None)), TEXTS.map(Reply)),
     "general": TEXTS,
@@ -36,7 +36,7 @@ GAINS = st.lists(st.sampled_from([1.0, 0.1, 0.01, 0.0]), min_size=1, max_size=5)
 GIVEN = {"ranking": GAINS.map(lambda gains: (by_gain(gains), {"gains": list(gains)}))}
 ORDERS = st.lists(st.integers(1, 9), min_size=1, max_size=7, unique=True).map(lambda found: Order(tuple(found)))
 SAID = {**GOLD, "ranking": ORDERS, "attributes": st.dictionaries(st.sampled_from([*KEYS, "Fit"]), VALUES)}
-CASES = [(task, name) for task in GOLD for name in tasks.get(task).metrics]
+CASES = [(task, name) for task in GOLD for name in tasks.get(task).metrics if not tasks.get(task).style_of]
 LAW = settings(max_examples=40, deadline=None)
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from converters import jsonl
 from converters.errors import InputError
-from converters.examples import Row, Turn
+from converters.examples import Row, Turn, example
+from converters.records import Listing, Text
 
 MAX = 12
 
@@ -32,6 +34,10 @@ def predict(checkpoint: Path, rows: list[Row], out: Path, progress: Any = lambda
         lambda: 1.0,
     )
     return (out / "predictions.jsonl").read_bytes()
+
+
+def prompts(rows: list[Row]) -> int:
+    return sum(len(row.messages) // 2 if row.task == "category_levels" else 1 for row in rows)
 
 
 def stop_after(batches: int) -> Any:
@@ -64,6 +70,40 @@ def test_answers_are_the_models_own_greedy_ones(tiny_checkpoint: Path, rows: lis
         assert line["prediction"]
 
 
+def test_a_walk_is_asked_turn_by_turn_and_ends_at_its_first_wrong_answer() -> None:
+    from eval.predict import Answer, questions, said
+
+    below = (("Home", "Car"), ("Mugs", "Pans"), ("Red mugs",))
+    row = example(Listing("1", "g", (Text("Title", "Mug"),), ("Home", "Mugs"), "", below), "category_levels", "demo")
+    turns = questions(row)
+    assert [[turn.role for turn in part.messages] for part in turns.values()] == [
+        ["user", "assistant"] * number for number in (1, 2, 3)
+    ]
+    assert [part.target for part in turns.values()] == ["Home", "Home > Mugs", "Home > Mugs"]
+
+    def walked(*answers: str) -> str:
+        return said(turns, {key: Answer(key, text, 1, True) for key, text in zip(turns, answers, strict=True)})
+
+    assert walked("Home", " Home>Mugs", "Home > Mugs") == row.target
+    assert walked("Home", "Home > Mugs", "Home > Mugs > Red mugs") == "Home > Mugs > Red mugs"
+    assert walked("Home", "Home", "Home > Mugs") == "Home"
+    assert walked("Car", "Home > Mugs", "Home > Mugs") == "Car"
+    assert walked("", "Home > Mugs", "Home > Mugs") == ""
+    other = example(Listing("1", "g", (Text("Title", "Mug"),), ("Home", "Mugs")), "category", "demo")
+    assert questions(other) == {other.id: other}
+
+
+def test_a_walk_through_a_model_sends_each_turn(tiny_checkpoint: Path, rows: list[Row], tmp_path: Path) -> None:
+    levels = [row for row in rows if row.task == "category_levels"]
+    first = [structs.replace(row, task="category", messages=row.messages[:2]) for row in levels]
+    predict(tiny_checkpoint, levels, tmp_path / "walk", batch_size=1)
+    predict(tiny_checkpoint, first, tmp_path / "first", batch_size=1)
+    walk, opening = ((tmp_path / name / "predictions.jsonl").read_text() for name in ("walk", "first"))
+    assert walk == opening  # a random model is wrong at once
+    found = [json.loads((tmp_path / name / "predictions.json").read_text()) for name in ("walk", "first")]
+    assert found[0]["prompt_tokens"] > 3 * found[1]["prompt_tokens"] and found[0]["rows"] == found[1]["rows"] == 5
+
+
 def test_a_stopped_run_goes_on_to_the_same_bytes(tiny_checkpoint: Path, rows: list[Row], tmp_path: Path) -> None:
     whole = predict(tiny_checkpoint, rows, tmp_path / "whole")
     out = tmp_path / "stopped"
@@ -75,10 +115,11 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(tiny_checkpoint: Path, rows: li
         file.write(b'{"id":"demo:category:0","predic')  # killed in the middle of a line
     seen: list[tuple[int, int, int]] = []
     assert predict(tiny_checkpoint, rows, out, lambda *step: seen.append(step)) == whole
-    assert seen[0] == (8, 0, len(rows))
-    assert seen[-1] == (len(rows), len(rows) - 8, len(rows))
+    total = prompts(rows)
+    assert seen[0] == (8, 0, total)
+    assert seen[-1] == (total, total - 8, total)
     assert sorted(path.name for path in out.iterdir()) == ["predictions.json", "predictions.jsonl"]
-    assert json.loads((out / "predictions.json").read_text())["rows_resumed"] == 8
+    assert json.loads((out / "predictions.json").read_text())["rows_resumed"] <= 8
 
 
 def test_a_partial_file_of_other_settings_is_not_used(tiny_checkpoint: Path, rows: list[Row], tmp_path: Path) -> None:
@@ -87,7 +128,7 @@ def test_a_partial_file_of_other_settings_is_not_used(tiny_checkpoint: Path, row
     seen: list[int] = []
     predict(tiny_checkpoint, rows, tmp_path, lambda done, *_: seen.append(done), max_new_tokens=3)
     assert seen[0] == 0
-    assert json.loads((tmp_path / "predictions.json").read_text())["generated_tokens"] <= 3 * len(rows)
+    assert json.loads((tmp_path / "predictions.json").read_text())["generated_tokens"] <= 3 * prompts(rows)
 
 
 def test_settings_saved_with_the_checkpoint_do_not_make_it_sample(
@@ -154,7 +195,7 @@ def test_predict_then_score_from_the_command_line(
     )
     found = cli("predict", *flags)
     assert found.exit_code == 0, found.output
-    assert f"{len(rows)} of {len(rows)} rows" in found.output
+    assert f"{prompts(rows)} of {prompts(rows)} prompts" in found.output
     scored = cli(
         "score", "--data", test_file, "--predictions", out / "predictions.jsonl", "--out", out, "--resamples", 100
     )

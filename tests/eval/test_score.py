@@ -57,7 +57,7 @@ def test_rows_carry_all_that_a_comparison_needs(rows: list[Row]) -> None:
             True,
         )
         assert set(line.values.values()) == {1.0}
-        assert line.prompt == row.messages[0].content
+        assert line.prompt == "\n\n".join(turn.content for turn in row.messages[:-1])
 
 
 def test_order_of_rows_changes_no_value(rows: list[Row]) -> None:
