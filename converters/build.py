@@ -42,6 +42,8 @@ def build(
     """
     if out.exists() and not (out / MANIFEST).is_file():
         raise InputError(f"{out}: found something that is not a mix, expected a new folder or one with {MANIFEST}")
+    from converters import late  # brings scipy, and the command line starts without it
+
     lengths = ruler(spec.tokenizer, workers)  # a wrong tokenizer is told before an hour's work, not after
     with _parts(out) as work:
         converted = _convert_all(spec.sources, spec.seed, work, workers, tick)
@@ -50,11 +52,14 @@ def build(
         apart(rows, converted, spec.near_duplicates)
         mix.finish(rows, spec)
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
-        write_splits(folder, rows, converted, spec.seed)
+        last = late.prepare(rows, converted, spec)
+        write_splits(folder, rows, converted, spec.seed, [last.finish(entry) for entry in spec.sources])
         if rejects:
             write_rejects(folder / "rejects.jsonl", converted)
         seen, samples = stats.of_mix(folder, rows, spec, lengths, measuring)
         found = manifest(rows, converted, spec, folder, seen)
+        for name, recall in late.recalls(last).items():
+            found["splits"][name]["shortlist_recall"] = recall
         write_json(folder / MANIFEST, found)
         card.write(folder / card.CARD, found, samples)
         _swap(folder, out)

@@ -140,3 +140,12 @@ def lines(part: Part) -> Iterator[bytes]:
     """Yield a part's rows as they stand in its file."""
     with part.rows.open("rb") as file:
         yield from file
+
+
+def picked(part: Part, sizes: NDArray[np.uint32], numbers: NDArray[np.int64]) -> Iterator[bytes]:
+    """Yield some of a part's rows by their numbers; ``sizes`` are those of all its rows, in bytes."""
+    starts = np.cumsum(sizes, dtype=np.int64) - sizes
+    with part.rows.open("rb") as file:
+        for number in numbers.tolist():
+            file.seek(starts[number])
+            yield file.read(sizes[number])

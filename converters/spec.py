@@ -12,11 +12,14 @@ from converters.errors import InputError
 from converters.registry import nearest
 from converters.split import SPLITS
 
+SHORTLIST = "category_shortlist"
+
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One dataset of a mix. ``split`` is that of all its rows but those with an official one.
 
-    ``limit`` caps its examples; entries with a ``weight`` give examples in the proportion of their weights.
+    ``limit`` caps its examples; entries with a ``weight`` give examples in the proportion of their weights. ``shortlist`` is the
+    number of candidates of task ``category_shortlist``, ``few_shot`` that of demonstrations put into every question.
     """
 
     source: str
@@ -25,6 +28,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tasks: list[str] = []
     limit: int | None = None
     weight: float | None = None
+    shortlist: int | None = None
+    few_shot: int | None = None
     options: dict[str, Any] = {}
 
 
@@ -103,10 +108,24 @@ def _values(path: Path, spec: Spec) -> None:
         chosen_tasks(entry)
         if entry.weight is not None and not 0 < entry.weight < math.inf:
             raise InputError(f"{path}: found weight {entry.weight}, expected a number above 0")
+        _asked(path, entry)
     if spec.near_duplicates is not None and not 0 < spec.near_duplicates <= 1:
         raise InputError(f"{path}: found near_duplicates {spec.near_duplicates}, expected above 0, 1 at most, or null")
     if spec.balance:
         _balance(path, spec.balance)
+
+
+def _asked(path: Path, entry: Entry) -> None:
+    chosen = chosen_tasks(entry)
+    for key in ("shortlist", "few_shot"):
+        if getattr(entry, key) is not None and getattr(entry, key) < 1:
+            raise InputError(f"{path}: found {key} {getattr(entry, key)}, expected 1 or more, or no such key")
+    if entry.shortlist and SHORTLIST not in chosen:
+        raise InputError(
+            f"{path}: found shortlist without task {SHORTLIST!r}, expected it among the entry's tasks: {', '.join(chosen)}"
+        )
+    if entry.few_shot and not all(tasks.get(name).prefix for name in chosen):
+        raise InputError(f"{path}: found few_shot for task 'general', expected it for tasks with a prefix alone")
 
 
 def _balance(path: Path, balance: Balance) -> None:
@@ -125,6 +144,10 @@ def chosen_tasks(entry: Entry) -> list[str]:
         tasks.get(name)
         if name not in possible:
             raise InputError(f"source {entry.source!r} has no rows for task {name!r}; expected: {', '.join(possible)}")
+    if SHORTLIST in entry.tasks and not entry.shortlist:
+        raise InputError(
+            f"task {SHORTLIST!r} needs the number of candidates: shortlist: 10 in an entry of a mix specification"
+        )
     return entry.tasks or list(sources.get(entry.source).TASKS)
 
 

@@ -1,34 +1,37 @@
 """Writes the splits of a mix: the rows that were decided for each, as often as was decided, shuffled."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from converters.convert import Converted
 from converters.examples import Row
 from converters.jsonl import replacing
 from converters.mix import Table
 from converters.parts import UNPINNED, Part, lines
-from converters.shuffle import Shuffle
+from converters.shuffle import Shuffle, Sizes
 from converters.split import SPLITS, draw
 
+# Takes rows as they stand in their part and what was decided for them, and returns what is written instead.
+Finish = Callable[[Sequence[bytes], Table], list[bytes]]
 WINDOW = 8 * 2**20  # bytes of rows in memory at a time
 
 
-def write_splits(folder: Path, rows: Table, converted: Sequence[Converted], seed: int) -> None:
-    """Write ``<split>.jsonl`` for every split, each in the order of its rows' draws."""
+def write_splits(
+    folder: Path, rows: Table, converted: Sequence[Converted], seed: int, finish: Sequence[Finish | None]
+) -> None:
+    """Write ``<split>.jsonl`` for every split, each in the order of its rows' draws; ``finish`` has one for each entry."""
     sizes = rows.columns["size"].astype(np.int64) * rows.times
     shuffles = [
         Shuffle(folder / f"{name}.buckets", int(sizes[rows.within(number)].sum())) for number, name in enumerate(SPLITS)
     ]
     start = 0
-    for part in (part for one in converted for part in one.parts):
-        _scatter(part, rows.part(start, part.examples), shuffles, seed)
+    for part, last in ((part, last) for one, last in zip(converted, finish, strict=True) for part in one.parts):
+        _scatter(part, rows.part(start, part.examples), shuffles, seed, last)
         start += part.examples
     for name, shuffle in zip(SPLITS, shuffles, strict=True):
         with replacing(folder / f"{name}.jsonl") as file:
@@ -42,11 +45,14 @@ def write_in_order(path: Path, converted: Converted, kept: Iterable[int]) -> Non
         file.writelines(compress((line for part in converted.parts for line in lines(part)), kept))
 
 
-def _scatter(part: Part, rows: Table, shuffles: Sequence[Shuffle], seed: int) -> None:
+def _scatter(part: Part, rows: Table, shuffles: Sequence[Shuffle], seed: int, finish: Finish | None) -> None:
     with part.rows.open("rb") as file:
         for window in _windows(rows.columns["size"]):
             sizes, split, times = rows.columns["size"][window], rows.split[window], rows.times[window]
             data = memoryview(file.read(int(sizes.sum(dtype=np.int64))))
+            if finish:
+                found = finish(_lines(data, sizes), rows.part(window.start, len(sizes)))
+                data, sizes = memoryview(b"".join(found)), np.fromiter(map(len, found), np.uint32)
             starts = np.cumsum(sizes, dtype=np.int64) - sizes
             for number, shuffle in enumerate(shuffles):
                 here = split == number
@@ -56,7 +62,12 @@ def _scatter(part: Part, rows: Table, shuffles: Sequence[Shuffle], seed: int) ->
                     _again(bytes(data[starts[n] : starts[n] + sizes[n]]), copy, shuffles[split[n]], seed)
 
 
-def _windows(sizes: NDArray[np.uint32]) -> Iterator[slice]:
+def _lines(data: memoryview, sizes: Sizes) -> list[bytes]:
+    ends = np.cumsum(sizes, dtype=np.int64)
+    return [bytes(data[a:b]) for a, b in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
+
+
+def _windows(sizes: Sizes) -> Iterator[slice]:
     """Yield slices of rows that together take about ``WINDOW`` bytes, and at least one row."""
     ends = np.cumsum(sizes, dtype=np.int64)
     start = 0

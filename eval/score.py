@@ -14,7 +14,6 @@ from eval import RESAMPLES, SEED, floors, metrics, stats, text
 from eval.metrics.base import Example, Table
 from eval.metrics.slots import COUNTS, counts
 
-
 LISTS = ("attributes", "references", "options", "candidates", "implicit")
 
 

@@ -1,4 +1,4 @@
-"""``[CLASSIFY]``: the category path of a product level by level: a turn lists the names to choose from, the answer is the path so far.
+"""``[CLASSIFY]``: the category path level by level: a turn lists the names to choose from, the answer is the path so far.
 
 Where the last node of the path has children, a last turn lists them and the answer repeats the path: it stops there.
 Training learns every answer. A held-out row is asked turn by turn, each turn with the right answers to the earlier ones; what

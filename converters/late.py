@@ -1,0 +1,157 @@
+"""What is put into rows as the splits are written, since it depends on the training split: candidates, then demonstrations."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from converters import few_shot, shortlist, tasks
+from converters.convert import Converted
+from converters.errors import InputError
+from converters.examples import Row, Turn
+from converters.mix import TRAIN, Mask, Table
+from converters.parts import UNPINNED, picked
+from converters.spec import SHORTLIST, Entry, Spec, chosen_tasks
+from converters.split import SPLITS
+from converters.tasks.category_shortlist import listed
+from converters.write import Finish
+
+
+@dataclass(slots=True)
+class Proposer:
+    """The expert of a source, the groups it was fitted on (sorted), and how its candidates did: by K and split, rows and hits."""
+
+    expert: shortlist.Expert
+    groups: NDArray[np.uint64]
+    counts: Counter[tuple[int, int, bool]] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """What the training split gives to other rows: by source its expert, by source and task its demonstrations."""
+
+    proposers: dict[str, Proposer]
+    pools: dict[tuple[str, str], list[Row]]
+    seed: int
+
+    def finish(self, entry: Entry) -> Finish | None:
+        """Return what finishes the rows of an entry, nothing for an entry whose rows are finished."""
+        if not (entry.shortlist or entry.few_shot):
+            return None
+        return lambda lines, rows: _finished(self, entry, lines, rows)
+
+    def recall(self, split: int) -> dict[str, dict[str, Any]]:
+        """Return how many distinct rows of a split have the right path among the candidates, by ``source@K``."""
+        found = {}
+        for source, proposer in self.proposers.items():
+            for k in sorted({k for k, where, _ in proposer.counts if where == split}):
+                hits, misses = (proposer.counts[k, split, hit] for hit in (True, False))
+                found[f"{source}@{k}"] = {"rows": hits + misses, "found": hits, "recall": hits / (hits + misses)}
+        return found
+
+
+def prepare(rows: Table, converted: Sequence[Converted], spec: Spec) -> Late:
+    """Fit the experts and choose the demonstrations that the entries ask for; too few training rows are an ``InputError``."""
+    late = Late({}, {}, spec.seed)
+    for entry in spec.sources:
+        if entry.shortlist and entry.source not in late.proposers:
+            late.proposers[entry.source] = _proposer(rows, converted, entry.source)
+        for name in chosen_tasks(entry) if entry.few_shot else ():
+            pool = late.pools.setdefault((entry.source, name), _pool(rows, converted, entry.source, name))
+            if len(pool) <= (entry.few_shot or 0):
+                raise InputError(
+                    f"few_shot {entry.few_shot}: found {len(pool)} groups of source {entry.source!r} with task {name!r} in the "
+                    f"training split, expected more than {entry.few_shot}"
+                )
+    return late
+
+
+def _training(rows: Table, converted: Sequence[Converted], source: str, task: str) -> Mask:
+    of_source = np.array([one.entry.source == source for one in converted])
+    found: Mask = rows.within(TRAIN) & of_source[rows.entry] & (rows.columns["task"] == tasks.names().index(task))
+    return found
+
+
+def _proposer(rows: Table, converted: Sequence[Converted], source: str) -> Proposer:
+    places = np.flatnonzero(_training(rows, converted, source, SHORTLIST))
+    groups = np.unique(rows.columns["group"][places])
+    if len(groups) < 2:
+        raise InputError(
+            f"shortlist: found {len(groups)} groups of source {source!r} with task {SHORTLIST!r} in the training split, "
+            "expected at least 2 to learn from"
+        )
+    _, first, labels = np.unique(rows.columns["target"][places], return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    targets = [row.target for row in _rows(rows, converted, places[first[order]])]
+    paths = [targets[place] for place in np.argsort(order)]
+    texts = (_text(row) for row in _rows(rows, converted, places))
+    folds = _folds(groups, rows.columns["group"][places])
+    return Proposer(shortlist.fit(zip(texts, labels.tolist(), folds.tolist(), strict=True), paths), groups)
+
+
+def _folds(groups: NDArray[np.uint64], of: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the fold of each group, FOLDS for those that were not learnt from: dealt in turn, so that two fill two folds."""
+    places = np.searchsorted(groups, of)
+    known = groups[np.minimum(places, len(groups) - 1)] == of
+    return np.where(known, places % shortlist.FOLDS, shortlist.FOLDS)
+
+
+def _pool(rows: Table, converted: Sequence[Converted], source: str, task: str) -> list[Row]:
+    places = np.flatnonzero(_training(rows, converted, source, task))
+    places = places[np.argsort(rows.columns["id"][places], kind="stable")]
+    _, first = np.unique(rows.columns["group"][places], return_index=True)
+    return list(_rows(rows, converted, np.sort(places[np.sort(first)[: few_shot.POOL]])))
+
+
+def _rows(rows: Table, converted: Sequence[Converted], places: NDArray[np.int64]) -> Iterator[Row]:
+    """Yield the rows at these places of the table, which are in order."""
+    decode, start = msgspec.json.Decoder(Row).decode, 0
+    for part in (part for one in converted for part in one.parts):
+        stop = start + part.examples
+        here = places[np.searchsorted(places, start) : np.searchsorted(places, stop)] - start
+        yield from map(decode, picked(part, rows.columns["size"][start:stop], here))
+        start = stop
+
+
+def _text(row: Row) -> str:
+    return row.messages[0].content.partition("\n")[2]
+
+
+def _finished(late: Late, entry: Entry, lines: Sequence[bytes], rows: Table) -> list[bytes]:
+    found, decode, encode = list(lines), msgspec.json.Decoder(Row).decode, msgspec.json.Encoder().encode
+    places = np.flatnonzero(rows.split != UNPINNED)
+    made = [decode(lines[place]) for place in places]
+    if entry.shortlist:
+        made = _proposed(late.proposers[entry.source], entry.shortlist, made, rows, places)
+    if entry.few_shot:
+        made = [_shown(late, row, entry.few_shot) for row in made]
+    for place, row in zip(places, made, strict=True):
+        found[place] = encode(row) + b"\n"
+    return found
+
+
+def _proposed(proposer: Proposer, k: int, made: list[Row], rows: Table, places: NDArray[np.int64]) -> list[Row]:
+    chosen = [number for number, row in enumerate(made) if row.task == SHORTLIST]
+    folds = _folds(proposer.groups, rows.columns["group"][places[chosen]])
+    candidates = shortlist.propose(proposer.expert, [_text(made[number]) for number in chosen], folds, k)
+    for number, paths in zip(chosen, candidates, strict=True):
+        row = made[number]
+        proposer.counts[k, int(rows.split[places[number]]), row.target in paths] += 1
+        meta = msgspec.json.encode({**row.extra, "candidates": paths}).decode()
+        turn = Turn("user", listed(row.messages[0].content, paths))
+        made[number] = msgspec.structs.replace(row, messages=[turn, *row.messages[1:]], meta=meta)
+    return made
+
+
+def _shown(late: Late, row: Row, count: int) -> Row:
+    return few_shot.shown(row, few_shot.chosen(row, late.pools[row.source, row.task], count, late.seed))
+
+
+def recalls(late: Late) -> dict[str, dict[str, Any]]:
+    """Return :meth:`Late.recall` of every split that has any."""
+    found = {name: late.recall(number) for number, name in enumerate(SPLITS)}
+    return {name: recall for name, recall in found.items() if recall}
