@@ -10,9 +10,11 @@ from typing import Any
 
 import msgspec
 
-from converters import parts, sources, tasks
+from converters import definitions, parts, sources, tasks
+from converters.definitions import Definitions, defined
 from converters.errors import InputError
 from converters.examples import RenderError, example
+from converters.hard import harden, kind_of
 from converters.outcome import Outcome, Tally, tallied, title_group
 from converters.parts import Part, Pinned
 from converters.raw import Range, describe, expand, ranges
@@ -51,17 +53,21 @@ def convert(unit: Unit, folder: Path) -> Part:
 def _convert(unit: Unit, home: Path) -> Part:
     tally, dropped = Tally(), Counter[str]()
     outcomes = tallied(counted(sources.read(unit.entry.source, unit.items, unit.entry.options)), tally)
-    rows = (pair for outcome in outcomes for pair in _rows(outcome, unit.entry, dropped))
+    meant = definitions.load(Path(unit.entry.definitions)) if unit.entry.definitions else {}
+    rows = (pair for outcome in outcomes for pair in _rows(outcome, unit, meant, tally.noted, dropped))
     return parts.write(home, rows, tally, dropped, unit.seed)
 
 
-def _rows(outcome: Outcome, entry: Entry, dropped: Counter[str]) -> Iterator[Pinned]:
-    split = outcome.split or entry.split or ""  # an official split wins: what was held out there is held out here
+def _rows(
+    outcome: Outcome, unit: Unit, meant: Definitions, noted: Counter[str], dropped: Counter[str]
+) -> Iterator[Pinned]:
+    entry, split = unit.entry, outcome.split or unit.entry.split or ""  # an official split wins
     for name in chosen_tasks(entry):
         for record in outcome.records:
             if isinstance(record, tasks.get(name).record):
+                shaped, more = _shaped(record, unit, meant, noted)
                 try:
-                    row = example(record, name, entry.source)
+                    row = example(shaped, name, entry.source, more)
                     yield Pinned(row, split, _alias(record) or row.group)
                 except RenderError as error:
                     dropped[str(error)] += 1
@@ -73,11 +79,27 @@ def _alias(record: Record) -> str:
     return title_group(title.text) if title and title.label == "Title" else ""
 
 
+def _shaped(record: Record, unit: Unit, meant: Definitions, noted: Counter[str]) -> tuple[Record, dict[str, str]]:
+    """Return a record as its entry wants it, and what that adds to its row's meta."""
+    kind = kind_of(record, unit.entry.hard, unit.seed) if unit.entry.hard else ""
+    found = harden(record, kind, unit.seed) if kind else None
+    noted.update([f"hard input: {kind}" if found else f"hard input left out: {kind} does not fit"] if kind else ())
+    shaped = found or record
+    if meant and isinstance(shaped, Attributes):
+        shaped = defined(shaped, meant)
+    return shaped, {"hard": kind} if found else {}
+
+
 def _name(unit: Unit) -> str:
     """Return a name that changes with the files, the options and the code that shape a part."""
-    files = [(repr(item), *_stat(item)) for item in unit.items]
+    files = [(repr(item), *_stat(item)) for item in (*unit.items, *_beside(unit.entry))]
     told = repr((unit.number, msgspec.to_builtins(unit.entry), files, unit.seed, _code()))
     return f"{unit.number:03d}-{unit.entry.source}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+
+
+def _beside(entry: Entry) -> list[Path]:
+    """Return the files that shape an entry's rows beside the raw ones."""
+    return [Path(entry.definitions)] if entry.definitions else []
 
 
 def _stat(item: Path | Range) -> tuple[int, int]:
@@ -132,5 +154,5 @@ def account(converted: Converted) -> dict[str, Any]:
         "noted": dict(sorted(converted.count("noted").items())),
         "examples": converted.count("examples"),
         "dropped": dict(sorted(converted.dropped.items())),
-        "inputs": [describe(path) for path in expand(entry.paths)],
+        "inputs": [describe(path) for path in [*expand(entry.paths), *_beside(entry)]],
     }

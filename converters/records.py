@@ -4,7 +4,7 @@ Every record carries ``id`` (unique within its source, stable across rebuilds) a
 where the ASIN is known): splits, leakage checks and confidence intervals work on groups.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Listing:
 class Attributes:
     """A product and the values of the attributes asked for; an attribute that the text does not state has no values.
 
-    ``implicit`` names those whose value is known but does not stand in the text as it is written.
+    ``implicit`` names those whose value is known but does not stand in the text as it is written; ``definitions`` are sentences
+    that say what an attribute means.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Attributes:
     texts: tuple[Text, ...]
     values: tuple[tuple[str, tuple[str, ...]], ...]
     implicit: tuple[str, ...] = ()
+    definitions: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # ids may be digests of what is shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """A mix specification: which datasets make a mix, and how much of each."""
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import yaml
 
-from converters import sources, tasks
+from converters import definitions, hard, sources, tasks
 from converters.errors import InputError
 from converters.registry import nearest
 from converters.split import SPLITS
@@ -20,6 +21,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     ``limit`` caps its examples; entries with a ``weight`` give examples in the proportion of their weights. ``shortlist`` is the
     number of candidates of task ``category_shortlist``, ``few_shot`` that of demonstrations put into every question.
+    ``definitions`` is a file that says what attributes mean. ``hard`` has, by kind, the share of records that are made hard.
     """
 
     source: str
@@ -30,6 +32,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     weight: float | None = None
     shortlist: int | None = None
     few_shot: int | None = None
+    definitions: str | None = None
+    hard: dict[str, float] = {}
     options: dict[str, Any] = {}
 
 
@@ -126,6 +130,24 @@ def _asked(path: Path, entry: Entry) -> None:
         )
     if entry.few_shot and not all(tasks.get(name).prefix for name in chosen):
         raise InputError(f"{path}: found few_shot for task 'general', expected it for tasks with a prefix alone")
+    if entry.definitions:
+        definitions.load(Path(entry.definitions))
+    if entry.definitions and "attributes" not in chosen:
+        raise InputError(f"{path}: found definitions without task 'attributes', expected it among: {', '.join(chosen)}")
+    _hard(path, entry.hard, chosen)
+
+
+def _hard(path: Path, rates: Mapping[str, float], chosen: Sequence[str]) -> None:
+    kinds = {tasks.get(name).record for name in chosen}
+    for kind, rate in rates.items():
+        if kind not in hard.FITS:
+            raise InputError(f"{path}: unknown kind {kind!r} under hard{nearest(kind, list(hard.FITS))}")
+        if not kinds & {*hard.FITS[kind]}:
+            raise InputError(f"{path}: found hard {kind!r}, which changes no row of tasks {', '.join(chosen)}")
+        if not 0 <= rate <= 1:
+            raise InputError(f"{path}: found hard {kind!r} at {rate}, expected a share from 0 to 1")
+    if sum(rates.values()) > 1 + 1e-9:
+        raise InputError(f"{path}: found rates under hard that sum to {sum(rates.values()):g}, expected 1 at most")
 
 
 def _balance(path: Path, balance: Balance) -> None:

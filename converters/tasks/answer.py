@@ -60,12 +60,14 @@ def parse(text: str) -> Reply | None:
 
 
 def snippets(text: str) -> list[str]:
-    """Return the snippets of a prompt written by :func:`prompt`.
+    """Return the snippets of a prompt written by :func:`prompt`: those of the last question, if others are shown before it.
 
     >>> snippets(prompt(Question("1", "g", "How big?", ("1 L.", "Nice."), None)))
     ['1 L.', 'Nice.']
     """
-    return [line.partition("] ")[2] for line in text.splitlines()[2:]]
+    lines = text.splitlines()
+    asked = max((number for number, line in enumerate(lines) if line.startswith("Question: ")), default=len(lines))
+    return [line.partition("] ")[2] for line in lines[asked + 1 :]]
 
 
 def meta(record: Question) -> Mapping[str, Any]:

@@ -13,9 +13,10 @@ Values = dict[str, tuple[str, ...]]
 
 
 def prompt(record: Attributes) -> str:
-    """Return the instruction with the attributes asked for, then one labelled line per piece of product text."""
+    """Return the instruction with the attributes asked for and what is known of them, then a labelled line per product text."""
     asked = json.dumps([key for key, _ in record.values], ensure_ascii=False)
-    lines = [f"{PREFIX} As JSON, null if not stated: {asked}"]
+    meant = "".join(f" {name}: {sentence}" for name, sentence in record.definitions)
+    lines = [f"{PREFIX} As JSON, null if not stated: {asked}{meant}"]
     return "\n".join(lines + [f"{t.label}: {t.text}" for t in record.texts])
 
 
@@ -73,8 +74,10 @@ def _text(value: Any) -> str:
 
 
 def meta(record: Attributes) -> Mapping[str, Any]:
-    """Return the attributes asked for, so that scoring knows a slot from an extra key."""
-    return {"attributes": [key for key, _ in record.values]}
+    """Return the attributes asked for, so that scoring knows a slot from an extra key, and those that are only implied."""
+    return {"attributes": [key for key, _ in record.values]} | (
+        {"implicit": list(record.implicit)} if record.implicit else {}
+    )
 
 
 TASK = Task(
