@@ -13,7 +13,7 @@ from converters.across import Keys, repeats, split_groups
 from converters.classes import Tree
 from converters.errors import InputError
 from converters.examples import Row
-from converters.few_shot import NOW
+from converters.few_shot import own
 from converters.jsonl import decode, numbered
 from converters.lengths import Ruler
 from converters.records import Attributes, Listing, Ranking
@@ -204,7 +204,7 @@ def _record(row: Row, gold: Any, extra: Mapping[str, Any], rules: Rules) -> Iter
 
 
 def _values(row: Row, gold: Mapping[str, Sequence[str]], extra: Mapping[str, Any]) -> Iterator[Problem]:
-    said = row.messages[-2].content.partition("\n")[2].rpartition(f"\n{NOW}\n")[2]  # demonstrations are not the product
+    said = own(row.messages[-2].content)
     text = " ".join(" ".join(line.partition(": ")[2] or line for line in said.splitlines()).split()).casefold()
     for name, values in gold.items():
         for value in values if name not in extra.get("implicit", []) else ():

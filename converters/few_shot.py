@@ -1,6 +1,6 @@
 """Demonstrations: solved rows of the same source and task, put into a row's own question, after its instruction.
 
-They are training rows of other groups, so no answer of a held-out row can be read in a prompt.
+They are training rows of other products, so no answer of a held-out row can be read in a prompt.
 """
 
 import random
@@ -11,15 +11,17 @@ import msgspec
 from converters import tasks
 from converters.examples import Row, Turn, asked
 
-POOL = 1000  # groups that demonstrations are chosen from
-NOW = "Now:"  # the line between the last demonstration and what is asked about
+POOL = 1000  # products that demonstrations are chosen from
 
 
-def chosen(row: Row, pool: Sequence[Row], count: int, seed: int) -> list[Row]:
-    """Return ``count`` rows of other groups, a choice that depends on the row's id alone; ``pool`` has one row a group."""
-    draw = random.Random(f"{seed}:{row.id}")
-    found = draw.sample(range(len(pool)), min(count + 1, len(pool)))
-    return [pool[number] for number in found if pool[number].group != row.group][:count]
+def chosen(identifier: str, product: int, pool: Mapping[int, Row], count: int, seed: int) -> list[Row]:
+    """Return ``count`` rows for a row of that id and product: of other products, by a draw that depends on the id alone.
+
+    ``pool`` has one row for each of its products; there are fewer rows where it has fewer products.
+    """
+    draw = random.Random(f"{seed}:{identifier}")
+    found = draw.sample([*pool], min(count + 1, len(pool)))
+    return [pool[number] for number in found if number != product][:count]
 
 
 def shown(row: Row, examples: Sequence[Row]) -> Row:
@@ -35,10 +37,19 @@ def shown(row: Row, examples: Sequence[Row]) -> Row:
     at = len(asked(row.task, row.messages)) - 1
     instruction, _, texts = row.messages[at].content.partition("\n")
     lines = [line for example in examples for line in _solved(example, instruction)]
-    question = Turn(row.messages[at].role, "\n".join([instruction, *lines, NOW, texts]))
+    question = Turn(row.messages[at].role, "\n".join([instruction, *lines, "Now:", texts]))
     meta: Mapping[str, object] = {**row.extra, "examples": [example.id for example in examples]}
     messages = [*row.messages[:at], question, *row.messages[at + 1 :]]
     return msgspec.structs.replace(row, messages=messages, meta=msgspec.json.encode(meta).decode())
+
+
+def own(text: str) -> str:
+    """Return the part of a question that is no example: what it asks about.
+
+    >>> own("Path:\\nExample:\\nTitle: Pan\\nAnswer: Pans\\nNow:\\nTitle: Mug"), own("Path:\\nTitle: Mug")
+    ('Title: Mug', 'Title: Mug')
+    """
+    return text.partition("\n")[2].rpartition("\nNow:\n")[2]
 
 
 def _solved(row: Row, instruction: str) -> list[str]:
