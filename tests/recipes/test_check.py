@@ -69,6 +69,24 @@ def test_the_whole_answer_is_learnt_and_nothing_else(place: Place, mistral: tupl
     assert found["labels"][-4:] == learnt == found["input_ids"][-4:]
 
 
+def test_every_answer_of_a_conversation_is_learnt_and_nothing_else(place: Place, mistral: tuple[Path, Any]) -> None:
+    tokenizer, loaded = mistral[1], recipe.load(place(mistral[0], kind=WHOLE))
+    config = lint.validated(loaded)
+    strategy = identity._strategy(identity.load_tokenizer(config), config, config.datasets[0])
+    said = ["Where?", "Home", "[CLASSIFY] 3 Mugs | Pans", "5 L", "Next: Red", "Home > Mugs"]
+    turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(said)]
+    single, batch = (
+        strategy.tokenize_prompt({"messages": turns}),
+        strategy.tokenize_prompt({"messages": [turns, turns]}),
+    )
+    assert batch["labels"] == [single["labels"]] * 2 and len(single["labels"]) == len(single["input_ids"])
+    ids = [number for number in single["labels"] if number != identity.MASKED]
+    assert [answer.strip() for answer in tokenizer.decode(ids).split("</s>")] == ["Home", "5 L", "Home > Mugs", ""]
+    assert " ".join(tokenizer.convert_ids_to_tokens(ids)).startswith("▁Home </s> ▁ 5 ▁L </s> ▁Home")
+    masked = [number for number, label in zip(single["input_ids"], single["labels"], strict=True) if label < 0]
+    assert [text in tokenizer.decode(masked) for text in (*said[::2], *said[1::2])] == [True] * 3 + [False] * 3
+
+
 def test_the_demo_tokenizer_passes(place: Place, tmp_path: Path) -> None:
     tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
     assert check(recipe.load(place("base"))).proven["attributes"] >= 4
