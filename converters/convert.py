@@ -14,7 +14,7 @@ from converters import definitions, parts, sources, tasks
 from converters.definitions import Definitions, defined
 from converters.errors import InputError
 from converters.examples import RenderError, example
-from converters.hard import harden, kind_of
+from converters.hard import FITS, harden, kind_of
 from converters.outcome import Outcome, Tally, tallied, title_group
 from converters.parts import Part, Pinned
 from converters.raw import Range, describe, expand, ranges
@@ -82,8 +82,9 @@ def _alias(record: Record) -> str:
 def _shaped(record: Record, unit: Unit, meant: Definitions, noted: Counter[str]) -> tuple[Record, dict[str, str]]:
     """Return a record as its entry wants it, and what that adds to its row's meta."""
     kind = kind_of(record, unit.entry.hard, unit.seed) if unit.entry.hard else ""
-    found = harden(record, kind, unit.seed) if kind else None
-    noted.update([f"hard input: {kind}" if found else f"hard input left out: {kind} does not fit"] if kind else ())
+    found = harden(record, kind, unit.seed) if kind and isinstance(record, FITS[kind]) else None
+    if kind and isinstance(record, FITS[kind]):
+        noted[f"hard input: {kind}" if found else f"hard input left out: {kind} does not fit"] += 1
     shaped = found or record
     if meant and isinstance(shaped, Attributes):
         shaped = defined(shaped, meant)
