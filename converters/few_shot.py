@@ -1,6 +1,6 @@
 """Demonstrations: solved rows of the same source and task, put into a row's own question, after its instruction.
 
-They are training rows of other groups, so no answer of a held-out row can be read in a prompt.
+They are training rows of other products, so no answer of a held-out row can be read in a prompt.
 """
 
 import random
@@ -11,15 +11,18 @@ import msgspec
 from converters import tasks
 from converters.examples import Row, Turn, asked
 
-POOL = 1000  # groups that demonstrations are chosen from
+POOL = 1000  # products that demonstrations are chosen from
 NOW = "Now:"  # the line between the last demonstration and what is asked about
 
 
-def chosen(row: Row, pool: Sequence[Row], count: int, seed: int) -> list[Row]:
-    """Return ``count`` rows of other groups, a choice that depends on the row's id alone; ``pool`` has one row a group."""
-    draw = random.Random(f"{seed}:{row.id}")
-    found = draw.sample(range(len(pool)), min(count + 1, len(pool)))
-    return [pool[number] for number in found if pool[number].group != row.group][:count]
+def chosen(identifier: str, product: int, pool: Mapping[int, Row], count: int, seed: int) -> list[Row]:
+    """Return ``count`` rows for a row of that id and product: of other products, by a draw that depends on the id alone.
+
+    ``pool`` has one row for each of its products; there are fewer rows where it has fewer products.
+    """
+    draw = random.Random(f"{seed}:{identifier}")
+    found = draw.sample([*pool], min(count + 1, len(pool)))
+    return [pool[number] for number in found if number != product][:count]
 
 
 def shown(row: Row, examples: Sequence[Row]) -> Row:

@@ -10,32 +10,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import few_shot, shortlist, tasks
+from converters.codes import firsts
 from converters.convert import Converted
 from converters.errors import InputError
 from converters.examples import Row, Turn
-from converters.mix import TRAIN, Mask, Table
-from converters.parts import UNPINNED, picked
+from converters.mix import TRAIN, Mask, Splits, Table, linked
+from converters.parts import UNPINNED, Columns, picked
 from converters.spec import SHORTLIST, Entry, Spec, chosen_tasks
 from converters.split import SPLITS
 from converters.tasks.category_shortlist import listed
 from converters.write import Finish
 
+Numbers = NDArray[np.uint64]
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """What product each group is, as :func:`converters.mix.linked` has it: one that two sources name differently is one."""
+
+    groups: Numbers  # sorted
+    numbers: Numbers
+
+    def of(self, groups: Numbers) -> Numbers:
+        """Return the number of each group's product."""
+        found: Numbers = self.numbers[np.searchsorted(self.groups, groups)]
+        return found
+
+
+def products(columns: Columns) -> Products:
+    """Return the products of all rows of a mix."""
+    groups, first = np.unique(columns["group"], return_index=True)
+    return Products(groups, linked(columns)[first])
+
+
+@dataclass(frozen=True, slots=True)
 class Proposer:
-    """The expert of a source, the groups it was fitted on (sorted), and how its candidates did: by K and split, rows and hits."""
+    """The expert of a source, the products it was fitted on (sorted), and how it did: rows by K, split and hit."""
 
     expert: shortlist.Expert
-    groups: NDArray[np.uint64]
+    known: Numbers
     counts: Counter[tuple[int, int, bool]] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """What the training split gives to other rows: by source its expert, by source and task its demonstrations."""
+    """What the training split gives to other rows: by source its expert, by source and task its demonstrations.
 
+    A demonstration comes with the number of its product, and no two of a pool are of one product.
+    """
+
+    products: Products
     proposers: dict[str, Proposer]
-    pools: dict[tuple[str, str], list[Row]]
+    pools: dict[tuple[str, str], dict[int, Row]]
     seed: int
 
     def finish(self, entry: Entry) -> Finish | None:
@@ -56,16 +82,18 @@ class Late:
 
 def prepare(rows: Table, converted: Sequence[Converted], spec: Spec) -> Late:
     """Fit the experts and choose the demonstrations that the entries ask for; too few training rows are an ``InputError``."""
-    late = Late({}, {}, spec.seed)
+    asked = any(entry.shortlist or entry.few_shot for entry in spec.sources)
+    late = Late(products(rows.columns if asked else rows.columns[:0]), {}, {}, spec.seed)
     for entry in spec.sources:
         if entry.shortlist and entry.source not in late.proposers:
-            late.proposers[entry.source] = _proposer(rows, converted, entry.source)
+            late.proposers[entry.source] = _proposer(rows, converted, entry.source, late.products)
         for name in chosen_tasks(entry) if entry.few_shot else ():
-            pool = late.pools.setdefault((entry.source, name), _pool(rows, converted, entry.source, name))
-            if len(pool) <= (entry.few_shot or 0):
+            if (entry.source, name) not in late.pools:
+                late.pools[entry.source, name] = _pool(rows, converted, (entry.source, name), late.products)
+            if len(late.pools[entry.source, name]) <= (entry.few_shot or 0):
                 raise InputError(
-                    f"few_shot {entry.few_shot}: found {len(pool)} groups of source {entry.source!r} with task {name!r} in the "
-                    f"training split, expected more than {entry.few_shot}"
+                    f"few_shot {entry.few_shot}: found {len(late.pools[entry.source, name])} products of source "
+                    f"{entry.source!r} with task {name!r} in the training split, expected more than {entry.few_shot}"
                 )
     return late
 
@@ -76,12 +104,13 @@ def _training(rows: Table, converted: Sequence[Converted], source: str, task: st
     return found
 
 
-def _proposer(rows: Table, converted: Sequence[Converted], source: str) -> Proposer:
+def _proposer(rows: Table, converted: Sequence[Converted], source: str, products: Products) -> Proposer:
     places = np.flatnonzero(_training(rows, converted, source, SHORTLIST))
-    groups = np.unique(rows.columns["group"][places])
-    if len(groups) < 2:
+    seen = products.of(rows.columns["group"][places])
+    known = np.unique(seen)
+    if len(known) < 2:
         raise InputError(
-            f"shortlist: found {len(groups)} groups of source {source!r} with task {SHORTLIST!r} in the training split, "
+            f"shortlist: found {len(known)} products of source {source!r} with task {SHORTLIST!r} in the training split, "
             "expected at least 2 to learn from"
         )
     _, first, labels = np.unique(rows.columns["target"][places], return_index=True, return_inverse=True)
@@ -89,22 +118,24 @@ def _proposer(rows: Table, converted: Sequence[Converted], source: str) -> Propo
     targets = [row.target for row in _rows(rows, converted, places[first[order]])]
     paths = [targets[place] for place in np.argsort(order)]
     texts = (_text(row) for row in _rows(rows, converted, places))
-    folds = _folds(groups, rows.columns["group"][places])
-    return Proposer(shortlist.fit(zip(texts, labels.tolist(), folds.tolist(), strict=True), paths), groups)
+    folds = _folds(known, seen)
+    return Proposer(shortlist.fit(zip(texts, labels.tolist(), folds.tolist(), strict=True), paths), known)
 
 
-def _folds(groups: NDArray[np.uint64], of: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return the fold of each group, FOLDS for those that were not learnt from: dealt in turn, so that two fill two folds."""
-    places = np.searchsorted(groups, of)
-    known = groups[np.minimum(places, len(groups) - 1)] == of
-    return np.where(known, places % shortlist.FOLDS, shortlist.FOLDS)
+def _folds(known: Numbers, numbers: Numbers) -> NDArray[np.int64]:
+    """Return the fold of each product, FOLDS for those that were not learnt from: dealt in turn, so that two fill two folds."""
+    places = np.searchsorted(known, numbers)
+    there = known[np.minimum(places, len(known) - 1)] == numbers
+    return np.where(there, places % shortlist.FOLDS, shortlist.FOLDS)
 
 
-def _pool(rows: Table, converted: Sequence[Converted], source: str, task: str) -> list[Row]:
-    places = np.flatnonzero(_training(rows, converted, source, task))
+def _pool(rows: Table, converted: Sequence[Converted], of: tuple[str, str], products: Products) -> dict[int, Row]:
+    places = np.flatnonzero(_training(rows, converted, *of))
     places = places[np.argsort(rows.columns["id"][places], kind="stable")]
-    _, first = np.unique(rows.columns["group"][places], return_index=True)
-    return list(_rows(rows, converted, np.sort(places[np.sort(first)[: few_shot.POOL]])))
+    first = firsts(products.of(rows.columns["group"][places]))[: few_shot.POOL]
+    places = np.sort(places[first])
+    numbers = products.of(rows.columns["group"][places]).tolist()
+    return dict(zip(numbers, _rows(rows, converted, places), strict=True))
 
 
 def _rows(rows: Table, converted: Sequence[Converted], places: NDArray[np.int64]) -> Iterator[Row]:
@@ -125,30 +156,32 @@ def _finished(late: Late, entry: Entry, lines: Sequence[bytes], rows: Table) -> 
     found, decode, encode = list(lines), msgspec.json.Decoder(Row).decode, msgspec.json.Encoder().encode
     places = np.flatnonzero(rows.split != UNPINNED)
     made = [decode(lines[place]) for place in places]
+    numbers = late.products.of(rows.columns["group"][places])
     if entry.shortlist:
-        made = _proposed(late.proposers[entry.source], entry.shortlist, made, rows, places)
+        made = _proposed(late.proposers[entry.source], entry.shortlist, made, numbers, rows.split[places])
     if entry.few_shot:
-        made = [_shown(late, row, entry.few_shot) for row in made]
+        made = [_shown(late, row, number, entry.few_shot) for row, number in zip(made, numbers.tolist(), strict=True)]
     for place, row in zip(places, made, strict=True):
         found[place] = encode(row) + b"\n"
     return found
 
 
-def _proposed(proposer: Proposer, k: int, made: list[Row], rows: Table, places: NDArray[np.int64]) -> list[Row]:
-    chosen = [number for number, row in enumerate(made) if row.task == SHORTLIST]
-    folds = _folds(proposer.groups, rows.columns["group"][places[chosen]])
-    candidates = shortlist.propose(proposer.expert, [_text(made[number]) for number in chosen], folds, k)
-    for number, paths in zip(chosen, candidates, strict=True):
-        row = made[number]
-        proposer.counts[k, int(rows.split[places[number]]), row.target in paths] += 1
+def _proposed(proposer: Proposer, k: int, made: list[Row], numbers: Numbers, splits: Splits) -> list[Row]:
+    chosen = [place for place, row in enumerate(made) if row.task == SHORTLIST]
+    folds = _folds(proposer.known, numbers[chosen])
+    candidates = shortlist.propose(proposer.expert, [_text(made[place]) for place in chosen], folds, k)
+    for place, paths in zip(chosen, candidates, strict=True):
+        row = made[place]
+        proposer.counts[k, int(splits[place]), row.target in paths] += 1
         meta = msgspec.json.encode({**row.extra, "candidates": paths}).decode()
         turn = Turn("user", listed(row.messages[0].content, paths))
-        made[number] = msgspec.structs.replace(row, messages=[turn, *row.messages[1:]], meta=meta)
+        made[place] = msgspec.structs.replace(row, messages=[turn, *row.messages[1:]], meta=meta)
     return made
 
 
-def _shown(late: Late, row: Row, count: int) -> Row:
-    return few_shot.shown(row, few_shot.chosen(row, late.pools[row.source, row.task], count, late.seed))
+def _shown(late: Late, row: Row, number: int, count: int) -> Row:
+    examples = few_shot.chosen(row.id, number, late.pools[row.source, row.task], count, late.seed)
+    return few_shot.shown(row, examples)
 
 
 def recalls(late: Late) -> dict[str, dict[str, Any]]:

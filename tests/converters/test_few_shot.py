@@ -1,5 +1,6 @@
 """Demonstrations are solved training rows of other groups, and stand between instruction and product."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,15 @@ def made(number: int, group: str = "") -> Row:
     return example(Listing(str(number), group or f"g{number}", texts, ("Home", f"Mugs {number}")), "category", "s")
 
 
-def test_the_choice_depends_on_the_id_alone_and_is_of_other_groups() -> None:
-    pool = [made(n) for n in range(20)]
-    found = [few_shot.chosen(row, pool, 3, 0) for row in pool]
-    for row, examples in zip(pool, found, strict=True):
-        assert len({one.id for one in examples} - {row.id}) == 3
-        assert few_shot.chosen(made(int(row.id.split(":")[-1])), pool, 3, 0) == examples
-    assert len({tuple(one.id for one in examples) for examples in found}) > 15
-    assert [few_shot.chosen(row, pool, 3, 1) for row in pool] != found
-    assert few_shot.chosen(made(99, "g3"), [made(3), made(4)], 1, 0) == [made(4)]
+def test_the_choice_depends_on_the_id_alone_and_is_of_other_products() -> None:
+    pool = {n: made(n) for n in range(20)}
+    found = {n: few_shot.chosen(row.id, n, pool, 3, 0) for n, row in pool.items()}
+    for n, examples in found.items():
+        assert len({one.id for one in examples} - {pool[n].id}) == 3
+        assert few_shot.chosen(pool[n].id, n, dict(pool), 3, 0) == examples
+    assert len({tuple(one.id for one in examples) for examples in found.values()}) > 15
+    assert {n: few_shot.chosen(row.id, n, pool, 3, 1) for n, row in pool.items()} != found
+    assert few_shot.chosen("any", 3, {3: made(3), 4: made(4)}, 1, 0) == [made(4)]
 
 
 def test_an_instruction_of_its_own_stands_with_its_example() -> None:
@@ -110,5 +111,18 @@ def test_no_answer_of_a_held_out_row_stands_in_a_prompt(mix: dict[str, list[Row]
 def test_too_few_training_rows_to_show_is_a_sentence(tmp_path: Path) -> None:
     path = mixed.shop(tmp_path / "a.jsonl", 3)
     result = mixed.build(tmp_path, [mixed.entry(path, few_shot=3)], splits={})
-    assert result.exit_code == 1 and "few_shot 3: found 3 groups of source 'catalog'" in result.output
+    assert result.exit_code == 1 and "few_shot 3: found 3 products of source 'catalog'" in result.output
     assert mixed.build(tmp_path, [mixed.entry(path, few_shot=2)], splits={}).exit_code == 0
+
+
+def test_a_product_that_is_known_by_two_names_is_never_its_own_example(tmp_path: Path) -> None:
+    path = Path(mixed.shop(tmp_path / "a.jsonl", 6))
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    named = [row | {"id": f"n{n}", "title": f"{row['title']}!"} for n, row in enumerate(rows)]  # known by title alone
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows + named))
+    assert mixed.build(tmp_path, [mixed.entry(str(path), few_shot=5)], splits={}).exit_code == 0
+    train = mixed.splits_of(tmp_path / "mix", "train")
+    assert len(train) == 24 and len({row.group for row in train}) == 12
+    for row in train:
+        titles = [line.rstrip("!") for line in row.messages[0].content.splitlines() if line.startswith("Title: ")]
+        assert len(set(titles)) == len(titles) == 6

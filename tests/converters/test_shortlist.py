@@ -118,7 +118,7 @@ def test_a_shortlist_without_training_rows_is_a_sentence(tmp_path: Path) -> None
     result = mixed.build(
         tmp_path, [mixed.entry(path, tasks=["category_shortlist"], shortlist=2, split="test")], splits={}
     )
-    assert result.exit_code == 1 and "found 0 groups of source 'catalog'" in result.output
+    assert result.exit_code == 1 and "found 0 products of source 'catalog'" in result.output
     assert not (tmp_path / "mix").exists()
     alone = mixed.CliRunner().invoke(
         mixed.main, ["convert", "catalog", path, "--task", "category_shortlist", "--out", str(tmp_path / "out.jsonl")]
