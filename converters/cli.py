@@ -44,7 +44,9 @@ def list_sources() -> None:
     for name in sources.names():
         unit = sources.get(name)
         options = ", ".join(sources.option_names(name)) or "none"
-        click.echo(f"{name}\n  tasks: {', '.join(unit.TASKS)}\n  files: {unit.FILES}\n  options: {options}")
+        styles = [task for task in specs.possible_tasks(name) if task not in unit.TASKS]
+        also = f"; when named: {', '.join(styles)}" if styles else ""
+        click.echo(f"{name}\n  tasks: {', '.join(unit.TASKS)}{also}\n  files: {unit.FILES}\n  options: {options}")
         click.echo(f"  from: {unit.URL}\n  licence: {unit.LICENCE}")
 
 

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from converters import sources, tasks
 from converters.errors import InputError
 from converters.examples import RenderError, Row, example
+from converters.hard import FITS, harden
 from converters.outcome import Outcome, Tally, tallied
+from converters.spec import possible_tasks
 from converters.untrusted import spells_control
 
 RECORDS = int(os.environ.get("FUZZ_RECORDS", "300"))
@@ -175,13 +177,14 @@ def contract(row: Row) -> None:
 
 def rows(name: str, outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
-        for task in sources.get(name).TASKS:
+        for task in possible_tasks(name):
             for record in outcome.records:
                 if isinstance(record, tasks.get(task).record):
-                    try:
-                        contract(example(record, task, name))
-                    except RenderError:
-                        continue
+                    for shaped in (record, *(harden(record, kind, 0) for kind in FITS)):
+                        try:
+                            contract(example(shaped or record, task, name))
+                        except RenderError:
+                            continue
 
 
 @pytest.mark.parametrize("name", sources.names())
