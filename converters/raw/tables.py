@@ -92,4 +92,5 @@ def need_columns(path: Path | Range, row: Iterable[str], columns: Iterable[str])
     present = list(row)
     for column in columns:
         if column not in present:
-            raise InputError(f"{path}: no column {column!r}{nearest(column, present)}")
+            shown = [name if name.isprintable() else ascii(name) for name in present]
+            raise InputError(f"{path}: no column {column!r}{nearest(column, shown)}")
