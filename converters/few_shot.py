@@ -12,6 +12,7 @@ from converters import tasks
 from converters.examples import Row, Turn, asked
 
 POOL = 1000  # products that demonstrations are chosen from
+NOW = "Now:"  # the line between the last demonstration and what is asked about
 
 
 def chosen(identifier: str, product: int, pool: Mapping[int, Row], count: int, seed: int) -> list[Row]:
@@ -37,19 +38,10 @@ def shown(row: Row, examples: Sequence[Row]) -> Row:
     at = len(asked(row.task, row.messages)) - 1
     instruction, _, texts = row.messages[at].content.partition("\n")
     lines = [line for example in examples for line in _solved(example, instruction)]
-    question = Turn(row.messages[at].role, "\n".join([instruction, *lines, "Now:", texts]))
+    question = Turn(row.messages[at].role, "\n".join([instruction, *lines, NOW, texts]))
     meta: Mapping[str, object] = {**row.extra, "examples": [example.id for example in examples]}
     messages = [*row.messages[:at], question, *row.messages[at + 1 :]]
     return msgspec.structs.replace(row, messages=messages, meta=msgspec.json.encode(meta).decode())
-
-
-def own(text: str) -> str:
-    """Return the part of a question that is no example: what it asks about.
-
-    >>> own("Path:\\nExample:\\nTitle: Pan\\nAnswer: Pans\\nNow:\\nTitle: Mug"), own("Path:\\nTitle: Mug")
-    ('Title: Mug', 'Title: Mug')
-    """
-    return text.partition("\n")[2].rpartition("\nNow:\n")[2]
 
 
 def _solved(row: Row, instruction: str) -> list[str]:

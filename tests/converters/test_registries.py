@@ -1,6 +1,5 @@
 """Tests over whole registries: a new source or task is under them as soon as its file exists."""
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,7 @@ from hypothesis import strategies as st
 
 from converters import sources, tasks
 from converters.errors import InputError
-from converters.examples import Row, example
-from converters.records import Listing
+from converters.examples import Row
 from converters.spec import Entry, chosen_tasks
 from converters.tasks.answer import ABSTENTION, Reply
 from converters.tasks.ranking import Order
@@ -28,17 +26,11 @@ def fixture_rows(name: str, fixtures: Path) -> list[Row]:
     return convert(Entry(source=name, paths=[str(path)], options=options)).rows
 
 
-def in_tree(record: Listing, paths: set[tuple[str, ...]]) -> Listing:
-    below = [tuple(sorted(p[-1] for p in paths if p[:-1] == record.path[:n])) for n in range(len(record.path) + 1)]
-    return dataclasses.replace(record, children=tuple(below))
-
-
 def style_rows(fixtures: Path) -> list[Row]:
     """Rows of the tasks that no source feeds unless it is asked to."""
-    outcomes = sources.read("google_taxonomy", [fixtures / "google_taxonomy.txt"], {})
-    found = [record for outcome in outcomes for record in outcome.records if isinstance(record, Listing)]
-    listings = [in_tree(record, {other.path for other in found}) for record in found]
-    return [example(listing, name, "google_taxonomy") for name in tasks.names() if styled(name) for listing in listings]
+    (path,), names = fixtures.glob("google_taxonomy.*"), [name for name in tasks.names() if styled(name)]
+    assert {tasks.get(name).style_of for name in names} == {"category"}
+    return convert(Entry(source="google_taxonomy", paths=[str(path)], tasks=names, shortlist=3)).rows
 
 
 def styled(name: str) -> bool:
