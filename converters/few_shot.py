@@ -44,6 +44,15 @@ def shown(row: Row, examples: Sequence[Row]) -> Row:
     return msgspec.structs.replace(row, messages=messages, meta=msgspec.json.encode(meta).decode())
 
 
+def own(text: str) -> str:
+    """Return the part of a question that is no example: what it asks about.
+
+    >>> own("Path:\\nExample:\\nTitle: Pan\\nAnswer: Pans\\nNow:\\nTitle: Mug"), own("Path:\\nTitle: Mug")
+    ('Title: Mug', 'Title: Mug')
+    """
+    return text.partition("\n")[2].rpartition(f"\n{NOW}\n")[2]
+
+
 def _solved(row: Row, instruction: str) -> list[str]:
     """Return a row's lines with its answers, every one of a walk; an instruction of its own stands without the prefix."""
     before = asked(row.task, row.messages)
