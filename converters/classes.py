@@ -16,8 +16,7 @@ from converters.mix import Table
 from converters.parts import hashed
 from converters.raw import expand
 from converters.records import Listing
-from converters.sources.google_taxonomy import load
-from converters.spec import Spec
+from converters.spec import Entry, Spec
 
 SHOWN = 10  # classes at either end
 NODES = 100  # top-level nodes of a category tree
@@ -158,7 +157,20 @@ def _under(tree: Iterable[tuple[str, ...]]) -> dict[str, int]:
 
 def taxonomy(spec: Spec) -> Tree:
     """Return the paths of the taxonomies that a specification names, as an option of a source or as a source."""
-    named = {str(entry.options["taxonomy"]) for entry in spec.sources if isinstance(entry.options.get("taxonomy"), str)}
-    files = {Path(name) for name in named}
-    files |= {path for entry in spec.sources if entry.source == "google_taxonomy" for path in expand(entry.paths)}
+    from converters.sources.google_taxonomy import (
+        load,
+    )  # brings what matches names, and the command line starts without it
+
+    named = {Path(name) for entry in spec.sources if isinstance(name := _option(entry), str)}
+    files = named | {
+        path for entry in spec.sources if entry.source == "google_taxonomy" for path in expand(entry.paths)
+    }
     return frozenset(path for file in files for path in load(file).paths)
+
+
+def _option(entry: Entry) -> Any:
+    """Return an entry's taxonomy, named beside its other options or, for a catalogue, in its file of options."""
+    from converters.sources.catalog import mapped
+
+    mapping = entry.options.get("mapping") if entry.source == "catalog" else None
+    return ((mapped(Path(mapping)) if mapping else {}) | entry.options).get("taxonomy")

@@ -94,7 +94,7 @@ def read(
     """
     if mapping:
         given = {k: v for k, v in locals().items() if k not in ("paths", "mapping") and v != _default(k)}
-        yield from read(paths, **(_mapped(Path(mapping)) | given))
+        yield from read(paths, **(mapped(Path(mapping)) | given))
         return
     named = (category,) if isinstance(category, str) else tuple(category or ())
     columns = Columns(
@@ -115,7 +115,8 @@ def _default(option: str) -> Any:
     return (read.__kwdefaults__ or {})[option]
 
 
-def _mapped(path: Path) -> dict[str, Any]:
+def mapped(path: Path) -> dict[str, Any]:
+    """Read a YAML file of options; one that is missing, broken or has an unknown key is an ``InputError``."""
     import yaml
 
     try:

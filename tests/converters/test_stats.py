@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from converters.build import MANIFEST
-from converters.classes import POINTS, SHOWN
+from converters.classes import POINTS, SHOWN, taxonomy
 from converters.cli import main
 from converters.errors import InputError
 from converters.examples import Row
 from converters.jsonl import read_rows
 from converters.lengths import ruler
+from converters.spec import Entry, Spec
 from converters.split import SPLITS
 from converters.stats import EDGES, LONGEST
 
@@ -180,6 +181,21 @@ def test_the_tree_is_covered_as_far_as_training_rows_have_its_paths(mix: Callabl
         assert node["known"] == len({*under} & tree)
         assert node["of"] == sum(path[0] == node["node"] for path in tree)
     assert {*found["unseen_nodes"]} == {path[0] for path in tree} - {path[0] for path in paths}
+
+
+def test_a_taxonomy_counts_wherever_a_specification_names_it(tmp_path: Path) -> None:
+    (tmp_path / "tree.txt").write_text(TREE)
+    (tmp_path / "shop.yaml").write_text(json.dumps({"taxonomy": str(tmp_path / "tree.txt")}))
+    tree = {tuple(line.split(" - ")[1].split(" > ")) for line in TREE.splitlines()[1:]}
+    for source, options in (
+        ("google_taxonomy", {}),
+        ("catalog", {"taxonomy": str(tmp_path / "tree.txt")}),
+        ("catalog", {"mapping": str(tmp_path / "shop.yaml")}),
+    ):
+        assert (
+            taxonomy(Spec(sources=[Entry(source=source, paths=[str(tmp_path / "tree.txt")], options=options)])) == tree
+        )
+    assert not taxonomy(Spec(sources=[Entry(source="catalog", paths=["shop.csv"])]))
 
 
 def test_attributes_are_asked_and_stated(mix: Callable[..., Any], fixtures: Path, tmp_path: Path) -> None:
