@@ -43,7 +43,8 @@ def decoded(paths: Sequence[Path | Range], kind: type[T], literals: bool = False
     """Yield ``(where, value)``; a row that does not decode comes as an :class:`Outcome` with its reason.
 
     Of a key that stands twice in one JSON object the last value counts, as in Python's and JavaScript's own readers.
-    With ``literals`` a row may be a Python literal instead of JSON. Of Parquet and hub columns only those are read that ``kind``, a struct, names.
+    With ``literals`` a row may be a Python literal instead of JSON. Of Parquet and hub columns only those are read that ``kind``,
+    a struct, names.
     """
     for path in paths:
         if isinstance(path, Path) and (hub.is_hub(path) or path.suffix == ".parquet"):
