@@ -22,6 +22,8 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 K1, B = 1.5, 0.75
 FUSION = 60  # the constant of reciprocal-rank fusion, as in its paper
 SAME = 0.9  # overlap of words (Jaccard) from which a snippet says nothing that an earlier one does not
+PASSAGE = 60  # words of a review that are one snippet, at most
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"\w+|[^\w\s]")
 
@@ -70,15 +72,39 @@ def words_end(text: str) -> list[int]:
 
 @cache
 def _ends(path: str) -> Ends:
-    from tokenizers import Tokenizer
-
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise InputError(
+            "option tokenizer: found no package tokenizers, expected it: pip install tokenizers"
+        ) from error
     if not Path(path).is_file():
         raise InputError(f"option tokenizer: found nothing at {path}, expected a tokenizer.json")
     try:
         found = Tokenizer.from_file(path)
-    except Exception as error:  # noqa: BLE001 - the package raises nothing more exact
+    except Exception as error:
         raise InputError(f"option tokenizer: found {path}, expected a tokenizer.json: {error}") from error
     return lambda text: [end for _, end in found.encode(text, add_special_tokens=False).offsets]
+
+
+def passages(review: str) -> Iterator[str]:
+    """Yield a review in passages of whole sentences; a sentence of more than ``PASSAGE`` words is cut.
+
+    >>> [len(text.split()) for text in passages("It is red. " + "And big. " * 30)]
+    [59, 4]
+    """
+    held: list[str] = []
+    for sentence in _SENTENCE.split(review):
+        said = sentence.split()
+        if held and len(held) + len(said) > PASSAGE:
+            yield " ".join(held)
+            held = []
+        held += said
+        while len(held) > PASSAGE:
+            yield " ".join(held[:PASSAGE])
+            held = held[PASSAGE:]
+    if held:
+        yield " ".join(held)
 
 
 def bm25(questions: Sequence[Sequence[str]], texts: Sequence[Sequence[str]]) -> list[list[float]]:
