@@ -161,7 +161,7 @@ def _question(
     replies, notes = agreeing(answers) if answered else ((), ())
     target = replies[0] if replies else None
     cited = tuple(number for number, text in enumerate(snippets, 1) if target and holds(text, target))
-    searched = target if rules.how.way != "dataset" else None
+    searched = target if rules.how.way != "dataset" and len(texts) > 1 else None
     ranks = tuple(rank for rank, text in enumerate(texts, 1) if searched and holds(text, searched))
     identifier, group = f"{asin}:{digest(question, snippets, answers)}", product_group(asin, asin)
     records: list[Record] = [Question(identifier, group, question, snippets, target, cited, replies[1:], ranks)]
