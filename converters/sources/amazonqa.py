@@ -34,6 +34,7 @@ URL = "https://github.com/amazonqa/amazonqa; older files: https://jmcauley.ucsd.
 LICENCE = "none stated; questions, answers and reviews from Amazon, research use"
 FILES = "train-qar.jsonl, val-qar.jsonl, test-qar.jsonl; older: qa_Appliances.json.gz with reviews_Appliances.json.gz"
 TASKS = ("answer", "answerable")
+_HIDDEN = "is_answerable is about all snippets: some of them are not shown"
 _GATHERED = "answer gathered with those to the same question of the product"
 
 
@@ -167,6 +168,7 @@ def _question(
     records: list[Record] = [Question(identifier, group, question, snippets, target, cited, replies[1:], ranks)]
     if judged is not None and snippets:
         records.append(Answerable(identifier, group, question, snippets, bool(judged)))
+        notes += (_HIDDEN,) * (len(snippets) < len(texts))
     return Found(tuple(records), notes=notes)
 
 
