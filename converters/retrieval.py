@@ -7,14 +7,14 @@ but the terms of its questions.
 
 import math
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from converters import encoder as encoders
 from converters.errors import InputError
+from converters.lengths import Ruler, ruler
 from converters.registry import nearest
 
 WAYS = ("dataset", "bm25", "dense", "fusion")
@@ -27,18 +27,18 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"\w+|[^\w\s]")
 
-Ends = Callable[[str], list[int]]
+Length = Callable[[str], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """How snippets are chosen: the way, how many, the budget in tokens (none: no limit), and where a text's tokens end."""
+    """How snippets are chosen: the way, how many, the budget in tokens (none: no limit), and how many tokens a text has."""
 
     way: str
     most: int
     budget: int | None
     encode: encoders.Encoder | None
-    ends: Ends
+    length: Length
 
 
 def ready(way: str, most: int, budget: int | None, encoder: str, tokenizer: str | None) -> Retrieval:
@@ -49,7 +49,12 @@ def ready(way: str, most: int, budget: int | None, encoder: str, tokenizer: str 
         if value is not None and (not isinstance(value, int) or value < 1):
             raise InputError(f"option {name}: found {value!r}, expected a number of 1 or more")
     encode = encoders.load(encoder) if way in ("dense", "fusion") else None
-    return Retrieval(way, most, budget, encode, _ends(tokenizer) if tokenizer else words_end)
+    length = _measured(ruler(tokenizer)) if tokenizer else lambda text: len(ends(text))
+    return Retrieval(way, most, budget, encode, length)
+
+
+def _measured(found: Ruler) -> Length:
+    return lambda text: int(found.measure([text])[0])
 
 
 def words(text: str) -> list[str]:
@@ -61,30 +66,13 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def words_end(text: str) -> list[int]:
+def ends(text: str) -> list[int]:
     """Return where each word and each other sign ends; without a tokenizer they are the tokens.
 
-    >>> words_end("1.5 L!")
+    >>> ends("1.5 L!")
     [1, 2, 3, 5, 6]
     """
     return [piece.end() for piece in _PIECE.finditer(text)]
-
-
-@cache
-def _ends(path: str) -> Ends:
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise InputError(
-            "option tokenizer: found no package tokenizers, expected it: pip install tokenizers"
-        ) from error
-    if not Path(path).is_file():
-        raise InputError(f"option tokenizer: found nothing at {path}, expected a tokenizer.json")
-    try:
-        found = Tokenizer.from_file(path)
-    except Exception as error:
-        raise InputError(f"option tokenizer: found {path}, expected a tokenizer.json: {error}") from error
-    return lambda text: [end for _, end in found.encode(text, add_special_tokens=False).offsets]
 
 
 def passages(review: str) -> Iterator[str]:
@@ -192,7 +180,7 @@ def shown(
     before all others, wherever it stands in the order.
     """
     order = list(order)
-    left = math.inf if how.budget is None else how.budget - len(how.ends(question))
+    left = math.inf if how.budget is None else how.budget - how.length(question)
     kept: dict[int, str] = {}
     seen: list[frozenset[str]] = []
     for place in order if first is None else [first, *(place for place in order if place != first)]:
@@ -201,15 +189,22 @@ def shown(
         said = frozenset(words(texts[place]))
         if any(_same(said, other) for other in seen):
             continue
+        text, taken = _cut(texts[place], left, how) if how.budget else (texts[place], 0)
+        if not text:
+            break
         seen.append(said)
-        kept[place], taken = _cut(texts[place], left, how) if how.budget else (texts[place], 0)
+        kept[place] = text
         left -= taken
     return [(place, kept[place]) for place in order if place in kept]
 
 
 def _cut(text: str, left: float, how: Retrieval) -> tuple[str, int]:
-    ends = how.ends(text)
-    return (text, len(ends)) if len(ends) <= left else (text[: ends[int(left) - 1]], int(left))
+    """Return the text, cut after the last word or sign with which it has ``left`` tokens at most, and its tokens."""
+    if (whole := how.length(text)) <= left:
+        return text, whole
+    places = [0, *ends(text)]
+    kept = text[: places[bisect_right(places, left, key=lambda end: how.length(text[:end])) - 1]]
+    return kept, how.length(kept)
 
 
 def _same(first: frozenset[str], second: frozenset[str]) -> bool:

@@ -69,8 +69,8 @@ def read(
 
     A question is shown ``snippets`` texts at most, without near repeats, in the order that ``retrieval`` finds: ``dataset`` (as
     they come; reviews, which nobody chose for a question, by BM25), ``bm25``, ``dense`` (by the sentence ``encoder``) or
-    ``fusion`` of both. ``budget`` is the most tokens of question and snippets: words and signs, unless ``tokenizer`` names a
-    ``tokenizer.json``.
+    ``fusion`` of both. ``budget`` is the most tokens of question and snippets: words and signs, unless there is a
+    ``tokenizer`` file.
     """
     rules = Rules(retrieving.ready(retrieval, snippets, budget, encoder, tokenizer), closed_book)
     searched = replace(rules, how=replace(rules.how, way="bm25")) if retrieval == "dataset" else rules

@@ -58,8 +58,8 @@ def read(
 
     With more than one of ``snippets``, a question is also shown what ``retrieval`` (``bm25``, ``dense`` by the sentence
     ``encoder``, ``fusion``) finds for it among the evidence of the product's other questions, in that order. Its own evidence is
-    always among them. ``budget`` is the most tokens of question and snippets: words and signs, unless ``tokenizer`` names
-    a ``tokenizer.json``.
+    always among them. ``budget`` is the most tokens of question and snippets: words and signs, unless there is a
+    ``tokenizer`` file.
     """
     how = retrieving.ready(retrieval, snippets, budget, encoder, tokenizer)
     reading = msgspec.msgpack.Decoder(Row)
