@@ -58,7 +58,8 @@ class Attributes:
 class Question:
     """A product question, its snippets, the target answer and the further references.
 
-    ``answer`` is ``None`` when the snippets do not answer it; ``cited`` holds 1-based snippet numbers.
+    ``answer`` is ``None`` when the snippets do not answer it; ``cited`` holds 1-based snippet numbers. Where the snippets were
+    retrieved, ``ranks`` are the 1-based ranks, among all candidates, of those known to hold the answer.
     """
 
     id: str
@@ -68,6 +69,18 @@ class Question:
     answer: str | None
     cited: tuple[int, ...] = ()
     references: tuple[str, ...] = ()
+    ranks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answerable:
+    """A product question, its snippets, and whether they answer it."""
+
+    id: str
+    group: str
+    question: str
+    snippets: tuple[str, ...]
+    answer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +126,4 @@ class Ranking:
     gains: tuple[float, ...]
 
 
-Record = Listing | Attributes | Question | Chat | Choice | Verdict | Ranking
+Record = Listing | Attributes | Question | Answerable | Chat | Choice | Verdict | Ranking

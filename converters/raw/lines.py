@@ -1,5 +1,6 @@
 """Lines of bounded length, and byte ranges of JSON-lines files that several processes can read at once."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from converters.raw.files import BLOCK, open_raw, whole
 
 LIMIT = 64 << 20  # bytes of one line, list item or cell
 BOM = b"\xef\xbb\xbf"
+_ALONE = re.compile(rb"\s*\{[ \t]*[\r\n]")
 _LINES = {".jsonl", ".ndjson", ".json"}
 
 
@@ -42,6 +44,11 @@ def is_list(file: BufferedReader) -> bool:
     return file.peek(64).removeprefix(BOM).lstrip().startswith(b"[")
 
 
+def is_spread(file: BufferedReader) -> bool:
+    """Tell whether a file that was just opened holds one JSON object over several lines: its first line is the bracket."""
+    return bool(_ALONE.match(file.peek(64).removeprefix(BOM)))
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
     """The lines of a plain JSON-lines file whose first byte is at ``begin`` or later and before ``end``.
@@ -69,7 +76,7 @@ def ranges(path: Path, size: int = 32 << 20) -> list[Path | Range]:
         return [path]
     with open_raw(path) as file, whole(path):
         total = path.stat().st_size
-        return [path] if total <= size or is_list(file) else list(_cut(path, file, total, size))
+        return [path] if total <= size or is_list(file) or is_spread(file) else list(_cut(path, file, total, size))
 
 
 def _cut(path: Path, file: BufferedReader, total: int, size: int) -> Iterator[Range]:

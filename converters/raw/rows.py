@@ -12,7 +12,8 @@ from converters.raw import hub
 from converters.raw.columns import Wanted, wanted
 from converters.raw.files import open_raw, whole
 from converters.raw.items import items
-from converters.raw.lines import LIMIT, Long, Range, bounded, is_list, lines_of, without_bom
+from converters.raw.lines import LIMIT, Long, Range, bounded, is_list, is_spread, lines_of, without_bom
+from converters.raw.literals import decoded_literal, is_literal
 
 T = TypeVar("T")
 
@@ -20,7 +21,8 @@ T = TypeVar("T")
 def json_values(path: Path | Range) -> Iterator[tuple[str, bytes]]:
     """Yield ``(file:line, JSON text)`` of a JSON-lines file, or ``(file:#n, JSON text)`` of a JSON list.
 
-    A text over the limit comes as a :class:`~converters.raw.lines.Long`, which is not JSON.
+    A file that holds one object, spread over several lines, is one row. A text over the limit comes as a
+    :class:`~converters.raw.lines.Long`, which is not JSON.
     """
     if isinstance(path, Range):
         yield from lines_of(path)
@@ -28,17 +30,21 @@ def json_values(path: Path | Range) -> Iterator[tuple[str, bytes]]:
     with open_raw(path) as file, whole(path):
         if is_list(file):
             yield from items(path, file)
+        elif is_spread(file):
+            text = file.read(LIMIT + 1)
+            yield f"{path}:1", without_bom(text) if len(text) <= LIMIT else Long()
         else:
             name = str(path)
             for number, line in enumerate(bounded(file), 1):
                 yield f"{name}:{number}", without_bom(line) if number == 1 else line
 
 
-def decoded(paths: Sequence[Path | Range], kind: type[T]) -> Iterator[tuple[str, T | Outcome]]:
+def decoded(paths: Sequence[Path | Range], kind: type[T], literals: bool = False) -> Iterator[tuple[str, T | Outcome]]:
     """Yield ``(where, value)``; a row that does not decode comes as an :class:`Outcome` with its reason.
 
     Of a key that stands twice in one JSON object the last value counts, as in Python's and JavaScript's own readers.
-    Of Parquet and hub columns only those are read that ``kind``, a struct, names.
+    With ``literals`` a row may be a Python literal instead of JSON. Of Parquet and hub columns only those are read that ``kind``,
+    a struct, names.
     """
     for path in paths:
         if isinstance(path, Path) and (hub.is_hub(path) or path.suffix == ".parquet"):
@@ -49,7 +55,16 @@ def decoded(paths: Sequence[Path | Range], kind: type[T]) -> Iterator[tuple[str,
                 try:
                     yield where, decode(text)
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                    yield where, Outcome(where, reason=_reason(text, error))
+                    literal = literals and is_literal(text)
+                    yield where, _literal(where, text, kind) if literal else Outcome(where, reason=_reason(text, error))
+
+
+def _literal(where: str, text: bytes, kind: type[T]) -> T | Outcome:
+    try:
+        found = decoded_literal(text, kind)
+    except msgspec.ValidationError as error:
+        return Outcome(where, reason=_other(error))
+    return Outcome(where, reason=found) if isinstance(found, str) else found
 
 
 def _reason(text: bytes, error: Exception) -> str:

@@ -1,101 +1,189 @@
-"""AmazonQA: questions about a product, the review snippets retrieved for them, and the community's answers.
+"""AmazonQA: questions about a product, review snippets, and the community's answers.
 
-Raw format: one JSON object a line (``*-qar.jsonl``). Paper: Gupta et al., "AmazonQA: A Review-Based Question Answering Task",
-IJCAI 2019. ``is_answerable`` is a classifier's output, not human gold.
+Raw formats, known by their keys, in any mixture of files:
+
+* ``*-qar.jsonl``: a question a line with ``review_snippets``, ``answers`` and ``is_answerable`` (Gupta et al., "AmazonQA: A
+  Review-Based Question Answering Task", IJCAI 2019). ``is_answerable`` is a classifier's output on these snippets, not human
+  gold: so a question is shown its own snippets and no other ones, and the abstention is the target where it is 0.
+* ``qa_*.json.gz``: an answer a line, each line a Python literal (McAuley and Yang, WWW 2016). The answers of one product's
+  question are gathered. ``QA_*.json.gz`` and the raw records of AmazonQA: a product a row with all its ``questions``.
+* ``reviews_*.json.gz`` (``asin, reviewText``): what the questions of the older files are answered from. Without reviews there is
+  nothing to read: such a question is rejected, and with ``closed_book`` it is asked without snippets.
+
+The target is the answer with most votes up less down; of equal ones that whose yes or no most others say, then whose words most
+others use. All others are references but those that say no where it says yes. It cites the snippets that say it word for word.
 """
 
-import html
-import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
+from converters import retrieval as retrieving
+from converters.answers import Answer, agreeing, best_first, holds, text_of
+from converters.grouped import grouped
 from converters.outcome import Outcome, digest, product_group
-from converters.raw import decoded
-from converters.records import Question
-from converters.untrusted import one_line
+from converters.qarows import Raw, asked, reviews, said
+from converters.raw import decoded, unpacked_size
+from converters.records import Answerable, Question, Record
+from converters.retrieval import Retrieval
 
-URL = "https://github.com/amazonqa/amazonqa"
+URL = "https://github.com/amazonqa/amazonqa; older files: https://jmcauley.ucsd.edu/data/amazon/qa/"
 LICENCE = "none stated; questions, answers and reviews from Amazon, research use"
-FILES = "train-qar.jsonl, val-qar.jsonl, test-qar.jsonl"
-TASKS = ("answer",)
+FILES = "train-qar.jsonl, val-qar.jsonl, test-qar.jsonl; older: qa_Appliances.json.gz with reviews_Appliances.json.gz"
+TASKS = ("answer", "answerable")
+_HIDDEN = "is_answerable is about all snippets: some of them are not shown"
+_GATHERED = "answer gathered with those to the same question of the product"
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """One community answer; ``helpful`` is votes up and votes in all, ``answerType`` is Y, N, ? or NA."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The options: how snippets are chosen, and whether a question without any is asked all the same."""
 
-    answerText: str  # noqa: N815 - the dataset's name
-    answerType: str | None = None  # noqa: N815
-    helpful: list[int] = []
-
-
-class Qar(msgspec.Struct, frozen=True):
-    """One AmazonQA record, as far as it is used."""
-
-    asin: str
-    questionText: str  # noqa: N815
-    review_snippets: list[str]
-    answers: list[Answer]
-    is_answerable: int | bool
-    qid: int | str | None = None
+    how: Retrieval
+    closed_book: bool
 
 
-def read(paths: Sequence[Path], *, snippets: int = 10) -> Iterator[Outcome]:
-    """Yield one outcome a line, with at most ``snippets`` snippets, in the dataset's order and without repeats."""
-    for where, qar in decoded(paths, Qar):
-        yield qar if isinstance(qar, Outcome) else _outcome(where, qar, snippets)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one question of a product gave: records, or the reason why none, and notes."""
+
+    records: tuple[Record, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def _outcome(where: str, qar: Qar, limit: int) -> Outcome:
-    question = _text(qar.questionText)
-    snippets = tuple(dict.fromkeys(filter(None, map(_text, qar.review_snippets))))[:limit]
-    answers = tuple(answer for answer in _ranked(qar.answers) if _text(answer.answerText))
-    reason = _reason(question, snippets, answers, bool(qar.is_answerable))
+def read(
+    paths: Sequence[Path],
+    *,
+    snippets: int = 10,
+    retrieval: str = "dataset",
+    budget: int | None = None,
+    encoder: str = retrieving.MINILM,
+    tokenizer: str | None = None,
+    closed_book: bool = False,
+) -> Iterator[Outcome]:
+    """Yield one outcome a row; rows that were gathered are counted with the first of them.
+
+    A question is shown ``snippets`` texts at most, without near repeats, in the order that ``retrieval`` finds: ``dataset`` (as
+    they come; reviews, which nobody chose for a question, by BM25), ``bm25``, ``dense`` (by the sentence ``encoder``) or
+    ``fusion`` of both. ``budget`` is the most tokens of question and snippets: words and signs, unless there is a
+    ``tokenizer`` file.
+    """
+    rules = Rules(retrieving.ready(retrieval, snippets, budget, encoder, tokenizer), closed_book)
+    searched = replace(rules, how=replace(rules.how, way="bm25")) if retrieval == "dataset" else rules
+    reading = msgspec.msgpack.Decoder(tuple[str, Raw])
+    for found in grouped(_dealt(paths, rules), unpacked_size(paths)):
+        if isinstance(found, Outcome):
+            yield found
+        else:
+            yield from _product([reading.decode(value) for value in found], searched)
+
+
+def _dealt(paths: Sequence[Path], rules: Rules) -> Iterator[tuple[bytes, bytes] | Outcome]:
+    """Yield the outcome of a row that has its own snippets, and any other row by its product."""
+    for where, row in decoded(paths, Raw, literals=True):
+        if isinstance(row, Outcome):
+            yield row
+        elif row.review_snippets is None:
+            yield row.asin.encode(), msgspec.msgpack.encode((where, row))
+        else:
+            own = {text_of(row.questionText): said(row.answers)}
+            (found,) = _questions(row.asin, own, row.review_snippets, row.is_answerable, rules)
+            yield Outcome(where, found.records, found.reason, found.notes)
+
+
+def _product(rows: Sequence[tuple[str, Raw]], rules: Rules) -> Iterator[Outcome]:
+    """Yield the outcomes of one product's rows: questions, whole records and reviews."""
+    pool = [text for _, row in rows for review in reviews(row) for text in retrieving.passages(review)]
+    gathered: dict[str, dict[int, list[Answer]]] = {}
+    for number, (_, row) in enumerate(rows):
+        for one in asked(row):
+            given = gathered.setdefault(text_of(one.questionText), {}).setdefault(number, [])
+            given.extend(said(one.answers))
+    everything = {question: [a for given in parts.values() for a in given] for question, parts in gathered.items()}
+    found = _questions(rows[0][1].asin, everything, pool, None, rules)
+    yield from _outcomes(rows, list(zip(gathered.values(), found, strict=True)))
+
+
+def _outcomes(
+    rows: Sequence[tuple[str, Raw]], questions: Sequence[tuple[Mapping[int, Sequence[Answer]], Found]]
+) -> Iterator[Outcome]:
+    """Deal what a product's questions gave to its rows: a question's records go to the first row that has an answer to it."""
+    opened: dict[int, list[Found]] = defaultdict(list)
+    homes: dict[int, int] = {}
+    reasons: dict[int, list[str]] = defaultdict(list)
+    for parts, found in questions:
+        givers = [number for number, given in parts.items() if given] if found.records else []
+        if givers:
+            opened[givers[0]].append(replace(found, notes=found.notes + (_GATHERED,) * (len(givers) - 1)))
+            homes.update((number, givers[0]) for number in givers)
+        for number in parts.keys() - set(givers):
+            reasons[number].append(found.reason or "no answer")
+    home = min(opened, default=None)
+    if home is not None:  # where a question is asked, the product's reviews have been read
+        homes.update((number, home) for number, (_, row) in enumerate(rows) if row.reviewText is not None)
+    riders = Counter(homes[number] for number in homes if number not in opened)
+    for number, (where, row) in enumerate(rows):
+        if number in opened:
+            records = tuple(record for found in opened[number] for record in found.records)
+            notes = [note for found in opened[number] for note in found.notes]
+            notes += [f"question left out: {reason}" for reason in reasons[number]]
+            yield Outcome(where, records, notes=tuple(notes), rows=1 + riders[number])
+        elif number not in homes:
+            alone = "no question" if row.reviewText is None else "review of a product without a question to use"
+            yield Outcome(where, reason=next(iter(reasons[number]), alone))
+
+
+def _questions(
+    asin: str, questions: Mapping[str, Sequence[Answer]], candidates: Sequence[str], judged: int | None, rules: Rules
+) -> list[Found]:
+    """Return what each question of a product gave; ``judged`` tells whether the candidates answer it, if anyone knows."""
+    texts = tuple(dict.fromkeys(filter(None, map(text_of, candidates))))
+    orders = retrieving.orders(list(questions), texts, rules.how)
+    return [
+        _question(asin, question, best_first(answers), [texts[place] for place in order], judged, rules)
+        for (question, answers), order in zip(questions.items(), orders, strict=True)
+    ]
+
+
+def _question(
+    asin: str, question: str, answers: tuple[Answer, ...], texts: Sequence[str], judged: int | None, rules: Rules
+) -> Found:
+    """Return what a question gave; ``texts`` are the candidates, best first."""
+    shown = retrieving.shown(question, texts, range(len(texts)), rules.how)
+    snippets = tuple(text for _, text in shown)
+    answered = bool(judged is None or judged or not snippets)
+    reason = _reason(question, texts, snippets, answers, answered, rules.closed_book)
     if reason:
-        return Outcome(where, reason=reason)
-    said, notes = _agreeing(answers) if qar.is_answerable else ((), ())
-    target = said[0] if said else None
-    cited = tuple(n for n, text in enumerate(snippets, 1) if target and _holds(text, target))
-    identifier = f"{qar.asin}:{digest(question, snippets, answers)}"
-    group = product_group(qar.asin, qar.asin)
-    return Outcome(where, (Question(identifier, group, question, snippets, target, cited, said[1:]),), notes=notes)
+        return Found(reason=reason)
+    replies, notes = agreeing(answers) if answered else ((), ())
+    target = replies[0] if replies else None
+    cited = tuple(number for number, text in enumerate(snippets, 1) if target and holds(text, target))
+    searched = target if rules.how.way != "dataset" and len(texts) > 1 else None
+    ranks = tuple(rank for rank, text in enumerate(texts, 1) if searched and holds(text, searched))
+    identifier, group = f"{asin}:{digest(question, snippets, answers)}", product_group(asin, asin)
+    records: list[Record] = [Question(identifier, group, question, snippets, target, cited, replies[1:], ranks)]
+    if judged is not None and snippets:
+        records.append(Answerable(identifier, group, question, snippets, bool(judged)))
+        notes += (_HIDDEN,) * (len(snippets) < len(texts))
+    return Found(tuple(records), notes=notes)
 
 
-def _agreeing(answers: Sequence[Answer]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the texts, best first, without those that say No where the best says Yes, and a note for each left out."""
-    opposite = {"Y": "N", "N": "Y"}.get(answers[0].answerType or "")
-    kept = [answer for answer in answers if not opposite or answer.answerType != opposite]
-    notes = ("reference left out: it contradicts the target",) * (len(answers) - len(kept))
-    return tuple(dict.fromkeys(_text(answer.answerText) for answer in kept)), notes
-
-
-def _reason(question: str, snippets: Sequence[str], answers: Sequence[Answer], answerable: bool) -> str:
+def _reason(
+    question: str,
+    texts: Sequence[str],
+    snippets: Sequence[str],
+    answers: Sequence[Answer],
+    answered: bool,
+    closed_book: bool,
+) -> str:
     if not question:
         return "no question"
-    if not snippets:
+    if texts and not snippets:
+        return "no room for a snippet in the budget"
+    if not snippets and not closed_book:
         return "no snippet"
-    return "answerable but without an answer" if answerable and not answers else ""
-
-
-def _ranked(answers: Sequence[Answer]) -> list[Answer]:
-    """Sort by votes up less votes down, then by how many answers agree; a tie keeps the dataset's order."""
-    agreement: Counter[str | None] = Counter(answer.answerType for answer in answers if answer.answerType in ("Y", "N"))
-
-    def merit(answer: Answer) -> tuple[int, int]:
-        up, total = answer.helpful if len(answer.helpful) == 2 else (0, 0)
-        return 2 * up - total, agreement[answer.answerType]
-
-    return sorted(answers, key=merit, reverse=True)
-
-
-def _text(text: str) -> str:
-    return one_line(html.unescape(text))
-
-
-def _holds(snippet: str, answer: str) -> bool:
-    """Tell whether a snippet says the answer word for word; a bare "No" or "Yes" stands in many and proves nothing."""
-    words = answer.casefold().rstrip(".!")
-    telling = " " in words or any(character.isdigit() for character in words)
-    return telling and bool(re.search(rf"(?<!\w){re.escape(words)}(?!\w)", snippet.casefold()))
+    return "answerable but without an answer" if answered and not answers else ""

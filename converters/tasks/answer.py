@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converters.records import Question
+from converters.records import Answerable, Question
 from converters.tasks.base import Task
 
 PREFIX = "[QA]"
@@ -22,8 +22,18 @@ class Reply:
 
 
 def prompt(record: Question) -> str:
-    """Return the instruction, the question, then the numbered snippets."""
-    lines = [f'{PREFIX} Answer from the snippets and cite them, or say "{ABSTENTION}"', f"Question: {record.question}"]
+    """Return the instruction, the question, then the numbered snippets; without any there is nothing to answer from."""
+    told = (
+        f'Answer from the snippets and cite them, or say "{ABSTENTION}"'
+        if record.snippets
+        else "Answer from what you know."
+    )
+    return f"{PREFIX} {told}\n{numbered(record)}"
+
+
+def numbered(record: Question | Answerable) -> str:
+    """Return the question and the numbered snippets, a line each."""
+    lines = [f"Question: {record.question}"]
     return "\n".join(lines + [f"[{number}] {text}" for number, text in enumerate(record.snippets, 1)])
 
 
@@ -71,8 +81,9 @@ def snippets(text: str) -> list[str]:
 
 
 def meta(record: Question) -> Mapping[str, Any]:
-    """Return the further reference answers."""
-    return {"references": list(record.references)} if record.references else {}
+    """Return the further reference answers, and the ranks at which retrieval found the snippets known to hold the answer."""
+    found = {"references": record.references, "relevant_ranks": record.ranks}
+    return {key: list(value) for key, value in found.items() if value}
 
 
 TASK = Task(

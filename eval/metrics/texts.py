@@ -27,8 +27,8 @@ def _text(answer: Any) -> str:
 
 
 def abstains(answer: Any) -> bool:
-    """Tell whether an answer is the abstention."""
-    return isinstance(answer, Reply) and answer.text is None
+    """Tell whether an answer is the abstention, or "no" to whether there is one."""
+    return answer is False or (isinstance(answer, Reply) and answer.text is None)
 
 
 def references(example: Example) -> tuple[str, ...]:
