@@ -120,6 +120,7 @@ ANSWERS = {
     "general": st.text(st.characters(exclude_categories=("Cs",)), min_size=1).map(str.strip).filter(bool),
     "choice": words(),
     "yes_no": st.booleans(),
+    "answerable": st.booleans(),
     "ranking": st.lists(st.integers(1, 40), min_size=1, max_size=9, unique=True).map(tuple).map(Order),
 }
 

@@ -37,9 +37,11 @@ def test_mave_checks_spans_keeps_values_in_order_and_counts_the_rest(fixtures: P
 
 def test_amazonqa_chooses_the_helpful_answer_and_cites_only_what_says_it(fixtures: Path) -> None:
     part = converted("amazonqa", fixtures / "amazonqa.jsonl")
-    assert [row.target for row in part.rows] == ["The lid comes off. [1]", "No", "The snippets do not say."]
-    assert part.rows[0].extra == {"references": ["No idea"]}
-    assert part.rows[1].extra == {"references": ["No."]}
+    asked = [row for row in part.rows if row.task == "answer"]
+    assert [row.target for row in asked] == ["The lid comes off. [1]", "No", "The snippets do not say."]
+    assert [row.target for row in part.rows if row.task == "answerable"] == ["yes", "yes", "no", "yes"]
+    assert asked[0].extra == {"references": ["No idea"]}
+    assert asked[1].extra == {"references": ["No."]}
     assert part.tally.noted == {"reference left out: it contradicts the target": 1}
     assert "off & is" in part.rows[0].messages[0].content
     assert "[2] It boils fast." in part.rows[0].messages[0].content
