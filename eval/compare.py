@@ -13,8 +13,8 @@ import numpy as np
 
 from converters import tasks
 from converters.errors import InputError
-from eval import COMPARE_RESAMPLES, SEED, metrics, score, stats
-from eval.metrics.base import Floats, Table
+from eval import COMPARE_RESAMPLES, SEED, metrics, score, stats, text
+from eval.metrics.base import Floats, Table, Tools
 from eval.runs import Run, scorer_sha256
 from eval.score import Score, ScoredRow
 
@@ -118,8 +118,8 @@ def compare(runs: Sequence[Run], resamples: int = COMPARE_RESAMPLES, seed: int =
 def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> list[Pair]:
     rows = [by_id(run, task) for run in runs]
     names = list(runs[0].scores.tasks[task].metrics)
-    normaliser = runs[0].scores.provenance["normaliser"]
-    tables = [score.tables([score.example(found[id_]) for id_ in rows[0]], names, normaliser) for found in rows]
+    tools = Tools(text.normaliser(runs[0].scores.provenance["normaliser"]))
+    tables = [score.tables([score.example(found[id_]) for id_ in rows[0]], names, tools) for found in rows]
     columns = [(table[name], metrics.get(name)) for table in tables for name in names]
     draws = stats.bootstrap(columns, [row.group for row in rows[0].values()], resamples, seed)
     pairs = []

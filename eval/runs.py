@@ -22,10 +22,11 @@ VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "rouge-score")
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """One line of a predictions file; a ``prediction`` that is no text counts as invalid."""
+    """One line of a predictions file; a ``prediction`` that is no text counts as invalid. ``candidates``: ranked, best first."""
 
     id: str
     prediction: Any
+    candidates: list[Any] = []
 
 
 @dataclass(frozen=True, slots=True)

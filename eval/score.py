@@ -11,7 +11,7 @@ from converters import tasks
 from converters.errors import InputError
 from converters.examples import Row
 from eval import RESAMPLES, SEED, floors, metrics, stats, text
-from eval.metrics.base import Example, Table
+from eval.metrics.base import Example, Table, Tools
 from eval.metrics.slots import COUNTS, counts
 
 LISTS = ("attributes", "references", "options", "candidates", "implicit")
@@ -27,7 +27,11 @@ class Settings:
 
 
 class ScoredRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of ``rows.jsonl``: all that a comparison needs. ``prediction`` is what the file held, a text or not."""
+    """One line of ``rows.jsonl``: all that a comparison needs. ``prediction`` is what the file held, a text or not.
+
+    ``reason`` says why an answer is invalid, "" if it is valid; ``salvaged``: a forgiving parse can read it. ``slices`` are the
+    names under which the row is counted, by kind of slice. ``candidates`` and ``judged`` are as in the files beside it.
+    """
 
     id: str
     group: str
@@ -39,6 +43,11 @@ class ScoredRow(msgspec.Struct, frozen=True, kw_only=True):
     prediction: Any
     meta: str
     values: dict[str, float] = {}
+    reason: str = ""
+    salvaged: bool = False
+    slices: dict[str, list[str]] = {}
+    candidates: list[Any] = []
+    judged: dict[str, float] = {}
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -51,14 +60,42 @@ class Score(msgspec.Struct, frozen=True):
     floor_by: str
 
 
+class Salvage(msgspec.Struct, frozen=True):
+    """How many unreadable answers a forgiving parse can read, and what the task would score with them."""
+
+    recovered: int
+    metrics: dict[str, Score]
+
+
+class Slice(msgspec.Struct, frozen=True):
+    """Some metrics of the examples that have one thing in common, such as ``kind`` "depth", ``name`` "3"."""
+
+    kind: str
+    name: str
+    n: int
+    groups: int
+    invalid: int
+    metrics: dict[str, Score]
+
+
 class TaskScores(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The scores of one task; ``counts`` are the totals of ``eval.metrics.slots.COUNTS``, for attributes only."""
+    """The scores of one task: what the answers as they are score, with the share that can be read beside it.
+
+    ``unavailable`` says why a metric is left out, ``reasons`` counts why answers are invalid. ``counts`` are the totals of
+    ``eval.metrics.slots.COUNTS`` and ``attributes`` those of each attribute, for attributes only.
+    """
 
     n: int
     groups: int
     invalid: int
     metrics: dict[str, Score]
+    validity: Score | None = None
+    salvage: Salvage | None = None
+    unavailable: dict[str, str] = {}
+    reasons: dict[str, int] = {}
     counts: dict[str, int] | None = None
+    attributes: dict[str, dict[str, int]] = {}
+    slices: list[Slice] = []
 
 
 class Scores(msgspec.Struct, frozen=True):
@@ -115,11 +152,10 @@ def _extra(row: Row | ScoredRow) -> dict[str, Any]:
     return extra
 
 
-def tables(examples: Sequence[Example], names: Sequence[str], normaliser: str) -> dict[str, Table]:
+def tables(examples: Sequence[Example], names: Sequence[str], tools: Tools) -> dict[str, Table]:
     """Return each metric's table; metrics that share a table share the work."""
-    normalise = text.normaliser(normaliser)
     functions = {metrics.get(name).table for name in names}
-    made = {function: function(examples, normalise) for function in functions}
+    made = {function: function(examples, tools) for function in functions}
     return {name: made[metrics.get(name).table] for name in names}
 
 
@@ -128,9 +164,9 @@ def available(found: Mapping[str, Table]) -> dict[str, Table]:
     return {name: table for name, table in found.items() if not np.isnan(stats.value(table, metrics.get(name)))}
 
 
-def best_floors(examples: Sequence[Example], names: Sequence[str], normaliser: str) -> dict[str, tuple[float, str]]:
+def best_floors(examples: Sequence[Example], names: Sequence[str], tools: Tools) -> dict[str, tuple[float, str]]:
     """Return each metric's floor, the best of the trivial predictors, and that predictor's name."""
-    trivial = {by: tables(said, names, normaliser) for by, said in floors.answered(examples).items()}
+    trivial = {by: tables(said, names, tools) for by, said in floors.answered(examples).items()}
     values = {
         name: [(stats.value(found[name], metrics.get(name)), by) for by, found in trivial.items()]
         + [(stats.value(table(examples), metrics.get(name)), by) for by, table in floors.expected(name).items()]
@@ -141,32 +177,34 @@ def best_floors(examples: Sequence[Example], names: Sequence[str], normaliser: s
 
 def score_task(task: str, examples: Sequence[Example], settings: Settings) -> TaskScores:
     """Score the examples of one task."""
-    found = available(tables(examples, tasks.get(task).metrics, settings.normaliser))
+    tools = Tools(text.normaliser(settings.normaliser))
+    found = available(tables(examples, tasks.get(task).metrics, tools))
     names, groups = list(found), [e.group for e in examples]
     columns = [(found[name], metrics.get(name)) for name in names]
     draws = stats.bootstrap(columns, groups, settings.resamples, settings.seed)
-    least = best_floors(examples, names, settings.normaliser)
+    least = best_floors(examples, names, tools)
     values = {}
     for number, (name, (table, metric)) in enumerate(zip(names, columns, strict=True)):
         low, high = (stats.interval(draws[:, number]) if draws is not None else None) or (None, None)
         values[name] = Score(stats.value(table, metric), low, high, *least[name])
     invalid = sum(e.said is None for e in examples)
-    return TaskScores(len(examples), len(set(groups)), invalid, values, _totals(examples, settings.normaliser))
+    totals = _totals(examples, tools)
+    return TaskScores(len(examples), len(set(groups)), invalid, values, counts=totals)
 
 
-def _totals(examples: Sequence[Example], normaliser: str) -> dict[str, int] | None:
+def _totals(examples: Sequence[Example], tools: Tools) -> dict[str, int] | None:
     if not isinstance(examples[0].gold, dict):
         return None
-    sums = counts(examples, text.normaliser(normaliser)).sum(axis=0)
+    sums = counts(examples, tools).sum(axis=0)
     return {name: int(total) for name, total in zip(COUNTS, sums, strict=True)}
 
 
-def per_example(task: str, examples: Sequence[Example], normaliser: str) -> list[dict[str, float]]:
+def per_example(task: str, examples: Sequence[Example], tools: Tools) -> list[dict[str, float]]:
     """Return, for each example, the metrics that mean something for one example alone, in the task's order."""
     names = [name for name in tasks.get(task).metrics if metrics.get(name).each]
     columns = {
         name: metrics.get(name).reduce(np.asarray(table, dtype=np.float64))
-        for name, table in tables(examples, names, normaliser).items()
+        for name, table in tables(examples, names, tools).items()
     }
     return [
         {name: float(column[number]) for name, column in columns.items() if not np.isnan(column[number])}
@@ -181,6 +219,6 @@ def score(rows: Sequence[ScoredRow], settings: Settings) -> tuple[dict[str, Task
     for task in sorted({row.task for row in rows}):
         chosen = [example(row) for row in rows if row.task == task]
         scores[task] = score_task(task, chosen, settings)
-        found = per_example(task, chosen, settings.normaliser)
+        found = per_example(task, chosen, Tools(text.normaliser(settings.normaliser)))
         values |= {e.id: line for e, line in zip(chosen, found, strict=True)}
     return scores, [msgspec.structs.replace(row, values=values[row.id]) for row in rows]

@@ -24,7 +24,7 @@ from converters.sources.mave import Product
 from converters.spec import Entry, Spec
 from converters.write import write_splits
 from eval import metrics, stats
-from eval.metrics.base import Example
+from eval.metrics.base import Example, Tools
 from tests import bench_esci
 
 ROWS = 40_000
@@ -255,7 +255,7 @@ def scoring() -> None:
     gold, said = (draw.integers(0, 200, 5000).astype(str) for _ in range(2))
     examples = [Example(str(n), str(n), (g,), (s,)) for n, (g, s) in enumerate(zip(gold, said, strict=True))]
     metric, labels, groups = metrics.get("weighted_f1"), sorted(set(gold)), [e.group for e in examples]
-    table = metric.table(examples, str)
+    table = metric.table(examples, Tools(str))
     ours = stats.value(table, metric)
     theirs = f1_score(gold, said, labels=labels, average="weighted", zero_division=0)
     assert abs(ours - theirs) < 1e-12

@@ -16,10 +16,17 @@ from eval.text import Normalise
 Floats = NDArray[np.float64]
 Table = Floats | sparse.csr_array
 
+Encode = Callable[[Sequence[str]], Floats]
+Bert = Callable[[Sequence[str], Sequence[Sequence[str]]], Floats]
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One test row and what was said to it. ``said`` is the prediction as its task reads it, ``None`` if unreadable."""
+    """One test row and what was said to it. ``said`` is the prediction as its task reads it, ``None`` if unreadable.
+
+    ``ranked`` are the candidates in order, each as its task reads it and once, () if none were given; ``judged`` what a judge
+    gave: relevance, grounded, each from 0 to 1.
+    """
 
     id: str
     group: str
@@ -27,6 +34,26 @@ class Example:
     said: Any | None
     extra: Mapping[str, Any] = field(default_factory=dict)
     prompt: str = ""
+    ranked: tuple[Any, ...] = ()
+    judged: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a metric may use beside the examples.
+
+    ``encode`` turns n texts into n × d unit vectors; ``bert`` turns n texts and the references of each into n BERTScore F1.
+    ``None``: not there, and the metrics that need it are not available.
+    """
+
+    normalise: Normalise
+    encode: Encode | None = None
+    bert: Bert | None = None
+
+
+def nothing(examples: Sequence[Example], tools: Tools) -> str:
+    """Return no reason: the metric needs nothing but gold and answers."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +63,14 @@ class Metric:
     ``table`` turns n examples into an n × k table, ``reduce`` turns summed lines ``(…, k)`` into values ``(…)`` within 0 and 1,
     or NaN where the *gold* leaves nothing to score (never where only the prediction does). ``binary``: each line is a 0 or a 1
     over a 1, so a comparison may count discordant pairs. ``each``: one line alone has a meaning, to be shown per example.
+    ``missing`` says why the metric is not available for these examples with these tools, "" if it is.
     """
 
-    table: Callable[[Sequence[Example], Normalise], Table]
+    table: Callable[[Sequence[Example], Tools], Table]
     reduce: Callable[[Floats], Floats]
     binary: bool = False
     each: bool = True
+    missing: Callable[[Sequence[Example], Tools], str] = nothing
 
 
 def lines(values: Iterable[Sequence[float]]) -> Floats:

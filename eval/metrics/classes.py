@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from eval.metrics.base import Example, Floats, Metric, f1, lines, mean, mean_where, ratio, scores
-from eval.text import Normalise
+from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean, mean_where, ratio, scores
 
 
-def class_counts(examples: Sequence[Example], normalise: Normalise) -> sparse.csr_array:
+def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
     """Return n × 3C: right, said and gold of each of the C gold classes."""
     classes = {name: column for column, name in enumerate(dict.fromkeys(e.gold for e in examples))}
     width, row, column = len(classes), [], []
@@ -44,7 +43,7 @@ def macro_f1(sums: Floats) -> Floats:
     return mean_where(*_by_class(sums))
 
 
-def accuracy(examples: Sequence[Example], normalise: Normalise) -> Floats:
+def accuracy(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return whether each answer is the gold one."""
     return scores(float(e.said == e.gold) for e in examples)
 
@@ -58,7 +57,7 @@ def nodes(path: Sequence[str] | None) -> set[tuple[str, ...]]:
     return {tuple(path[:depth]) for depth in range(1, len(path) + 1)} if path else set()
 
 
-def node_counts(examples: Sequence[Example], normalise: Normalise) -> Floats:
+def node_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return n × 3: nodes in common, said, gold."""
     return lines(_common(nodes(e.said), nodes(e.gold)) for e in examples)
 
@@ -67,9 +66,9 @@ def _common(said: set[Any], gold: set[Any]) -> tuple[int, int, int]:
     return len(said & gold), len(said), len(gold)
 
 
-def node_f1(examples: Sequence[Example], normalise: Normalise) -> Floats:
+def node_f1(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return each example's own hierarchical F1."""
-    return scores(f1(node_counts(examples, normalise)))
+    return scores(f1(node_counts(examples, tools)))
 
 
 METRICS = {

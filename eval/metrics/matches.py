@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from eval.metrics import slots, texts
-from eval.metrics.base import Example, Floats, Metric, lines, mean, ratio, scores
+from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean, ratio, scores
 from eval.text import Normalise
 
 
-def exact_match(examples: Sequence[Example], normalise: Normalise) -> Floats:
+def exact_match(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return whether the whole record, or the text, is a gold one after normalising."""
-    return scores(float(_same(example, normalise)) for example in examples)
+    return scores(float(_same(example, tools.normalise)) for example in examples)
 
 
 def _same(example: Example, normalise: Normalise) -> bool:
@@ -17,7 +17,7 @@ def _same(example: Example, normalise: Normalise) -> bool:
     return same(example, normalise)
 
 
-def token_counts(examples: Sequence[Example], normalise: Normalise) -> Floats:
+def token_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return n × 3: the sum of SQuAD's token F1, over how many, and how many of these the gold states.
 
     A text is one; a record has one for each slot where something is stated or said.

@@ -9,8 +9,7 @@ model's own answer, so that naming one product alone scores 1 there.
 import math
 from collections.abc import Iterable, Sequence
 
-from eval.metrics.base import Example, Floats, Metric, lines, mean
-from eval.text import Normalise
+from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean
 
 
 def dcg(gains: Iterable[float]) -> float:
@@ -22,13 +21,13 @@ def dcg(gains: Iterable[float]) -> float:
     return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
 
 
-def ndcg(examples: Sequence[Example], normalise: Normalise) -> Floats:
+def ndcg(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return n × 2: the NDCG and whether it applies; it does not where no candidate gains anything.
 
     >>> from converters.tasks.ranking import Order
     >>> gold, extra = Order((1, 2)), {"gains": [1.0, 0.1]}
     >>> said = [Order((1, 2)), Order((1,)), Order((2, 1)), Order((9, 1, 2)), None]
-    >>> ndcg([Example("1", "g", gold, order, extra) for order in said], str)[:, 0].round(3).tolist()
+    >>> ndcg([Example("1", "g", gold, order, extra) for order in said], Tools(str))[:, 0].round(3).tolist()
     [1.0, 0.941, 0.688, 0.641, 0.0]
     """
     return lines(_line(e, dcg(_gains(e))) for e in examples)

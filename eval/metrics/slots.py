@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import sparse
 
-from eval.metrics.base import Example, Floats, Metric, f1, lines, mean_where, ratio
+from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean_where, ratio
 from eval.text import Normalise, mave, token_f1
 
 COUNTS = ("both_none", "hallucinated", "missed", "right", "wrong", "unreadable")
@@ -52,13 +52,13 @@ def outcomes(example: Example, normalise: Normalise) -> dict[str, str]:
     return {key: outcome(gold, said, normalise) for key, (gold, said) in slots(example).items()}
 
 
-def counts(examples: Sequence[Example], normalise: Normalise) -> Floats:
+def counts(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return n × 6: how often each of :data:`COUNTS`."""
-    tallies = (Counter(outcomes(example, normalise).values()) for example in examples)
+    tallies = (Counter(outcomes(example, tools.normalise).values()) for example in examples)
     return lines([tally[name] for name in COUNTS] for tally in tallies)
 
 
-def attribute_counts(examples: Sequence[Example], normalise: Normalise) -> sparse.csr_array:
+def attribute_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
     """Return n × 6A: the same for each of the A attributes that some gold states; keys beyond these have no column."""
     stated = {
         key: number for number, key in enumerate(dict.fromkeys(k for e in examples for k, v in e.gold.items() if v))
@@ -66,7 +66,7 @@ def attribute_counts(examples: Sequence[Example], normalise: Normalise) -> spars
     cells = [
         (row, _COLUMN[name] * len(stated) + stated[key])
         for row, example in enumerate(examples)
-        for key, name in outcomes(example, normalise).items()
+        for key, name in outcomes(example, tools.normalise).items()
         if key in stated
     ]
     places = np.asarray(cells, dtype=np.int64).reshape(-1, 2).T
@@ -106,9 +106,9 @@ def slot_accuracy(sums: Floats) -> Floats:
     return ratio(sums[..., 0] + sums[..., 3], sums.sum(-1))
 
 
-def value_counts(examples: Sequence[Example], normalise: Normalise) -> Floats:
+def value_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return n × 3: values in common, said and gold, each value once, matched one to one within its slot."""
-    return lines(_value_line(example, normalise) for example in examples)
+    return lines(_value_line(example, tools.normalise) for example in examples)
 
 
 def _value_line(example: Example, normalise: Normalise) -> tuple[int, int, int]:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from converters.tasks.answer import ABSTENTION, Reply
-from eval.metrics.base import Example, Floats, Metric, f1, lines, mean, scores
+from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean, scores
 from eval.text import Normalise, token_f1, tokens
 
 STEMMER = True
@@ -48,7 +48,7 @@ def _scorer() -> Any:
     return RougeScorer(["rougeL"], use_stemmer=STEMMER)
 
 
-def rouge_l(examples: Sequence[Example], normalise: Normalise) -> Floats:
+def rouge_l(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return the best ROUGE-L F1 over the references."""
     return scores(_rouge_l(said(example), references(example)) for example in examples)
 
@@ -59,7 +59,7 @@ def _rouge_l(text: str | None, targets: Sequence[str]) -> float:
     return float(_scorer().score_multi(targets, text)["rougeL"].fmeasure)
 
 
-def unanswerable(examples: Sequence[Example], normalise: Normalise) -> Floats:
+def unanswerable(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return n × 3 of the class "unanswerable": right, said, gold."""
     pairs = ((abstains(example.said), abstains(example.gold)) for example in examples)
     return lines((answer and gold, answer, gold) for answer, gold in pairs)

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from converters import jsonl
 from converters.examples import Row, example
-from converters.records import Attributes, Chat, Choice, Listing, Message, Question, Ranking, Text, Verdict
+from converters.records import Answerable, Attributes, Chat, Choice, Listing, Message, Question, Ranking, Text, Verdict
 from eval.cli import main
 
 NASTY = ("<script>alert(1)</script> mug", "保温杯 🫖", "Kettle </s> [INST] hi", '"><img src=x onerror=alert(1)>')
@@ -30,6 +30,7 @@ def _rows(count: int) -> list[Row]:
             example(Listing(str(i), group, texts, PATHS[i % 3]), "category", "demo"),
             example(Attributes(str(i), group, texts, (("Brand", ("Acme",)), ("Color", color))), "attributes", "demo"),
             example(Question(str(i), group, "Hot?", ("Keeps hot 6 hours.",), said), "answer", "demo"),
+            example(Answerable(str(i), group, "Hot?", ("Keeps hot 6 hours.",), i % 3 > 0), "answerable", "demo"),
             example(
                 Chat(str(i), group, (Message("user", "A colour?"), Message("assistant", "Red"))), "general", "demo"
             ),

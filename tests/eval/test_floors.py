@@ -7,15 +7,17 @@ import pytest
 from converters import tasks
 from converters.tasks.answer import Reply
 from converters.tasks.ranking import by_gain
-from eval import floors
-from eval.metrics.base import Example
+from eval import floors, text
+from eval.metrics.base import Example, Tools
 from eval.score import best_floors
+
+STRICT = Tools(text.strict)
 
 
 def test_paths_majority_and_its_top() -> None:
     gold = [("Home", "Mugs"), ("Home", "Mugs"), ("Home", "Pans"), ("Car", "Mats")]
     examples = [Example(str(i), str(i), path, None) for i, path in enumerate(gold)]
-    found = best_floors(examples, tasks.get("category").metrics, "strict")
+    found = best_floors(examples, tasks.get("category").metrics, STRICT)
     assert found["accuracy"] == (0.5, "majority path")
     # majority path: 2+2+1+0 nodes in common of 8 said and 8 gold; depth 1 alone: 3 in common of 4 said and 8 gold
     assert found["hierarchical_f1"] == (2 * 5 / 16, "majority path")
@@ -28,7 +30,7 @@ def test_a_shortlists_first_candidate_is_an_opponent() -> None:
         Example(str(i), str(i), path, None, {"candidates": list(names)})
         for i, (path, names) in enumerate(zip(gold, listed, strict=True))
     ]
-    found = best_floors(examples, tasks.get("category_shortlist").metrics, "strict")
+    found = best_floors(examples, tasks.get("category_shortlist").metrics, STRICT)
     assert found["accuracy"] == (0.5, "expert's first")
     assert [e.said for e in floors.answered(examples)["expert's first"]] == [*gold[:2], ("Car",), None]
 
@@ -36,13 +38,13 @@ def test_a_shortlists_first_candidate_is_an_opponent() -> None:
 def test_depth_1_wins_where_leaves_scatter() -> None:
     examples = [Example(str(i), str(i), ("Home", f"Leaf {i}", "x"), None) for i in range(6)]
     # the majority path has 6 + 2 nodes in common of 18 said and 18 gold; its top node 6 of 6 and 18
-    assert best_floors(examples, ("hierarchical_f1",), "strict")["hierarchical_f1"] == (2 * 6 / 24, "depth-1 majority")
+    assert best_floors(examples, ("hierarchical_f1",), STRICT)["hierarchical_f1"] == (2 * 6 / 24, "depth-1 majority")
 
 
 def test_records_all_null_and_commonest_value() -> None:
     gold = [{"Brand": ("Acme",), "Size": ()}, {"Brand": ("Acme",), "Size": ("XL",)}, {"Brand": (), "Size": ()}]
     examples = [Example(str(i), str(i), record, None) for i, record in enumerate(gold)]
-    found = best_floors(examples, ("micro_f1", "slot_accuracy", "exact_match"), "strict")
+    found = best_floors(examples, ("micro_f1", "slot_accuracy", "exact_match"), STRICT)
     assert found["micro_f1"] == (2 * 3 / (2 * 3 + 3), "commonest value")
     assert found["slot_accuracy"] == (0.5, "all null")
     assert found["exact_match"] == (1 / 3, "all null")
@@ -55,31 +57,31 @@ def test_answers_abstention_and_first_snippet() -> None:
         Example("2", "2", Reply("Keeps hot 6 hours"), None, prompt=prompt),
         Example("3", "3", Reply(None), None, prompt="[QA] no snippets at all"),
     ]
-    found = best_floors(examples, tasks.get("answer").metrics, "strict")
+    found = best_floors(examples, tasks.get("answer").metrics, STRICT)
     assert found["exact_match"] == (2 / 3, "first snippet")
     assert found["unanswerable_f1"] == (2 * 1 / (3 + 1), "always abstain")
     assert [e.said for e in floors.answered(examples)["first snippet"]] == [Reply("Keeps hot 6 hours")] * 2 + [None]
 
 
 def test_general_has_the_empty_answer() -> None:
-    assert best_floors([Example("1", "1", "Red", None)], ("rouge_l",), "strict") == {"rouge_l": (0, "empty")}
+    assert best_floors([Example("1", "1", "Red", None)], ("rouge_l",), STRICT) == {"rouge_l": (0, "empty")}
 
 
 def test_the_better_of_always_yes_and_always_no() -> None:
     examples = [Example(str(i), str(i), i > 0, None) for i in range(4)]
-    found = best_floors(examples, tasks.get("yes_no").metrics, "strict")
+    found = best_floors(examples, tasks.get("yes_no").metrics, STRICT)
     assert found["accuracy"] == (0.75, "always yes")
     assert found["macro_f1"] == (pytest.approx((0 + 2 * 3 / 7) / 2), "always yes")
     turned = [Example(str(i), str(i), i == 0, None) for i in range(4)]
-    assert best_floors(turned, ("accuracy",), "strict")["accuracy"] == (0.75, "always no")
+    assert best_floors(turned, ("accuracy",), STRICT)["accuracy"] == (0.75, "always no")
 
 
 def test_choices_majority_option_or_the_letter_that_is_right_most_often() -> None:
     fixed = {"options": ["Exact", "Substitute"]}
     same = [Example(str(i), str(i), "Exact" if i else "Substitute", None, fixed) for i in range(4)]
-    assert best_floors(same, ("accuracy",), "strict")["accuracy"] == (0.75, "majority option")
+    assert best_floors(same, ("accuracy",), STRICT)["accuracy"] == (0.75, "majority option")
     free = [Example(str(i), str(i), f"item {i}", None, {"options": ["other", f"item {i}"]}) for i in range(3)]
-    assert best_floors(free, ("accuracy",), "strict")["accuracy"] == (1.0, "always B")
+    assert best_floors(free, ("accuracy",), STRICT)["accuracy"] == (1.0, "always B")
 
 
 def test_orders_shown_order_or_chance() -> None:
@@ -91,6 +93,6 @@ def test_orders_shown_order_or_chance() -> None:
     orders = list(permutations(gains))
     chance = sum(map(dcg, orders)) / len(orders) / dcg([1.0, 0.1, 0.0])
     assert random_order(examples)[0, 0] == pytest.approx(chance) and chance > shown
-    assert best_floors(examples, ("ndcg",), "strict")["ndcg"] == (pytest.approx(chance), "random order")
+    assert best_floors(examples, ("ndcg",), STRICT)["ndcg"] == (pytest.approx(chance), "random order")
     good = [Example("1", "1", by_gain((1.0, 0.0)), None, {"gains": [1.0, 0.0]})]
-    assert best_floors(good, ("ndcg",), "strict")["ndcg"] == (1.0, "shown order")
+    assert best_floors(good, ("ndcg",), STRICT)["ndcg"] == (1.0, "shown order")

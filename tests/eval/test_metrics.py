@@ -15,7 +15,7 @@ from converters.errors import InputError
 from converters.tasks.answer import Reply
 from converters.tasks.ranking import Order, by_gain
 from eval import metrics, stats, text
-from eval.metrics.base import Example
+from eval.metrics.base import Example, Tools
 
 WORDS = st.sampled_from(["red", "Red", "mug", "the", "1.5 L", "红", "🫖", "Acme!", "no"])
 TEXTS = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
@@ -30,6 +30,7 @@ GOLD: dict[str, st.SearchStrategy[Any]] = {
     "general": TEXTS,
     "choice": TEXTS,
     "yes_no": st.booleans(),
+    "answerable": st.booleans(),
     "ranking": st.none(),  # it follows from the gains below
 }
 GAINS = st.lists(st.sampled_from([1.0, 0.1, 0.01, 0.0]), min_size=1, max_size=5).map(tuple)
@@ -54,7 +55,7 @@ def told(asked: tuple[Any, dict[str, Any]], said: Any) -> tuple[Any, Any, dict[s
 
 def value(name: str, found: list[Example], normaliser: str = "strict") -> float:
     metric = metrics.get(name)
-    return stats.value(metric.table(found, text.normaliser(normaliser)), metric)
+    return stats.value(metric.table(found, Tools(text.normaliser(normaliser))), metric)
 
 
 def test_every_task_has_metrics_and_each_name_resolves() -> None:
@@ -120,7 +121,7 @@ def test_resampling_a_table_is_resampling_the_examples(task: str, name: str) -> 
         drawn = [e for e, count in zip(found, times, strict=True) for _ in range(count)]
         if not drawn:
             return
-        table = metric.table(found, text.strict)
+        table = metric.table(found, Tools(text.strict))
         weighted = float(metric.reduce(np.asarray(times, dtype=np.float64) @ table))
         assert weighted == pytest.approx(value(name, drawn), nan_ok=True)
 

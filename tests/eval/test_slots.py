@@ -6,7 +6,7 @@ import pytest
 
 from converters.tasks import attributes
 from eval import metrics, stats, text
-from eval.metrics.base import Example
+from eval.metrics.base import Example, Tools
 from eval.metrics.slots import COUNTS, counts
 
 GOLD = {"Brand": ("Acme",), "Color": ("Red", "Blue"), "Size": (), "Fit": ()}
@@ -17,7 +17,7 @@ def case(said: str, gold: dict = GOLD) -> Example:
 
 
 def totals(said: str, normaliser: str = "strict") -> dict[str, int]:
-    line = counts([case(said)], text.normaliser(normaliser))[0]
+    line = counts([case(said)], Tools(text.normaliser(normaliser)))[0]
     return {name: int(count) for name, count in zip(COUNTS, line, strict=True) if count}
 
 
@@ -68,9 +68,9 @@ def test_scores_of_three_products_by_hand() -> None:
     }
     for name, value in expected.items():
         metric = metrics.get(name)
-        assert stats.value(metric.table(found, text.strict), metric) == pytest.approx(value), name
+        assert stats.value(metric.table(found, Tools(text.strict)), metric) == pytest.approx(value), name
 
 
 def test_an_attribute_asked_for_in_meta_is_a_slot() -> None:
     example = Example("1", "g", {"Brand": ("Acme",)}, {"Brand": ("Acme",)}, {"attributes": ["Brand", "Size"]})
-    assert dict(zip(COUNTS, counts([example], text.strict)[0], strict=True))["both_none"] == 1
+    assert dict(zip(COUNTS, counts([example], Tools(text.strict))[0], strict=True))["both_none"] == 1

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as theirs
 
-from eval import stats
-from eval.metrics import METRICS
-from eval.metrics.base import Example, scores
+from eval import metrics, stats
+from eval.metrics.base import Example, Tools, scores
 
-MEAN = METRICS["accuracy"]
+MEAN = metrics.get("accuracy")
 
 
 def draw(values: list[float], groups: list[str], **options: int) -> np.ndarray:
@@ -48,8 +47,8 @@ def test_same_seed_same_draws_whatever_the_chunks() -> None:
 
 def test_sparse_and_dense_tables_agree() -> None:
     examples = [Example(str(i), f"g{i % 5}", ("AB"[i % 2],), ("A",)) for i in range(20)]
-    metric = METRICS["weighted_f1"]
-    table, groups = metric.table(examples, str), [e.group for e in examples]
+    metric = metrics.get("weighted_f1")
+    table, groups = metric.table(examples, Tools(str)), [e.group for e in examples]
     found = stats.bootstrap([(table, metric), (table.toarray(), metric)], groups, resamples=50)
     assert found is not None
     assert np.allclose(found[:, 0], found[:, 1])
