@@ -22,7 +22,7 @@ Place = Callable[..., Path]
 
 def test_the_real_mistral_tokenizer_passes_with_its_template(place: Place, mistral: tuple[Path, Any]) -> None:
     checked = check(recipe.load(place(mistral[0], kind=WHOLE)))
-    assert checked.proven.keys() == {"category", "attributes", "answer", "general"}
+    assert checked.proven.keys() == {"category", "attributes", "answer", "answerable", "general"}
     assert all(count >= 4 for count in checked.proven.values())
 
 
@@ -104,8 +104,9 @@ def proof(path: Path, **entry: Any) -> dict[str, int]:
     [
         # the answer does not follow what evaluation sends
         (tiny.TEMPLATE + "{% if add_generation_prompt %}Answer:{% endif %}", "see other prompts"),
+        # a space at the prompt's end joins the answer's first word in training, and is a token of its own in evaluation
+        (tiny.TEMPLATE.replace("'[/INST]' }}", "'[/INST] ' }}"), "see other prompts"),
         # a bare-space token leads the answer: masked in training, needed in evaluation
-        (tiny.TEMPLATE.replace("'[/INST]' }}", "'[/INST] ' }}"), None),
         (
             tiny.TEMPLATE.replace("{{ message['content'] + eos", "{{ ' ' + message['content'] + eos"),
             "is not supervised",
@@ -120,15 +121,10 @@ def proof(path: Path, **entry: Any) -> dict[str, int]:
         ),
     ],
 )
-def test_a_template_that_does_not_fit_is_caught(
-    template: str, sentence: str | None, place: Place, tmp_path: Path
-) -> None:
+def test_a_template_that_does_not_fit_is_caught(template: str, sentence: str, place: Place, tmp_path: Path) -> None:
     tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
     assert (tmp_path / "base" / "chat_template.jinja").read_text() == tiny.TEMPLATE
     (tmp_path / "base" / "chat_template.jinja").write_text(template)
-    if sentence is None:
-        assert proof(place("base"))  # a space that belongs to the prompt does no harm
-        return
     with pytest.raises(InputError, match=sentence):
         proof(place("base"))
 
@@ -265,6 +261,6 @@ def test_check_says_what_it_found(place: Place, tmp_path: Path) -> None:
     assert re.search(r"recipe +mine\.yaml: \d+ keys", said) and re.search(
         r"data +data/mix/train\.jsonl: as their", said
     )
-    assert re.search(r"rows: answer \d+, attributes \d+, category \d+, general \d+", said)
-    assert re.search(r"proven on: answer \d+, attributes \d+, category \d+, general \d+", said)
+    assert re.search(r"rows: answer \d+, answerable \d+, attributes \d+, category \d+, general \d+", said)
+    assert re.search(r"proven on: answer \d+, answerable \d+, attributes \d+, category \d+, general \d+", said)
     assert "needs nothing that a CPU has not" in said
