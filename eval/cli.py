@@ -1,6 +1,7 @@
 """``ecom-eval``: generate predictions, score them, compare runs."""
 
 import logging
+import math
 import time
 from pathlib import Path
 
@@ -114,3 +115,51 @@ def predict(checkpoint: str, data: Path, out: Path, batch_size: int, max_new_tok
     plan = predicting.Plan(jsonl.sha256(data), batch_size, max_new_tokens)
     predicting.predict(checkpoint, rows, plan, out, progress, lambda: time.monotonic() - start)
     click.echo(f"predictions: {out / 'predictions.jsonl'}")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--train", type=RUN, required=True, help="The training split, JSONL in our format.")
+@click.option("--data", type=RUN, required=True, help="Test rows, JSONL in our format.")
+@click.option(
+    "--out",
+    default="runs/baseline-NAME/eval",
+    show_default=True,
+    help="Folder for predictions.jsonl and predictions.json; NAME in it becomes the baseline's name.",
+)
+def baseline(name: str, train: Path, data: Path, out: str) -> None:
+    """Answer every test row without a language model: what a tuned one must beat. NAME is a baseline, or all.
+
+    There are bm25, dictionary, first, linear, majority and nearest, fitted on the training split alone. What one cannot
+    answer falls back to the majority, counted in predictions.json.
+
+    Example: ecom-eval baseline linear --train data/demo/train.jsonl --data data/demo/test.jsonl
+    """
+    from converters import jsonl
+    from converters.errors import InputError
+    from eval import baselines, predict_baseline
+
+    chosen = baselines.names() if name == "all" else [name]
+    for one in chosen:
+        baselines.get(one)
+    if len(chosen) > 1 and "NAME" not in out:
+        raise InputError(f"--out {out}: found no NAME in it, expected one folder for each of {', '.join(chosen)}")
+    rows = jsonl.read_rows(data)
+    learnt = predict_baseline.training(train, rows) | {"test_sha256": jsonl.sha256(data)}
+    last = -math.inf
+
+    def tell(words: str) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= 2:
+            last = now
+            click.echo(words, err=True)
+
+    for one in chosen:
+        start = time.monotonic()
+        answers = predict_baseline.predict(one, train, rows, tell)
+        origin = {"baseline": one, "settings": dict(baselines.get(one).settings), **learnt}
+        folder = Path(out.replace("NAME", one))
+        record = predict_baseline.write(folder, rows, answers, origin)
+        for task, by in sorted(record["answered_by"].items()):
+            click.echo(f"{one}: {task}: " + ", ".join(f"{count:,} by {who}" for who, count in by.most_common()))
+        click.echo(f"predictions: {folder / 'predictions.jsonl'} ({time.monotonic() - start:.1f} s)")

@@ -1,0 +1,17 @@
+"""The baselines: one file each, what answers without training a language model can score. The folder is their registry."""
+
+import sys
+
+from converters import registry
+from eval.baselines.base import Baseline
+
+
+def names() -> list[str]:
+    """Return the names of all baselines, sorted."""
+    return registry.names(sys.modules[__name__])
+
+
+def get(name: str) -> Baseline:
+    """Return the baseline called ``name``; an unknown name is an ``InputError`` with the nearest right one."""
+    baseline: Baseline = registry.load(sys.modules[__name__], name).BASELINE
+    return baseline

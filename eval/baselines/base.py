@@ -1,0 +1,98 @@
+"""What a baseline is: it is fitted on training rows of one kind and answers test rows that have been blinded.
+
+A blinded row holds what a model would be shown and nothing more: no target, no answers to earlier turns of a walk, no
+references, no grades. So no baseline can read the gold of the test file, by mistake or otherwise.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from converters import few_shot, tasks
+from converters.examples import Row, Turn, asked
+
+SHOWN = ("attributes", "candidates", "options")  # what a row's meta repeats of its prompt
+CANDIDATES = 10  # ranked answers beside the first one, for top-K accuracy
+
+Solved = tuple[Row, Any]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer as its task reads it, and the likeliest answers, best first, where the baseline ranks them."""
+
+    answer: Any
+    candidates: tuple[Any, ...] = ()
+
+
+Predict = Callable[[Sequence[Row]], Iterable[Said | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """One baseline.
+
+    ``fit`` takes training rows of one family, each with its answer, read once; it returns what answers blinded rows of that
+    family: one :class:`Said` a row, or ``None`` where it has nothing to say. ``tasks`` are those that it is for, none named: all.
+    ``settings`` are recorded with the predictions.
+    """
+
+    fit: Callable[[Iterator[Solved], Tell], Predict]
+    tasks: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def family(task: str) -> str:
+    """Return the task that ``task`` is another way to ask: their training rows have the same answers.
+
+    >>> family("category_levels"), family("choice")
+    ('category', 'choice')
+    """
+    return tasks.get(task).style_of or task
+
+
+def blinded(row: Row) -> Row:
+    """Return a row with an empty target, the turns that ask alone, and no more of its meta than its prompt tells.
+
+    >>> turns = [Turn("user", "[CLASSIFY] Order\\n1: Mug\\n2: Pan"), Turn("assistant", "2, 1")]
+    >>> row = blinded(Row(id="1", group="g", task="ranking", source="s", messages=turns, meta='{"gains":[0.0,1.0]}'))
+    >>> row.target, row.meta
+    ('', '{"gains":[0.0,0.0]}')
+    """
+    extra = row.extra
+    shown = {name: extra[name] for name in SHOWN if name in extra}
+    if "gains" in extra:  # how many candidates there are, not how good they are
+        shown["gains"] = [0.0] * len(extra["gains"])
+    messages = [*asked(row.task, row.messages), Turn("assistant", "")]
+    return msgspec.structs.replace(row, messages=messages, meta=msgspec.json.encode(shown).decode())
+
+
+def gold(row: Row) -> Any | None:
+    """Return a training row's answer as it counts there; ``None`` if its task cannot read it."""
+    found = row.gold
+    return None if found is None else tasks.get(row.task).settle(found, row.extra)
+
+
+def question(row: Row) -> str:
+    """Return the last turn that asks."""
+    return asked(row.task, row.messages)[-1].content
+
+
+def text(row: Row) -> str:
+    r"""Return the words that tell one row from another: for a category and for attributes the product's texts alone.
+
+    >>> turns = [Turn("user", "[CLASSIFY] Path:\n- Home > Mugs\nTitle: Red mug"), Turn("assistant", "Home > Mugs")]
+    >>> text(Row(id="1", group="g", task="category", source="s", messages=turns, meta='{"candidates":["Home > Mugs"]}'))
+    'Title: Red mug'
+    """
+    asks = question(row)
+    if not tasks.get(row.task).prefix or "\n" not in asks:
+        return asks
+    own = few_shot.own(asks).splitlines()
+    if family(row.task) in ("category", "attributes"):
+        listed = {f"- {path}" for path in row.extra.get("candidates", ())}
+        return "\n".join(line for line in own if line not in listed)
+    return "\n".join([asks.partition("\n")[0], *own])

@@ -1,0 +1,56 @@
+"""Attributes by look-up: the longest value that training has for the attribute and that stands in the product's text.
+
+A value counts where it stands as whole words, in any case; the answer is the text's own spelling, the first of equally long ones.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from eval.baselines.base import Baseline, Predict, Said, Solved, Tell, text
+
+_PIECE = re.compile(r"\w+|[^\w\s]")
+LONGEST = 16  # pieces (words and other signs) of a value; longer ones are not looked up
+
+Pieces = tuple[str, ...]
+Known = Mapping[int, set[Pieces]]
+
+
+def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
+    """Collect each attribute's values, by how many pieces they have."""
+    known: dict[str, dict[int, set[Pieces]]] = defaultdict(lambda: defaultdict(set))
+    for _, answer in rows:
+        for name, values in answer.items():
+            for value in map(pieces, values):
+                if 0 < len(value) <= LONGEST:
+                    known[name][len(value)].add(value)
+    return lambda asked: (
+        Said({name: _longest(text(row), known.get(name, {})) for name in row.extra["attributes"]}) for row in asked
+    )
+
+
+def pieces(value: str) -> Pieces:
+    """Return a value's words and other signs, in one case.
+
+    >>> pieces("1.5 L")
+    ('1', '.', '5', 'l')
+    """
+    return tuple(piece.casefold() for piece in _PIECE.findall(value))
+
+
+def _longest(said: str, known: Known) -> tuple[str, ...]:
+    found = (value for line in said.splitlines() for value in _values(line.partition(": ")[2], known))
+    best = max(found, key=len, default="")
+    return (best,) if best else ()
+
+
+def _values(line: str, known: Known) -> Iterator[str]:
+    """Yield the known values that stand in a line, as it spells them."""
+    words, spans = pieces(line), [found.span() for found in _PIECE.finditer(line)]
+    for place, (start, _) in enumerate(spans):
+        for length in known:
+            if words[place : place + length] in known[length]:
+                yield line[start : spans[place + length - 1][1]]
+
+
+BASELINE = Baseline(fit, ("attributes",), {"longest": LONGEST})

@@ -1,0 +1,30 @@
+"""What is listed first: the first snippet (cited), candidates in the order shown, the first option, a shortlist's first."""
+
+from collections.abc import Iterator
+
+from converters.examples import Row
+from converters.tasks import category
+from converters.tasks.answer import Reply, snippets
+from converters.tasks.ranking import Order
+from eval.baselines.base import Baseline, Predict, Said, Solved, Tell, question
+
+
+def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
+    """Learn nothing."""
+    return lambda asked: map(_said, asked)
+
+
+def _said(row: Row) -> Said | None:
+    extra = row.extra
+    if "gains" in extra:
+        return Said(Order(tuple(range(1, len(extra["gains"]) + 1))))
+    if row.task == "answer":
+        found = snippets(question(row))
+        return Said(Reply(found[0], (1,))) if found else None
+    if listed := extra.get("candidates"):
+        paths = [path for path in map(category.parse, listed) if path]
+        return Said(paths[0], tuple(paths)) if paths else None
+    return Said(extra["options"][0]) if extra.get("options") else None
+
+
+BASELINE = Baseline(fit, ("answer", "category_shortlist", "choice", "ranking"))

@@ -1,0 +1,161 @@
+"""A linear classifier on TF-IDF vectors: logistic regression by stochastic gradient descent, one class against the rest.
+
+With few classes all of them are told apart at once. A tree of many categories is walked down from its root, a classifier at each
+node choosing among its children (or to stop there), and a path is as likely as its steps together: Dumais and Chen, SIGIR 2000;
+Silla and Freitas, "A survey of hierarchical classification across different application domains", 2011.
+SGD was chosen over LinearSVC for its time, which grows with the rows and not with how hard they are to tell apart.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.examples import Row
+from eval import tfidf
+from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell, text
+
+CLASSES = 512  # that are told apart at once, at most: a weight for each class and word is held
+OFTEN = 3  # times that an option must have been right to be learnt: those of one row alone teach nothing
+PASSES, ALPHA, SEED = 5, 1e-6, 0
+ROUNDED = 5  # digits, so that the last bits of another machine make no other order
+
+Route = tuple[Hashable, ...]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the tree: its classifier (none where it has one child) over some words, and its children in a fixed order."""
+
+    model: Any
+    words: Ints
+    steps: tuple[Hashable, ...]
+
+
+def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
+    """Fit a classifier, or a tree of them."""
+    answers: list[Any] = []
+
+    def texts() -> Iterator[str]:
+        for row, answer in rows:
+            answers.append(answer)
+            yield text(row)
+
+    weights, vectors = tfidf.fit(texts())
+    routed = _routes(answers)
+    learnt = [place for place, answer in enumerate(answers) if answer in routed]
+    if not learnt:
+        return lambda asked: [None] * len(asked)
+    tree = _tree(vectors[learnt], [routed[answers[place]] for place in learnt], tell)
+    meant = {route: answer for answer, route in routed.items()}
+
+    def predict(asked: Sequence[Row]) -> Iterator[Said | None]:
+        for chunk in tfidf.chunks(asked):
+            keep = CLASSES if any("options" in row.extra for row in chunk) else CANDIDATES
+            found = ranked(tree, weights.vectors([text(row) for row in chunk]), keep)
+            for row, routes in zip(chunk, found, strict=True):
+                yield _said(row, [meant[route] for route in routes])
+
+    return predict
+
+
+def _routes(answers: Sequence[Any]) -> dict[Any, Route]:
+    """Return the route to each answer that is learnt: every path, every verdict, the options that are right often enough."""
+    counts = Counter(answers)
+    if answers and isinstance(answers[0], str):
+        return {option: (option,) for option, times in counts.most_common(CLASSES) if times >= OFTEN}
+    return {answer: _route(answer, len(counts)) for answer in counts}
+
+
+def _route(answer: Any, classes: int) -> Route:
+    """Return an answer as the steps that lead to it: itself, or level by level with an end."""
+    return (*answer, None) if classes > CLASSES and isinstance(answer, tuple) else (answer,)
+
+
+def _tree(vectors: Any, routes: Sequence[Route], tell: Tell) -> dict[Route, Node]:
+    """Fit a node for each way that routes begin; a node is known by the steps to it."""
+    at: dict[Route, list[int]] = defaultdict(list)
+    for place, route in enumerate(routes):
+        for depth in range(len(route)):
+            at[route[:depth]].append(place)
+    tree = {}
+    for number, (start, places) in enumerate(at.items(), 1):
+        tree[start] = _node(vectors[places], [routes[place][len(start)] for place in places], tell)
+        if number % 100 == 0 or number == len(at) > 1:
+            tell(f"{number:,} of {len(at):,} nodes")
+    return tree
+
+
+def _node(vectors: Any, chosen: Sequence[Hashable], tell: Tell) -> Node:
+    from sklearn.linear_model import SGDClassifier
+
+    steps = tuple(dict.fromkeys(chosen))
+    if len(steps) == 1:
+        return Node(None, np.empty(0, np.int64), steps)
+    numbers = {step: number for number, step in enumerate(steps)}
+    labels, words = np.array([numbers[step] for step in chosen]), np.unique(vectors.indices)
+    model = SGDClassifier(loss="log_loss", alpha=ALPHA, random_state=SEED, n_jobs=-1)
+    own = vectors[:, words]
+    for turn in range(1, PASSES + 1):
+        model.partial_fit(own, labels, np.arange(len(steps)))
+        if len(chosen) * len(steps) > 1e6:
+            tell(f"{len(steps):,} classes, pass {turn} of {PASSES}")
+    return Node(model, words, steps)
+
+
+def ranked(tree: Mapping[Route, Node], vectors: Any, keep: int) -> list[list[Route]]:
+    """Return the likeliest routes of each vector, best first, at most ``keep``; equally likely ones as they were learnt."""
+    kept: list[list[tuple[float, Route]]] = [[(0.0, ())] for _ in range(vectors.shape[0])]
+    while waiting := _open(kept, tree):
+        more: dict[int, list[tuple[float, Route]]] = defaultdict(list)
+        for start, places in waiting.items():
+            for place, line in zip(places, _logs(tree[start], vectors[list(places)]), strict=True):
+                ahead = [
+                    (places[place] + gain, (*start, step)) for gain, step in zip(line, tree[start].steps, strict=True)
+                ]
+                more[place] += sorted(ahead, key=lambda pair: -pair[0])[:keep]
+        for place, found in more.items():
+            over = [pair for pair in kept[place] if pair[1] not in tree]
+            kept[place] = sorted(over + found, key=lambda pair: -round(pair[0], ROUNDED))[:keep]
+    return [[route for _, route in found] for found in kept]
+
+
+def _open(kept: list[list[tuple[float, Route]]], tree: Mapping[Route, Node]) -> dict[Route, dict[int, float]]:
+    """Return, for each node that is still to be asked, the vectors that reached it and how likely they are there."""
+    waiting: dict[Route, dict[int, float]] = defaultdict(dict)
+    for place, found in enumerate(kept):
+        for likely, route in found:
+            if route in tree:
+                waiting[route][place] = likely
+    return waiting
+
+
+def _logs(node: Node, vectors: Any) -> list[list[float]]:
+    """Return the log-probability of each child for each vector."""
+    if node.model is None:
+        return [[0.0]] * vectors.shape[0]
+    found: list[list[float]] = np.log(node.model.predict_proba(vectors[:, node.words]) + 1e-12).tolist()
+    return found
+
+
+def _said(row: Row, answers: Sequence[Any]) -> Said | None:
+    options = row.extra.get("options")
+    if options is not None:
+        answers = [answer for answer in answers if answer in options]
+    return Said(answers[0], tuple(answers) if isinstance(answers[0], tuple) else ()) if answers else None
+
+
+TASKS = ("answerable", "category", "category_levels", "category_shortlist", "choice", "yes_no")
+SETTINGS = {
+    "words": tfidf.WORDS,
+    "pairs": tfidf.PAIRS,
+    "classes": CLASSES,
+    "often": OFTEN,
+    "passes": PASSES,
+    "alpha": ALPHA,
+}
+BASELINE = Baseline(fit, TASKS, SETTINGS | {"seed": SEED})

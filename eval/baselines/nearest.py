@@ -1,0 +1,75 @@
+"""The answer of the most similar training row, by cosine of TF-IDF vectors (:mod:`eval.tfidf`).
+
+An attribute's value is that of the most similar product that was asked for it; a choice is the most similar row's answer that is
+among the options. Citations are left out: they number the snippets of another row.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from converters.examples import Row
+from converters.tasks.answer import Reply
+from eval import tfidf
+from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell, text
+
+NEIGHBOURS = 50  # that are looked at for an attribute, an option, or further candidates
+ROUNDED = 5  # digits, so that the last bits of another machine make no other order
+CHUNK = 64
+
+
+def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
+    """Index the training rows."""
+    answers: list[Any] = []
+
+    def texts() -> Iterator[str]:
+        for row, answer in rows:
+            answers.append(Reply(answer.text) if isinstance(answer, Reply) else answer)
+            yield text(row)
+
+    weights, vectors = tfidf.fit(texts())
+    index = vectors.T.tocsr()
+
+    def predict(asked: Sequence[Row]) -> Iterator[Said | None]:
+        done = 0
+        for chunk in tfidf.chunks(asked, CHUNK):
+            scores = (weights.vectors([text(row) for row in chunk]) @ index).toarray().round(ROUNDED)
+            for row, line in zip(chunk, scores, strict=True):
+                yield _said(row.extra, [answers[place] for place in nearest(line)])
+            done += len(chunk)
+            tell(f"{done:,} of {len(asked):,} rows")
+
+    return predict
+
+
+def nearest(scores: Any) -> list[int]:
+    """Return the places of the highest scores above 0, best first; of equal ones the first comes first.
+
+    >>> nearest(np.array([0.1, 0.7, 0.0, 0.1]))
+    [1, 0, 3]
+    """
+    least = np.partition(scores, -NEIGHBOURS)[-NEIGHBOURS] if len(scores) > NEIGHBOURS else 0
+    places = np.flatnonzero((scores >= least) & (scores > 0))
+    return [int(place) for place in places[np.argsort(-scores[places], kind="stable")][:NEIGHBOURS]]
+
+
+def _said(extra: Mapping[str, Any], near: Sequence[Any]) -> Said | None:
+    if "gains" in extra or not near:
+        return None
+    if "attributes" in extra:
+        return Said(
+            {name: _first(answer[name] for answer in near if name in answer) or () for name in extra["attributes"]}
+        )
+    if "options" in extra:
+        option = _first(answer for answer in near if answer in extra["options"])
+        return option and Said(option)
+    paths = tuple(dict.fromkeys(near))[:CANDIDATES] if isinstance(near[0], tuple) else ()
+    return Said(near[0], paths)
+
+
+def _first(values: Iterable[Any]) -> Any | None:
+    return next(iter(values), None)
+
+
+BASELINE = Baseline(fit, settings={"words": tfidf.WORDS, "pairs": tfidf.PAIRS, "neighbours": NEIGHBOURS})

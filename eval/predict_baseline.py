@@ -1,0 +1,134 @@
+"""Predictions of a baseline, a file like any other: fitted on the training split, task by task, with an answer to every row.
+
+What a baseline cannot say falls back to the majority's answer, and where there is no training row of the task, to an empty one
+(unreadable, so wrong). ``answered_by`` says how often which of them spoke.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from converters import jsonl, tasks
+from converters.errors import InputError
+from converters.examples import Row
+from eval import baselines
+from eval.baselines.base import Baseline, Said, Solved, Tell, blinded, family, gold
+
+MAJORITY, NOBODY = "majority", "nobody"
+VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "scikit-learn")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One row's prediction as it is written, the ranked ones if any, and the baseline that they are from."""
+
+    prediction: str = ""
+    candidates: tuple[str, ...] = ()
+    by: str = NOBODY
+
+
+class _Meta(msgspec.Struct):
+    attributes: list[str] = []
+    candidates: list[str] = []
+    options: list[str] = []
+    gains: list[float] = []
+
+
+def predict(name: str, train: Path, rows: Sequence[Row], tell: Tell) -> list[Answer]:
+    """Return what baseline ``name`` says to each row; ``train`` is the training split, read once a task."""
+    found: dict[str, Answer] = {}
+    for row in rows:
+        check_meta(row, f"row {row.id!r}")
+    for task in sorted({row.task for row in rows}):
+        for by in dict.fromkeys((name, MAJORITY)):
+            baseline, left = baselines.get(by), [row for row in rows if row.task == task and row.id not in found]
+            if left and task in (baseline.tasks or [task]):
+                found |= _answers(baseline, by, train, left, tell)
+    return [found.get(row.id, Answer()) for row in rows]
+
+
+def _answers(baseline: Baseline, by: str, train: Path, rows: Sequence[Row], tell: Tell) -> dict[str, Answer]:
+    task, hidden = rows[0].task, [blinded(row) for row in rows]
+    tell(f"{by}: {task}, fitting")
+    said = baseline.fit(solved(train, task), lambda words: tell(f"{by}: {task}, {words}"))(hidden)
+    written = ((row.id, _written(row, one, by)) for row, one in zip(hidden, said, strict=True))
+    return {id_: one for id_, one in written if one}
+
+
+def _written(row: Row, said: Said | None, by: str) -> Answer | None:
+    """Return an answer as its task writes it; ``None`` where the task could not read that again, or not for this row."""
+    if said is None:
+        return None
+    task = tasks.get(row.task)
+    text = task.render(said.answer)
+    read = task.parse(text)
+    if read is None or task.settle(read, row.extra) is None:
+        return None
+    return Answer(text, tuple(dict.fromkeys(map(task.render, said.candidates))), by)
+
+
+def solved(train: Path, task: str) -> Iterator[Solved]:
+    """Yield the training rows that are asked for the same as ``task``, with their answers; unreadable ones are passed over."""
+    kind = family(task)
+    for row in _rows(train):
+        if family(row.task) == kind and (answer := gold(row)) is not None:
+            yield row, answer
+
+
+def _rows(train: Path) -> Iterator[Row]:
+    for number, line in jsonl.numbered(train):
+        row = jsonl.decode(line, Row, f"{train}:{number}")
+        if len(row.messages) < 2:
+            raise InputError(f"{train}:{number}: found {len(row.messages)} messages, expected two or more")
+        check_meta(row, f"{train}:{number}")
+        yield row
+
+
+def check_meta(row: Row, where: str) -> None:
+    """Raise :class:`InputError` where a row's meta is not what baselines read of it."""
+    try:
+        msgspec.json.decode(row.meta, type=_Meta)
+    except msgspec.DecodeError as error:
+        raise InputError(f"{where}: found meta {row.meta[:60]!r}, expected a JSON object: {error}") from error
+
+
+def training(train: Path, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the training file's name, hash and rows a task; a row of the test file in it is an :class:`InputError`."""
+    held, read, unreadable = {row.id for row in rows}, Counter[str](), Counter[str]()
+    for row in _rows(train):
+        if row.id in held:
+            raise InputError(f"{train}: found row {row.id!r} of the test file, expected a training split without any")
+        read[row.task] += 1
+        unreadable[row.task] += gold(row) is None
+    if not read:
+        raise InputError(f"{train}: found an empty file, expected one JSON object a line")
+    return {
+        "train_file": train.name,
+        "train_sha256": jsonl.sha256(train),
+        "train_rows": dict(sorted(read.items())),
+        "train_unreadable": {task: count for task, count in sorted(unreadable.items()) if count},
+    }
+
+
+def write(out: Path, rows: Sequence[Row], answers: Sequence[Answer], origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Write ``predictions.jsonl`` in the order of ``rows``, then ``predictions.json``, and return the latter's content."""
+    final = out / "predictions.jsonl"
+    jsonl.write_lines(final, (_line(row, answer) for row, answer in zip(rows, answers, strict=True)))
+    spoke: dict[str, Counter[str]] = {}
+    for row, answer in zip(rows, answers, strict=True):
+        spoke.setdefault(row.task, Counter())[answer.by] += 1
+    versions = {name: metadata.version(name) for name in VERSIONS}
+    record = {**origin, "predictions_sha256": jsonl.sha256(final), "rows": len(rows)}
+    record |= {"answered_by": dict(sorted(spoke.items())), "versions": versions}
+    jsonl.write_json(out / "predictions.json", record)
+    return record
+
+
+def _line(row: Row, answer: Answer) -> dict[str, Any]:
+    line: dict[str, Any] = {"id": row.id, "prediction": answer.prediction}
+    return line | ({"candidates": answer.candidates} if answer.candidates else {})
