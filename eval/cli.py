@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -146,6 +147,19 @@ def baseline(name: str, train: Path, data: Path, out: str) -> None:
         raise InputError(f"--out {out}: found no NAME in it, expected one folder for each of {', '.join(chosen)}")
     rows = jsonl.read_rows(data)
     learnt = predict_baseline.training(train, rows) | {"test_sha256": jsonl.sha256(data)}
+    for one in chosen:
+        start = time.monotonic()
+        answers = predict_baseline.predict(one, train, rows, _now_and_then())
+        origin = {"baseline": one, "settings": dict(baselines.get(one).settings), **learnt}
+        folder = Path(out.replace("NAME", one))
+        record = predict_baseline.write(folder, rows, answers, origin)
+        for task, by in sorted(record["answered_by"].items()):
+            click.echo(f"{one}: {task}: " + ", ".join(f"{count:,} by {who}" for who, count in by.most_common()))
+        click.echo(f"predictions: {folder / 'predictions.jsonl'} ({time.monotonic() - start:.1f} s)")
+
+
+def _now_and_then() -> Callable[[str], None]:
+    """Return what prints progress, at most every other second."""
     last = -math.inf
 
     def tell(words: str) -> None:
@@ -154,12 +168,45 @@ def baseline(name: str, train: Path, data: Path, out: str) -> None:
             last = now
             click.echo(words, err=True)
 
-    for one in chosen:
-        start = time.monotonic()
-        answers = predict_baseline.predict(one, train, rows, tell)
-        origin = {"baseline": one, "settings": dict(baselines.get(one).settings), **learnt}
-        folder = Path(out.replace("NAME", one))
-        record = predict_baseline.write(folder, rows, answers, origin)
-        for task, by in sorted(record["answered_by"].items()):
-            click.echo(f"{one}: {task}: " + ", ".join(f"{count:,} by {who}" for who, count in by.most_common()))
-        click.echo(f"predictions: {folder / 'predictions.jsonl'} ({time.monotonic() - start:.1f} s)")
+    return tell
+
+
+@main.command()
+@click.option("--data", type=RUN, required=True, help="Test rows, JSONL in our format.")
+@click.option("--predictions", type=RUN, required=True, help="The answers to judge.")
+@click.option(
+    "--endpoint", required=True, help="The judge's OpenAI-compatible base URL, such as http://127.0.0.1:8000/v1."
+)
+@click.option("--model", required=True, help="The judge's name there.")
+@click.option(
+    "--out", type=RUN, required=True, help="Folder for judgements.jsonl and judgements.json: that of the predictions."
+)
+@click.option("--concurrency", default=8, show_default=True, type=click.IntRange(1), help="Requests at a time.")
+@click.option("--timeout", default=120.0, show_default=True, type=click.FloatRange(1), help="Seconds for each try.")
+@click.option("--retries", default=4, show_default=True, type=click.IntRange(0), help="Tries more where one fails.")
+def judge(
+    data: Path, predictions: Path, endpoint: str, model: str, out: Path, concurrency: int, timeout: float, retries: int
+) -> None:
+    """Let a model judge how relevant and how well grounded answers are.
+
+    A run that was stopped goes on where it was. Scoring takes the verdicts from judgements.jsonl beside the predictions.
+
+    Example: ecom-eval judge --data data/demo/test.jsonl --predictions runs/demo-qlora/eval/predictions.jsonl
+    --endpoint http://127.0.0.1:8000/v1 --model Qwen/Qwen3-32B --out runs/demo-qlora/eval
+    """
+    from converters import jsonl
+    from eval import judge as judging
+    from eval import runs
+    from eval.endpoint import Endpoint
+
+    rows = jsonl.read_rows(data)
+    said = runs.read_predictions(predictions, [row.id for row in rows])
+    hashes = {"test_sha256": jsonl.sha256(data), "predictions_sha256": jsonl.sha256(predictions)}
+    tell = _now_and_then()
+    where = Endpoint(endpoint, model, concurrency, timeout, retries)
+    found = judging.judge(where, rows, said, hashes, out, lambda done, total: tell(f"{done:,} of {total:,} answers"))
+    click.echo(
+        f"{found['judged']:,} answers judged, {found['unreadable_verdicts']:,} verdicts unreadable, "
+        f"{found['refused_requests']:,} requests refused, {found['unreadable_predictions']:,} answers unreadable"
+    )
+    click.echo(f"judgements: {out / 'judgements.jsonl'}")

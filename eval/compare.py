@@ -81,11 +81,18 @@ def check_comparable(runs: Sequence[Run]) -> None:
     for run in runs[1:]:
         for key, word in SAME.items():
             _same(word, first, run, first.scores.provenance.get(key), run.scores.provenance.get(key))
-        _same("decoding settings", first, run, decoding(first), decoding(run))
+    told = [run for run in runs if not baseline(run)]
+    for run in told[1:]:
+        _same("decoding settings", told[0], run, decoding(told[0]), decoding(run))
     if first.scores.provenance.get("scorer_sha256") != scorer_sha256():
         raise InputError(
             f"{first.name} was scored by another version of the scorer; run ecom-eval score again on every run"
         )
+
+
+def baseline(run: Run) -> Any:
+    """Return the name of the baseline that made the predictions, if one did: it generates nothing, so it has no decoding."""
+    return (run.scores.provenance.get("predictions") or {}).get("baseline")
 
 
 def decoding(run: Run) -> Any:

@@ -1,4 +1,4 @@
-"""TF-IDF vectors of many texts, fitted while they stream by: words and pairs of neighbours are hashed, so no vocabulary is held.
+"""TF-IDF vectors of many texts, fitted while they stream by: words are hashed, so no vocabulary is held.
 
 Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988; 1 + log of the frequency, vectors of length 1.
 """
@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-WORDS = 2**17  # places that words and pairs are hashed to
-PAIRS = 2  # words in a row, at most
+WORDS = 2**18  # places that words are hashed to
 CHUNK = 4096
 
 
@@ -38,12 +37,11 @@ def fit(texts: Iterable[str]) -> tuple[Weights, Any]:
 
 
 def counted(texts: Sequence[str]) -> Any:
-    """Return texts × WORDS: how often each word and each pair occurs."""
+    """Return texts × WORDS: how often each word occurs."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
     hashing = HashingVectorizer(
         n_features=WORDS,
-        ngram_range=(1, PAIRS),
         token_pattern=r"\w+",
         alternate_sign=False,
         norm=None,

@@ -80,6 +80,16 @@ def snippets(text: str) -> list[str]:
     return [line.partition("] ")[2] for line in lines[asked + 1 :]]
 
 
+def question(text: str) -> str:
+    """Return the question of a prompt written by :func:`prompt`, the last one; empty where there is none.
+
+    >>> question(prompt(Question("1", "g", "How big?", ("1 L.", "Nice."), None)))
+    'How big?'
+    """
+    asked = (line for line in reversed(text.splitlines()) if line.startswith("Question: "))
+    return next(asked, "").removeprefix("Question: ")
+
+
 def meta(record: Question) -> Mapping[str, Any]:
     """Return the further reference answers, and the ranks at which retrieval found the snippets known to hold the answer."""
     found = {"references": record.references, "relevant_ranks": record.ranks}

@@ -82,11 +82,11 @@ def question(row: Row) -> str:
 
 
 def text(row: Row) -> str:
-    r"""Return the words that tell one row from another: for a category and for attributes the product's texts alone.
+    r"""Return the words that tell one row from another: for a category and for attributes the product's texts, without labels.
 
     >>> turns = [Turn("user", "[CLASSIFY] Path:\n- Home > Mugs\nTitle: Red mug"), Turn("assistant", "Home > Mugs")]
     >>> text(Row(id="1", group="g", task="category", source="s", messages=turns, meta='{"candidates":["Home > Mugs"]}'))
-    'Title: Red mug'
+    'Red mug'
     """
     asks = question(row)
     if not tasks.get(row.task).prefix or "\n" not in asks:
@@ -94,5 +94,5 @@ def text(row: Row) -> str:
     own = few_shot.own(asks).splitlines()
     if family(row.task) in ("category", "attributes"):
         listed = {f"- {path}" for path in row.extra.get("candidates", ())}
-        return "\n".join(line for line in own if line not in listed)
+        return "\n".join(line.partition(": ")[2] for line in own if line not in listed)
     return "\n".join([asks.partition("\n")[0], *own])

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 
 from converters.examples import Row
 from converters.retrieval import K1, B, bm25, ranked, words
-from converters.tasks.answer import Reply, snippets
+from converters.tasks import answer
 from converters.tasks.ranking import Order
 from eval.baselines.base import Baseline, Predict, Said, Solved, Tell, question, text
 
 _CANDIDATE = re.compile(r"(\d+): (.*)")
-_ASKED = re.compile(r"^(?:Question|Query): (.*)$", re.MULTILINE)
+_QUERY = re.compile(r"^Query: (.*)$", re.MULTILINE)
 
 
 def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
@@ -22,16 +22,22 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
 
 
 def _said(row: Row) -> Said | None:
-    told = _ASKED.findall(question(row))
-    if row.task == "answer":
-        found = snippets(question(row))
-        best = _best(told[-1], found)[0] if told and found else None
-        return None if best is None else Said(Reply(found[best], (best + 1,)))
-    listed = [line for line in map(_CANDIDATE.fullmatch, text(row).splitlines()) if line]
-    if not told or not listed:
+    return _snippet(question(row)) if row.task == "answer" else _order(text(row))
+
+
+def _snippet(asks: str) -> Said | None:
+    found = answer.snippets(asks)
+    if not found:
         return None
-    places = _best(told[-1], [line[2] for line in listed])
-    return Said(Order(tuple(int(listed[place][1]) for place in places)))
+    best = _best(answer.question(asks), found)[0]
+    return Said(answer.Reply(found[best], (best + 1,)))
+
+
+def _order(asks: str) -> Said | None:
+    query = _QUERY.search(asks)
+    listed = [line for line in map(_CANDIDATE.fullmatch, asks.splitlines()) if line]
+    places = _best(query[1], [line[2] for line in listed]) if query else []
+    return Said(Order(tuple(int(listed[place][1]) for place in places))) if places else None
 
 
 def _best(asked: str, texts: Sequence[str]) -> list[int]:

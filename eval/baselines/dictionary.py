@@ -39,7 +39,7 @@ def pieces(value: str) -> Pieces:
 
 
 def _longest(said: str, known: Known) -> tuple[str, ...]:
-    found = (value for line in said.splitlines() for value in _values(line.partition(": ")[2], known))
+    found = (value for line in said.splitlines() for value in _values(line, known))
     best = max(found, key=len, default="")
     return (best,) if best else ()
 

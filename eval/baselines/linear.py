@@ -1,8 +1,8 @@
 """A linear classifier on TF-IDF vectors: logistic regression by stochastic gradient descent, one class against the rest.
 
-With few classes all of them are told apart at once. A tree of many categories is walked down from its root, a classifier at each
-node choosing among its children (or to stop there), and a path is as likely as its steps together: Dumais and Chen, SIGIR 2000;
-Silla and Freitas, "A survey of hierarchical classification across different application domains", 2011.
+A tree of categories is walked down from its root, a classifier at each node choosing among its children (or to stop there), and
+a path is as likely as its steps together: Dumais and Chen, SIGIR 2000; Silla and Freitas, "A survey of hierarchical
+classification across different application domains", 2011. So 5,595 categories cost a few children a level, in time and memory.
 SGD was chosen over LinearSVC for its time, which grows with the rows and not with how hard they are to tell apart.
 """
 
@@ -18,9 +18,10 @@ from converters.examples import Row
 from eval import tfidf
 from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell, text
 
-CLASSES = 512  # that are told apart at once, at most: a weight for each class and word is held
+OPTIONS = 256  # that are learnt at most, the commonest: a weight for each of them and each word is held
 OFTEN = 3  # times that an option must have been right to be learnt: those of one row alone teach nothing
-PASSES, ALPHA, SEED = 5, 1e-6, 0
+PASSES, ALPHA, SEED = 3, 1e-6, 0
+LARGE = 1e6  # rows times children from which a node's classifier uses all cores and tells how far it is
 ROUNDED = 5  # digits, so that the last bits of another machine make no other order
 
 Route = tuple[Hashable, ...]
@@ -55,7 +56,7 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
 
     def predict(asked: Sequence[Row]) -> Iterator[Said | None]:
         for chunk in tfidf.chunks(asked):
-            keep = CLASSES if any("options" in row.extra for row in chunk) else CANDIDATES
+            keep = OPTIONS if any("options" in row.extra for row in chunk) else CANDIDATES
             found = ranked(tree, weights.vectors([text(row) for row in chunk]), keep)
             for row, routes in zip(chunk, found, strict=True):
                 yield _said(row, [meant[route] for route in routes])
@@ -64,16 +65,11 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
 
 
 def _routes(answers: Sequence[Any]) -> dict[Any, Route]:
-    """Return the route to each answer that is learnt: every path, every verdict, the options that are right often enough."""
+    """Return the steps to each answer that is learnt: a path's nodes and an end, or a verdict, or an option, in one step."""
     counts = Counter(answers)
     if answers and isinstance(answers[0], str):
-        return {option: (option,) for option, times in counts.most_common(CLASSES) if times >= OFTEN}
-    return {answer: _route(answer, len(counts)) for answer in counts}
-
-
-def _route(answer: Any, classes: int) -> Route:
-    """Return an answer as the steps that lead to it: itself, or level by level with an end."""
-    return (*answer, None) if classes > CLASSES and isinstance(answer, tuple) else (answer,)
+        return {option: (option,) for option, times in counts.most_common(OPTIONS) if times >= OFTEN}
+    return {answer: (*answer, None) if isinstance(answer, tuple) else (answer,) for answer in counts}
 
 
 def _tree(vectors: Any, routes: Sequence[Route], tell: Tell) -> dict[Route, Node]:
@@ -85,8 +81,7 @@ def _tree(vectors: Any, routes: Sequence[Route], tell: Tell) -> dict[Route, Node
     tree = {}
     for number, (start, places) in enumerate(at.items(), 1):
         tree[start] = _node(vectors[places], [routes[place][len(start)] for place in places], tell)
-        if number % 100 == 0 or number == len(at) > 1:
-            tell(f"{number:,} of {len(at):,} nodes")
+        tell(f"{number:,} of {len(at):,} nodes")
     return tree
 
 
@@ -98,11 +93,12 @@ def _node(vectors: Any, chosen: Sequence[Hashable], tell: Tell) -> Node:
         return Node(None, np.empty(0, np.int64), steps)
     numbers = {step: number for number, step in enumerate(steps)}
     labels, words = np.array([numbers[step] for step in chosen]), np.unique(vectors.indices)
-    model = SGDClassifier(loss="log_loss", alpha=ALPHA, random_state=SEED, n_jobs=-1)
+    large = len(chosen) * len(steps) > LARGE
+    model = SGDClassifier(loss="log_loss", alpha=ALPHA, random_state=SEED, n_jobs=-1 if large else None)
     own = vectors[:, words]
     for turn in range(1, PASSES + 1):
         model.partial_fit(own, labels, np.arange(len(steps)))
-        if len(chosen) * len(steps) > 1e6:
+        if large:
             tell(f"{len(steps):,} classes, pass {turn} of {PASSES}")
     return Node(model, words, steps)
 
@@ -152,8 +148,7 @@ def _said(row: Row, answers: Sequence[Any]) -> Said | None:
 TASKS = ("answerable", "category", "category_levels", "category_shortlist", "choice", "yes_no")
 SETTINGS = {
     "words": tfidf.WORDS,
-    "pairs": tfidf.PAIRS,
-    "classes": CLASSES,
+    "options": OPTIONS,
     "often": OFTEN,
     "passes": PASSES,
     "alpha": ALPHA,

@@ -72,4 +72,4 @@ def _first(values: Iterable[Any]) -> Any | None:
     return next(iter(values), None)
 
 
-BASELINE = Baseline(fit, settings={"words": tfidf.WORDS, "pairs": tfidf.PAIRS, "neighbours": NEIGHBOURS})
+BASELINE = Baseline(fit, settings={"words": tfidf.WORDS, "neighbours": NEIGHBOURS})

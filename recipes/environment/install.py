@@ -23,9 +23,7 @@ EXTRAS = "train,score,endpoint,dev"
 TORCH = "torch==2.13.0"
 UV = "uv==0.13.9"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-NEEDED = (
-    "import axolotl, bert_score, bitsandbytes, click, converters, eval, msgspec, openai, pytest, recipes, rouge_score, torch"
-)
+NEEDED = "import axolotl, bert_score, bitsandbytes, click, converters, eval, msgspec, openai, pytest, recipes, rouge_score, torch"
 CHECK = f"import importlib.util as u, sys; sys.exit(any(u.find_spec(n) is None for n in '{NEEDED[7:]}'.split(', ')))"
 
 
