@@ -82,7 +82,7 @@ def test_every_row_of_every_task_has_a_readable_answer(name: str, answers: Any, 
 def _robbed(row: Row) -> Row:
     """Return a row without its target, the answers of earlier turns, references and grades."""
     last = len(row.messages) - 1
-    hide = {place for place in range(1, last, 2)} if tasks.get(row.task).walk else set[int]()
+    hide = set(range(1, last, 2)) if tasks.get(row.task).walk else set[int]()
     messages = [Turn(t.role, "" if place in hide | {last} else t.content) for place, t in enumerate(row.messages)]
     extra = dict(row.extra)
     for name in ("references", "relevant_ranks", "implicit", "taxonomy"):
