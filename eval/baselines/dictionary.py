@@ -1,6 +1,7 @@
 """Attributes by look-up: the longest value that training has for the attribute and that stands in the product's text.
 
-A value counts where it stands as whole words, in any case; the answer is the text's own spelling, the first of equally long ones.
+A value counts where it stands as whole words (a run of letters, in scripts without spaces), in any case; the answer is the text's
+own spelling, the first of equally long ones.
 """
 
 import re

@@ -67,16 +67,19 @@ def judged(cli: Any, test_file: Path, write_predictions: Any) -> Callable[..., A
     return run
 
 
-def test_verdicts_of_a_server_are_written_between_0_and_1(judged: Any, test_file: Path, tmp_path: Path) -> None:
+def test_verdicts_of_a_server_are_written_between_0_and_1(
+    judged: Any, rows: list[Row], test_file: Path, tmp_path: Path
+) -> None:
     seen: list[Body] = []
 
     def answer(body: Body, headers: Any) -> Answered:
         seen.append(body)
         return verdict(body, headers)
 
-    says = ["Holds 1 L. [1]", "red", "no", "Nice. [2]", "", None, 7, "[1]", "Ho", "no", "red"]
+    answers = ["Holds 1 L. [1]", "red", "no", "Nice. [2]", "", None, 7, "[1]", "Ho", "no", "red"]
+    says = {row.id: said for row, said in zip(rows, answers, strict=True)}
     with serving(answer) as url:
-        _, lines, record = judged(url, lambda n, _: says[n])
+        _, lines, record = judged(url, lambda _, row: says[row.id])
     grades = [(line["relevance"], line["grounded"]) for line in lines.values()]
     assert grades == [
         *[(1.0, 1.0), (0.5, 0.5), (0.0, 0.0), (1.0, 1.0)],
