@@ -95,7 +95,7 @@ def case(row: Row, said: Any) -> Case | None:
         return None
     asks = row.messages[-2].content
     shown = answer.snippets(asks) if row.task == "answer" else []
-    told = answer.question(asks) if row.task == "answer" else "\n\n".join(turn.content for turn in row.messages[:-1])
+    told = answer.asked(asks) if row.task == "answer" else "\n\n".join(turn.content for turn in row.messages[:-1])
     material: dict[str, Any] = {"question": untrusted.plain(told)}
     material |= {"snippets": [untrusted.plain(text) for text in shown]} if shown else {}
     return Case(row.id, prompt({**material, "answer": untrusted.plain(said)}, bool(shown)), bool(shown))

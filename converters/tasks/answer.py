@@ -80,14 +80,14 @@ def snippets(text: str) -> list[str]:
     return [line.partition("] ")[2] for line in lines[asked + 1 :]]
 
 
-def question(text: str) -> str:
-    """Return the question of a prompt written by :func:`prompt`, the last one; empty where there is none.
+def asked(text: str) -> str:
+    """Return the question of a prompt written by :func:`prompt`: the last one, if others are shown before it.
 
-    >>> question(prompt(Question("1", "g", "How big?", ("1 L.", "Nice."), None)))
+    >>> asked(prompt(Question("1", "g", "How big?", ("1 L.",), None)))
     'How big?'
     """
-    asked = (line for line in reversed(text.splitlines()) if line.startswith("Question: "))
-    return next(asked, "").removeprefix("Question: ")
+    found = [line for line in text.splitlines() if line.startswith("Question: ")]
+    return found[-1].removeprefix("Question: ") if found else ""
 
 
 def meta(record: Question) -> Mapping[str, Any]:
