@@ -159,7 +159,7 @@ def judge(
 def _origin(endpoint: Endpoint, hashes: Mapping[str, str]) -> dict[str, Any]:
     return {
         "judge": endpoint.model,
-        "endpoint": urlsplit(endpoint.base_url).netloc.rpartition("@")[2],
+        "endpoint": urlsplit(endpoint.base_url).hostname,
         "prompt_sha256": prompt_sha256(),
         "scale": [0, BEST],
         "decoding": DECODING,
