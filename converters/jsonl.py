@@ -54,21 +54,34 @@ def write_json(path: Path, value: Any) -> None:
 
 def numbered(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield ``(line number, line)`` of the lines that are not blank; a byte order mark is passed over."""
+    return ((number, line) for number, _, line in placed(path))
+
+
+def placed(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Yield ``(line number, byte offset, line)`` as :func:`numbered` does."""
     if not path.is_file():
         raise InputError(f"{path}: found {'a folder' if path.is_dir() else 'nothing'}, expected a JSONL file")
     with path.open("rb") as file:
+        offset = 0
         for number, line in enumerate(file, 1):
             text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if text.strip():
-                yield number, text
+                yield number, offset + len(line) - len(text), text
+            offset += len(line)
 
 
 def read(path: Path, kind: type[T]) -> list[T]:
     """Read a whole file of ``kind``; the first wrong line, or an empty file, is an :class:`InputError`."""
-    found = [decode(line, kind, f"{path}:{number}") for number, line in numbered(path)]
-    if not found:
+    return list(stream(path, kind))
+
+
+def stream(path: Path, kind: type[T]) -> Iterator[T]:
+    """Yield what :func:`read` returns, a line at a time."""
+    number = 0
+    for number, line in numbered(path):
+        yield decode(line, kind, f"{path}:{number}")
+    if not number:
         raise InputError(f"{path}: found an empty file, expected one JSON object a line")
-    return found
 
 
 def decode(line: bytes, kind: type[T], where: str) -> T:
@@ -87,12 +100,16 @@ def expected(kind: Any) -> str:
 
 def read_rows(path: Path) -> list[Row]:
     """Read a file of our format; a row without messages or with a repeated id is an :class:`InputError`."""
-    rows = read(path, Row)
+    return list(stream_rows(path))
+
+
+def stream_rows(path: Path) -> Iterator[Row]:
+    """Yield what :func:`read_rows` returns, a row at a time."""
     seen: set[str] = set()
-    for row in rows:
+    for row in stream(path, Row):
         if len(row.messages) < 2 or row.messages[-1].role != "assistant":
             raise InputError(f"{path}: row {row.id!r} does not end in an assistant message")
         if row.id in seen:
             raise InputError(f"{path}: id {row.id!r} is found twice, expected every id once")
         seen.add(row.id)
-    return rows
+        yield row

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from converters.console import Group
+from converters.errors import InputError
 from eval import COMPARE_RESAMPLES, RESAMPLES, SEED
 
 RUN = click.Path(path_type=Path)
@@ -29,25 +30,32 @@ def main() -> None:
     "--resamples", default=RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
 )
 @click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
-def score(data: Path, predictions: Path, out: Path, normaliser: str, resamples: int, seed: int) -> None:
+@click.option("--train", type=RUN, help="The training split, for scores on what it shows and on what it does not.")
+def score(
+    data: Path, predictions: Path, out: Path, normaliser: str, resamples: int, seed: int, train: Path | None
+) -> None:
     """Score predictions on rows of our format.
+
+    Answers of others score like ours: write a line {"id", "prediction"} for each row. A judgements.jsonl beside the predictions
+    ({"id", "relevance", "grounded"} a line) adds what a judge says.
 
     Example: ecom-eval score --data data/demo/test.jsonl --predictions runs/demo-qlora/eval/predictions.jsonl
     --out runs/demo-qlora/eval --normaliser strict
     """
     from converters import jsonl
-    from eval import report, runs, text
+    from eval import report, runs, seen, text
     from eval import score as scoring
 
-    text.normaliser(normaliser)
+    normalise = text.normaliser(normaliser)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: found a file, expected a folder or a new name")
     settings = scoring.Settings(normaliser, resamples, seed)
-    rows = jsonl.read_rows(data)
-    said = runs.read_predictions(predictions, [row.id for row in rows])
-    provenance = runs.provenance(data, predictions, rows, settings)
-    found, lines = scoring.score(scoring.join(rows, said), settings)
+    answered = runs.answered(data, predictions)
+    provenance = runs.provenance(data, predictions, settings, train)
+    known = seen.learn(jsonl.stream_rows(train), normalise) if train else None
+    found, lines = scoring.score(answered, settings, seen=known, tell=lambda what: click.echo(what, err=True))
     scores = runs.write_run(out, scoring.Scores(found, provenance), lines)
-    name = runs.read_run(out).name
-    report.write(out, "report", report.of_run(runs.Run(name, scores, lines)))
+    report.write(out, "report", report.of_run(runs.read_run(out)))
     click.echo(report.run_table(scores))
     click.echo(f"\nreport: {out / 'report.html'}")
 

@@ -4,7 +4,7 @@ Trivial predictors see the test gold (its majority, its attributes), which makes
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,7 @@ from converters.tasks import category
 from converters.tasks.answer import Reply, snippets
 from converters.tasks.choice import letter
 from converters.tasks.ranking import Order
-from eval.metrics.base import Example, Table
-from eval.metrics.ranks import random_order
+from eval.metrics.base import Example
 
 Predictor = Callable[[Example], Any]
 
@@ -75,27 +74,20 @@ def _shown_order(example: Example) -> Order:
     return Order(tuple(range(1, len(example.extra["gains"]) + 1)))
 
 
-def expected(metric: str) -> Mapping[str, Callable[[Sequence[Example]], Table]]:
-    """Return the tables of guesses that are no single answer, by name: what chance gives on average."""
-    return {"random order": random_order} if metric == "ndcg" else {}
-
-
 def _commonest(values: Sequence[Any]) -> Any:
     return Counter(values).most_common(1)[0][0]
 
 
 def _first_snippet(example: Example) -> Reply | None:
     first = next(iter(snippets(example.prompt)), "")
-    return Reply(first) if first else None
+    return Reply(first, (1,)) if first else None
 
 
-def answered(examples: Sequence[Example]) -> dict[str, list[Example]]:
-    """Return, for each trivial predictor, the examples with its answers.
+def answered(examples: Sequence[Example]) -> Iterator[tuple[str, list[Example]]]:
+    """Yield, for each trivial predictor, its name and the examples with its answers: one at a time, for they may be a million.
 
-    >>> [(k, v[0].said) for k, v in answered([Example("1", "g", ("Home", "Mugs"), None)]).items()]
+    >>> [(name, found[0].said) for name, found in answered([Example("1", "g", ("Home", "Mugs"), None)])]
     [('majority path', ('Home', 'Mugs')), ('depth-1 majority', ('Home',))]
     """
-    return {
-        name: [replace(example, said=predict(example)) for example in examples]
-        for name, predict in predictors(examples).items()
-    }
+    for name, predict in predictors(examples).items():
+        yield name, [replace(example, said=predict(example), ranked=()) for example in examples]

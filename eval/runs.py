@@ -1,13 +1,12 @@
 """The files of an evaluation, read and checked: predictions, where they come from, and a scored run."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -15,10 +14,16 @@ from converters import jsonl, tasks
 from converters.errors import InputError
 from converters.examples import Row
 from eval import metrics
+from eval.metrics.base import NOTHING
 from eval.metrics.texts import STEMMER
-from eval.score import ScoredRow, Scores, Settings
+from eval.reading import Given
+from eval.scored import ScoredRow, Scores, Settings
 
 VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "rouge-score")
+DEEPEST = 100
+SCORER = ("text", "rouge", "stats", "floors", "reading", "salvage", "cuts", "slices", "seen", "score")
+
+Mark = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -35,18 +40,102 @@ class Run:
 
     name: str
     scores: Scores
-    rows: list[ScoredRow]
+    rows: Iterable[ScoredRow]
 
 
-def read_predictions(path: Path, ids: Sequence[str]) -> dict[str, Any]:
-    """Return the prediction of every id; an id too many, too few or twice is an :class:`InputError`."""
-    found = jsonl.read(path, Prediction)
-    times = Counter(prediction.id for prediction in found)
-    known = set(ids)
-    _refuse(path, [id_ for id_, count in times.items() if count > 1], "found twice or more, expected once")
-    _refuse(path, [id_ for id_ in ids if id_ not in times], "of the test file missing, expected one prediction a row")
-    _refuse(path, [id_ for id_ in times if id_ not in known], "found that the test file does not have")
-    return {prediction.id: prediction.prediction for prediction in found}
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The rows of a ``rows.jsonl``, read whenever they are walked, so that a million of them need not be held."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[ScoredRow]:
+        """Yield each row."""
+        return jsonl.stream(self.path, ScoredRow)
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """One line of ``judgements.jsonl``: a judge's marks from 0 to 1, ``None`` where it gave none."""
+
+    id: str
+    relevance: Mark | None = None
+    grounded: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The rows of a test file and what was said to each, read from both files whenever it is walked.
+
+    ``places`` are the byte offsets of the predictions by id: the answers of a million rows need not be held.
+    """
+
+    data: Path
+    predictions: Path
+    places: Mapping[str, int]
+    judged: Mapping[str, Mapping[str, float]]
+
+    def __iter__(self) -> Iterator[tuple[Row, Given]]:
+        """Yield each row with what it was answered, in the order of the test file."""
+        with self.predictions.open("rb") as file:
+            for row in jsonl.stream_rows(self.data):
+                file.seek(self.places[row.id])
+                found = jsonl.decode(file.readline(), Prediction, str(self.predictions))
+                yield row, Given(found.prediction, found.candidates, self.judged.get(row.id, NOTHING))
+
+
+def answered(data: Path, predictions: Path) -> Answered:
+    """Return the rows with their answers; an id too many, too few or twice is an :class:`InputError`, as is a wrong line."""
+    places, twice = _places(predictions)
+    unused, missing = set(places), list[str]()
+    for row in jsonl.stream_rows(data):
+        tasks.get(row.task)
+        if row.id in places:
+            unused.discard(row.id)
+        else:
+            missing.append(row.id)
+    _refuse(predictions, twice, "found twice or more, expected once")
+    _refuse(predictions, missing, "of the test file missing, expected one prediction a row")
+    _refuse(predictions, [id_ for id_ in places if id_ in unused], "found that the test file does not have")
+    return Answered(data, predictions, places, _judged(predictions))
+
+
+def _places(path: Path) -> tuple[dict[str, int], list[str]]:
+    places: dict[str, int] = {}
+    twice: dict[str, None] = {}
+    for number, place, line in jsonl.placed(path):
+        found = jsonl.decode(line, Prediction, f"{path}:{number}")
+        if found.id in places:
+            twice[found.id] = None
+        if _deep([found.prediction, found.candidates]):
+            raise InputError(f"{path}:{number}: found JSON nested more than {DEEPEST} levels, expected a text")
+        places[found.id] = place
+    if not places:
+        raise InputError(f"{path}: found an empty file, expected one JSON object a line")
+    return places, list(twice)
+
+
+def _deep(value: Any) -> bool:
+    """Tell whether a value is nested too deep to be shown; no text is ever deep."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, list | dict)
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return bool(level)
+
+
+def _judged(predictions: Path) -> dict[str, Mapping[str, float]]:
+    """Return a judge's marks by id from ``judgements.jsonl`` beside the predictions, if any."""
+    path = predictions.with_name("judgements.jsonl")
+    if not path.is_file():
+        return {}
+    marks = {
+        found.id: {"relevance": found.relevance, "grounded": found.grounded} for found in jsonl.stream(path, Judgement)
+    }
+    return {id_: {name: mark for name, mark in one.items() if mark is not None} for id_, one in marks.items()}
 
 
 def _refuse(path: Path, ids: Sequence[str], what: str) -> None:
@@ -54,9 +143,9 @@ def _refuse(path: Path, ids: Sequence[str], what: str) -> None:
         raise InputError(f"{path}: {len(ids)} {'id' if len(ids) == 1 else 'ids'} {what}; the first is {ids[0]!r}")
 
 
-def read_origin(predictions: Path, test_sha256: str) -> dict[str, Any] | None:
-    """Return ``predictions.json`` beside the predictions, if any; one for other predictions or another test file is an error."""
-    path = predictions.with_name("predictions.json")
+def read_origin(predictions: Path, test_sha256: str, name: str = "predictions.json") -> dict[str, Any] | None:
+    """Return a file that lies beside the predictions, if any; one for other predictions or another test file is an error."""
+    path = predictions.with_name(name)
     if not path.is_file():
         return None
     origin = jsonl.decode(path.read_bytes(), dict[str, Any], str(path))
@@ -73,12 +162,12 @@ def read_origin(predictions: Path, test_sha256: str) -> dict[str, Any] | None:
 def scorer_sha256() -> str:
     """Return one hash over the source of all that decides a score: metrics, statistics, floors, and the tasks' parsers."""
     here, readers = Path(__file__).parent, Path(str(tasks.__file__)).parent
-    files = [here / "text.py", here / "stats.py", here / "floors.py", here / "score.py"]
+    files = [here / f"{name}.py" for name in SCORER if (here / f"{name}.py").is_file()]
     files += [*sorted(Path(str(metrics.__file__)).parent.glob("*.py")), *sorted(readers.glob("*.py"))]
     return _digest((file.name, jsonl.sha256(file)) for file in files)
 
 
-def prompt_sha256(rows: Sequence[Row]) -> str:
+def prompt_sha256(rows: Iterable[Row]) -> str:
     """Return one hash over every row's id and prompt, in the order of the file."""
     return _digest((row.id, row.prompt) for row in rows)
 
@@ -90,13 +179,17 @@ def _digest(values: Any) -> str:
     return digest.hexdigest()
 
 
-def provenance(data: Path, predictions: Path, rows: Sequence[Row], settings: Settings) -> dict[str, Any]:
+def provenance(data: Path, predictions: Path, settings: Settings, train: Path | None = None) -> dict[str, Any]:
     """Return what the scores are made from and by, hashes of all of it included."""
     test = jsonl.sha256(data)
+    if train and jsonl.sha256(train) == test:
+        raise InputError(f"{train}: found the test file itself, expected the split that the model was trained on")
+    judge = read_origin(predictions, test, "judgements.json")
+    beside = {"train_sha256": train and jsonl.sha256(train), "judge": judge}
     return {
         "test_file": data.name,
         "test_sha256": test,
-        "prompt_sha256": prompt_sha256(rows),
+        "prompt_sha256": prompt_sha256(jsonl.stream_rows(data)),
         "predictions_sha256": jsonl.sha256(predictions),
         "predictions": read_origin(predictions, test),
         "normaliser": settings.normaliser,
@@ -105,10 +198,11 @@ def provenance(data: Path, predictions: Path, rows: Sequence[Row], settings: Set
         "seed": settings.seed,
         "scorer_sha256": scorer_sha256(),
         "versions": {name: metadata.version(name) for name in VERSIONS},
+        **{key: value for key, value in beside.items() if value},
     }
 
 
-def write_run(folder: Path, scores: Scores, rows: Sequence[ScoredRow]) -> Scores:
+def write_run(folder: Path, scores: Scores, rows: Iterable[ScoredRow]) -> Scores:
     """Write ``rows.jsonl``, then ``scores.json`` with its hash; return the scores as written."""
     jsonl.write_lines(folder / "rows.jsonl", rows)
     rows_sha256 = jsonl.sha256(folder / "rows.jsonl")
@@ -125,7 +219,7 @@ def read_run(path: Path) -> Run:
             f"{path}: found no scores.json there or in its eval folder, expected a scored run (ecom-eval score)"
         )
     scores = jsonl.decode((folder / "scores.json").read_bytes(), Scores, str(folder / "scores.json"))
-    rows = jsonl.read(folder / "rows.jsonl", ScoredRow)
+    rows = Lines(folder / "rows.jsonl")
     if jsonl.sha256(folder / "rows.jsonl") != scores.provenance.get("rows_sha256"):
         raise InputError(
             f"{folder / 'rows.jsonl'}: found other rows than scores.json was made from; run ecom-eval score again"

@@ -1,155 +1,128 @@
-"""Predictions to scores: values with intervals and floors, task by task, and one line an example for reports and comparisons."""
+"""Predictions to scores: values with intervals and floors, task by task, and one line an example for reports and comparisons.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+The rows and what was said to them are walked twice, so that a million of them fit: once to read what metrics need (prompts only
+where a task's metrics look at snippets), once to write the lines.
+"""
 
-import msgspec
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
 import numpy as np
 
 from converters import tasks
-from converters.errors import InputError
 from converters.examples import Row
-from eval import RESAMPLES, SEED, floors, metrics, stats, text
-from eval.metrics.base import Example, Table, Tools
-from eval.metrics.slots import COUNTS, counts
+from eval import cuts as dividing
+from eval import floors, metrics, reading, slices, stats, text
+from eval.metrics.base import Example, Floats, Metric, Table, Tools, mean
+from eval.metrics.base import scores as averaged
+from eval.metrics.slots import COUNTS, slotted
+from eval.reading import Given
+from eval.salvage import salvage
+from eval.scored import Salvage, Score, ScoredRow, Scores, Settings, Slice, TaskScores
+from eval.seen import Seen
 
-LISTS = ("attributes", "references", "options", "candidates", "implicit")
+__all__ = ["Given", "Salvage", "Score", "ScoredRow", "Scores", "Settings", "Slice", "TaskScores", "join", "score"]
+
+Pairs = Iterable[tuple[Row, Given]]
+Tell = Callable[[str], None]
+
+PROMPTS = ("answer", "answerable")  # the tasks whose metrics and floors look at the snippets of a prompt
+VALIDITY = Metric(lambda examples, tools: averaged(float(e.said is not None) for e in examples), mean)
+EMPTY = (0.0, "empty")
+
+example = reading.of_scored
+
+
+@dataclass(slots=True)
+class Batch:
+    """The rows of one task as read: what metrics take, why answers are invalid, and what a forgiving parse reads otherwise."""
+
+    examples: list[Example] = field(default_factory=list)
+    traits: list[dividing.Traits] = field(default_factory=list)
+    reasons: dict[int, str] = field(default_factory=dict)
+    forgiven: dict[int, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """What a score depends on beside the data: a normaliser's name, and how often and from where to resample."""
+class Done:
+    """A scored task: its scores, each example's own values (n × names, NaN where there is none), and its slices' names."""
 
-    normaliser: str = "strict"
-    resamples: int = RESAMPLES
-    seed: int = SEED
+    scores: TaskScores
+    names: list[str]
+    values: Floats
+    cuts: dividing.Cuts
+    reasons: Mapping[int, str]
+    forgiven: Mapping[int, Any]
 
 
-class ScoredRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of ``rows.jsonl``: all that a comparison needs. ``prediction`` is what the file held, a text or not.
+def join(rows: Sequence[Row], predictions: Mapping[str, Any]) -> list[tuple[Row, Given]]:
+    """Put each test row and its prediction together."""
+    return [(row, Given(predictions[row.id])) for row in rows]
 
-    ``reason`` says why an answer is invalid, "" if it is valid; ``salvaged``: a forgiving parse can read it. ``slices`` are the
-    names under which the row is counted, by kind of slice. ``candidates`` and ``judged`` are as in the files beside it.
+
+def score(
+    pairs: Pairs, settings: Settings, tools: Tools | None = None, seen: Seen | None = None, tell: Tell = lambda _: None
+) -> tuple[dict[str, TaskScores], Iterator[ScoredRow]]:
+    """Score every task found among ``pairs``; return the scores and, in the same order, the rows with their own values.
+
+    ``pairs`` is walked twice, the second time as the rows are taken. Gold or meta that cannot be read is an ``InputError``.
     """
-
-    id: str
-    group: str
-    task: str
-    source: str
-    valid: bool
-    prompt: str
-    gold: str
-    prediction: Any
-    meta: str
-    values: dict[str, float] = {}
-    reason: str = ""
-    salvaged: bool = False
-    slices: dict[str, list[str]] = {}
-    candidates: list[Any] = []
-    judged: dict[str, float] = {}
+    tools = tools or Tools(text.normaliser(settings.normaliser))
+    done = {}
+    for task, batch in sorted(read(pairs).items()):
+        tell(f"scoring {task}: {len(batch.examples):,} rows")
+        done[task] = score_task(task, batch, settings, tools, seen)
+        batch.examples.clear()
+        batch.traits.clear()
+    return {task: found.scores for task, found in done.items()}, _lines(pairs, done)
 
 
-class Score(msgspec.Struct, frozen=True):
-    """A metric's value, its 95 % interval (``None`` with a single group), and the best trivial predictor's value and name."""
-
-    value: float
-    low: float | None
-    high: float | None
-    floor: float
-    floor_by: str
-
-
-class Salvage(msgspec.Struct, frozen=True):
-    """How many unreadable answers a forgiving parse can read, and what the task would score with them."""
-
-    recovered: int
-    metrics: dict[str, Score]
-
-
-class Slice(msgspec.Struct, frozen=True):
-    """Some metrics of the examples that have one thing in common, such as ``kind`` "depth", ``name`` "3"."""
-
-    kind: str
-    name: str
-    n: int
-    groups: int
-    invalid: int
-    metrics: dict[str, Score]
+def read(pairs: Pairs) -> dict[str, Batch]:
+    """Read rows and answers, task by task."""
+    batches: dict[str, Batch] = {}
+    for row, given in pairs:
+        batch = batches.setdefault(row.task, Batch())
+        found = reading.example(row, given, row.task in PROMPTS)
+        place = len(batch.examples)
+        if found.said is None:
+            batch.reasons[place] = reading.why(row.task, given.prediction, found.extra)
+        if found.said is None or row.task == "answer":
+            meant = salvage(tasks.get(row.task), given.prediction, found.said, found.extra)
+            if meant != found.said:
+                batch.forgiven[place] = meant
+        batch.examples.append(found)
+        batch.traits.append(dividing.traits(row, found))
+    return batches
 
 
-class TaskScores(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The scores of one task: what the answers as they are score, with the share that can be read beside it.
-
-    ``unavailable`` says why a metric is left out, ``reasons`` counts why answers are invalid. ``counts`` are the totals of
-    ``eval.metrics.slots.COUNTS`` and ``attributes`` those of each attribute, for attributes only.
-    """
-
-    n: int
-    groups: int
-    invalid: int
-    metrics: dict[str, Score]
-    validity: Score | None = None
-    salvage: Salvage | None = None
-    unavailable: dict[str, str] = {}
-    reasons: dict[str, int] = {}
-    counts: dict[str, int] | None = None
-    attributes: dict[str, dict[str, int]] = {}
-    slices: list[Slice] = []
+def _lines(pairs: Pairs, done: Mapping[str, Done]) -> Iterator[ScoredRow]:
+    places: dict[str, Iterator[int]] = {task: count() for task in done}
+    for row, given in pairs:
+        yield _line(row, given, done[row.task], next(places[row.task]))
 
 
-class Scores(msgspec.Struct, frozen=True):
-    """The content of ``scores.json``."""
-
-    tasks: dict[str, TaskScores]
-    provenance: dict[str, Any]
-
-
-def join(rows: Sequence[Row], predictions: Mapping[str, Any]) -> list[ScoredRow]:
-    """Put each test row and its prediction together; gold that its task cannot read is an :class:`InputError`."""
-    return [_joined(row, predictions[row.id]) for row in rows]
-
-
-def _joined(row: Row, prediction: Any) -> ScoredRow:
-    extra = _extra(row)
-    if _read(row.task, row.target, extra) is None:
-        raise InputError(
-            f"row {row.id!r}: found {row.target[:60]!r}, expected a target that task {row.task!r} can read"
-        )
+def _line(row: Row, given: Given, task: Done, place: int) -> ScoredRow:
+    values = zip(task.names, task.values[place].tolist(), strict=True)
     return ScoredRow(
         id=row.id,
         group=row.group,
         task=row.task,
         source=row.source,
-        valid=_read(row.task, prediction, extra) is not None,
-        prompt="\n\n".join(message["content"] for message in row.prompt),
+        valid=place not in task.reasons,
+        prompt=reading.shown(row),
         gold=row.target,
-        prediction=prediction,
+        prediction=given.prediction,
         meta=row.meta,
+        values={name: value for name, value in values if value == value},
+        reason=task.reasons.get(place, ""),
+        salvaged=place in task.forgiven,
+        slices=task.cuts.of(place),
+        candidates=list(given.candidates),
+        judged=dict(given.judged),
     )
-
-
-def _read(task: str, text: Any, extra: Mapping[str, Any]) -> Any | None:
-    said = tasks.get(task).parse(text) if isinstance(text, str) else None
-    return None if said is None else tasks.get(task).settle(said, extra)
-
-
-def example(row: ScoredRow) -> Example:
-    """Read gold, prediction and meta of one row."""
-    extra = _extra(row)
-    said = _read(row.task, row.prediction, extra)
-    return Example(row.id, row.group, _read(row.task, row.gold, extra), said, extra, row.prompt)
-
-
-def _extra(row: Row | ScoredRow) -> dict[str, Any]:
-    try:
-        extra: dict[str, Any] = msgspec.json.decode(row.meta, type=dict[str, Any])
-        msgspec.convert([extra.get(name, []) for name in LISTS], list[list[str]])
-        msgspec.convert(extra.get("gains", []), list[Annotated[float, msgspec.Meta(ge=0)]])
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        expected = f"a JSON object in which {', '.join(LISTS)} are lists of texts, gains one of numbers"
-        raise InputError(f"row {row.id!r}: found meta {row.meta[:60]!r}, expected {expected}") from error
-    return extra
 
 
 def tables(examples: Sequence[Example], names: Sequence[str], tools: Tools) -> dict[str, Table]:
@@ -159,6 +132,12 @@ def tables(examples: Sequence[Example], names: Sequence[str], tools: Tools) -> d
     return {name: made[metrics.get(name).table] for name in names}
 
 
+def unavailable(examples: Sequence[Example], names: Sequence[str], tools: Tools) -> dict[str, str]:
+    """Say why metrics are not available for these examples with these tools."""
+    found = {name: metrics.get(name).missing(examples, tools) for name in names}
+    return {name: reason for name, reason in found.items() if reason}
+
+
 def available(found: Mapping[str, Table]) -> dict[str, Table]:
     """Return the tables of the metrics that apply: the gold has something for them to score."""
     return {name: table for name, table in found.items() if not np.isnan(stats.value(table, metrics.get(name)))}
@@ -166,59 +145,100 @@ def available(found: Mapping[str, Table]) -> dict[str, Table]:
 
 def best_floors(examples: Sequence[Example], names: Sequence[str], tools: Tools) -> dict[str, tuple[float, str]]:
     """Return each metric's floor, the best of the trivial predictors, and that predictor's name."""
-    trivial = {by: tables(said, names, tools) for by, said in floors.answered(examples).items()}
-    values = {
-        name: [(stats.value(found[name], metrics.get(name)), by) for by, found in trivial.items()]
-        + [(stats.value(table(examples), metrics.get(name)), by) for by, table in floors.expected(name).items()]
-        for name in names
-    }
+    return _floors(examples, names, tools, lambda *_: None)
+
+
+def _floors(
+    examples: Sequence[Example],
+    names: Sequence[str],
+    tools: Tools,
+    use: Callable[[str, Sequence[Example] | None, Mapping[str, Table]], None],
+) -> dict[str, tuple[float, str]]:
+    """Return the floors; ``use`` sees each trivial predictor's answers, if it gives any, and tables before they are let go."""
+    values: dict[str, list[tuple[float, str]]] = {name: [] for name in names}
+    for by, said in floors.answered(examples):
+        found = tables(said, [name for name in names if metrics.get(name).trivial], tools)
+        use(by, said, found)
+        for name, table in found.items():
+            values[name].append((stats.value(table, metrics.get(name)), by))
+    for name in names:
+        for by, guess in metrics.get(name).guesses.items():
+            table = guess(examples, tools)
+            use(by, None, {name: table})
+            values[name].append((stats.value(table, metrics.get(name)), by))
     return {name: max(found, key=lambda pair: pair[0]) for name, found in values.items()}
 
 
-def score_task(task: str, examples: Sequence[Example], settings: Settings) -> TaskScores:
+def score_task(task: str, batch: Batch, settings: Settings, tools: Tools, seen: Seen | None) -> Done:
     """Score the examples of one task."""
-    tools = Tools(text.normaliser(settings.normaliser))
-    found = available(tables(examples, tasks.get(task).metrics, tools))
-    names, groups = list(found), [e.group for e in examples]
-    columns = [(found[name], metrics.get(name)) for name in names]
-    draws = stats.bootstrap(columns, groups, settings.resamples, settings.seed)
-    least = best_floors(examples, names, tools)
+    examples, wanted = batch.examples, tasks.get(task).metrics
+    reasons = unavailable(examples, wanted, tools)
+    every = tables(examples, [name for name in wanted if name not in reasons], tools)
+    found = available(every)
+    reasons |= {name: "nothing in the gold to score" for name in every if name not in found}
+    cuts = dividing.cuts(task, examples, batch.traits, tools, seen)
+    shown, low = slices.chosen(task, found), list[tuple[str, slices.Points]]()
+
+    def note(by: str, said: Sequence[Example] | None, trivial: Mapping[str, Table]) -> None:
+        slots = slotted(said, tools) if said and cuts.slots else None
+        low.append((by, slices.points(cuts, {name: trivial[name] for name in shown if name in trivial}, slots)))
+
+    least = _floors(examples, list(found), tools, note)
+    values = _scores({**found, "": VALIDITY.table(examples, tools)}, {**least, "": EMPTY}, examples, settings)
+    names, own = _each(found, len(examples))
+    result = TaskScores(
+        n=len(examples),
+        groups=len({e.group for e in examples}),
+        invalid=len(batch.reasons),
+        validity=values.pop(""),
+        metrics=values,
+        salvage=_salvage(batch, list(found), least, settings, tools),
+        unavailable={name: reasons[name] for name in wanted if name in reasons},
+        reasons=dict(Counter(batch.reasons.values()).most_common()),
+        counts=_totals(cuts),
+        attributes=dividing.by_attribute(cuts, COUNTS),
+        slices=slices.scores(cuts, examples, shown, low, settings),
+    )
+    return Done(result, names, own, cuts, batch.reasons, batch.forgiven)
+
+
+def _totals(cuts: dividing.Cuts) -> dict[str, int] | None:
+    if cuts.slots is None:
+        return None
+    sums = np.bincount(cuts.slots.outcome, minlength=len(COUNTS))
+    sums[COUNTS.index("hallucinated")] += cuts.slots.made_up.sum()
+    return dict(zip(COUNTS, sums.tolist(), strict=True))
+
+
+def _scores(
+    found: Mapping[str, Table],
+    least: Mapping[str, tuple[float, str]],
+    examples: Sequence[Example],
+    settings: Settings,
+) -> dict[str, Score]:
+    columns = [(table, metrics.get(name) if name else VALIDITY) for name, table in found.items()]
+    draws = stats.bootstrap(columns, [e.group for e in examples], settings.resamples, settings.seed)
     values = {}
-    for number, (name, (table, metric)) in enumerate(zip(names, columns, strict=True)):
+    for number, (name, (table, metric)) in enumerate(zip(found, columns, strict=True)):
         low, high = (stats.interval(draws[:, number]) if draws is not None else None) or (None, None)
         values[name] = Score(stats.value(table, metric), low, high, *least[name])
-    invalid = sum(e.said is None for e in examples)
-    totals = _totals(examples, tools)
-    return TaskScores(len(examples), len(set(groups)), invalid, values, counts=totals)
+    return values
 
 
-def _totals(examples: Sequence[Example], tools: Tools) -> dict[str, int] | None:
-    if not isinstance(examples[0].gold, dict):
+def _salvage(
+    batch: Batch, names: Sequence[str], least: Mapping[str, tuple[float, str]], settings: Settings, tools: Tools
+) -> Salvage | None:
+    """Score what a forgiving parse reads; nothing where it reads what the task does."""
+    if not batch.forgiven:
         return None
-    sums = counts(examples, tools).sum(axis=0)
-    return {name: int(total) for name, total in zip(COUNTS, sums, strict=True)}
+    read_so = [replace(e, said=batch.forgiven.get(place, e.said)) for place, e in enumerate(batch.examples)]
+    # A judge's marks and the candidates stand beside the answer as it was: they are the same however it is read.
+    found = tables(read_so, [name for name in names if metrics.get(name).trivial or name.endswith("_proxy")], tools)
+    return Salvage(len(batch.forgiven), _scores(found, least, read_so, settings))
 
 
-def per_example(task: str, examples: Sequence[Example], tools: Tools) -> list[dict[str, float]]:
-    """Return, for each example, the metrics that mean something for one example alone, in the task's order."""
-    names = [name for name in tasks.get(task).metrics if metrics.get(name).each]
-    columns = {
-        name: metrics.get(name).reduce(np.asarray(table, dtype=np.float64))
-        for name, table in tables(examples, names, tools).items()
-    }
-    return [
-        {name: float(column[number]) for name, column in columns.items() if not np.isnan(column[number])}
-        for number in range(len(examples))
-    ]
-
-
-def score(rows: Sequence[ScoredRow], settings: Settings) -> tuple[dict[str, TaskScores], list[ScoredRow]]:
-    """Score every task found among ``rows``; return the scores and the rows with their own values, in the same order."""
-    scores: dict[str, TaskScores] = {}
-    values: dict[str, dict[str, float]] = {}
-    for task in sorted({row.task for row in rows}):
-        chosen = [example(row) for row in rows if row.task == task]
-        scores[task] = score_task(task, chosen, settings)
-        found = per_example(task, chosen, Tools(text.normaliser(settings.normaliser)))
-        values |= {e.id: line for e, line in zip(chosen, found, strict=True)}
-    return scores, [msgspec.structs.replace(row, values=values[row.id]) for row in rows]
+def _each(found: Mapping[str, Table], number: int) -> tuple[list[str], Floats]:
+    """Return the metrics that mean something for one example alone, in the task's order, and their values."""
+    names = [name for name in found if metrics.get(name).each]
+    columns = [metrics.get(name).reduce(np.asarray(found[name], dtype=np.float64)) for name in names]
+    return names, np.stack(columns, axis=1) if columns else np.empty((number, 0))

@@ -58,5 +58,13 @@ TASK = Task(
     render=render,
     parse=parse,
     meta=meta,
-    metrics=("weighted_f1", "macro_f1", "accuracy", "hierarchical_f1", "hierarchical_f1_mean"),
+    metrics=(
+        "weighted_f1",
+        "macro_f1",
+        "accuracy",
+        "hierarchical_f1",
+        "hierarchical_f1_mean",
+        "top_3_accuracy",
+        "top_5_accuracy",
+    ),
 )

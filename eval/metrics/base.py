@@ -16,6 +16,8 @@ from eval.text import Normalise
 Floats = NDArray[np.float64]
 Table = Floats | sparse.csr_array
 
+NOTHING: Mapping[str, Any] = {}
+
 Encode = Callable[[Sequence[str]], Floats]
 Bert = Callable[[Sequence[str], Sequence[Sequence[str]]], Floats]
 
@@ -24,18 +26,18 @@ Bert = Callable[[Sequence[str], Sequence[Sequence[str]]], Floats]
 class Example:
     """One test row and what was said to it. ``said`` is the prediction as its task reads it, ``None`` if unreadable.
 
-    ``ranked`` are the candidates in order, each as its task reads it and once, () if none were given; ``judged`` what a judge
-    gave: relevance, grounded, each from 0 to 1.
+    ``ranked`` are the candidates in order as the task reads them, () if none were given; ``None`` is one that is unreadable or
+    means what an earlier one does: it holds its rank. ``judged`` is what a judge gave: relevance, grounded, each from 0 to 1.
     """
 
     id: str
     group: str
     gold: Any
     said: Any | None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     prompt: str = ""
     ranked: tuple[Any, ...] = ()
-    judged: Mapping[str, float] = field(default_factory=dict)
+    judged: Mapping[str, float] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ class Metric:
     ``table`` turns n examples into an n × k table, ``reduce`` turns summed lines ``(…, k)`` into values ``(…)`` within 0 and 1,
     or NaN where the *gold* leaves nothing to score (never where only the prediction does). ``binary``: each line is a 0 or a 1
     over a 1, so a comparison may count discordant pairs. ``each``: one line alone has a meaning, to be shown per example.
-    ``missing`` says why the metric is not available for these examples with these tools, "" if it is.
+    ``missing`` says why the metric is not available for these examples with these tools, "" if it is. The floor is the best of
+    the trivial predictors' answers (unless ``trivial`` is false) and of ``guesses``, tables of what chance gives by name.
+    ``of_rows``: the row alone decides, not the answer, so that no run can be better than another.
     """
 
     table: Callable[[Sequence[Example], Tools], Table]
@@ -71,6 +75,9 @@ class Metric:
     binary: bool = False
     each: bool = True
     missing: Callable[[Sequence[Example], Tools], str] = nothing
+    guesses: Mapping[str, Callable[[Sequence[Example], Tools], Table]] = field(default_factory=lambda: NOTHING)
+    trivial: bool = True
+    of_rows: bool = False
 
 
 def lines(values: Iterable[Sequence[float]]) -> Floats:

@@ -38,10 +38,10 @@ def _gains(example: Example) -> list[float]:
     return [gains[number - 1] if 1 <= number <= len(gains) else 0.0 for number in dict.fromkeys(said)]
 
 
-def random_order(examples: Sequence[Example]) -> Floats:
+def random_order(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return the same table for what all orders of all candidates score on average.
 
-    >>> random_order([Example("1", "g", None, None, {"gains": [1.0, 0.0]})])[0].round(4).tolist()
+    >>> random_order([Example("1", "g", None, None, {"gains": [1.0, 0.0]})], Tools(str))[0].round(4).tolist()
     [0.8155, 1.0]
     """
     return lines(_line(e, _average(e.extra["gains"])) for e in examples)
@@ -56,4 +56,4 @@ def _line(example: Example, found: float) -> tuple[float, float]:
     return (min(1.0, found / ideal), 1.0) if ideal else (0.0, 0.0)
 
 
-METRICS = {"ndcg": Metric(ndcg, mean)}
+METRICS = {"ndcg": Metric(ndcg, mean, guesses={"random order": random_order})}

@@ -6,10 +6,14 @@ hallucination. An unreadable answer misses every stated slot; its other slots ar
 precision nor recall, but they are not right.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean_where, ratio
@@ -18,6 +22,7 @@ from eval.text import Normalise, mave, token_f1
 COUNTS = ("both_none", "hallucinated", "missed", "right", "wrong", "unreadable")
 _COLUMN = {name: column for column, name in enumerate(COUNTS)}
 Values = Mapping[str, tuple[str, ...]]
+Ints = NDArray[np.int64]
 
 
 def slots(example: Example) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
@@ -56,6 +61,55 @@ def counts(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return n × 6: how often each of :data:`COUNTS`."""
     tallies = (Counter(outcomes(example, tools.normalise).values()) for example in examples)
     return lines([tally[name] for name in COUNTS] for tally in tallies)
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slots that were asked for, as arrays: the example and the attribute of each, and the number of its outcome.
+
+    ``ends[i] : ends[i + 1]`` are the slots of example ``i``; ``made_up`` is how many keys each example adds unasked.
+    """
+
+    keys: list[str]
+    row: Ints
+    key: Ints
+    outcome: Ints
+    ends: Ints
+    made_up: Ints
+
+
+def slotted(examples: Sequence[Example], tools: Tools) -> Slots:
+    """Return the slots of all examples.
+
+    >>> gold = {"Brand": ("Acme",), "Size": ()}
+    >>> said = {"Brand": ("Acme",), "Fit": ("slim",)}, None
+    >>> found = slotted([Example("1", "g", gold, answer) for answer in said], Tools(str))
+    >>> [COUNTS[number] for number in found.outcome], found.made_up.tolist(), found.ends.tolist()
+    (['right', 'both_none', 'missed', 'unreadable'], [1, 0], [0, 2, 4])
+    """
+    numbers: dict[str, int] = {}
+    key, outcome, ends, made_up = array("q"), array("q"), array("q", [0]), array("q")
+    for example in examples:
+        found = outcomes(example, tools.normalise)
+        asked = len({*example.extra.get("attributes", ()), *example.gold})
+        for name, said in islice(found.items(), asked):
+            key.append(numbers.setdefault(name, len(numbers)))
+            outcome.append(_COLUMN[said])
+        ends.append(len(key))
+        made_up.append(len(found) - asked)
+    edges = _numbers(ends)
+    row = np.repeat(np.arange(len(examples)), np.diff(edges))
+    return Slots(list(numbers), row, _numbers(key), _numbers(outcome), edges, _numbers(made_up))
+
+
+def _numbers(found: "array[int]") -> Ints:
+    return np.array(found, dtype=np.int64)
+
+
+def slot_lines(found: Slots) -> sparse.csr_array:
+    """Return one line a slot, with a 1 at its outcome: the table of :func:`counts` for slots alone."""
+    count = len(found.outcome)
+    return sparse.csr_array((np.ones(count), (np.arange(count), found.outcome)), shape=(count, len(COUNTS)))
 
 
 def attribute_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:

@@ -11,7 +11,7 @@ from converters import jsonl, tasks
 from converters.errors import InputError
 from converters.examples import Row
 from eval import runs
-from eval.score import ScoredRow, Settings, join, score
+from eval.score import Score, ScoredRow, Settings, join, score
 
 SETTINGS = Settings(resamples=100)
 
@@ -25,11 +25,23 @@ def test_perfect_answers_score_1(rows: list[Row]) -> None:
     assert set(scores) == set(tasks.names())
     for task, found in scores.items():
         assert (found.n, found.groups, found.invalid) == (12, 6, 0)
-        assert set(found.metrics) == set(tasks.get(task).metrics)
+        assert list(found.metrics) == [name for name in tasks.get(task).metrics if name not in found.unavailable]
+        assert found.validity == Score(1, 1, 1, 0, "empty") and found.salvage is None and not found.reasons
         for name, value in found.metrics.items():
-            assert value.value == value.low == value.high == 1, (task, name)
-            assert 0 <= value.floor < 1 or task == "category"
+            assert value.value == value.low == value.high == 1 or name.endswith("_proxy"), (task, name)
+            assert 0 <= value.floor < 1 or task == "category" or name.endswith("_proxy")
             assert value.floor_by
+    assert scores["answer"].unavailable == {
+        "citation_precision": "nothing in the gold to score",
+        "citation_recall": "nothing in the gold to score",
+        "recall_at_1": "nothing in the gold to score",
+        "recall_at_5": "nothing in the gold to score",
+        "mrr": "nothing in the gold to score",
+        "answer_relevance": "no judgements.jsonl beside the predictions",
+        "groundedness": "no judgements.jsonl beside the predictions",
+    }
+    few = "needs {} distinct candidates a row, found a row with 0"
+    assert scores["category"].unavailable == {f"top_{k}_accuracy": few.format(k) for k in (3, 5)}
 
 
 @pytest.mark.parametrize("answer", [None, 5, ["x"], {"a": 1}, "", "  ", "\x00", "x > > y\nz"])
@@ -45,7 +57,7 @@ def test_what_cannot_be_read_is_wrong_and_counted(rows: list[Row], answer: Any) 
 
 
 def test_rows_carry_all_that_a_comparison_needs(rows: list[Row]) -> None:
-    _, lines = score(join(rows, {row.id: row.target for row in rows}), SETTINGS)
+    lines = list(score(join(rows, {row.id: row.target for row in rows}), SETTINGS)[1])
     back = [msgspec.json.decode(msgspec.json.encode(line), type=ScoredRow) for line in lines]
     assert back == lines
     for row, line in zip(rows, back, strict=True):
@@ -56,7 +68,7 @@ def test_rows_carry_all_that_a_comparison_needs(rows: list[Row]) -> None:
             row.meta,
             True,
         )
-        assert set(line.values.values()) == {1.0}
+        assert {value for name, value in line.values.items() if not name.endswith("_proxy")} == {1.0}
         assert line.prompt == "\n\n".join(turn.content for turn in row.messages[:-1])
 
 
@@ -85,7 +97,7 @@ def test_a_single_group_has_no_interval(rows: list[Row]) -> None:
 def test_gold_or_meta_that_cannot_be_read_is_a_sentence(rows: list[Row]) -> None:
     turns = [rows[1].messages[0], msgspec.structs.replace(rows[1].messages[1], content="no JSON")]
     with pytest.raises(InputError, match=r"demo:attributes:0.*no JSON"):
-        join([msgspec.structs.replace(rows[1], messages=turns)], {rows[1].id: "{}"})
+        score(join([msgspec.structs.replace(rows[1], messages=turns)], {rows[1].id: "{}"}), SETTINGS)
     for meta in ('{"attributes": "Brand"}', "[]", "{", '{"references": [1]}'):
         with pytest.raises(InputError, match=r"demo:attributes:0.*expected a JSON object"):
             score(join([msgspec.structs.replace(rows[1], meta=meta)], {rows[1].id: "{}"}), SETTINGS)
@@ -107,10 +119,10 @@ def test_gold_outside_its_row_is_a_sentence(rows: list[Row]) -> None:
     for task, meta in (("choice", '{"options": ["x"]}'), ("choice", "{}"), ("ranking", "{}")):
         row = next(row for row in rows if row.task == task)
         with pytest.raises(InputError, match=rf"demo:{task}:0.*expected a target that task"):
-            join([msgspec.structs.replace(row, meta=meta)], {row.id: ""})
+            score(join([msgspec.structs.replace(row, meta=meta)], {row.id: ""}), SETTINGS)
     for meta in ('{"gains": "x"}', '{"gains": [-1]}', '{"options": [1]}'):
         with pytest.raises(InputError, match=r"expected a JSON object"):
-            join([msgspec.structs.replace(row, meta=meta)], {row.id: ""})
+            score(join([msgspec.structs.replace(row, meta=meta)], {row.id: ""}), SETTINGS)
 
 
 def test_scores_json_has_the_agreed_shape(scored: Any, rows: list[Row], test_file: Path) -> None:

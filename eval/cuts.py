@@ -1,0 +1,217 @@
+"""Which examples have something in common: the slices of a task, by kind.
+
+Of rows: the source, the depth of the gold path, whether its class is frequent, whether training shows it, the length of the
+prompt, the type of the question, the kind of hard input, whether a shortlist holds the right path. Of slots (one attribute of
+one product): the attribute, whether its value is implied only, whether training shows the value, whether the attribute is
+frequent. A kind in which all are alike is left out, as it would repeat the task's scores.
+
+Head, torso and tail: classes from the most frequent down, those within the first half of the examples, up to nine tenths, and the
+rest; classes of one frequency stay together. Frequencies are the training split's where it is given, else the test gold's, and
+the name says which. Lengths are cut at the test file's own terciles.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters import tasks
+from converters.examples import Row
+from converters.tasks import category
+from converters.tasks.answer import Reply, asked
+from eval.metrics.base import Example, Tools
+from eval.metrics.slots import Slots, slotted
+from eval.seen import Seen, slot
+
+Ints = NDArray[np.int64]
+
+LARGEST = 200
+OTHERS = "(all others)"
+SHARES = {"head": 0.5, "torso": 0.9, "tail": 1.0}
+_ASKS = ("what", "which", "who", "when", "where", "why", "how")
+_VERBS = frozenset(
+    "am is are was were do does did can could will would has have had should may might".split()  # noqa: SIM905
+)
+
+
+class Traits(NamedTuple):
+    """What is known of a row when it is read and not kept after."""
+
+    source: str
+    length: int
+    question: str
+    hard: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """One kind of slice: its names, and for each item (row or slot) the number of its name, -1 for none."""
+
+    kind: str
+    names: list[str]
+    codes: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """All slices of a task; ``slots``, for attributes only, are what ``of_slots`` divides."""
+
+    of_rows: list[Cut]
+    of_slots: list[Cut]
+    slots: Slots | None = None
+
+    def of(self, place: int) -> dict[str, list[str]]:
+        """Return the names under which a row is counted, by kind."""
+        found = {cut.kind: [cut.names[cut.codes[place]]] for cut in self.of_rows if cut.codes[place] >= 0}
+        if self.slots is not None:
+            start, end = self.slots.ends[place : place + 2]
+            for cut in self.of_slots:
+                codes = dict.fromkeys(cut.codes[start:end].tolist())
+                found |= {cut.kind: [cut.names[code] for code in codes if code >= 0]}
+        return {kind: names for kind, names in found.items() if names}
+
+
+def traits(row: Row, example: Example) -> Traits:
+    """Return a row's traits."""
+    length = sum(len(turn.content) for turn in row.messages[:-1])
+    question = str(example.extra.get("question_type") or "")
+    if not question and tasks.get(row.task).prefix == "[QA]":
+        question = question_type(asked(row.messages[-2].content))
+    return Traits(row.source, length, question, str(example.extra.get("hard") or ""))
+
+
+def question_type(question: str) -> str:
+    """Return what a question asks for, by its first word.
+
+    >>> [question_type(text) for text in ("How many?", "Does it fit?", "what is it", "The lid?", "")]
+    ['how', 'yes/no', 'what', 'other', 'other']
+    """
+    first = (question.split(maxsplit=1) or [""])[0].casefold().strip("?,.'\"")
+    return first if first in _ASKS else "yes/no" if first in _VERBS else "other"
+
+
+def cuts(
+    task: str, examples: Sequence[Example], traits: Sequence[Traits], tools: Tools, seen: Seen | None = None
+) -> Cuts:
+    """Return the slices of a task's examples."""
+    rows: dict[str, Sequence[str]] = {
+        "source": [trait.source for trait in traits],
+        "length": lengths([trait.length for trait in traits]),
+        "question_type": [trait.question for trait in traits],
+    }
+    if any(trait.hard for trait in traits):
+        rows["hard"] = [trait.hard or "as it came" for trait in traits]
+    gold = examples[0].gold
+    if isinstance(gold, tuple):
+        rows["depth"] = [str(len(e.gold)) for e in examples]
+    if isinstance(gold, tuple) or "options" in examples[0].extra:
+        rows["frequency"] = _frequencies([e.gold for e in examples], (lambda one: seen.of(task, one)) if seen else None)
+    if seen and isinstance(gold, tuple | str | Reply):
+        rows["seen"] = [_seen(seen, task, e.gold) for e in examples]
+    if any("candidates" in e.extra for e in examples):
+        rows["shortlist"] = [_listed(e) for e in examples]
+    whole = [found for kind, labels in rows.items() if (found := cut(kind, labels))]
+    if not isinstance(gold, dict):
+        return Cuts(whole, [])
+    slots = slotted(examples, tools)
+    return Cuts(whole, _of_slots(task, examples, slots, tools, seen), slots)
+
+
+def _seen(seen: Seen, task: str, gold: Any) -> str:
+    answer = gold.text if isinstance(gold, Reply) else gold
+    return "" if answer is None else _shown(seen.of(task, answer) > 0)
+
+
+def _shown(there: bool) -> str:
+    return "seen in training" if there else "unseen in training"
+
+
+def _listed(example: Example) -> str:
+    return "right path listed" if category.render(example.gold) in example.extra.get("candidates", ()) else "not listed"
+
+
+def _of_slots(task: str, examples: Sequence[Example], slots: Slots, tools: Tools, seen: Seen | None) -> list[Cut]:
+    keys = [slots.keys[code] for code in slots.key.tolist()]
+    stated = [(examples[row], key) for row, key in zip(slots.row.tolist(), keys, strict=True)]
+    labels: dict[str, Sequence[str]] = {"attribute": keys}
+    if any("implicit" in e.extra for e in examples):
+        labels["implicit"] = [_implicit(e, key) if e.gold.get(key) else "" for e, key in stated]
+    labels["frequency"] = _frequencies(keys, (lambda name: seen.of(task, name)) if seen else None)
+    if seen:
+        labels["seen"] = [_value_seen(seen, task, key, e.gold.get(key, ()), tools) for e, key in stated]
+    return [found for kind, names in labels.items() if (found := cut(kind, names))]
+
+
+def _implicit(example: Example, key: str) -> str:
+    return "implicit" if key in example.extra.get("implicit", ()) else "explicit"
+
+
+def _value_seen(seen: Seen, task: str, key: str, gold: Sequence[str], tools: Tools) -> str:
+    return _shown(any(seen.of(task, slot(key, value, tools.normalise)) for value in gold)) if gold else ""
+
+
+def cut(kind: str, labels: Sequence[str]) -> Cut | None:
+    """Return the slices that labels make, "" for none; ``None`` where they make no difference.
+
+    >>> found = cut("source", ["a", "b", "", "b"])
+    >>> found.names, found.codes.tolist(), cut("source", ["a", "a"])
+    (['b', 'a'], [1, 0, -1, 0], None)
+    """
+    times = Counter(label for label in labels if label)
+    names = sorted(times, key=lambda name: (-times[name], name))
+    if len(names) < 2 and times.total() == len(labels):
+        return None
+    kept = {name: number for number, name in enumerate(names[:LARGEST])}
+    rest = len(kept) if len(names) > LARGEST else -1
+    codes = np.fromiter((kept.get(label, rest if label else -1) for label in labels), np.int64, len(labels))
+    return Cut(kind, [*kept, *([OTHERS] if rest > 0 else [])], codes) if names else None
+
+
+def lengths(found: Sequence[int]) -> list[str]:
+    """Name which third of the prompts each is in by its length in characters.
+
+    >>> lengths([5, 10, 1000])
+    ['up to 5 characters', '6 to 10 characters', 'more than 10 characters']
+    """
+    ranked = sorted(found)
+    low, high = (ranked[(len(ranked) * part - 1) // 3] for part in (1, 2))
+    names = (f"up to {low:,} characters", f"{low + 1:,} to {high:,} characters", f"more than {high:,} characters")
+    return [names[0 if length <= low else 1 if length <= high else 2] for length in found]
+
+
+def _frequencies(classes: Sequence[Hashable], times: Callable[[Hashable], int] | None) -> list[str]:
+    own = Counter(classes)
+    found = {one: times(one) if times else count for one, count in own.items()}
+    names = bands(found)
+    basis = "training" if times else "test gold"
+    return [f"{names[one]}, by {basis}" for one in classes]
+
+
+def bands(times: Mapping[Hashable, int]) -> dict[Hashable, str]:
+    """Name each class head, torso or tail by how often it occurs; what never occurs is tail.
+
+    >>> bands({"a": 50, "b": 30, "c": 15, "d": 4, "e": 1, "f": 0})
+    {'a': 'head', 'b': 'torso', 'c': 'torso', 'd': 'tail', 'e': 'tail', 'f': 'tail'}
+    """
+    total, before, named = sum(times.values()), 0, {0: "tail"}
+    for count, classes in sorted(Counter(times.values()).items(), reverse=True):
+        if count:
+            named[count] = next(name for name, share in SHARES.items() if before < share * total)
+        before += count * classes
+    return {one: named[count] for one, count in times.items()}
+
+
+def by_attribute(found: Cuts, names: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return the counts ``names`` of each attribute, those of keys that nobody asked for under one name."""
+    slots = found.slots
+    if slots is None:
+        return {}
+    table = np.zeros((len(slots.keys), len(names)), dtype=np.int64)
+    np.add.at(table, (slots.key, slots.outcome), 1)
+    lines: Iterable[tuple[str, list[int]]] = zip(slots.keys, table.tolist(), strict=True)
+    counted = {key: dict(zip(names, line, strict=True)) for key, line in lines}
+    made_up = int(slots.made_up.sum())
+    return counted | ({"(not asked for)": {**dict.fromkeys(names, 0), "hallucinated": made_up}} if made_up else {})

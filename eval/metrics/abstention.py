@@ -1,0 +1,80 @@
+"""Whether to answer at all, split by whether there is an answer (SQuAD 2.0's HasAns and NoAns, arXiv:1806.03822).
+
+A run that always abstains has 1 on the questions without an answer and 0 on the others, so neither stands alone. The macro F1 is
+over the two classes "answered" and "unanswerable"; an unreadable answer is neither.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean, mean_where, ratio
+from eval.metrics.texts import abstains, best_token_f1
+
+
+def has_answer(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 2: whether a question that has an answer was answered, rightly or not; and whether it has one.
+
+    >>> has_answer([Example("1", "g", True, said) for said in (True, False, None)], Tools(str))[:, 0].tolist()
+    [1.0, 0.0, 0.0]
+    """
+    return lines(_split(e, False) for e in examples)
+
+
+def has_none(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 2: whether a question that has no answer was left unanswered; and whether it has none.
+
+    >>> has_none([Example("1", "g", False, said) for said in (True, False, None)], Tools(str))[:, 0].tolist()
+    [0.0, 1.0, 0.0]
+    """
+    return lines(_split(e, True) for e in examples)
+
+
+def _split(example: Example, none: bool) -> tuple[float, float]:
+    if abstains(example.gold) != none:
+        return 0.0, 0.0
+    return float(example.said is not None and abstains(example.said) == none), 1.0
+
+
+def answer_tokens(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 2: token F1 of the questions that have an answer, an abstention there counts 0.
+
+    >>> from converters.tasks.answer import Reply
+    >>> found = [Example("1", "g", Reply("red mug"), said) for said in (Reply("red"), Reply(None))]
+    >>> answer_tokens(found, Tools(str)).round(3).tolist()
+    [[0.667, 1.0], [0.0, 1.0]]
+    """
+    return lines((0.0, 0.0) if abstains(e.gold) else (_tokens(e), 1.0) for e in examples)
+
+
+def _tokens(example: Example) -> float:
+    return 0.0 if abstains(example.said) else best_token_f1(example)
+
+
+def both_classes(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 6: right, said and gold of "unanswerable" and of "answered"."""
+    return lines(_classes(e) for e in examples)
+
+
+def _classes(example: Example) -> tuple[bool, ...]:
+    gold, said = abstains(example.gold), abstains(example.said)
+    answers = example.said is not None and not said
+    return said and gold, answers and not gold, said, answers, gold, not gold
+
+
+def macro_f1(sums: Floats) -> Floats:
+    """Average F1 over the classes that the gold has.
+
+    >>> macro_f1(np.array([1.0, 0, 2, 0, 1, 1])).item().__round__(3)
+    0.333
+    """
+    right, said, gold = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, 2), -2, 0)
+    return mean_where(ratio(2 * right, said + gold, gold), gold)
+
+
+METRICS = {
+    "unanswerable_macro_f1": Metric(both_classes, macro_f1, each=False),
+    "has_answer_accuracy": Metric(has_answer, mean, binary=True),
+    "has_none_accuracy": Metric(has_none, mean, binary=True),
+    "has_answer_token_f1": Metric(answer_tokens, mean),
+}

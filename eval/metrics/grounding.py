@@ -1,0 +1,123 @@
+"""Whether an answer speaks to its question and is borne out by its snippets: what a judge says, and proxies that count words.
+
+All are over the questions that have an answer: there an abstention, or an unreadable answer, is worth 0. What a judge gave no
+mark for counts 0 as well; without ``judgements.jsonl`` its metrics are not available. A proxy is cheap and repeatable, and is
+called a proxy because it can be had without a right answer: whoever copies a snippet is grounded, whoever repeats the question
+is relevant. Their floor is the answer to another question, written without reading this one.
+The two notions are RAGAS's (arXiv:2309.15217), which asks a model for both.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+from converters.tasks.answer import Reply, asked, snippets
+from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean
+from eval.metrics.texts import abstains
+
+_WORD = re.compile(r"\w+")
+
+Value = Callable[[Example], float]
+
+
+def words(text: str) -> list[str]:
+    """Return a text's words in small letters, function words left out; all of them if there are no others.
+
+    >>> words("Is it the 1.5 L kettle?"), words("It is.")
+    (['1', '5', 'l', 'kettle'], ['it', 'is'])
+    """
+    found = _WORD.findall(text.casefold())
+    return [word for word in found if word not in ENGLISH_STOP_WORDS] or found
+
+
+def _share(part: Sequence[str], whole: str) -> float:
+    there, asked_for = set(_WORD.findall(whole.casefold())), set(part)  # a repeated word counts once, so it never helps
+    return len(asked_for & there) / len(asked_for) if asked_for else 0.0
+
+
+def grounded(example: Example) -> float:
+    """Return the share of an answer's words that stand in the snippets that it cites; if it cites none, in those shown.
+
+    >>> prompt = "Question: How big?\\n[1] Holds 2 litres.\\n[2] Nice and blue."
+    >>> said = (Reply("2 litres", (1,)), Reply("2 litres", (2,)), Reply("2 blue"), Reply(None))
+    >>> [grounded(Example("1", "g", Reply("2 l"), reply, {}, prompt)) for reply in said]
+    [1.0, 0.0, 1.0, 0.0]
+    """
+    if not isinstance(example.said, Reply) or example.said.text is None:
+        return 0.0
+    shown, cited = snippets(example.prompt), example.said.cited
+    chosen = [shown[number - 1] for number in cited if 1 <= number <= len(shown)] if cited else shown
+    return _share(words(example.said.text), " ".join(chosen))
+
+
+def relevant(example: Example) -> float:
+    """Return the share of a question's words that its answer takes up.
+
+    >>> relevant(Example("1", "g", Reply("x"), Reply("The lid is made of steel."), {}, "Question: What is the lid made of?"))
+    1.0
+    """
+    if not isinstance(example.said, Reply) or example.said.text is None:
+        return 0.0
+    return _share(words(asked(example.prompt)), example.said.text)
+
+
+def _judge(name: str) -> Value:
+    def value(example: Example) -> float:
+        answered = example.said is not None and not abstains(example.said)
+        return example.judged.get(name, 0.0) if answered else 0.0
+
+    return value
+
+
+def _table(value: Value, needs_snippets: bool) -> Callable[[Sequence[Example], Tools], Floats]:
+    def table(examples: Sequence[Example], tools: Tools) -> Floats:
+        return lines(_line(value, e, needs_snippets) for e in examples)
+
+    return table
+
+
+def _line(value: Value, example: Example, needs_snippets: bool) -> tuple[float, float]:
+    applies = not abstains(example.gold) and (not needs_snippets or bool(snippets(example.prompt)))
+    return (value(example), 1.0) if applies else (0.0, 0.0)
+
+
+def elsewhere(examples: Sequence[Example]) -> list[Example]:
+    """Return the examples, each with the gold answer of the next question that has one, and the last with the first's.
+
+    >>> [e.said.text for e in elsewhere([Example(t, "g", Reply(t), None) for t in "abc"])]
+    ['b', 'c', 'a']
+    """
+    answered = [e for e in examples if not abstains(e.gold)]
+    return [
+        replace(e, said=Reply(_other.gold.text))
+        for e, _other in zip(answered, answered[1:] + answered[:1], strict=True)
+    ]
+
+
+def _proxy(value: Value, needs_snippets: bool) -> Metric:
+    table = _table(value, needs_snippets)
+    guesses = {"another question's answer": lambda examples, tools: table(elsewhere(examples), tools)}
+    return Metric(table, mean, guesses=guesses, trivial=False)
+
+
+def _unjudged(name: str) -> Callable[[Sequence[Example], Tools], str]:
+    def missing(examples: Sequence[Example], tools: Tools) -> str:
+        return "" if any(name in e.judged for e in examples) else "no judgements.jsonl beside the predictions"
+
+    return missing
+
+
+def _judged(name: str, needs_snippets: bool) -> Metric:
+    missing = _unjudged(name)
+    guesses = {"abstain": lambda examples, tools: _table(lambda _: 0.0, needs_snippets)(examples, tools)}
+    return Metric(_table(_judge(name), needs_snippets), mean, missing=missing, guesses=guesses, trivial=False)
+
+
+METRICS = {
+    "answer_relevance": _judged("relevance", False),
+    "answer_relevance_proxy": _proxy(relevant, False),
+    "groundedness": _judged("grounded", True),
+    "groundedness_proxy": _proxy(grounded, True),
+}

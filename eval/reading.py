@@ -1,0 +1,152 @@
+"""Rows and what was said to them, read: gold, answer and meta as an example, and why an answer cannot be read."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+
+from converters import tasks
+from converters.errors import InputError
+from converters.examples import Row
+from converters.tasks.base import Task
+from eval.metrics.base import NOTHING, Example
+from eval.scored import ScoredRow
+
+LISTS = ("attributes", "references", "options", "candidates", "implicit")
+RANKS = list[Annotated[int, msgspec.Meta(ge=1)]]
+NUMBERS = list[Annotated[float, msgspec.Meta(ge=0)]]
+SHORT = 1000  # characters; longer texts are not kept to be read once only
+_KINDS: Mapping[type, str] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
+_FORM: Mapping[str, str] = {
+    "choice": "not one of the options",
+    "ranking": "not numbers of candidates",
+    "yes_no": "neither yes nor no",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a row was answered: the prediction (a text, or it is invalid), ranked candidates, and a judge's marks."""
+
+    prediction: Any
+    candidates: Sequence[Any] = ()
+    judged: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+
+
+def example(row: Row, given: Given, with_prompt: bool = True) -> Example:
+    """Return a row and its answer as metrics take it; gold that its task cannot read is an :class:`InputError`."""
+    meta = meta_of(row.id, row.meta)
+    gold = read(row.task, row.target, meta)
+    if gold is None:
+        raise InputError(
+            f"row {row.id!r}: found {row.target[:60]!r}, expected a target that task {row.task!r} can read"
+        )
+    said, ranked = read(row.task, given.prediction, meta), _ranked(row.task, given.candidates, meta)
+    return Example(row.id, row.group, gold, said, meta, shown(row) if with_prompt else "", ranked, given.judged)
+
+
+def of_scored(row: ScoredRow) -> Example:
+    """Return a scored row as metrics take it."""
+    meta = meta_of(row.id, row.meta)
+    gold, said = (read(row.task, text, meta) for text in (row.gold, row.prediction))
+    ranked = _ranked(row.task, row.candidates, meta)
+    return Example(row.id, row.group, gold, said, meta, row.prompt, ranked, row.judged)
+
+
+def shown(row: Row) -> str:
+    """Return all that the model is given, as one text."""
+    return "\n\n".join(turn.content for turn in row.messages[:-1])
+
+
+def _ranked(task: str, candidates: Sequence[Any], meta: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the candidates, each text once; one that is unreadable or means what an earlier one does is ``None``."""
+    found: list[Any] = []
+    for text in dict.fromkeys(text for text in candidates if isinstance(text, str)):
+        answer = read(task, text, meta)
+        found.append(None if answer in found else answer)
+    return tuple(found)
+
+
+def read(task: str, text: Any, meta: Mapping[str, Any]) -> Any | None:
+    """Return an answer as its task and its row read it, ``None`` if they cannot."""
+    if not isinstance(text, str):
+        return None
+    said = _parsed(task, text) if len(text) < SHORT else tasks.get(task).parse(text)
+    return None if said is None else tasks.get(task).settle(said, meta)
+
+
+@lru_cache(maxsize=1 << 16)
+def _parsed(task: str, text: str) -> Any | None:
+    return tasks.get(task).parse(text)  # equal texts share one answer: a million rows have a few thousand categories
+
+
+def meta_of(id_: str, text: str) -> Mapping[str, Any]:
+    """Return a row's meta; what is no JSON object, or not of its form, is an :class:`InputError`."""
+    try:
+        return _meta(text) if len(text) < SHORT else _meta.__wrapped__(text)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        expected = f"a JSON object in which {', '.join(LISTS)} are lists of texts, gains and relevant_ranks of numbers"
+        raise InputError(f"row {id_!r}: found meta {text[:60]!r}, expected {expected}") from error
+
+
+@lru_cache(maxsize=1 << 16)
+def _meta(text: str) -> Mapping[str, Any]:
+    found: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+    msgspec.convert([found.get(name, []) for name in LISTS], list[list[str]])
+    msgspec.convert(found.get("gains", []), NUMBERS)
+    msgspec.convert(found.get("relevant_ranks", []), RANKS)
+    return found
+
+
+def why(task: str, prediction: Any, meta: Mapping[str, Any]) -> str:
+    """Say why an answer is invalid, in few words that can be counted; "" for one that can be read.
+
+    >>> [why("attributes", said, {}) for said in (None, " ", "Brand: Acme", "[1]", '{"a": 1, "a": 2}', '{"a": {}}')]
+    ['no text but null', 'empty', 'not JSON', 'no JSON object', 'an attribute named twice', 'a value of another kind']
+    >>> why("choice", "C", {"options": ["x"]}), why("category", "a > > b", {}), why("yes_no", "maybe", {})
+    ('not one of the options', 'an empty name in the path', 'neither yes nor no')
+    """
+    if read(task, prediction, meta) is not None:
+        return ""
+    if not isinstance(prediction, str):
+        return f"no text but {_KINDS.get(type(prediction), 'null')}"
+    if not prediction.strip():
+        return "empty"
+    return _form(tasks.get(task), prediction)
+
+
+def _form(task: Task, text: str) -> str:
+    unit = task.parse.__module__.rsplit(".", 1)[-1]
+    if unit == "attributes":
+        return _record(text)
+    if unit in ("category", "choice") and len(text.strip().splitlines()) > 1:
+        return "more than one line"
+    return _FORM.get(unit, "an empty name in the path" if unit == "category" else "citations without an answer")
+
+
+def _record(text: str) -> str:
+    twice = False
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal twice
+        twice |= len(dict(pairs)) < len(pairs)
+        return dict(pairs)
+
+    try:
+        found = json.loads(text, object_pairs_hook=once, parse_int=str, parse_float=str)
+    except RecursionError:
+        return "JSON nested too deep"
+    except ValueError:
+        return "JSON in a code fence" if "```" in text else "not JSON"
+    if not isinstance(found, dict):
+        return "no JSON object"
+    return "an attribute named twice" if twice else "a value of another kind"
