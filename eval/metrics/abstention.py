@@ -4,7 +4,7 @@ A run that always abstains has 1 on the questions without an answer and 0 on the
 over the two classes "answered" and "unanswerable"; an unreadable answer is neither.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -34,6 +34,26 @@ def _split(example: Example, none: bool) -> tuple[float, float]:
     if abstains(example.gold) != none:
         return 0.0, 0.0
     return float(example.said is not None and abstains(example.said) == none), 1.0
+
+
+def _rate(none: bool) -> Callable[[Sequence[Example], Tools], Floats]:
+    """Return the table of abstaining blindly, as often as there is no answer.
+
+    >>> _rate(True)([Example("1", "g", gold, None) for gold in (True, True, True, False)], Tools(str)).tolist()
+    [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.25, 1.0]]
+    """
+
+    def table(examples: Sequence[Example], tools: Tools) -> Floats:
+        applies = [abstains(e.gold) == none for e in examples]
+        share = sum(applies) / len(applies)
+        return lines((share, 1.0) if applied else (0.0, 0.0) for applied in applies)
+
+    return table
+
+
+def _half(table: Callable[[Sequence[Example], Tools], Floats], none: bool) -> Metric:
+    # Always abstaining, or never, has 1 in one of the halves: the opponent in either is one who guesses at the gold's rate.
+    return Metric(table, mean, binary=True, guesses={"guess at the gold's rate": _rate(none)}, trivial=False)
 
 
 def answer_tokens(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -74,7 +94,7 @@ def macro_f1(sums: Floats) -> Floats:
 
 METRICS = {
     "unanswerable_macro_f1": Metric(both_classes, macro_f1, each=False),
-    "has_answer_accuracy": Metric(has_answer, mean, binary=True),
-    "has_none_accuracy": Metric(has_none, mean, binary=True),
+    "has_answer_accuracy": _half(has_answer, False),
+    "has_none_accuracy": _half(has_none, True),
     "has_answer_token_f1": Metric(answer_tokens, mean),
 }

@@ -86,14 +86,14 @@ def _line(value: Value, example: Example, needs_snippets: bool) -> tuple[float, 
 def elsewhere(examples: Sequence[Example]) -> list[Example]:
     """Return the examples, each with the gold answer of the next question that has one, and the last with the first's.
 
+    Those that have no answer themselves stay as they are.
+
     >>> [e.said.text for e in elsewhere([Example(t, "g", Reply(t), None) for t in "abc"])]
     ['b', 'c', 'a']
     """
-    answered = [e for e in examples if not abstains(e.gold)]
-    return [
-        replace(e, said=Reply(_other.gold.text))
-        for e, _other in zip(answered, answered[1:] + answered[:1], strict=True)
-    ]
+    golds = [e.gold.text for e in examples if not abstains(e.gold)]
+    others = iter(golds[1:] + golds[:1])
+    return [e if abstains(e.gold) else replace(e, said=Reply(next(others))) for e in examples]
 
 
 def _proxy(value: Value, needs_snippets: bool) -> Metric:
