@@ -15,13 +15,13 @@ from converters.errors import InputError
 from converters.examples import Row
 from eval import metrics
 from eval.metrics.base import NOTHING
-from eval.metrics.texts import STEMMER
 from eval.reading import Given
+from eval.rouge import STEMMER
 from eval.scored import ScoredRow, Scores, Settings
 
-VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "rouge-score")
+VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz")
 DEEPEST = 100
-SCORER = ("text", "rouge", "stats", "floors", "reading", "salvage", "cuts", "slices", "seen", "score")
+SCORER = ("text", "units", "rouge", "stats", "floors", "reading", "salvage", "cuts", "slices", "seen", "score")
 
 Mark = Annotated[float, msgspec.Meta(ge=0, le=1)]
 

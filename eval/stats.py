@@ -13,20 +13,37 @@ from scipy import sparse
 from eval import RESAMPLES, SEED
 from eval.metrics.base import Floats, Metric, Table
 
-CELLS = 2_000_000
+CELLS = 4_000_000  # values held at a time, 8 bytes each
+
+
+def membership(groups: Sequence[str]) -> sparse.csr_array:
+    """Return the G × n matrix that adds up the lines of each group, groups in order of first appearance."""
+    numbers: dict[str, int] = {}
+    places = np.fromiter((numbers.setdefault(group, len(numbers)) for group in groups), np.int32, len(groups))
+    cells = (np.ones(len(groups)), (places, np.arange(len(groups), dtype=np.int32)))
+    return sparse.csr_array(cells, shape=(len(numbers), len(groups)))
 
 
 def group_sums(table: Table, groups: Sequence[str]) -> Table:
     """Return the G × k sums of a table's lines by group, groups in order of first appearance."""
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    rows = [numbers[group] for group in groups]
-    member = sparse.csr_array((np.ones(len(rows)), (rows, range(len(rows)))), shape=(len(numbers), len(rows)))
-    return cast(Table, member @ table)
+    return cast(Table, membership(groups) @ table)
 
 
 def value(table: Table, metric: Metric) -> float:
     """Return the metric of a whole table, NaN where it does not apply."""
     return float(metric.reduce(np.asarray(table.sum(axis=0), dtype=np.float64).reshape(-1)))
+
+
+def drawn(random: np.random.Generator, count: int, times: int) -> Floats:
+    """Return count × times: how often each of ``count`` groups is in each resample of ``count`` groups with replacement.
+
+    >>> drawn(np.random.default_rng(0), 4, 2).tolist()
+    [[0.0, 3.0], [1.0, 1.0], [2.0, 0.0], [1.0, 0.0]]
+    """
+    weights = np.empty((count, times))
+    for column in range(times):
+        weights[:, column] = np.bincount(random.integers(0, count, count), minlength=count)
+    return weights
 
 
 def bootstrap(
@@ -39,21 +56,25 @@ def bootstrap(
     """Return B × len(columns) resampled values; ``None`` with a single group, from which no spread can be known.
 
     Every column sees the same draws: the difference of two columns is the paired bootstrap. The result does not depend on
-    ``cells``, the largest number of values held at a time.
+    ``cells``, the largest number of values held at a time: memory is that and the tables, however many resamples there are.
     """
-    sums = [group_sums(table, groups) for table, _ in columns]
-    count = len(set(groups))
+    member = membership(groups)
+    count = member.shape[0]
     if count < 2 or not columns:
         return None
-    random = np.random.default_rng(seed)
-    chunk = max(1, cells // max(count, *(table.shape[1] for table in sums)))
+    # Metrics that share a table share its sums; with a column a group, a sparse product reads each group's weights in a row.
+    sums = {id(table): _by_column(member @ table) for table, _ in columns}
+    random, chunk = np.random.default_rng(seed), max(1, cells // max(count, *(t.shape[0] for t in sums.values())))
     parts = []
     for start in range(0, resamples, chunk):
-        drawn = random.multinomial(count, np.full(count, 1 / count), size=min(chunk, resamples - start)).astype(
-            np.float64
-        )
-        parts.append(np.stack([metric.reduce(drawn @ t) for t, (_, metric) in zip(sums, columns, strict=True)], axis=1))
+        weights = drawn(random, count, min(chunk, resamples - start))
+        totals = {key: np.ascontiguousarray((table @ weights).T) for key, table in sums.items()}
+        parts.append(np.stack([metric.reduce(totals[id(table)]) for table, metric in columns], axis=1))
     return np.concatenate(parts)
+
+
+def _by_column(table: Table) -> Table:
+    return sparse.csr_array(table.T) if sparse.issparse(table) else np.ascontiguousarray(table.T)
 
 
 def interval(values: Floats, level: float = 0.95) -> tuple[float, float] | None:

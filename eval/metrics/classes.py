@@ -17,14 +17,14 @@ from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean, m
 
 def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
     """Return n × 3C: right, said and gold of each of the C gold classes."""
-    classes = {name: column for column, name in enumerate(dict.fromkeys(e.gold for e in examples))}
-    width, row, column = len(classes), [], []
-    for number, example in enumerate(examples):
-        gold, said = classes[example.gold], classes.get(example.said)
-        hits = [2 * width + gold] + ([width + said] if said is not None else []) + ([gold] if said == gold else [])
-        row += [number] * len(hits)
-        column += hits
-    return sparse.csr_array((np.ones(len(row)), (row, column)), shape=(len(examples), 3 * width))
+    classes: dict[Any, int] = {}
+    gold = np.array([classes.setdefault(example.gold, len(classes)) for example in examples])
+    said = np.array([classes.get(example.said, -1) for example in examples])
+    width = len(classes)
+    column = np.stack([gold, width + said, 2 * width + gold], axis=1).astype(np.int32)
+    there = np.stack([said == gold, said >= 0, np.ones_like(gold, dtype=bool)], axis=1)
+    ends = np.concatenate([[0], there.sum(axis=1).cumsum()])
+    return sparse.csr_array((np.ones(ends[-1]), column[there], ends), shape=(len(examples), 3 * width))
 
 
 def _by_class(sums: Floats) -> tuple[Floats, Floats]:

@@ -2,19 +2,17 @@
 
 References are the target and those in ``meta``; the best one counts. An abstention is compared as its sentence, and a question
 whose gold is the abstention has no other reference. Citations are not part of the text.
-ROUGE-L is rouge-score's own (https://github.com/google-research/google-research/tree/master/rouge), with the Porter stemmer. It
-knows Latin letters and digits only, so an answer equal to a reference counts 1 without asking it: Chinese would score 0 else.
+ROUGE-L (:mod:`eval.rouge`) knows Latin letters and digits only, so an answer equal to a reference counts 1 without asking it:
+Chinese would score 0 else.
 """
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from converters.tasks.answer import ABSTENTION, Reply
+from eval import rouge
 from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean, scores
 from eval.text import Normalise, token_f1, tokens
-
-STEMMER = True
 
 
 def said(example: Example) -> str | None:
@@ -41,13 +39,6 @@ def references(example: Example) -> tuple[str, ...]:
     return (_text(example.gold), *more)
 
 
-@cache
-def _scorer() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(["rougeL"], use_stemmer=STEMMER)
-
-
 def rouge_l(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return the best ROUGE-L F1 over the references."""
     return scores(_rouge_l(said(example), references(example)) for example in examples)
@@ -56,7 +47,7 @@ def rouge_l(examples: Sequence[Example], tools: Tools) -> Floats:
 def _rouge_l(text: str | None, targets: Sequence[str]) -> float:
     if text is None or text in targets:
         return float(text is not None)
-    return float(_scorer().score_multi(targets, text)["rougeL"].fmeasure)
+    return rouge.best(text, targets)
 
 
 def unanswerable(examples: Sequence[Example], tools: Tools) -> Floats:
