@@ -13,7 +13,7 @@ from scipy import sparse
 from eval import RESAMPLES, SEED
 from eval.metrics.base import Floats, Metric, Table
 
-CELLS = 4_000_000  # values held at a time, 8 bytes each
+CELLS = 2_000_000  # values held at a time, 8 bytes each
 
 
 def membership(groups: Sequence[str]) -> sparse.csr_array:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from converters.errors import InputError
 from converters.registry import nearest
+from eval.units import units
 
 Normalise = Callable[[str], str]
 
@@ -38,7 +39,7 @@ def mave(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
-NORMALISERS: dict[str, Normalise] = {"strict": strict, "mave": mave}
+NORMALISERS: dict[str, Normalise] = {"strict": strict, "mave": mave, "units": units}
 
 
 def normaliser(name: str) -> Normalise:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean, mean_where, ratio, scores
@@ -18,13 +19,21 @@ from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean, m
 def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
     """Return n × 3C: right, said and gold of each of the C gold classes."""
     classes: dict[Any, int] = {}
-    gold = np.array([classes.setdefault(example.gold, len(classes)) for example in examples])
-    said = np.array([classes.get(example.said, -1) for example in examples])
-    width = len(classes)
-    column = np.stack([gold, width + said, 2 * width + gold], axis=1).astype(np.int32)
-    there = np.stack([said == gold, said >= 0, np.ones_like(gold, dtype=bool)], axis=1)
+    gold = [classes.setdefault(example.gold, len(classes)) for example in examples]
+    said = [classes.get(example.said, -1) for example in examples]
+    return counted(np.array(gold, np.int32), np.array(said, np.int32), len(classes))
+
+
+def counted(gold: NDArray[np.int32], said: NDArray[np.int32], width: int) -> sparse.csr_array:
+    """Return the same for gold and said as numbers of classes below ``width``; -1 is INVALID.
+
+    >>> counted(np.array([0, 1], np.int32), np.array([0, -1], np.int32), 2).toarray().tolist()
+    [[1.0, 0.0, 1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
+    """
+    column = np.stack([gold, said + width, gold + 2 * width], axis=1)
+    there = np.stack([said == gold, said >= 0, np.ones(len(gold), bool)], axis=1)
     ends = np.concatenate([[0], there.sum(axis=1).cumsum()])
-    return sparse.csr_array((np.ones(ends[-1]), column[there], ends), shape=(len(examples), 3 * width))
+    return sparse.csr_array((np.ones(ends[-1]), column[there], ends), shape=(len(gold), 3 * width))
 
 
 def _by_class(sums: Floats) -> tuple[Floats, Floats]:
