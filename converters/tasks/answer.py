@@ -110,6 +110,8 @@ TASK = Task(
         "unanswerable_macro_f1",
         "exact_match",
         "token_f1",
+        "semantic_f1",
+        "bert_score_f1",
         "has_answer_token_f1",
         "has_answer_accuracy",
         "has_none_accuracy",

