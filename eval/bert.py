@@ -1,8 +1,9 @@
 """BERTScore F1 (Zhang et al., arXiv:1904.09675) by the package ``bert-score``, without idf weights and without rescaling.
 
-The package matches tokens and knows each model's best layer; the model is loaded here, since the package takes a model for T5 when
-``t5`` stands anywhere in its path. Version 0.3.13 crashes on an empty text under transformers 5: an empty answer is worth 0 and is
-never asked about. References are embedded once a run, whatever is compared with them: the answers, then each trivial predictor's.
+The package matches tokens and knows each model's best layer. The model is loaded here, since the package takes a model for T5
+when ``t5`` stands anywhere in its path. Version 0.3.13 crashes on an empty text under transformers 5: an empty answer is worth 0
+and is never asked about. References are embedded once a run, whatever is compared with them: the answers, then each trivial
+predictor's.
 """
 
 from collections import Counter, defaultdict

@@ -25,14 +25,36 @@ def main() -> None:
 @click.option("--data", type=RUN, required=True, help="Test rows, JSONL in our format.")
 @click.option("--predictions", type=RUN, required=True, help='JSONL, one {"id", "prediction"} a row of the test file.')
 @click.option("--out", type=RUN, required=True, help="Folder for scores.json, rows.jsonl, report.html and report.md.")
-@click.option("--normaliser", default="strict", show_default=True, help="How values are compared: strict or mave.")
+@click.option(
+    "--normaliser", default="strict", show_default=True, help="How values are compared: strict, mave or units."
+)
 @click.option(
     "--resamples", default=RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
 )
 @click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
 @click.option("--train", type=RUN, help="The training split, for scores on what it shows and on what it does not.")
+@click.option("--encoder", help="Sentence encoder for semantic_f1: a folder or a name on the hub.")
+@click.option("--bert-score", help="Model for bert_score_f1, such as roberta-large: a folder or a name on the hub.")
+@click.option("--bert-layer", type=click.IntRange(1), help="Its layer, where bert-score knows no best one.")
+@click.option(
+    "--scorer",
+    type=click.Choice(["ours", "ecellm-compat"]),
+    default="ours",
+    show_default=True,
+    help="ecellm-compat adds, labelled so, what eCeLLM's published script would give.",
+)
 def score(
-    data: Path, predictions: Path, out: Path, normaliser: str, resamples: int, seed: int, train: Path | None
+    data: Path,
+    predictions: Path,
+    out: Path,
+    normaliser: str,
+    resamples: int,
+    seed: int,
+    train: Path | None,
+    encoder: str | None,
+    bert_score: str | None,
+    bert_layer: int | None,
+    scorer: str,
 ) -> None:
     """Score predictions on rows of our format.
 
@@ -43,20 +65,29 @@ def score(
     --out runs/demo-qlora/eval --normaliser strict
     """
     from converters import jsonl
-    from eval import report, runs, seen, text
+    from eval import ecellm, report, runs, seen, text
     from eval import score as scoring
+    from eval import tools as loading
+
+    def tell(what: str) -> None:
+        click.echo(what, err=True)
 
     normalise = text.normaliser(normaliser)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: found a file, expected a folder or a new name")
     settings = scoring.Settings(normaliser, resamples, seed)
     answered = runs.answered(data, predictions)
-    provenance = runs.provenance(data, predictions, settings, train)
+    tools, stated = loading.load(normalise, loading.Models(encoder, bert_score, bert_layer), tell)
+    provenance = runs.provenance(data, predictions, settings, train) | stated
     known = seen.learn(jsonl.stream_rows(train), normalise) if train else None
-    found, lines = scoring.score(answered, settings, seen=known, tell=lambda what: click.echo(what, err=True))
+    found, lines = scoring.score(answered, settings, tools, known, tell)
+    if scorer == ecellm.SCORER:
+        found = ecellm.beside(found, ecellm.scores(answered, tools))
     scores = runs.write_run(out, scoring.Scores(found, provenance), lines)
     report.write(out, "report", report.of_run(runs.read_run(out)))
     click.echo(report.run_table(scores))
+    if scorer == ecellm.SCORER:
+        click.echo(ecellm.table(scores.tasks))
     click.echo(f"\nreport: {out / 'report.html'}")
 
 

@@ -69,11 +69,27 @@ class Slice(msgspec.Struct, frozen=True):
     metrics: dict[str, Score]
 
 
+class Both(msgspec.Struct, frozen=True):
+    """A measure as eCeLLM's script gives it (``None``: it would stop) and as ours does (``None``: we have none like it)."""
+
+    ecellm: float | None
+    ours: float | None
+
+
+class Published(msgspec.Struct, frozen=True):
+    """One of ECInstruct's tasks as eCeLLM's script scores it; ``dropped`` counts answers, for ranking letters in them."""
+
+    n: int
+    dropped: int
+    metrics: dict[str, Both]
+
+
 class TaskScores(msgspec.Struct, frozen=True, omit_defaults=True):
     """The scores of one task: what the answers as they are score, with the share that can be read beside it.
 
     ``unavailable`` says why a metric is left out, ``reasons`` counts why answers are invalid. ``counts`` are the totals of
-    ``eval.metrics.slots.COUNTS`` and ``attributes`` those of each attribute, for attributes only.
+    ``eval.metrics.slots.COUNTS`` and ``attributes`` those of each attribute, for attributes only. ``ecellm`` is only there if it
+    was asked for: a flawed score, to be placed beside a paper.
     """
 
     n: int
@@ -87,6 +103,7 @@ class TaskScores(msgspec.Struct, frozen=True, omit_defaults=True):
     counts: dict[str, int] | None = None
     attributes: dict[str, dict[str, int]] = {}
     slices: list[Slice] = []
+    ecellm: dict[str, Published] = {}
 
 
 class Scores(msgspec.Struct, frozen=True):

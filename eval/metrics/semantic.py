@@ -1,10 +1,10 @@
 """Metrics of meaning: how near an answer is to the gold one for an encoder, where equality would be too strict.
 
-``semantic_f1`` is soft precision and recall: what an answer says and what the gold says are matched one to one so that the sum of
-cosines is largest; precision is that sum over what is said, recall over what is gold, and F1 is averaged over the examples. A
-category counts as its whole path, an answer or a general instruction as its text against the best reference, a record as its
-values, matched within their slot. Values that are equal after normalising count once, and 1; a negative cosine counts 0. A record in
-which nothing is stated is worth 1 if nothing is said, as in SQuAD. ``bert_score_f1`` is :mod:`eval.bert` on texts.
+``semantic_f1`` is soft precision and recall: what an answer says and what the gold says are matched one to one so that the sum
+of cosines is largest; precision is that sum over what is said, recall over what is gold, and F1 is averaged over the examples.
+A category counts as its whole path, an answer or a general instruction as its text against the best reference, a record as its
+values, matched within their slot. Values that are equal after normalising count once, and 1; a negative cosine counts 0. A
+record in which nothing is stated is worth 1 if nothing is said, as in SQuAD. ``bert_score_f1`` is :mod:`eval.bert` on texts.
 Cosines of unrelated texts are not 0, so each score has the floor of random pairs: the gold answer of another example.
 """
 
@@ -49,7 +49,8 @@ def semantic_f1(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return each example's soft F1.
 
     >>> axes = lambda words: np.array([[0.6, 0.8] if word == "scarlet" else [1.0, 0.0] for word in words])
-    >>> found = [Example("1", "g", {"Color": ("red",)}, {"Color": said}) for said in (("red",), ("scarlet",), ("scarlet", "red"), ())]
+    >>> said = (("red",), ("scarlet",), ("scarlet", "red"), ())
+    >>> found = [Example("1", "g", {"Color": ("red",)}, {"Color": values}) for values in said]
     >>> semantic_f1(found, Tools(str, encode=axes))[:, 0].round(3).tolist()
     [1.0, 0.6, 0.667, 0.0]
     """
