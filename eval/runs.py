@@ -106,7 +106,7 @@ def _places(path: Path) -> tuple[dict[str, int], list[str]]:
         found = jsonl.decode(line, Prediction, f"{path}:{number}")
         if found.id in places:
             twice[found.id] = None
-        if _deep([found.prediction, found.candidates]):
+        if (found.candidates or not isinstance(found.prediction, str)) and _deep([found.prediction, found.candidates]):
             raise InputError(f"{path}:{number}: found JSON nested more than {DEEPEST} levels, expected a text")
         places[found.id] = place
     if not places:

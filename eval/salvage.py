@@ -117,4 +117,15 @@ def _verdicts(text: str) -> Iterator[str]:
             yield found[1]
 
 
-FORMS: Mapping[str, Callable[[str], Iterator[str]]] = {"attributes": _objects, "ranking": _orders, "yes_no": _verdicts}
+def _nothing(text: str) -> Iterator[str]:
+    """Yield nothing: any text but an empty one is an answer."""
+    return iter(())
+
+
+FORMS: Mapping[str, Callable[[str], Iterator[str]]] = {
+    "attributes": _objects,
+    "ranking": _orders,
+    "yes_no": _verdicts,
+    "answer": _nothing,
+    "general": _nothing,
+}

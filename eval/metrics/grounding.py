@@ -11,13 +11,18 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
 from converters.tasks.answer import Reply, asked, snippets
 from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean
 from eval.metrics.texts import abstains
 
 _WORD = re.compile(r"\w+")
+FUNCTION_WORDS = frozenset(
+    (  # noqa: SIM905 - a list to be read
+        "a about all also am an and any are as at be been but by can could did do does for from get had has have how i "
+        "if in into is it its just me my no not of on only or our out so some than that the their them there these they "
+        "this those to too us was we were what when where which who why will with would yes you your "
+    ).split()
+)
 
 Value = Callable[[Example], float]
 
@@ -29,7 +34,7 @@ def words(text: str) -> list[str]:
     (['1', '5', 'l', 'kettle'], ['it', 'is'])
     """
     found = _WORD.findall(text.casefold())
-    return [word for word in found if word not in ENGLISH_STOP_WORDS] or found
+    return [word for word in found if word not in FUNCTION_WORDS] or found
 
 
 def _share(part: Sequence[str], whole: str) -> float:

@@ -1,0 +1,109 @@
+"""The forgiving parse: what it recovers, what it leaves alone, and that no text makes it slow or makes it raise."""
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from converters import tasks
+from converters.examples import Row
+from converters.tasks.answer import Reply
+from converters.tasks.ranking import Order
+from eval import reading
+from eval.salvage import salvage
+from eval.score import Settings, join, score
+
+OPTIONS = {"options": ["Exact match", "Substitute", "Irrelevant"]}
+# JSON nested 10,000 deep, and about a megabyte each of what a pattern or a loop could stumble over
+BOMBS = {
+    "[": 10_000,
+    '{"a":': 10_000,
+    "{": 10**6,
+    "[1]": 300_000,
+    "```": 300_000,
+    "answer is ": 100_000,
+    "1, ": 300_000,
+}
+BOMBS |= {"> ": 500_000, "yes ": 250_000, "\n": 10**6, '{"': 500_000, "\x00": 10**6, "[1] x": 200_000, " [": 500_000}
+GAINS = {"gains": [1.0, 0.1, 0.0]}
+
+
+def meant(task: str, text: Any, meta: Any = None) -> Any:
+    return salvage(tasks.get(task), text, reading.read(task, text, meta or {}), meta or {})
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "meta", "found"),
+    [
+        ("attributes", '```json\n{"Size": "L"}\n```', {}, {"Size": ("L",)}),
+        ("attributes", 'Here it is: {"Size": "L"} as asked {x', {}, {"Size": ("L",)}),
+        ("attributes", "{oops} then " + '{"Size": null}', {}, {"Size": ()}),
+        ("attributes", {"Size": ["L", "XL"]}, {}, {"Size": ("L", "XL")}),
+        ("attributes", "Size: L", {}, None),
+        ("attributes", ["Size"], {}, None),
+        ("category", "```\nHome > Mugs\n```", {}, ("Home", "Mugs")),
+        ("category", "Home > Mugs\n\nThis is a mug, so", {}, ("Home", "Mugs")),
+        ("choice", "The answer is B: Substitute.", OPTIONS, "Substitute"),
+        ("choice", '"substitute"', OPTIONS, "Substitute"),
+        ("choice", "Answer: C", OPTIONS, "Irrelevant"),
+        ("choice", "It is no exact match, rather something else", OPTIONS, None),
+        ("yes_no", "**No**, it does not", {}, False),
+        ("yes_no", "Answer: yes", {}, True),
+        ("yes_no", "I do not know", {}, None),
+        ("answerable", "Yes - see snippet 2", {}, True),
+        ("ranking", "[2, 1, 3]", GAINS, Order((2, 1, 3))),
+        ("ranking", "Best first: 2 > 1 > 3.", GAINS, Order((2, 1, 3))),
+        ("ranking", "2, 1 or rather 1, 2", GAINS, None),
+        ("ranking", "[9, 8]", GAINS, None),
+        ("answer", "It holds [2] two litres. [1]", {}, Reply("It holds two litres.", (1, 2))),
+        ("answer", "the snippets DO NOT say", {}, Reply(None)),
+        ("answer", "[1]", {}, None),
+        ("general", "  ", {}, None),
+        ("category", None, {}, None),
+    ],
+)
+def test_what_it_reads(task: str, text: Any, meta: Any, found: Any) -> None:
+    assert meant(task, text, meta) == found
+
+
+def test_what_can_be_read_is_left_as_it_is(rows: list[Row]) -> None:
+    for row in rows:
+        assert meant(row.task, row.target, row.extra) == row.gold
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(tasks.names()), st.one_of(st.text(), st.text('{}[]"`>,: \n1yesno*', max_size=60)))
+def test_no_text_makes_it_raise(task: str, text: str) -> None:
+    meant(task, text, {"options": ["1", "yes"], "gains": [1.0, 0.0]})
+    assert isinstance(reading.why(task, text, {"options": ["1"], "gains": [1.0]}), str)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [unit * times for unit, times in BOMBS.items()],
+    ids=lambda text: f"{len(text)} of {text[:4]!r}",
+)
+def test_bombs_and_a_megabyte_take_no_time(text: str) -> None:
+    start = time.monotonic()
+    for task in tasks.names():
+        meant(task, text, {"options": ["x"], "gains": [1.0]})
+        assert isinstance(reading.why(task, text, {"options": ["x"], "gains": [1.0]}), str)
+    assert time.monotonic() - start < 60  # it hangs, or takes a moment
+
+
+def test_it_is_scored_apart(rows: list[Row]) -> None:
+    chosen = [row for row in rows if row.task == "attributes"]
+    wrapped = {row.id: row.target if i % 2 else f"Sure:\n```json\n{row.target}\n```" for i, row in enumerate(chosen)}
+    scores, lines = score(join(chosen, wrapped), Settings(resamples=100))
+    found, salvaged = scores["attributes"], scores["attributes"].salvage
+    assert found.invalid == 6 and found.reasons == {"JSON in a code fence": 6}
+    assert found.validity and found.validity.value == 0.5 and found.validity.low is not None
+    assert salvaged and salvaged.recovered == 6
+    assert found.metrics["micro_f1"].value < salvaged.metrics["micro_f1"].value == 1
+    assert found.metrics["micro_f1"].floor == salvaged.metrics["micro_f1"].floor
+    assert [(line.salvaged, line.valid, line.reason) for line in lines] == [
+        (True, False, "JSON in a code fence"),
+        (False, True, ""),
+    ] * 6
