@@ -90,15 +90,16 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _objects(text: str) -> Iterator[str]:
-    """Yield the JSON objects that start at the first braces."""
-    decode, at = json.JSONDecoder(), -1
+    """Yield the JSON objects that start at the first braces; one inside another is no answer of its own."""
+    decode, end = json.JSONDecoder(), 0
     for _ in range(_OBJECTS):
-        at = text.find("{", at + 1)
+        at = text.find("{", end)
         if at < 0:
             return
         try:
             _, end = decode.raw_decode(text, at)
         except (ValueError, RecursionError):
+            end = at + 1
             continue
         yield text[at:end]
 

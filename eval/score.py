@@ -145,7 +145,8 @@ def available(found: Mapping[str, Table]) -> dict[str, Table]:
 
 def best_floors(examples: Sequence[Example], names: Sequence[str], tools: Tools) -> dict[str, tuple[float, str]]:
     """Return each metric's floor, the best of the trivial predictors, and that predictor's name."""
-    return _floors(examples, names, tools, lambda *_: None)
+    missing = unavailable(examples, names, tools)
+    return _floors(examples, [name for name in names if name not in missing], tools, lambda *_: None)
 
 
 def _floors(

@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from converters import jsonl
 from converters.examples import Row
 
 Edit = Callable[[list[dict[str, Any]]], Any]
@@ -33,6 +36,18 @@ BAD_PREDICTIONS: list[tuple[str, Edit, str]] = [
     ("id is a number", lambda _: b'{"id": 5, "prediction": "x"}', "predictions.jsonl:1: found"),
     ("not UTF-8", lambda _: b'{"id": "\xff", "prediction": "x"}', "predictions.jsonl:1: found"),
     ("a list", lambda _: b'["id", "prediction"]', "predictions.jsonl:1: found"),
+    ("a bomb for a line", lambda _: b"[" * 10_000, "predictions.jsonl:1: found b'[[["),
+    (
+        "a bomb in a line",
+        lambda _: b'{"id": "x", "prediction": ' + b"[" * 10_000 + b"]" * 10_000 + b"}",
+        "jsonl:1: found",
+    ),
+    (
+        "a smaller bomb",
+        lambda _: b'{"id": "x", "prediction": ' + b"[" * 500 + b"]" * 500 + b"}",
+        "predictions.jsonl:1: found JSON nested more than 100 levels, expected a text",
+    ),
+    ("candidates are no list", lambda _: b'{"id": "x", "prediction": "x", "candidates": 5}', "jsonl:1: found"),
 ]
 
 
@@ -57,6 +72,89 @@ def test_bad_predictions(
     )
     assert words in found
     assert not out.exists()
+
+
+INVALID: list[tuple[Any, str]] = [
+    (None, "no text but null"),
+    (5, "no text but a number"),
+    (1.5, "no text but a number"),
+    (True, "no text but true or false"),
+    (["x"], "no text but a list"),
+    ({"Brand": {"x": 1}}, "no text but an object"),
+    ("", "empty"),
+    (" \n\t", "empty"),
+    ("\x00", "not JSON"),
+    ("x" * 2**20, "not JSON"),
+    ("[" * 10_000, "JSON nested too deep"),
+    ('{"Brand": ' * 10_000 + "1" + "}" * 10_000, "JSON nested too deep"),
+    ('```json\n{"Brand": "Acme"}\n```', "JSON in a code fence"),
+    ('Here it is: {"Brand": "Acme"} as asked.', "not JSON"),
+    ('["Acme"]', "no JSON object"),
+    ('{"Brand": "Acme", "Brand": "Acme"}', "an attribute named twice"),
+    ('{"Brand": {"name": "Acme"}}', "a value of another kind"),
+    ('{"Brand": NaN}', "a value of another kind"),
+    ('{"Brand": "\\ud800"}', "a value of another kind"),
+]
+
+
+def test_answers_that_are_no_answers_are_counted_by_reason(
+    cli: Any, tmp_path: Path, rows: list[Row], test_file: Path
+) -> None:
+    asked = [row for row in rows if row.task == "attributes"]
+    more = [msgspec.structs.replace(asked[i % 12], id=f"more:{i}", group=f"g{i}") for i in range(len(INVALID))]
+    jsonl.write_lines(test_file, more)
+    said, out = tmp_path / "said.jsonl", tmp_path / "out"
+    lines = [json.dumps({"id": row.id, "prediction": answer}) for row, (answer, _) in zip(more, INVALID, strict=True)]
+    said.write_text("\n".join(lines))
+    found = cli("score", "--data", test_file, "--predictions", said, "--out", out, "--resamples", 100)
+    assert found.exit_code == 0, found.output
+    task = json.loads((out / "scores.json").read_text())["tasks"]["attributes"]
+    assert (task["n"], task["invalid"], task["metrics"]["micro_f1"]["value"]) == (len(more), len(more), 0)
+    assert task["reasons"] == dict(Counter(reason for _, reason in INVALID).most_common())
+    assert task["salvage"]["recovered"] == 2
+    scored = [json.loads(line) for line in (out / "rows.jsonl").open()]
+    assert [(row["prediction"], row["reason"]) for row in scored] == [*INVALID]
+    assert not any(row["valid"] for row in scored)
+
+
+def test_a_judges_marks_and_candidates_are_read_beside_the_predictions(
+    cli: Any, tmp_path: Path, rows: list[Row], test_file: Path
+) -> None:
+    said, out = tmp_path / "eval" / "predictions.jsonl", tmp_path / "eval"
+    ranked = {"category": ["x", "y", "z"]}
+    jsonl.write_lines(
+        said, [{"id": r.id, "prediction": r.target, "candidates": [r.target, *ranked.get(r.task, [])]} for r in rows]
+    )
+    marks = out / "judgements.jsonl"
+    jsonl.write_lines(marks, [{"id": r.id, "relevance": 1, "grounded": None} for r in rows if r.task == "answer"])
+    given = ("score", "--data", test_file, "--predictions", said, "--out", out, "--resamples", 100)
+    (out / "judgements.json").write_text('{"judge": "someone", "predictions_sha256": "0"}')
+    assert "found that it belongs to predictions file 0" in sentence(cli(*given))
+    (out / "judgements.json").write_text('{"judge": "someone", "prompt_sha256": "1"}')
+    assert cli(*given).exit_code == 0
+    found = json.loads((out / "scores.json").read_text())
+    assert found["provenance"]["judge"]["judge"] == "someone"
+    assert found["tasks"]["answer"]["metrics"]["answer_relevance"]["value"] == 1
+    assert found["tasks"]["answer"]["metrics"]["answer_relevance"]["floor_by"] == "abstain"
+    assert found["tasks"]["answer"]["unavailable"]["groundedness"] == "no judgements.jsonl beside the predictions"
+    assert found["tasks"]["category"]["metrics"]["top_3_accuracy"]["value"] == 1
+    assert "found a row with 4" in found["tasks"]["category"]["unavailable"]["top_5_accuracy"]
+    marks.write_text('{"id": "x", "relevance": 7}')
+    assert "judgements.jsonl:1: found" in sentence(cli(*given))
+
+
+def test_a_training_split_divides_what_it_shows(
+    cli: Any, tmp_path: Path, test_file: Path, write_predictions: Any
+) -> None:
+    path, train = write_predictions("run", lambda i, row: row.target), tmp_path / "train.jsonl"
+    given = ("score", "--data", test_file, "--predictions", path, "--out", path.parent, "--resamples", 100)
+    assert "found the test file itself" in sentence(cli(*given, "--train", test_file))
+    train.write_text("\n".join(test_file.read_text().splitlines()[:30]))
+    assert cli(*given, "--train", train).exit_code == 0
+    found = json.loads((path.parent / "scores.json").read_text())
+    assert found["provenance"]["train_sha256"] == jsonl.sha256(train)
+    kinds = {one["kind"] for one in found["tasks"]["attributes"]["slices"]}
+    assert {"attribute", "seen"} <= kinds
 
 
 def test_bad_paths_names_and_files(cli: Any, test_file: Path, write_predictions: Any, tmp_path: Path) -> None:

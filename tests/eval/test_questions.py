@@ -1,0 +1,136 @@
+"""Metrics of questions by hand: abstention split, citations, retrieval, grounding and their proxies; and top-K."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from converters.tasks.answer import Reply
+from eval import metrics, stats
+from eval.metrics.base import Example, Tools
+from eval.score import best_floors
+
+TOOLS = Tools(str.strip)
+PROMPT = "[QA] Answer\nQuestion: How much does the jug hold?\n[1] The jug holds two litres.\n[2] My dog is blue."
+
+
+def value(name: str, *examples: Example) -> float:
+    return stats.value(metrics.get(name).table(examples, TOOLS), metrics.get(name))
+
+
+def replies(*pairs: tuple[Reply, Reply | None]) -> list[Example]:
+    return [Example(str(i), str(i), gold, said, {}, PROMPT) for i, (gold, said) in enumerate(pairs)]
+
+
+NONE, YES, NO = Reply(None), Reply("yes"), Reply("no")
+SPLIT = replies((YES, YES), (YES, NO), (YES, NONE), (YES, None), (NONE, NONE), (NONE, YES), (NONE, None))
+
+
+def test_abstention_split_by_hand() -> None:
+    assert value("has_answer_accuracy", *SPLIT) == 2 / 4  # answered, rightly or not
+    assert value("has_none_accuracy", *SPLIT) == 1 / 3
+    assert value("has_answer_token_f1", *SPLIT) == 1 / 4
+    assert math.isnan(value("has_none_accuracy", *SPLIT[:4]))
+    assert best_floors(SPLIT, ["has_answer_accuracy"], TOOLS)["has_answer_accuracy"] == (
+        pytest.approx(4 / 7),
+        "guess at the gold's rate",
+    )
+
+
+def test_macro_over_both_classes_is_scikit_learns() -> None:
+    gold = ["none" if e.gold == NONE else "some" for e in SPLIT]
+    said = ["?" if e.said is None else "none" if e.said == NONE else "some" for e in SPLIT]
+    theirs = f1_score(gold, said, labels=["none", "some"], average="macro")
+    assert value("unanswerable_macro_f1", *SPLIT) == pytest.approx(theirs)
+    only = f1_score(gold, said, labels=["none"], average="macro")
+    assert value("unanswerable_f1", *SPLIT) == pytest.approx(only)
+
+
+def test_citations_by_hand() -> None:
+    found = replies(
+        (Reply("x", (1, 2)), Reply("y", (2, 3, 4))),  # 1 in common of 3 said and 2 gold
+        (Reply("x", (1,)), Reply("x", (1,))),
+        (Reply("x", (1,)), None),
+        (Reply("x"), Reply("x", (1, 2))),  # nothing is known to prove it: not counted
+    )
+    assert value("citation_precision", *found) == 2 / 4
+    assert value("citation_recall", *found) == 2 / 4
+    assert math.isnan(value("citation_recall", found[3]))
+    # everything cited: all found, and seen in precision
+    many = replies((Reply("x", (1,)), Reply("x", (1, 2, 3, 4))))
+    assert (value("citation_recall", *many), value("citation_precision", *many)) == (1, 0.25)
+
+
+def retrieved(*ranks: list[int]) -> list[Example]:
+    return [Example(str(i), str(i), YES, None, {"relevant_ranks": found}, PROMPT) for i, found in enumerate(ranks)]
+
+
+def test_retrieval_by_hand() -> None:
+    found = retrieved([1, 6], [4], [], [2, 3])
+    assert value("recall_at_1", *found) == pytest.approx((0.5 + 0 + 0) / 3)
+    assert value("recall_at_5", *found) == pytest.approx((0.5 + 1 + 1) / 3)
+    assert value("mrr", *found) == pytest.approx((1 + 1 / 4 + 1 / 2) / 3)
+    assert math.isnan(value("mrr", *retrieved([])))
+
+
+def test_retrievals_floor_is_a_random_order_of_what_there_was_at_least() -> None:
+    # Two candidates are shown, so there are two at least; one of them is relevant.
+    one = retrieved([1])
+    assert best_floors(one, ["recall_at_1", "mrr"], TOOLS) == {
+        "recall_at_1": (0.5, "random order"),
+        "mrr": (0.75, "random order"),
+    }
+    assert best_floors(one, ["recall_at_5"], TOOLS)["recall_at_5"][0] == 1
+    draw = np.random.default_rng(0)
+    orders = [draw.permutation(7)[:3] + 1 for _ in range(20_000)]
+    by_chance = np.mean([1 / min(order) for order in orders])
+    assert best_floors(retrieved([2, 3, 7]), ["mrr"], TOOLS)["mrr"][0] == pytest.approx(by_chance, abs=0.01)
+
+
+def test_proxies_by_hand() -> None:
+    gold = Reply("two litres", (1,))
+    said = {
+        Reply("Two litres", (1,)): 1,
+        Reply("Two litres", (2,)): 0,
+        Reply("Two litres of beer"): 2 / 3,
+        Reply("The jug holds two"): 1,
+        NONE: 0,
+        None: 0,
+    }
+    for reply, grounded in said.items():
+        assert value("groundedness_proxy", *replies((gold, reply))) == pytest.approx(grounded), reply
+    assert value("answer_relevance_proxy", *replies((gold, Reply("The jug can hold much")))) == 1
+    assert value("answer_relevance_proxy", *replies((gold, Reply("jug jug jug")))) == pytest.approx(1 / 3)
+    assert math.isnan(value("groundedness_proxy", *replies((NONE, Reply("x")))))
+    bare = Example("1", "g", gold, gold, {}, "[QA] Answer from what you know.\nQuestion: How much?")
+    assert math.isnan(value("groundedness_proxy", bare)) and not math.isnan(value("answer_relevance_proxy", bare))
+    two = replies((Reply("two litres"), YES), (Reply("blue dog"), YES), (NONE, YES))
+    floor, by = best_floors(two, ["groundedness_proxy"], TOOLS)["groundedness_proxy"]
+    assert (floor, by) == (1, "another question's answer")
+
+
+def test_what_a_judge_says() -> None:
+    marked = [
+        Example("1", "1", YES, YES, {}, PROMPT, (), {"relevance": 0.5, "grounded": 1.0}),
+        Example("2", "2", YES, YES, {}, PROMPT, (), {"relevance": 1.0}),
+        Example("3", "3", YES, NONE, {}, PROMPT, (), {"relevance": 1.0, "grounded": 1.0}),  # it abstains: worth nothing
+        Example("4", "4", NONE, NONE, {}, PROMPT, (), {"relevance": 1.0, "grounded": 1.0}),  # nothing to answer
+    ]
+    assert value("answer_relevance", *marked) == pytest.approx(1.5 / 3)
+    assert value("groundedness", *marked) == pytest.approx(1 / 3)  # no mark counts 0
+    for name in ("answer_relevance", "groundedness"):
+        assert not metrics.get(name).missing(marked, TOOLS)
+        assert metrics.get(name).missing(SPLIT, TOOLS) == "no judgements.jsonl beside the predictions"
+
+
+def test_top_k_wants_k_candidates_of_every_row() -> None:
+    paths = [("a",), ("b",), ("c",), ("d",), ("e",)]
+    found = [Example(str(i), str(i), path, paths[0], {}, "", tuple(paths)) for i, path in enumerate(paths)]
+    assert (value("top_3_accuracy", *found), value("top_5_accuracy", *found)) == (3 / 5, 1)
+    fewer = [*found, Example("6", "6", ("a",), ("a",), {}, "", (("a",), None, None))]
+    assert (
+        metrics.get("top_5_accuracy").missing(fewer, TOOLS) == "needs 5 distinct candidates a row, found a row with 3"
+    )
+    assert not metrics.get("top_3_accuracy").missing(fewer, TOOLS)
+    assert best_floors(found, ["top_3_accuracy"], TOOLS)["top_3_accuracy"] == (3 / 5, "3 commonest")
