@@ -239,7 +239,7 @@ def judge(
     from eval.endpoint import Endpoint
 
     rows = jsonl.read_rows(data)
-    said = runs.read_predictions(predictions, [row.id for row in rows])
+    said = {row.id: given.prediction for row, given in runs.answered(data, predictions)}
     hashes = {"test_sha256": jsonl.sha256(data), "predictions_sha256": jsonl.sha256(predictions)}
     tell = _now_and_then()
     where = Endpoint(endpoint, model, concurrency, timeout, retries)
