@@ -1,11 +1,19 @@
 """All that can go wrong before a GPU is paid for, in the order of its cost."""
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from recipes.runner import data, hardware, lint
+from converters.errors import InputError
+from recipes.runner import base, cards, data, estimate, hardware, lint, shapes, zero
+from recipes.runner.cards import Card
+from recipes.runner.estimate import Plan
+from recipes.runner.ledger import Count, Packed
 from recipes.runner.recipe import Recipe
+from recipes.runner.shapes import Shape
+
+LOSE = 0.01  # of a task's rows may be too long for training
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +21,7 @@ class Checked:
     """A recipe that passed: its data files, their mixes' manifests, and counts of rows by task.
 
     ``proven`` rows were held against evaluation's prompts; ``too_long`` ones are over ``sequence_len`` and will be dropped.
+    ``ledger`` and ``packed`` are of the training files alone.
     """
 
     files: list[Path]
@@ -21,19 +30,84 @@ class Checked:
     proven: dict[str, int]
     too_long: dict[str, int]
     sequence_len: int
+    ledger: dict[str, Count] = field(default_factory=dict)
+    packed: Packed | None = None
 
 
-def check(recipe: Recipe) -> Checked:
-    """Check keys, data, machine and prompts; the first fault is an ``InputError``."""
-    lint.lint(recipe)
-    data.base(recipe)
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The cards that a recipe is checked for: those named, or those of this machine; ``card`` is ``None`` for an unknown one."""
+
+    card: Card | None
+    gpus: int
+    named: bool
+
+
+def machine(name: str | None) -> Machine:
+    """Return the machine to check for: the cards that ``name`` tells of, such as ``4x80gb``, or what is here."""
+    if name:
+        gpus, card = cards.several(name)
+        return Machine(card, gpus, True)
+    found = hardware.gpus()
+    return Machine(cards.here(found[0]) if found else None, max(1, len(found)), False)
+
+
+def needs(recipe: Recipe, on: Machine) -> tuple[Shape, Plan] | None:
+    """Check the keys, and return model and plan for :mod:`recipes.runner.estimate`; ``None`` for a model of unknown shape."""
+    config = lint.lint(recipe, on.card if on.named else None, on.gpus)
+    base.require(recipe)
+    shape = shapes.find(str(recipe.keys["base_model"]))
+    return (shape, estimate.plan(config, zero.stage(recipe), on.gpus)) if shape else None
+
+
+def fits(shape: Shape, plan: Plan, on: Machine) -> None:
+    """Raise an ``InputError`` for a card that was named and is too small; on a machine that is here, it is for the GPU to say."""
+    said = estimate.verdict(estimate.memory(shape, plan), on.card) if on.named and on.card else "fits"
+    if not said.startswith("fits"):
+        raise InputError(f"{said}; a smaller micro_batch_size, gradient_checkpointing or a quantised base needs less")
+
+
+def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Checked:
+    """Check keys, data, machine and prompts; the first fault is an ``InputError``.
+
+    ``on`` is this machine if none is given; ``lose`` is the share of a task's rows that may be over ``sequence_len``.
+    """
+    on = on or machine(None)
+    wanted = needs(recipe, on)
     files = data.files(recipe)
     manifests = data.manifests(files)
-    hardware.require(recipe)
-    from recipes.runner import identity, lengths
+    data.contract(files)
+    if not on.named:
+        hardware.require(recipe)
+        room(estimate.disk(*wanted, int(recipe.keys.get("save_total_limit") or 4)) if wanted else 0.0, Path("runs"))
+    base.downloadable(str(recipe.keys["base_model"]))
+    from recipes.runner import identity, ledger
 
-    config = lint.validated(recipe)
+    config = lint.validated(recipe, on.card if on.named else None, on.gpus)
     tokenizer = identity.load_tokenizer(config)
     proven = identity.prove(config, tokenizer, files)
-    rows, too_long = lengths.count(files, tokenizer, config.sequence_len)
-    return Checked(files, manifests, rows, proven, too_long, config.sequence_len)
+    measured = ledger.measure(files, tokenizer)
+    found = ledger.counts(measured, config.sequence_len)
+    ledger.refuse(found, config.sequence_len, lose)
+    training = ledger.first(measured, files[: len(config.datasets)])
+    return Checked(
+        files,
+        manifests,
+        {task: count.rows for task, count in found.items()},
+        proven,
+        {task: count.longer for task, count in found.items() if count.longer},
+        config.sequence_len,
+        ledger.counts(training, config.sequence_len),
+        ledger.pack(training.tokens, config, on.gpus),
+    )
+
+
+def room(need: float, folder: Path) -> None:
+    """Raise an ``InputError`` when there is less disk under ``folder`` than a run writes, in bytes."""
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if free < need:
+        raise InputError(
+            f"{folder}: found {free / 1e9:.0f} GB of free disk, expected {need / 1e9:.0f} GB for checkpoints, adapter and merged "
+            "model; a lower save_total_limit needs less"
+        )

@@ -1,8 +1,10 @@
 """``ecom-train``: check, train and merge recipes."""
 
 import logging
+import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     from recipes.runner.check import Checked
     from recipes.runner.recipe import Recipe
 
+CARD = click.option("--card", metavar="[COUNTx]CARD", help="Check for a card by name or size, such as 24gb or 4x80gb.")
+LOSE = click.option(
+    "--lose", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share of too long rows."
+)
 SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the recipe.")
 
 
@@ -26,21 +32,25 @@ def main() -> None:
 @main.command()
 @click.argument("recipe")
 @SET
-def check(recipe: str, overrides: tuple[str, ...]) -> None:
+@CARD
+@LOSE
+@click.option("--price", type=float, help="What a GPU costs an hour, to estimate the cost of a training.")
+def check(recipe: str, overrides: tuple[str, ...], card: str | None, lose: float, price: float | None) -> None:
     """Check keys, data, machine and prompts of a recipe without training it.
 
-    Example: ecom-train check demo-qlora
+    Example: ecom-train check mistral-qlora --card 24gb --price 0.5
     """
     from recipes.runner import recipe as recipes
 
-    _checked(recipes.load(recipes.find(recipe), overrides))
+    _checked(recipes.load(recipes.find(recipe), overrides), card, lose, price)
 
 
 @main.command()
 @click.argument("recipe")
 @click.option("--run", required=True, help="Name of the new run: its folder is runs/NAME.")
 @SET
-def train(recipe: str, run: str, overrides: tuple[str, ...]) -> None:
+@LOSE
+def train(recipe: str, run: str, overrides: tuple[str, ...], lose: float) -> None:
     """Check a recipe, then train it; all of the run lies in runs/NAME.
 
     Example: ecom-train train demo-qlora --run demo-qlora --set seed=1
@@ -48,7 +58,7 @@ def train(recipe: str, run: str, overrides: tuple[str, ...]) -> None:
     from recipes.runner import recipe as recipes
     from recipes.runner.train import train as training
 
-    folder = training(recipes.load(recipes.find(recipe), overrides), run, _checked, _echo)
+    folder = training(recipes.load(recipes.find(recipe), overrides), run, partial(_checked, lose=lose), _echo)
     click.echo(f"trained: {folder} (merge it with: ecom-train merge {run})")
 
 
@@ -109,33 +119,31 @@ def demo(seed: int) -> None:
     click.echo(f"\nlook at {chain.REPORT}/compare.html")
 
 
-def _checked(recipe: "Recipe") -> "Checked":
-    """Check a recipe and say what was found."""
-    from recipes.runner import hardware
-    from recipes.runner.check import check as checking
+def _checked(recipe: "Recipe", card: str | None = None, lose: float = 0.01, price: float | None = None) -> "Checked":
+    """Check a recipe and say what was found; an estimate says no only for a card that was named."""
+    from recipes.runner import check as checks
+    from recipes.runner import process, said
 
+    os.environ.update(process.QUIET)  # this process loads Axolotl, too
     logging.disable(logging.WARNING)  # what Axolotl and its libraries say at their start is said again by the training
     try:
-        checked = checking(recipe)
+        machine = checks.machine(card)
+        wanted = checks.needs(recipe, machine)
+        click.echo(said.machine(recipe))
+        if wanted and machine.card:
+            click.echo("\n".join(said.memory(*wanted, machine.card)))
+            checks.fits(*wanted, machine)
+        checked = checks.check(recipe, machine, lose)
     finally:
         logging.disable(logging.NOTSET)
-    needs = ", ".join(hardware.gpu_needs(recipe)) or "nothing that a CPU has not"
-    click.echo(f"recipe   {recipe.path}: {len(recipe.keys)} keys, all known to Axolotl")
-    click.echo(f"data     {', '.join(map(str, checked.files))}: as their manifest says; rows: {_counts(checked.rows)}")
-    click.echo(
-        f"prompts  the same in training and evaluation, all of the answer learnt; proven on: {_counts(checked.proven)}"
-    )
-    click.echo(f"machine  {', '.join(hardware.gpus()) or 'no GPU'}; the recipe needs {needs}")
+    click.echo("\n".join(said.passed(recipe, checked)))
+    if wanted and machine.card:
+        click.echo(said.time(checked, *wanted, machine.card, price))
     if checked.too_long:
-        click.echo(
-            f"warning  longer than sequence_len {checked.sequence_len}, so Axolotl will drop them: {_counts(checked.too_long)}",
-            err=True,
-        )
+        longer = said.counts(checked.too_long)
+        limit = checked.sequence_len
+        click.echo(f"warning  longer than sequence_len {limit}, so Axolotl will drop them: {longer}", err=True)
     return checked
-
-
-def _counts(rows: dict[str, int]) -> str:
-    return ", ".join(f"{task} {count:,}" for task, count in rows.items())
 
 
 def _echo(piece: bytes) -> None:

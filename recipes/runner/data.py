@@ -3,29 +3,23 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from converters import check as rows
 from converters.build import MANIFEST
 from converters.errors import InputError
 from converters.jsonl import sha256
 from recipes.runner.recipe import Recipe, where
 
 PREPARED = Path("runs/.prepared")
+SHOWN = 100
 
 
 def files(recipe: Recipe) -> list[Path]:
     """Return the local data files of a recipe, those of training first; a missing one is an ``InputError``."""
     return [path for key in ("datasets", "test_datasets") for path in _files(recipe, key)]
-
-
-def base(recipe: Recipe) -> None:
-    """Raise an ``InputError`` when the base model is a local folder that is not there; a name on the hub has one slash."""
-    name = str(recipe.keys.get("base_model"))
-    local = name.count("/") != 1 or name.startswith((".", "/", "~", "runs/"))
-    if local and not Path(name).is_dir():
-        at = where(recipe, ("base_model",))
-        raise InputError(f"{at}: found no folder {name!r}, expected a checkpoint (the demo's is made by 'make demo')")
 
 
 def _files(recipe: Recipe, key: str) -> Iterator[Path]:
@@ -57,6 +51,19 @@ def manifests(paths: list[Path]) -> dict[str, Any]:
         if sha256(path) != expected:
             raise InputError(f"{path}: found other bytes than {manifest} describes; build the mix again")
     return found
+
+
+def contract(paths: list[Path]) -> None:
+    """Check every row of the mixes that the files are from, all their splits: form, contract, and no product in two of them."""
+    named = {*paths, *(beside for path in paths for beside in rows.files(path.parent))}
+    found = list(islice(rows.findings(sorted(named)), SHOWN + 1))
+    if found:
+        more = (
+            ""
+            if len(found) == 1
+            else f" (and {'more than ' * (len(found) > SHOWN)}{min(len(found) - 1, SHOWN)} others)"
+        )
+        raise InputError(f"{found[0]}{more}; see: ecom-data check {Path(str(found[0]).partition(':')[0]).parent}")
 
 
 def content_sha256(paths: list[Path]) -> str:

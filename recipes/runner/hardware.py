@@ -11,6 +11,30 @@ from typing import Any
 from converters.errors import InputError
 from recipes.runner.recipe import Recipe
 
+# What a recipe for a GPU changes to run, slowly, on a CPU; None leaves a key out.
+CPU: dict[str, Any] = {
+    "bf16": False,
+    "tf32": False,
+    "attn_implementation": "sdpa",
+    "optimizer": "adamw_torch",
+    "deepspeed": None,
+    "plugins": None,
+    "liger_fused_linear_cross_entropy": None,
+    "liger_cross_entropy": None,
+    "liger_rms_norm": None,
+    "lora_mlp_kernel": False,
+    "test_datasets": None,
+    "eval_sample_packing": None,
+    "evals_per_epoch": None,
+}
+
+
+def on_cpu(recipe: Recipe) -> Recipe:
+    """Return a recipe for a GPU with the keys changed that a CPU cannot serve, and no other."""
+    changes = {key: value for key, value in CPU.items() if key in recipe.keys or value is not None}
+    kept = {key: value for key, value in (recipe.keys | changes).items() if key not in CPU or value is not None}
+    return Recipe(recipe.path, kept, recipe.lines, {**recipe.overrides, **changes})
+
 
 def gpus() -> list[str]:
     """Return name and memory of each NVIDIA GPU, such as ``"NVIDIA H100 80GB HBM3, 81559 MiB"``."""

@@ -19,6 +19,7 @@ from converters.jsonl import decode, numbered
 from recipes.runner import whole_answer
 
 MASKED = -100
+CLOCK = "strftime_now"
 ROWS_PER_TASK = 8
 BEGINNINGS_PER_TASK = 200
 
@@ -40,6 +41,11 @@ def prove(config: Any, tokenizer: Any, paths: Sequence[Path]) -> dict[str, int]:
 
     ``config`` is Axolotl's validated configuration; ``paths`` are the files of its datasets and test datasets, in that order.
     """
+    if CLOCK in str(tokenizer.chat_template):
+        raise InputError(
+            f"base_model {config.base_model}: found {CLOCK} in its chat template: it writes today's date into every prompt, and "
+            "evaluation would send others than training saw; expected a template without one, such as chat_template: llama3"
+        )
     proven: Counter[str] = Counter()
     for entry, path in zip([*config.datasets, *(config.test_datasets or [])], paths, strict=True):
         strategy = _strategy(tokenizer, config, entry)

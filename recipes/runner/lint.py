@@ -3,7 +3,7 @@
 The allowed keys are those of Axolotl's own schema, so a new Axolotl brings its new keys along.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from inspect import signature
 from types import UnionType
@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from converters.errors import InputError
 from converters.registry import nearest
-from recipes.runner import whole_answer
+from recipes.runner import whole_answer, zero
+from recipes.runner.cards import Card
 from recipes.runner.hardware import gpu_needs
 from recipes.runner.recipe import Place, Recipe, where
 
@@ -26,6 +27,12 @@ LEGACY_ATTENTION = (
     "sage_attention",
 )
 KERNELS = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel", "lora_embedding_kernel")
+# What both would do, or what the second leaves nothing to do for.
+BESIDE = (
+    ("attn_implementation", LEGACY_ATTENTION),
+    ("lora_dropout", KERNELS),
+    ("lora_mlp_kernel", ("liger_glu_activation",)),
+)
 OURS = {"output_dir": "a run's folder is set by --run", "dataset_prepared_path": "it follows from the data's bytes"}
 CROSS_ENTROPY = (
     "liger_fused_linear_cross_entropy",
@@ -35,11 +42,14 @@ CROSS_ENTROPY = (
 )
 
 
-def lint(recipe: Recipe) -> None:
-    """Raise ``InputError`` for the first unknown key, the first conflict, or what Axolotl's own validation refuses."""
-    for finding in (*unknown_keys(recipe), *conflicts(recipe)):
+def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1) -> Any:
+    """Return Axolotl's validated configuration; the first unknown key, conflict or refusal of its own is an ``InputError``.
+
+    It is validated for ``gpus`` cards of the kind named, for this machine if none is.
+    """
+    for finding in (*unknown_keys(recipe), *conflicts(recipe), *_incapable(recipe, card)):
         raise InputError(finding)
-    validated(recipe)
+    return validated(recipe, card, gpus)
 
 
 def unknown_keys(recipe: Recipe) -> Iterator[str]:
@@ -112,39 +122,72 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 def conflicts(recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for every key that excludes another, that the runner sets itself, or that spoils the training."""
     on = [key for key, value in recipe.keys.items() if value not in (None, False)]
-    for first, others in (("attn_implementation", LEGACY_ATTENTION), ("lora_dropout", KERNELS)):
+    for first, others in BESIDE:
         for other in others:
             if first in on and other in on and recipe.keys[first] != 0:
                 yield f"{where(recipe, (other,))}: found {other!r} beside {first!r}, expected one of them"
     chosen = [key for key in CROSS_ENTROPY if key in on]
     if len(chosen) > 1:
         yield f"{where(recipe, (chosen[1],))}: found {' and '.join(map(repr, chosen))}, expected one cross-entropy option"
-    refused = dict(OURS)
-    if "load_in_4bit" in on and not gpu_needs(recipe):
-        # bitsandbytes repacks 4-bit weights for inference on a CPU and keeps them so: its packed product has no gradient.
-        refused |= dict.fromkeys(
-            ("test_datasets", "val_set_size"), "evaluating spoils the gradients of 4-bit training on a CPU"
-        )
+    refused = OURS | ({} if gpu_needs(recipe) else _on_a_cpu(on))
     yield from (
         f"{where(recipe, (key,))}: found {key!r}, expected none: {refused[key]}" for key in on if key in refused
     )
+    yield from _missing(recipe)
     yield from _entries(recipe)
+    yield from zero.faults(recipe)
+
+
+def _on_a_cpu(on: Sequence[str]) -> dict[str, str]:
+    refused = dict.fromkeys(KERNELS, "it calls CUDA, and the recipe is for a CPU")
+    if "load_in_4bit" in on:
+        # bitsandbytes repacks 4-bit weights for inference on a CPU and keeps them so: its packed product has no gradient.
+        why = "evaluating spoils the gradients of 4-bit training on a CPU"
+        refused |= dict.fromkeys(("test_datasets", "val_set_size"), why)
+    return refused
+
+
+def _missing(recipe: Recipe) -> Iterator[str]:
+    """Yield a sentence for every key that Axolotl would fill in with what nobody wants."""
+    if not recipe.keys.get("sequence_len"):
+        yield f"{recipe.path}: found no sequence_len, expected one: Axolotl would take 512 and drop all longer rows"
+    if recipe.keys.get("adapter") and not gpu_needs(recipe) and all(recipe.keys.get(key) is None for key in KERNELS):
+        yield (
+            f"{recipe.path}: found no {KERNELS[0]}, expected false: with none of the LoRA kernels set, all of them switch "
+            "themselves on and call CUDA"
+        )
+    if recipe.keys.get("excess_length_strategy") == "truncate":
+        at = where(recipe, ("excess_length_strategy",))
+        yield f"{at}: found excess_length_strategy 'truncate', expected none: it cuts answers off, and their end tokens with them"
+
+
+def _incapable(recipe: Recipe, card: Card | None) -> Iterator[str]:
+    for key in ("bf16", "tf32"):
+        if card and not card.bf16 and recipe.keys.get(key):
+            yield (
+                f"{where(recipe, (key,))}: found {key}, and {card.name} of compute capability {card.capability}; "
+                "expected 8.0 or higher for it (Ampere and newer)"
+            )
 
 
 def _entries(recipe: Recipe) -> Iterator[str]:
+    seen: set[str] = set()
     for group in ("datasets", "test_datasets"):
         entries = recipe.keys.get(group) or []
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             yield f"{where(recipe, (group,))}: found {entries!r}, expected a list of entries with path and type"
             return
         for number, entry in enumerate(entries):
+            if (path := str(entry.get("path"))) in seen:
+                yield f"{where(recipe, (group, number, 'path'))}: found {path!r} again, expected every file once"
+            seen.add(path)
             if entry.get("type") == whole_answer.__name__:
                 for key in sorted(whole_answer.UNSEARCHED.keys() & entry.keys()):
                     at = where(recipe, (group, number, key))
                     yield f"{at}: found {key!r} beside type {entry['type']}, expected none: the type decides what is learnt"
 
 
-def validated(recipe: Recipe) -> Any:
+def validated(recipe: Recipe, card: Card | None = None, gpus: int = 1) -> Any:
     """Return Axolotl's own validated configuration; what it refuses becomes one sentence."""
     import copy
 
@@ -153,6 +196,8 @@ def validated(recipe: Recipe) -> Any:
     from axolotl.utils.dict import DictDefault
 
     capabilities, environment = gpu_capabilities()
+    if card:
+        capabilities = card.capabilities(gpus)
     keys = DictDefault(copy.deepcopy(dict(recipe.keys)))
     try:
         return validate_config(keys, capabilities=capabilities, env_capabilities=environment)

@@ -1,9 +1,12 @@
 """The checks before training: machine, data and the prompt identity proof, each with the case that it must catch."""
 
 import json
+import os
 import re
 import shutil
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,8 @@ from click.testing import CliRunner
 
 from converters.errors import InputError
 from converters.untrusted import one_line
-from recipes.runner import data, hardware, identity, lengths, lint, recipe, tiny
-from recipes.runner.check import check
+from recipes.runner import base, data, hardware, identity, lint, recipe, tiny
+from recipes.runner.check import check, room
 from recipes.runner.cli import main
 from tests.recipes.conftest import WHOLE
 
@@ -163,19 +166,6 @@ def row(answer: str, question: str = "Hi") -> str:
     return json.dumps(found) + "\n"
 
 
-def test_rows_that_axolotl_would_drop_are_counted(mistral: tuple[Path, Any], tmp_path: Path) -> None:
-    tokenizer, path = mistral[1], tmp_path / "rows.jsonl"
-    path.write_text(row("short") + row("中" * 60, "中 " * 60) + row("long", "word " * 3000), "utf-8")
-    messages = [json.loads(line)["messages"] for line in path.read_text().splitlines()]
-    sizes = [len(tokenizer.apply_chat_template(one, tokenize=True, return_dict=False)) for one in messages]
-    for limit in (sizes[0], sizes[1] - 1, sizes[1], sizes[2] - 1):
-        expected = sum(size > limit for size in sizes)
-        assert lengths.count([path], tokenizer, limit) == ({"general": 3}, {"general": expected})
-    assert lengths.count([path], tokenizer, sizes[2]) == ({"general": 3}, {})
-    with pytest.raises(InputError, match="sequence_len 3: all 3 rows of task 'general' are longer"):
-        lengths.count([path], tokenizer, 3)
-
-
 def test_text_that_spells_any_control_token_of_mistral_stays_text(mistral: tuple[Path, Any]) -> None:
     tokenizer = mistral[1]
     control = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
@@ -240,6 +230,90 @@ def test_what_needs_a_gpu(tmp_path: Path) -> None:
     assert needs() == []
     assert needs(bf16="auto") and needs(tf32=True) and needs(optimizer="paged_adamw_8bit") and needs(deepspeed="x.json")
     assert needs(attn_implementation="flash_attention_2") == ["flash attention"]
+
+
+def test_a_product_in_two_splits_is_caught(place: Place, mistral: tuple[Path, Any], tmp_path: Path) -> None:
+    """The recipe names the training file alone; the other splits of its mix are looked at, too."""
+    loaded = recipe.load(place(mistral[0]))
+    data.contract(data.files(loaded))
+    train, test = (tmp_path / "data" / "mix" / f"{name}.jsonl" for name in ("train", "test"))
+    leaked = json.loads(test.read_text().splitlines()[0]) | {"id": "another"}
+    train.write_text(train.read_text() + json.dumps(leaked) + "\n")
+    with pytest.raises(InputError, match=r"found a group that is in test\.jsonl, too.*see: ecom-data check data/mix"):
+        data.contract(data.files(loaded))
+
+
+def test_a_row_that_breaks_the_contract_is_caught(place: Place, mistral: tuple[Path, Any], tmp_path: Path) -> None:
+    path, train = place(mistral[0]), tmp_path / "data" / "mix" / "train.jsonl"
+    train.write_text(train.read_text().replace("[CLASSIFY]", "[CLASIFY]"))
+    with pytest.raises(
+        InputError, match=r"train\.jsonl:\d+: found a prompt that starts '\[CLASIFY\].*others\); see: ecom-data"
+    ):
+        data.contract(data.files(recipe.load(path)))
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    """The address of a hub that has one open model, ``a/open``, and one gated model, ``a/gated``."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = self.path.split("/")[4]
+            status, code = {"open": (200, ""), "gated": (403, "GatedRepo")}.get(name, (404, "RepoNotFound"))
+            self.send_response(status)
+            self.send_header("X-Error-Code", code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+def test_a_model_that_cannot_be_fetched_says_what_to_do(
+    hub: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    base.downloadable("a/open", hub)
+    base.downloadable(str(tmp_path), "http://127.0.0.1:9")
+    with pytest.raises(
+        InputError, match=r"a/gated: found a gated model .* accept its terms at .*/a/gated, .*hf auth login"
+    ):
+        base.downloadable("a/gated", hub)
+    with pytest.raises(InputError, match=r"a/none: found no such model"):
+        base.downloadable("a/none", hub)
+    with pytest.raises(InputError, match=r"a/open: not in the hub's cache, and the hub .*hf download a/open"):
+        base.downloadable("a/open", "http://127.0.0.1:9")
+
+
+def test_too_little_disk_is_a_sentence(tmp_path: Path) -> None:
+    room(1e6, tmp_path / "runs" / "deep")
+    with pytest.raises(InputError, match=r"GB of free disk, expected 1000000 GB for checkpoints"):
+        room(1e15, tmp_path / "runs")
+
+
+def test_a_named_card_needs_no_gpu_and_too_small_a_one_is_refused(place: Place, mistral: tuple[Path, Any]) -> None:
+    """What the recipe asks for is estimated and checked for that card, and no telemetry is sent on the way."""
+    path = str(place(mistral[0], kind=WHOLE, bf16=True, tf32=True))
+    os.environ.pop("AXOLOTL_DO_NOT_TRACK", None)
+    result = CliRunner().invoke(main, ["check", path, "--card", "24gb", "--price", "2"])
+    assert result.exit_code == 0, result.output
+    assert os.environ["AXOLOTL_DO_NOT_TRACK"] == "1"
+    assert re.search(r"memory   estimated: fits: \d\.\d of 24 GiB on rtx3090-24gb", result.stdout)
+    assert re.search(r"weights 0\.0, adapter 0\.0, .* GiB", result.stdout)
+    assert re.search(
+        r"time     estimated: \d\.\d h at [\d,]+ tokens/s on 1 x rtx3090-24gb, \d\.\d\d at 2 an hour", result.stdout
+    )
+    older = CliRunner().invoke(main, ["check", path, "--card", "t4-16gb"])
+    assert older.exit_code == 1 and "expected 8.0 or higher" in older.stderr
+    big = CliRunner().invoke(main, ["check", "mistral-lora", "--card", "24gb"])
+    assert big.exit_code == 1 and "does not fit: needs 4" in big.stderr and len(big.stderr.splitlines()) == 1
 
 
 def test_a_conversation_of_several_turns_passes(place: Place, mistral: tuple[Path, Any], tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """Reading and linting recipes: what Axolotl passes over in silence is an error with file, line and the nearest right key."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from converters.errors import InputError
-from recipes.runner import lint, recipe
+from recipes.runner import cards, estimate, lint, recipe
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -29,13 +30,14 @@ micro_batch_size: 1
 num_epochs: 1
 learning_rate: 0.001
 bf16: false
+lora_mlp_kernel: false
 """
 
 
 @pytest.mark.parametrize(
     ("text", "overrides", "sentence"),
     [
-        (GOOD + "lora_rnak: 99\n", [], r"mine\.yaml:16: unknown key 'lora_rnak'; did you mean 'lora_r"),
+        (GOOD + "lora_rnak: 99\n", [], r"mine\.yaml:17: unknown key 'lora_rnak'; did you mean 'lora_r"),
         (
             GOOD.replace("    type:", "    tpye:"),
             [],
@@ -46,11 +48,11 @@ bf16: false
         (
             GOOD + "attn_implementation: sdpa\nflash_attention: true\n",
             [],
-            r"mine\.yaml:17: found 'flash_attention' beside 'attn",
+            r"mine\.yaml:18: found 'flash_attention' beside 'attn",
         ),
         (
-            GOOD.replace("dropout: 0", "dropout: 0.1") + "lora_mlp_kernel: true\n",
-            [],
+            GOOD.replace("dropout: 0", "dropout: 0.1"),
+            ["lora_mlp_kernel=true"],
             "found 'lora_mlp_kernel' beside 'lora_dropout'",
         ),
         (
@@ -66,7 +68,7 @@ bf16: false
         (
             GOOD + "bnb_config_kwargs: {bnb_4bit_quant_typ: nf4}\n",
             [],
-            r"mine\.yaml:16: unknown key 'bnb_4bit_quant_typ' in 'bnb_config_kwargs'; did you mean 'bnb_4bit_quant_type'",
+            r"mine\.yaml:17: unknown key 'bnb_4bit_quant_typ' in 'bnb_config_kwargs'; did you mean 'bnb_4bit_quant_type'",
         ),
         (
             GOOD.replace("type: chat_template", "type: recipes.runner.whole_answer\n    train_on_eos: turn"),
@@ -79,10 +81,34 @@ bf16: false
             r"mine\.yaml:2: found 'test_datasets', expected none",
         ),
         (GOOD, ["datasets=rows.jsonl"], r"--set: found 'rows\.jsonl', expected a list of entries"),
-        (GOOD + "val_set_size: 0.1\n", [], r"mine\.yaml:16: found 'val_set_size', expected none: evaluating spoils"),
-        (GOOD + "dataset_prepared_path: here\n", [], r"mine\.yaml:16: found 'dataset_prepared_path', expected none"),
+        (GOOD + "val_set_size: 0.1\n", [], r"mine\.yaml:17: found 'val_set_size', expected none: evaluating spoils"),
+        (GOOD + "dataset_prepared_path: here\n", [], r"mine\.yaml:17: found 'dataset_prepared_path', expected none"),
         (GOOD.replace("load_in_4bit: true", "load_in_4bit: false"), [], "mine.yaml.*load_in_4bit"),
-        (GOOD + "output_dir: out\n", [], r"mine\.yaml:16: found 'output_dir', expected none"),
+        (GOOD, ["lora_mlp_kernel=true"], "--set: found 'lora_mlp_kernel', expected none: it calls CUDA"),
+        (GOOD.replace("lora_mlp_kernel: false\n", ""), [], "found no lora_mlp_kernel, expected false"),
+        (GOOD.replace("sequence_len: 128\n", ""), [], "found no sequence_len, expected one: Axolotl would take 512"),
+        (
+            GOOD,
+            ["excess_length_strategy=truncate"],
+            "--set: found excess_length_strategy 'truncate', .* cuts answers off",
+        ),
+        (
+            GOOD,
+            ["bf16=true", "test_datasets=[{path: rows.jsonl, type: chat_template}]"],
+            r"--set: found 'rows\.jsonl' again, expected every file once",
+        ),
+        (
+            GOOD,
+            [
+                "bf16=true",
+                "lora_mlp_kernel=true",
+                "liger_glu_activation=true",
+                "plugins=[axolotl.integrations.liger.LigerPlugin]",
+            ],
+            "--set: found 'liger_glu_activation' beside 'lora_mlp_kernel'",
+        ),
+        (GOOD, ["bf16=true", "deepspeed=nowhere.json"], "--set: found no file 'nowhere.json'"),
+        (GOOD + "output_dir: out\n", [], r"mine\.yaml:17: found 'output_dir', expected none"),
         (GOOD.replace("sequence_len: 128", "sequence_len: many"), [], r"mine\.yaml:11: 'sequence_len'"),
     ],
 )
@@ -95,21 +121,60 @@ def test_a_right_recipe_passes(tmp_path: Path) -> None:
     lint.lint(recipe.load(written(tmp_path, GOOD), ["learning_rate=1e-4", "lora_r=16"]))
 
 
+def machine(name: str) -> str | None:
+    """Return the cards that a recipe's header names, such as ``4x80gb``; ``None`` for the one that needs none."""
+    found = re.search(r"Machine: (one|\d+) NVIDIA GPUs? with (\d+) GB", recipe.find(name).read_text("utf-8"))
+    return f"{'1' if found[1] == 'one' else found[1]}x{found[2]}gb" if found else None
+
+
 @pytest.mark.parametrize("name", recipe.names())
-def test_every_recipe_passes_and_says_how_to_run_it(name: str) -> None:
+def test_every_recipe_passes_on_its_machine_and_says_how_to_run_it(name: str) -> None:
     path = recipe.find(name)
-    lint.lint(recipe.load(path))
-    head = [line for line in path.read_text("utf-8").splitlines() if line.startswith("#")]
-    assert any("Machine" in line for line in head) and any("make " in line for line in head)
+    gpus, card = cards.several(machine(name) or "") if machine(name) else (1, None)
+    lint.lint(recipe.load(path), card, gpus)
+    assert (card is None) == (name == "demo-qlora")
+    text = path.read_text("utf-8").splitlines()
+    assert len(text) <= 60 and max(map(len, text)) <= 130
+    head = [line for line in text if line.startswith("#")]
+    assert f"make train-{name} " in " ".join(head) + " " or name == "demo-qlora"
     assert any("--set " in line for line in head)
 
 
 def test_there_are_recipes() -> None:
-    assert {"demo-qlora", "mistral-qlora"} <= set(recipe.names())
+    assert recipe.names() == [
+        "demo-qlora",
+        "llama-qlora",
+        "mistral-full-zero3",
+        "mistral-lora",
+        "mistral-qlora",
+        "mistral-qlora-80gb",
+        "mistral-qlora-multi",
+        "qwen-qlora",
+        "qwen-small-qlora",
+    ]
 
 
-def test_both_recipes_have_the_settings_of_the_research() -> None:
-    for name in ("demo-qlora", "mistral-qlora"):
+def test_a_step_has_the_same_tokens_in_every_variant() -> None:
+    """On the machine of its header; what is learnt with a learning rate depends on it."""
+    for name in set(recipe.names()) - {"demo-qlora"}:
+        keys, gpus = recipe.load(recipe.find(name)).keys, cards.several(machine(name) or "")[0]
+        assert estimate.plan(keys, 0, gpus).step_tokens == 32768, name
+        assert keys["micro_batch_size"] * keys["sequence_len"] >= 8192, name
+        assert (
+            f"{keys['micro_batch_size']} x {keys['gradient_accumulation_steps']} x 2,048"
+            in recipe.find(name).read_text()
+        )
+
+
+def test_a_card_without_bf16_is_named(tmp_path: Path) -> None:
+    loaded = recipe.load(written(tmp_path, GOOD), ["bf16=true"])
+    with pytest.raises(InputError, match=r"--set: found bf16, and t4-16gb of compute capability 7\.5; expected 8\.0"):
+        lint.lint(loaded, cards.find("t4-16gb"))
+    assert lint.lint(loaded, cards.find("l4-24gb"), 2).capabilities is None  # they are for the validation alone
+
+
+def test_the_qlora_recipes_have_the_settings_of_the_research() -> None:
+    for name in (name for name in recipe.names() if "qlora" in name):
         keys = recipe.load(recipe.find(name)).keys
         assert (keys["adapter"], keys["load_in_4bit"], keys["lora_r"], keys["lora_alpha"]) == ("qlora", True, 32, 64)
         assert len(keys["lora_target_modules"]) == 7

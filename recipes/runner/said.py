@@ -1,0 +1,63 @@
+"""What a check found, as lines of text."""
+
+from collections.abc import Iterator, Mapping
+
+from recipes.runner import estimate, hardware
+from recipes.runner.cards import Card
+from recipes.runner.check import Checked
+from recipes.runner.estimate import GIB, Plan
+from recipes.runner.recipe import Recipe
+from recipes.runner.shapes import Shape
+
+HEAD = ("task", "rows", "tokens", "a row", "learnt", "too long")
+
+
+def machine(recipe: Recipe) -> str:
+    """Return this machine's GPUs and what the recipe asks for."""
+    needs = ", ".join(hardware.gpu_needs(recipe)) or "nothing that a CPU has not"
+    return f"machine  {', '.join(hardware.gpus()) or 'no GPU'}; the recipe needs {needs}"
+
+
+def memory(shape: Shape, plan: Plan, card: Card) -> Iterator[str]:
+    """Yield whether a recipe fits a card, and what takes how much of it."""
+    parts = estimate.memory(shape, plan)
+    yield f"memory   estimated: {estimate.verdict(parts, card)}"
+    yield "         " + ", ".join(f"{part} {size / GIB:.1f}" for part, size in parts.items()) + " GiB"
+
+
+def rows(checked: Checked) -> Iterator[str]:
+    """Yield the ledger of the training rows as a table, and how they are packed."""
+    table = [HEAD]
+    for task, count in checked.ledger.items():
+        a_row = f"{count.tokens / count.rows:.0f}"
+        table.append((task, f"{count.rows:,}", f"{count.tokens:,}", a_row, f"{count.learnt:,}", f"{count.longer:,}"))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for first, *others in table:
+        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        yield "         " + "  ".join([first.ljust(widths[0]), *cells])
+    if packed := checked.packed:
+        yield (
+            f"packing  {packed.share:.3f} of the tokens of a batch are no padding; "
+            f"{packed.steps_per_epoch:,.0f} steps an epoch, {packed.steps:,} in all"
+        )
+
+
+def time(checked: Checked, shape: Shape, plan: Plan, card: Card, price: float | None) -> str:
+    """Return how long training takes on a card, and what it costs at ``price`` an hour and GPU; all of it estimated."""
+    speed = estimate.speed(shape, plan, card)
+    hours = checked.packed.steps * plan.step_tokens / speed / 3600 if checked.packed else 0.0
+    cost = f", {hours * plan.gpus * price:,.2f} at {price:g} an hour and GPU" if price else ""
+    return f"time     estimated: {hours:.1f} h at {speed:,.0f} tokens/s on {plan.gpus} x {card.name}{cost}"
+
+
+def passed(recipe: Recipe, checked: Checked) -> Iterator[str]:
+    """Yield what was checked and how many rows each proof saw."""
+    yield f"recipe   {recipe.path}: {len(recipe.keys)} keys, all known to Axolotl"
+    yield f"data     {', '.join(map(str, checked.files))}: as their manifest says; rows: {counts(checked.rows)}"
+    yield from rows(checked)
+    yield f"prompts  the same in training and evaluation, all of the answer learnt; proven on: {counts(checked.proven)}"
+
+
+def counts(found: Mapping[str, int]) -> str:
+    """Return counts by task as a sentence's end."""
+    return ", ".join(f"{task} {count:,}" for task, count in found.items())

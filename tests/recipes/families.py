@@ -1,0 +1,84 @@
+"""Small stand-ins for the models that the recipes are for: their architecture and control tokens, random weights."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.recipes.conftest import mistral_tokenizer
+
+LLAMA = [
+    "<|begin_of_text|>", "<|end_of_text|>", "<|finetune_right_pad_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>",
+    "<|eot_id|>", "<|python_tag|>", *(f"<|reserved_special_token_{n}|>" for n in range(248)),
+]  # fmt: skip
+QWEN = [
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>", "<|box_end|>",
+    "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
+]  # fmt: skip
+QWEN_WORDS = [  # one token each, and no special one: a decoder leaves them in the text
+    "<tool_call>", "</tool_call>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>", "<|repo_name|>",
+    "<|file_sep|>", "<tool_response>", "</tool_response>", "<think>", "</think>",
+]  # fmt: skip
+TEXTS = [
+    "Norvik mug 12 red",
+    "Home > Mugs",
+    "It holds 300 ml.",
+    '{"Brand": "Norvik"}',
+    "The snippets do not say.",
+    "1.5 L",
+]
+SMALL = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 4096,
+    "tie_word_embeddings": False,
+}
+RECIPES = {"mistral": "mistral-qlora", "llama": "llama-qlora", "qwen": "qwen-qlora"}
+
+
+def stand_in(folder: Path, family: str) -> Any:
+    """Save a stand-in for ``mistral``, ``llama`` or ``qwen`` with random weights; return its tokenizer."""
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen3Config
+
+    tokenizer = mistral_tokenizer(folder) if family == "mistral" else words(family)
+    kinds = {"mistral": MistralConfig, "llama": LlamaConfig, "qwen": Qwen3Config}
+    ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
+    torch.manual_seed(0)
+    config = kinds[family](vocab_size=len(tokenizer), **SMALL, **ids)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    if family != "mistral":
+        tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def words(family: str) -> Any:
+    """Return a byte-level BPE tokenizer with the control tokens and, from Axolotl, the chat template of ``llama`` or ``qwen``."""
+    from axolotl.utils.chat_templates import get_chat_template
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    model = Tokenizer(models.BPE())
+    digits = 3 if family == "llama" else 1
+    pieces = Regex(rf"\p{{N}}{{1,{digits}}}| ?\p{{L}}+| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s+")
+    split = pre_tokenizers.Split(pieces, "isolated")
+    model.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
+    model.decoder = decoders.ByteLevel()
+    special = LLAMA if family == "llama" else QWEN
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    model.train_from_iterator(
+        TEXTS,
+        trainers.BpeTrainer(vocab_size=800, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
+    )
+    names = (
+        {"bos_token": LLAMA[0], "eos_token": "<|eot_id|>"}
+        if family == "llama"
+        else {"eos_token": "<|im_end|>", "pad_token": QWEN[0]}
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=model, **names)
+    if family == "qwen":
+        tokenizer.add_tokens([AddedToken(word, special=False, normalized=False) for word in QWEN_WORDS])
+    tokenizer.chat_template = get_chat_template("llama3" if family == "llama" else "qwen3")
+    return tokenizer

@@ -1,0 +1,141 @@
+"""The estimate of memory and time against figures that others measured and published, and against what a card holds."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from converters.errors import InputError
+from recipes.runner import cards, estimate, recipe, shapes
+from recipes.runner.estimate import LINEAR, Plan
+
+LLAMA2 = shapes.Shape(4096, 11008, 32, 32, 32, 128, 32000)
+PLAN = Plan(True, 8, LINEAR, (), False, 1024, 1024, True, False, False, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "quantised", "published"),
+    [
+        # github.com/hiyouga/LLaMA-Factory/wiki/Performance-comparison: LLaMA-2-7B, LoRA of rank 8 on all layers, FlashAttention
+        # 2, one A100 40GB. Batch 1 of the length given, 4 bits:
+        (1024, True, 6),
+        (2048, True, 7),
+        (4096, True, 9),
+        (8192, True, 12),
+        (16384, True, 19),
+        (32768, True, 32),
+        # Batch 4 of 1,024 tokens, 16 bits, and 4 bits without FlashAttention:
+        (4096, False, 17),
+        (4096, True, 9),
+    ],
+)
+def test_memory_is_what_others_measured(tokens: int, quantised: bool, published: float) -> None:
+    parts = estimate.memory(LLAMA2, replace(PLAN, micro_tokens=tokens, quantised=quantised))
+    assert sum(parts.values()) / 1e9 == pytest.approx(published, rel=0.15)
+
+
+def test_the_weights_are_those_of_the_model_cards() -> None:
+    billions = {name: shapes.Shape(*shape).parameters / 1e9 for name, shape in shapes.KNOWN.items()}
+    assert billions == {
+        "mistralai/Mistral-7B-Instruct-v0.3": pytest.approx(7.25, abs=0.01),
+        "meta-llama/Llama-3.1-8B-Instruct": pytest.approx(8.03, abs=0.01),
+        "Qwen/Qwen3-8B": pytest.approx(8.19, abs=0.01),
+        "Qwen/Qwen3-1.7B": pytest.approx(1.72, abs=0.01),
+    }
+
+
+def test_nf4_takes_what_its_paper_says() -> None:
+    """Dettmers et al. 2023, section 3: double quantisation brings the constants from 0.5 to 0.127 bits a weight."""
+    assert pytest.approx(4.127, abs=0.001) == estimate.NF4 * 8
+
+
+def test_an_adapter_has_the_weights_that_peft_counts() -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, Qwen3Config
+
+    config = Qwen3Config(
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+    )
+    model = AutoModelForCausalLM.from_config(config)
+    shape = shapes.read(config.to_dict())
+    assert shape and shape.parameters - model.num_parameters() == -2 * 3 * 16  # Qwen's norms of queries and keys
+    tuned = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj", "down_proj"]))
+    assert tuned.get_nb_trainable_parameters()[0] == shape.adapter(4, ["q_proj", "down_proj"])
+
+
+def planned(name: str, gpus: int = 1, stage: int = 0) -> tuple[shapes.Shape, Plan]:
+    keys: dict[str, Any] = recipe.load(recipe.find(name)).keys
+    shape = shapes.find(keys["base_model"])
+    assert shape
+    return shape, estimate.plan(keys, stage, gpus)
+
+
+@pytest.mark.parametrize(
+    ("name", "machine", "smaller"),
+    [
+        ("mistral-qlora", "12gb", "8gb"),
+        ("mistral-qlora-80gb", "80gb", "40gb"),
+        ("mistral-lora", "80gb", "40gb"),
+        ("llama-qlora", "16gb", "8gb"),
+        ("qwen-qlora", "16gb", "8gb"),
+        ("qwen-small-qlora", "8gb", None),
+    ],
+)
+def test_a_recipe_fits_the_card_that_its_header_names(name: str, machine: str, smaller: str | None) -> None:
+    parts = estimate.memory(*planned(name))
+    assert f" {machine[:-2]} GB" in recipe.find(name).read_text().splitlines()[0]
+    assert estimate.verdict(parts, cards.find(machine)).startswith("fits: ")
+    if smaller:
+        said = estimate.verdict(parts, cards.find(smaller))
+        assert said.startswith("does not fit: needs ") and "most of it " in said
+
+
+def test_zero_divides_what_its_stage_says() -> None:
+    """Rajbhandari et al. 2020: 16 bytes a weight on one card; on N, 2 + 2 + 12/N, 2 + 14/N and 16/N at stages 1, 2 and 3."""
+    shape, plan = planned("mistral-full-zero3", 4, 3)
+    for stage, bytes_each in ((0, 16), (1, 4 + 12 / 4), (2, 2 + 14 / 4), (3, 16 / 4)):
+        parts = estimate.memory(shape, replace(plan, stage=stage))
+        held = sum(parts[part] for part in ("weights", "gradients", "optimiser"))
+        assert held == pytest.approx(bytes_each * shape.parameters)
+    assert estimate.verdict(estimate.memory(shape, plan), cards.find("80gb")).startswith("fits")
+
+
+def test_what_a_run_writes_is_counted() -> None:
+    shape, plan = planned("mistral-full-zero3", 4, 3)
+    assert estimate.checkpoint(shape, plan) == 14 * shape.parameters
+    assert estimate.disk(shape, plan, 1) == 2 * 14 * shape.parameters + 2 * shape.parameters
+    small, adapter = planned("mistral-qlora")
+    assert estimate.trainable(small, adapter) == 83_886_080
+    assert estimate.disk(small, adapter, 2) == 3 * 6 * 83_886_080 + 4 * 83_886_080 + 2 * small.parameters
+
+
+def test_checkpointing_costs_a_third_of_the_speed() -> None:
+    shape, plan = planned("mistral-qlora")
+    card = cards.find("h100-80gb")
+    ratio = estimate.speed(shape, plan, card) / estimate.speed(shape, replace(plan, checkpointing=False), card)
+    assert 0.62 < ratio < 0.72
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("25gb", "did you mean '2"), ("a100", "no card 'a100'"), ("4x", "no card ''")]
+)
+def test_an_unknown_card_gets_a_hint(name: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        cards.several(name)
+
+
+def test_cards_are_told_apart_by_what_the_driver_says() -> None:
+    said = {
+        "NVIDIA A100-SXM4-80GB, 81920 MiB": "a100-80gb",
+        "NVIDIA A100-PCIE-40GB, 40960 MiB": "a100-40gb",
+        "NVIDIA GeForce RTX 4060 Ti, 16380 MiB": "rtx4060ti-16gb",
+        "NVIDIA GeForce RTX 4060, 8188 MiB": "rtx4060-8gb",
+        "NVIDIA L4, 23034 MiB": "l4-24gb",
+    }
+    assert {line: getattr(cards.here(line), "name", None) for line in said} == said
