@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz check data compare bench picture lock clean
+.PHONY: help setup demo test fuzz check data compare bench bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ compare: setup ## Compare runs, the first one is the baseline: make compare RUNS
 
 bench: setup ## Print the speed ratios, both sides measured in one run
 	@$(BIN)/python -m tests.bench
+
+bench-gpu: setup ## Measure the Mistral recipes on this GPU, nothing is downloaded [ARGS=--tiny: on a CPU, to see it work]
+	@$(BIN)/ecom-train bench-gpu $(ARGS)
 
 picture: setup ## Take the README's picture of reports/demo/compare.html (needs chromium)
 	@chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1040,640 \

@@ -2,25 +2,28 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from converters import definitions, parts, sources, tasks
+from converters import definitions, parts, sources, tasks, trim
 from converters.definitions import Definitions, defined
 from converters.errors import InputError
-from converters.examples import RenderError, example
+from converters.examples import RenderError, Row, example
 from converters.hard import FITS, harden, kind_of
+from converters.lengths import ruler
 from converters.outcome import Outcome, Tally, tallied, title_group
 from converters.parts import Part, Pinned
 from converters.raw import Range, describe, expand, ranges
 from converters.records import Attributes, Listing, Record
 from converters.spec import Entry, chosen_tasks
 from converters.workers import counted
+
+Cut = Callable[[Record, trim.Render], Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,30 @@ def _convert(unit: Unit, home: Path) -> Part:
     tally, dropped = Tally(), Counter[str]()
     outcomes = tallied(counted(sources.read(unit.entry.source, unit.items, unit.entry.options)), tally)
     meant = definitions.load(Path(unit.entry.definitions)) if unit.entry.definitions else {}
-    rows = (pair for outcome in outcomes for pair in _rows(outcome, unit, meant, tally.noted, dropped))
+    cut = cutter(unit.entry, tally.noted)
+    rows = (pair for outcome in outcomes for pair in _rows(outcome, unit, meant, tally.noted, dropped, cut))
     return parts.write(home, rows, tally, dropped, unit.seed)
 
 
+def cutter(entry: Entry, noted: Counter[str]) -> Cut:
+    """Return what makes a record's row, cut where the entry asks for it; one that stays too long is a ``RenderError``."""
+    if not (limit := entry.trim):
+        return lambda record, render: render(record)
+    measure = partial(trim.too_long, ruler=ruler(limit.tokenizer), limit=limit.tokens)
+
+    def cut(record: Record, render: trim.Render) -> Row:
+        row = trim.fitted(record, render, measure)
+        if row is None:
+            raise RenderError(f"more than {limit.tokens} tokens with its context cut")
+        if row != render(record):
+            noted[f"context cut to {limit.tokens} tokens"] += 1
+        return row
+
+    return cut
+
+
 def _rows(
-    outcome: Outcome, unit: Unit, meant: Definitions, noted: Counter[str], dropped: Counter[str]
+    outcome: Outcome, unit: Unit, meant: Definitions, noted: Counter[str], dropped: Counter[str], cut: Cut
 ) -> Iterator[Pinned]:
     entry, split = unit.entry, outcome.split or unit.entry.split or ""  # an official split wins
     for name in chosen_tasks(entry):
@@ -67,7 +88,7 @@ def _rows(
             if isinstance(record, tasks.get(name).record):
                 shaped, more = _shaped(record, unit, meant, noted)
                 try:
-                    row = example(shaped, name, entry.source, more)
+                    row = cut(shaped, partial(example, task_name=name, source=entry.source, more=more))
                     yield Pinned(row, split, _alias(record) or row.group)
                 except RenderError as error:
                     dropped[str(error)] += 1
@@ -100,7 +121,8 @@ def _name(unit: Unit) -> str:
 
 def _beside(entry: Entry) -> list[Path]:
     """Return the files that shape an entry's rows beside the raw ones."""
-    return [Path(entry.definitions)] if entry.definitions else []
+    beside = (entry.definitions, entry.trim.tokenizer if entry.trim else None)
+    return [Path(name) for name in beside if name]
 
 
 def _stat(item: Path | Range) -> tuple[int, int]:

@@ -16,12 +16,23 @@ from converters.split import SPLITS
 SHORTLIST = "category_shortlist"
 
 
+class Trim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The most tokens that the texts of a row may have; characters, where no tokenizer's file is named.
+
+    The chat template adds to them, at most a hundred tokens a row, and so does what ``few_shot`` and ``shortlist`` put in later.
+    """
+
+    tokens: int
+    tokenizer: str | None = None
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One dataset of a mix. ``split`` is that of all its rows but those with an official one.
 
     ``limit`` caps its examples; entries with a ``weight`` give examples in the proportion of their weights. ``shortlist`` is the
     number of candidates of task ``category_shortlist``, ``few_shot`` that of demonstrations put into every question.
     ``definitions`` is a file that says what attributes mean. ``hard`` has, by kind, the share of records that are made hard.
+    ``trim`` cuts the context of rows that are too long.
     """
 
     source: str
@@ -34,6 +45,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     few_shot: int | None = None
     definitions: str | None = None
     hard: dict[str, float] = {}
+    trim: Trim | None = None
     options: dict[str, Any] = {}
 
 
@@ -85,6 +97,7 @@ def _checked(path: Path, tree: Any) -> Spec:
     _keys(path, tree, Spec)
     for entry in tree["sources"]:
         _keys(path, entry, Entry)
+        _keys(path, entry.get("trim") if isinstance(entry, dict) else None, Trim)
     _keys(path, tree.get("balance"), Balance)
     try:
         spec = msgspec.convert(tree, Spec)
@@ -128,6 +141,8 @@ def _asked(path: Path, entry: Entry) -> None:
         raise InputError(
             f"{path}: found shortlist without task {SHORTLIST!r}, expected it among the entry's tasks: {', '.join(chosen)}"
         )
+    if entry.trim and entry.trim.tokens < 1:
+        raise InputError(f"{path}: found trim to {entry.trim.tokens} tokens, expected 1 or more")
     if entry.few_shot and not all(tasks.get(name).prefix for name in chosen):
         raise InputError(f"{path}: found few_shot for task 'general', expected it for tasks with a prefix alone")
     if entry.definitions:

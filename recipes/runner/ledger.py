@@ -19,6 +19,7 @@ from converters.jsonl import decode, numbered
 
 Lengths = NDArray[np.int32]
 BATCH = 512
+TEMPLATE = 96  # more tokens than any family's template adds to a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +108,14 @@ def refuse(found: dict[str, Count], limit: int, share: float) -> None:
         if count.longer > share * count.rows or count.longer == count.rows:
             raise InputError(
                 f"sequence_len {limit}: {count.longer:,} of {count.rows:,} rows of task {task!r} are longer, and Axolotl drops "
-                f"them whole, prompt and answer; expected {share:.0%} at most: raise sequence_len, trim the context where the "
-                f"mix is built (trim: {limit} in its specification), or allow it with --lose {count.longer / count.rows:.2g}"
+                f"them whole, prompt and answer; expected {share:.0%} at most: raise sequence_len, cut the context where the mix "
+                f"is built (trim: {{tokens: {limit - TEMPLATE}}} in its entry), or allow it: --lose {_up(count)}"
             )
+
+
+def _up(count: Count) -> float:
+    """Return the share of rows that are too long, rounded up to a hundredth."""
+    return -(-100 * count.longer // count.rows) / 100
 
 
 def pack(lengths: Lengths, config: Any, gpus: int = 1) -> Packed:

@@ -1,0 +1,181 @@
+"""What a GPU does with the Mistral recipes: tokens a second without padding and peak memory, on short and on long rows.
+
+Nothing is downloaded: the base has Mistral-7B's architecture and random weights, which cost as much time and memory as trained
+ones. Beside the recipes runs what Axolotl's own example of a Mistral QLoRA sets (``PLAIN``). A small run has a base of 0.5M
+parameters and runs on the CPU: to see that it works, not how fast it is.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from converters.examples import Row, Turn
+from converters.jsonl import replacing, write_lines
+from recipes.runner import estimate, hardware, process, recipe, shapes, tiny
+from recipes.runner.estimate import GIB
+
+VARIANTS = ("mistral-qlora", "mistral-qlora-80gb", "mistral-lora")
+ROWS = {"short": (20, 120), "long": (700, 1900)}  # words a row, from and to: about as many tokens
+WARM_UP = 3  # steps that compile kernels and are left out
+# What examples/mistral/qlora.yml of Axolotl sets, and nothing that it leaves to the user.
+PLAIN: dict[str, Any] = {
+    "lora_alpha": 16,
+    "lora_dropout": 0.05,
+    "sequence_len": 8192,
+    "micro_batch_size": 2,
+    "optimizer": "adamw_bnb_8bit",
+    "gradient_checkpointing": True,
+    "plugins": None,
+    "liger_fused_linear_cross_entropy": None,
+    "sample_packing_bin_size": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured training: its name, the kind of rows, the device, tokens/s without padding, their share, peak memory in GiB.
+
+    ``expected`` is the memory that :mod:`recipes.runner.estimate` tells, in GiB.
+    """
+
+    name: str
+    rows: str
+    device: str
+    speed: float
+    share: float
+    memory: float
+    expected: float
+
+
+def rows(kind: str, count: int, seed: int) -> Iterator[Row]:
+    """Yield made-up rows of a kind; their words are one token each for the tokenizer that was trained on them."""
+    draw, (least, most) = random.Random(seed), ROWS[kind]
+    for number in range(count):
+        text = " ".join(f"w{draw.randrange(100):02d}" for _ in range(draw.randint(least, most)))
+        turns = [Turn("user", text), Turn("assistant", f"w{draw.randrange(100):02d}")]
+        yield Row(id=f"{kind}:{number}", group=str(number), task="general", source="bench", messages=turns)
+
+
+def base(folder: Path, small: bool) -> None:
+    """Save a base with random weights: Mistral-7B's shape in bf16, or the demo's."""
+    import torch
+    from transformers import MistralConfig, MistralForCausalLM
+
+    tokenizer = tiny.vocabulary(turn.content for row in rows("short", 2000, 0) for turn in row.messages)
+    if small:
+        tiny.network(tokenizer, 0).save_pretrained(folder)
+    else:
+        shape = shapes.Shape(*shapes.KNOWN["mistralai/Mistral-7B-Instruct-v0.3"])
+        config = MistralConfig(
+            vocab_size=shape.vocabulary,
+            hidden_size=shape.hidden,
+            intermediate_size=shape.inner,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            num_key_value_heads=shape.key_heads,
+            head_dim=shape.head,
+            sliding_window=None,
+            max_position_embeddings=32768,
+            rope_theta=1e6,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+            torch.set_default_dtype(torch.bfloat16)
+            MistralForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def plans(small: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and keys of every training: the plain one, then the recipes'."""
+    first = recipe.load(recipe.find(VARIANTS[0]))
+    yield "axolotl's example", _keys(first, PLAIN, small)
+    for name in VARIANTS:
+        yield name, _keys(recipe.load(recipe.find(name)), {}, small)
+
+
+def _keys(found: recipe.Recipe, changes: dict[str, Any], small: bool) -> dict[str, Any]:
+    own = {key: value for key, value in (found.keys | changes).items() if value is not None}
+    fits = recipe.Recipe(found.path, own, found.lines, {})
+    keys = dict((hardware.on_cpu(fits) if small else fits).keys)
+    for key in ("test_datasets", "eval_sample_packing", "evals_per_epoch", "saves_per_epoch", "save_total_limit"):
+        keys.pop(key, None)
+    return keys
+
+
+def run(
+    out: Path,
+    steps: int,
+    small: bool,
+    only: Sequence[str],
+    tell: Callable[[Figure], object],
+    echo: Callable[[bytes], None],
+) -> list[Figure]:
+    """Measure every plan on every kind of rows under ``out``; ``tell`` hears of each as it is done.
+
+    ``only`` are the names of plans and kinds to take, all if there is none.
+    """
+    if not (out / "base" / "config.json").is_file():
+        base(out / "base", small)
+    figures = []
+    for kind in [kind for kind in ROWS if kind in only] or ROWS:
+        named = {name: keys for name, keys in plans(small) if name in only}
+        for name, keys in (named or dict(plans(small))).items():
+            figures.append(_measured(out, name, keys, kind, steps, small, echo))
+            tell(figures[-1])
+    return figures
+
+
+def _measured(
+    out: Path, name: str, keys: dict[str, Any], kind: str, steps: int, small: bool, echo: Callable[[bytes], None]
+) -> Figure:
+    place = out / f"{name.replace(' ', '-').replace(chr(39), '')}-{kind}"
+    if small:
+        keys |= {
+            "sequence_len": 2048 if kind == "long" else 256,
+            "micro_batch_size": 1,
+            "gradient_accumulation_steps": 1,
+        }
+    wanted = steps * keys["micro_batch_size"] * keys.get("gradient_accumulation_steps", 1) * keys["sequence_len"]
+    count = 2 * wanted // sum(ROWS[kind]) + 50
+    write_lines(out / f"{kind}.jsonl", rows(kind, count + count // 5, 1))
+    entry = {key: value for key, value in keys["datasets"][0].items() if key != "path"}
+    keys |= {
+        "base_model": str(out / "base"),
+        "datasets": [entry | {"path": str(out / f"{kind}.jsonl")}],
+        "max_steps": steps,
+        "save_strategy": "no",
+        "logging_steps": steps,
+        "output_dir": str(place / "adapter"),
+        "dataset_prepared_path": str(place / "prepared"),
+        "plugins": [*keys.get("plugins", []), "recipes.runner.meter.Meter"],
+        "meter_file": str(place / "meter.json"),
+    }
+    place.mkdir(parents=True, exist_ok=True)
+    with replacing(place / "recipe.yaml") as file:
+        file.write(recipe.dump(keys).encode())
+    process.axolotl(["train", str(place / "recipe.yaml"), "--launcher", "python"], place / "train.log", echo)
+    return figure(name, kind, json.loads((place / "meter.json").read_bytes()), keys)
+
+
+def figure(name: str, kind: str, found: Mapping[str, Any], keys: Mapping[str, Any]) -> Figure:
+    """Return what a meter's file says of the steps after the warm-up; of a training of fewer steps, of the last."""
+    steps: Sequence[Mapping[str, float]] = found["steps"][WARM_UP:] or found["steps"][-1:]
+    speeds = median(step["tokens"] / step["seconds"] for step in steps)
+    share = sum(step["tokens"] for step in steps) / sum(step["slots"] for step in steps)
+    shape = shapes.find(str(keys["base_model"]))
+    expected = sum(estimate.memory(shape, estimate.plan(keys, 0, 1)).values()) / GIB if shape else 0.0
+    return Figure(name, kind, found["device"], speeds, share, found["memory"] / GIB, expected)
+
+
+def table(figures: Sequence[Figure]) -> Iterator[str]:
+    """Yield the figures as lines of a Markdown table."""
+    yield f"| {figures[0].device} | rows | tokens/s without padding | no padding | peak memory | estimated |"
+    yield "|---|---|---|---|---|---|"
+    for one in figures:
+        yield (
+            f"| {one.name} | {one.rows} | {one.speed:,.0f} | {one.share:.3f} | {one.memory:.1f} GiB | {one.expected:.1f} GiB |"
+        )

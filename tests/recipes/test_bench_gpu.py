@@ -1,0 +1,55 @@
+"""The measuring of a GPU, tiny and on the CPU: real trainings of Axolotl, whose figures are told of."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from recipes.runner import bench_gpu, hardware
+from recipes.runner.bench_gpu import Figure
+
+
+def test_the_speed_is_that_of_tokens_without_padding_after_the_warm_up() -> None:
+    slow, fast = {"seconds": 9.0, "tokens": 90, "slots": 100}, {"seconds": 1.0, "tokens": 80, "slots": 100}
+    found = {
+        "device": "X",
+        "memory": 2**31,
+        "steps": [slow] * bench_gpu.WARM_UP + [fast] * 3 + [fast | {"seconds": 2.0}],
+    }
+    figure = bench_gpu.figure("a", "short", found, {"base_model": "no/such"})
+    assert figure == Figure("a", "short", "X", 80.0, 0.8, 2.0, 0.0)
+    assert list(bench_gpu.table([figure]))[2] == "| a | short | 80 | 0.800 | 2.0 GiB | 0.0 GiB |"
+    assert bench_gpu.figure("a", "short", found | {"steps": [slow]}, {"base_model": "no/such"}).speed == 10
+
+
+def test_rows_have_the_length_of_their_kind() -> None:
+    for kind, (least, most) in bench_gpu.ROWS.items():
+        sizes = [len(row.messages[0].content.split()) for row in bench_gpu.rows(kind, 50, 0)]
+        assert min(sizes) >= least and max(sizes) <= most
+        assert [row.id for row in bench_gpu.rows(kind, 2, 0)] == [f"{kind}:0", f"{kind}:1"]
+
+
+def test_every_variant_is_the_recipe_that_is_shipped() -> None:
+    plans = dict(bench_gpu.plans(False))
+    assert list(plans) == ["axolotl's example", *bench_gpu.VARIANTS]
+    assert plans["mistral-qlora-80gb"]["micro_batch_size"] == 8 and plans["mistral-lora"]["adapter"] == "lora"
+    plain = plans["axolotl's example"]
+    assert (plain["sequence_len"], plain["micro_batch_size"], plain["lora_dropout"]) == (8192, 2, 0.05)
+    assert "liger_fused_linear_cross_entropy" not in plain and "plugins" not in plain
+    assert all(not hardware.CPU.keys() & {"test_datasets"} & keys.keys() for keys in plans.values())
+
+
+@pytest.mark.slow
+def test_two_trainings_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told: list[Figure] = []
+    only = ("axolotl's example", "mistral-qlora-80gb", "short")
+    figures = bench_gpu.run(Path("bench"), 2, True, only, told.append, lambda piece: None)
+    assert figures == told and [one.name for one in figures] == ["axolotl's example", "mistral-qlora-80gb"]
+    for one in figures:
+        assert one.speed > 0 and 0.5 < one.share <= 1 and one.memory > 0.1 and one.rows == "short"
+    place = Path("bench/mistral-qlora-80gb-short")
+    steps = json.loads((place / "meter.json").read_text())["steps"]
+    assert len(steps) == 2 and all(step["slots"] == 256 and 0 < step["tokens"] <= 256 for step in steps)
+    assert yaml.safe_load((place / "recipe.yaml").read_text())["lora_alpha"] == 64
