@@ -24,6 +24,7 @@ def downloadable(name: str, endpoint: str | None = None) -> None:
     """
     if provenance.base_folder(name):
         return
+    from httpx import HTTPError
     from huggingface_hub import HfApi
     from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
 
@@ -39,7 +40,7 @@ def downloadable(name: str, endpoint: str | None = None) -> None:
         raise InputError(
             f"base_model {name}: found no such model on the hub, or a private one; log in: .venv/bin/hf auth login"
         ) from error
-    except (OSError, OfflineModeIsEnabled) as error:
+    except (OSError, HTTPError, OfflineModeIsEnabled) as error:
         off = (
             "the hub is switched off by HF_HUB_OFFLINE"
             if os.environ.get("HF_HUB_OFFLINE")

@@ -119,6 +119,34 @@ def demo(seed: int) -> None:
     click.echo(f"\nlook at {chain.REPORT}/compare.html")
 
 
+@main.command("bench-gpu")
+@click.option(
+    "--steps", type=click.IntRange(1), default=20, show_default=True, help="Optimiser steps of each training."
+)
+@click.option("--tiny", is_flag=True, help="With a tiny base on the CPU: to see that it works.")
+@click.option(
+    "--only", multiple=True, metavar="NAME", help='A recipe, "axolotl\'s example", short or long; else all of them.'
+)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench-gpu"), show_default=True)
+def bench(steps: int, tiny: bool, only: tuple[str, ...], out: Path) -> None:
+    """Measure the Mistral recipes on this GPU with random weights: tokens a second and peak memory.
+
+    Example: ecom-train bench-gpu --tiny --steps 2 --only mistral-qlora --only short
+    """
+    from recipes.runner import bench_gpu, hardware, recipe
+
+    if not tiny:
+        hardware.require(recipe.load(recipe.find("mistral-qlora")))
+
+    def told(one: bench_gpu.Figure) -> None:
+        click.echo(f"{one.name}, {one.rows} rows: {one.speed:,.0f} tokens/s, {one.memory:.1f} GiB")
+
+    figures = bench_gpu.run(out, steps, tiny, only, told, lambda piece: None)  # each run's log lies in its folder
+    text = "\n".join(bench_gpu.table(figures))
+    (out / "table.md").write_text(text + "\n", "utf-8")
+    click.echo("\n" + text)
+
+
 def _checked(recipe: "Recipe", card: str | None = None, lose: float = 0.01, price: float | None = None) -> "Checked":
     """Check a recipe and say what was found; an estimate says no only for a card that was named."""
     from recipes.runner import check as checks

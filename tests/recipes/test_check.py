@@ -107,7 +107,8 @@ def proof(path: Path, **entry: Any) -> dict[str, int]:
     [
         # the answer does not follow what evaluation sends
         (tiny.TEMPLATE + "{% if add_generation_prompt %}Answer:{% endif %}", "see other prompts"),
-        # a space at the prompt's end joins the answer's first word in training, and is a token of its own in evaluation
+        (tiny.TEMPLATE.replace("'[/INST]' }}", "'[/INST]\\n' }}"), None),
+        # the space becomes one token with the answer's first word: training sees another prompt than evaluation sends
         (tiny.TEMPLATE.replace("'[/INST]' }}", "'[/INST] ' }}"), "see other prompts"),
         # a bare-space token leads the answer: masked in training, needed in evaluation
         (
@@ -128,6 +129,9 @@ def test_a_template_that_does_not_fit_is_caught(template: str, sentence: str, pl
     tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
     assert (tmp_path / "base" / "chat_template.jinja").read_text() == tiny.TEMPLATE
     (tmp_path / "base" / "chat_template.jinja").write_text(template)
+    if sentence is None:
+        assert proof(place("base"))  # a line break that belongs to the prompt does no harm
+        return
     with pytest.raises(InputError, match=sentence):
         proof(place("base"))
 
@@ -239,7 +243,9 @@ def test_a_product_in_two_splits_is_caught(place: Place, mistral: tuple[Path, An
     train, test = (tmp_path / "data" / "mix" / f"{name}.jsonl" for name in ("train", "test"))
     leaked = json.loads(test.read_text().splitlines()[0]) | {"id": "another"}
     train.write_text(train.read_text() + json.dumps(leaked) + "\n")
-    with pytest.raises(InputError, match=r"found a group that is in test\.jsonl, too.*see: ecom-data check data/mix"):
+    with pytest.raises(
+        InputError, match=r"found a group that is in (test|train)\.jsonl, too.*see: ecom-data check data/mix"
+    ):
         data.contract(data.files(loaded))
 
 

@@ -42,7 +42,7 @@ def test_training_and_evaluation_see_the_same_prompts(
     family: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(place)
-    assert proof(loaded(family)).keys() == {"category", "attributes", "answer", "general"}
+    assert proof(loaded(family)).keys() == {"category", "attributes", "answer", "answerable", "general"}
 
 
 @pytest.mark.parametrize("family", FAMILIES)

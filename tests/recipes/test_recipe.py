@@ -170,7 +170,8 @@ def test_a_card_without_bf16_is_named(tmp_path: Path) -> None:
     loaded = recipe.load(written(tmp_path, GOOD), ["bf16=true"])
     with pytest.raises(InputError, match=r"--set: found bf16, and t4-16gb of compute capability 7\.5; expected 8\.0"):
         lint.lint(loaded, cards.find("t4-16gb"))
-    assert lint.lint(loaded, cards.find("l4-24gb"), 2).capabilities is None  # they are for the validation alone
+    validated = lint.lint(loaded, cards.find("l4-24gb"), 2)
+    assert (validated.capabilities.compute_capability, validated.capabilities.n_gpu) == ("sm_89", 2)
 
 
 def test_the_qlora_recipes_have_the_settings_of_the_research() -> None:
