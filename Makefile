@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz check data compare bench bench-gpu picture lock clean
+.PHONY: help setup demo test fuzz check data sweep compare bench bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ data: setup ## Build data/MIX from recipes/mixes/MIX.yaml: make data MIX=demo
 
 train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [ARGS="--set learning_rate=1e-4"]
 	@$(BIN)/ecom-train train $* --run $(or $(RUN),$*) $(ARGS)
+
+sweep: setup ## Print a sweep's commands, or train it: make sweep NAME=rate-by-rank [ARGS=--run]
+	@$(BIN)/ecom-train sweep $(or $(NAME),$(error NAME is not set: make sweep NAME=rate-by-rank)) $(ARGS)
 
 merge-%: setup ## Merge a run's adapter into its base: make merge-mistral-qlora
 	@$(BIN)/ecom-train merge $*

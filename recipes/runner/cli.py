@@ -2,6 +2,7 @@
 
 import logging
 import os
+import subprocess
 import sys
 import time
 from functools import partial
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from converters.console import Group
+from converters.errors import InputError
 
 if TYPE_CHECKING:
     from recipes.runner.check import Checked
@@ -117,6 +119,30 @@ def demo(seed: int) -> None:
         click.echo(f"{name:>20}  {'-' if seconds is None else f'{seconds:.0f} s':>6}")
     click.echo(f"{'all':>20}  {sum(seconds or 0 for _, seconds in times):.0f} s")
     click.echo(f"\nlook at {chain.REPORT}/compare.html")
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "--run", "start", is_flag=True, help="Train them one after the other; those that are trained are left out."
+)
+def sweep(name: str, start: bool) -> None:
+    """Print the commands of a sweep, or train it.
+
+    Example: ecom-train sweep rate-by-rank
+    """
+    from recipes.runner import sweep as sweeps
+    from recipes.runner.train import folder
+
+    found = sweeps.load(name)
+    if not start:
+        click.echo("\n".join(sweeps.lines(found)))
+        return
+    for one in sweeps.trainings(found):
+        if (folder(one.run) / "adapter").exists():
+            click.echo(f"{one.run}: trained already")
+        elif subprocess.run([Path(sys.executable).with_name("ecom-train"), *one.command(found.recipe)[1:]]).returncode:
+            raise InputError(f"the sweep stopped at {one.run}; run it again to go on")
 
 
 @main.command("bench-gpu")

@@ -1,0 +1,80 @@
+"""A sweep: one recipe, trained once for each combination of settings. A sweep is a YAML file with a recipe and its axes."""
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from converters.errors import InputError
+from converters.registry import nearest
+from recipes.runner.recipe import FOLDER
+
+SWEEPS = FOLDER / "sweeps"
+
+
+class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A recipe and its axes; each value of an axis has a label and the keys that it changes, ``mix`` among them.
+
+    ``test`` is the mix whose test rows all runs are scored on.
+    """
+
+    recipe: str
+    axes: list[dict[str, dict[str, Any]]]
+    test: str = "ecom"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training of a sweep: the name of its run, the overrides as ``key=value``, and its mix if it has one of its own."""
+
+    run: str
+    overrides: tuple[str, ...]
+    mix: str | None
+
+    def command(self, recipe: str) -> list[str]:
+        """Return the words of the command line that trains it."""
+        sets = (word for override in self.overrides for word in ("--set", override))
+        mix = ("--mix", f"data/{self.mix}") if self.mix else ()
+        return ["ecom-train", "train", recipe, "--run", self.run, *sets, *mix]
+
+
+def names() -> list[str]:
+    """Return the names of the sweeps in this repository, sorted."""
+    return sorted(path.stem for path in SWEEPS.glob("*.yaml"))
+
+
+def load(name: str) -> Sweep:
+    """Read a sweep by its name or path; an unknown or broken one is an ``InputError``."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else SWEEPS / f"{name}.yaml"
+    if not path.is_file():
+        raise InputError(f"no sweep {name!r}{nearest(Path(name).stem, names())}")
+    try:
+        return msgspec.convert(yaml.safe_load(path.read_text("utf-8")), Sweep)
+    except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: found {' '.join(str(error).split())}, expected a recipe and its axes") from error
+
+
+def trainings(sweep: Sweep) -> Iterator[Training]:
+    """Yield every combination of one value of each axis, in order."""
+    for chosen in product(*(axis.items() for axis in sweep.axes)):
+        changes: dict[str, Any] = {}
+        for _, keys in chosen:
+            changes |= keys
+        mix = changes.pop("mix", None)
+        overrides = tuple(f"{key}={value}" for key, value in changes.items())
+        yield Training("-".join([sweep.recipe, *(label for label, _ in chosen)]), overrides, mix)
+
+
+def lines(sweep: Sweep) -> Iterator[str]:
+    """Yield the commands of a sweep: mixes, trainings, merges, scores and the comparison of all with the first."""
+    found = list(trainings(sweep))
+    yield from (f"make data MIX={mix}" for mix in dict.fromkeys(one.mix for one in found if one.mix))
+    for one in found:
+        yield shlex.join([f".venv/bin/{one.command(sweep.recipe)[0]}", *one.command(sweep.recipe)[1:]])
+        yield f"make merge-{one.run} && make eval-{one.run} MIX={sweep.test}"
+    yield f'make compare RUNS="{" ".join(one.run for one in found)}"'

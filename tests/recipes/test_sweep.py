@@ -1,0 +1,77 @@
+"""Sweeps: every combination once, each of them a training that the recipe takes."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from converters import spec
+from converters.errors import InputError
+from recipes.runner import lint, recipe, sweep
+from recipes.runner.cli import main
+from tests.recipes.conftest import ROOT, command
+
+
+def test_there_are_sweeps() -> None:
+    assert sweep.names() == ["general-share", "rate-by-rank"]
+
+
+@pytest.mark.parametrize("name", sweep.names())
+def test_every_training_of_a_sweep_is_one_that_the_recipe_takes(name: str) -> None:
+    found = sweep.load(name)
+    trainings = list(sweep.trainings(found))
+    assert len({one.run for one in trainings}) == len(trainings) >= 4
+    plain = recipe.load(recipe.find(found.recipe)).keys
+    for one in trainings:
+        loaded = recipe.load(recipe.find(found.recipe), one.overrides)
+        assert not list(lint.unknown_keys(loaded)) and not list(lint.conflicts(loaded))
+        assert loaded.keys["lora_alpha"] == 2 * loaded.keys["lora_r"]
+        assert len({key for key in plain if loaded.keys[key] != plain[key]}) <= 3
+
+
+def test_the_learning_rate_goes_by_the_rank() -> None:
+    words = next(sweep.trainings(sweep.load("rate-by-rank"))).command("mistral-qlora")
+    assert shlex.join(words) == (
+        "ecom-train train mistral-qlora --run mistral-qlora-lr1e-4-r16 "
+        "--set learning_rate=0.0001 --set lora_r=16 --set lora_alpha=32"
+    )
+
+
+def test_the_mixes_of_the_forgetting_curve_differ_in_nothing_else() -> None:
+    shares = {}
+    for one in sweep.trainings(sweep.load("general-share")):
+        mix = spec.load(ROOT / "recipes" / "mixes" / f"{one.mix}.yaml")
+        shares[one.run] = mix.general_share
+        assert mix.sources == spec.load(ROOT / "recipes" / "mixes" / "ecom.yaml").sources and not one.overrides
+    assert list(shares.values()) == [0, 0.05, 0.10, 0.20]
+
+
+def test_the_commands_are_printed() -> None:
+    said = CliRunner().invoke(main, ["sweep", "general-share"]).output.splitlines()
+    assert said[:4] == [
+        f"make data MIX={name}" for name in ("ecom-general-00", "ecom-general-05", "ecom", "ecom-general-20")
+    ]
+    assert "--run mistral-qlora-general05 --mix data/ecom-general-05" in said[6]
+    assert said[5] == "make merge-mistral-qlora-general00 && make eval-mistral-qlora-general00 MIX=ecom"
+    assert said[-1].startswith('make compare RUNS="mistral-qlora-general00 ')
+
+
+def test_a_sweep_leaves_out_what_is_trained_and_stops_at_what_fails(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("recipe: no-such\naxes:\n  - a: {seed: 1}\n    b: {seed: 2}\n")
+    (tmp_path / "runs" / "no-such-a" / "adapter").mkdir(parents=True)
+    done = command(tmp_path, "ecom-train", "sweep", "mine.yaml", "--run")
+    assert done.returncode == 1 and done.stdout == "no-such-a: trained already\n"
+    assert done.stderr.splitlines()[-1] == "error: the sweep stopped at no-such-b; run it again to go on"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("recipe: a\naxis: []\n", "expected a recipe and its axes"), ("[", "expected a recipe and its axes")],
+)
+def test_a_broken_sweep_is_a_sentence(text: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(InputError, match=sentence):
+        sweep.load(str(tmp_path / "mine.yaml"))
+    with pytest.raises(InputError, match="did you mean 'general-share'"):
+        sweep.load("general-shares")
