@@ -42,9 +42,7 @@ def check(recipe: str, overrides: tuple[str, ...], card: str | None, lose: float
 
     Example: ecom-train check mistral-qlora --card 24gb --price 0.5
     """
-    from recipes.runner import recipe as recipes
-
-    _checked(recipes.load(recipes.find(recipe), overrides), card, lose, price)
+    _checked(_loaded(recipe, overrides), card, lose, price)
 
 
 @main.command()
@@ -57,10 +55,9 @@ def train(recipe: str, run: str, overrides: tuple[str, ...], lose: float) -> Non
 
     Example: ecom-train train demo-qlora --run demo-qlora --set seed=1
     """
-    from recipes.runner import recipe as recipes
     from recipes.runner.train import train as training
 
-    folder = training(recipes.load(recipes.find(recipe), overrides), run, partial(_checked, lose=lose), _echo)
+    folder = training(_loaded(recipe, overrides), run, partial(_checked, lose=lose), _echo)
     click.echo(f"trained: {folder} (merge it with: ecom-train merge {run})")
 
 
@@ -171,6 +168,13 @@ def bench(steps: int, tiny: bool, only: tuple[str, ...], out: Path) -> None:
     text = "\n".join(bench_gpu.table(figures))
     (out / "table.md").write_text(text + "\n", "utf-8")
     click.echo("\n" + text)
+
+
+def _loaded(name: str, overrides: tuple[str, ...]) -> "Recipe":
+    from recipes.runner import hardware
+    from recipes.runner import recipe as recipes
+
+    return hardware.fitted(recipes.load(recipes.find(name), overrides), hardware.gpus())
 
 
 def _checked(recipe: "Recipe", card: str | None = None, lose: float = 0.01, price: float | None = None) -> "Checked":

@@ -4,7 +4,8 @@ import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,16 @@ def on_cpu(recipe: Recipe) -> Recipe:
     changes = {key: value for key, value in CPU.items() if key in recipe.keys or value is not None}
     kept = {key: value for key, value in (recipe.keys | changes).items() if key not in CPU or value is not None}
     return Recipe(recipe.path, kept, recipe.lines, {**recipe.overrides, **changes})
+
+
+def fitted(recipe: Recipe, found: Sequence[str]) -> Recipe:
+    """Return a recipe with PyTorch's own attention where its GPU is there and flash-attn is not; the run's record has it."""
+    flash = recipe.keys.get("attn_implementation") == "flash_attention_2"
+    if not (flash and found and find_spec("flash_attn") is None):
+        return recipe
+    # Axolotl gives packed rows to PyTorch's variable-length kernel then: the same result, a little slower.
+    change = {"attn_implementation": "sdpa"}
+    return Recipe(recipe.path, recipe.keys | change, recipe.lines, {**recipe.overrides, **change})
 
 
 def gpus() -> list[str]:

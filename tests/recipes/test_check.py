@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,18 @@ def test_what_needs_a_gpu(tmp_path: Path) -> None:
     assert needs() == []
     assert needs(bf16="auto") and needs(tf32=True) and needs(optimizer="paged_adamw_8bit") and needs(deepspeed="x.json")
     assert needs(attn_implementation="flash_attention_2") == ["flash attention"]
+
+
+@pytest.mark.skipif(bool(find_spec("flash_attn")), reason="flash-attn is installed")
+def test_attention_falls_back_where_flash_attn_is_missing() -> None:
+    loaded = recipe.load(recipe.find("mistral-qlora"))
+    assert hardware.fitted(loaded, []) is loaded  # without a GPU it is for another machine
+    other = hardware.fitted(loaded, ["NVIDIA L4, 23034 MiB"])
+    assert other.keys == loaded.keys | {"attn_implementation": "sdpa"} and other.overrides == {
+        "attn_implementation": "sdpa"
+    }
+    demo = recipe.load(recipe.find("demo-qlora"))
+    assert hardware.fitted(demo, ["NVIDIA L4, 23034 MiB"]) is demo
 
 
 def test_a_product_in_two_splits_is_caught(place: Place, mistral: tuple[Path, Any], tmp_path: Path) -> None:
