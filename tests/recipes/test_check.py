@@ -126,7 +126,9 @@ def proof(path: Path, **entry: Any) -> dict[str, int]:
         ),
     ],
 )
-def test_a_template_that_does_not_fit_is_caught(template: str, sentence: str, place: Place, tmp_path: Path) -> None:
+def test_a_template_that_does_not_fit_is_caught(
+    template: str, sentence: str | None, place: Place, tmp_path: Path
+) -> None:
     tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
     assert (tmp_path / "base" / "chat_template.jinja").read_text() == tiny.TEMPLATE
     (tmp_path / "base" / "chat_template.jinja").write_text(template)
