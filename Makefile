@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test fuzz check data sweep compare bench bench-gpu picture lock clean
+.PHONY: help setup demo test test-deepspeed fuzz check data sweep compare bench bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SE
 
 test: setup ## Run all tests
 	@$(BIN)/pytest
+
+test-deepspeed: setup ## Hold recipes/deepspeed/*.json against DeepSpeed itself, which a CPU's environment has not
+	@$(BIN)/uv pip install -q --target .cache/deepspeed --no-deps -c recipes/environment/constraints.txt "deepspeed>=0.18.6,<0.19" hjson py-cpuinfo msgpack
+	@PYTHONPATH=.cache/deepspeed $(BIN)/pytest -q tests/recipes/test_zero.py
 
 fuzz: setup ## Read 10,000 broken raw rows with every source [RECORDS=100000]
 	@FUZZ_RECORDS=$(or $(RECORDS),10000) $(BIN)/pytest -q tests/converters/test_fuzz.py

@@ -20,6 +20,7 @@ from recipes.runner.estimate import GIB
 
 VARIANTS = ("mistral-qlora", "mistral-qlora-80gb", "mistral-lora")
 ROWS = {"short": (20, 120), "long": (700, 1900)}  # words a row, from and to: about as many tokens
+WORDS = [consonant + vowel for consonant in "bcdfghjklmnpqrstvwxz" for vowel in "aeiou"]
 WARM_UP = 3  # steps that compile kernels and are left out
 # What examples/mistral/qlora.yml of Axolotl sets, and nothing that it leaves to the user.
 PLAIN: dict[str, Any] = {
@@ -55,15 +56,15 @@ def rows(kind: str, count: int, seed: int) -> Iterator[Row]:
     """Yield made-up rows of a kind; their words are one token each for the tokenizer that was trained on them."""
     draw, (least, most) = random.Random(seed), ROWS[kind]
     for number in range(count):
-        text = " ".join(f"w{draw.randrange(100):02d}" for _ in range(draw.randint(least, most)))
-        turns = [Turn("user", text), Turn("assistant", f"w{draw.randrange(100):02d}")]
+        text = " ".join(draw.choices(WORDS, k=draw.randint(least, most)))
+        turns = [Turn("user", text), Turn("assistant", draw.choice(WORDS))]
         yield Row(id=f"{kind}:{number}", group=str(number), task="general", source="bench", messages=turns)
 
 
 def base(folder: Path, small: bool) -> None:
     """Save a base with random weights: Mistral-7B's shape in bf16, or the demo's."""
     import torch
-    from transformers import MistralConfig, MistralForCausalLM
+    from transformers import AutoModelForCausalLM, MistralConfig
 
     tokenizer = tiny.vocabulary(turn.content for row in rows("short", 2000, 0) for turn in row.messages)
     if small:
@@ -84,8 +85,8 @@ def base(folder: Path, small: bool) -> None:
             pad_token_id=tokenizer.pad_token_id,
         )
         with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-            torch.set_default_dtype(torch.bfloat16)
-            MistralForCausalLM(config).save_pretrained(folder)
+            AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
+        torch.cuda.empty_cache()  # the trainings come in processes of their own
     tokenizer.save_pretrained(folder)
 
 

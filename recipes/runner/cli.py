@@ -118,6 +118,17 @@ def demo(seed: int) -> None:
     click.echo(f"\nlook at {chain.REPORT}/compare.html")
 
 
+@main.command("recipes")
+def table() -> None:
+    """Print the recipes for GPUs with what is estimated of memory and time.
+
+    Example: ecom-train recipes
+    """
+    from recipes.runner import said
+
+    click.echo("\n".join(said.recipes()))
+
+
 @main.command()
 @click.argument("name")
 @click.option(

@@ -1,5 +1,6 @@
 """A recipe: one complete Axolotl YAML, with the line of every key so that an error can name it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,12 @@ def find(name: str) -> Path:
     if not path.is_file():
         raise InputError(f"no recipe {name!r}{nearest(Path(name).stem, names())}")
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def machine(path: Path) -> str | None:
+    """Return the cards that a recipe's header names, such as ``4x80gb``; ``None`` for a recipe that needs none."""
+    found = re.search(r"^#.* Machine: (one|\d+) NVIDIA GPUs? with (\d+) GB", path.read_text("utf-8"), re.MULTILINE)
+    return f"{found[1].replace('one', '1')}x{found[2]}gb" if found else None
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:

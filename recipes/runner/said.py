@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from recipes.runner import estimate, hardware
-from recipes.runner.cards import Card
+from recipes.runner import estimate, hardware, shapes
+from recipes.runner.cards import Card, several
 from recipes.runner.check import Checked
 from recipes.runner.estimate import GIB, Plan
-from recipes.runner.recipe import Recipe
+from recipes.runner.recipe import Recipe, find, load, names
+from recipes.runner.recipe import machine as machine_of
 from recipes.runner.shapes import Shape
+from recipes.runner.zero import stage
 
 HEAD = ("task", "rows", "tokens", "a row", "learnt", "too long")
 
@@ -48,6 +50,23 @@ def time(checked: Checked, shape: Shape, plan: Plan, card: Card, price: float | 
     hours = checked.packed.steps * plan.step_tokens / speed / 3600 if checked.packed else 0.0
     cost = f", {hours * plan.gpus * price:,.2f} at {price:g} an hour and GPU" if price else ""
     return f"time     estimated: {hours:.1f} h at {speed:,.0f} tokens/s on {plan.gpus} x {card.name}{cost}"
+
+
+def recipes() -> Iterator[str]:
+    """Yield the recipes for GPUs as a Markdown table: all of it estimated, the hours for thirty million tokens."""
+    yield "| recipe | base model | machine | memory | tokens/s | 30M tokens |"
+    yield "|---|---|---|---|---|---|"
+    for path in map(find, names()):
+        if wanted := machine_of(path):
+            gpus, card = several(wanted)
+            loaded = load(path)
+            shape, plan = shapes.find(loaded.keys["base_model"]), estimate.plan(loaded.keys, stage(loaded), gpus)
+            if shape:
+                memory, speed = sum(estimate.memory(shape, plan).values()) / GIB, estimate.speed(shape, plan, card)
+                yield (
+                    f"| `{path.stem}` | {loaded.keys['base_model']} | {gpus} x {wanted.partition('x')[2][:-2]} GB | "
+                    f"{memory:.1f} GiB{' each' * (gpus > 1)} | {speed:,.0f} | {30e6 / speed / 3600:.1f} h |"
+                )
 
 
 def passed(recipe: Recipe, checked: Checked) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from recipes.runner import bench_gpu, hardware
+from recipes.runner import bench_gpu, hardware, tiny
 from recipes.runner.bench_gpu import Figure
 
 
@@ -24,9 +24,11 @@ def test_the_speed_is_that_of_tokens_without_padding_after_the_warm_up() -> None
 
 
 def test_rows_have_the_length_of_their_kind() -> None:
+    tokenizer = tiny.vocabulary(turn.content for row in bench_gpu.rows("short", 500, 0) for turn in row.messages)
     for kind, (least, most) in bench_gpu.ROWS.items():
-        sizes = [len(row.messages[0].content.split()) for row in bench_gpu.rows(kind, 50, 0)]
-        assert min(sizes) >= least and max(sizes) <= most
+        texts = [row.messages[0].content for row in bench_gpu.rows(kind, 50, 0)]
+        sizes = [len(tokenizer(text).input_ids) for text in texts]
+        assert sizes == [len(text.split()) for text in texts] and min(sizes) >= least and max(sizes) <= most
         assert [row.id for row in bench_gpu.rows(kind, 2, 0)] == [f"{kind}:0", f"{kind}:1"]
 
 

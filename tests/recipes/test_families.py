@@ -133,7 +133,7 @@ def test_nothing_but_the_machine_changes_on_a_cpu() -> None:
 def test_two_real_steps_and_a_merge(family: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     few = ("max_steps=2", "micro_batch_size=1", "gradient_accumulation_steps=1", "warmup_ratio=null", "warmup_steps=0")
-    found = loaded(family, *few, "sequence_len=256", "save_strategy=no", "saves_per_epoch=null", "logging_steps=1")
+    found = loaded(family, *few, "sequence_len=256", 'save_strategy="no"', "saves_per_epoch=null", "logging_steps=1")
     run = train.train(found, family, check.check, sys.stdout.buffer.write)
     merged = merge.merge(run, sys.stdout.buffer.write)
     assert merge.differs(merged, place / "base" / family)

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from converters.errors import InputError
 from recipes.runner import cards, estimate, lint, recipe
+from recipes.runner.cli import main
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -122,9 +124,7 @@ def test_a_right_recipe_passes(tmp_path: Path) -> None:
 
 
 def machine(name: str) -> str | None:
-    """Return the cards that a recipe's header names, such as ``4x80gb``; ``None`` for the one that needs none."""
-    found = re.search(r"Machine: (one|\d+) NVIDIA GPUs? with (\d+) GB", recipe.find(name).read_text("utf-8"))
-    return f"{'1' if found[1] == 'one' else found[1]}x{found[2]}gb" if found else None
+    return recipe.machine(recipe.find(name))
 
 
 @pytest.mark.parametrize("name", recipe.names())
@@ -164,6 +164,16 @@ def test_a_step_has_the_same_tokens_in_every_variant() -> None:
             f"{keys['micro_batch_size']} x {keys['gradient_accumulation_steps']} x 2,048"
             in recipe.find(name).read_text()
         )
+
+
+def test_the_table_of_recipes_has_each_with_its_machine() -> None:
+    lines = CliRunner().invoke(main, ["recipes"]).output.splitlines()
+    names = [name for name in recipe.names() if name != "demo-qlora"]
+    assert [line.split("`")[1] for line in lines[2:]] == names
+    (full,) = (line for line in lines if "zero3" in line)
+    assert re.fullmatch(
+        r"\| `mistral-full-zero3` \| .*v0\.3 \| 4 x 80 GB \| 3\d\.\d GiB each \| [\d,]+ \| \d+\.\d h \|", full
+    )
 
 
 def test_a_card_without_bf16_is_named(tmp_path: Path) -> None:
