@@ -66,15 +66,17 @@ def cutter(entry: Entry, noted: Counter[str]) -> Cut:
     """Return what makes a record's row, cut where the entry asks for it; one that stays too long is a ``RenderError``."""
     if not (limit := entry.trim):
         return lambda record, render: render(record)
-    measure = partial(trim.too_long, ruler=ruler(limit.tokenizer), limit=limit.tokens)
+    long = partial(trim.too_long, ruler=ruler(limit.tokenizer), limit=limit.tokens)
 
     def cut(record: Record, render: trim.Render) -> Row:
-        row = trim.fitted(record, render, measure)
-        if row is None:
+        row = render(record)
+        if not long(row):
+            return row
+        shorter = trim.fitted(record, render, long)
+        if shorter is None:
             raise RenderError(f"more than {limit.tokens} tokens with its context cut")
-        if row != render(record):
-            noted[f"context cut to {limit.tokens} tokens"] += 1
-        return row
+        noted[f"context cut to {limit.tokens} tokens"] += 1
+        return shorter
 
     return cut
 

@@ -43,13 +43,17 @@ class Machine:
     named: bool
 
 
-def machine(name: str | None) -> Machine:
-    """Return the machine to check for: the cards that ``name`` tells of, such as ``4x80gb``, or what is here."""
+def machine(name: str | None, recipe: Recipe) -> Machine:
+    """Return the machine to check for: the cards that ``name`` tells of, such as ``4x80gb``, or what a recipe takes of this one.
+
+    That is one GPU, and all of them for a recipe that divides the model.
+    """
     if name:
         gpus, card = cards.several(name)
         return Machine(card, gpus, True)
     found = hardware.gpus()
-    return Machine(cards.here(found[0]) if found else None, max(1, len(found)), False)
+    divides = recipe.keys.get("deepspeed") or recipe.keys.get("fsdp_config")
+    return Machine(cards.here(found[0]) if found else None, max(1, len(found)) if divides else 1, False)
 
 
 def needs(recipe: Recipe, on: Machine) -> tuple[Shape, Plan] | None:
@@ -72,7 +76,7 @@ def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Chec
 
     ``on`` is this machine if none is given; ``lose`` is the share of a task's rows that may be over ``sequence_len``.
     """
-    on = on or machine(None)
+    on = on or machine(None, recipe)
     wanted = needs(recipe, on)
     files = data.files(recipe)
     manifests = data.manifests(files)

@@ -196,7 +196,7 @@ def _checked(recipe: "Recipe", card: str | None = None, lose: float = 0.01, pric
     os.environ.update(process.QUIET)  # this process loads Axolotl, too
     logging.disable(logging.WARNING)  # what Axolotl and its libraries say at their start is said again by the training
     try:
-        machine = checks.machine(card)
+        machine = checks.machine(card, recipe)
         wanted = checks.needs(recipe, machine)
         click.echo(said.machine(recipe))
         if wanted and machine.card:
