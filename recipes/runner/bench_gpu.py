@@ -92,10 +92,10 @@ def base(folder: Path, small: bool) -> None:
 
 def plans(small: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield name and keys of every training: the plain one, then the recipes'."""
-    first = recipe.load(recipe.find(VARIANTS[0]))
-    yield "axolotl's example", _keys(first, PLAIN, small)
-    for name in VARIANTS:
-        yield name, _keys(recipe.load(recipe.find(name)), {}, small)
+    found = [hardware.fitted(recipe.load(recipe.find(name)), hardware.gpus()) for name in VARIANTS]
+    yield "axolotl's example", _keys(found[0], PLAIN, small)
+    for name, one in zip(VARIANTS, found, strict=True):
+        yield name, _keys(one, {}, small)
 
 
 def _keys(found: recipe.Recipe, changes: dict[str, Any], small: bool) -> dict[str, Any]:
