@@ -72,6 +72,9 @@ def score(
     def tell(what: str) -> None:
         click.echo(what, err=True)
 
+    # A model cut at its best layer has weights that are not needed, each of which would be reported.
+    logging.getLogger("transformers.modeling_utils").setLevel(logging.ERROR)
+
     normalise = text.normaliser(normaliser)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: found a file, expected a folder or a new name")

@@ -21,7 +21,21 @@ from eval.scored import ScoredRow, Scores, Settings
 
 VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz")
 DEEPEST = 100
-SCORER = ("text", "units", "rouge", "stats", "floors", "reading", "salvage", "cuts", "slices", "seen", "score")
+SCORER = (
+    "text",
+    "units",
+    "rouge",
+    "encoders",
+    "bert",
+    "stats",
+    "floors",
+    "reading",
+    "salvage",
+    "cuts",
+    "slices",
+    "seen",
+    "score",
+)
 
 Mark = Annotated[float, msgspec.Meta(ge=0, le=1)]
 

@@ -13,7 +13,8 @@ from scipy import sparse
 from eval import RESAMPLES, SEED
 from eval.metrics.base import Floats, Metric, Table
 
-CELLS = 2_000_000  # values held at a time, 8 bytes each
+CELLS = 250_000  # values held at a time: what the cache holds
+LEAST = 8  # resamples at a time at the least: a cache line of each group's weights
 
 
 def membership(groups: Sequence[str]) -> sparse.csr_array:
@@ -31,7 +32,10 @@ def group_sums(table: Table, groups: Sequence[str]) -> Table:
 
 def value(table: Table, metric: Metric) -> float:
     """Return the metric of a whole table, NaN where it does not apply."""
-    return float(metric.reduce(np.asarray(table.sum(axis=0), dtype=np.float64).reshape(-1)))
+    if isinstance(table, np.ndarray):
+        return float(metric.reduce(table.sum(axis=0)))
+    sums: Floats = np.bincount(table.indices, table.data, table.shape[1]).astype(np.float64)  # of nothing, integers
+    return float(metric.reduce(sums))
 
 
 def drawn(random: np.random.Generator, count: int, times: int) -> Floats:
@@ -56,7 +60,7 @@ def bootstrap(
     """Return B × len(columns) resampled values; ``None`` with a single group, from which no spread can be known.
 
     Every column sees the same draws: the difference of two columns is the paired bootstrap. The result does not depend on
-    ``cells``, the largest number of values held at a time: memory is that and the tables, however many resamples there are.
+    ``cells``, about how many values are held at a time: memory is that and the tables, however many resamples there are.
     """
     member = membership(groups)
     count = member.shape[0]
@@ -64,7 +68,7 @@ def bootstrap(
         return None
     # Metrics that share a table share its sums; with a column a group, a sparse product reads each group's weights in a row.
     sums = {id(table): _by_column(member @ table) for table, _ in columns}
-    random, chunk = np.random.default_rng(seed), max(1, cells // max(count, *(t.shape[0] for t in sums.values())))
+    random, chunk = np.random.default_rng(seed), max(LEAST, cells // max(count, *(t.shape[0] for t in sums.values())))
     parts = []
     for start in range(0, resamples, chunk):
         weights = drawn(random, count, min(chunk, resamples - start))

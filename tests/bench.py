@@ -23,9 +23,7 @@ from converters.raw import decoded
 from converters.sources.mave import Product
 from converters.spec import Entry, Spec
 from converters.write import write_splits
-from eval import metrics, stats
-from eval.metrics.base import Example, Tools
-from tests import bench_esci
+from tests import bench_esci, bench_eval
 
 ROWS = 40_000
 
@@ -247,30 +245,6 @@ def judging(folder: Path) -> None:
     )
 
 
-def scoring() -> None:
-    """Compare weighted F1 and its bootstrap with scikit-learn's function in a loop."""
-    from sklearn.metrics import f1_score
-
-    draw = np.random.default_rng(0)
-    gold, said = (draw.integers(0, 200, 5000).astype(str) for _ in range(2))
-    examples = [Example(str(n), str(n), (g,), (s,)) for n, (g, s) in enumerate(zip(gold, said, strict=True))]
-    metric, labels, groups = metrics.get("weighted_f1"), sorted(set(gold)), [e.group for e in examples]
-    table = metric.table(examples, Tools(str))
-    ours = stats.value(table, metric)
-    theirs = f1_score(gold, said, labels=labels, average="weighted", zero_division=0)
-    assert abs(ours - theirs) < 1e-12
-    loop, repeats = 20, 1000
-
-    def sklearn_bootstrap() -> None:
-        for _ in range(loop):
-            chosen = draw.integers(0, len(gold), len(gold))
-            f1_score(gold[chosen], said[chosen], labels=labels, average="weighted", zero_division=0)
-
-    fast = seconds(lambda: stats.bootstrap([(table, metric)], groups, repeats), 3) / repeats
-    slow = seconds(sklearn_bootstrap, 3) / loop
-    print(f"one bootstrap resample of weighted F1 (5,000 rows, 200 classes), against scikit-learn: {slow / fast:.0f}x")
-
-
 def main() -> None:
     """Print all ratios."""
     with tempfile.TemporaryDirectory() as folder:
@@ -280,7 +254,7 @@ def main() -> None:
         mixing(Path(folder))
         joining(Path(folder))
         judging(Path(folder))
-    scoring()
+    bench_eval.main()
 
 
 if __name__ == "__main__":

