@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +74,9 @@ def score(
         click.echo(what, err=True)
 
     # A model cut at its best layer has weights that are not needed, each of which would be reported.
-    logging.getLogger("transformers.modeling_utils").setLevel(logging.ERROR)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    for noisy in ("torchao", "torch.utils._pytree"):  # they warn of every kernel that this machine cannot use
+        logging.getLogger(noisy).setLevel(logging.ERROR)
 
     normalise = text.normaliser(normaliser)
     if out.exists() and not out.is_dir():
