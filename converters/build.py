@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from converters import card, mix, stats
 from converters.apart import apart
-from converters.convert import Converted, account, collected, convert, units
+from converters.convert import Converted, account, collected, convert, need_rows, units
 from converters.errors import InputError
 from converters.jsonl import replacing, write_json
 from converters.lengths import ruler
@@ -30,6 +30,7 @@ from converters.write import write_in_order, write_splits
 __all__ = ["MANIFEST", "alone", "build"]
 
 Tick = Callable[[int], object]
+ASIDE = ".old"
 
 
 def build(
@@ -47,6 +48,8 @@ def build(
     lengths = ruler(spec.tokenizer, workers)  # a wrong tokenizer is told before an hour's work, not after
     with _parts(out) as work:
         converted = _convert_all(spec.sources, spec.seed, work, workers, tick)
+        for one in converted:
+            need_rows(one)
         rows = mix.table(converted)
         mix.decide(rows, spec)
         apart(rows, converted, spec.near_duplicates)
@@ -67,16 +70,20 @@ def build(
 
 
 def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tick) -> dict[str, Any]:
-    """Write the rows of one entry into ``out`` and their account beside it; return the account."""
+    """Write the rows of one entry into ``out`` and their account beside it; return the account.
+
+    ``rejects`` are written even where no row at all can be used: they say why.
+    """
     with _parts(out) as work:
         [converted] = _convert_all([entry], 0, work, workers, tick)
+        if rejects:
+            write_rejects(rejects, [converted])
+        need_rows(converted)
         kept = first_ones((chunk["id"] for part in converted.parts for chunk in part.chunks()), BITS)
         write_in_order(out, converted, kept)
         repeated = Counter({"same id again": kept.count(0)} if 0 in kept else {})
         found = account(converted) | {"dropped": dict(converted.dropped + repeated), "rows": kept.count(1)}
         write_json(out.with_name(out.name + ".manifest.json"), found)
-        if rejects:
-            write_rejects(rejects, [converted])
     return found
 
 
@@ -88,7 +95,10 @@ def _parts(out: Path) -> Iterator[Path]:
     with (work / "lock").open("w") as lock:
         _alone(lock, out)
         for left in work.glob(f"{TEMPORARY}*"):
-            shutil.rmtree(left)
+            if left.name.endswith(ASIDE) and not out.exists():
+                left.rename(out)  # the command before was killed between the two steps of _swap
+            else:
+                shutil.rmtree(left)
         try:
             yield work
         except BaseException:
@@ -124,7 +134,7 @@ def write_rejects(path: Path, converted: Sequence[Converted]) -> None:
 def _swap(folder: Path, out: Path) -> None:
     # A folder cannot be renamed over a full one: the old mix steps aside first and goes last.
     folder.chmod(0o755)
-    old = folder.with_name(folder.name + ".old")
+    old = folder.with_name(folder.name + ASIDE)
     if out.exists():
         out.rename(old)
     folder.rename(out)

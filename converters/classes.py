@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters import tasks
+from converters import sources, tasks
 from converters.mix import Table
 from converters.parts import hashed
 from converters.raw import expand
 from converters.records import Listing
-from converters.spec import Entry, Spec
+from converters.spec import Spec
 
 SHOWN = 10  # classes at either end
 NODES = 100  # top-level nodes of a category tree
@@ -157,20 +157,12 @@ def _under(tree: Iterable[tuple[str, ...]]) -> dict[str, int]:
 
 def taxonomy(spec: Spec) -> Tree:
     """Return the paths of the taxonomies that a specification names, as an option of a source or as a source."""
-    from converters.sources.google_taxonomy import (
-        load,
-    )  # brings what matches names, and the command line starts without it
+    # It brings what matches names, and the command line starts without that.
+    from converters.sources.google_taxonomy import load
 
-    named = {Path(name) for entry in spec.sources if isinstance(name := _option(entry), str)}
+    options = [sources.given(entry.source, entry.options).get("taxonomy") for entry in spec.sources]
+    named = {Path(name) for name in options if isinstance(name, str)}
     files = named | {
         path for entry in spec.sources if entry.source == "google_taxonomy" for path in expand(entry.paths)
     }
     return frozenset(path for file in files for path in load(file).paths)
-
-
-def _option(entry: Entry) -> Any:
-    """Return an entry's taxonomy, named beside its other options or, for a catalogue, in its file of options."""
-    from converters.sources.catalog import mapped
-
-    mapping = entry.options.get("mapping") if entry.source == "catalog" else None
-    return ((mapped(Path(mapping)) if mapping else {}) | entry.options).get("taxonomy")

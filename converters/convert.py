@@ -19,7 +19,7 @@ from converters.lengths import ruler
 from converters.outcome import Outcome, Tally, tallied, title_group
 from converters.parts import Part, Pinned
 from converters.raw import Range, describe, expand, ranges
-from converters.records import Attributes, Listing, Record
+from converters.records import Attributes, Choice, Listing, Record, Verdict
 from converters.spec import Entry, chosen_tasks
 from converters.workers import counted
 
@@ -91,15 +91,21 @@ def _rows(
                 shaped, more = _shaped(record, unit, meant, noted)
                 try:
                     row = cut(shaped, partial(example, task_name=name, source=entry.source, more=more))
-                    yield Pinned(row, split, _alias(record) or row.group)
+                    product = _product(record) or row.group
+                    yield Pinned(row, split, product, _alias(record) or product)
                 except RenderError as error:
                     dropped[str(error)] += 1
 
 
+def _product(record: Record) -> str:
+    return record.product if isinstance(record, Choice | Verdict) else ""
+
+
 def _alias(record: Record) -> str:
     """Return the group that the product's title alone would give it: a source without ASINs knows it by that."""
-    title = record.texts[0] if isinstance(record, Listing | Attributes) and record.texts else None
-    return title_group(title.text) if title and title.label == "Title" else ""
+    if isinstance(record, Listing | Attributes) or (isinstance(record, Choice | Verdict) and record.product):
+        return next((title_group(text.text) for text in record.texts if text.label == "Title"), "")
+    return ""
 
 
 def _shaped(record: Record, unit: Unit, meant: Definitions, noted: Counter[str]) -> tuple[Record, dict[str, str]]:
@@ -123,8 +129,8 @@ def _name(unit: Unit) -> str:
 
 def _beside(entry: Entry) -> list[Path]:
     """Return the files that shape an entry's rows beside the raw ones."""
-    beside = (entry.definitions, entry.trim.tokenizer if entry.trim else None)
-    return [Path(name) for name in beside if name]
+    named = (entry.definitions, entry.trim.tokenizer if entry.trim else None)
+    return [*(Path(name) for name in named if name), *sources.beside(entry.source, entry.options)]
 
 
 def _stat(item: Path | Range) -> tuple[int, int]:
@@ -153,8 +159,13 @@ class Converted:
 
 
 def collected(entry: Entry, found: Sequence[Part]) -> Converted:
-    """Return an entry with its parts; no usable row at all is an ``InputError``."""
-    converted = Converted(entry, list(found), sum((part.dropped for part in found), Counter()))
+    """Return an entry with its parts."""
+    return Converted(entry, list(found), sum((part.dropped for part in found), Counter()))
+
+
+def need_rows(converted: Converted) -> None:
+    """Stop with a sentence where no raw row of an entry could be used."""
+    entry = converted.entry
     if not converted.count("examples"):
         common = (converted.count("rejected") + converted.dropped).most_common(1)
         why = f" (most common reason: {common[0][0]})" if common else ""
@@ -162,7 +173,6 @@ def collected(entry: Entry, found: Sequence[Part]) -> Converted:
             f"{', '.join(map(str, expand(entry.paths)))}: found {converted.count('read')} rows and none to use, "
             f"expected {entry.source}{why}"
         )
-    return converted
 
 
 def account(converted: Converted) -> dict[str, Any]:

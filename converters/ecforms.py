@@ -45,37 +45,37 @@ def _need(row: Given, key: str) -> str:
     return text
 
 
-def _choice(row: Given, group: str, question: str, texts: Sequence[Text]) -> Record:
+def _choice(row: Given, group: str, question: str, texts: Sequence[Text], product: str = "") -> Record:
     answer = settle(plain_text(row.output), {"options": row.options})
     options = tuple(dict.fromkeys(row.options))
     if not answer or not all(options):
         raise UnusableError("output is none of the options")
-    return Choice("", group, question, tuple(texts), options, answer)
+    return Choice("", group, question, tuple(texts), options, answer, product)
 
 
-def _verdict(row: Given, group: str, question: str, texts: Iterable[Text]) -> Record:
+def _verdict(row: Given, group: str, question: str, texts: Iterable[Text], product: str = "") -> Record:
     verdict = parse(row.output)
     if verdict is None:
         raise UnusableError("output is not yes or no")
-    return Verdict("", group, question, tuple(texts), verdict)
+    return Verdict("", group, question, tuple(texts), verdict, product)
 
 
 def _relevance(row: Given) -> Record:
-    query = _need(row, "query")
-    return _choice(
-        row, query_group(query), RELEVANCE, (Text("Query", query), Text("Title", _need(row, "product title")))
-    )
+    query, title = _need(row, "query"), _need(row, "product title")
+    texts = (Text("Query", query), Text("Title", title))
+    return _choice(row, query_group(query), RELEVANCE, texts, product_group("", title))
 
 
 def _substitute(row: Given) -> Record:
-    query = _need(row, "query")
-    return _verdict(row, query_group(query), SUBSTITUTE, (Text("Query", query), Text("Title", _need(row, "product"))))
+    query, title = _need(row, "query"), _need(row, "product")
+    texts = (Text("Query", query), Text("Title", title))
+    return _verdict(row, query_group(query), SUBSTITUTE, texts, product_group("", title))
 
 
 def _relation(row: Given) -> Record:
     titles = [_need(row, f"product {number}") for number in (1, 2)]
     texts = [Text(f"Product {number}", title) for number, title in enumerate(titles, 1)]
-    return _choice(row, product_group("", titles[0]), RELATION, texts)
+    return _choice(row, product_group("", titles[0]), RELATION, texts, product_group("", titles[1]))
 
 
 def _sentiment(row: Given) -> Record:
@@ -99,7 +99,7 @@ def _matching(row: Given) -> Record:
     titles = [text.text for text in texts if text.label.endswith("title")]
     if len(titles) != 2:
         raise UnusableError("no title of both products")
-    return _verdict(row, product_group("", titles[0]), SAME, texts)
+    return _verdict(row, product_group("", titles[0]), SAME, texts, product_group("", titles[1]))
 
 
 def _product(name: str, fields: Any) -> Iterator[Text]:

@@ -40,7 +40,7 @@ class Products:
 def products(columns: Columns) -> Products:
     """Return the products of all rows of a mix."""
     groups, first = np.unique(columns["group"], return_index=True)
-    return Products(groups, linked(columns)[first])
+    return Products(groups, linked(columns)[0][first])
 
 
 @dataclass(frozen=True, slots=True)

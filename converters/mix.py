@@ -1,6 +1,6 @@
 """What goes where: limits, official splits, hold-outs, duplicates, balance and the general share, decided on numbers alone.
 
-A row is 46 bytes here (:data:`converters.parts.DTYPE`); its text stays on disk. Everything is decided by hashes of ids and
+A row is 54 bytes here (:data:`converters.parts.DTYPE`); its text stays on disk. Everything is decided by hashes of ids and
 groups, so the same inputs and seed give the same mix whatever the order of the rows and the number of processes.
 """
 
@@ -22,6 +22,7 @@ from converters.split import SPLITS, edges
 
 Mask = NDArray[np.bool_]
 Splits = NDArray[np.int8]
+Numbers = NDArray[np.uint64]
 TRAIN, TEST = 0, len(SPLITS) - 1
 HELD, REPEATED = "product held out by another source's split", "same prompt again"
 
@@ -110,37 +111,47 @@ def place(rows: Table, spec: Spec) -> None:
     """Give every row its split: its official one, or the one its group was drawn for.
 
     Where an official split holds a product out, rows of that product from elsewhere are dropped, not moved: test wins over
-    validation, validation over train.
+    validation, validation over train. So are rows of other groups, such as queries, that are about a product which a stronger
+    split tells something about.
     """
     there = rows.split != UNPINNED
     own = rows.columns["split"]
-    products = linked(rows.columns)
+    products, about = linked(rows.columns)
     pins = _pins(products, np.where(there, own, UNPINNED))
     drawn = _drawn(products, spec.splits)
     split = np.where(own != UNPINNED, own, np.where(pins != UNPINNED, pins, drawn))
     rows.split[there] = split[there].astype(np.int8)
     held = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, TRAIN, own))
     rows.drop(held, HELD)
+    rows.drop(_told(products, about, rows.split), HELD)
 
 
-def linked(columns: Columns) -> NDArray[np.uint64]:
-    """Return a number for each row's product: groups that share an alias are one product, known by their first draw.
+def linked(columns: Columns) -> tuple[Numbers, Numbers]:
+    """Return a number for each row's group and for the product that it is about, which is another one where groups are queries.
 
-    So a product that one source knows by its ASIN and another by its title alone is in one split.
+    Groups that share an alias are one product, known by their first draw: so a product that one source knows by its ASIN and
+    another by its title alone is in one split.
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    groups: NDArray[np.uint64] = columns["group"]
-    places = codes(np.concatenate([groups, columns["alias"]]))
-    known = places.max(initial=-1) + 1
-    pairs = (np.ones(len(groups), bool), (places[: len(groups)], places[len(groups) :]))
-    _, product = connected_components(coo_matrix(pairs, shape=(known, known)), directed=False)
-    product = product[places[: len(groups)]]
-    first = np.full(product.max(initial=-1) + 1, np.iinfo(np.uint64).max)
-    np.minimum.at(first, product, groups)
-    found: NDArray[np.uint64] = first[product]
-    return found
+    names = np.concatenate([columns["group"], columns["product"], columns["alias"]])
+    places = codes(names)
+    known, count = places.max(initial=-1) + 1, len(columns)
+    pairs = (np.ones(count, bool), (places[count : 2 * count], places[2 * count :]))
+    _, one = connected_components(coo_matrix(pairs, shape=(known, known)), directed=False)
+    one = one[places[: 2 * count]]
+    first = np.full(one.max(initial=-1) + 1, np.iinfo(np.uint64).max)
+    np.minimum.at(first, one, names[: 2 * count])
+    found: Numbers = first[one]
+    return found[:count], found[count:]
+
+
+def _told(products: Numbers, about: Numbers, split: Splits) -> Mask:
+    """Return which rows are about a product that a stronger split tells something about, whatever the groups."""
+    strongest = _pins(np.concatenate([products, about]), np.tile(split, 2)).reshape(2, -1).max(axis=0)
+    gone: Mask = strongest > split
+    return gone
 
 
 def _pins(groups: NDArray[np.uint64], own: Splits) -> Splits:

@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 
 from converters.examples import Turn, asked
+from converters.tasks.choice import listed
 
 PERMUTATIONS, BANDS, SEED = 128, 32, 1
+OPTIONS = '"options":'
 
 
 class Asked(msgspec.Struct):
@@ -20,6 +22,7 @@ class Asked(msgspec.Struct):
 
     task: str
     messages: list[Turn]
+    meta: str = "{}"
 
 
 def near(lines: Iterable[tuple[bytes, bool]], held: Iterable[bytes], threshold: float) -> Iterator[bool]:
@@ -48,12 +51,15 @@ def _signature(row: Asked) -> Any:
 
 
 def shingles(row: Asked) -> list[str]:
-    """Return the runs of three words of what a row asks about; the instruction, the same in every row, is left out.
+    """Return the runs of three words of what a row asks about; instruction and options, the same in every row, are left out.
 
     >>> shingles(Asked("category", [Turn("user", "[CLASSIFY] Category:\\nTitle: Red Acme mug"), Turn("assistant", "Mugs")]))
     ['title red acme', 'red acme mug']
     """
     text = asked(row.task, row.messages)[-1].content
     body = text.partition("\n")[2] if text.startswith("[") else text
+    if OPTIONS in row.meta:
+        options = frozenset(listed(msgspec.json.decode(row.meta)["options"]))
+        body = "\n".join(line for line in body.splitlines() if line not in options)
     words = re.findall(r"\w+", (body or text).lower())
     return [" ".join(words[n : n + 3]) for n in range(max(1, len(words) - 2))]

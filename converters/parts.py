@@ -26,8 +26,8 @@ from converters.outcome import Tally
 from converters.split import SPLITS, draw
 
 Columns = NDArray[np.void]
-# Numbers in place of texts: 46 bytes a row are all that a mix holds in memory, however long the rows are.
-_TEXTS = ("id", "group", "alias", "prompt", "target")
+# Numbers in place of texts: 54 bytes a row are all that a mix holds in memory, however long the rows are.
+_TEXTS = ("id", "group", "product", "alias", "prompt", "target")
 DTYPE = np.dtype([*((name, "u8") for name in _TEXTS), ("size", "u4"), ("task", "u1"), ("split", "i1")])
 UNPINNED = -1
 COLUMNS = "columns.bin"
@@ -77,10 +77,11 @@ def load(folder: Path) -> Part | None:
 
 
 class Pinned(NamedTuple):
-    """A row, the split that it is pinned to or an empty text, and the group that its product has elsewhere."""
+    """A row, the split that it is pinned to or an empty text, its product's group, and the group that this has elsewhere."""
 
     row: Row
     split: str
+    product: str
     alias: str
 
 
@@ -112,8 +113,8 @@ def _write_rows(folder: Path, rows: Iterable[Pinned], seed: int) -> int:
             lines = [encode(pinned.row) + b"\n" for pinned in chunk]
             file.writelines(lines)
             told = [
-                (*_keys(row, alias, seed), len(line), numbers[row.task], SPLITS.index(split) if split else UNPINNED)
-                for (row, split, alias), line in zip(chunk, lines, strict=True)
+                (*_keys(pinned, seed), len(line), numbers[pinned.row.task], _split(pinned.split))
+                for pinned, line in zip(chunk, lines, strict=True)
             ]
             columns.write(np.array(told, DTYPE).tobytes())
             count += len(chunk)
@@ -126,9 +127,16 @@ def _chunked(rows: Iterable[Pinned]) -> Iterator[list[Pinned]]:
         yield chunk
 
 
-def _keys(row: Row, alias: str, seed: int) -> tuple[int, ...]:
+def _split(name: str) -> int:
+    return SPLITS.index(name) if name else UNPINNED
+
+
+def _keys(pinned: Pinned, seed: int) -> tuple[int, ...]:
+    row = pinned.row
     question = repr((row.task, [(turn.role, turn.content) for turn in asked(row.task, row.messages)]))
-    return *(draw(key, seed) for key in (row.id, row.group, alias)), hashed(question), hashed(row.target)
+    drawn = {name: draw(name, seed) for name in {row.group, pinned.product, pinned.alias}}
+    groups = (drawn[row.group], drawn[pinned.product], drawn[pinned.alias])
+    return draw(row.id, seed), *groups, hashed(question), hashed(row.target)
 
 
 def hashed(text: str) -> int:

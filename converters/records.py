@@ -94,7 +94,10 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A question about texts with one right option; ``answer`` is one of ``options``."""
+    """A question about texts with one right option; ``answer`` is one of ``options``.
+
+    ``product`` is the group of the product that it is about, where ``group`` is a query or another product.
+    """
 
     id: str
     group: str
@@ -102,17 +105,19 @@ class Choice:
     texts: tuple[Text, ...]
     options: tuple[str, ...]
     answer: str
+    product: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A question about texts that is answered by yes or no."""
+    """A question about texts that is answered by yes or no; ``product`` is as in :class:`Choice`."""
 
     id: str
     group: str
     question: str
     texts: tuple[Text, ...]
     answer: bool
+    product: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 * ``TASKS``: the tasks that its records are for,
 * ``URL``, ``LICENCE`` and ``FILES``: where the raw files are, and what their owners allow,
+* ``BESIDE``, if options of its ``read`` name files that shape its rows: the names of these options,
 * ``STREAMS = True``, if its raw rows stand for themselves, so that a file may be read in pieces by several processes,
 * ``read(paths, **options) -> Iterator[Outcome]``: one outcome for every raw row, used or not.
 """
@@ -15,6 +16,7 @@ from typing import Any
 
 from converters import registry
 from converters.errors import InputError
+from converters.lengths import NAMES as TOKENIZERS
 from converters.outcome import Outcome
 from converters.raw import Range
 
@@ -32,6 +34,21 @@ def get(name: str) -> ModuleType:
 def option_names(source: str) -> list[str]:
     """Return the options that a source's ``read`` takes."""
     return [name for name, p in inspect.signature(get(source).read).parameters.items() if p.kind is p.KEYWORD_ONLY]
+
+
+def given(source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a source's options with those that its file of options, a ``mapping``, has beside them."""
+    mapping = options.get("mapping")
+    told = get(source).mapped(Path(mapping)) if isinstance(mapping, str) and "mapping" in option_names(source) else {}
+    return {**told, **options}
+
+
+def beside(source: str, options: Mapping[str, Any]) -> list[Path]:
+    """Return the files that options name beside the raw ones; of a folder, the tokenizer's file in it."""
+    values = given(source, options)
+    named = [Path(name) for option in getattr(get(source), "BESIDE", ()) if isinstance(name := values.get(option), str)]
+    places = (place for path in named for place in (path, *(path / name for name in TOKENIZERS)))
+    return [place for place in places if place.is_file()]
 
 
 def read(source: str, paths: Sequence[Path | Range], options: Mapping[str, Any]) -> Iterator[Outcome]:

@@ -34,6 +34,7 @@ URL = "https://github.com/amazonqa/amazonqa; older files: https://jmcauley.ucsd.
 LICENCE = "none stated; questions, answers and reviews from Amazon, research use"
 FILES = "train-qar.jsonl, val-qar.jsonl, test-qar.jsonl; older: qa_Appliances.json.gz with reviews_Appliances.json.gz"
 TASKS = ("answer", "answerable")
+BESIDE = ("tokenizer",)
 _HIDDEN = "is_answerable is about all snippets: some of them are not shown"
 _GATHERED = "answer gathered with those to the same question of the product"
 

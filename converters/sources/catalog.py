@@ -28,6 +28,7 @@ LICENCE = "yours"
 FILES = "*.csv, *.tsv, *.jsonl, *.parquet"
 TASKS = ("category", "attributes")
 STREAMS = True
+BESIDE = ("mapping", "taxonomy")
 ORDER = ("columns", "specs")
 
 Row = Mapping[str, str]

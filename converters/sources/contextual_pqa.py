@@ -27,6 +27,7 @@ URL = "https://github.com/amazon-science/contextual-product-qa"
 LICENCE = "CDLA-Sharing-1.0"
 FILES = "hetPQA__answer_generation__{train,dev,test}.csv"
 TASKS = ("answer",)
+BESIDE = ("tokenizer",)
 COLUMNS = ("ASIN", "question", "candidate", "answer")
 _SPLIT = re.compile(r"(?<![a-z])(train|dev|val|validation|test)(?![a-z])")
 _GATHERED = "answer gathered with those to the same question and evidence"

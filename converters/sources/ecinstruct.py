@@ -3,7 +3,8 @@
 Raw formats: rows with ``split, task, setting, instruction, input, options, output`` as on the hub, or re-splits with
 ``instruction, input, output`` alone, in which the options follow the input after a line break. ``label.json`` of eCeLLM has the
 grades of the ranking task's test lists, in their order. Paper: Peng et al., eCeLLM, ICML 2024, arXiv:2402.08831.
-A mix with MAVE, ESCI or AmazonQA beside it holds products of its test split; only queries have the same group there.
+MAVE, ESCI and AmazonQA beside it in a mix hold products of its test split. Their queries and titles are the same ones, and such
+rows leave training; its questions name no product, and only a question whose snippets are nearly the same is found.
 """
 
 from collections import Counter

@@ -3,7 +3,8 @@
 Raw formats: ``shopping_queries_dataset_examples.parquet`` with ``query, product_id, product_locale, esci_label, small_version,
 large_version, split`` beside ``shopping_queries_dataset_products.parquet`` with ``product_id, product_locale, product_title`` and
 more texts; or exports of the joined columns (CSV, JSON lines, parquet), labels in letters or words. Paper: Reddy et al. 2022,
-arXiv:2206.06588. A group is a query whatever its locale, so no query is in two splits; its products may return under others.
+arXiv:2206.06588. A group is a query whatever its locale, so no query is in two splits. A pair of a training query leaves a mix
+where its product is held out, under another query or by another source; a ranking stays, whatever products it shares.
 """
 
 import html
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from converters.errors import InputError
-from converters.outcome import Outcome, digest
+from converters.outcome import Outcome, digest, product_group
 from converters.queries import GAINS, RELEVANCE, SUBSTITUTE, grade, official, query_group
 from converters.raw import decoded, need_columns, table
 from converters.records import Choice, Ranking, Record, Text, Verdict
@@ -169,8 +170,9 @@ def _pair(judgement: Judgement, group: str, rules: Rules) -> tuple[Record, ...]:
     shown = zip(rules.labels, map(_text, judgement.texts), strict=True)
     texts = (Text("Query", judgement.query), *(Text(label, text) for label, text in shown if text))
     label = grade(judgement.label)
-    choice = Choice(identifier, group, RELEVANCE, texts, tuple(OPTIONS.values()), OPTIONS[label])
-    return choice, Verdict(identifier, group, SUBSTITUTE, texts, label == "S")
+    product = product_group(judgement.product, texts[1].text)
+    choice = Choice(identifier, group, RELEVANCE, texts, tuple(OPTIONS.values()), OPTIONS[label], product)
+    return choice, Verdict(identifier, group, SUBSTITUTE, texts, label == "S", product)
 
 
 def _text(text: str | None) -> str:

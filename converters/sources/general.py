@@ -2,7 +2,7 @@
 
 Raw formats: ``{instruction, input, output}`` (Alpaca), ``{instruction, context, response}`` (Dolly), ``{prompt, answer}`` with or
 without Alpaca's wrapper around the prompt, ``{messages: [{role, content}]}`` and ``{conversations: [{from, value}]}`` (ShareGPT);
-a JSON list or one object a line.
+a JSON list or one object a line. End-of-text marks that an export left at the end of a turn are cut.
 """
 
 import re
@@ -22,6 +22,8 @@ TASKS = ("general",)
 STREAMS = True
 _WRAPPED = re.compile(r"### Instruction:\n(.*?)(?:\n\n### Input:\n(.*?))?\n\n### Response:", re.DOTALL)
 _ROLES = {"human": "user", "gpt": "assistant"}
+# What some exports leave at the end of an answer: the end that their own training wrote.
+_END = re.compile(r"(?:\s*(?:###\s*eos_token\s*###|</s>|<eos>|<\|(?:endoftext|im_end|end_of_text|eot_id)\|>))+\s*$")
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -54,7 +56,7 @@ def read(paths: Sequence[Path | Range]) -> Iterator[Outcome]:
 
 
 def _outcome(where: str, row: Instruction) -> Outcome:
-    turns = tuple(Message(role, content.strip()) for role, content in _turns(row))
+    turns = tuple(Message(role, _END.sub("", content).strip()) for role, content in _turns(row))
     reason = _reason(turns)
     if reason:
         return Outcome(where, reason=reason)

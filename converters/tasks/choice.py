@@ -1,7 +1,7 @@
 """``[CLASSIFY]``: one of the listed options. The target is the option's full text, which means the same whatever its letter."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from converters.records import Choice
@@ -22,9 +22,13 @@ def letter(number: int) -> str:
 
 def prompt(record: Choice) -> str:
     """Return the instruction, one lettered line per option, then one labelled line per piece of product text."""
-    lines = [f"{PREFIX} {record.question} Answer with one option."]
-    lines += [f"{letter(number)}: {option}" for number, option in enumerate(record.options)]
-    return "\n".join(lines + [f"{t.label}: {t.text}" for t in record.texts])
+    texts = [f"{t.label}: {t.text}" for t in record.texts]
+    return "\n".join([f"{PREFIX} {record.question} Answer with one option.", *listed(record.options), *texts])
+
+
+def listed(options: Iterable[str]) -> list[str]:
+    """Return the lines of the options."""
+    return [f"{letter(number)}: {option}" for number, option in enumerate(options)]
 
 
 def answer(record: Choice) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from converters.convert import collected, units
+from converters.convert import collected, need_rows, units
 from converters.convert import convert as to_part
 from converters.examples import Row
 from converters.outcome import Tally
@@ -28,6 +28,7 @@ class Converted:
 def convert(entry: Entry) -> Converted:
     with tempfile.TemporaryDirectory() as folder:
         found = collected(entry, [to_part(unit, Path(folder)) for unit in units(0, entry, 0)])
+        need_rows(found)
         rows = [msgspec.json.decode(line, type=Row) for part in found.parts for line in lines(part)]
         rejects = [json.loads(line) for part in found.parts for line in part.rejects.open()]
         counts = (found.count(name) for name in ("read", "used", "rejected", "noted"))

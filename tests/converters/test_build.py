@@ -20,7 +20,7 @@ from converters.cli import main
 from converters.jsonl import read_rows, sha256
 from converters.split import SPLITS
 
-FILES = (*(f"{name}.jsonl" for name in SPLITS), "rejects.jsonl", MANIFEST)
+FILES = (*(f"{name}.jsonl" for name in SPLITS), "rejects.jsonl", "card.html", MANIFEST)
 WORDS = [f"{a}{b}" for a in ("ka", "mo", "ri", "tu", "sel", "van") for b in ("dor", "lin", "mek", "pos", "ruf", "zam")]
 
 
@@ -62,6 +62,7 @@ def built(plan: Path, out: Path, *words: str) -> dict[str, str]:
     result = CliRunner().invoke(main, ["build", str(plan), "--out", str(out), "--rejects", *words])
     assert result.exit_code == 0, result.output
     assert not out.with_name(f".{out.name}.parts").exists()
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
     return {name: sha256(out / name) for name in FILES}
 
 
@@ -108,6 +109,38 @@ def test_parts_that_are_there_are_not_converted_again_and_changed_files_are(
     assert again.exit_code == 1
     now = {part: part.stat().st_mtime_ns for part in (tmp_path / ".mix.parts").glob("*/part.json")}
     assert len(now) == 5 and made.items() <= now.items()
+
+
+def test_a_changed_file_of_options_or_taxonomy_converts_again_and_is_accounted_for(tmp_path: Path) -> None:
+    """What shapes the rows beside the raw files is part of what a part was made of, and of the account."""
+    rows = [{"id": f"B0{n:08d}", "title": f"Pot {n}", "name": f"Pan {n}", "category": "Home"} for n in range(40)]
+    lines(tmp_path / "shop.jsonl", rows)
+    tree, mapping = tmp_path / "tree.txt", tmp_path / "shop.yaml"
+    tree.write_text("# Google_Product_Taxonomy_Version: 1\n1 - Home\n")
+    mapping.write_text(json.dumps({"title": "title", "taxonomy": str(tree)}))
+    entry = {"source": "catalog", "paths": [str(tmp_path / "shop.jsonl")], "options": {"mapping": str(mapping)}}
+    plan = tmp_path / "plan.yaml"
+    for share in (0.5, 0):  # there is nothing general: the first build stops when all is converted
+        plan.write_text(json.dumps({"sources": [entry], "general_share": share}))
+        done = CliRunner().invoke(main, ["build", str(plan), "--out", str(tmp_path / "mix")])
+        mapping.write_text(json.dumps({"title": "name", "taxonomy": str(tree)}))
+    assert done.exit_code == 0, done.output
+    assert all("Title: Pan" in row.messages[0].content for row in read_rows(tmp_path / "mix" / "train.jsonl"))
+    manifest = json.loads((tmp_path / "mix" / MANIFEST).read_text())
+    assert [Path(item["name"]).name for item in manifest["inputs"]] == ["shop.jsonl", "shop.yaml", "tree.txt"]
+
+
+def test_a_mix_that_had_stepped_aside_when_its_successor_was_killed_is_still_there(
+    plan: Callable[..., Path], tmp_path: Path
+) -> None:
+    path, out, work = plan(), tmp_path / "mix", tmp_path / ".mix.parts"
+    before = built(path, out)
+    work.mkdir()
+    out.rename(work / ".half-1.old")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"general_share": 0.9}))
+    refused = CliRunner().invoke(main, ["build", str(path), "--out", str(out)])
+    assert refused.exit_code == 1 and "general_share" in refused.output
+    assert {name: sha256(out / name) for name in FILES} == before
 
 
 def test_two_builds_of_one_mix_do_not_meet(plan: Callable[..., Path], tmp_path: Path) -> None:
@@ -166,3 +199,26 @@ def test_a_training_row_that_is_almost_a_held_out_one_goes(tmp_path: Path) -> No
         manifest = json.loads((tmp_path / "mix" / MANIFEST).read_text())
         assert manifest["splits"]["train"]["rows"] == left
         assert manifest["leaks"]["near_duplicates"] == 40 - left
+
+
+def test_rows_that_share_nothing_but_their_options_are_no_near_duplicates(tmp_path: Path) -> None:
+    """ECInstruct's options are four sentences, longer than most titles."""
+    draw, options = random.Random(3), [f"{letter}: {' '.join(WORDS)} {letter}" for letter in "ABCD"]
+    rows = [
+        {
+            "instruction": "",
+            "input": json.dumps({"query": title(draw), "product title": " ".join(draw.choices(WORDS, k=30))}),
+            "options": options,
+            "output": "A",
+            "task": "Multiclass_Product_Classification",
+            "split": "test" if n % 4 else "train",
+        }
+        for n in range(40)
+    ]
+    rows[4]["input"] = rows[5]["input"].replace('": "', '": "new ')
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    entry = {"source": "ecinstruct", "paths": [str(tmp_path / "rows.json")]}
+    (tmp_path / "plan.yaml").write_text(json.dumps({"sources": [entry], "general_share": 0}))
+    built(tmp_path / "plan.yaml", tmp_path / "mix")
+    manifest = json.loads((tmp_path / "mix" / MANIFEST).read_text())
+    assert (manifest["splits"]["train"]["rows"], manifest["leaks"]["near_duplicates"]) == (9, 1)

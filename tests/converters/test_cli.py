@@ -46,6 +46,14 @@ def test_convert_writes_rows_manifest_and_rejects(fixtures: Path, tmp_path: Path
     assert run("check", out).exit_code == 0
 
 
+def test_rejects_are_written_where_no_row_at_all_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "chat.jsonl").write_text('{"instruction": "Say it."}\n')
+    words = ("convert", "general", tmp_path / "chat.jsonl", "--out", tmp_path / "out.jsonl")
+    assert "none to use" in sentence(run(*words, "--rejects", tmp_path / "rejects.jsonl"))
+    (reject,) = (tmp_path / "rejects.jsonl").read_text().splitlines()
+    assert json.loads(reject)["where"].endswith("chat.jsonl:1") and not (tmp_path / "out.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -224,3 +224,41 @@ def test_a_product_that_is_held_out_under_its_title_leaves_training_under_its_as
     assert manifest["sources"][0]["dropped"][HELD] == 1
     train = read_rows(tmp_path / "mix" / "train.jsonl")
     assert len(train) == 49 and not any(row.messages[0].content.endswith("Pot 7") for row in train)
+
+
+def esci(path: Path, split: str, products: range) -> dict[str, object]:
+    """Write judgements, each of a query of its own."""
+    head = "query,product_id,product_locale,esci_label,small_version,large_version,split,product_title"
+    rows = [f"{split} {n},B0{n:08d},us,E,1,1,{split},Pot {n}" for n in products]
+    path.write_text("\n".join([head, *rows]), "utf-8")
+    return {"source": "esci", "paths": [str(path)]}
+
+
+def test_a_product_that_a_held_out_query_judges_leaves_training_in_every_source(tmp_path: Path) -> None:
+    named = {
+        "instruction": "",
+        "input": '{"query": "q", "product title": "POT 3!"}',
+        "output": "A",
+        "options": ["A: x", "B: y"],
+    }
+    (tmp_path / "ec.json").write_text(
+        json.dumps([{**named, "task": "Multiclass_Product_Classification", "split": "train"}])
+    )
+    sources = [
+        esci(tmp_path / "train.csv", "train", range(20)),
+        esci(tmp_path / "test.csv", "test", range(10)),
+        {"source": "catalog", "paths": [shop(tmp_path / "asins.jsonl", range(30))]},
+        {"source": "ecinstruct", "paths": [str(tmp_path / "ec.json")]},
+    ]
+    (tmp_path / "mix.yaml").write_text(
+        json.dumps({"sources": sources, "general_share": 0, "splits": {}, "near_duplicates": None})
+    )
+    done = run("build", tmp_path / "mix.yaml", "--out", tmp_path / "mix")
+    assert done.exit_code == 0, done.output
+    manifest = json.loads((tmp_path / "mix" / build.MANIFEST).read_text())
+    assert [entry["dropped"].get(HELD, 0) for entry in manifest["sources"]] == [20, 0, 10, 1]
+    told = {
+        name: {row["messages"][0]["content"].split()[-1] for row in found}
+        for name, found in splits_of_jsonl(tmp_path / "mix").items()
+    }
+    assert told == {"train": {str(n) for n in range(10, 30)}, "validation": set(), "test": {str(n) for n in range(10)}}

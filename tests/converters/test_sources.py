@@ -1,6 +1,7 @@
 """What each source does with the trouble that its real files hold."""
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,20 @@ def test_contextual_pqa_reads_tabs_in_a_csv_and_cites_its_evidence(fixtures: Pat
     part = converted("contextual_pqa", fixtures / "contextual_pqa.csv")
     assert target(part, 0) == 'it runs on a battery, "aa" size. [1]'
     assert part.tally.rejected == {"no question, evidence or answer": 1}
+
+
+def test_general_cuts_the_end_marks_that_an_export_left(tmp_path: Path) -> None:
+    said = ["Paris.###eos_token###", "Rome.</s>\n", "Oslo<|im_end|> <|endoftext|>", "a </s> b"]
+    rows = [{"instruction": f"Say {n}.", "output": text} for n, text in enumerate(said)]
+    (tmp_path / "chat.json").write_text(json.dumps([*rows, {"instruction": "End.", "output": "###eos_token###"}]))
+    part = converted("general", tmp_path / "chat.json")
+    assert [row.target for row in part.rows] == ["Paris.", "Rome.", "Oslo", "a < /s> b"]
+    assert part.tally.rejected == {"empty turn, or a system turn that is not the first": 1}
+
+
+def test_no_real_answer_ends_in_a_mark_of_its_export(real: Path) -> None:
+    part = converted("general", real / "general" / "dolly_151.jsonl")
+    assert len(part.rows) == 151 and not any("eos_token" in row.target for row in part.rows)
 
 
 def test_general_reads_all_its_formats(fixtures: Path) -> None:
