@@ -1,7 +1,9 @@
 """Units of work over processes: the results in the units' own order, whatever the number of processes."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, TypeVar
@@ -70,12 +72,21 @@ def _result(future: Future[B], tick: Callable[[], object]) -> B:
 
 def _start(total: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of them: the parent alone answers
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
 
     def count(more: int) -> None:
         with total.get_lock():
             total.value += more
 
     _counting(count)
+
+
+def _leave_with_parent() -> None:
+    """End this process when its parent was killed: else it waits for ever, or writes into what the next command sweeps."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def _counting(count: Callable[[int], object]) -> None:

@@ -2,7 +2,7 @@
 
 Raw formats: ``{instruction, input, output}`` (Alpaca), ``{instruction, context, response}`` (Dolly), ``{prompt, answer}`` with or
 without Alpaca's wrapper around the prompt, ``{messages: [{role, content}]}`` and ``{conversations: [{from, value}]}`` (ShareGPT);
-a JSON list or one object a line. End-of-text marks that an export left at the end of a turn are cut.
+a JSON list or one object a line. End-of-text marks that an export left at the end of an answer are cut.
 """
 
 import re
@@ -56,11 +56,15 @@ def read(paths: Sequence[Path | Range]) -> Iterator[Outcome]:
 
 
 def _outcome(where: str, row: Instruction) -> Outcome:
-    turns = tuple(Message(role, _END.sub("", content).strip()) for role, content in _turns(row))
+    turns = tuple(Message(role, _said(role, content).strip()) for role, content in _turns(row))
     reason = _reason(turns)
     if reason:
         return Outcome(where, reason=reason)
     return Outcome(where, (Chat(digest(turns), f"general:{digest(turns[:-1])}", turns),))
+
+
+def _said(role: str, content: str) -> str:
+    return _END.sub("", content) if role == "assistant" else content
 
 
 def _turns(row: Instruction) -> list[tuple[str, str]]:

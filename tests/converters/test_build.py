@@ -76,7 +76,7 @@ def test_the_number_of_workers_changes_no_byte(plan: Callable[..., Path], tmp_pa
 def test_a_build_that_was_killed_goes_on_and_ends_with_the_same_bytes(
     plan: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path = plan(6000)
+    path = plan(3000)
     start = time.monotonic()
     expected = built(path, tmp_path / "whole")
     whole = time.monotonic() - start
@@ -87,7 +87,9 @@ def test_a_build_that_was_killed_goes_on_and_ends_with_the_same_bytes(
         process = subprocess.Popen(
             [*command, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
         )
-        time.sleep(0.5 + draw.random() * whole)
+        while process.poll() is None and not (tmp_path / f".mix{number}.parts" / "lock").exists():
+            time.sleep(0.02)
+        time.sleep(draw.random() * whole)
         os.killpg(process.pid, number_of_signal)
         said = process.communicate()[0].decode()
         assert "Traceback" not in said
@@ -222,3 +224,16 @@ def test_rows_that_share_nothing_but_their_options_are_no_near_duplicates(tmp_pa
     built(tmp_path / "plan.yaml", tmp_path / "mix")
     manifest = json.loads((tmp_path / "mix" / MANIFEST).read_text())
     assert (manifest["splits"]["train"]["rows"], manifest["leaks"]["near_duplicates"]) == (9, 1)
+
+
+def test_no_worker_outlives_a_command_that_was_killed(plan: Callable[..., Path], tmp_path: Path) -> None:
+    """The workers hold the command's output open for as long as one of them is there."""
+    command = [sys.executable, "-m", "converters.cli", "build", str(plan(3000)), "--out", str(tmp_path / "mix")]
+    with subprocess.Popen(
+        [*command, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+        while process.poll() is None and not list(tmp_path.glob(".mix.parts/.half-*")):
+            time.sleep(0.02)
+        process.kill()
+        process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL

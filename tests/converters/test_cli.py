@@ -134,6 +134,14 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     assert not list(out.iterdir())
 
 
+def begun(path: Path) -> None:
+    """Wait for a file that a command makes when it has started: a busy machine may take its time."""
+    stop = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < stop, f"no {path}"
+        time.sleep(0.02)
+
+
 def test_an_interrupt_is_a_sentence_and_keeps_the_old_file(tmp_path: Path) -> None:
     import signal
 
@@ -141,7 +149,7 @@ def test_an_interrupt_is_a_sentence_and_keeps_the_old_file(tmp_path: Path) -> No
     out.write_text("old")
     command = [sys.executable, "-m", "converters.cli", "convert", "general", str(raw), "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(1.5)
+        begun(tmp_path / ".rows.jsonl.parts" / "lock")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and "interrupted" in errors and "Traceback" not in errors
