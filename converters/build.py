@@ -20,7 +20,7 @@ from converters.errors import InputError
 from converters.jsonl import replacing, write_json
 from converters.lengths import ruler
 from converters.manifest import MANIFEST, manifest
-from converters.parts import TEMPORARY, Part
+from converters.parts import TEMPORARY, Part, load
 from converters.spec import Entry, Spec
 from converters.split import BITS
 from converters.unique import first_ones
@@ -89,7 +89,7 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
 
 @contextmanager
 def _parts(out: Path) -> Iterator[Path]:
-    """Hold the folder where converted parts wait until ``out`` is finished; without a whole part in it, it goes at once."""
+    """Hold the folder where converted parts wait until ``out`` is finished; without a part that has rows it goes at once."""
     work = out.with_name(f".{out.name}.parts")
     work.mkdir(parents=True, exist_ok=True)
     with (work / "lock").open("w") as lock:
@@ -102,7 +102,7 @@ def _parts(out: Path) -> Iterator[Path]:
         try:
             yield work
         except BaseException:
-            if not any(work.glob("*/part.json")):
+            if not any(found.examples for path in work.glob("*/part.json") if (found := load(path.parent))):
                 shutil.rmtree(work, ignore_errors=True)
             raise
         shutil.rmtree(work)

@@ -1,26 +1,46 @@
 """Rows of a table as texts by column, whatever kind of file they are in."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
 from converters.outcome import Outcome
-from converters.raw import Range, decoded, table
+from converters.raw import Range, decoded, need_columns, table
+from converters.raw.hub import is_hub
+
+AHEAD = 100  # rows of JSON whose keys are looked at: a row may leave out what it has nothing for
 
 
-def rows(path: Path | Range) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
-    """Yield ``(where, row)``; a cell that is no text comes as JSON."""
-    if isinstance(path, Range) or {".jsonl", ".json", ".parquet"} & set(path.suffixes):
-        for where, value in decoded([path], dict[str, Any]):
-            yield where, value if isinstance(value, Outcome) else {k: _cell(v) for k, v in value.items()}
+class Sparse(dict[str, str]):
+    """A row in which a column that it leaves out is empty."""
+
+    def __missing__(self, column: str) -> str:
+        """Return the empty cell."""
+        return ""
+
+
+def rows(path: Path | Range, needed: Sequence[str]) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
+    """Yield ``(where, row)``; a cell that is no text comes as JSON, one that a JSON row leaves out is empty.
+
+    A column that is ``needed`` and missing, in JSON from all of the first rows, is an ``InputError``.
+    """
+    if isinstance(path, Range) or {".jsonl", ".ndjson", ".json", ".parquet"} & set(path.suffixes) or is_hub(path):
+        found: Iterator[tuple[str, dict[str, Any] | Outcome]] = decoded([path], dict[str, Any])
     elif {".csv", ".tsv"} & set(path.suffixes):
-        yield from table(path)
+        found = table(path)
     else:
         raise InputError(
             f"{path}: found the ending {path.suffix!r}, expected .csv, .tsv, .jsonl or .parquet (all but the last also with .gz)"
         )
+    first = list(islice(found, AHEAD))
+    known = dict.fromkeys(name for _, row in first if not isinstance(row, Outcome) for name in row)
+    if known and not (isinstance(path, Range) and path.begin):  # the first range has answered for its file
+        need_columns(path, known, needed)
+    for where, row in chain(first, found):
+        yield where, row if isinstance(row, Outcome) else Sparse({name: _cell(cell) for name, cell in row.items()})
 
 
 def _cell(value: Any) -> str:

@@ -1,11 +1,11 @@
 """Rows of ECInstruct as they stand in its files: JSON or Python texts, options apart or folded in, tasks told or not."""
 
-import ast
 import html
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from converters.raw.literals import literal
 from converters.tasks.choice import letter
 from converters.untrusted import one_line
 
@@ -41,10 +41,10 @@ def value(text: str) -> Any:
     """Return the JSON or Python value that a text spells, or the text: the dataset has both."""
     if not text.lstrip().startswith(("{", "[")):
         return text
-    for read in (json.loads, ast.literal_eval):
+    for read in (json.loads, literal):
         try:
             return read(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+        except (ValueError, RecursionError):
             continue
     return text
 

@@ -7,7 +7,6 @@ Both sides are split by a hash of the ASIN into files of a few MiB, metadata wit
 memory depends neither on the number of labels nor on that of products.
 """
 
-import ast
 import hashlib
 import json
 import shutil
@@ -24,6 +23,7 @@ from converters.bloom import HASH_BYTES, Filter
 from converters.jsonl import replacing, sha256
 from converters.markup import clean
 from converters.raw import json_values
+from converters.raw.literals import literal
 from converters.sources.mave import Attribute, Paragraph, spanned
 from converters.workers import Tick, mapped
 
@@ -151,10 +151,10 @@ def _otherwise(line: bytes, kind: type[Labelled] | type[Asin]) -> tuple[Labelled
     """Read what the fast reader refuses: half a surrogate pair, and the Python literals of older dumps."""
     try:
         text = line.decode()
-        value = ast.literal_eval(text.strip()) if text.lstrip().startswith("{'") else json.loads(text)
+        value = literal(text) if text.lstrip().startswith("{'") else json.loads(text)
         line = json.dumps(_without_surrogates(value)).encode()
         return msgspec.json.decode(line, type=kind), line
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    except (ValueError, RecursionError):
         return None, line
 
 

@@ -23,12 +23,25 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Give what stops a file from being written, such as a full disk, the file's name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno:
+            raise OSError(
+                error.errno, f"{os.strerror(error.errno)}, expected room for what is written", str(path)
+            ) from error
+        raise
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary neighbour of ``path`` for writing; it takes the name only when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with written(path), os.fdopen(handle, "wb") as file:
             yield file
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from converters import tasks
 from converters.examples import Row, asked
-from converters.jsonl import write_json
+from converters.jsonl import write_json, written
 from converters.outcome import Tally
 from converters.split import SPLITS, draw
 
@@ -90,7 +90,7 @@ def write(folder: Path, rows: Iterable[Pinned], tally: Tally, dropped: Counter[s
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
     try:
-        with (made / "rejects.jsonl").open("wb") as rejects:
+        with written(folder.parent), (made / "rejects.jsonl").open("wb") as rejects:
             tally.reject = lambda where, why: rejects.write(
                 msgspec.json.encode({"where": where, "reason": why}) + b"\n"
             )

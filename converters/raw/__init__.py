@@ -4,7 +4,7 @@ All but Parquet may be plain, ``.gz`` or ``.zst``. Every reader streams in bound
 :class:`~converters.outcome.Outcome` with its reason; a file that cannot be used is one ``InputError`` sentence.
 """
 
-from converters.raw.files import describe, expand, open_raw, unpacked_size
+from converters.raw.files import describe, expand, open_raw, unpacked_size, whole
 from converters.raw.lines import LIMIT, Long, Range, lines_of, ranges
 from converters.raw.rows import decoded, json_values
 from converters.raw.tables import need_columns, table
@@ -23,4 +23,5 @@ __all__ = [
     "ranges",
     "table",
     "unpacked_size",
+    "whole",
 ]

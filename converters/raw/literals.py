@@ -6,13 +6,13 @@ They are read by Python's own reader of literals, which runs no code.
 import ast
 import re
 import warnings
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
 
-LONGEST = 1 << 20  # bytes; the reader may take a hundred times its text in memory
+LONGEST = 1 << 20  # signs; the reader may take a hundred times its text in memory
 _START = re.compile(rb"\s*\{\s*u?'")
 
 
@@ -31,13 +31,21 @@ def decoded_literal(text: bytes, kind: type[T]) -> T | str:
     >>> decoded_literal(b"{'a': 1}", dict), decoded_literal(b"{'a': open('x')}", dict)
     ({'a': 1}, 'not a Python literal')
     """
-    if len(text) > LONGEST:
-        return f"Python literal longer than {LONGEST >> 20} MiB"
     try:
-        with warnings.catch_warnings(action="ignore"):  # about backslashes that mean nothing
-            value = ast.literal_eval(text.decode().strip())
+        value = literal(text.decode())
     except UnicodeDecodeError:
         return "not UTF-8"
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return "not a Python literal"
+    except ValueError as error:
+        return str(error)
     return msgspec.convert(value, kind)
+
+
+def literal(text: str) -> Any:
+    """Return the value that a text spells; one that is no literal, or too long, is a ``ValueError``."""
+    if len(text) > LONGEST:
+        raise ValueError(f"Python literal longer than {LONGEST >> 20} MiB")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # about backslashes that mean nothing
+            return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError("not a Python literal") from error

@@ -16,7 +16,7 @@ from converters.columns import rows
 from converters.errors import InputError
 from converters.hard import stands
 from converters.outcome import Outcome, digest, product_group
-from converters.raw import Range, need_columns
+from converters.raw import Range
 from converters.records import Attributes, Listing, Text
 from converters.registry import nearest
 from converters.sources.google_taxonomy import Taxonomy, load
@@ -104,12 +104,8 @@ def read(
     )  # fmt: skip
     tree = load(Path(taxonomy)) if taxonomy else None
     for path in paths:
-        for where, row in rows(path):
-            if isinstance(row, Outcome):
-                yield row
-                continue
-            need_columns(path, row, columns.needed)
-            yield _outcome(where, row, columns, tree)
+        for where, row in rows(path, columns.needed):
+            yield row if isinstance(row, Outcome) else _outcome(where, row, columns, tree)
 
 
 def _default(option: str) -> Any:

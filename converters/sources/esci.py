@@ -114,12 +114,18 @@ def _parquet(paths: Sequence[Path], texts: Sequence[str], version: str) -> Itera
 
 
 def _tables(paths: Sequence[Path], texts: Sequence[str], version: str) -> Iterator[Judgement | Outcome]:
+    needed, checked = (*NEEDED, f"{version}_version", *texts), None
     for path in (path for path in paths if path.suffix != ".parquet"):
         for where, row in _rows(path):
             if isinstance(row, Outcome):
                 yield row
                 continue
-            need_columns(path, row, [*NEEDED, f"{version}_version", *texts])
+            if checked != path:  # the first row tells what a file has
+                need_columns(path, row, needed)
+                checked = path
+            if missing := [name for name in needed if name not in row]:
+                yield Outcome(where, reason=f"no column {missing[0]!r}")
+                continue
             query, product, locale, label = (_cell(row[name]) for name in NEEDED)
             shown = tuple(_cell(row[name]) for name in texts)
             split = _cell(row.get("split"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from converters.errors import InputError
 from converters.matching import Matcher
 from converters.outcome import Outcome
-from converters.raw import open_raw
+from converters.raw import open_raw, whole
 from converters.records import Listing, Text
 
 URL = "https://www.google.com/basepages/producttype/taxonomy-with-ids.en-US.txt"
@@ -55,7 +55,7 @@ class Taxonomy:
 
 def load(path: Path) -> Taxonomy:
     """Read a taxonomy file; a wrong head, or a file without a path, is an ``InputError``."""
-    with open_raw(path) as file:
+    with open_raw(path) as file, whole(path):
         head, *rest = file.read().decode("utf-8-sig", errors="replace").splitlines()
     if not head.startswith(_HEAD):
         raise InputError(f"{path}:1: found {head[:60]!r}, expected {_HEAD!r} and a date")

@@ -206,3 +206,18 @@ def test_real_shop(real: Path) -> None:
     tree = real / "google_taxonomy" / "taxonomy-with-ids.en-US.2021-09-21.txt"
     part = convert(Entry(source="catalog", paths=[str(path)], options={**options, "taxonomy": str(tree)}))
     assert part.tally.read == 4994 == part.tally.used + part.tally.rejected.total()
+
+
+def test_a_json_row_may_leave_a_column_out_and_a_file_may_not(tmp_path: Path) -> None:
+    rows = [{"id": str(n), "title": f"Red pot {n}", "category": "Home", "colour": "Red"} for n in range(4)]
+    del rows[0]["colour"], rows[2]["category"], rows[3]["title"]
+    (tmp_path / "shop.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    part = convert(
+        Entry(source="catalog", paths=[str(tmp_path / "shop.jsonl")], options={"attributes": {"Colour": "colour"}})
+    )
+    assert [row.task for row in part.rows] == ["category", "category", "attributes", "attributes"]
+    assert (part.tally.read, part.tally.used, part.tally.rejected) == (4, 3, {"no title": 1})
+    with pytest.raises(InputError, match="no column 'color'; did you mean 'colour'"):
+        convert(
+            Entry(source="catalog", paths=[str(tmp_path / "shop.jsonl")], options={"attributes": {"Colour": "color"}})
+        )

@@ -51,7 +51,8 @@ def test_rejects_are_written_where_no_row_at_all_can_be_used(tmp_path: Path) -> 
     words = ("convert", "general", tmp_path / "chat.jsonl", "--out", tmp_path / "out.jsonl")
     assert "none to use" in sentence(run(*words, "--rejects", tmp_path / "rejects.jsonl"))
     (reject,) = (tmp_path / "rejects.jsonl").read_text().splitlines()
-    assert json.loads(reject)["where"].endswith("chat.jsonl:1") and not (tmp_path / "out.jsonl").exists()
+    assert json.loads(reject)["where"].endswith("chat.jsonl:1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chat.jsonl", "rejects.jsonl"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,8 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "converters.cli", "convert", "general", str(raw), "--out", str(out / "rows.jsonl")]
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # noqa: E731
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, check=False)
-    assert done.returncode == 1 and done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+    assert done.returncode == 1 and done.stderr.startswith(f"error: {out}") and "Traceback" not in done.stderr
+    assert "expected room" in done.stderr
     assert not list(out.iterdir())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from converters import ecrows
 from converters.errors import InputError
 from converters.examples import Row
 from converters.spec import Entry
@@ -126,3 +127,8 @@ def test_real_grades_fit_lists_that_were_made_of_them(real: Path, tmp_path: Path
     part = converted(write(tmp_path / "rows.json", list(rows)), path)
     assert (part.tally.read, part.tally.used, part.tally.noted) == (2000, 2000, {})
     assert Counter(map(len, gains(part.rows)))[2] == 666  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_backslash_in_a_python_text_is_no_warning() -> None:
+    assert ecrows.value("{'query': '2\\c 4'}") == {"query": "2\\c 4"}

@@ -1,5 +1,6 @@
 """ESCI: judgements joined with products, in little memory and the same as pandas joins them."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -121,3 +122,12 @@ def test_real_rows_are_used_whole(real: Path) -> None:
     part = converted(real / "esci" / "esci_200.csv")
     assert (part.tally.read, part.tally.used) == (200, 200)
     assert Counter(row.task for row in part.rows) == {"choice": 200, "yes_no": 200}
+
+
+def test_a_json_row_without_a_column_is_counted(tmp_path: Path) -> None:
+    row = {"query": "pot", "product_id": "B0", "product_locale": "us", "esci_label": "E", "product_title": "Pot"}
+    row["large_version"] = "1"
+    rows = [row, {k: v for k, v in row.items() if k != "esci_label"}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    part = convert(Entry(source="esci", paths=[str(tmp_path / "rows.jsonl")]))
+    assert (part.tally.read, part.tally.used, part.tally.rejected) == (2, 1, {"no column 'esci_label'": 1})

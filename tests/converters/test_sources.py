@@ -204,3 +204,13 @@ def test_real_rows_are_used_or_counted(name: str, real: Path) -> None:
     assert part.tally.read == rows == part.tally.used + part.tally.rejected.total()
     # One attribute a record: MAVE's form merges about six of them into a product.
     assert len(part.rows) >= (210 if name == "mave" else part.tally.used - part.dropped.total())
+
+
+@pytest.mark.parametrize("source", sources.names())
+def test_half_a_gzip_file_is_a_sentence_in_every_source(source: str, fixtures: Path, tmp_path: Path) -> None:
+    (raw,) = fixtures.glob(f"{source}.*")
+    packed = gzip.compress(raw.read_bytes() * 50)
+    half = tmp_path / f"{raw.name}.gz"
+    half.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(InputError, match="damaged gzip file"):
+        converted(source, half)
