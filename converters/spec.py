@@ -117,19 +117,32 @@ def _keys(path: Path, tree: Any, kind: type[msgspec.Struct]) -> None:
 def _values(path: Path, spec: Spec) -> None:
     if not 0 <= spec.general_share < 1:
         raise InputError(f"{path}: found general_share {spec.general_share}, expected 0 or more and less than 1")
-    if not set(spec.splits) < set(SPLITS) or sum(spec.splits.values()) > 1 or min(spec.splits.values(), default=0) < 0:
+    if (
+        not set(spec.splits) < set(SPLITS)
+        or not 0 <= sum(spec.splits.values()) <= 1
+        or min(spec.splits.values(), default=0) < 0
+    ):
         raise InputError(
             f"{path}: found splits {spec.splits}, expected shares of validation and test that sum to 1 at most"
         )
     for entry in spec.sources:
-        chosen_tasks(entry)
-        if entry.weight is not None and not 0 < entry.weight < math.inf:
-            raise InputError(f"{path}: found weight {entry.weight}, expected a number above 0")
-        _asked(path, entry)
+        _entry(path, entry)
     if spec.near_duplicates is not None and not 0 < spec.near_duplicates <= 1:
         raise InputError(f"{path}: found near_duplicates {spec.near_duplicates}, expected above 0, 1 at most, or null")
+    if spec.sequence_len < 1:
+        raise InputError(f"{path}: found sequence_len {spec.sequence_len}, expected 1 or more")
     if spec.balance:
         _balance(path, spec.balance)
+
+
+def _entry(path: Path, entry: Entry) -> None:
+    chosen_tasks(entry)
+    if entry.weight is not None and not 0 < entry.weight < math.inf:
+        raise InputError(f"{path}: found weight {entry.weight}, expected a number above 0")
+    if entry.limit is not None and entry.limit < 1:
+        raise InputError(f"{path}: found limit {entry.limit}, expected 1 or more, or no such key")
+    sources.check(entry.source, entry.options, f"{path}: ")
+    _asked(path, entry)
 
 
 def _asked(path: Path, entry: Entry) -> None:

@@ -12,7 +12,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
+
+import msgspec
 
 from converters import registry
 from converters.errors import InputError
@@ -36,6 +38,22 @@ def option_names(source: str) -> list[str]:
     return [name for name, p in inspect.signature(get(source).read).parameters.items() if p.kind is p.KEYWORD_ONLY]
 
 
+def check(source: str, options: Mapping[str, Any], where: str = "") -> None:
+    """Stop with a sentence where an option is unknown, with the nearest right one, or its value is of another type."""
+    known, kinds = option_names(source), get_type_hints(get(source).read)
+    for option, value in options.items():
+        if option not in known:
+            raise InputError(
+                f"{where}source {source!r} has no option {option!r}{registry.nearest(str(option), known or ['none'])}"
+            )
+        try:
+            msgspec.convert(value, kinds[option])
+        except msgspec.ValidationError as error:
+            raise InputError(
+                f"{where}source {source!r}, option {option!r}: found {str(value)[:60]!r}: {error}"
+            ) from error
+
+
 def given(source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a source's options with those that its file of options, a ``mapping``, has beside them."""
     mapping = options.get("mapping")
@@ -52,10 +70,7 @@ def beside(source: str, options: Mapping[str, Any]) -> list[Path]:
 
 
 def read(source: str, paths: Sequence[Path | Range], options: Mapping[str, Any]) -> Iterator[Outcome]:
-    """Return the outcomes of a source's files; an unknown option is an ``InputError`` with the nearest right one."""
-    known = option_names(source)
-    for option in options:
-        if option not in known:
-            raise InputError(f"source {source!r} has no option {option!r}{registry.nearest(option, known or ['none'])}")
+    """Return the outcomes of a source's files; options are as :func:`check` wants them."""
+    check(source, options)
     outcomes: Iterator[Outcome] = get(source).read(paths, **options)
     return outcomes

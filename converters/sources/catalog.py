@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters import categories
+from converters import categories, sources
 from converters.columns import rows
 from converters.errors import InputError
 from converters.hard import stands
@@ -126,6 +126,7 @@ def mapped(path: Path) -> dict[str, Any]:
     for key in tree:
         if key not in known:
             raise InputError(f"{path}: unknown key {str(key)!r}{nearest(str(key), known)}")
+    sources.check("catalog", tree, f"{path}: ")
     return tree
 
 

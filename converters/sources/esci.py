@@ -70,6 +70,8 @@ def read(
     """
     if version not in VERSIONS:
         raise InputError(f"source 'esci': unknown version {version!r}{nearest(str(version), list(VERSIONS))}")
+    if candidates < 2:
+        raise InputError(f"source 'esci': found candidates {candidates}, expected 2 or more")
     texts = texts or {"Title": "product_title"}
     rules = Rules(tuple(texts), locale, version, candidates)
     yield from _queries(_parquet(paths, tuple(texts.values()), version), rules)

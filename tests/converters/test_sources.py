@@ -214,3 +214,18 @@ def test_half_a_gzip_file_is_a_sentence_in_every_source(source: str, fixtures: P
     half.write_bytes(packed[: len(packed) // 2])
     with pytest.raises(InputError, match="damaged gzip file"):
         converted(source, half)
+
+
+@pytest.mark.parametrize("source", sources.names())
+@pytest.mark.parametrize("value", [[[]], {"a": [1]}, 1.5])
+def test_an_option_of_another_type_is_a_sentence(source: str, value: object, fixtures: Path) -> None:
+    (raw,) = fixtures.glob(f"{source}.*")
+    for option in sources.option_names(source):
+        with pytest.raises(InputError, match=f"source '{source}', option '{option}': found"):
+            converted(source, raw, **{option: value})
+
+
+def test_a_file_of_options_is_checked_too(fixtures: Path, tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text("title: 5")
+    with pytest.raises(InputError, match=r"shop.yaml: source 'catalog', option 'title': found '5': Expected `str`"):
+        converted("catalog", fixtures / "catalog.csv", mapping=str(tmp_path / "shop.yaml"))
