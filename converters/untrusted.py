@@ -81,7 +81,7 @@ def _clean(value: Any) -> Any:
 
 
 _SHORT = 64  # labels, names and values come again and again
-_short_line = lru_cache(1 << 16)(one_line)
+_short_line = lru_cache(1 << 14)(one_line)
 
 
 def _fields(record: Any) -> Iterator[Any]:

@@ -121,7 +121,7 @@ def mixing(folder: Path) -> None:
         mix.decide(table, spec)
         mix.finish(table, spec)
         with tempfile.TemporaryDirectory(dir=folder) as out:
-            write_splits(Path(out), table, converted, 0)
+            write_splits(Path(out), table, converted, 0, [None])
 
     fast, slow = seconds(lambda: subprocess.run(["cp", source, folder / "copy"], check=True)), seconds(ours)
     size = source.stat().st_size / 2**20

@@ -139,7 +139,7 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple({value.casefold(): value for value in reversed(values)}.values())[::-1]
 
 
-@lru_cache(1 << 16)
+@lru_cache(1 << 14)
 def _name(key: str) -> str:
     return one_line(key)
 
