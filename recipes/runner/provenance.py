@@ -102,6 +102,15 @@ def folder_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def template_sha256(folder: Path) -> str | None:
+    """Return the hash of the chat template saved with a checkpoint, the one that evaluation compares; ``None`` without one."""
+    file, settings = folder / "chat_template.jinja", folder / "tokenizer_config.json"
+    template = file.read_text("utf-8") if file.is_file() else None
+    if template is None and settings.is_file():
+        template = json.loads(settings.read_bytes()).get("chat_template")
+    return hashlib.sha256(template.encode()).hexdigest() if isinstance(template, str) else None
+
+
 def git(folder: Path) -> dict[str, Any]:
     """Return commit and whether the tree differs from it; both ``None`` outside a checkout."""
     commit, changes = (_git(folder, *words) for words in (("rev-parse", "HEAD"), ("status", "--porcelain")))

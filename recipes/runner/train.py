@@ -89,6 +89,7 @@ def finish(run: Path, seconds: float) -> None:
         seconds=record["seconds"] | {"train": seconds},
         base_model=provenance.base_model(record["base_model"]["name"]),  # one from the hub has a commit only by now
         adapter_sha256=provenance.folder_sha256(run / ADAPTER),
+        template_sha256=provenance.template_sha256(run / ADAPTER),
     )
 
 
