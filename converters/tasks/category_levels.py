@@ -7,7 +7,7 @@ So accuracy is a real walk's, and hierarchical scores count the walk as stopped 
 to the whole right path is right.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from converters.records import Listing, Message
@@ -15,6 +15,7 @@ from converters.tasks import category
 from converters.tasks.base import RenderError, Task
 
 BETWEEN = " | "
+CHOOSE = " Choose from: "
 FIRST = "Category path of this product, level by level, the same path again where no name below fits."
 
 
@@ -43,7 +44,20 @@ def _questions(record: Listing) -> list[str]:
         raise RenderError("the path is not among the children listed")
     first, *rest = [BETWEEN.join(names) for names in [*levels, *([below] if below else [])]]
     texts = "".join(f"\n{text.label}: {text.text}" for text in record.texts)
-    return [f"{category.PREFIX} {FIRST} Choose from: {first}{texts}", *(f"{category.PREFIX} {names}" for names in rest)]
+    return [f"{category.PREFIX} {FIRST}{CHOOSE}{first}{texts}", *(f"{category.PREFIX} {names}" for names in rest)]
+
+
+def choices(said: Sequence[str]) -> list[str]:
+    """Return the answers that the last question allows; ``said`` are the turns up to it.
+
+    >>> choices([f"[CLASSIFY] {FIRST} Choose from: Home | Car\\nTitle: Mug"])
+    ['Home', 'Car']
+    >>> choices(["", "Home", "[CLASSIFY] Mugs | Pans"])
+    ['Home > Mugs', 'Home > Pans', 'Home']
+    """
+    line, so_far = said[-1].partition("\n")[0], list(said[-2:-1])
+    listed = line.partition(CHOOSE)[2] if not so_far else line.removeprefix(f"{category.PREFIX} ")
+    return [*(category.SEPARATOR.join([*so_far, name]) for name in listed.split(BETWEEN)), *so_far]
 
 
 TASK = Task(
