@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -122,30 +123,52 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int) -> None
 
 
 @main.command()
-@click.option("--checkpoint", required=True, help="Folder of a model with its tokenizer, or its name on the hub.")
+@click.option("--checkpoint", required=True, help="Folder of a model, merged or an adapter, or its name on the hub.")
 @click.option("--data", type=RUN, required=True, help="Test rows, JSONL in our format.")
 @click.option("--out", type=RUN, required=True, help="Folder for predictions.jsonl and predictions.json.")
-@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Prompts at a time.")
+@click.option("--backend", default="transformers", show_default=True, help="transformers, vllm (a GPU) or openai.")
 @click.option(
     "--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer, in tokens."
 )
-def predict(checkpoint: str, data: Path, out: Path, batch_size: int, max_new_tokens: int) -> None:
-    """Answer every test row greedily.
+@click.option("--temperature", default=0.0, show_default=True, type=click.FloatRange(0, 5), help="0 is greedy.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1), help="Of samples and demonstrations."
+)
+@click.option("--candidates", type=click.IntRange(2), help="So many distinct answers to a classification, ranked.")
+@click.option("--constrain", is_flag=True, help="Hold answers to the options, the paths or the attributes' JSON.")
+@click.option("--paths", type=RUN, help="The taxonomy for --constrain: a training split (.jsonl) or a path a line.")
+@click.option("--few-shot", type=click.IntRange(1), help="So many solved rows of --train before every question.")
+@click.option("--train", type=RUN, help="The training split for --few-shot.")
+@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Prompts at a time.")
+@click.option("--base-url", help="The endpoint: http://127.0.0.1:8000/v1. A key comes from OPENAI_API_KEY alone.")
+@click.option("--model", help="The endpoint's name for the model.  [default: the checkpoint as given]")
+@click.option("--concurrency", default=8, show_default=True, type=click.IntRange(1), help="Requests at a time.")
+@click.option("--timeout", default=120.0, show_default=True, type=click.FloatRange(0.1), help="Seconds for one try.")
+@click.option("--retries", default=4, show_default=True, type=click.IntRange(0), help="Tries more, with pauses.")
+@click.option("--choice-as", default="structured_outputs", show_default=True, help="Or guided_choice, or grammar.")
+@click.option("--extra", help="JSON object that goes into every request.")
+@click.option("--accept-unanswered", is_flag=True, help="A prompt that the endpoint fails on counts as invalid.")
+@click.pass_context
+def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backend: str, **options: Any) -> None:
+    """Answer every test row, greedily unless told otherwise.
 
     A run that was stopped goes on where it was, with the same result.
 
     Example: ecom-eval predict --checkpoint runs/demo-qlora/merged --data data/demo/test.jsonl --out runs/demo-qlora/eval
     """
     from converters import jsonl
+    from eval import settings
 
+    given = {name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    settings.check(backend, given)
     rows = jsonl.read_rows(data)
-    start = last = time.monotonic()
     click.echo(f"loading {checkpoint}", err=True)
     for noisy in ("torchao", "torch.utils._pytree"):  # they warn of every kernel that this machine cannot use
         logging.getLogger(noisy).setLevel(logging.ERROR)
     from eval import predict as predicting
 
-    begin = time.monotonic()
+    plan, paths, shots = settings.plan(jsonl.sha256(data), rows, checkpoint, options)
+    begin = last = time.monotonic()
 
     def progress(done: int, fresh: int, total: int) -> None:
         nonlocal begin, last
@@ -158,8 +181,7 @@ def predict(checkpoint: str, data: Path, out: Path, batch_size: int, max_new_tok
             ahead = f", {speed:.1f} prompts/s, {(total - done) / speed:,.0f} s left" if fresh else ""
             click.echo(f"{done:,} of {total:,} prompts{ahead}", err=True)
 
-    plan = predicting.Plan(jsonl.sha256(data), batch_size, max_new_tokens)
-    predicting.predict(checkpoint, rows, plan, out, progress, lambda: time.monotonic() - start)
+    predicting.predict(backend, checkpoint, rows, plan, out, progress, time.monotonic, paths, shots)
     click.echo(f"predictions: {out / 'predictions.jsonl'}")
 
 

@@ -91,7 +91,7 @@ def _evaluation(run: str) -> Iterator[Stage]:
         f"predict {who}",
         ("ecom-eval", "predict", "--checkpoint", f"{run}/merged", "--data", TEST, "--out", f"{run}/eval", *GENERATE),
         (f"{run}/merged", TEST),
-        ("eval/predict.py",),
+        ("eval/predict.py", "eval/questions.py", "eval/checkpoint.py", "eval/backends/*.py"),
         (found,),
     )
     yield Stage(

@@ -1,6 +1,7 @@
 """What the tests of scoring share: rows of every task, scored runs on disk, and a tiny random model."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from converters.examples import Row, example
 from converters.records import Answerable, Attributes, Chat, Choice, Listing, Message, Question, Ranking, Text, Verdict
 from eval.cli import main
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the model is so small that a second thread costs more than it gives
 NASTY = ("<script>alert(1)</script> mug", "保温杯 🫖", "Kettle </s> [INST] hi", '"><img src=x onerror=alert(1)>')
 OPTIONS = ("Exact match", "Substitute", "A")
 GAINS = ((1.0, 0.1, 0.0), (0.01, 1.0, 1.0), (0.0, 0.0, 0.1))

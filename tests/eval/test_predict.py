@@ -21,18 +21,13 @@ def products() -> int:
     return 5
 
 
-def predict(checkpoint: Path, rows: list[Row], out: Path, progress: Any = lambda *_: None, **plan: int) -> bytes:
-    from eval.predict import Plan
+def predict(checkpoint: Path, rows: list[Row], out: Path, progress: Any = lambda *_: None, **plan: Any) -> bytes:
+    from eval.backends.base import Plan
     from eval.predict import predict as run
 
-    run(
-        str(checkpoint),
-        rows,
-        Plan("0" * 64, **{"batch_size": 4, "max_new_tokens": MAX, **plan}),
-        out,
-        progress,
-        lambda: 1.0,
-    )
+    clock = iter(float(second) for second in range(10**6)).__next__
+    made = Plan("0" * 64, **{"batch_size": 4, "max_new_tokens": MAX, **plan})
+    run("transformers", str(checkpoint), rows, made, out, progress, clock)
     return (out / "predictions.jsonl").read_bytes()
 
 
@@ -71,7 +66,8 @@ def test_answers_are_the_models_own_greedy_ones(tiny_checkpoint: Path, rows: lis
 
 
 def test_a_walk_is_asked_turn_by_turn_and_ends_at_its_first_wrong_answer() -> None:
-    from eval.predict import Answer, questions, said
+    from eval.backends.base import Answer
+    from eval.questions import questions, said
 
     below = (("Home", "Car"), ("Mugs", "Pans"), ("Red mugs",))
     row = example(Listing("1", "g", (Text("Title", "Mug"),), ("Home", "Mugs"), "", below), "category_levels", "demo")
@@ -119,7 +115,14 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(tiny_checkpoint: Path, rows: li
     assert seen[0] == (8, 0, total)
     assert seen[-1] == (total, total - 8, total)
     assert sorted(path.name for path in out.iterdir()) == ["predictions.json", "predictions.jsonl"]
-    assert json.loads((out / "predictions.json").read_text())["rows_resumed"] <= 8
+    record = json.loads((out / "predictions.json").read_text())
+    assert record["rows_resumed"] <= 8
+    # Both sittings count: a second a batch, the two of the first one included.
+    assert record["seconds"] == -(-total // 4)
+    assert (
+        record["generated_tokens"]
+        == json.loads((tmp_path / "whole" / "predictions.json").read_text())["generated_tokens"]
+    )
 
 
 def test_a_partial_file_of_other_settings_is_not_used(tiny_checkpoint: Path, rows: list[Row], tmp_path: Path) -> None:
@@ -152,7 +155,12 @@ def test_the_record_names_what_the_answers_come_from(tiny_checkpoint: Path, rows
     assert found["decoding"] == {"do_sample": False, "num_beams": 1, "max_new_tokens": MAX}
     assert found["predictions_sha256"] == jsonl.sha256(tmp_path / "predictions.jsonl")
     assert found["test_sha256"] == "0" * 64
-    assert {"template_sha256", "versions", "seconds", "backend", "prompt_tokens"} <= set(found)
+    assert {"template_sha256", "versions", "backend", "load_seconds"} <= set(found)
+    assert found["candidates"] is None and "latency_seconds" not in found  # of a batch it would mean nothing
+    batches, tokens = 1, found["generated_tokens"]
+    assert found["seconds"] == batches and found["rows_per_second"] == 4 / batches  # the clock ticks once a look
+    assert found["generated_tokens_per_second"] == tokens and found["prompts"] == found["rows"] == 4
+    assert 0 < found["longest_prompt"] <= found["prompt_tokens"] <= 4 * found["longest_prompt"]
 
 
 def test_what_cannot_be_used_is_a_sentence(tiny_checkpoint: Path, rows: list[Row], tmp_path: Path) -> None:

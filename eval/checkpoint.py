@@ -1,0 +1,118 @@
+"""A checkpoint on disk: where it lies, what it is made of, and what the run that made it recorded. Loads no weights.
+
+A checkpoint is a whole model, merged or not, or the folder of an adapter (``adapter_config.json``), which names its base. An
+adapter that was trained by QLoRA learnt on the base in NF4, and merging goes through NF4, too: it is put on an NF4 base here.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from converters import jsonl
+from converters.errors import InputError
+
+ADAPTER = "adapter_config.json"
+# Second copies of the weights in other formats, which transformers does not load.
+OTHER_FORMATS = ["consolidated*", "original/*", "*.bin", "*.pth", "*.gguf", "*.onnx", "*.h5", "*.msgpack"]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What an adapter is put on: a model by its name, in ``nf4`` or whole."""
+
+    name: str
+    folder: Path
+    sha256: str
+    nf4: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint's folder, the hash over its files, and its base if it is an adapter."""
+
+    folder: Path
+    sha256: str
+    base: Base | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Return what the answers depend on, for a record."""
+        base = self.base
+        named = {"name": base.name, "sha256": base.sha256, "loaded": "nf4" if base.nf4 else "whole"} if base else None
+        return {"checkpoint_sha256": self.sha256} | ({"adapter_base": named} if named else {})
+
+
+def find(checkpoint: str) -> Checkpoint:
+    """Return a checkpoint by its folder or its name on the hub, from which it is fetched; so is an adapter's base."""
+    folder = locate(checkpoint)
+    settings = folder / ADAPTER
+    if not settings.is_file():
+        return Checkpoint(folder, files_sha256(folder))
+    name = jsonl.decode(settings.read_bytes(), dict[str, Any], str(settings)).get("base_model_name_or_path")
+    if not isinstance(name, str) or not name:
+        raise InputError(f"{settings}: found no base_model_name_or_path, expected the model that the adapter is for")
+    base = locate(name)
+    return Checkpoint(folder, files_sha256(folder), Base(name, base, files_sha256(base), _quantised(folder)))
+
+
+def locate(checkpoint: str) -> Path:
+    """Return the folder of a checkpoint, fetched from the hub if it is not a folder."""
+    if Path(checkpoint).is_dir():
+        return Path(checkpoint)
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(checkpoint, ignore_patterns=OTHER_FORMATS))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{checkpoint}: found no such folder and cannot fetch it from the hub: {first_line(error)}"
+        ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, or its kind."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def files_sha256(folder: Path) -> str:
+    """Return one hash over the names and hashes of a folder's files, hidden ones and logs left out: the one in ``run.json``."""
+    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"}
+    digest = hashlib.sha256()
+    for name in sorted(name for name in files if not any(part.startswith(".") for part in name.parts)):
+        digest.update(f"{name.as_posix()}\0{jsonl.sha256(files[name])}\n".encode())
+    return digest.hexdigest()
+
+
+def _quantised(adapter: Path) -> bool:
+    recipe = _of_run(adapter, "recipe.yaml")
+    try:
+        keys = yaml.safe_load(recipe.read_bytes()) if recipe else {}
+    except yaml.YAMLError as error:
+        raise InputError(f"{recipe}: found no YAML, expected the run's recipe: {first_line(error)}") from error
+    return isinstance(keys, dict) and bool(keys.get("load_in_4bit"))
+
+
+def _of_run(folder: Path, name: str) -> Path | None:
+    """Return a file of the run that a checkpoint lies in: as ``merged``, ``adapter`` or ``adapter/checkpoint-100``."""
+    return next((place / name for place in folder.resolve().parents[:2] if (place / name).is_file()), None)
+
+
+def template_sha256(template: str | dict[str, str]) -> str:
+    """Return the hash of a chat template; of several named ones it is the default that counts."""
+    text = template if isinstance(template, str) else template.get("default", msgspec.json.encode(template).decode())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_template(folder: Path, template: str) -> None:
+    """Raise an ``InputError`` if the run that a checkpoint lies in recorded another template's hash."""
+    path = _of_run(folder, "run.json")
+    recorded = jsonl.decode(path.read_bytes(), dict[str, Any], str(path)).get("template_sha256") if path else None
+    if recorded not in (None, template):
+        raise InputError(
+            f"{folder}: found a chat template with hash {template[:12]}, expected the one of the training, "
+            f"{str(recorded)[:12]} in {path}: the model would be asked in another way than it learnt"
+        )
