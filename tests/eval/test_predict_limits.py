@@ -59,6 +59,7 @@ def test_every_answer_is_one_that_its_prompt_allows(
     held, record = run(cli, tiny_checkpoint, test_file, tmp_path / "held", "--constrain", "--paths", paths_file)
     expected = {
         "answer": "free",
+        "answerable": "texts",
         "attributes": "json_schema",
         "category": "texts",
         "category_levels": "texts",
@@ -85,7 +86,7 @@ def test_every_answer_is_one_that_its_prompt_allows(
             assert text in ROOT
         elif row.task == "choice":
             assert text in row.extra["options"]
-        elif row.task == "yes_no":
+        elif row.task in ("yes_no", "answerable"):
             assert text in ("yes", "no")
         elif row.task == "category_levels":
             (prompt,) = [part for part in questions(row).values() if text in allowed(part)][:1]
@@ -127,7 +128,7 @@ def test_candidates_are_distinct_ranked_and_begin_with_the_prediction(
     lines, record = run(cli, tiny_checkpoint, test_file, tmp_path / "more", "--candidates", 3)
     assert [line["prediction"] for line in lines] == [line["prediction"] for line in alone]
     assert record["candidates"] == {"count": 3, "by": "beam search, by log-probability"}
-    ranked = {"category", "category_shortlist", "choice", "yes_no"}
+    ranked = {"answerable", "category", "category_shortlist", "choice", "yes_no"}
     for row, line in zip(rows, lines, strict=True):
         assert ("candidates" in line) == (row.task in ranked), row.task
         if row.task in ranked:
