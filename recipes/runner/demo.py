@@ -98,7 +98,7 @@ def _evaluation(run: str) -> Iterator[Stage]:
         f"score {who}",
         ("ecom-eval", "score", "--data", TEST, "--predictions", found, "--out", f"{run}/eval"),
         (TEST, found),
-        ("eval/*.py", "eval/templates/*", "converters/tasks/*.py"),
+        ("eval/*.py", "eval/metrics/*.py", "eval/templates/*", "converters/tasks/*.py"),
         (f"{run}/eval/scores.json",),
     )
 
