@@ -277,3 +277,7 @@ def judge(
         f"{found['refused_requests']:,} requests refused, {found['unreadable_predictions']:,} answers unreadable"
     )
     click.echo(f"judgements: {out / 'judgements.jsonl'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -221,8 +221,12 @@ def _scores(
     draws = stats.bootstrap(columns, [e.group for e in examples], settings.resamples, settings.seed)
     values = {}
     for number, (name, (table, metric)) in enumerate(zip(found, columns, strict=True)):
-        low, high = (stats.interval(draws[:, number]) if draws is not None else None) or (None, None)
-        values[name] = Score(stats.value(table, metric), low, high, *least[name])
+        value = stats.value(table, metric)
+        low, high = (stats.within(stats.interval(draws[:, number], value)) if draws is not None else None) or (
+            None,
+            None,
+        )
+        values[name] = Score(value, low, high, *least[name])
     return values
 
 

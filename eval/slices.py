@@ -112,26 +112,28 @@ def _items(cut: Cut) -> list[Ints]:
     return [order[start:end] for start, end in pairwise(edges)]
 
 
-def _spread(part: Part, items: Ints, blocks: Ints, weights: Floats) -> dict[str, tuple[float, float] | None]:
-    """Return each metric's interval within a slice."""
+def _spread(part: Part, items: Ints, blocks: Ints, weights: Floats) -> dict[str, Floats]:
+    """Return each metric's values within a slice, resample by resample."""
     where = (blocks[part.rows[items]], np.arange(len(items)))
     member = sparse.csr_array((np.ones(len(items)), where), shape=(weights.shape[1], len(items)))
-    draws = {id(table): np.asarray(weights @ (member @ table[items])) for table in part.tables.values()}
-    return {name: stats.interval(metrics.get(name).reduce(draws[id(table)])) for name, table in part.tables.items()}
+    sums = {id(table): member @ table[items] for table in part.tables.values()}
+    draws = {key: np.asarray(weights @ table) for key, table in sums.items()}
+    return {name: metrics.get(name).reduce(draws[id(table)]) for name, table in part.tables.items()}
 
 
 def _shown(
     part: Part,
     number: int,
     values: Points,
-    spread: Mapping[str, tuple[float, float] | None],
+    spread: Mapping[str, Floats],
     floors: Sequence[tuple[str, Points]],
 ) -> dict[str, Score]:
     shown = {}
     for name in part.tables:
         value, key = float(values[part.cut.kind, name][number]), (part.cut.kind, name)
-        least = [(float(found[key][number]), by) for by, found in floors if key in found]
+        least = [(float(trivial[key][number]), by) for by, trivial in floors if key in trivial]
         if not np.isnan(value):
-            low, high = spread.get(name) or (None, None)
+            found = stats.within(stats.interval(spread[name], value)) if spread else None
+            low, high = found or (None, None)
             shown[name] = Score(value, low, high, *max(least, key=lambda pair: pair[0]))
     return shown

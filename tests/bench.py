@@ -23,7 +23,7 @@ from converters.raw import decoded
 from converters.sources.mave import Product
 from converters.spec import Entry, Spec
 from converters.write import write_splits
-from tests import bench_esci, bench_eval
+from tests import bench_esci, bench_eval, bench_score
 
 ROWS = 40_000
 
@@ -254,6 +254,7 @@ def main() -> None:
         mixing(Path(folder))
         joining(Path(folder))
         judging(Path(folder))
+        bench_score.compare(Path(folder), 1_000_000)
     bench_eval.main()
 
 

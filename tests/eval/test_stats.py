@@ -15,6 +15,24 @@ from eval.metrics.base import Example, Tools, scores
 MEAN = metrics.get("accuracy")
 
 
+def test_an_interval_lies_about_the_value_of_macro_f1_over_a_long_tail() -> None:
+    random = np.random.default_rng(0)
+    often = 1 / np.arange(1, 3001) ** 0.7
+    gold = random.choice(3000, 20_000, p=often / often.sum()).tolist()
+    other = random.integers(0, 3000, 20_000).tolist()
+    right = (random.random(20_000) < 0.7).tolist()
+    said = [one if good else wrong for one, wrong, good in zip(gold, other, right, strict=True)]
+    found = [Example(str(i), str(i), (str(g),), (str(s),)) for i, (g, s) in enumerate(zip(gold, said, strict=True))]
+    metric = metrics.get("macro_f1")
+    table = metric.table(found, Tools(str))
+    draws, value = stats.bootstrap([(table, metric)], [e.group for e in found], 200), stats.value(table, metric)
+    assert draws is not None
+    raw, moved = stats.interval(draws[:, 0]), stats.interval(draws[:, 0], value)
+    assert raw and moved and moved[1] - moved[0] == pytest.approx(raw[1] - raw[0])
+    assert moved[0] < value < moved[1]
+    assert abs(sum(moved) / 2 - value) < abs(sum(raw) / 2 - value) / 3
+
+
 def draw(values: list[float], groups: list[str], **options: int) -> np.ndarray:
     found = stats.bootstrap([(scores(values), MEAN)], groups, **options)
     assert found is not None
