@@ -51,18 +51,8 @@ def write(folder: Path, number: int) -> tuple[Path, Path]:
 def score(folder: Path, number: int) -> tuple[float, float, int]:
     """Return the wall and processor seconds of ``ecom-eval score`` and its peak memory in MiB."""
     data, said = write(folder, number)
-    command = [
-        sys.executable,
-        "-m",
-        "eval.cli",
-        "score",
-        "--data",
-        data,
-        "--predictions",
-        said,
-        "--out",
-        folder / "out",
-    ]
+    files = ("--data", str(data), "--predictions", str(said), "--out", str(folder / "out"))
+    command = [sys.executable, "-m", "eval.cli", "score", *files]
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
