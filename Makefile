@@ -7,7 +7,7 @@ export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deepspeed fuzz check data sweep compare bench bench-gpu picture lock clean
+.PHONY: help setup demo test test-deepspeed fuzz check data sweep compare runs bench bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,13 +43,17 @@ sweep: setup ## Print a sweep's commands, or train it: make sweep NAME=rate-by-r
 merge-%: setup ## Merge a run's adapter into its base: make merge-mistral-qlora
 	@$(BIN)/ecom-train merge $*
 
-eval-%: setup ## Score a run on its mix's test split: make eval-mistral-qlora [MIX=ecom]
-	@$(BIN)/ecom-eval predict --checkpoint runs/$*/merged --data data/$(or $(MIX),ecom)/test.jsonl --out runs/$*/eval
-	@$(BIN)/ecom-eval score --data data/$(or $(MIX),ecom)/test.jsonl --predictions runs/$*/eval/predictions.jsonl --out runs/$*/eval
+eval-%: setup ## Score a run on its mix's test split: make eval-mistral-qlora [MIX=ecom] [PREDICT="--batch-size 64"]
+	@$(BIN)/ecom-eval predict --checkpoint runs/$*/merged --data data/$(or $(MIX),ecom)/test.jsonl --out runs/$*/eval $(PREDICT)
+	@$(BIN)/ecom-eval score --data data/$(or $(MIX),ecom)/test.jsonl --predictions runs/$*/eval/predictions.jsonl --out runs/$*/eval \
+		--train data/$(or $(MIX),ecom)/train.jsonl $(ARGS)
 
-compare: setup ## Compare runs, the first one is the baseline: make compare RUNS="demo-base demo-qlora"
+compare: setup ## Compare runs with the first: make compare RUNS="demo-base demo-qlora" [ARGS=--gate]
 	@$(BIN)/ecom-eval compare $(addprefix runs/,$(or $(RUNS),$(error RUNS is not set: make compare RUNS="demo-base demo-qlora"))) \
-		--out reports/$(subst $() ,-vs-,$(strip $(RUNS)))
+		--out reports/$(subst $() ,-vs-,$(strip $(RUNS))) $(ARGS)
+
+runs: setup ## List all runs, newest first, with their scores and the recipe keys that differ
+	@$(BIN)/ecom-eval runs
 
 bench: setup ## Print the speed ratios, both sides measured in one run
 	@$(BIN)/python -m tests.bench

@@ -67,7 +67,7 @@ def score(
     --out runs/demo-qlora/eval --normaliser strict
     """
     from converters import jsonl
-    from eval import ecellm, report, runs, seen, text
+    from eval import ecellm, pages, report, runs, seen, tables, text
     from eval import score as scoring
     from eval import tools as loading
 
@@ -91,8 +91,8 @@ def score(
     if scorer == ecellm.SCORER:
         found = ecellm.beside(found, ecellm.scores(answered, tools))
     scores = runs.write_run(out, scoring.Scores(found, provenance), lines)
-    report.write(out, "report", report.of_run(runs.read_run(out)))
-    click.echo(report.run_table(scores))
+    pages.write(out, "report", report.of_run(runs.read_run(out)))
+    click.echo(tables.of_scores(scores))
     if scorer == ecellm.SCORER:
         click.echo(ecellm.table(scores.tasks))
     click.echo(f"\nreport: {out / 'report.html'}")
@@ -105,21 +105,45 @@ def score(
     "--resamples", default=COMPARE_RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
 )
 @click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
-def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int) -> None:
+@click.option(
+    "--intersect", is_flag=True, help="Compare on the ids that all runs have, whatever test file they are from."
+)
+@click.option("--gate", is_flag=True, help="Exit with 1 if a task's headline metric is significantly worse.")
+def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, intersect: bool, gate: bool) -> None:
     """Compare scored runs with the first: difference = later - first.
 
     Example: ecom-eval compare runs/demo-base runs/demo-qlora --out reports/demo
     """
     from converters import jsonl
+    from eval import common, comparable, pages, runs, tables, versus
     from eval import compare as comparing
-    from eval import report, runs
+    from eval import gate as gating
 
-    found = [runs.read_run(path) for path in run]
-    comparison = comparing.compare(found, resamples, seed)
+    found, left_out = [runs.read_run(path) for path in run], None
+    if intersect:
+        comparable.check_comparable(found, intersect)
+        found, left_out = common.common(found)
+    comparison = comparing.compare(found, resamples, seed, left_out)
     jsonl.write_json(out / "compare.json", comparison)
-    report.write(out, "compare", report.of_comparison(comparison, found))
-    click.echo(report.comparison_table(comparison))
+    pages.write(out, "compare", versus.of_comparison(comparison, found))
+    click.echo(tables.of_comparison(comparison))
     click.echo(f"\nreport: {out / 'compare.html'}")
+    if gate:
+        passed, sentences = gating.gate(comparison)
+        click.echo("\n".join(["", *sentences]))
+        click.get_current_context().exit(0 if passed else 1)
+
+
+@main.command("runs")
+@click.argument("folder", default="runs", type=RUN)
+def listed(folder: Path) -> None:
+    """List the runs of a folder, newest first, with their scores and the recipe keys in which they differ.
+
+    Example: ecom-eval runs runs
+    """
+    from eval import listing
+
+    click.echo(listing.table(listing.read(folder)))
 
 
 @main.command()

@@ -5,7 +5,7 @@ takes rows as independent), else from the bootstrap. Holm corrects in two famili
 pairs), which carry the verdict, and all the other metrics.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,24 +13,25 @@ import numpy as np
 
 from converters import tasks
 from converters.errors import InputError
-from eval import COMPARE_RESAMPLES, SEED, metrics, score, stats, text
+from eval import COMPARE_RESAMPLES, SEED, metrics, samples, stats, text
+from eval.comparable import check_comparable
 from eval.metrics.base import Floats, Table, Tools
-from eval.runs import Run, scorer_sha256
+from eval.runs import Run
+from eval.samples import Sample
 from eval.score import Score, ScoredRow
 
-SAME = {
-    "test_sha256": "test file",
-    "prompt_sha256": "prompts",
-    "scorer_sha256": "scorer",
-    "normaliser": "normaliser",
-    "stemmer": "stemmer",
-}
 FAMILIES = "Holm over the headline metrics of all tasks and pairs; over all other metrics apart"
 ALPHA = 0.05
+POWER = 2.8  # z of 97.5 % + z of 80 %: a true difference of so many standard errors is found four times out of five
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric of one task, run ``a`` (first) and run ``b``; ``low``, ``high``, ``p`` are ``None`` with a single group."""
+    """One metric of one task, run ``a`` (first) and run ``b``; ``low``, ``high``, ``p`` are ``None`` with a single group.
+
+    ``smallest`` is the smallest true difference that such a test set can be expected to show: 2.8 standard errors of the paired
+    bootstrap (80 % power at 5 %, two-sided, before Holm); ``None`` where no resample differs. ``wins``, ``losses`` and ``ties``
+    count rows by their own value of the metric, where one row has one.
+    """
 
     a: str
     b: str
@@ -46,18 +47,26 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     p_holm: float | None = None
     test: str
     verdict: str = ""
+    smallest: float | None = None
+    wins: int | None = None
+    losses: int | None = None
+    ties: int | None = None
     score_a: Score
     score_b: Score
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """The content of ``compare.json``; ``runs`` holds each run's name, tasks and provenance."""
+    """The content of ``compare.json``; ``runs`` holds each run's name, tasks and provenance.
+
+    ``left_out``: how many rows of each run were not compared since another run lacks them.
+    """
 
     pairs: list[Pair]
     runs: list[dict[str, Any]]
     families: str
     resamples: int
     seed: int
+    left_out: dict[str, int] = {}
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -70,82 +79,51 @@ class Change(msgspec.Struct, frozen=True):
     value_b: float
 
 
-def check_comparable(runs: Sequence[Run]) -> None:
-    """Raise :class:`InputError` that says in what two runs differ beside their answers."""
-    if len(runs) < 2:
-        raise InputError(f"found {len(runs)} run, expected two or more to compare")
-    names = [run.name for run in runs]
-    if len(set(names)) < len(names):
-        raise InputError(f"found two runs called {max(names, key=names.count)!r}, expected every run once")
-    first = runs[0]
-    for run in runs[1:]:
-        for key, word in SAME.items():
-            _same(word, first, run, first.scores.provenance.get(key), run.scores.provenance.get(key))
-    told = [run for run in runs if not baseline(run)]
-    for run in told[1:]:
-        _same("decoding settings", told[0], run, decoding(told[0]), decoding(run))
-    if first.scores.provenance.get("scorer_sha256") != scorer_sha256():
-        raise InputError(
-            f"{first.name} was scored by another version of the scorer; run ecom-eval score again on every run"
-        )
-
-
-def baseline(run: Run) -> Any:
-    """Return the name of the baseline that made the predictions, if one did: it generates nothing, so it has no decoding."""
-    return (run.scores.provenance.get("predictions") or {}).get("baseline")
-
-
-def decoding(run: Run) -> Any:
-    """Return the decoding settings that stood beside the predictions, ``None`` where there were none."""
-    return (run.scores.provenance.get("predictions") or {}).get("decoding")
-
-
-def _same(word: str, first: Run, other: Run, a: Any, b: Any) -> None:
-    if a != b:
-        shown = " and ".join(f"{run.name} has {_short(value)}" for run, value in ((first, a), (other, b)))
-        raise InputError(f"{first.name} and {other.name} cannot be compared, for they differ in the {word}: {shown}")
-
-
-def _short(value: Any) -> str:
-    text = (
-        value if isinstance(value, str) else "none recorded" if value is None else msgspec.json.encode(value).decode()
-    )
-    return text[:12] if len(text) == 64 else text
-
-
-def compare(runs: Sequence[Run], resamples: int = COMPARE_RESAMPLES, seed: int = SEED) -> Comparison:
-    """Compare every later run with the first, task by task."""
-    check_comparable(runs)
+def compare(
+    runs: Sequence[Run], resamples: int = COMPARE_RESAMPLES, seed: int = SEED, left_out: Mapping[str, int] | None = None
+) -> Comparison:
+    """Compare every later run with the first, task by task; ``left_out`` says that they are cut to their common rows."""
+    check_comparable(runs, intersect=left_out is not None)
     pairs = [pair for task in runs[0].scores.tasks for pair in _task_pairs(task, runs, resamples, seed)]
     pairs.sort(key=lambda pair: [run.name for run in runs].index(pair.b))
     described = [{"name": r.name, "tasks": r.scores.tasks, "provenance": r.scores.provenance} for r in runs]
-    return Comparison(_judged(pairs), described, FAMILIES, resamples, seed)
+    return Comparison(_judged(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}))
 
 
 def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> list[Pair]:
-    rows = [by_id(run, task) for run in runs]
-    names = list(runs[0].scores.tasks[task].metrics)
+    found = [samples.sample(run, task) for run in runs]
+    for run, one in zip(runs[1:], found[1:], strict=True):
+        if one.ids != found[0].ids:
+            raise InputError(
+                f"{runs[0].name} and {run.name} have other rows of task {task!r}, expected the same ids in both"
+            )
     tools = Tools(text.normaliser(runs[0].scores.provenance["normaliser"]))
-    tables = [score.tables([score.example(found[id_]) for id_ in rows[0]], names, tools) for found in rows]
+    names = samples.shared(task, runs, found, tools)
+    tables = [samples.tables(one, names, tools) for one in found]
     columns = [(table[name], metrics.get(name)) for table in tables for name in names]
-    draws = stats.bootstrap(columns, [row.group for row in rows[0].values()], resamples, seed)
+    draws = stats.bootstrap(columns, [example.group for example in found[0].examples], resamples, seed)
     pairs = []
     for other in range(1, len(runs)):
         for place, name in enumerate(names):
             gap = draws[:, other * len(names) + place] - draws[:, place] if draws is not None else None
-            pairs.append(_pair(task, name, (runs[0], runs[other]), (tables[0][name], tables[other][name]), gap))
+            pair = _pair(task, name, (runs[0], runs[other]), (tables[0][name], tables[other][name]), gap)
+            pairs.append(_counted(pair, found[0], found[other]))
     return pairs
 
 
-def by_id(run: Run, task: str) -> dict[str, ScoredRow]:
-    """Return a run's rows of one task by id, in the order of the test file."""
-    return {row.id: row for row in run.rows if row.task == task}
+def _counted(pair: Pair, first: Sample, other: Sample) -> Pair:
+    values = ((a.get(pair.metric), b.get(pair.metric)) for a, b in zip(first.values, other.values, strict=True))
+    both = [(a, b) for a, b in values if a is not None and b is not None]
+    if not both:
+        return pair
+    wins, losses = sum(b > a for a, b in both), sum(b < a for a, b in both)
+    return msgspec.structs.replace(pair, wins=wins, losses=losses, ties=len(both) - wins - losses)
 
 
 def _pair(task: str, name: str, runs: tuple[Run, Run], found: tuple[Table, Table], gap: Floats | None) -> Pair:
     metric = metrics.get(name)
     a, b = (stats.value(table, metric) for table in found)
-    low, high = (stats.interval(gap) if gap is not None else None) or (None, None)
+    low, high = (stats.interval(gap, b - a) if gap is not None else None) or (None, None)
     return Pair(
         a=runs[0].name,
         b=runs[1].name,
@@ -159,6 +137,7 @@ def _pair(task: str, name: str, runs: tuple[Run, Run], found: tuple[Table, Table
         high=high,
         p=None if gap is None else _p(found, gap, metric.binary),
         test="mcnemar" if metric.binary else "bootstrap",
+        smallest=None if gap is None else smallest(gap),
         score_a=runs[0].scores.tasks[task].metrics[name],
         score_b=runs[1].scores.tasks[task].metrics[name],
     )
@@ -169,6 +148,17 @@ def _p(found: tuple[Table, Table], gap: Floats, binary: bool) -> float:
         return stats.bootstrap_p(gap)
     first, second = (np.asarray(table)[:, 0] for table in found)
     return stats.mcnemar_p(first, second)
+
+
+def smallest(gap: Floats) -> float | None:
+    """Return 2.8 standard deviations of bootstrapped differences, ``None`` where they do not vary.
+
+    >>> round(smallest(np.array([0.0, 0.1, 0.2])), 2), smallest(np.zeros(3))
+    (0.28, None)
+    """
+    known = gap[~np.isnan(gap)]
+    spread = float(known.std(ddof=1)) if known.size > 1 else 0.0
+    return POWER * spread or None
 
 
 def _judged(pairs: Sequence[Pair]) -> list[Pair]:
@@ -195,16 +185,15 @@ def verdict(low: float | None, high: float | None, p_holm: float | None) -> str:
     return "better" if low > 0 else "worse"
 
 
-def changes(first: Run, other: Run, task: str) -> list[Change]:
-    """Return a task's examples, those that lost most first, by the first metric that has a value for one example."""
-    rows, others = by_id(first, task), by_id(other, task)
-    found = [_change(row, others[id_]) for id_, row in rows.items()]
-    return sorted((change for change in found if change), key=lambda change: change.value_b - change.value_a)
+def changes(first: Run, other: Run, task: str) -> Iterator[Change]:
+    """Yield a task's examples under both runs, by the first metric that has a value for one example."""
+    rows, others = ((row for row in run.rows if row.task == task) for run in (first, other))
+    return (found for a, b in zip(rows, others, strict=True) if (found := _change(a, b)))
 
 
 def _change(a: ScoredRow, b: ScoredRow) -> Change | None:
     metric = leading(a.values)
-    return Change(a, b, metric, a.values[metric], b.values[metric]) if metric else None
+    return Change(a, b, metric, a.values[metric], b.values[metric]) if metric in b.values and metric else None
 
 
 def leading(values: Mapping[str, float]) -> str | None:

@@ -1,0 +1,119 @@
+"""Where category paths leave the gold path: at which depth, and which children of one parent are taken for each other."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+Path = tuple[str, ...]
+PARENTS, CHILDREN, TAKEN = 8, 8, 3  # how many are shown of each
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One child of a parent: ``n`` rows that got to the parent and belong below this child, and which ones they took."""
+
+    name: str
+    n: int
+    taken: tuple[tuple[str, int, bool], ...]  # name, rows, whether some gold path has it
+    wrong: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A node whose children are mixed up: ``n`` rows got there and go on below it, ``wrong`` of them under another child."""
+
+    path: Path
+    n: int
+    wrong: int
+    children: tuple[Child, ...]
+    further: int
+
+
+@dataclass(slots=True)
+class Confusion:
+    """What paths do, added up row by row."""
+
+    ends: Counter[str] = field(default_factory=Counter)  # "right", "stopped early", "went on too deep", "unreadable"
+    left: Counter[int] = field(default_factory=Counter)  # depth, from 1, of the first node that is not the gold one
+    reached: Counter[Path] = field(default_factory=Counter)  # gold nodes whose parent the answer got to
+    taken: Counter[tuple[Path, str]] = field(default_factory=Counter)  # gold node, the sibling said in its place
+    known: set[Path] = field(default_factory=set)
+
+    def add(self, gold: Path, said: Path | None) -> None:
+        """Count one row.
+
+        >>> found = Confusion()
+        >>> found.add(("Home", "Mugs"), ("Home", "Pans"))
+        >>> found.left, found.taken
+        (Counter({2: 1}), Counter({(('Home', 'Mugs'), 'Pans'): 1}))
+        """
+        self.known.update(gold[: depth + 1] for depth in range(len(gold)))
+        if said is None:
+            self.ends["unreadable"] += 1
+            return
+        same = next(
+            (at for at, (a, b) in enumerate(zip(gold, said, strict=False)) if a != b), min(len(gold), len(said))
+        )
+        self.reached.update(gold[: depth + 1] for depth in range(min(same + (same < len(said)), len(gold))))
+        if same < len(gold) and same < len(said):
+            self.left[same + 1] += 1
+            self.taken[gold[: same + 1], said[same]] += 1
+        else:
+            self.ends[
+                "right" if gold == said else "stopped early" if len(said) < len(gold) else "went on too deep"
+            ] += 1
+
+
+def confusion(pairs: Iterable[tuple[Path, Path | None]]) -> Confusion:
+    """Return what became of pairs of a gold path and a path said, ``None`` if unreadable."""
+    found = Confusion()
+    for gold, said in pairs:
+        found.add(gold, said)
+    return found
+
+
+def depths(found: Confusion) -> list[tuple[str, int]]:
+    """Return how the rows end, for people, in the order in which a walk down the tree meets them."""
+    left = [(f"leaves at level {depth}", found.left[depth]) for depth in sorted(found.left)]
+    rest = [
+        (name, found.ends[name]) for name in ("stopped early", "went on too deep", "unreadable") if found.ends[name]
+    ]
+    return [("right", found.ends["right"]), *left, *rest]
+
+
+def parents(found: Confusion, most: int = PARENTS) -> list[Parent]:
+    """Return the parents below which most rows go wrong, in the order of the tree."""
+    children: dict[Path, Counter[Path]] = defaultdict(Counter)
+    for (node, _), rows in found.taken.items():
+        children[node[:-1]][node] += rows
+    worst = sorted(children, key=lambda path: (-children[path].total(), path))[:most]
+    totals = Counter[Path]()
+    for node, rows in found.reached.items():
+        totals[node[:-1]] += rows
+    said: dict[Path, Counter[str]] = defaultdict(Counter)
+    for (node, name), rows in found.taken.items():
+        said[node][name] += rows
+    return [_parent(found, path, totals[path], children[path], said) for path in sorted(worst)]
+
+
+def _parent(found: Confusion, path: Path, n: int, wrong: Counter[Path], said: dict[Path, Counter[str]]) -> Parent:
+    nodes = sorted(wrong, key=lambda node: (-wrong[node], node))
+    shown = tuple(_child(found, node, wrong[node], said[node]) for node in nodes[:CHILDREN])
+    return Parent(path, n, wrong.total(), shown, len(nodes) - len(shown))
+
+
+def _child(found: Confusion, node: Path, wrong: int, said: Counter[str]) -> Child:
+    most = sorted(said.items(), key=lambda pair: (-pair[1], pair[0]))[:TAKEN]
+    taken = tuple((name, rows, (*node[:-1], name) in found.known) for name, rows in most)
+    return Child(node[-1], found.reached[node], taken, wrong)
+
+
+def tree(shown: Sequence[Parent]) -> list[tuple[Path, Parent | None]]:
+    """Return the parents with the nodes above them, each once, from the root down.
+
+    >>> [(path, bool(parent)) for path, parent in tree([Parent(("Home", "Mugs"), 3, 1, (), 0)])]
+    [((), False), (('Home',), False), (('Home', 'Mugs'), True)]
+    """
+    at = {parent.path: parent for parent in shown}
+    nodes = sorted({path[:depth] for path in at for depth in range(len(path) + 1)})
+    return [(path, at.get(path)) for path in nodes]

@@ -1,0 +1,119 @@
+"""Values as people read them: the filters of the pages and of the tables in the terminal."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from eval.score import Score
+
+TEXT = 700
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_AT = re.compile(r"(recall|precision|hit)_at_(\d+)")
+_TOP = re.compile(r"top_(\d+)_")
+NAMES = {
+    "rouge_l": "ROUGE-L",
+    "bert_score_f1": "BERTScore F1",
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "unanswerable_f1": "F1 of “unanswerable”",
+    "slot_accuracy_stated": "slot accuracy (stated)",
+}
+
+
+def title(name: str) -> str:
+    """Return a metric's name for people.
+
+    >>> title("weighted_f1"), title("rouge_l"), title("recall_at_5"), title("top_3_accuracy")
+    ('weighted F1', 'ROUGE-L', 'recall@5', 'top-3 accuracy')
+    """
+    name = NAMES.get(name, name)
+    return _TOP.sub(r"top-\1 ", _AT.sub(r"\1@\2", name)).replace("_", " ").replace(" f1", " F1")
+
+
+def number(value: float | None) -> str:
+    """Return three decimals, a dash for nothing."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def signed(value: float | None) -> str:
+    """Return three decimals with a sign, a dash for nothing.
+
+    >>> signed(0.25), signed(-0.1), signed(None)
+    ('+0.250', '−0.100', '–')
+    """
+    return "–" if value is None else f"{value:+.3f}".replace("-", "−")
+
+
+def chance(p: float | None) -> str:
+    """Return a p-value, never as 0.
+
+    >>> chance(0.0312), chance(1e-9)
+    ('0.031', '<0.001')
+    """
+    return "<0.001" if p is not None and p < 0.001 else number(p)
+
+
+def share(part: float, whole: float) -> str:
+    """Return a percentage.
+
+    >>> share(1, 8)
+    '12.5 %'
+    """
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+def place(value: float, low: float = 0.0, high: float = 1.0) -> str:
+    """Return where on a drawn axis a value lies, in percent; the ends keep clear of the edge.
+
+    >>> place(0.0), place(0.5), place(1.0)
+    ('2.00%', '50.00%', '98.00%')
+    """
+    return f"{2 + 96 * (value - low) / (high - low):.2f}%"
+
+
+def clip(value: Any, limit: int = TEXT) -> str:
+    r"""Return text fit to be looked at: shortened, control characters made visible, what is no text as JSON.
+
+    >>> clip("a\x00b"), clip(None), clip("abcdef", 3)
+    ('a␀b', 'null', 'abc … (3 more characters)')
+    """
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    more = f" … ({len(text) - limit:,} more characters)" if len(text) > limit else ""
+    return _CONTROL.sub(lambda found: chr(0x2400 + ord(found.group()) % 0x80 % 0x21), text[:limit]) + more
+
+
+def cell(value: Any) -> str:
+    """Return text that stays one cell of a Markdown table.
+
+    >>> cell("a|b <i>")
+    'a\\\\|b &lt;i&gt;'
+    """
+    text = " ".join(clip(value).split())
+    return re.sub(r"([\\|`*_\[\]])", r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+
+
+def floor_flag(score: Score) -> str:
+    """Say how a score stands to its floor, nothing if its whole interval lies above."""
+    if score.value < score.floor:
+        return "below its floor"
+    low = score.value if score.low is None else score.low
+    return "not shown above its floor" if low <= score.floor else ""
+
+
+def interval(low: float | None, high: float | None, shown: Any = number) -> str:
+    """Return an interval's ends, or why there is none.
+
+    >>> interval(0.1, 0.2), interval(None, None)
+    ('0.100 to 0.200', 'one group')
+    """
+    return "one group" if low is None else f"{shown(low)} to {shown(high)}"
+
+
+def whole(value: float) -> str:
+    """Return a whole number with its thousands apart.
+
+    >>> whole(1234567.4)
+    '1,234,567'
+    """
+    return f"{value:,.0f}"
