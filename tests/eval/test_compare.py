@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from converters import jsonl, tasks
+from eval import comparable
 
 
 @pytest.fixture
@@ -122,3 +123,113 @@ def test_it_refuses_scores_of_an_older_scorer_and_edited_rows(cli: Any, scored: 
         scores["provenance"]["scorer_sha256"] = "0" * 64
         jsonl.write_json(run / "eval" / "scores.json", scores)
     assert "run ecom-eval score again" in refusal(cli, tmp_path / "out", *runs)
+
+
+@pytest.mark.parametrize("key", ["train_sha256", "encoder", "bert_score", "judge"])
+def test_it_refuses_other_tools_of_the_scorer(cli: Any, scored: Any, tmp_path: Path, key: str) -> None:
+    base, other = scored("base", mostly(5)), scored("other", mostly(5))
+    path = other / "eval" / "scores.json"
+    scores = json.loads(path.read_text())
+    scores["provenance"][key] = {"name": "another"}
+    path.write_text(json.dumps(scores))
+    assert f"they differ in the {comparable.SAME[key]}: base has none recorded" in refusal(
+        cli, tmp_path / "out", base, other
+    )
+
+
+def test_a_baseline_has_no_decoding_to_differ_in(cli: Any, scored: Any, tmp_path: Path) -> None:
+    runs = [scored("nearest", mostly(3), baseline="nearest", decoding=None), scored("tuned", mostly(9))]
+    compare(cli, tmp_path / "out", *runs)
+    assert "nearest is the baseline nearest: no model" in (tmp_path / "out" / "compare.html").read_text()
+    runs.append(scored("longer", mostly(9), decoding={"max_new_tokens": 99}))
+    assert "tuned and longer cannot be compared, for they differ in the decoding" in refusal(
+        cli, tmp_path / "no", *runs
+    )
+
+
+def test_wins_losses_ties_and_the_smallest_difference(cli: Any, scored: Any, tmp_path: Path) -> None:
+    base, tuned = scored("base", mostly(3)), scored("tuned", mostly(5, 8))
+    found = compare(cli, tmp_path / "out", base, tuned)
+    lines = [[json.loads(line) for line in (run / "eval" / "rows.jsonl").open()] for run in (base, tuned)]
+    for (_, task, metric), pair in found.items():
+        values = [[row["values"].get(metric) for row in run if row["task"] == task] for run in lines]
+        both = [(a, b) for a, b in zip(*values, strict=True) if a is not None]
+        expected = (sum(b > a for a, b in both), sum(b < a for a, b in both), sum(b == a for a, b in both))
+        assert (pair["wins"], pair["losses"], pair["ties"]) == (expected if both else (None, None, None))
+        # A normal interval is 3.92 standard errors wide, the smallest difference 2.8 of them.
+        assert (pair["smallest"] or 0) == pytest.approx((pair["high"] - pair["low"]) * 2.8 / 3.92, rel=0.35)
+    page = (tmp_path / "out" / "compare.html").read_text()
+    shown = found["tuned", "category", "weighted_f1"]["smallest"]
+    assert f"this test set can show: {shown:.3f} (2.8 standard errors" in page
+
+
+def test_equal_runs_show_no_smallest_difference(cli: Any, scored: Any, tmp_path: Path) -> None:
+    for pair in compare(cli, tmp_path / "out", scored("base", mostly(5)), scored("same", mostly(5))).values():
+        assert pair["smallest"] is None and pair["wins"] in (0, None)
+
+
+def test_the_gate_fails_on_worse_alone(cli: Any, scored: Any, tmp_path: Path) -> None:
+    good, bad = scored("good", mostly(9)), scored("bad", mostly(2))
+    failed = cli("compare", good, bad, "--out", tmp_path / "a", "--resamples", 400, "--gate")
+    passed = cli("compare", bad, good, "--out", tmp_path / "b", "--resamples", 400, "--gate")
+    equal = cli("compare", bad, scored("same", mostly(2)), "--out", tmp_path / "c", "--resamples", 400, "--gate")
+    assert (failed.exit_code, passed.exit_code, equal.exit_code) == (1, 0, 0)
+    assert "fail: bad is worse than good on category: weighted F1 " in failed.output
+    assert "pass: good is better than bad on category: weighted F1 " in passed.output
+    assert "pass: same is not shown to differ from bad on category: " in equal.output
+    for found in (failed, passed, equal):
+        said = [line for line in found.output.splitlines() if line.startswith(("pass: ", "fail: "))]
+        assert len(said) == len(tasks.names()) and "Traceback" not in found.output
+    assert (tmp_path / "a" / "compare.html").is_file(), "the report is there to look at"
+
+
+def fewer(cli: Any, scored: Any, test_file: Path, name: str, keep: int) -> Path:
+    """Return a run that was scored on the first rows of the test file alone."""
+    run = scored(name, mostly(9))
+    short = test_file.with_name(f"{name}.jsonl")
+    short.write_bytes(b"".join(test_file.read_bytes().splitlines(keepends=True)[:keep]))
+    folder = run / "eval"
+    (folder / "predictions.json").unlink()
+    lines = (folder / "predictions.jsonl").read_bytes().splitlines(keepends=True)[:keep]
+    (folder / "predictions.jsonl").write_bytes(b"".join(lines))
+    found = cli(
+        "score", "--data", short, "--predictions", folder / "predictions.jsonl", "--out", folder, "--resamples", 200
+    )
+    assert found.exit_code == 0, found.output
+    return Path(run)
+
+
+def test_common_ids_alone_can_be_compared(cli: Any, scored: Any, test_file: Path, tmp_path: Path) -> None:
+    base = scored("base", mostly(2), decoding=None)
+    short = fewer(cli, scored, test_file, "short", 300)
+    assert "they differ in the test file" in refusal(cli, tmp_path / "no", base, short)
+    found = cli("compare", base, short, "--out", tmp_path / "out", "--intersect", "--resamples", 400)
+    assert found.exit_code == 0, found.output
+    comparison = json.loads((tmp_path / "out" / "compare.json").read_text())
+    count = len(test_file.read_bytes().splitlines())
+    assert comparison["left_out"] == {"base": count - 300, "short": 0}
+    whole = json.loads((short / "eval" / "scores.json").read_text())["tasks"]["category"]["metrics"]["weighted_f1"]
+    (head,) = [p for p in comparison["pairs"] if p["task"] == "category" and p["headline"]]
+    assert head["value_b"] == whole["value"] and head["score_b"]["low"] == whole["low"]
+    page = (tmp_path / "out" / "compare.html").read_text()
+    assert f"left out: {count - 300:,} of base, 0 of short" in page
+
+
+def test_common_ids_with_other_prompts_are_refused(cli: Any, scored: Any, test_file: Path, tmp_path: Path) -> None:
+    base, short = scored("base", mostly(2), decoding=None), fewer(cli, scored, test_file, "short", 300)
+    path = short / "eval" / "rows.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"Category path of this product:", b"Path:", 1))
+    scores = json.loads((short / "eval" / "scores.json").read_text())
+    scores["provenance"]["rows_sha256"] = jsonl.sha256(path)
+    jsonl.write_json(short / "eval" / "scores.json", scores)
+    found = cli("compare", base, short, "--out", tmp_path / "out", "--intersect")
+    assert found.exit_code == 1 and "has another prompt in each" in found.output
+    assert len(found.output.splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
+def test_several_runs_stand_in_one_table(cli: Any, scored: Any, tmp_path: Path) -> None:
+    folders = [scored(name, mostly(share)) for name, share in (("base", 5), ("worse", 1), ("better", 9))]
+    assert cli("compare", *folders, "--out", tmp_path / "out", "--resamples", 4000).exit_code == 0
+    page = (tmp_path / "out" / "compare.html").read_text()
+    head = page[page.index("Which run is better than base?") : page.index("Is worse better than base?")]
+    assert head.count("▼ worse") and head.count("▲ better") and head.count("<tr>") == len(tasks.names()) + 1
