@@ -16,10 +16,11 @@ from typing import IO, Any
 from converters import card, mix, stats
 from converters.apart import apart
 from converters.convert import Converted, account, collected, convert, need_rows, units
+from converters.earlier import MANIFEST
 from converters.errors import InputError
 from converters.jsonl import replacing, write_json
 from converters.lengths import ruler
-from converters.manifest import MANIFEST, manifest
+from converters.manifest import manifest
 from converters.parts import TEMPORARY, Part, load
 from converters.spec import Entry, Spec
 from converters.split import BITS

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from converters import definitions, parts, sources, tasks, trim
+from converters import definitions, earlier, parts, sources, tasks, trim
 from converters.definitions import Definitions, defined
 from converters.errors import InputError
 from converters.examples import RenderError, Row, example
@@ -85,8 +85,10 @@ def _rows(
     outcome: Outcome, unit: Unit, meant: Definitions, noted: Counter[str], dropped: Counter[str], cut: Cut
 ) -> Iterator[Pinned]:
     entry, split = unit.entry, outcome.split or unit.entry.split or ""  # an official split wins
+    rendered = (row for row in outcome.records if isinstance(row, Row))
+    yield from (Pinned(row, split, *earlier.product(row)) for row in rendered)
     for name in chosen_tasks(entry):
-        for record in outcome.records:
+        for record in (one for one in outcome.records if not isinstance(one, Row)):
             if isinstance(record, tasks.get(name).record):
                 shaped, more = _shaped(record, unit, meant, noted)
                 try:
@@ -130,7 +132,12 @@ def _name(unit: Unit) -> str:
 def _beside(entry: Entry) -> list[Path]:
     """Return the files that shape an entry's rows beside the raw ones."""
     named = (entry.definitions, entry.trim.tokenizer if entry.trim else None)
-    return [*(Path(name) for name in named if name), *sources.beside(entry.source, entry.options)]
+    manifests = [folder / earlier.MANIFEST for folder in _replayed(entry)]
+    return [*(Path(name) for name in named if name), *sources.beside(entry.source, entry.options), *manifests]
+
+
+def _replayed(entry: Entry) -> list[Path]:
+    return earlier.folders(expand(entry.paths)) if entry.replays else []
 
 
 def _stat(item: Path | Range) -> tuple[int, int]:
@@ -181,7 +188,7 @@ def account(converted: Converted) -> dict[str, Any]:
     return {
         "source": entry.source,
         "split": entry.split,
-        "licence": unit.LICENCE,
+        "licence": earlier.licence(expand(entry.paths)) if entry.replays else unit.LICENCE,
         "url": unit.URL,
         "read": converted.count("read"),
         "used": converted.count("used"),

@@ -15,10 +15,10 @@ import msgspec
 
 from converters.across import Keys, repeats, split_groups
 from converters.check import STEP, Problem, Rules, Tick, mended, problems, rows
+from converters.earlier import MANIFEST
 from converters.errors import InputError
 from converters.examples import Row
 from converters.jsonl import replacing, sha256, write_json
-from converters.manifest import MANIFEST
 from converters.outcome import digest
 
 

@@ -17,8 +17,6 @@ from converters.mix import HELD, REPEATED, Table
 from converters.spec import Spec
 from converters.split import SPLITS
 
-MANIFEST = "manifest.json"
-
 
 def manifest(
     rows: Table, converted: Sequence[Converted], spec: Spec, folder: Path, seen: Mapping[str, Mapping[str, Any]]

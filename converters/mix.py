@@ -89,13 +89,22 @@ def weigh(rows: Table, spec: Spec) -> None:
 
     Which ones stay is a random, stable choice, not the first ones of a file.
     """
-    found = np.bincount(rows.entry, minlength=len(spec.sources))
+    _other_tasks(rows, spec)
+    found = np.bincount(rows.entry[rows.split != UNPINNED], minlength=len(spec.sources))
     limits = [min(int(n), entry.limit or int(n)) for n, entry in zip(found, spec.sources, strict=True)]
     scale = min((limit / e.weight for limit, e in zip(limits, spec.sources, strict=True) if e.weight), default=0.0)
     for number, entry in enumerate(spec.sources):
         limit = math.floor(scale * entry.weight + 1e-9) if entry.weight else limits[number]
         reason = "over the entry's weight" if entry.weight else "over the entry's limit"
-        rows.drop(_beyond(rows, rows.entry == number, limit), reason)
+        rows.drop(_beyond(rows, (rows.entry == number) & (rows.split != UNPINNED), limit), reason)
+
+
+def _other_tasks(rows: Table, spec: Spec) -> None:
+    """Drop replayed rows of tasks that their entry does not name; any other source made none of them."""
+    for number, entry in enumerate(spec.sources):
+        if entry.replays and entry.tasks:
+            taken = np.isin(rows.columns["task"], [tasks.names().index(name) for name in entry.tasks])
+            rows.drop((rows.entry == number) & ~taken, "task that is not replayed")
 
 
 def _beyond(rows: Table, among: Mask, limit: int) -> Mask:
@@ -112,18 +121,19 @@ def place(rows: Table, spec: Spec) -> None:
 
     Where an official split holds a product out, rows of that product from elsewhere are dropped, not moved: test wins over
     validation, validation over train. So are rows of other groups, such as queries, that are about a product which a stronger
-    split tells something about.
+    split tells something about. A row of an earlier mix says so even where it is left out: a model knows that mix.
     """
     there = rows.split != UNPINNED
     own = rows.columns["split"]
     products, about = linked(rows.columns)
-    pins = _pins(products, np.where(there, own, UNPINNED))
+    replayed = np.isin(rows.entry, [number for number, entry in enumerate(spec.sources) if entry.replays])
+    pins = _pins(products, np.where(there | replayed, own, UNPINNED))
     drawn = _drawn(products, spec.splits)
     split = np.where(own != UNPINNED, own, np.where(pins != UNPINNED, pins, drawn))
     rows.split[there] = split[there].astype(np.int8)
     held = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, TRAIN, own))
     rows.drop(held, HELD)
-    rows.drop(_told(products, about, rows.split), HELD)
+    rows.drop(_told(products, about, np.where(replayed & ~there, own, rows.split)), HELD)
 
 
 def linked(columns: Columns) -> tuple[Numbers, Numbers]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from converters.examples import Row
 from converters.records import Record
 
 
@@ -13,12 +14,12 @@ from converters.records import Record
 class Outcome:
     """One raw row; ``where`` is ``file:line``. ``notes`` are parts of a used row that were left out.
 
-    ``split`` is the official split of a row that has one. ``rows`` counts raw rows that were merged into this one. ``detail`` is
+    A row of an earlier mix is its own record. ``split`` is the official split of a row that has one. ``rows`` counts raw rows that were merged into this one. ``detail`` is
     what a person wants to know of this row's reason and no count could hold; of a used row, it is what was left out.
     """
 
     where: str
-    records: tuple[Record, ...] = ()
+    records: tuple[Record | Row, ...] = ()
     reason: str = ""
     notes: tuple[str, ...] = ()
     split: str = ""

@@ -14,6 +14,7 @@ from converters.registry import nearest
 from converters.split import SPLITS
 
 SHORTLIST = "category_shortlist"
+RENDERS = ("split", "shortlist", "few_shot", "definitions", "hard", "trim")  # what an earlier mix has behind it
 
 
 class Trim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,7 +33,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ``limit`` caps its examples; entries with a ``weight`` give examples in the proportion of their weights. ``shortlist`` is the
     number of candidates of task ``category_shortlist``, ``few_shot`` that of demonstrations put into every question.
     ``definitions`` is a file that says what attributes mean. ``hard`` has, by kind, the share of records that are made hard.
-    ``trim`` cuts the context of rows that are too long.
+    ``trim`` cuts the context of rows that are too long. Source ``mix`` replays an earlier mix, whose folder is the path.
     """
 
     source: str
@@ -47,6 +48,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     hard: dict[str, float] = {}
     trim: Trim | None = None
     options: dict[str, Any] = {}
+
+    @property
+    def replays(self) -> bool:
+        """Whether it is an earlier mix, whose rows are taken as they are."""
+        return self.source == "mix"
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,7 +148,13 @@ def _entry(path: Path, entry: Entry) -> None:
     if entry.limit is not None and entry.limit < 1:
         raise InputError(f"{path}: found limit {entry.limit}, expected 1 or more, or no such key")
     sources.check(entry.source, entry.options, f"{path}: ")
+    _as_they_are(path, entry)
     _asked(path, entry)
+
+
+def _as_they_are(path: Path, entry: Entry) -> None:
+    if entry.replays and (found := [key for key in RENDERS if getattr(entry, key)]):
+        raise InputError(f"{path}: found {found[0]} for source 'mix', expected none: its rows are taken as they are")
 
 
 def _asked(path: Path, entry: Entry) -> None:
