@@ -14,8 +14,9 @@ from converters.records import Record
 class Outcome:
     """One raw row; ``where`` is ``file:line``. ``notes`` are parts of a used row that were left out.
 
-    A row of an earlier mix is its own record. ``split`` is the official split of a row that has one. ``rows`` counts raw rows that were merged into this one. ``detail`` is
-    what a person wants to know of this row's reason and no count could hold; of a used row, it is what was left out.
+    A row of an earlier mix is its own record. ``split`` is the official split of a row that has one. ``rows`` counts raw rows
+    that were merged into this one. ``detail`` is what a person wants to know of this row's reason and no count could hold; of a
+    used row, it is what was left out.
     """
 
     where: str

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from recipes.runner import base, cards, data, estimate, hardware, lint, shapes, zero
+from recipes.runner import base, cards, data, estimate, hardware, lint, parent, shapes, zero
 from recipes.runner.cards import Card
 from recipes.runner.estimate import Plan
 from recipes.runner.ledger import Count, Packed
@@ -21,7 +21,7 @@ class Checked:
     """A recipe that passed: its data files, their mixes' manifests, and counts of rows by task.
 
     ``proven`` rows were held against evaluation's prompts; ``too_long`` ones are over ``sequence_len`` and will be dropped.
-    ``ledger`` and ``packed`` are of the training files alone.
+    ``ledger`` and ``packed`` are of the training files alone; ``parent`` is the earlier run that this one goes on from.
     """
 
     files: list[Path]
@@ -32,6 +32,7 @@ class Checked:
     sequence_len: int
     ledger: dict[str, Count] = field(default_factory=dict)
     packed: Packed | None = None
+    parent: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ def needs(recipe: Recipe, on: Machine) -> tuple[Shape, Plan] | None:
     """Check the keys, and return model and plan for :mod:`recipes.runner.estimate`; ``None`` for a model of unknown shape."""
     config = lint.lint(recipe, on.card if on.named else None, on.gpus)
     base.require(recipe)
+    parent.fits(recipe)
     shape = shapes.find(str(recipe.keys["base_model"]))
     return (shape, estimate.plan(config, zero.stage(recipe), on.gpus)) if shape else None
 
@@ -79,8 +81,9 @@ def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Chec
     on = on or machine(None, recipe)
     wanted = needs(recipe, on)
     files = data.files(recipe)
-    manifests = data.manifests(files)
-    data.contract(files)
+    everything = [*files, *data.beside(recipe)]
+    manifests = data.manifests(everything)
+    data.contract(everything)
     if not on.named:
         hardware.require(recipe)
         room(estimate.disk(*wanted, int(recipe.keys.get("save_total_limit") or 4)) if wanted else 0.0, Path("runs"))
@@ -95,7 +98,7 @@ def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Chec
     ledger.refuse(found, config.sequence_len, lose)
     training = ledger.first(measured, files[: len(config.datasets)])
     return Checked(
-        files,
+        everything,
         manifests,
         {task: count.rows for task, count in found.items()},
         proven,
@@ -103,6 +106,7 @@ def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Chec
         config.sequence_len,
         ledger.counts(training, config.sequence_len),
         ledger.pack(training.tokens, config, on.gpus),
+        parent.find(recipe),
     )
 
 

@@ -22,6 +22,16 @@ def files(recipe: Recipe) -> list[Path]:
     return [path for key in ("datasets", "test_datasets") for path in _files(recipe, key)]
 
 
+def beside(recipe: Recipe) -> list[Path]:
+    """Return the file that a plugin reads beside those: the rows that ``ewc_data`` holds a model to."""
+    named = recipe.keys.get("ewc_data")
+    if named is None or Path(str(named)) in files(recipe):
+        return []
+    if not Path(str(named)).is_file():
+        raise InputError(f"{where(recipe, ('ewc_data',))}: found no file {str(named)!r}, expected a split of a mix")
+    return [Path(str(named))]
+
+
 def _files(recipe: Recipe, key: str) -> Iterator[Path]:
     for number, entry in enumerate(recipe.keys.get(key) or ()):
         at = where(recipe, (key, number, "path"))

@@ -53,7 +53,12 @@ def train(recipe: Recipe, name: str, check: Callable[[Recipe], Checked], echo: C
     with replacing(run / RECIPE) as file:
         file.write(dump(resolved(recipe, run)).encode())
     record = provenance.start(recipe, run / RECIPE, checked.files, checked.manifests, now())
-    counts = {"rows": checked.rows, "rows_proven": checked.proven, "rows_too_long": checked.too_long}
+    counts = {
+        "rows": checked.rows,
+        "rows_proven": checked.proven,
+        "rows_too_long": checked.too_long,
+        "parent": checked.parent,
+    }
     write_json(run / provenance.RECORD, record | counts | {"seconds": {"check": _since(start)}})
     try:
         start = time.monotonic()

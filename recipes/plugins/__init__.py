@@ -1,0 +1,1 @@
+"""Plugins of Axolotl that a recipe may name under ``plugins``: one file a method."""

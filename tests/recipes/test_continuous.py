@@ -1,0 +1,106 @@
+"""Real trainings that go on from an earlier run, with EWC from its adapter and with SAM from its merged checkpoint."""
+
+import contextlib
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from safetensors.torch import load_file
+
+from converters.errors import InputError
+from converters.jsonl import sha256
+from recipes.runner import check, lint, parent, provenance, recipe, train
+from tests.recipes.conftest import recipe_keys
+
+EWC = {"ewc_lambda": 10.0, "ewc_data": "data/mix/validation.jsonl", "ewc_tasks": ["general"], "ewc_rows": 4}
+STEPS = {"max_steps": 2, "micro_batch_size": 4, "logging_steps": 1}
+
+
+@pytest.fixture
+def place(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder of one's own with the finished run in it."""
+    folder = tmp_path / "place"
+    shutil.copytree(finished, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def written(base: str = "runs/base/merged", **changes: Any) -> recipe.Recipe:
+    path = Path("next.yaml")
+    path.write_text(yaml.safe_dump(recipe_keys(base, "data/mix", **STEPS | changes), sort_keys=False), "utf-8")
+    return recipe.load(path)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_from_an_adapter_with_ewc_and_names_its_parent(place: Path) -> None:
+    keys = {"lora_model_dir": "runs/tiny/adapter", "plugins": ["recipes.plugins.ewc.EWC"], **EWC}
+    run = train.train(written(**keys), "next", check.check, sys.stdout.buffer.write)
+    record, old = json.loads((run / "run.json").read_text()), json.loads(Path("runs/tiny/run.json").read_text())
+    assert record["parent"] == {"run": "tiny", "part": "adapter", "sha256": old["adapter_sha256"]}
+    assert record["data"][-1] == {
+        "name": EWC["ewc_data"],
+        "sha256": sha256(Path(EWC["ewc_data"])),
+        "bytes": Path(EWC["ewc_data"]).stat().st_size,
+    }
+    assert yaml.safe_load((run / "recipe.yaml").read_text())["ewc_lambda"] == EWC["ewc_lambda"]
+    held, start = load_file(run / "ewc.safetensors"), load_file("runs/tiny/adapter/adapter_model.safetensors")
+    for name, weight in start.items():
+        short = name.replace(".weight", "")
+        (kept,) = (
+            one for key, one in held.items() if key.startswith("start.") and short in key.replace(".default", "")
+        )
+        assert kept.shape == weight.shape and bool((kept == weight).all()), name
+    assert sum(float(one.sum()) for key, one in held.items() if key.startswith("fisher.")) > 0
+    said = (run / "logs" / "train.log").read_text().split("EWC: penalty ")[1].split()[0]
+    assert float(said) > 0
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_from_a_merged_checkpoint_with_sam_and_names_its_parent(place: Path) -> None:
+    plain = train.train(written("runs/tiny/merged"), "plain", check.check, sys.stdout.buffer.write)
+    keys = {"plugins": ["recipes.plugins.sam.SAM"], "sam_rho": 0.5}
+    run = train.train(written("runs/tiny/merged", **keys), "flat", check.check, sys.stdout.buffer.write)
+    record, old = json.loads((run / "run.json").read_text()), json.loads(Path("runs/tiny/run.json").read_text())
+    assert record["parent"] == {"run": "tiny", "part": "merged", "sha256": old["merged_sha256"]}
+    assert record["adapter_sha256"] != json.loads((plain / "run.json").read_text())["adapter_sha256"]
+
+
+def test_a_parent_that_is_not_as_its_run_left_it_is_an_error(place: Path) -> None:
+    going_on = written(lora_model_dir="runs/tiny/adapter")
+    found = parent.find(going_on)
+    assert found and found["run"] == "tiny" and parent.find(written()) is None
+    weights = next(Path("runs/tiny/adapter").glob("*.safetensors"))
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(
+        InputError, match=r"next.yaml:\d+: found other bytes in runs/tiny/adapter than runs/tiny/run.json"
+    ):
+        parent.find(going_on)
+    weights.write_bytes(whole)
+    provenance.update(Path("runs/tiny"), base_model={"name": "other/base", "sha256": "0" * 64, "revision": None})
+    with pytest.raises(
+        InputError, match="an adapter of runs/tiny that was trained on 'other/base'; expected the same base"
+    ):
+        parent.find(going_on)
+
+
+def test_an_adapter_of_another_shape_is_an_error_before_it_is_taken_in_silence(place: Path) -> None:
+    for key, value in (("lora_r", 8), ("lora_alpha", 16), ("lora_target_modules", ["q_proj"])):
+        with pytest.raises(InputError, match=rf"next.yaml:\d+: found {key} .*expected the adapter's own"):
+            check.check(written(lora_model_dir="runs/tiny/adapter", **{key: value}))
+    with pytest.raises(InputError, match="found no adapter in 'runs/none', expected the folder of one"):
+        check.check(written(lora_model_dir="runs/none"))
+
+
+def test_the_plugins_keys_are_known_and_a_misspelt_one_is_not(finished: Path, tmp_path: Path) -> None:
+    plugins = {"plugins": ["recipes.plugins.ewc.EWC", "recipes.plugins.sam.SAM"]}
+    with contextlib.chdir(tmp_path):
+        lint.lint(written(**plugins, **EWC, sam_rho=0.1))
+        with pytest.raises(InputError, match=r"next.yaml:\d+: unknown key 'ewc_lamda'; did you mean 'ewc_lambda'\?"):
+            lint.lint(written(**plugins, **EWC, ewc_lamda=1.0))
+        with pytest.raises(InputError, match="found plugin recipes.plugins.ewc.EWC without 'ewc_data', expected it"):
+            lint.lint(written(**plugins, ewc_lambda=1.0))
