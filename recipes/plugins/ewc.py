@@ -7,7 +7,8 @@ that the rows have, so it is the empirical Fisher information), read by the reci
 
 What that means for an adapter: the base below is frozen and cannot forget; what drifts is the product B A. In a first run B
 starts at 0, so A has no Fisher information and is free, and the penalty holds B near 0 where the rows' answers feel it: it keeps
-the base model. A run that goes on from an earlier adapter (``lora_model_dir``) has the earlier run's B and A as w*, and keeps that model.
+the base model. A run that goes on from an earlier adapter (``lora_model_dir``) has the earlier run's B and A as w*, and keeps
+that model.
 
 It costs one pass over ``ewc_rows`` rows, one at a time, before the first step; two fp32 copies of the trained weights (F and w*),
 and about two more within a step; of its time next to nothing. F and w* are left beside the adapter's folder in

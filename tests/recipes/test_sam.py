@@ -44,7 +44,7 @@ def test_a_step_is_that_of_the_definition(tmp_path: Path, parts: int) -> None:
     trainer = toy.trainer(network, rows, tmp_path, **keys)
     SAM().post_trainer_create(SimpleNamespace(sam_rho=RHO), trainer)
     trainer.train()
-    for weight, wanted, before in zip(network.parameters(), expected, plain, strict=True):
+    for weight, wanted in zip(network.parameters(), expected, strict=True):
         assert torch.allclose(weight, wanted, rtol=0, atol=1e-6)
     far = max(
         float((w - e).abs().max())
