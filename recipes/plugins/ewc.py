@@ -38,7 +38,7 @@ from converters.jsonl import read_rows
 NAME = "recipes.plugins.ewc.EWC"
 FILE = "ewc.safetensors"
 MASKED = -100
-LOG = get_logger(__name__)
+LOG = get_logger("axolotl.ewc")  # Axolotl prints what has its own name in front, and nothing else
 
 
 class EWCArgs(BaseModel):
