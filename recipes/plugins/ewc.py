@@ -1,6 +1,7 @@
 """Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv:1612.00796): weights that earlier rows rest on move less.
 
-``plugins: [recipes.plugins.ewc.EWC]``. The loss of every step gets ``ewc_lambda / 2 * sum F_i (w_i - w*_i)^2`` over the trained
+For one run: ``--set 'plugins=[axolotl.integrations.liger.LigerPlugin, recipes.plugins.ewc.EWC]' --set ewc_lambda=100 --set
+ewc_data=data/april/train.jsonl``. The loss of every step gets ``ewc_lambda / 2 * sum F_i (w_i - w*_i)^2`` over the trained
 weights. w* are these weights as the run starts, and F is their diagonal Fisher information there, estimated on rows of
 ``ewc_data``: the mean over rows of the squared gradient of the log-probability of all that is learnt of a row (with the answers
 that the rows have, so it is the empirical Fisher information), read by the recipe's own prompt strategy.

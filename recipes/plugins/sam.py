@@ -1,6 +1,7 @@
 """Sharpness-aware minimisation (Foret et al. 2021, arXiv:2010.01412): flat minima, which later training moves out of less.
 
-``plugins: [recipes.plugins.sam.SAM]``. A step takes the gradient g of its batch at the weights w, then that at w + rho g / |g|,
+For one run: ``--set 'plugins=[axolotl.integrations.liger.LigerPlugin, recipes.plugins.sam.SAM]' --set sam_rho=0.05``.
+A step takes the gradient g of its batch at the weights w, then that at w + rho g / |g|,
 and goes by the second one from w. The norm is over all trained weights: with an adapter those are the adapter's, whatever lies
 frozen below them. With gradient accumulation, or on several GPUs, every micro-batch has a point of its own, the paper's
 m-sharpness. It costs a second forward and backward pass, so twice the time, and two more copies of the trained weights.
