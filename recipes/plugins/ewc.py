@@ -1,6 +1,6 @@
 """Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv:1612.00796): weights that earlier rows rest on move less.
 
-For one run: ``--set 'plugins=[axolotl.integrations.liger.LigerPlugin, recipes.plugins.ewc.EWC]' --set ewc_lambda=100 --set
+For one run: ``--set 'plugins=[axolotl.integrations.liger.LigerPlugin, recipes.plugins.ewc.EWC]' --set ewc_lambda=10 --set
 ewc_data=data/april/train.jsonl``. The loss of every step gets ``ewc_lambda / 2 * sum F_i (w_i - w*_i)^2`` over the trained
 weights. w* are these weights as the run starts, and F is their diagonal Fisher information there, estimated on rows of
 ``ewc_data``: the mean over rows of the squared gradient of the log-probability of all that is learnt of a row (with the answers
@@ -45,7 +45,9 @@ LOG = get_logger("axolotl.ewc")  # Axolotl prints what has its own name in front
 class EWCArgs(BaseModel):
     """The keys that this plugin adds to Axolotl's.
 
-    ``ewc_data`` is a split of a mix; of its rows those of ``ewc_tasks``, or all, are drawn from; ``ewc_rows`` is how many.
+    ``ewc_lambda`` has no value that fits every model: too large a one makes training diverge (on a toy, 100 can), so begin low
+    and look at the loss. ``ewc_data`` is a split of a mix; of its rows those of ``ewc_tasks``, or all, are drawn from;
+    ``ewc_rows`` is how many.
     """
 
     ewc_lambda: float | None = Field(default=None, gt=0)
