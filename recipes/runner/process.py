@@ -5,9 +5,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from converters.errors import InputError
 from recipes.runner.hardware import gpus
@@ -22,11 +23,27 @@ QUIET = {
 _TELLING = re.compile(r"(Error|error|Exception|Killed|out of memory)")
 
 
-def axolotl(words: Sequence[str], log: Path, echo: Callable[[bytes], None]) -> None:
-    """Run ``axolotl WORDS``; a failure is an ``InputError`` with its last telling line. ``echo`` gets the output as it comes."""
-    command = [sys.executable, "-m", "axolotl.cli.main", *words]
+def axolotl(
+    words: Sequence[str],
+    log: Path,
+    echo: Callable[[bytes], None],
+    before: Sequence[str] = (),
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Run ``axolotl WORDS``, after what starts it on other nodes, with more variables; ``echo`` gets the output as it comes."""
+    follow([*before, sys.executable, "-m", "axolotl.cli.main", *words], f"axolotl {words[0]}", log, echo, variables)
+
+
+def follow(
+    command: Sequence[str],
+    name: str,
+    log: Path,
+    echo: Callable[[bytes], None],
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Run a command; a failure is an ``InputError`` with its ``name`` and its last telling line."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with _ended_like_ctrl_c(), log.open("ab") as file, _started(command) as process:
+    with _ended_like_ctrl_c(), log.open("ab") as file, _started(command, variables) as process:
         assert process.stdout is not None
         try:
             while piece := os.read(process.stdout.fileno(), 65536):
@@ -37,7 +54,15 @@ def axolotl(words: Sequence[str], log: Path, echo: Callable[[bytes], None]) -> N
         finally:  # Ctrl-C, a full disk, a closed terminal: training must not go on unseen
             stop(process)
     if process.returncode:
-        raise InputError(f"axolotl {words[0]} {_end(process.returncode)}: {last_line(log)} (all of it: {log})")
+        raise InputError(f"{name} {_end(process.returncode)}: {last_line(log)} (all of it: {log})")
+
+
+def output(command: Sequence[str]) -> str:
+    """Return what a short command prints; a failure is an ``InputError`` with its last line."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+    if done.returncode:
+        raise InputError(f"{command[0]} {_end(done.returncode)}: {(done.stderr.strip().splitlines() or [''])[-1]}")
+    return done.stdout
 
 
 @contextmanager
@@ -63,14 +88,14 @@ def _end(code: int) -> str:
     return f"stopped with exit code {code}" if code > 0 else f"was ended by {signal.Signals(-code).name}"
 
 
-def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+def _started(command: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     # A process group of its own: one Ctrl-C must not reach it twice, from the terminal and from here.
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
-        env=environment(),
+        env={**environment(), **variables},
         start_new_session=True,
     )
 
@@ -81,8 +106,10 @@ def environment() -> dict[str, str]:
     What trains on a CPU is tiny: a second thread gains a third of the time on an
     idle machine and loses a factor of five on one that does anything else, so there is one, unless the user says otherwise.
     """
+    # Axolotl starts torchrun by its name, which lies beside the interpreter, whether or not its folder is on the path.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     threads = {} if gpus() else {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    return {**os.environ, **QUIET, **threads}
+    return {**os.environ, **QUIET, **threads, "PATH": path}
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

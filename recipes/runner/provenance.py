@@ -13,7 +13,7 @@ from converters.jsonl import sha256, write_json
 from recipes.runner import hardware
 from recipes.runner.recipe import FOLDER, Recipe
 
-RECORD = "run.json"
+RECORD, SEAL = "run.json", "record_sha256"
 PACKAGES = (
     "ecom-llm-recipes",
     "axolotl",
@@ -36,6 +36,7 @@ def start(
         "started": started,
         "recipe": {
             "name": recipe.path.stem,
+            "path": str(recipe.path),
             "sha256": sha256(recipe.path),
             "resolved_sha256": sha256(resolved),
         },
@@ -48,15 +49,26 @@ def start(
             for name, mix in manifests.items()
         ],
         "git": git(FOLDER.parent),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": packages(),
         "hardware": hardware.describe(),
         "seconds": {},
     }
 
 
+def write(run: Path, record: Mapping[str, Any]) -> None:
+    """Write a run's record with the hash of all the rest of it."""
+    write_json(run / RECORD, dict(record) | {SEAL: seal(record)})
+
+
+def seal(record: Mapping[str, Any]) -> str:
+    """Return the hash of a record, its own left out; the order of keys does not matter."""
+    rest = {key: value for key, value in record.items() if key != SEAL}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
 def update(run: Path, **changes: Any) -> None:
     """Change keys of a run's record."""
-    write_json(run / RECORD, read(run) | changes)
+    write(run, read(run) | changes)
 
 
 def read(run: Path) -> dict[str, Any]:
@@ -64,7 +76,10 @@ def read(run: Path) -> dict[str, Any]:
     path = run / RECORD
     if not path.is_file():
         raise InputError(f"{run}: found no {RECORD}, expected a run made by 'ecom-train train'")
-    record: dict[str, Any] = json.loads(path.read_bytes())
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path}: found no JSON, expected the record of a run: {error}") from error
     return record
 
 
@@ -117,12 +132,34 @@ def git(folder: Path) -> dict[str, Any]:
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
 
 
+def in_commit(commit: str, path: str = "") -> bytes | None:
+    """Return a file of this project as a commit has it (nothing of it without a path); ``None`` where that is not here."""
+    words = [
+        "git",
+        "-C",
+        str(FOLDER.parent),
+        "cat-file",
+        "blob" if path else "commit",
+        f"{commit}:{path}" if path else commit,
+    ]
+    try:
+        done = subprocess.run(words, capture_output=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
 def _git(folder: Path, *words: str) -> str | None:
     try:
         done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def packages() -> dict[str, str | None]:
+    """Return the versions of what decides a training's result."""
+    return {name: _version(name) for name in PACKAGES}
 
 
 def _version(name: str) -> str | None:

@@ -44,8 +44,11 @@ def machine(path: Path) -> str | None:
     return f"{found[1].replace('one', '1')}x{found[2]}gb" if found else None
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe and put the ``key=value`` overrides in; broken YAML and repeated keys are ``InputError``s."""
+def load(path: Path, overrides: Sequence[str] = (), mix: str | None = None) -> Recipe:
+    """Read a recipe, put the overrides in, and take its data from the folder ``mix`` if one is given.
+
+    An override is ``key=value`` or ``--the-key=value``; broken YAML and repeated keys are ``InputError``s.
+    """
     try:
         text = path.read_text("utf-8")
         keys = yaml.safe_load(text)
@@ -57,24 +60,56 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             f"{path}: found {'an empty file' if keys is None else type(keys).__name__}, expected keys and values"
         )
     changed = dict(map(parse_override, overrides))
-    for key in changed:
-        lines |= {(key, *rest): "--set" for rest in ((), *(place[1:] for place in lines if place[0] == key))}
+    for override in overrides:
+        key, label = _key(override), override.partition("=")[0] if override.startswith("--") else "--set"
+        lines |= {(key, *rest): label for rest in ((), *(place[1:] for place in lines if place[0] == key))}
+    if mix:
+        changed |= {key: _moved(keys[key], mix) for key in ("datasets", "test_datasets") if keys.get(key)}
     return Recipe(path, keys | changed, lines, changed)
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """Read ``key=value``, the value as YAML.
+def _moved(entries: Any, mix: str) -> Any:
+    """Return dataset entries with each file taken from another mix; what is no list of entries is left to the lint."""
+    if not (isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)):
+        return entries
+    return [entry | {"path": str(Path(mix) / Path(str(entry.get("path"))).name)} for entry in entries]
 
-    >>> parse_override("learning_rate=1.0e-4"), parse_override("lora_target_modules=[q_proj, v_proj]")
+
+def joined(words: Sequence[str]) -> list[str]:
+    """Return the words of a command line as overrides; what is none is an ``InputError``.
+
+    >>> joined(["--learning-rate", "1e-4", "--seed=1"])
+    ['--learning-rate=1e-4', '--seed=1']
+    """
+    found, left = [], iter(words)
+    for word in left:
+        if not word.startswith("--"):
+            raise InputError(f"found {word!r}, expected --key value for a key of the recipe")
+        value = "" if "=" in word else next(left, None)
+        if value is None or value.startswith("--"):
+            raise InputError(f"{word}: found no value after it, expected {word} VALUE")
+        found.append(word if "=" in word else f"{word}={value}")
+    return found
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Read ``key=value`` or ``--the-key=value``, the value as YAML.
+
+    >>> parse_override("learning_rate=1.0e-4"), parse_override("--lora-target-modules=[q_proj, v_proj]")
     (('learning_rate', 0.0001), ('lora_target_modules', ['q_proj', 'v_proj']))
     """
-    key, equals, value = text.partition("=")
-    if not (equals and key):
+    key, value = _key(text), text.partition("=")[2]
+    if not ("=" in text and key):
         raise InputError(f"--set {text!r}: found no '=', expected key=value")
     try:
         return key, _number(yaml.safe_load(value))
     except yaml.YAMLError as error:
         raise InputError(f"--set {text!r}: found {value!r}, expected a YAML value") from error
+
+
+def _key(override: str) -> str:
+    key = override.partition("=")[0]
+    return key.removeprefix("--").replace("-", "_") if key.startswith("--") else key
 
 
 def _number(value: Any) -> Any:

@@ -1,20 +1,28 @@
 """Trains a checked recipe: everything of a run lies under ``runs/<run>``, and its record says what made it."""
 
+import fcntl
 import re
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from converters.errors import InputError
-from converters.jsonl import replacing, write_json
-from recipes.runner import data, hardware, process, provenance
+from converters.jsonl import replacing
+from recipes.runner import data, hardware, launch, process, provenance
 from recipes.runner.check import Checked
 from recipes.runner.recipe import Recipe, dump
 
 RUNS = Path("runs")
-ADAPTER, MERGED, RECIPE = "adapter", "merged", "recipe.yaml"
+ADAPTER, CHECKPOINTS, MERGED, RECIPE = "adapter", "checkpoints", "merged", "recipe.yaml"
+PLUGIN = "recipes.runner.plugin.RunPlugin"
+ONE = launch.Launch()
 
 
 def folder(name: str) -> Path:
@@ -30,20 +38,31 @@ def vacant(name: str) -> Path:
     if run.exists():
         record = run / provenance.RECORD
         status = provenance.read(run).get("status", "unknown") if record.is_file() else "no record"
+        on = f"go on with it (make resume RUN={name}), " if last_checkpoint(run) else ""
         raise InputError(
-            f"{run}: found a run of that name (status: {status}), expected a new one: give another --run (make: RUN=...), "
+            f"{run}: found a run of that name (status: {status}), expected a new one: {on}give another --run (make: RUN=...), "
             f"or move it away: mv {run} {run}.old"
         )
     return run
 
 
 def resolved(recipe: Recipe, run: Path) -> dict[str, Any]:
-    """Return the keys as Axolotl gets them: the recipe's own, where the run lies, and the cache of these very bytes."""
+    """Return the keys as Axolotl gets them: the recipe's own, where the run lies, the cache of these very bytes, our plugin."""
     files = data.files(recipe)
-    return recipe.keys | {"output_dir": str(run / ADAPTER), "dataset_prepared_path": str(data.prepared_path(files))}
+    return recipe.keys | {
+        "output_dir": str(run / ADAPTER),
+        "dataset_prepared_path": str(data.prepared_path(files)),
+        "plugins": [*(recipe.keys.get("plugins") or ()), PLUGIN],
+    }
 
 
-def train(recipe: Recipe, name: str, check: Callable[[Recipe], Checked], echo: Callable[[bytes], None]) -> Path:
+def train(
+    recipe: Recipe,
+    name: str,
+    check: Callable[[Recipe], Checked],
+    echo: Callable[[bytes], None],
+    launched: launch.Launch = ONE,
+) -> Path:
     """Check, then train; return the run's folder. Failure and Ctrl-C leave the record saying so."""
     hardware.require(recipe)
     run = vacant(name)
@@ -59,42 +78,109 @@ def train(recipe: Recipe, name: str, check: Callable[[Recipe], Checked], echo: C
         "rows_too_long": checked.too_long,
         "parent": checked.parent,
     }
-    write_json(run / provenance.RECORD, record | counts | {"seconds": {"check": _since(start)}})
-    try:
-        start = time.monotonic()
-        process.axolotl(launch(recipe, run), run / "logs" / "train.log", echo)
-        finish(run, _since(start))
-    except KeyboardInterrupt as error:
-        provenance.update(run, status="interrupted", finished=now())
-        raise InputError(
-            f"interrupted; the log and what there is of the adapter lie in {run}. To run the same command again, "
-            f"first move it away: mv {run} {run}.old"
-        ) from error
-    except (InputError, OSError):
-        provenance.update(run, status="failed", finished=now())
-        raise
+    provenance.write(run, record | counts | {"launch": asdict(launched), "seconds": {"check": _since(start)}})
+    with alone(run):
+        attempt(run, recipe.keys, launched, echo)
     return run
 
 
-def launch(recipe: Recipe, run: Path) -> list[str]:
-    """Return Axolotl's arguments; several GPUs go through its own launcher, one or none need no launcher at all."""
-    several = bool(recipe.keys.get("deepspeed") or recipe.keys.get("fsdp_config")) and len(hardware.gpus()) > 1
-    return ["train", str(run / RECIPE), "--launcher", "accelerate" if several else "python"]
+def attempt(
+    run: Path, keys: Mapping[str, Any], launched: launch.Launch, echo: Callable[[bytes], None], more: Sequence[str] = ()
+) -> None:
+    """Train until the end, or until something stops it, which the record then says; ``more`` goes to Axolotl."""
+    words, start = launch.words(run / RECIPE, keys, launched, more), time.monotonic()
+    try:
+        variables = launch.visible(launched, keys) if hardware.gpus() else {}
+        process.axolotl(words, run / "logs" / "train.log", echo, launch.before(launched), variables)
+        finish(run, _since(start), not keys.get("adapter"))
+    except KeyboardInterrupt as error:
+        stopped(run, "interrupted", _since(start))
+        raise InputError(
+            f"interrupted; the log and what there is of the adapter lie in {run}. {further(run)}"
+        ) from error
+    except InputError as error:
+        stopped(run, "failed", _since(start))
+        raise InputError(f"{error}. {further(run)}" if last_checkpoint(run) else str(error)) from error
+    except OSError:
+        stopped(run, "failed", _since(start))
+        raise
 
 
-def finish(run: Path, seconds: float) -> None:
-    """Record what training left behind; an adapter that is not there is an ``InputError``."""
+def stopped(run: Path, status: str, seconds: float) -> None:
+    """Record that a training ended before its time."""
+    provenance.update(run, status=status, finished=now(), seconds=spent(run, seconds))
+
+
+def spent(run: Path, seconds: float) -> dict[str, float]:
+    """Return the seconds of a run's stages with ``seconds`` more of training."""
+    before: dict[str, float] = provenance.read(run)["seconds"]
+    return before | {"train": round(before.get("train", 0) + seconds, 1)}
+
+
+def join(run: Path, echo: Callable[[bytes], None]) -> None:
+    """Train on a further node of a run that another node leads and records."""
+    record, keys = provenance.read(run), yaml.safe_load((run / RECIPE).read_text("utf-8"))
+    launched = launch.Launch(**record["launch"])
+    if launched.nodes == 1 or launched.slurm:
+        raise InputError(f"{run}: found a run of {launched.nodes} node(s), expected one of several outside SLURM")
+    log = run / "logs" / f"train.{socket.gethostname()}.log"
+    process.axolotl(launch.words(run / RECIPE, keys, launched, resuming(record, run)), log, echo)
+
+
+@contextmanager
+def alone(run: Path) -> Iterator[None]:
+    """Hold a run while it trains; one that another command trains is an ``InputError``."""
+    with (run / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"{run}: found another command that trains it now, expected to be the only one") from error
+        yield
+
+
+def further(run: Path) -> str:
+    """Say how a run that was stopped goes on: from its last checkpoint, or from the start."""
+    last = last_checkpoint(run)
+    if last:
+        return f"It goes on from {last.name} with: make resume RUN={run.name}"
+    return f"It left no checkpoint; to run the same command again, first move it away: mv {run} {run}.old"
+
+
+def resuming(record: Mapping[str, Any], run: Path) -> list[str]:
+    """Return Axolotl's argument that goes on from the checkpoint that the record names last, none at a run's first start."""
+    legs = record.get("resumed") or ()
+    return [f"--resume-from-checkpoint={run / ADAPTER / legs[-1]['from']}"] if legs else []
+
+
+def last_checkpoint(run: Path) -> Path | None:
+    """Return the last checkpoint that was saved to its end: the trainer's state is the last file to be written."""
+    whole = (path.parent for path in (run / ADAPTER).glob("checkpoint-*/trainer_state.json"))
+    return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def finish(run: Path, seconds: float, whole: bool) -> None:
+    """Record what training left behind; weights that are not there are an ``InputError``.
+
+    Checkpoints move out of the adapter's folder, so that its hash is that of the result. A ``whole`` model that was trained needs
+    no merging: it is the checkpoint that evaluation takes.
+    """
     if not any(path.is_file() for path in (run / ADAPTER).glob("*.safetensors")):
         raise InputError(f"{run / ADAPTER}: found no weights after training (see {run / 'logs' / 'train.log'})")
+    for path in (run / ADAPTER).glob("checkpoint-*"):
+        (run / CHECKPOINTS).mkdir(exist_ok=True)
+        path.rename(run / CHECKPOINTS / path.name)
     record = provenance.read(run)
+    found, template = provenance.folder_sha256(run / ADAPTER), provenance.template_sha256(run / ADAPTER)
+    if whole:
+        (run / ADAPTER).rename(run / MERGED)
     provenance.update(
         run,
-        status="trained",
+        status="merged" if whole else "trained",
         finished=now(),
-        seconds=record["seconds"] | {"train": seconds},
+        seconds=spent(run, seconds),
         base_model=provenance.base_model(record["base_model"]["name"]),  # one from the hub has a commit only by now
-        adapter_sha256=provenance.folder_sha256(run / ADAPTER),
-        template_sha256=provenance.template_sha256(run / ADAPTER),
+        template_sha256=template,
+        **{"merged_sha256" if whole else "adapter_sha256": found},
     )
 
 

@@ -122,13 +122,14 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with a run, ``runs/tiny``: three real steps of Axolotl on the CPU, merged.
+    """A working folder with a run, ``runs/tiny``: some real steps of Axolotl on the CPU, merged.
 
     It reads one file by Axolotl's own prompt strategy and one by ours.
     """
     folder = tmp_path_factory.mktemp("run")
     small_mix(folder)
-    keys = recipe_keys("runs/base/merged", "data/mix", max_steps=3, micro_batch_size=4, logging_steps=1)
+    keys = recipe_keys("runs/base/merged", "data/mix", max_steps=14, micro_batch_size=4, logging_steps=1)
+    keys |= {"save_strategy": "steps", "save_steps": 4}
     ours = recipe_keys("", "data/mix", WHOLE)["datasets"][0]
     keys["datasets"].append(ours | {"path": "data/mix/validation.jsonl"})
     (folder / "tiny.yaml").write_text(yaml.safe_dump(keys, sort_keys=False), "utf-8")

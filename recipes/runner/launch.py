@@ -1,0 +1,106 @@
+"""How a training is started: on one GPU or the CPU in one process, on several through torchrun, on several nodes through srun.
+
+``GPUS`` and ``NODES`` are all there is to set. Inside a SLURM job of several nodes ``srun`` starts one torchrun a node; elsewhere
+``ecom-train join`` does it on each further node, and the nodes find each other at ``HEAD``, a port of the first one.
+"""
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from converters.errors import InputError
+
+PORT = 29500  # torchrun's own
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """GPUs a node, nodes, and ``host:port`` of the first node; ``slurm`` is the number of the job, if in one."""
+
+    gpus: int = 1
+    nodes: int = 1
+    head: str | None = None
+    slurm: str | None = None
+
+
+def plan(keys: Mapping[str, Any], gpus: int | None, nodes: int, head: str | None, found: int) -> Launch:
+    """Return the launch of a recipe on a machine with ``found`` GPUs; what that machine has not is an ``InputError``.
+
+    Without a number of GPUs, a recipe that divides the model takes all and any other takes one.
+    """
+    if gpus is not None and gpus > max(found, 1):
+        raise InputError(f"GPUS={gpus}: found {found} here, expected that many on every node")
+    slurm = os.environ.get("SLURM_JOB_ID") if nodes > 1 else None
+    if nodes > 1 and not (head or slurm):
+        raise InputError(
+            f"NODES={nodes}: found neither HEAD nor a SLURM job, expected HEAD=host:port of the first node"
+        )
+    each = gpus or (found if divides(keys) or nodes > 1 else 1) or 1
+    return Launch(each, nodes, head or (f"{socket.gethostname()}:{PORT}" if slurm else None), slurm)
+
+
+def again(launched: Launch) -> Launch:
+    """Return the launch of a run that goes on: a SLURM job of several nodes begins on other nodes than the one before."""
+    if not launched.slurm:
+        return launched
+    job = os.environ.get("SLURM_JOB_ID")
+    if not job:
+        raise InputError(f"found no SLURM job, expected one of {launched.nodes} nodes as the run began in")
+    return replace(launched, slurm=job, head=f"{socket.gethostname()}:{PORT}")
+
+
+def divides(keys: Mapping[str, Any]) -> bool:
+    """Tell whether a recipe divides the model over its GPUs and so needs process groups even for one."""
+    return bool(keys.get("deepspeed") or keys.get("fsdp_config"))
+
+
+def words(config: Path, keys: Mapping[str, Any], launch: Launch, more: Sequence[str] = ()) -> list[str]:
+    """Return the arguments of ``axolotl`` that train ``config``.
+
+    >>> words(Path("r.yaml"), {}, Launch())
+    ['train', 'r.yaml', '--launcher', 'python']
+    >>> words(Path("r.yaml"), {}, Launch(gpus=4))
+    ['train', 'r.yaml', '--launcher', 'torchrun', '--', '--standalone', '--nproc-per-node=4']
+    """
+    start = ["train", str(config), *more]
+    if keys.get("use_ray"):
+        return [*start, "--use-ray"]
+    if launch.gpus == launch.nodes == 1 and not divides(keys):
+        return [*start, "--launcher", "python"]
+    return [*start, "--launcher", "torchrun", "--", *torchrun(launch, config.parent.name)]
+
+
+def torchrun(launch: Launch, run: str) -> list[str]:
+    """Return torchrun's own arguments; all nodes of a run carry its name as their meeting's.
+
+    >>> torchrun(Launch(gpus=8, nodes=2, head="gpu1:29500"), "mine")[2:]
+    ['--rdzv_backend=c10d', '--rdzv_endpoint=gpu1:29500', '--rdzv_id=mine']
+    """
+    each = f"--nproc-per-node={launch.gpus}"
+    if launch.nodes == 1:
+        return ["--standalone", each]
+    meeting = {"backend": "c10d", "endpoint": launch.head, "id": launch.slurm or run}
+    return [f"--nnodes={launch.nodes}", each, *(f"--rdzv_{key}={value}" for key, value in meeting.items())]
+
+
+def before(launch: Launch) -> list[str]:
+    """Return what stands before the command: ``srun``, one task a node, in a SLURM job of several nodes."""
+    if not launch.slurm:
+        return []
+    return [
+        "srun",
+        f"--nodes={launch.nodes}",
+        f"--ntasks={launch.nodes}",
+        "--ntasks-per-node=1",
+        "--kill-on-bad-exit=1",
+    ]
+
+
+def visible(launch: Launch, keys: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variable that leaves one process one GPU: with more in sight the trainer would copy the model to all."""
+    if launch.gpus > 1 or launch.nodes > 1 or divides(keys) or keys.get("use_ray"):
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]}

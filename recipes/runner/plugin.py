@@ -1,0 +1,41 @@
+"""What a run adds to Axolotl's training, loaded in the training process alone: one seed for all of it, and its loss curve."""
+
+from pathlib import Path
+from typing import Any
+
+from axolotl.integrations.base import BasePlugin
+from transformers import TrainerCallback, set_seed
+
+from recipes.runner import curve
+
+
+class RunPlugin(BasePlugin):  # type: ignore[misc]
+    """Seeds what comes before the trainer, and draws into the folder above ``output_dir``, which is the run's."""
+
+    def pre_model_load(self, cfg: Any) -> None:
+        """Seed the adapter's first weights.
+
+        Axolotl seeds the trainer only. Preparing rows draws random numbers and reading them from the cache does not, so that
+        without this a second run of the same recipe would begin with another adapter.
+        """
+        if cfg.seed is not None:
+            set_seed(cfg.seed)
+
+    def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
+        """Return the callback that draws."""
+        return [Curve(Path(cfg.output_dir).parent)]
+
+
+class Curve(TrainerCallback):  # type: ignore[misc]
+    """Writes picture and figures of the run at every logging step.
+
+    The trainer's history is whole: a resumed training reads what came before from its checkpoint.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Draw what the trainer has logged so far."""
+        if state.is_world_process_zero:
+            curve.write(self.run, state.log_history)

@@ -1,0 +1,130 @@
+"""How a training is started: the arguments for one GPU, several, several nodes, and inside a SLURM job."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converters.errors import InputError
+from recipes.runner import launch, process, train
+from recipes.runner.launch import Launch
+from tests.recipes.conftest import ROOT, command
+
+SCRIPT = ROOT / "recipes" / "slurm" / "train.sh"
+ZERO = {"deepspeed": "recipes/deepspeed/zero3.json"}
+
+
+@pytest.fixture(autouse=True)
+def outside_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("SLURM_")] + ["CUDA_VISIBLE_DEVICES"]:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("keys", "gpus", "found", "each", "launcher"),
+    [
+        ({}, None, 0, 1, "python"),
+        ({}, None, 8, 1, "python"),
+        ({}, 4, 8, 4, "torchrun"),
+        (ZERO, None, 8, 8, "torchrun"),
+        (ZERO, None, 1, 1, "torchrun"),
+        ({"fsdp_config": {"a": 1}}, 2, 4, 2, "torchrun"),
+    ],
+)
+def test_one_variable_says_how_many_gpus(
+    keys: dict[str, Any], gpus: int | None, found: int, each: int, launcher: str
+) -> None:
+    planned = launch.plan(keys, gpus, 1, None, found)
+    assert planned == Launch(each)
+    words = launch.words(Path("runs/x/recipe.yaml"), keys, planned, ["--more=1"])
+    assert words[:5] == ["train", "runs/x/recipe.yaml", "--more=1", "--launcher", launcher]
+    assert words[5:] == (["--", "--standalone", f"--nproc-per-node={each}"] if launcher == "torchrun" else [])
+
+
+def test_one_process_sees_one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert launch.visible(Launch(), {}) == {"CUDA_VISIBLE_DEVICES": "0"}
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,6")
+    assert launch.visible(Launch(), {}) == {"CUDA_VISIBLE_DEVICES": "5"}
+    assert launch.visible(Launch(), ZERO) == launch.visible(Launch(gpus=2), {}) == {}
+
+
+def test_nodes_meet_at_the_head_or_in_a_slurm_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"NODES=2: found neither HEAD nor a SLURM job"):
+        launch.plan(ZERO, 4, 2, None, 4)
+    by_hand = launch.plan(ZERO, 4, 2, "gpu1:29500", 4)
+    meeting = ["--rdzv_backend=c10d", "--rdzv_endpoint=gpu1:29500"]
+    assert launch.torchrun(by_hand, "big") == ["--nnodes=2", "--nproc-per-node=4", *meeting, "--rdzv_id=big"]
+    assert launch.before(by_hand) == []
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    job = launch.plan(ZERO, 4, 2, None, 4)
+    assert job.slurm == "77" and str(job.head).endswith(":29500") and launch.torchrun(job, "big")[-1] == "--rdzv_id=77"
+    assert launch.before(job)[:4] == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1"]
+    monkeypatch.setenv("SLURM_JOB_ID", "78")
+    assert launch.again(job).slurm == "78" and launch.again(by_hand) == by_hand
+
+
+def test_more_gpus_than_there_are_is_a_sentence() -> None:
+    with pytest.raises(InputError, match=r"GPUS=4: found 0 here, expected that many on every node"):
+        launch.plan({}, 4, 1, None, 0)
+
+
+def test_ray_starts_its_own_workers() -> None:
+    assert launch.words(Path("r.yaml"), {"use_ray": True, **ZERO}, Launch(4)) == ["train", "r.yaml", "--use-ray"]
+
+
+def test_axolotl_hands_the_arguments_to_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A torchrun on the path that prints what it gets: Axolotl's own launcher stands between it and us."""
+    stand_in = tmp_path / "torchrun"
+    stand_in.write_text('#!/bin/sh\necho "torchrun $*"\n')
+    stand_in.chmod(0o755)
+    config = tmp_path / "recipe.yaml"
+    config.write_text("base_model: x\n")
+    heard: list[bytes] = []
+    words = launch.words(config, ZERO, Launch(gpus=2), ["--resume-from-checkpoint=c"])
+    process.axolotl(
+        words, tmp_path / "log", heard.append, variables={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    )
+    (line,) = [line for line in b"".join(heard).decode().splitlines() if line.startswith("torchrun ")]
+    assert line.split()[1:6] == ["--standalone", "--nproc-per-node=2", "-m", "axolotl.cli.train", str(config)]
+    assert "--resume-from-checkpoint=c" in line
+
+
+def test_a_further_node_joins_only_a_run_of_several(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "one"
+    run.mkdir(parents=True)
+    (run / "recipe.yaml").write_text("seed: 0\n")
+    train.provenance.write(run, {"launch": {"gpus": 1, "nodes": 1, "head": None, "slurm": None}})
+    done = command(tmp_path, "ecom-train", "join", "one")
+    assert done.returncode == 1 and "expected one of several outside SLURM" in done.stderr
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """A checkout whose ecom-train prints its arguments."""
+    program = tmp_path / ".venv" / "bin" / "ecom-train"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    program.chmod(0o755)
+    return tmp_path
+
+
+def submitted(job: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    slurm = {"SLURM_SUBMIT_DIR": str(job), "SLURM_JOB_ID": "9", "SLURM_JOB_NUM_NODES": "2", "SLURM_GPUS_ON_NODE": "8"}
+    environment = {"PATH": os.environ["PATH"], **slurm, **variables}
+    return subprocess.run(["bash", str(SCRIPT), *words], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_slurm_script_trains_and_after_a_requeue_resumes(job: Path) -> None:
+    assert subprocess.run(["bash", "-n", str(SCRIPT)], check=False).returncode == 0
+    first = submitted(job, "mistral-full-zero3", "big", "--learning-rate", "1e-5")
+    assert first.stdout.strip() == "train mistral-full-zero3 --run big --nodes 2 --gpus 8 --learning-rate 1e-5", (
+        first.stderr
+    )
+    (job / "runs" / "big").mkdir(parents=True)
+    (job / "runs" / "big" / "run.json").write_text("{}")
+    assert submitted(job, "mistral-full-zero3", "big").stdout.strip() == "resume big"
+    assert "RECIPE RUN" in submitted(job, "mistral-full-zero3").stderr
+    without = submitted(job, "mistral-full-zero3", "other", SLURM_GPUS_ON_NODE="")
+    assert without.returncode and "no GPUs in this job" in without.stderr

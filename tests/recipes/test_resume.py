@@ -1,0 +1,124 @@
+"""An interrupted run goes on from its last checkpoint and ends as if nothing had happened."""
+
+import json
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converters.errors import InputError
+from recipes.runner import check, curve, provenance, recipe, resume, train
+from tests.recipes.conftest import command
+
+pytestmark = pytest.mark.slow
+
+
+def history(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "logs" / "history.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def halved(finished: Path) -> Path:
+    """``runs/halved`` beside ``runs/tiny``: the same recipe, interrupted after its first checkpoint."""
+    run = finished / "runs" / "halved"
+
+    def until_saved(piece: bytes) -> None:
+        sys.stdout.buffer.write(piece)
+        if train.last_checkpoint(Path("runs/halved")):
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(finished)
+        loaded = recipe.load(Path("tiny.yaml"), ["learning_rate=1e-3"])
+        with pytest.raises(
+            InputError, match=r"^interrupted; .* It goes on from checkpoint-\d+ with: make resume RUN=halved$"
+        ):
+            train.train(loaded, "halved", check.check, until_saved)
+    assert provenance.read(run)["status"] == "interrupted"
+    return run
+
+
+def test_changed_data_or_recipe_is_no_run_to_go_on_with(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(halved.parents[1])
+    for path in (Path("data/mix/train.jsonl"), Path("runs/halved/recipe.yaml"), Path("runs/base/merged/config.json")):
+        before = path.read_bytes()
+        path.write_bytes(before + b" ")
+        try:
+            with pytest.raises(
+                InputError, match=r"found (other bytes|another base model), expected what runs/halved began with"
+            ):
+                resume.resume(Path("runs/halved"), lambda _: None)
+        finally:
+            path.write_bytes(before)
+    assert provenance.read(halved)["status"] == "interrupted"
+
+
+def test_a_run_that_trains_now_is_left_alone(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(halved.parents[1])
+    with train.alone(Path("runs/halved")), pytest.raises(InputError, match="found another command that trains it now"):
+        resume.resume(Path("runs/halved"), lambda _: None)
+    assert provenance.read(halved)["status"] == "interrupted"
+
+
+def test_resumed_equals_uninterrupted(halved: Path, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(finished)
+    begun = train.last_checkpoint(Path("runs/halved"))
+    assert begun and begun.name != "checkpoint-14"
+    resume.resume(Path("runs/halved"), sys.stdout.buffer.write)
+    whole, resumed = finished / "runs" / "tiny", halved
+    losses = [[(entry["step"], entry["loss"]) for entry in history(run) if "loss" in entry] for run in (whole, resumed)]
+    assert losses[0] == losses[1] and [step for step, _ in losses[0]] == list(range(1, 15))
+    weights = [(run / "adapter" / "adapter_model.safetensors").read_bytes() for run in (whole, resumed)]
+    assert weights[0] == weights[1]
+    record = provenance.read(resumed)
+    assert record["status"] == "trained" and [leg["from"] for leg in record["resumed"]] == [begun.name]
+    assert provenance.read(whole)["adapter_sha256"] and record["adapter_sha256"]
+    assert sorted(path.name for path in (resumed / "checkpoints").iterdir()) == [
+        "checkpoint-12",
+        "checkpoint-14",
+        "checkpoint-4",
+        "checkpoint-8",
+    ]
+    with pytest.raises(InputError, match="found status 'trained', expected a run that was stopped before its end"):
+        resume.resume(Path("runs/halved"), lambda _: None)
+
+
+def test_a_run_without_a_checkpoint_says_what_to_do(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "short"
+    run.mkdir(parents=True)
+    provenance.write(run, {"status": "interrupted"})
+    done = command(tmp_path, "ecom-train", "resume", "short")
+    assert done.returncode == 1 and done.stderr.strip() == (
+        "error: runs/short: found no checkpoint to go on from. It left no checkpoint; to run the same command again, "
+        "first move it away: mv runs/short runs/short.old"
+    )
+
+
+def test_a_half_written_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    for number, whole in ((4, True), (12, True), (16, False)):
+        folder = tmp_path / "adapter" / f"checkpoint-{number}"
+        folder.mkdir(parents=True)
+        if whole:
+            (folder / "trainer_state.json").touch()
+    found = train.last_checkpoint(tmp_path)
+    assert found and found.name == "checkpoint-12"
+
+
+def test_the_curve_is_a_picture_of_the_history(finished: Path) -> None:
+    run = finished / "runs" / "tiny"
+    found = history(run)
+    picture = ET.fromstring((run / "loss.svg").read_text())
+    (line,) = [part for part in picture if part.tag.endswith("polyline")]
+    assert len(line.attrib["points"].split()) == sum("loss" in entry for entry in found) == 14
+    last = [entry["loss"] for entry in found if "loss" in entry][-1]
+    assert any(part.text == f"training {last:.4f}" for part in picture)
+
+
+def test_a_long_history_is_thinned_and_names_are_escaped() -> None:
+    found = [{"step": step, "loss": 1 / step, "eval_loss": 2 / step} for step in range(1, 5001)]
+    assert len(curve.points(found, "loss")) <= curve.MOST_POINTS and curve.points(found, "loss")[-1] == (5000, 1 / 5000)
+    page = ET.fromstring(curve.draw("<b>&", found))
+    assert sum(part.tag.endswith("polyline") for part in page) == 2 and page[1].text == "<b>&: loss"
+    assert ET.fromstring(curve.draw("empty", []))[1].text == "empty: loss"
