@@ -67,7 +67,7 @@ def score(
     --out runs/demo-qlora/eval --normaliser strict
     """
     from converters import jsonl
-    from eval import ecellm, pages, report, runs, seen, tables, text
+    from eval import ecellm, pages, report, runs, seen, sums, tables, text
     from eval import score as scoring
     from eval import tools as loading
 
@@ -92,6 +92,8 @@ def score(
         found = ecellm.beside(found, ecellm.scores(answered, tools))
     scores = runs.write_run(out, scoring.Scores(found, provenance), lines)
     pages.write(out, "report", report.of_run(runs.read_run(out)))
+    made = ("scores.json", "rows.jsonl", "report.html", "report.md")
+    sums.write(out / "report.sha256", [out / name for name in made])
     click.echo(tables.of_scores(scores))
     if scorer == ecellm.SCORER:
         click.echo(ecellm.table(scores.tasks))
@@ -115,7 +117,7 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, interse
     Example: ecom-eval compare runs/demo-base runs/demo-qlora --out reports/demo
     """
     from converters import jsonl
-    from eval import common, comparable, pages, runs, tables, versus
+    from eval import common, comparable, pages, runs, sums, tables, versus
     from eval import compare as comparing
     from eval import gate as gating
 
@@ -126,6 +128,8 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, interse
     comparison = comparing.compare(found, resamples, seed, left_out)
     jsonl.write_json(out / "compare.json", comparison)
     pages.write(out, "compare", versus.of_comparison(comparison, found))
+    made = [out / f"compare.{kind}" for kind in ("json", "html", "md")]
+    sums.write(out / "compare.sha256", [*(runs.place(path) / "scores.json" for path in run), *made])
     click.echo(tables.of_comparison(comparison))
     click.echo(f"\nreport: {out / 'compare.html'}")
     if gate:

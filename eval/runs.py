@@ -225,13 +225,19 @@ def write_run(folder: Path, scores: Scores, rows: Iterable[ScoredRow]) -> Scores
     return scores
 
 
-def read_run(path: Path) -> Run:
-    """Read a scored run: a folder with ``scores.json`` in it or in its ``eval`` folder."""
+def place(path: Path) -> Path:
+    """Return the folder of a scored run's ``scores.json``: the one given, or its ``eval`` folder."""
     folder = next((place for place in (path / "eval", path) if (place / "scores.json").is_file()), None)
     if folder is None:
         raise InputError(
             f"{path}: found no scores.json there or in its eval folder, expected a scored run (ecom-eval score)"
         )
+    return folder
+
+
+def read_run(path: Path) -> Run:
+    """Read a scored run: a folder with ``scores.json`` in it or in its ``eval`` folder."""
+    folder = place(path)
     scores = jsonl.decode((folder / "scores.json").read_bytes(), Scores, str(folder / "scores.json"))
     rows = Lines(folder / "rows.jsonl")
     if jsonl.sha256(folder / "rows.jsonl") != scores.provenance.get("rows_sha256"):

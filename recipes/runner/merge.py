@@ -2,19 +2,24 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from converters.errors import InputError
-from recipes.runner import process, provenance
+from recipes.runner import gate, process, provenance
 from recipes.runner.train import ADAPTER, MERGED, RECIPE
 
 TOKENIZER = ("tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt")
 
 
-def merge(run: Path, echo: Callable[[bytes], None]) -> Path:
-    """Return the folder of the merged checkpoint; one that equals its base is an ``InputError``."""
+def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) -> Path:
+    """Return the folder of the merged checkpoint; one that equals its base or is below the gate's bar is an ``InputError``.
+
+    ``held`` are the rows of the gate, by default the validation split of the run's mix.
+    """
     record = provenance.read(run)
     if record["status"] not in ("trained", "merged"):
         raise InputError(f"{run}: found status {record['status']!r}, expected a run whose training ended well")
@@ -22,6 +27,7 @@ def merge(run: Path, echo: Callable[[bytes], None]) -> Path:
         raise InputError(
             f"{run / MERGED}: found a merged checkpoint already, expected none: move it away to merge again"
         )
+    rows = held or gate.held_file(record)
     start = time.monotonic()
     made = run / ADAPTER / "merged"  # where Axolotl writes; what lies there is left from a merge that did not end
     shutil.rmtree(made, ignore_errors=True)
@@ -29,6 +35,7 @@ def merge(run: Path, echo: Callable[[bytes], None]) -> Path:
         words = ["merge-lora", str(run / RECIPE), "--lora-model-dir", str(run / ADAPTER)]
         process.axolotl(words, run / "logs" / "merge.log", echo)
         complete(made, run / ADAPTER, record["base_model"]["name"])
+        passed(run, made, rows)
         made.rename(run / MERGED)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -36,6 +43,31 @@ def merge(run: Path, echo: Callable[[bytes], None]) -> Path:
     merged_sha256 = provenance.folder_sha256(run / MERGED)
     provenance.update(run, status="merged", seconds=seconds, merged_sha256=merged_sha256)
     return run / MERGED
+
+
+def passed(run: Path, made: Path, held: Path) -> None:
+    """Record the merge's mode and how its gate was passed; merged weights below the bar are an ``InputError``."""
+    keys = yaml.safe_load((run / RECIPE).read_text("utf-8"))
+    found = gate.judge(provenance.read(run), keys, run / ADAPTER, made, held)
+    provenance.update(run, merge=mode(keys) | {"gate": found})
+    if not found["passed"]:
+        raise InputError(
+            f"{run}: the merge changed the model: {'; '.join(found['faults'])} ({found['likeness']['tokens']} answer "
+            f"tokens of {held}). No merged checkpoint was kept; the adapter is as it was"
+        )
+
+
+def mode(keys: Mapping[str, Any]) -> dict[str, str]:
+    """Return how ``merge-lora`` treats the base under these keys.
+
+    >>> mode({"adapter": "qlora"})
+    {'method': 'memory_efficient', 'base': 'quantised to NF4 and back, as training saw it'}
+    """
+    nf4 = keys.get("load_in_4bit") or keys.get("adapter") == "qlora"
+    return {
+        "method": str(keys.get("merge_method") or "memory_efficient"),
+        "base": "quantised to NF4 and back, as training saw it" if nf4 else "as it is",
+    }
 
 
 def complete(made: Path, adapter: Path, base: str) -> None:

@@ -1,0 +1,161 @@
+"""The merge gate: the merged checkpoint must say what the adapter said on the base that it was trained on.
+
+Both read the same held rows. At every token of the answers their logits are compared: whether both would write the same token
+next (greedy agreement), how their logits point (cosine), and how well they know the answer (loss, in nats a token). The adapter's
+base is loaded as in training, quantised if it was: a merge goes through the quantised base, and the base at full precision is
+another model.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from converters.errors import InputError
+from converters.examples import Row
+from converters.jsonl import read_rows, sha256
+
+ROWS, ROWS_PER_TASK, TOKENS_PER_ROW = (
+    64,
+    16,
+    32,
+)  # at a vocabulary of 128k and some 1,000 answer tokens, half a GB of logits
+# A faithful merge differs by rounding alone. Measured on the demo: see tests/recipes/test_gate.py.
+BAR = {"agreement": 0.97, "cosine": 0.995, "loss": 0.05}
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two checkpoints are: means over ``tokens`` answer tokens of ``rows`` rows; losses in nats a token."""
+
+    rows: int
+    tokens: int
+    agreement: float
+    cosine: float
+    loss_adapter: float
+    loss_merged: float
+
+    def faults(self) -> Iterator[str]:
+        """Yield a sentence for everything that is below the bar."""
+        if self.agreement < BAR["agreement"]:
+            yield f"greedy agreement {self.agreement:.4f}, expected at least {BAR['agreement']}"
+        if self.cosine < BAR["cosine"]:
+            yield f"cosine of the logits {self.cosine:.4f}, expected at least {BAR['cosine']}"
+        gap = abs(self.loss_merged - self.loss_adapter)
+        if not gap <= BAR["loss"]:
+            yield f"loss {self.loss_adapter:.4f} before and {self.loss_merged:.4f} after, expected at most {BAR['loss']} apart"
+
+
+def judge(
+    record: Mapping[str, Any], keys: Mapping[str, Any], adapter: Path, merged: Path, held: Path
+) -> dict[str, Any]:
+    """Return what the run's record keeps of the gate: held file, bar, likeness and whether it ``passed``."""
+    likeness = compare(record["base_model"]["name"], keys, adapter, merged, sample(read_rows(held)))
+    faults = list(likeness.faults())
+    return {
+        "held": str(held),
+        "held_sha256": sha256(held),
+        "bar": BAR,
+        "likeness": asdict(likeness),
+        "passed": not faults,
+        "faults": faults,
+    }
+
+
+def held_file(record: Mapping[str, Any]) -> Path:
+    """Return the validation split beside the rows that a run trained on; one that is not there is an ``InputError``."""
+    folders = dict.fromkeys(Path(item["name"]).parent for item in record["data"])
+    found = next((path for folder in folders if (path := folder / "validation.jsonl").is_file()), None)
+    if found is None:
+        where = ", ".join(map(str, folders)) or "the run's data"
+        raise InputError(
+            f"{where}: found no validation.jsonl, expected held rows for the merge gate: give some with --held"
+        )
+    return found
+
+
+def sample(rows: Sequence[Row]) -> list[Row]:
+    """Return some rows of every task, the same ones whatever their order in the file."""
+    taken: Counter[str] = Counter()
+    chosen: list[Row] = []
+    for row in sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).digest()):
+        if taken[row.task] < ROWS_PER_TASK and len(chosen) < ROWS:
+            taken[row.task] += 1
+            chosen.append(row)
+    return chosen
+
+
+def compare(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, rows: Sequence[Row]) -> Likeness:
+    """Compare the adapter on its base with the merged checkpoint, one after the other in memory."""
+    import torch
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(merged)
+    encoded = [_encode(tokenizer, row) for row in rows]
+    first = _logits(_trained(base, keys, adapter), encoded)
+    second = _logits(_plain(str(merged)), encoded)
+    gold = torch.tensor([token for prompt, answer in encoded for token in answer])
+    agreement = (first.argmax(-1) == second.argmax(-1)).double().mean()
+    cosine = torch.nn.functional.cosine_similarity(first, second, dim=-1).double().mean()
+    losses = [torch.nn.functional.cross_entropy(logits, gold) for logits in (first, second)]
+    return Likeness(len(rows), len(gold), float(agreement), float(cosine), float(losses[0]), float(losses[1]))
+
+
+def _encode(tokenizer: Any, row: Row) -> tuple[list[int], list[int]]:
+    """Return the ids of a row's prompt, as evaluation sends it, and the first ones of what follows it."""
+    turns = [*row.prompt, {"role": "assistant", "content": row.target}]
+    prompt = tokenizer.apply_chat_template(row.prompt, add_generation_prompt=True, tokenize=True, return_dict=False)
+    whole = tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
+    return list(prompt), list(whole[len(prompt) :][:TOKENS_PER_ROW])
+
+
+def _logits(network: Any, encoded: Sequence[tuple[list[int], list[int]]]) -> Any:
+    """Return the logits before every answer token, fp32 on the CPU: (tokens, vocabulary)."""
+    import torch
+
+    found = []
+    with torch.inference_mode():
+        for prompt, answer in encoded:
+            ids = torch.tensor([prompt + answer], device="cuda" if torch.cuda.is_available() else "cpu")
+            found.append(network(input_ids=ids).logits[0, len(prompt) - 1 : -1].float().cpu())
+    return torch.cat(found)
+
+
+def _trained(base: str, keys: Mapping[str, Any], adapter: Path) -> Any:
+    from peft import PeftModel
+
+    network = PeftModel.from_pretrained(_plain(base, quantisation(keys)), str(adapter)).eval()
+    for module in network.modules():
+        if hasattr(
+            module, "support_avx512bf16_for_cpu"
+        ):  # inference on a CPU would go through bf16, as training did not
+            module.support_avx512bf16_for_cpu = False
+    return network
+
+
+def _plain(name: str, quantised: Any = None) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    there = torch.cuda.is_available()
+    kind = torch.bfloat16 if there else torch.float32
+    # A card that trained the quantised base need not hold the merged weights: what does not fit is computed from main memory.
+    where = None if not there else "auto" if quantised is None else {"": 0}
+    found = AutoModelForCausalLM.from_pretrained(name, dtype=kind, quantization_config=quantised, device_map=where)
+    return found.eval()
+
+
+def quantisation(keys: Mapping[str, Any]) -> Any:
+    """Return how the recipe quantises the base, by Axolotl's defaults, or ``None``."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    if keys.get("load_in_8bit"):
+        return BitsAndBytesConfig(load_in_8bit=True)
+    if not (keys.get("load_in_4bit") or keys.get("adapter") == "qlora"):
+        return None
+    kind = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    usual = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": kind}
+    return BitsAndBytesConfig(load_in_4bit=True, **usual | (keys.get("bnb_config_kwargs") or {}))

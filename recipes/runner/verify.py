@@ -1,0 +1,188 @@
+"""Walks a run's chain of hashes from the raw files to its reports and names the first link that is broken.
+
+raw file → mix manifest → rows → recipe, commit, packages, machine → adapter → merged → predictions → scores → report, comparison.
+A link holds when the bytes on this disk are those that the next one was made from. What is no longer on this disk is said so:
+it is neither whole nor broken.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converters.build import MANIFEST
+from converters.errors import InputError
+from converters.jsonl import sha256
+from recipes.runner import provenance
+from recipes.runner.train import ADAPTER, MERGED, RECIPE
+
+HOLDS, BROKEN, GONE = "holds", "broken", "not here to check"
+REPORTS = Path("reports")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link of the chain: its name, what it is about, and how it stands."""
+
+    name: str
+    what: str
+    state: str
+
+
+def verify(run: Path) -> Iterator[Link]:
+    """Yield every link of a run, from the raw files on; a run without a record is an ``InputError``."""
+    record = provenance.read(run)
+    sealed = record.get(provenance.SEAL) == provenance.seal(record)
+    yield Link("record", str(run / provenance.RECORD), HOLDS if sealed else BROKEN)
+    yield from _data(record)
+    yield from _code(run, record)
+    for name, folder in (("adapter", run / ADAPTER), ("merged", run / MERGED)):
+        if f"{name}_sha256" in record:
+            yield _folder(name, folder, record[f"{name}_sha256"])
+    yield from _parent(record)
+    tests = _tests(record)
+    yield from _evaluation(run / "eval", (record.get("merged_sha256"), record.get("adapter_sha256")), tests)
+    for made in sorted(run.glob("exports/*/export.json")):
+        yield from _export(made, record.get("merged_sha256"), tests)
+    if (run / "exports" / "compare").is_dir():
+        yield from _sums("comparison", run / "exports" / "compare" / "compare.sha256")
+
+
+def _data(record: Mapping[str, Any]) -> Iterator[Link]:
+    for mix in record["mixes"]:
+        manifest = Path(mix["manifest"])
+        yield from (_file("raw file", Path(item["name"]), item["sha256"]) for item in mix["inputs"])
+        yield _file("mix manifest", manifest, mix["sha256"])
+        splits = _splits(manifest)
+        yield from (_file("rows", manifest.with_name(f"{name}.jsonl"), sha) for name, sha in splits.items())
+        mine = [item for item in record["data"] if Path(item["name"]).with_name(MANIFEST) == manifest]
+        for item in mine:
+            yield Link("rows trained on", item["name"], _state(splits.get(Path(item["name"]).stem), item["sha256"]))
+
+
+def _splits(manifest: Path) -> dict[str, str]:
+    """Return the hash of every split that a manifest names."""
+    return {name: split["sha256"] for name, split in _json(manifest).get("splits", {}).items()}
+
+
+def _code(run: Path, record: Mapping[str, Any]) -> Iterator[Link]:
+    commit = record["git"]["commit"]
+    found = commit if commit and provenance.in_commit(commit) is not None else None
+    more = " and changes that are in no commit" if record["git"]["dirty"] else ""
+    yield Link("commit", f"{commit or 'none recorded'}{more}", _state(found, commit))
+    yield _recipe(record, commit)
+    yield _file("recipe as it ran", run / RECIPE, record["recipe"]["resolved_sha256"])
+    base = record["base_model"]
+    if base["sha256"]:
+        yield _folder("base model", Path(base["name"]), base["sha256"])
+    else:
+        here = provenance.base_model(base["name"])["revision"]
+        yield Link("base model", f"{base['name']} at {base['revision']}", _state(here, base["revision"]))
+
+
+def _recipe(record: Mapping[str, Any], commit: str | None) -> Link:
+    """Return the link to the recipe as it was written; one that was edited since is no longer here, which breaks nothing."""
+    path, expected = (
+        Path(record["recipe"].get("path") or f"recipes/{record['recipe']['name']}.yaml"),
+        record["recipe"]["sha256"],
+    )
+    kept = provenance.in_commit(commit, path.as_posix()) if commit else None
+    found = (kept and hashlib.sha256(kept).hexdigest(), sha256(path) if path.is_file() else None)
+    return Link("recipe", str(path), HOLDS if expected in found else GONE)
+
+
+def _parent(record: Mapping[str, Any]) -> Iterator[Link]:
+    """Yield the run that this one began from, when its base is another run's merged checkpoint."""
+    folder = Path(record["base_model"]["name"])
+    if folder.name == MERGED and (folder.parent / provenance.RECORD).is_file():
+        parent = provenance.read(folder.parent)
+        yield Link(
+            "parent run", str(folder.parent), _state(parent.get("merged_sha256"), record["base_model"]["sha256"])
+        )
+
+
+def _tests(record: Mapping[str, Any]) -> set[str]:
+    """Return the hashes of the test splits of the run's mixes, as far as their manifests are here."""
+    return {sha for mix in record["mixes"] if (sha := _splits(Path(mix["manifest"])).get("test"))}
+
+
+def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]) -> Iterator[Link]:
+    """Yield the links from a checkpoint to its predictions, scores and reports; a run that was not evaluated has none."""
+    scores, origin = _json(folder / "scores.json"), _json(folder / "predictions.json")
+    made = scores.get("provenance", {})
+    recorded = made.get("predictions") or origin
+    if not (scores or recorded):
+        return
+    asked = recorded.get("checkpoint_sha256")
+    expected = asked if asked in checkpoints else next(filter(None, checkpoints), None)
+    yield Link("predictions' checkpoint", str(folder), _state(asked, expected))
+    test = recorded.get("test_sha256")
+    yield Link(
+        "test split",
+        str(made.get("test_file", "test.jsonl")),
+        GONE if not tests else HOLDS if test in tests else BROKEN,
+    )
+    yield _file("predictions", folder / "predictions.jsonl", recorded.get("predictions_sha256"))
+    if not scores:
+        return
+    here = bool(origin)
+    yield Link(
+        "predictions' record",
+        str(folder / "predictions.json"),
+        GONE if not here else HOLDS if origin == recorded else BROKEN,
+    )
+    yield _file("scored predictions", folder / "predictions.jsonl", made.get("predictions_sha256"))
+    yield _file("scored rows", folder / "rows.jsonl", made.get("rows_sha256"))
+    yield from _sums("report", folder / "report.sha256")
+    for sums in sorted(REPORTS.glob("*/compare.sha256")):
+        if any(path.resolve() == (folder / "scores.json").resolve() for _, path in _lines(sums)):
+            yield from _sums("comparison", sums)
+
+
+def _export(made: Path, merged: str | None, tests: set[str]) -> Iterator[Link]:
+    record, folder = _json(made), made.parent
+    yield Link("exported checkpoint", str(folder), _state(record.get("merged_sha256"), merged))
+    yield _folder("export", folder / "model", record.get("sha256"))
+    yield from _evaluation(folder / "eval", [record.get("evaluated_sha256")], tests)
+
+
+def _sums(name: str, path: Path) -> Iterator[Link]:
+    """Yield the files that a list of sha256 sums names, which is in the format of ``sha256sum``."""
+    if not path.is_file():
+        yield Link(name, str(path), GONE)
+    for expected, file in _lines(path):
+        yield _file("scores" if file.name == "scores.json" else name, file, expected)
+
+
+def _lines(path: Path) -> list[tuple[str, Path]]:
+    lines = path.read_text("utf-8", errors="replace").splitlines() if path.is_file() else []
+    return [(sha, path.parent / name) for sha, _, name in (line.partition("  ") for line in lines)]
+
+
+def _file(name: str, path: Path, expected: str | None) -> Link:
+    return Link(name, str(path), _state(sha256(path) if path.is_file() else None, expected))
+
+
+def _folder(name: str, path: Path, expected: str | None) -> Link:
+    return Link(name, str(path), _state(provenance.folder_sha256(path) if path.is_dir() else None, expected))
+
+
+def _state(found: str | None, expected: str | None) -> str:
+    if found is None or expected is None:
+        return GONE
+    return HOLDS if found == expected else BROKEN
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Return a JSON object, an empty one where there is none; one that cannot be read is an ``InputError``."""
+    if not path.is_file():
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(
+            f"{path}: found no JSON, expected what the command that wrote it had written: {error}"
+        ) from error
+    return found

@@ -1,0 +1,132 @@
+"""The chain from raw files to reports: a flipped byte at any link is named, and what is gone is not called whole."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recipes.runner import provenance, verify
+from tests.recipes.conftest import command
+
+pytestmark = pytest.mark.slow
+
+LINKS = {
+    "runs/tiny/run.json": "record",
+    "raw/qar.jsonl": "raw file",
+    "data/mix/manifest.json": "mix manifest",
+    "data/mix/train.jsonl": "rows",
+    "data/mix/test.jsonl": "rows",
+    "runs/tiny/recipe.yaml": "recipe as it ran",
+    "runs/base/merged/model.safetensors": "base model",
+    "runs/tiny/adapter/adapter_model.safetensors": "adapter",
+    "runs/tiny/merged/model.safetensors": "merged",
+    "runs/tiny/eval/predictions.jsonl": "predictions",
+    "runs/tiny/eval/predictions.json": "predictions' record",
+    "runs/tiny/eval/rows.jsonl": "scored rows",
+    "runs/tiny/eval/scores.json": "scores",
+    "runs/tiny/eval/report.html": "report",
+    "runs/tiny/eval/report.md": "report",
+    "reports/twins/compare.json": "comparison",
+    "reports/twins/compare.html": "comparison",
+}
+
+
+@pytest.fixture(scope="module")
+def chain(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with all of ``finished``, moved: predicted, scored, and compared with its own twin."""
+    folder = tmp_path_factory.mktemp("chain")
+    for name in ("data", "raw", "runs"):
+        shutil.copytree(finished / name, folder / name)
+    manifest = json.loads((folder / "data/mix/manifest.json").read_text())
+    manifest["inputs"] = [item | {"name": f"raw/{Path(item['name']).name}"} for item in manifest["inputs"]]
+    (folder / "data/mix/manifest.json").write_text(json.dumps(manifest))
+    record = provenance.read(folder / "runs/tiny")
+    mix = record["mixes"][0]
+    mix |= {"sha256": provenance.sha256(folder / mix["manifest"]), "inputs": manifest["inputs"]}
+    provenance.write(folder / "runs/tiny", record)
+    done = command(
+        folder,
+        "ecom-eval",
+        "predict",
+        "--checkpoint",
+        "runs/tiny/merged",
+        "--data",
+        "data/mix/test.jsonl",
+        "--out",
+        "runs/tiny/eval",
+        "--max-new-tokens",
+        "4",
+    )
+    assert done.returncode == 0, done.stderr
+    shutil.copytree(folder / "runs/tiny/eval", folder / "runs/twin/eval")
+    for run in ("tiny", "twin"):
+        words = [
+            "--data",
+            "data/mix/test.jsonl",
+            "--predictions",
+            f"runs/{run}/eval/predictions.jsonl",
+            "--out",
+            f"runs/{run}/eval",
+        ]
+        assert command(folder, "ecom-eval", "score", *words).returncode == 0
+    assert command(folder, "ecom-eval", "compare", "runs/tiny", "runs/twin", "--out", "reports/twins").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def flipped(chain: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """One byte of a file is another one while the test runs: a digit of a JSON file, so that it can still be read."""
+    monkeypatch.chdir(chain)
+    path = Path(request.param)
+    before = path.read_bytes()
+    digits = [place for place, byte in enumerate(before) if 48 <= byte <= 57]
+    place = digits[len(digits) // 2] if path.suffix in (".json", ".jsonl") else len(before) // 2
+    path.write_bytes(before[:place] + bytes([before[place] ^ 1]) + before[place + 1 :])
+    yield request.param
+    path.write_bytes(before)
+
+
+def test_a_whole_chain_holds_from_end_to_end(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(chain)
+    links = list(verify.verify(Path("runs/tiny")))
+    assert {link.name for link in links if link.state == verify.HOLDS} >= set(LINKS.values())
+    assert not [link for link in links if link.state == verify.BROKEN]
+
+
+@pytest.mark.parametrize("flipped", LINKS, indirect=True)
+def test_one_flipped_byte_is_named(flipped: str) -> None:
+    first = next(link for link in verify.verify(Path("runs/tiny")) if link.state == verify.BROKEN)
+    assert first.name == LINKS[flipped]
+    place = Path(first.what).resolve()
+    assert place == Path(flipped).resolve() or place in Path(flipped).resolve().parents
+
+
+def test_the_command_names_the_link_and_ends_with_1(chain: Path) -> None:
+    whole = command(chain, "ecom-train", "verify", "tiny")
+    assert whole.returncode == 0 and "none is broken" in whole.stdout
+    path = chain / "raw" / "shop.jsonl"
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n")
+    broken = command(chain, "ecom-train", "verify", "tiny")
+    path.unlink()
+    gone = command(chain, "ecom-train", "verify", "tiny")
+    path.write_bytes(before)
+    said = "error: runs/tiny: the chain is broken at 'raw file': raw/shop.jsonl is not what the run was made from"
+    assert broken.returncode == 1 and broken.stderr.strip() == said
+    assert gone.returncode == 0 and "not here to check  raw file: raw/shop.jsonl" in gone.stdout
+    holds, without = (int(text.split("tiny: ")[-1].split()[0]) for text in (whole.stdout, gone.stdout))
+    assert without == holds - 1
+
+
+def test_predictions_of_another_checkpoint_break_the_chain(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(chain)
+    run = Path("runs/tiny")
+    record = provenance.read(run)
+    provenance.write(run, record | {"merged_sha256": "0" * 64, "adapter_sha256": record["adapter_sha256"]})
+    try:
+        broken = [link.name for link in verify.verify(run) if link.state == verify.BROKEN]
+    finally:
+        provenance.write(run, record)
+    assert broken == ["merged", "predictions' checkpoint"]
