@@ -7,13 +7,16 @@ export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-deepspeed fuzz check data sweep compare runs bench bench-gpu picture lock clean
+.PHONY: help setup setup-export demo test test-deepspeed fuzz check data resume sweep verify export serve compare runs bench bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Make or repair .venv (a second run does nothing)
 	@$(PYTHON) recipes/environment/install.py
+
+setup-export: ## Make or repair .venv-export, for what quantises checkpoints; make export does it by itself
+	@$(PYTHON) recipes/environment/install.py export
 
 demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SEED=0]
 	@$(BIN)/ecom-train demo --seed $(SEED)
@@ -34,14 +37,30 @@ check: setup ## Lint, types and import rules
 data: setup ## Build data/MIX from recipes/mixes/MIX.yaml: make data MIX=demo
 	@$(BIN)/ecom-data build recipes/mixes/$(or $(MIX),$(error MIX is not set: make data MIX=demo)).yaml --out data/$(MIX)
 
-train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [ARGS="--set learning_rate=1e-4"]
-	@$(BIN)/ecom-train train $* --run $(or $(RUN),$*) $(ARGS)
+train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [MIX=data/x] [GPUS=4] [NODES=2] [ARGS="--learning-rate 1e-4"]
+	@$(BIN)/ecom-train train $* --run $(or $(RUN),$*) $(if $(MIX),--mix $(if $(findstring /,$(MIX)),,data/)$(MIX)) $(if $(GPUS),--gpus $(GPUS)) \
+		$(if $(NODES),--nodes $(NODES)) $(if $(HEAD),--head $(HEAD)) $(ARGS)
 
 sweep: setup ## Print a sweep's commands, or train it: make sweep NAME=rate-by-rank [ARGS=--run]
 	@$(BIN)/ecom-train sweep $(or $(NAME),$(error NAME is not set: make sweep NAME=rate-by-rank)) $(ARGS)
 
-merge-%: setup ## Merge a run's adapter into its base: make merge-mistral-qlora
+resume: setup ## Go on with an interrupted run from its last checkpoint: make resume RUN=mistral-qlora
+	@$(BIN)/ecom-train resume $(or $(RUN),$(error RUN is not set: make resume RUN=mistral-qlora))
+
+merge-%: setup ## Merge a run's adapter into its base, through the merge gate: make merge-mistral-qlora
 	@$(BIN)/ecom-train merge $*
+
+verify: setup ## Walk a run's hashes from the raw files to its reports: make verify RUN=mistral-qlora
+	@$(BIN)/ecom-train verify $(or $(RUN),$(error RUN is not set: make verify RUN=mistral-qlora))
+
+export: setup ## Quantise a merged run and score it beside itself: make export RUN=mistral-qlora FORMAT=fp8|int8|awq|gguf
+	@$(BIN)/ecom-train export $(or $(RUN),$(error RUN is not set: make export RUN=mistral-qlora FORMAT=fp8)) \
+		--format $(or $(FORMAT),$(error FORMAT is not set: make export RUN=$(RUN) FORMAT=fp8)) \
+		$(if $(CONVERTER),--converter $(CONVERTER)) $(ARGS)
+
+serve: setup ## Serve a merged run with vLLM: make serve RUN=mistral-qlora [FORMAT=fp8]
+	@$(BIN)/ecom-train serve $(or $(RUN),$(error RUN is not set: make serve RUN=mistral-qlora)) \
+		$(if $(FORMAT),--format $(FORMAT)) $(ARGS)
 
 eval-%: setup ## Score a run on its mix's test split: make eval-mistral-qlora [MIX=ecom] [PREDICT="--batch-size 64"]
 	@$(BIN)/ecom-eval predict --checkpoint runs/$*/merged --data data/$(or $(MIX),ecom)/test.jsonl --out runs/$*/eval $(PREDICT)
@@ -68,6 +87,8 @@ picture: setup ## Take the README's picture of reports/demo/compare.html (needs 
 lock: setup ## Refresh recipes/environment/constraints.txt from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
 		--extra train --extra score --extra endpoint --extra constrain --extra dev pyproject.toml -o recipes/environment/constraints.txt
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
+		--extra export pyproject.toml -o recipes/environment/constraints-export.txt
 
 clean: ## Remove .venv and caches; data, runs and reports stay
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf .venv .venv-export .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

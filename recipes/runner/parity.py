@@ -1,0 +1,67 @@
+"""The parity table: every export of a run beside its merged checkpoint, with the difference that each made and what it saves."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recipes.runner.export import EXPORTS, MODEL, size
+from recipes.runner.train import MERGED
+
+
+def table(run: Path, names: Sequence[str], comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one line a format: bytes of weights, tokens a second, and for each task its headline metric.
+
+    A metric is ``value``, and for an export also ``difference`` to the merged one, its 95 % interval ``low`` to ``high``, and
+    the comparison's ``verdict``.
+    """
+    heads = [pair for pair in comparison["pairs"] if pair["headline"]]
+    merged = {pair["task"]: {"metric": pair["metric"], "value": pair["value_a"]} for pair in heads}
+    lines = [_line(run, MERGED, run / MERGED, merged)]
+    for name in names:
+        found = {pair["task"]: _metric(pair) for pair in heads if pair["b"] == name}
+        lines.append(_line(run, name, run / EXPORTS / name / MODEL, found))
+    return lines
+
+
+def _metric(pair: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("metric", "difference", "low", "high", "verdict")
+    return {"value": pair["value_b"]} | {key: pair[key] for key in kept}
+
+
+def _line(run: Path, name: str, checkpoint: Path, tasks: Mapping[str, Any]) -> dict[str, Any]:
+    origin = json.loads((run / EXPORTS / name / "eval" / "predictions.json").read_bytes())
+    speed = origin.get("generated_tokens_per_second") or origin["generated_tokens"] / max(origin["seconds"], 1e-9)
+    return {
+        "format": name,
+        "bytes": size(checkpoint),
+        "tokens_per_second": round(speed, 1),
+        "device": origin["backend"]["device"],
+        "tasks": dict(tasks),
+    }
+
+
+def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table as Markdown."""
+    tasks = lines[0]["tasks"]
+    heads = ["format", "MB", "tokens/s", *(f"{task}, {found['metric']}" for task, found in tasks.items())]
+    rows = [_row(line) for line in lines]
+    note = (
+        "Differences to `merged`, with their 95 % interval. Tokens/s by transformers"
+        f" on {lines[0]['device']}, one after the other: they compare on a machine that does nothing else, and without the"
+        " format's own kernels its weights are unpacked, and no faster.\n"
+    )
+    return "\n".join(["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows)]) + f"\n\n{note}"
+
+
+def _row(line: Mapping[str, Any]) -> list[str]:
+    cells = [line["format"], f"{line['bytes'] / 1e6:,.1f}", f"{line['tokens_per_second']:,.1f}"]
+    return cells + [_cell(found) for found in line["tasks"].values()]
+
+
+def _cell(found: Mapping[str, Any]) -> str:
+    value = f"{found['value']:.3f}"
+    if "difference" not in found:
+        return value
+    around = "one group" if found["low"] is None else f"{found['low']:+.3f} to {found['high']:+.3f}"
+    return f"{value} ({found['difference']:+.3f}; {around}; {found['verdict']})"

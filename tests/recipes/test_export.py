@@ -1,0 +1,128 @@
+"""Exports: fp8 and int8 made for real on the CPU and scored beside the merged model, by the environment for exports."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converters.errors import InputError
+from recipes.runner import export, parity, provenance
+from tests.recipes.conftest import command
+
+ready = pytest.mark.skipif(
+    not (export.ENVIRONMENT.parent / "ready").is_file(), reason="no .venv-export: make setup-export"
+)
+
+
+@pytest.mark.slow
+@ready
+def test_fp8_and_int8_are_made_and_scored_beside_the_merged_model(finished: Path, tmp_path: Path) -> None:
+    for name in ("data", "runs"):
+        shutil.copytree(finished / name, tmp_path / name)
+    run = tmp_path / "runs" / "tiny"
+    for form in ("fp8", "int8"):
+        done = command(tmp_path, "ecom-train", "export", "tiny", "--format", form, "--max-new-tokens", "4")
+        assert done.returncode == 0, done.stderr
+        record = json.loads((run / "exports" / form / "export.json").read_text())
+        settings = json.loads((run / "exports" / form / "model" / "config.json").read_text())["quantization_config"]
+        group = settings["config_groups"]["group_0"]
+        assert (group["weights"]["type"], group["weights"]["num_bits"]) == ({"fp8": "float", "int8": "int"}[form], 8)
+        assert settings["ignore"] == ["lm_head"] and group["input_activations"]["dynamic"] is True
+        assert record["merged_sha256"] == provenance.read(run)["merged_sha256"]
+        assert record["sha256"] == provenance.folder_sha256(run / "exports" / form / "model")
+        assert record["packages"]["llmcompressor"] == "0.14.0.1" and (record["calibration"] is None) == (form == "fp8")
+    lines = json.loads((run / "exports" / "parity.json").read_text())
+    assert [line["format"] for line in lines] == ["merged", "fp8", "int8"]
+    assert lines[1]["bytes"] < lines[0]["bytes"] * 0.6 and all(line["tokens_per_second"] > 0 for line in lines)
+    for line in lines[1:]:
+        assert line["tasks"].keys() == lines[0]["tasks"].keys() >= {"answer", "attributes", "category"}
+        for task, found in line["tasks"].items():
+            assert found["difference"] == pytest.approx(found["value"] - lines[0]["tasks"][task]["value"])
+            assert found["low"] <= found["difference"] <= found["high"]
+    assert (run / "exports" / "parity.md").read_text() in done.stdout
+    chain = command(tmp_path, "ecom-train", "verify", "tiny")
+    assert chain.returncode == 0 and "holds              export: runs/tiny/exports/int8/model" in chain.stdout
+    weights = run / "exports" / "int8" / "model" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    broken = command(tmp_path, "ecom-train", "verify", "tiny")
+    assert broken.returncode == 1 and "broken at 'export': runs/tiny/exports/int8/model" in broken.stderr
+
+
+@pytest.fixture
+def merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run whose record says that it is merged."""
+    monkeypatch.chdir(tmp_path)
+    run = Path("runs/mine")
+    (run / "merged").mkdir(parents=True)
+    (run / "merged" / "model.safetensors").write_bytes(b"weights")
+    record: dict[str, Any] = {"status": "merged", "merged_sha256": provenance.folder_sha256(run / "merged")}
+    provenance.write(run, record | {"data": [{"name": "data/mix/train.jsonl"}]})
+    return run
+
+
+def test_what_cannot_be_exported_is_a_sentence(merged: Path) -> None:
+    with pytest.raises(InputError, match="unknown format 'fp9'; did you mean 'fp8'"):
+        export.export(merged, "fp9", None, lambda _: None)
+    with pytest.raises(InputError, match=r"gguf is made by llama\.cpp: name its program with --converter"):
+        export.export(merged, "gguf", None, lambda _: None)
+    (merged / "merged" / "model.safetensors").write_bytes(b"others")
+    with pytest.raises(InputError, match=r"found another checkpoint than run\.json has"):
+        export.export(merged, "fp8", None, lambda _: None)
+    provenance.update(merged, status="trained")
+    with pytest.raises(InputError, match=r"found status 'trained', expected a merged run: make merge-mine"):
+        export.export(merged, "fp8", None, lambda _: None)
+
+
+def test_an_export_of_another_merge_is_not_taken_for_this_one(merged: Path) -> None:
+    out = merged / "exports" / "fp8"
+    out.mkdir(parents=True)
+    (out / "export.json").write_text(json.dumps({"merged_sha256": provenance.read(merged)["merged_sha256"]}))
+    assert export.export(merged, "fp8", None, lambda _: None) == out
+    (out / "export.json").write_text(json.dumps({"merged_sha256": "other"}))
+    with pytest.raises(InputError, match="found the export of another merged checkpoint"):
+        export.export(merged, "fp8", None, lambda _: None)
+
+
+@ready
+def test_gguf_goes_through_the_converter_that_was_named(merged: Path, tmp_path: Path) -> None:
+    """A program with the command line of llama.cpp's ``convert_hf_to_gguf.py`` that writes what it was asked for."""
+    converter = tmp_path / "convert_hf_to_gguf.py"
+    converter.write_text(
+        "import argparse, pathlib\n"
+        "asked = argparse.ArgumentParser()\n"
+        "asked.add_argument('model'); asked.add_argument('--outfile'); asked.add_argument('--outtype')\n"
+        "args = asked.parse_args()\n"
+        "pathlib.Path(args.outfile).write_text(f'{args.model} as {args.outtype}')\n"
+    )
+    (tmp_path / "data" / "mix").mkdir(parents=True)
+    (tmp_path / "data" / "mix" / "train.jsonl").write_text("{}\n")
+    with pytest.raises(
+        InputError, match="unpacking gguf stopped with exit code 1"
+    ):  # it is no GGUF that could be scored
+        export.export(merged, "gguf", converter, lambda _: None)
+    assert (merged / "exports" / "gguf" / "model" / "mine.gguf").read_text() == "runs/mine/merged as q8_0"
+    assert not export.scorable(merged)
+
+
+def test_the_table_shows_difference_and_interval() -> None:
+    merged = {"metric": "weighted_f1", "value": 0.9}
+    other = merged | {
+        "value": 0.875,
+        "difference": -0.025,
+        "low": -0.05,
+        "high": 0.01,
+        "verdict": "not shown to differ",
+    }
+    line = {
+        "format": "merged",
+        "bytes": 14_500_000_000,
+        "tokens_per_second": 51.23,
+        "device": "cuda",
+        "tasks": {"category": merged},
+    }
+    text = parity.markdown([line, line | {"format": "fp8", "bytes": 7_300_000_000, "tasks": {"category": other}}])
+    assert text.splitlines()[0] == "| format | MB | tokens/s | category, weighted_f1 |"
+    assert text.splitlines()[2] == "| merged | 14,500.0 | 51.2 | 0.900 |"
+    assert text.splitlines()[3] == "| fp8 | 7,300.0 | 51.2 | 0.875 (-0.025; -0.050 to +0.010; not shown to differ) |"
