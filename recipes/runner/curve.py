@@ -49,14 +49,13 @@ def draw(title: str, history: Sequence[Mapping[str, Any]]) -> str:
 
     parts = [part for share in (0, 0.25, 0.5, 0.75, 1) for part in _rule(low + share * (high - low), place, left)]
     parts += [
-        _text(x, HEIGHT - BOTTOM + 18, f"step {step:,.0f}", "middle")
-        for step in (left, right)
-        for x, _ in [place((step, low))]
+        _text(LEFT, HEIGHT - BOTTOM + 20, f"step {left:,.0f}", "start"),
+        _text(WIDTH - 20, HEIGHT - BOTTOM + 20, f"step {right:,.0f}", "end"),
     ]
     for row, (name, colour, found) in enumerate(curves):
         places = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, found))
         parts.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{places}"/>')
-        parts.append(_text(WIDTH - 20, TOP + 16 * row, f"{name} {found[-1][1]:.4f}", "end", colour))
+        parts.append(_text(WIDTH - 26, TOP + 18 + 16 * row, f"{name} {found[-1][1]:.4f}", "end", colour))
     return _page(title, parts)
 
 
