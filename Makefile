@@ -21,8 +21,8 @@ setup-export: ## Make or repair .venv-export, for what quantises checkpoints; ma
 demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SEED=0]
 	@$(BIN)/ecom-train demo --seed $(SEED)
 
-test: setup ## Run all tests
-	@$(BIN)/pytest
+test: setup ## Run all tests, on two cores [JOBS=1]
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile
 
 test-deepspeed: setup ## Hold recipes/deepspeed/*.json against DeepSpeed itself, which a CPU's environment has not
 	@$(BIN)/uv pip install -q --target .cache/deepspeed --no-deps -c recipes/environment/constraints.txt "deepspeed>=0.18.6,<0.19" hjson py-cpuinfo msgpack

@@ -331,6 +331,7 @@ def sweep(name: str, start: bool) -> None:
 
     Example: ecom-train sweep rate-by-rank
     """
+    from recipes.runner import provenance
     from recipes.runner import sweep as sweeps
     from recipes.runner.train import folder
 
@@ -339,9 +340,12 @@ def sweep(name: str, start: bool) -> None:
         click.echo("\n".join(sweeps.lines(found)))
         return
     for one in sweeps.trainings(found):
-        if (folder(one.run) / "adapter").exists():
+        run = folder(one.run)
+        if run.exists() and provenance.read(run).get("status") in ("trained", "merged"):
             click.echo(f"{one.run}: trained already")
-        elif subprocess.run([Path(sys.executable).with_name("ecom-train"), *one.command(found.recipe)[1:]]).returncode:
+            continue
+        words = ["resume", one.run] if run.exists() else one.command(found.recipe)[1:]
+        if subprocess.run([Path(sys.executable).with_name("ecom-train"), *words]).returncode:
             raise InputError(f"the sweep stopped at {one.run}; run it again to go on")
 
 

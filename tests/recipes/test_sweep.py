@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from converters import spec
 from converters.errors import InputError
+from converters.jsonl import write_json
 from recipes.runner import lint, recipe, sweep
 from recipes.runner.cli import main
 from tests.recipes.conftest import ROOT, command
@@ -59,7 +60,9 @@ def test_the_commands_are_printed() -> None:
 
 def test_a_sweep_leaves_out_what_is_trained_and_stops_at_what_fails(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("recipe: no-such\naxes:\n  - a: {seed: 1}\n    b: {seed: 2}\n")
-    (tmp_path / "runs" / "no-such-a" / "adapter").mkdir(parents=True)
+    for name, status in (("no-such-a", "trained"), ("no-such-b", "interrupted")):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        write_json(tmp_path / "runs" / name / "run.json", {"status": status})
     done = command(tmp_path, "ecom-train", "sweep", "mine.yaml", "--run")
     assert done.returncode == 1 and done.stdout == "no-such-a: trained already\n"
     assert done.stderr.splitlines()[-1] == "error: the sweep stopped at no-such-b; run it again to go on"
