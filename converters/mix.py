@@ -145,22 +145,29 @@ def linked(columns: Columns) -> tuple[Numbers, Numbers]:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    names = np.concatenate([columns["group"], columns["product"], columns["alias"]])
-    places = codes(names)
-    known, count = places.max(initial=-1) + 1, len(columns)
-    pairs = (np.ones(count, bool), (places[count : 2 * count], places[2 * count :]))
+    other = np.flatnonzero(
+        columns["product"] != columns["group"]
+    )  # hashing all of them twice would take most of the time
+    names = np.concatenate([columns["group"], columns["product"][other], columns["alias"]])
+    group, product, alias = np.split(codes(names), [len(columns), len(columns) + len(other)])
+    about = group.copy()
+    about[other] = product
+    known = max(group.max(initial=-1), product.max(initial=-1), alias.max(initial=-1)) + 1
+    pairs = (np.ones(len(about), bool), (about, alias))
     _, one = connected_components(coo_matrix(pairs, shape=(known, known)), directed=False)
-    one = one[places[: 2 * count]]
     first = np.full(one.max(initial=-1) + 1, np.iinfo(np.uint64).max)
-    np.minimum.at(first, one, names[: 2 * count])
-    found: Numbers = first[one]
-    return found[:count], found[count:]
+    np.minimum.at(first, one[np.concatenate([group, product])], names[: len(group) + len(product)])
+    return first[one[group]], first[one[about]]
 
 
 def _told(products: Numbers, about: Numbers, split: Splits) -> Mask:
-    """Return which rows are about a product that a stronger split tells something about, whatever the groups."""
-    strongest = _pins(np.concatenate([products, about]), np.tile(split, 2)).reshape(2, -1).max(axis=0)
-    gone: Mask = strongest > split
+    """Return which rows share a product with a stronger split, where one of the two has a group that is another thing."""
+    other = np.flatnonzero(products != about)
+    if not len(other):
+        return np.zeros(len(split), bool)
+    strongest = _pins(np.concatenate([products, about[other]]), np.concatenate([split, split[other]]))
+    gone: Mask = strongest[: len(split)] > split
+    gone[other] |= strongest[len(split) :] > split[other]
     return gone
 
 
