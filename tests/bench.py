@@ -23,7 +23,7 @@ from converters.raw import decoded
 from converters.sources.mave import Product
 from converters.spec import Entry, Spec
 from converters.write import write_splits
-from tests import bench_esci, bench_eval, bench_score
+from tests import bench_bm25, bench_esci, bench_eval, bench_score
 
 ROWS = 40_000
 
@@ -255,6 +255,7 @@ def main() -> None:
         joining(Path(folder))
         judging(Path(folder))
         bench_score.compare(Path(folder), 1_000_000)
+    bench_bm25.compare()
     bench_eval.main()
 
 
