@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from converters.errors import InputError
-from recipes.runner import gate, process, provenance
+from recipes.runner import gate, process, provenance, restore
 from recipes.runner.train import ADAPTER, MERGED, RECIPE
 
 TOKENIZER = ("tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt")
@@ -35,6 +35,8 @@ def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) ->
         words = ["merge-lora", str(run / RECIPE), "--lora-model-dir", str(run / ADAPTER)]
         process.axolotl(words, run / "logs" / "merge.log", echo)
         complete(made, run / ADAPTER, record["base_model"]["name"])
+        if original := provenance.base_folder(record["base_model"]["name"]):
+            restore.restore(made, original, run / ADAPTER)
         passed(run, made, rows)
         made.rename(run / MERGED)
     finally:

@@ -212,6 +212,7 @@ def test_score_prints_a_table_and_the_report(
         "predictions.jsonl",
         "report.html",
         "report.md",
+        "report.sha256",
         "rows.jsonl",
         "scores.json",
     ]

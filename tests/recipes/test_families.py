@@ -137,7 +137,10 @@ def test_two_real_steps_and_a_merge(family: str, place: Path, monkeypatch: pytes
     run = train.train(found, family, check.check, sys.stdout.buffer.write)
     merged = merge.merge(run, sys.stdout.buffer.write)
     assert merge.differs(merged, place / "base" / family)
-    assert provenance.read(run)["status"] == "merged"
+    record = provenance.read(run)
+    assert record["status"] == "merged"
+    # Without what restore.py puts back, merged weights agree on two tokens of three here.
+    assert record["merge"]["gate"]["likeness"]["agreement"] > 0.99
     log = (run / "logs" / "train.log").read_text(errors="replace")
     assert log.count("'loss'") >= 2, log[-2000:]
     assert template(merged) == template(run / "adapter")
