@@ -37,7 +37,7 @@ check: setup ## Lint, types and import rules
 data: setup ## Build data/MIX from recipes/mixes/MIX.yaml: make data MIX=demo
 	@$(BIN)/ecom-data build recipes/mixes/$(or $(MIX),$(error MIX is not set: make data MIX=demo)).yaml --out data/$(MIX)
 
-train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [MIX=data/x] [GPUS=4] [NODES=2] [ARGS="--learning-rate 1e-4"]
+train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [MIX=shop] [GPUS=4] [NODES=2] [ARGS="--learning-rate 1e-4"]
 	@$(BIN)/ecom-train train $* --run $(or $(RUN),$*) $(if $(MIX),--mix $(if $(findstring /,$(MIX)),,data/)$(MIX)) $(if $(GPUS),--gpus $(GPUS)) \
 		$(if $(NODES),--nodes $(NODES)) $(if $(HEAD),--head $(HEAD)) $(ARGS)
 

@@ -27,7 +27,7 @@ def load(name: str) -> Encoder:
         ) from error
     try:
         model: Any = SentenceTransformer(name, device="cpu")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # a hub that cannot be reached ends as the last one
         first = (str(error).strip().splitlines() or [""])[0]
         raise InputError(f"option encoder: found {name!r}, expected a sentence encoder: {first}") from error
 
