@@ -54,7 +54,18 @@ def test_another_mix_is_a_folder(tmp_path: Path) -> None:
 
 
 def test_make_hands_its_variables_over() -> None:
-    words = ["make", "-n", "train-demo-qlora", "RUN=r", "MIX=data/x", "GPUS=4", "NODES=2", "HEAD=h:1", "ARGS=--seed 1"]
+    words = [
+        "make",
+        "-n",
+        "--no-print-directory",
+        "train-demo-qlora",
+        "RUN=r",
+        "MIX=data/x",
+        "GPUS=4",
+        "NODES=2",
+        "HEAD=h:1",
+        "ARGS=--seed 1",
+    ]
     said = (
         subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.replace("\\\n", " ").split()
     )
@@ -63,6 +74,10 @@ def test_make_hands_its_variables_over() -> None:
         "train", "demo-qlora", "--run", "r", "--mix", "data/x", "--gpus", "4", "--nodes", "2", "--head", "h:1", "--seed", "1",
     ]  # fmt: skip
     named = subprocess.run(
-        ["make", "-n", "train-demo-qlora", "MIX=x"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-n", "train-demo-qlora", "MIX=x"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "--run demo-qlora --mix data/x" in named.stdout
