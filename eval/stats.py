@@ -5,7 +5,6 @@ Sources: Efron & Tibshirani 1993 (percentile interval); Davison & Hinkley 1997 (
 """
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 from scipy import sparse
@@ -23,11 +22,6 @@ def membership(groups: Sequence[str]) -> sparse.csr_array:
     places = np.fromiter((numbers.setdefault(group, len(numbers)) for group in groups), np.int32, len(groups))
     cells = (np.ones(len(groups)), (places, np.arange(len(groups), dtype=np.int32)))
     return sparse.csr_array(cells, shape=(len(numbers), len(groups)))
-
-
-def group_sums(table: Table, groups: Sequence[str]) -> Table:
-    """Return the G × k sums of a table's lines by group, groups in order of first appearance."""
-    return cast(Table, membership(groups) @ table)
 
 
 def value(table: Table, metric: Metric) -> float:

@@ -71,7 +71,7 @@ def stages(seed: int) -> tuple[Stage, ...]:
             "merge",
             ("ecom-train", "merge", Path(TUNED).name),
             (f"{TUNED}/adapter", f"{BASE}/merged"),
-            ("recipes/runner/merge.py", "recipes/runner/gate.py"),
+            ("recipes/runner/merge.py", "recipes/runner/gate.py", "recipes/runner/restore.py"),
             (f"{TUNED}/merged/config.json",),
         ),
         *(stage for run in (BASE, TUNED) for stage in _evaluation(run)),

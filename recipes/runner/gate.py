@@ -147,6 +147,11 @@ def _plain(name: str, quantised: Any = None) -> Any:
     return found.eval()
 
 
+def nf4(keys: Mapping[str, Any]) -> bool:
+    """Tell whether a recipe trains on a base in four bits."""
+    return bool(keys.get("load_in_4bit")) or keys.get("adapter") == "qlora"
+
+
 def quantisation(keys: Mapping[str, Any]) -> Any:
     """Return how the recipe quantises the base, by Axolotl's defaults, or ``None``."""
     import torch
@@ -154,7 +159,7 @@ def quantisation(keys: Mapping[str, Any]) -> Any:
 
     if keys.get("load_in_8bit"):
         return BitsAndBytesConfig(load_in_8bit=True)
-    if not (keys.get("load_in_4bit") or keys.get("adapter") == "qlora"):
+    if not nf4(keys):
         return None
     kind = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     usual = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": kind}

@@ -34,10 +34,11 @@ def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) ->
     try:
         words = ["merge-lora", str(run / RECIPE), "--lora-model-dir", str(run / ADAPTER)]
         process.axolotl(words, run / "logs" / "merge.log", echo)
+        keys = yaml.safe_load((run / RECIPE).read_text("utf-8"))
         complete(made, run / ADAPTER, record["base_model"]["name"])
-        if original := provenance.base_folder(record["base_model"]["name"]):
+        if gate.nf4(keys) and (original := provenance.base_folder(record["base_model"]["name"])):
             restore.restore(made, original, run / ADAPTER)
-        passed(run, made, rows)
+        passed(run, keys, made, rows)
         made.rename(run / MERGED)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -47,9 +48,8 @@ def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) ->
     return run / MERGED
 
 
-def passed(run: Path, made: Path, held: Path) -> None:
+def passed(run: Path, keys: Mapping[str, Any], made: Path, held: Path) -> None:
     """Record the merge's mode and how its gate was passed; merged weights below the bar are an ``InputError``."""
-    keys = yaml.safe_load((run / RECIPE).read_text("utf-8"))
     found = gate.judge(provenance.read(run), keys, run / ADAPTER, made, held)
     provenance.update(run, merge=mode(keys) | {"gate": found})
     if not found["passed"]:
@@ -65,10 +65,9 @@ def mode(keys: Mapping[str, Any]) -> dict[str, str]:
     >>> mode({"adapter": "qlora"})
     {'method': 'memory_efficient', 'base': 'quantised to NF4 and back, as training saw it'}
     """
-    nf4 = keys.get("load_in_4bit") or keys.get("adapter") == "qlora"
     return {
         "method": str(keys.get("merge_method") or "memory_efficient"),
-        "base": "quantised to NF4 and back, as training saw it" if nf4 else "as it is",
+        "base": "quantised to NF4 and back, as training saw it" if gate.nf4(keys) else "as it is",
     }
 
 
