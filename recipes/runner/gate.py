@@ -3,7 +3,8 @@
 Both read the same held rows. At every token of the answers their logits are compared: whether both would write the same token
 next (greedy agreement), how their logits point (cosine), and how well they know the answer (loss, in nats a token). The adapter's
 base is loaded as in training, quantised if it was: a merge goes through the quantised base, and the base at full precision is
-another model.
+another model. The same base without its adapter is the control: an adapter that moved nothing is no training, and merged weights
+that are as far from the adapter as the base is have lost it, however alike all three are.
 """
 
 import hashlib
@@ -23,12 +24,15 @@ ROWS, ROWS_PER_TASK, TOKENS_PER_ROW = (
     32,
 )  # at a vocabulary of 128k and some 1,000 answer tokens, half a GB of logits
 # A faithful merge differs by rounding alone. Measured on the demo: see tests/recipes/test_gate.py.
-BAR = {"agreement": 0.97, "cosine": 0.995, "loss": 0.05}
+BAR = {"agreement": 0.97, "cosine": 0.995, "loss": 0.05, "left": 0.5}
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How alike two checkpoints are: means over ``tokens`` answer tokens of ``rows`` rows; losses in nats a token."""
+    """How alike adapter and merged checkpoint are: means over ``tokens`` answer tokens of ``rows`` rows; losses in nats a token.
+
+    ``moved`` is the Euclidean distance of the adapter's logits from its base's, ``left`` of the merged ones from the adapter's.
+    """
 
     rows: int
     tokens: int
@@ -36,6 +40,8 @@ class Likeness:
     cosine: float
     loss_adapter: float
     loss_merged: float
+    moved: float
+    left: float
 
     def faults(self) -> Iterator[str]:
         """Yield a sentence for everything that is below the bar."""
@@ -43,6 +49,13 @@ class Likeness:
             yield f"greedy agreement {self.agreement:.4f}, expected at least {BAR['agreement']}"
         if self.cosine < BAR["cosine"]:
             yield f"cosine of the logits {self.cosine:.4f}, expected at least {BAR['cosine']}"
+        if self.moved == 0:
+            yield "the adapter changed nothing: its logits are those of the base"
+        elif not self.left <= BAR["left"] * self.moved:
+            yield (
+                f"the merged logits are {self.left:.4g} from the adapter's and the base's {self.moved:.4g}, expected at most "
+                f"{BAR['left']:g} of that: what was learnt is not in the merged weights"
+            )
         gap = abs(self.loss_merged - self.loss_adapter)
         if not gap <= BAR["loss"]:
             yield f"loss {self.loss_adapter:.4f} before and {self.loss_merged:.4f} after, expected at most {BAR['loss']} apart"
@@ -88,19 +101,33 @@ def sample(rows: Sequence[Row]) -> list[Row]:
 
 
 def compare(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, rows: Sequence[Row]) -> Likeness:
-    """Compare the adapter on its base with the merged checkpoint, one after the other in memory."""
+    """Compare the adapter on its base with that base and with the merged checkpoint, two models never in memory at once."""
     import torch
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(merged)
     encoded = [_encode(tokenizer, row) for row in rows]
-    first = _logits(_trained(base, keys, adapter), encoded)
+    network = _trained(base, keys, adapter)
+    first = _logits(network, encoded)
+    with network.disable_adapter():
+        moved = _distance(first, _logits(network, encoded))
+    del network
     second = _logits(_plain(str(merged)), encoded)
     gold = torch.tensor([token for prompt, answer in encoded for token in answer])
-    agreement = (first.argmax(-1) == second.argmax(-1)).double().mean()
-    cosine = torch.nn.functional.cosine_similarity(first, second, dim=-1).double().mean()
-    losses = [torch.nn.functional.cross_entropy(logits, gold) for logits in (first, second)]
-    return Likeness(len(rows), len(gold), float(agreement), float(cosine), float(losses[0]), float(losses[1]))
+    return Likeness(
+        rows=len(rows),
+        tokens=len(gold),
+        agreement=float((first.argmax(-1) == second.argmax(-1)).double().mean()),
+        cosine=float(torch.nn.functional.cosine_similarity(first, second, dim=-1).double().mean()),
+        loss_adapter=float(torch.nn.functional.cross_entropy(first, gold)),
+        loss_merged=float(torch.nn.functional.cross_entropy(second, gold)),
+        moved=moved,
+        left=_distance(first, second),
+    )
+
+
+def _distance(first: Any, second: Any) -> float:
+    return float((first - second).norm(dim=-1).double().mean())
 
 
 def _encode(tokenizer: Any, row: Row) -> tuple[list[int], list[int]]:

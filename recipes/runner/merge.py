@@ -9,14 +9,14 @@ from typing import Any
 import yaml
 
 from converters.errors import InputError
-from recipes.runner import gate, process, provenance, restore
+from recipes.runner import gate, process, provenance, restore, unchanged
 from recipes.runner.train import ADAPTER, MERGED, RECIPE
 
 TOKENIZER = ("tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt")
 
 
 def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) -> Path:
-    """Return the folder of the merged checkpoint; one that equals its base or is below the gate's bar is an ``InputError``.
+    """Return the folder of the merged checkpoint; one below the gate's bar is an ``InputError``.
 
     ``held`` are the rows of the gate, by default the validation split of the run's mix.
     """
@@ -31,11 +31,15 @@ def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) ->
     start = time.monotonic()
     made = run / ADAPTER / "merged"  # where Axolotl writes; what lies there is left from a merge that did not end
     shutil.rmtree(made, ignore_errors=True)
+    for fault in unchanged.trained(run, record):
+        raise InputError(
+            f"{fault}, expected what the training of {run} left; merged, it would be a model that nobody trained"
+        )
     try:
         words = ["merge-lora", str(run / RECIPE), "--lora-model-dir", str(run / ADAPTER)]
         process.axolotl(words, run / "logs" / "merge.log", echo)
         keys = yaml.safe_load((run / RECIPE).read_text("utf-8"))
-        complete(made, run / ADAPTER, record["base_model"]["name"])
+        complete(made, run / ADAPTER)
         if gate.nf4(keys) and (original := provenance.base_folder(record["base_model"]["name"])):
             restore.restore(made, original, run / ADAPTER)
         passed(run, keys, made, rows)
@@ -54,7 +58,7 @@ def passed(run: Path, keys: Mapping[str, Any], made: Path, held: Path) -> None:
     provenance.update(run, merge=mode(keys) | {"gate": found})
     if not found["passed"]:
         raise InputError(
-            f"{run}: the merge changed the model: {'; '.join(found['faults'])} ({found['likeness']['tokens']} answer "
+            f"{run}: the merge gate is not passed: {'; '.join(found['faults'])} ({found['likeness']['tokens']} answer "
             f"tokens of {held}). No merged checkpoint was kept; the adapter is as it was"
         )
 
@@ -71,41 +75,11 @@ def mode(keys: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def complete(made: Path, adapter: Path, base: str) -> None:
-    """Give the merged weights the tokenizer and template of the training; weights that are not there or no others fail."""
+def complete(made: Path, adapter: Path) -> None:
+    """Give the merged weights the tokenizer and template of the training; weights that are not there are an ``InputError``."""
     if not list(made.glob("*.safetensors")):
         raise InputError(f"{made}: found no weights after merging (see {adapter.parent / 'logs' / 'merge.log'})")
-    original = provenance.base_folder(base)
-    if original and not differs(made, original):
-        raise InputError(f"{made}: found the base model's own weights, expected others; the adapter changed nothing")
     # Axolotl copies the base's: without this, evaluation would use another template than the one that was trained.
     for pattern in TOKENIZER:
         for path in adapter.glob(pattern):
             shutil.copy2(path, made / path.name)
-
-
-def differs(merged: Path, base: Path) -> bool:
-    """Tell whether any weight of two local checkpoints differs."""
-    first, second = _weights(merged), _weights(base)
-    return first.keys() != second.keys() or any(not _equal(first[name](), second[name]()) for name in first)
-
-
-def _weights(folder: Path) -> dict[str, Callable[[], Any]]:
-    from safetensors import safe_open
-
-    def reader(path: Path, name: str) -> Callable[[], Any]:
-        def read() -> Any:
-            with safe_open(path, framework="pt") as file:
-                return file.get_tensor(name)
-
-        return read
-
-    found: dict[str, Callable[[], Any]] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as file:
-            found |= {name: reader(path, name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    return found
-
-
-def _equal(first: Any, second: Any) -> bool:
-    return first.shape == second.shape and bool((first.float() == second.float()).all())

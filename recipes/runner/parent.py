@@ -34,16 +34,22 @@ def fits(recipe: Recipe) -> None:
 
 
 def find(recipe: Recipe) -> dict[str, Any] | None:
-    """Return the parent's name, the part of it that is the start, and that part's hash.
+    """Return the parent's name, the part of it that is the start, where that lies and its hash.
 
-    ``None`` for a start that is no run's. One that is not as its run recorded it, or an adapter of another base, is an
-    ``InputError``.
+    ``None`` for a start that is no run's, but for an adapter, which has no name then. One that is not as its run recorded it, or
+    an adapter of another base, is an ``InputError``.
     """
     for key, part in PARTS.items():
         folder = Path(str(recipe.keys.get(key)))
         if folder.name == part and (folder.parent / provenance.RECORD).is_file():
             return _checked(recipe, key, folder)
+    if name := recipe.keys.get("lora_model_dir"):
+        return _start(None, "adapter", Path(str(name)))
     return None
+
+
+def _start(run: str | None, part: str, folder: Path) -> dict[str, Any]:
+    return {"run": run, "part": part, "path": str(folder), "sha256": provenance.folder_sha256(folder)}
 
 
 def _checked(recipe: Recipe, key: str, folder: Path) -> dict[str, Any]:
@@ -61,4 +67,4 @@ def _checked(recipe: Recipe, key: str, folder: Path) -> dict[str, Any]:
                 f"{where(recipe, ('base_model',))}: found base_model {ours['name']!r}, and an adapter of {folder.parent} "
                 f"that was trained on {theirs['name']!r}; expected the same base"
             )
-    return {"run": folder.parent.name, "part": folder.name, "sha256": digest}
+    return _start(folder.parent.name, folder.name, folder)

@@ -13,7 +13,7 @@ from converters.jsonl import sha256, write_json
 from recipes.runner import hardware
 from recipes.runner.recipe import FOLDER, Recipe
 
-RECORD, SEAL = "run.json", "record_sha256"
+RECORD, SEAL, PATCH = "run.json", "record_sha256", "changes.patch"
 PACKAGES = (
     "ecom-llm-recipes",
     "axolotl",
@@ -48,11 +48,17 @@ def start(
             {"manifest": name, "sha256": sha256(Path(name)), "seed": mix["seed"], "inputs": mix["inputs"]}
             for name, mix in manifests.items()
         ],
+        "deepspeed": _deepspeed(recipe.keys.get("deepspeed")),
         "git": git(FOLDER.parent),
         "packages": packages(),
         "hardware": hardware.describe(),
         "seconds": {},
     }
+
+
+def _deepspeed(named: Any) -> dict[str, Any] | None:
+    """Return the file that says how the model is divided; one that stands in the recipe itself is hashed with it."""
+    return {"name": str(named), "sha256": sha256(Path(named))} if isinstance(named, str) else None
 
 
 def write(run: Path, record: Mapping[str, Any]) -> None:
@@ -130,6 +136,15 @@ def git(folder: Path) -> dict[str, Any]:
     """Return commit and whether the tree differs from it; both ``None`` outside a checkout."""
     commit, changes = (_git(folder, *words) for words in (("rev-parse", "HEAD"), ("status", "--porcelain")))
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+
+
+def changes(folder: Path) -> bytes:
+    """Return how a checkout's files differ from its commit, as a patch; files that no commit knows are not in it."""
+    try:
+        done = subprocess.run(["git", "-C", str(folder), "diff", "--binary", "HEAD"], capture_output=True, check=False)
+    except FileNotFoundError:
+        return b""
+    return done.stdout if done.returncode == 0 else b""
 
 
 def in_commit(commit: str, path: str = "") -> bytes | None:

@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 
 from converters.errors import InputError
-from converters.jsonl import sha256
-from recipes.runner import hardware, provenance
+from recipes.runner import hardware, provenance, unchanged
 from recipes.runner.launch import Launch, again
 from recipes.runner.recipe import FOLDER
 from recipes.runner.train import RECIPE, alone, attempt, further, last_checkpoint, now, resuming
@@ -31,7 +30,10 @@ def _resume(run: Path, record: dict[str, Any], echo: Callable[[bytes], None]) ->
     checkpoint = last_checkpoint(run)
     if checkpoint is None:
         raise InputError(f"{run}: found no checkpoint to go on from. {further(run)}")
-    unchanged(run, record)
+    for fault in unchanged.faults(run, record):
+        raise InputError(
+            f"{fault}, expected what {run} began with: what was trained so far came from that; train anew under another name"
+        )
     leg = {
         "from": checkpoint.name,
         "at": now(),
@@ -44,19 +46,3 @@ def _resume(run: Path, record: dict[str, Any], echo: Callable[[bytes], None]) ->
     provenance.update(run, status="started", resumed=legs, launch=asdict(launched))
     keys = yaml.safe_load((run / RECIPE).read_text("utf-8"))
     attempt(run, keys, launched, echo, resuming(provenance.read(run), run))
-
-
-def unchanged(run: Path, record: dict[str, Any]) -> None:
-    """Raise an ``InputError`` that names the first thing that the run began with and that is another one now."""
-    found = {run / RECIPE: record["recipe"]["resolved_sha256"]}
-    found |= {Path(item["name"]): item["sha256"] for item in record["data"]}
-    for path, expected in found.items():
-        if not path.is_file() or sha256(path) != expected:
-            raise InputError(f"{path}: found {'other bytes' if path.is_file() else 'nothing'}, {_expected(run)}")
-    began, base = record["base_model"], provenance.base_model(record["base_model"]["name"])
-    if any(began[key] not in (None, base[key]) for key in ("sha256", "revision")):
-        raise InputError(f"{base['name']}: found another base model, {_expected(run)}")
-
-
-def _expected(run: Path) -> str:
-    return f"expected what {run} began with: what was trained so far came from that; train anew under another name"

@@ -14,10 +14,10 @@ from typing import Any
 import yaml
 
 from converters.errors import InputError
-from converters.jsonl import replacing
+from converters.jsonl import replacing, sha256
 from recipes.runner import data, hardware, launch, process, provenance
 from recipes.runner.check import Checked
-from recipes.runner.recipe import Recipe, dump
+from recipes.runner.recipe import FOLDER, Recipe, dump
 
 RUNS = Path("runs")
 ADAPTER, CHECKPOINTS, MERGED, RECIPE = "adapter", "checkpoints", "merged", "recipe.yaml"
@@ -73,6 +73,7 @@ def train(
         file.write(dump(resolved(recipe, run)).encode())
     record = provenance.start(recipe, run / RECIPE, checked.files, checked.manifests, now())
     counts = {
+        "changes_sha256": keep_changes(run),
         "rows": checked.rows,
         "rows_proven": checked.proven,
         "rows_too_long": checked.too_long,
@@ -82,6 +83,16 @@ def train(
     with alone(run):
         attempt(run, recipe.keys, launched, echo)
     return run
+
+
+def keep_changes(run: Path) -> str | None:
+    """Keep what the code that trains has over its commit, and return its hash; ``None`` for a clean checkout."""
+    patch = provenance.changes(FOLDER.parent)
+    if not patch:
+        return None
+    with replacing(run / provenance.PATCH) as file:
+        file.write(patch)
+    return sha256(run / provenance.PATCH)
 
 
 def attempt(

@@ -72,8 +72,12 @@ def _code(run: Path, record: Mapping[str, Any]) -> Iterator[Link]:
     found = commit if commit and provenance.in_commit(commit) is not None else None
     more = " and changes that are in no commit" if record["git"]["dirty"] else ""
     yield Link("commit", f"{commit or 'none recorded'}{more}", _state(found, commit))
+    if patch := record.get("changes_sha256"):
+        yield _file("uncommitted changes", run / provenance.PATCH, patch)
     yield _recipe(record, commit)
     yield _file("recipe as it ran", run / RECIPE, record["recipe"]["resolved_sha256"])
+    if named := record.get("deepspeed"):
+        yield _file("deepspeed", Path(named["name"]), named["sha256"])
     base = record["base_model"]
     if base["sha256"]:
         yield _folder("base model", Path(base["name"]), base["sha256"])
@@ -94,13 +98,9 @@ def _recipe(record: Mapping[str, Any], commit: str | None) -> Link:
 
 
 def _parent(record: Mapping[str, Any]) -> Iterator[Link]:
-    """Yield the run that this one began from, when its base is another run's merged checkpoint."""
-    folder = Path(record["base_model"]["name"])
-    if folder.name == MERGED and (folder.parent / provenance.RECORD).is_file():
-        parent = provenance.read(folder.parent)
-        yield Link(
-            "parent run", str(folder.parent), _state(parent.get("merged_sha256"), record["base_model"]["sha256"])
-        )
+    """Yield the part of an earlier run that this one began from, adapter or merged checkpoint."""
+    if parent := record.get("parent"):
+        yield _folder("parent run", Path(parent["path"]), parent["sha256"])
 
 
 def _tests(record: Mapping[str, Any]) -> set[str]:

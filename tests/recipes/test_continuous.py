@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from converters.errors import InputError
 from converters.jsonl import sha256
-from recipes.runner import check, lint, parent, provenance, recipe, train
+from recipes.runner import check, lint, merge, parent, provenance, recipe, resume, train, verify
 from tests.recipes.conftest import recipe_keys
 
 EWC = {"ewc_lambda": 10.0, "ewc_data": "data/mix/validation.jsonl", "ewc_tasks": ["general"], "ewc_rows": 4}
@@ -38,9 +38,15 @@ def written(base: str = "runs/base/merged", **changes: Any) -> recipe.Recipe:
 @pytest.mark.slow
 def test_a_run_goes_on_from_an_adapter_with_ewc_and_names_its_parent(place: Path) -> None:
     keys = {"lora_model_dir": "runs/tiny/adapter", "plugins": ["recipes.plugins.ewc.EWC"], **EWC}
+    keys |= {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
     run = train.train(written(**keys), "next", check.check, sys.stdout.buffer.write)
     record, old = json.loads((run / "run.json").read_text()), json.loads(Path("runs/tiny/run.json").read_text())
-    assert record["parent"] == {"run": "tiny", "part": "adapter", "sha256": old["adapter_sha256"]}
+    assert record["parent"] == {
+        "run": "tiny",
+        "part": "adapter",
+        "path": "runs/tiny/adapter",
+        "sha256": old["adapter_sha256"],
+    }
     assert record["data"][-1] == {
         "name": EWC["ewc_data"],
         "sha256": sha256(Path(EWC["ewc_data"])),
@@ -57,6 +63,25 @@ def test_a_run_goes_on_from_an_adapter_with_ewc_and_names_its_parent(place: Path
     assert sum(float(one.sum()) for key, one in held.items() if key.startswith("fisher.")) > 0
     said = (run / "logs" / "train.log").read_text().split("EWC: penalty ")[1].split()[0]
     assert float(said) > 0
+    merge.merge(run, sys.stdout.buffer.write)
+    links = {link.name: link.state for link in verify.verify(run)}
+    assert links["parent run"] == verify.HOLDS and verify.BROKEN not in links.values()
+    resumed_equals_whole(run)
+
+
+def resumed_equals_whole(run: Path) -> None:
+    """Take a run back to its checkpoint in the middle and let it go on: the penalty is the one that it began with."""
+    whole = run.rename("runs/whole")
+    (run / "adapter").mkdir(parents=True)
+    for name in ("run.json", "recipe.yaml", "ewc.safetensors"):
+        shutil.copy2(whole / name, run / name)
+    shutil.copytree(whole / "checkpoints" / "checkpoint-2", run / "adapter" / "checkpoint-2")
+    provenance.update(run, status="interrupted")
+    resume.resume(run, sys.stdout.buffer.write)
+    one, other = (folder / "adapter" / "adapter_model.safetensors" for folder in (whole, run))
+    assert provenance.read(run)["resumed"][0]["from"] == "checkpoint-2" and sha256(one) == sha256(other)
+    anchors = [folder / "ewc.safetensors" for folder in (whole, run)]
+    assert sha256(anchors[0]) == sha256(anchors[1])
 
 
 @pytest.mark.slow
@@ -65,7 +90,12 @@ def test_a_run_goes_on_from_a_merged_checkpoint_with_sam_and_names_its_parent(pl
     keys = {"plugins": ["recipes.plugins.sam.SAM"], "sam_rho": 0.5}
     run = train.train(written("runs/tiny/merged", **keys), "flat", check.check, sys.stdout.buffer.write)
     record, old = json.loads((run / "run.json").read_text()), json.loads(Path("runs/tiny/run.json").read_text())
-    assert record["parent"] == {"run": "tiny", "part": "merged", "sha256": old["merged_sha256"]}
+    assert record["parent"] == {
+        "run": "tiny",
+        "part": "merged",
+        "path": "runs/tiny/merged",
+        "sha256": old["merged_sha256"],
+    }
     assert record["adapter_sha256"] != json.loads((plain / "run.json").read_text())["adapter_sha256"]
 
 

@@ -136,7 +136,6 @@ def test_two_real_steps_and_a_merge(family: str, place: Path, monkeypatch: pytes
     found = loaded(family, *few, "sequence_len=256", 'save_strategy="no"', "saves_per_epoch=null", "logging_steps=1")
     run = train.train(found, family, check.check, sys.stdout.buffer.write)
     merged = merge.merge(run, sys.stdout.buffer.write)
-    assert merge.differs(merged, place / "base" / family)
     record = provenance.read(run)
     assert record["status"] == "merged"
     # Without what restore.py puts back, merged weights agree on two tokens of three here.

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from safetensors.torch import load_file, save_file
 
 from converters.errors import InputError
 from converters.jsonl import read_rows, sha256
@@ -20,33 +22,74 @@ def test_a_good_merge_passes_and_is_recorded(finished: Path) -> None:
     found = record["gate"]
     assert found["passed"] and not found["faults"] and found["held_sha256"] == sha256(finished / found["held"])
     assert found["likeness"]["agreement"] >= 0.99 and found["likeness"]["tokens"] > 100
+    assert found["likeness"]["moved"] > 100 * found["likeness"]["left"]
     assert abs(found["likeness"]["loss_merged"] - found["likeness"]["loss_adapter"]) < 0.001
 
 
-def test_a_spoilt_merge_is_thrown_away(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Axolotl's legacy merge adds the adapter to the base at full precision, which is not the one that was trained."""
+@pytest.fixture
+def unmerged(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the finished run that was not merged yet."""
     for name in ("data", "runs"):
         shutil.copytree(finished / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     run = Path("runs/tiny")
     shutil.rmtree(run / "merged")
-    keys = yaml.safe_load((run / "recipe.yaml").read_text()) | {"merge_method": "legacy"}
-    (run / "recipe.yaml").write_text(yaml.safe_dump(keys))
     provenance.update(run, status="trained")
-    adapter = provenance.folder_sha256(run / "adapter")
-    with pytest.raises(InputError, match=r"^runs/tiny: the merge changed the model: .*No merged checkpoint was kept"):
-        merge.merge(run, lambda _: None)
-    record = provenance.read(run)
+    return run
+
+
+def test_a_spoilt_merge_is_thrown_away(unmerged: Path) -> None:
+    """Axolotl's legacy merge adds the adapter to the base at full precision, which is not the one that was trained."""
+    keys = yaml.safe_load((unmerged / "recipe.yaml").read_text()) | {"merge_method": "legacy"}
+    (unmerged / "recipe.yaml").write_text(yaml.safe_dump(keys))
+    recipe = provenance.read(unmerged)["recipe"] | {"resolved_sha256": sha256(unmerged / "recipe.yaml")}
+    provenance.update(unmerged, recipe=recipe)
+    adapter = provenance.folder_sha256(unmerged / "adapter")
+    with pytest.raises(InputError, match=r"^runs/tiny: the merge gate is not passed: .*No merged checkpoint was kept"):
+        merge.merge(unmerged, lambda _: None)
+    record = provenance.read(unmerged)
     assert record["status"] == "trained" and record["merge"]["gate"]["passed"] is False
-    assert not list(run.rglob("merged")) and provenance.folder_sha256(run / "adapter") == adapter
+    assert not list(unmerged.rglob("merged")) and provenance.folder_sha256(unmerged / "adapter") == adapter
     assert record["merge"]["method"] == "legacy"
 
 
+def test_an_adapter_that_learnt_nothing_is_no_merge(unmerged: Path) -> None:
+    """The weights are others than the base's all the same: the merge rounds them to four bits."""
+    path = unmerged / "adapter" / "adapter_model.safetensors"
+    base = load_file("runs/base/merged/model.safetensors")
+    saved = {
+        name: (weight, base.get(name.removeprefix("base_model.model."))) for name, weight in load_file(path).items()
+    }
+    save_file({name: weight * 0 if own is None else own for name, (weight, own) in saved.items()}, path)
+    provenance.update(unmerged, adapter_sha256=provenance.folder_sha256(unmerged / "adapter"))
+    with pytest.raises(InputError, match=r"the adapter changed nothing: its logits are those of the base"):
+        merge.merge(unmerged, lambda _: None)
+    found = provenance.read(unmerged)["merge"]["gate"]["likeness"]
+    assert (found["moved"], found["agreement"]) == (0, 1) and not list(unmerged.rglob("merged"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["runs/tiny/recipe.yaml", "runs/base/merged/model.safetensors", "runs/tiny/adapter/adapter_model.safetensors"],
+)
+def test_what_changed_since_the_training_is_not_merged(path: str, unmerged: Path) -> None:
+    file = Path(path)
+    file.write_bytes(file.read_bytes() + b"\n")
+    with pytest.raises(
+        InputError, match=r"found (other bytes|another base model), expected what the training of runs/tiny left"
+    ):
+        merge.merge(unmerged, lambda _: None)
+    assert not (unmerged / "logs" / "merge.log").exists() or not list(unmerged.rglob("merged"))
+
+
 def test_every_bar_is_told() -> None:
-    bad = gate.Likeness(rows=1, tokens=9, agreement=0.5, cosine=0.9, loss_adapter=1.0, loss_merged=float("nan"))
-    assert [fault.split()[0] for fault in bad.faults()] == ["greedy", "cosine", "loss"]
-    good = gate.Likeness(rows=1, tokens=9, agreement=1.0, cosine=1.0, loss_adapter=1.0, loss_merged=1.01)
+    good = gate.Likeness(1, 9, agreement=1.0, cosine=1.0, loss_adapter=1.0, loss_merged=1.01, moved=1.0, left=0.01)
     assert not list(good.faults())
+    bad = replace(good, agreement=0.5, cosine=0.9, loss_merged=float("nan"), left=float("nan"))
+    assert [fault.split()[0] for fault in bad.faults()] == ["greedy", "cosine", "the", "loss"]
+    # A merge that lost what was learnt: all three models are alike, and the merged one is the base.
+    lost = replace(good, moved=0.01, left=0.01)
+    assert [fault.split(":")[1] for fault in lost.faults()] == [" what was learnt is not in the merged weights"]
 
 
 def test_held_rows_are_of_every_task_and_the_same_in_any_order(finished: Path) -> None:
