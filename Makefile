@@ -6,6 +6,9 @@ export AXOLOTL_DO_NOT_TRACK := 1
 export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
 
+# The folder that MIX names: a mix by its name, or a path.
+folder = $(if $(MIX),$(if $(findstring /,$(MIX)),,data/)$(MIX))
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-export demo test test-deepspeed fuzz check data resume sweep verify export serve compare runs bench bench-gpu picture lock clean
 
@@ -38,7 +41,7 @@ data: setup ## Build data/MIX from recipes/mixes/MIX.yaml: make data MIX=demo
 	@$(BIN)/ecom-data build recipes/mixes/$(or $(MIX),$(error MIX is not set: make data MIX=demo)).yaml --out data/$(MIX)
 
 train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [MIX=shop] [GPUS=4] [NODES=2] [ARGS="--learning-rate 1e-4"]
-	@$(BIN)/ecom-train train $* --run $(or $(RUN),$*) $(if $(MIX),--mix $(if $(findstring /,$(MIX)),,data/)$(MIX)) $(if $(GPUS),--gpus $(GPUS)) \
+	@$(BIN)/ecom-train train $* --run $(or $(RUN),$*) $(if $(MIX),--mix $(folder)) $(if $(GPUS),--gpus $(GPUS)) \
 		$(if $(NODES),--nodes $(NODES)) $(if $(HEAD),--head $(HEAD)) $(ARGS)
 
 sweep: setup ## Print a sweep's commands, or train it: make sweep NAME=rate-by-rank [ARGS=--run]
@@ -62,10 +65,11 @@ serve: setup ## Serve a merged run with vLLM: make serve RUN=mistral-qlora [FORM
 	@$(BIN)/ecom-train serve $(or $(RUN),$(error RUN is not set: make serve RUN=mistral-qlora)) \
 		$(if $(FORMAT),--format $(FORMAT)) $(ARGS)
 
-eval-%: setup ## Score a run on its mix's test split: make eval-mistral-qlora [MIX=ecom] [PREDICT="--batch-size 64"]
-	@$(BIN)/ecom-eval predict --checkpoint runs/$*/merged --data data/$(or $(MIX),ecom)/test.jsonl --out runs/$*/eval $(PREDICT)
-	@$(BIN)/ecom-eval score --data data/$(or $(MIX),ecom)/test.jsonl --predictions runs/$*/eval/predictions.jsonl --out runs/$*/eval \
-		--train data/$(or $(MIX),ecom)/train.jsonl $(ARGS)
+eval-%: setup ## Score a run on its mix's test split, or another's: make eval-mistral-qlora [MIX=shop] [PREDICT="--batch-size 64"]
+	@mix=$(or $(folder),$$($(BIN)/ecom-train mix $*)) && \
+	$(BIN)/ecom-eval predict --checkpoint runs/$*/merged --data $$mix/test.jsonl --out runs/$*/eval $(PREDICT) && \
+	$(BIN)/ecom-eval score --data $$mix/test.jsonl --predictions runs/$*/eval/predictions.jsonl --out runs/$*/eval \
+		--train $$mix/train.jsonl $(ARGS)
 
 compare: setup ## Compare runs with the first: make compare RUNS="demo-base demo-qlora" [ARGS=--gate]
 	@$(BIN)/ecom-eval compare $(addprefix runs/,$(or $(RUNS),$(error RUNS is not set: make compare RUNS="demo-base demo-qlora"))) \

@@ -66,8 +66,8 @@ def score(
     Example: ecom-eval score --data data/demo/test.jsonl --predictions runs/demo-qlora/eval/predictions.jsonl
     --out runs/demo-qlora/eval --normaliser strict
     """
-    from converters import jsonl
-    from eval import ecellm, pages, report, runs, seen, sums, tables, text
+    from converters import jsonl, sums
+    from eval import ecellm, pages, report, runs, seen, tables, text
     from eval import score as scoring
     from eval import tools as loading
 
@@ -116,8 +116,8 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, interse
 
     Example: ecom-eval compare runs/demo-base runs/demo-qlora --out reports/demo
     """
-    from converters import jsonl
-    from eval import common, comparable, pages, runs, sums, tables, versus
+    from converters import jsonl, sums
+    from eval import common, comparable, pages, runs, tables, versus
     from eval import compare as comparing
     from eval import gate as gating
 

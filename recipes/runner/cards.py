@@ -43,6 +43,10 @@ CARDS = {
         Card("rtx3090-24gb", 24.0, "8.6", 71),
         Card("rtx4090-24gb", 24.0, "8.9", 165),
         Card("l4-24gb", 22.5, "8.9", 121),
+        Card("a10g-24gb", 22.5, "8.6", 70),
+        Card("rtx5090-32gb", 31.8, "12.0", 210),
+        Card("a6000-48gb", 48.0, "8.6", 155),
+        Card("l40s-48gb", 45.0, "8.9", 362),
         Card("a100-40gb", 40.0, "8.0", 312),
         Card("a100-80gb", 80.0, "8.0", 312),
         Card("h100-80gb", 79.6, "9.0", 989),
@@ -78,13 +82,15 @@ def several(name: str) -> tuple[int, Card]:
 def here(found: str) -> Card | None:
     """Return the card that ``nvidia-smi`` reports as ``name, memory MiB``; ``None`` for one that is not in the table.
 
-    >>> here("NVIDIA H100 80GB HBM3, 81559 MiB").name, here("NVIDIA A10G, 23028 MiB")
+    >>> here("NVIDIA H100 80GB HBM3, 81559 MiB").name, here("Tesla V100-SXM2-16GB, 16384 MiB")
     ('h100-80gb', None)
     """
     words, _, memory = found.lower().rpartition(", ")
     size = float(memory.split()[0]) / 1024
     for card in CARDS.values():
-        model, _, gigabytes = card.name.partition("-")
-        if model in words.replace("geforce ", "").replace(" ", "") and abs(size - float(gigabytes[:-2])) < 3:
+        if (
+            card.name.partition("-")[0] in words.replace("geforce ", "").replace(" ", "")
+            and abs(size - card.memory) < 2
+        ):
             return card
     return None

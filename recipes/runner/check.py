@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from recipes.runner import base, cards, data, estimate, hardware, lint, parent, shapes, zero
+from recipes.runner import base, cards, data, estimate, hardware, launch, lint, parent, shapes, zero
 from recipes.runner.cards import Card
 from recipes.runner.estimate import Plan
 from recipes.runner.ledger import Count, Packed
-from recipes.runner.recipe import Recipe
+from recipes.runner.recipe import Recipe, load
+from recipes.runner.recipe import machine as header
 from recipes.runner.shapes import Shape
 
 LOSE = 0.01  # of a task's rows may be too long for training
@@ -44,17 +45,27 @@ class Machine:
     named: bool
 
 
-def machine(name: str | None, recipe: Recipe) -> Machine:
+def machine(name: str | None, recipe: Recipe, gpus: int | None = None) -> Machine:
     """Return the machine to check for: the cards that ``name`` tells of, such as ``4x80gb``, or what a recipe takes of this one.
 
-    That is one GPU, and all of them for a recipe that divides the model.
+    That is one GPU, and all of them for a recipe that divides the model; or ``gpus``, those of all nodes together.
     """
     if name:
-        gpus, card = cards.several(name)
-        return Machine(card, gpus, True)
+        count, card = cards.several(name)
+        return Machine(card, count, True)
     found = hardware.gpus()
-    divides = recipe.keys.get("deepspeed") or recipe.keys.get("fsdp_config")
-    return Machine(cards.here(found[0]) if found else None, max(1, len(found)) if divides else 1, False)
+    usual = max(1, len(found)) if launch.divides(recipe.keys) else 1
+    return Machine(cards.here(found[0]) if found else None, gpus or usual, False)
+
+
+def step_tokens(recipe: Recipe, gpus: int) -> tuple[int, int | None]:
+    """Return the tokens of an optimiser step on so many GPUs, and of one as the recipe's file and its header have it.
+
+    The latter is what its learning rate is for; ``None`` where the header names no machine.
+    """
+    meant = cards.several(named)[0] if (named := header(recipe.path)) else None
+    written = estimate.plan(load(recipe.path).keys, 0, meant).step_tokens if meant else None
+    return estimate.plan(recipe.keys, 0, gpus).step_tokens, written
 
 
 def needs(recipe: Recipe, on: Machine) -> tuple[Shape, Plan] | None:

@@ -12,11 +12,12 @@ Memory, in bytes (h hidden, i inner, k width of all key heads, q of all query he
   checkpointing it is 2h a block, and one block whole with its gradients.
 * Logits: 10 V a token (bf16, an fp32 copy and its gradient), for all n or, with Liger's fused loss, for a chunk of n h / V tokens
   (Hsu et al. 2024, Liger Kernel).
+* Plugins: EWC keeps two fp32 copies of the trained weights and makes two more within a step, SAM keeps two.
 * Buffers and context: the bf16 copies of the largest layers that are unpacked, what CUDA takes, and what the allocator wastes.
 
 Time: 2 operations a weight and token forward, 2 backward to the activations, 2 more to trained weights, 2 for each block computed
-again with checkpointing; the weights of the blocks and the output layer count. A card reaches ``REACHED`` of its peak:
-LLaMA-Factory's wiki has 3,128 tokens/s for a 4-bit LLaMA-2-7B on an A100, 0.40 of it.
+again with checkpointing; the weights of the blocks and the output layer count. SAM does all of it twice. A card reaches
+``REACHED`` of its peak: LLaMA-Factory's wiki has 3,128 tokens/s for a 4-bit LLaMA-2-7B on an A100, 0.40 of it.
 
 The published figures that this was held against are in ``tests/recipes/test_estimate.py``.
 """
@@ -34,6 +35,7 @@ CONTEXT = 0.6 * GIB  # CUDA's own, cuBLAS and Triton's kernels
 SLACK = 1.06  # what the allocator holds and nobody uses
 REACHED = 0.35
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+EWC, SAM = "recipes.plugins.ewc.EWC", "recipes.plugins.sam.SAM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,15 @@ class Plan:
     fused_norm: bool
     stage: int
     gpus: int
+    copies: int = 0  # fp32 ones of the trained weights, beside the optimiser's
+    passes: int = 1  # forward and backward ones of a step
 
 
 def plan(keys: Mapping[str, Any], stage: int, gpus: int) -> Plan:
     """Return a recipe's plan on so many GPUs; ``keys`` are those of Axolotl's validated configuration."""
-    micro = int(keys["micro_batch_size"]) * int(keys["sequence_len"])
+    micro = int(keys.get("micro_batch_size") or 1) * int(keys["sequence_len"])
     targets = LINEAR if keys.get("lora_target_linear") else tuple(keys.get("lora_target_modules") or ())
+    plugins = keys.get("plugins") or ()
     return Plan(
         quantised=bool(keys.get("load_in_4bit")),
         rank=int(keys.get("lora_r") or 0),
@@ -71,6 +76,8 @@ def plan(keys: Mapping[str, Any], stage: int, gpus: int) -> Plan:
         fused_norm=bool(keys.get("liger_rms_norm")),
         stage=stage,
         gpus=gpus,
+        copies=4 * (EWC in plugins) + 2 * (SAM in plugins),
+        passes=1 + (SAM in plugins),
     )
 
 
@@ -90,11 +97,16 @@ def memory(shape: Shape, what: Plan) -> dict[str, float]:
         }
     shared = {"optimiser": 1, "gradients": 2, "weights": 3}
     own = {part: size / (what.gpus if shared.get(part, 9) <= what.stage else 1) for part, size in own.items()}
-    found = own | {
-        "activations": activations(shape, what),
-        "logits": logits(shape, what),
-        "buffers": buffers(shape, what),
-    }
+    plugins = {"plugins": 4.0 * trained * what.copies} if what.copies else {}
+    found = (
+        own
+        | plugins
+        | {
+            "activations": activations(shape, what),
+            "logits": logits(shape, what),
+            "buffers": buffers(shape, what),
+        }
+    )
     return found | {"context": CONTEXT + (SLACK - 1) * sum(found.values())}
 
 
@@ -147,7 +159,7 @@ def operations(shape: Shape, what: Plan) -> float:
 
 def speed(shape: Shape, what: Plan, card: Card) -> float:
     """Return the tokens a second of all GPUs together, if the card reaches ``REACHED`` of its peak."""
-    return REACHED * card.speed * 1e12 * what.gpus / operations(shape, what)
+    return REACHED * card.speed * 1e12 * what.gpus / (operations(shape, what) * what.passes)
 
 
 def checkpoint(shape: Shape, what: Plan) -> float:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from converters import sums
+from converters.jsonl import replacing, write_json
 from recipes.runner.export import EXPORTS, MODEL, size
 from recipes.runner.train import MERGED
 
@@ -22,6 +24,18 @@ def table(run: Path, names: Sequence[str], comparison: Mapping[str, Any]) -> lis
         found = {pair["task"]: _metric(pair) for pair in heads if pair["b"] == name}
         lines.append(_line(run, name, run / EXPORTS / name / MODEL, found))
     return lines
+
+
+def save(run: Path, names: Sequence[str], lines: Sequence[Mapping[str, Any]]) -> Path:
+    """Write the table as JSON and Markdown, with the hashes of both and of what they were made from; return the latter."""
+    exports = run / EXPORTS
+    made = [exports / "parity.json", exports / "parity.md"]
+    write_json(made[0], lines)
+    with replacing(made[1]) as file:
+        file.write(markdown(lines).encode())
+    origins = [exports / name / "eval" / "predictions.json" for name in (MERGED, *names)]
+    sums.write(exports / "parity.sha256", [*origins, exports / "compare" / "compare.json", *made])
+    return made[1]
 
 
 def _metric(pair: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from recipes.runner import estimate, hardware, shapes
 from recipes.runner.cards import Card, several
-from recipes.runner.check import Checked
+from recipes.runner.check import Checked, step_tokens
 from recipes.runner.estimate import GIB, Plan
 from recipes.runner.recipe import Recipe, find, load, names
 from recipes.runner.recipe import machine as machine_of
@@ -25,6 +25,18 @@ def memory(shape: Shape, plan: Plan, card: Card) -> Iterator[str]:
     parts = estimate.memory(shape, plan)
     yield f"memory   estimated: {estimate.verdict(parts, card)}"
     yield "         " + ", ".join(f"{part} {size / GIB:.1f}" for part, size in parts.items()) + " GiB"
+
+
+def batch(recipe: Recipe, gpus: int) -> Iterator[str]:
+    """Yield the tokens of an optimiser step, and those that the recipe was written for where they are others."""
+    found, meant = step_tokens(recipe, gpus)
+    micro, several = (recipe.keys.get(key) or 1 for key in ("micro_batch_size", "gradient_accumulation_steps"))
+    length = f"{recipe.keys['sequence_len']:,}"
+    said = f"batch    {found:,} tokens a step: {micro} x {several} x {length} on {gpus} GPU{'s' * (gpus > 1)}"
+    other = (
+        f"; {recipe.path} is written for {meant:,}, and its learning rate with it" if meant not in (None, found) else ""
+    )
+    yield said + other
 
 
 def rows(checked: Checked) -> Iterator[str]:

@@ -44,10 +44,12 @@ def verify(run: Path) -> Iterator[Link]:
     yield from _parent(record)
     tests = _tests(record)
     yield from _evaluation(run / "eval", (record.get("merged_sha256"), record.get("adapter_sha256")), tests)
+    yield from _evaluation(run / "exports" / MERGED / "eval", [record.get("merged_sha256")], tests)
     for made in sorted(run.glob("exports/*/export.json")):
         yield from _export(made, record.get("merged_sha256"), tests)
-    if (run / "exports" / "compare").is_dir():
-        yield from _sums("comparison", run / "exports" / "compare" / "compare.sha256")
+    for name, sums in (("comparison", "compare/compare.sha256"), ("parity table", "parity.sha256")):
+        if (run / "exports" / sums).is_file():
+            yield from _sums(name, run / "exports" / sums)
 
 
 def _data(record: Mapping[str, Any]) -> Iterator[Link]:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from converters.errors import InputError
+from recipes.plugins import ewc, sam
 from recipes.runner import cards, estimate, recipe, shapes
 from recipes.runner.estimate import LINEAR, Plan
 
@@ -115,6 +116,18 @@ def test_what_a_run_writes_is_counted() -> None:
     assert estimate.disk(small, adapter, 2) == 3 * 6 * 83_886_080 + 4 * 83_886_080 + 2 * small.parameters
 
 
+def test_plugins_against_forgetting_cost_what_their_heads_say() -> None:
+    """EWC: four fp32 copies of the trained weights at the most. SAM: two, and every step twice."""
+    shape, plain = planned("mistral-qlora")
+    keys, card = recipe.load(recipe.find("mistral-qlora")).keys, cards.find("24gb")
+    for name, copies, times in ((estimate.EWC, 4, 1), (estimate.SAM, 2, 2)):
+        with_it = estimate.plan(keys | {"plugins": [*keys["plugins"], name]}, 0, 1)
+        assert estimate.memory(shape, with_it)["plugins"] == copies * 4 * 83_886_080
+        assert estimate.speed(shape, plain, card) == pytest.approx(times * estimate.speed(shape, with_it, card))
+    assert "plugins" not in estimate.memory(shape, plain)
+    assert (estimate.EWC, estimate.SAM) == (ewc.NAME, sam.NAME)
+
+
 def test_checkpointing_costs_a_third_of_the_speed() -> None:
     shape, plan = planned("mistral-qlora")
     card = cards.find("h100-80gb")
@@ -137,5 +150,9 @@ def test_cards_are_told_apart_by_what_the_driver_says() -> None:
         "NVIDIA GeForce RTX 4060 Ti, 16380 MiB": "rtx4060ti-16gb",
         "NVIDIA GeForce RTX 4060, 8188 MiB": "rtx4060-8gb",
         "NVIDIA L4, 23034 MiB": "l4-24gb",
+        "NVIDIA L40S, 46068 MiB": "l40s-48gb",
+        "NVIDIA A10G, 23028 MiB": "a10g-24gb",
+        "NVIDIA RTX A6000, 49140 MiB": "a6000-48gb",
+        "NVIDIA GeForce RTX 5090, 32607 MiB": "rtx5090-32gb",
     }
     assert {line: getattr(cards.here(line), "name", None) for line in said} == said

@@ -44,6 +44,8 @@ def test_fp8_and_int8_are_made_and_scored_beside_the_merged_model(finished: Path
     assert (run / "exports" / "parity.md").read_text() in done.stdout
     chain = command(tmp_path, "ecom-train", "verify", "tiny")
     assert chain.returncode == 0 and "holds              export: runs/tiny/exports/int8/model" in chain.stdout
+    assert "holds              parity table: runs/tiny/exports/parity.json" in chain.stdout
+    assert "holds              predictions: runs/tiny/exports/merged/eval/predictions.jsonl" in chain.stdout
     weights = run / "exports" / "int8" / "model" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     broken = command(tmp_path, "ecom-train", "verify", "tiny")

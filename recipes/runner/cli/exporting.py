@@ -1,0 +1,103 @@
+"""What a merged run becomes: exports beside it, a server."""
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+from converters.errors import InputError
+from recipes.runner.cli.group import FILE, RUN, echo, main
+
+
+@main.command()
+@RUN
+@click.option("--format", "form", required=True, help="fp8, int8, awq or gguf.")
+@click.option("--data", type=FILE, help="Test rows; by default the test split of the run's mix.")
+@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Prompts at a time.")
+@click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer.")
+@click.option("--converter", type=FILE, help="llama.cpp's convert_hf_to_gguf.py, for gguf.")
+def export(
+    run: str, form: str, data: Path | None, batch_size: int, max_new_tokens: int, converter: Path | None
+) -> None:
+    """Quantise a merged run and score the result beside it; all of it lies in runs/NAME/exports.
+
+    Example: ecom-train export demo-qlora --format fp8
+    """
+    from recipes.runner import export as exporting
+    from recipes.runner import parity
+    from recipes.runner.train import MERGED, folder
+
+    where = folder(run)
+    made = exporting.export(where, form, converter, echo)
+    click.echo(f"exported: {made}")
+    names = exporting.scorable(where)
+    rows = data or exporting.test_rows(where)
+    exporting.evaluate(where, (MERGED, *names), rows, batch_size, max_new_tokens, echo)
+    lines = parity.table(where, names, exporting.compare(where, names, echo))
+    table = parity.save(where, names, lines)
+    click.echo(f"\n{table.read_text('utf-8')}\nparity table: {table}")
+
+
+@main.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--format", "form", required=True, type=click.Choice(["fp8", "int8", "awq"]))
+@click.option("--data", required=True, type=FILE, help="Rows that calibrate: the training split.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the quantised checkpoint.")
+def quantise(checkpoint: Path, form: str, data: Path, out: Path) -> None:
+    """Quantise a checkpoint with llm-compressor; 'export' does it in an environment that has it.
+
+    Example: ecom-train quantise runs/demo-qlora/merged --format int8 --data data/demo/train.jsonl --out /tmp/int8
+    """
+    from importlib.util import find_spec
+
+    from converters import jsonl
+    from recipes.runner.quantise import quantise as quantising
+
+    if not find_spec("llmcompressor"):
+        raise InputError("found no llmcompressor here, expected the environment that 'ecom-train export' makes")
+    quantising(checkpoint, form, jsonl.read_rows(data), out)
+
+
+@main.command()
+@click.argument("file", type=FILE)
+@click.option("--tokenizer", required=True, type=click.Path(path_type=Path, exists=True), help="The merged checkpoint.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the checkpoint.")
+def unpack(file: Path, tokenizer: Path, out: Path) -> None:
+    """Write a GGUF file's weights as a checkpoint that can be evaluated; 'export' does it in an environment that can.
+
+    Example: ecom-train unpack runs/mine/exports/gguf/model/mine.gguf --tokenizer runs/mine/merged --out /tmp/unpacked
+    """
+    from recipes.runner.quantise import unpack as unpacking
+
+    unpacking(file, tokenizer, out)
+
+
+@main.command()
+@RUN
+@click.option("--format", "form", help="An export instead of the merged checkpoint: fp8, int8 or awq.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--print", "only_print", is_flag=True, help="Print the command and do not run it.")
+def serve(run: str, form: str | None, host: str, port: int, only_print: bool) -> None:
+    """Serve a merged run with vLLM, with prefix caching and the template it was trained on.
+
+    Example: ecom-train serve demo-qlora --print
+    """
+    from recipes.runner import serve as serving
+    from recipes.runner.export import test_rows
+    from recipes.runner.train import folder
+
+    words = serving.command(folder(run), form, host, port)
+    click.echo(shlex.join(words))
+    ask = serving.smoke(folder(run), test_rows(folder(run)), host, port)
+    click.echo(f"a first request, once it serves: {shlex.join(ask)}", err=True)
+    if only_print:
+        return
+    program = serving.program()
+    if not program:
+        raise InputError(
+            "vLLM is not installed here: install it on the machine that serves (pip install vllm, an environment of "
+            "its own) and run the command above there"
+        )
+    os.execv(program, words)

@@ -1,0 +1,80 @@
+"""The demo and its base model, the benchmark of a GPU."""
+
+import time
+from pathlib import Path
+
+import click
+
+from recipes.runner.cli.group import main
+
+
+@main.command("tiny-base")
+@click.option(
+    "--data", required=True, type=click.Path(path_type=Path), help="A mix; its train.jsonl makes the vocabulary."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the checkpoint.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def tiny_base(data: Path, out: Path, seed: int) -> None:
+    """Make the demo's base: a small Mistral with random weights and a vocabulary of its own.
+
+    Example: ecom-train tiny-base --data data/demo --out runs/demo-base/merged --seed 0
+    """
+    from recipes.runner.tiny import build
+
+    build(data, out, seed)
+    click.echo(f"base model: {out}")
+
+
+@main.command()
+@click.option("--seed", type=int, default=0, show_default=True, help="Drives products, mix, base model and training.")
+def demo(seed: int) -> None:
+    """Run the whole path on a CPU; a second time, only what changed.
+
+    Example: ecom-train demo --seed 0
+    """
+    from recipes.runner import demo as chain
+
+    stages = chain.stages(seed)
+    times: list[tuple[str, float | None]] = []
+    for number, stage in enumerate(stages, 1):
+        click.secho(f"[{number}/{len(stages)}] {stage.name}", bold=True)
+        if chain.fresh(stage):
+            times.append((stage.name, None))
+            click.echo("nothing changed since it was done")
+            continue
+        start = time.monotonic()
+        chain.run(stage)
+        times.append((stage.name, time.monotonic() - start))
+    click.echo("\n" + (Path(chain.REPORT) / "compare.md").read_text("utf-8") if times[-1][1] is None else "")
+    for name, seconds in times:
+        click.echo(f"{name:>20}  {'-' if seconds is None else f'{seconds:.0f} s':>6}")
+    click.echo(f"{'all':>20}  {sum(seconds or 0 for _, seconds in times):.0f} s")
+    click.echo(f"\nlook at {chain.REPORT}/compare.html")
+
+
+@main.command("bench-gpu")
+@click.option(
+    "--steps", type=click.IntRange(1), default=20, show_default=True, help="Optimiser steps of each training."
+)
+@click.option("--tiny", is_flag=True, help="With a tiny base on the CPU: to see that it works.")
+@click.option(
+    "--only", multiple=True, metavar="NAME", help='A recipe, "axolotl\'s example", short or long; else all of them.'
+)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench-gpu"), show_default=True)
+def bench(steps: int, tiny: bool, only: tuple[str, ...], out: Path) -> None:
+    """Measure the Mistral recipes on this GPU with random weights: tokens a second and peak memory.
+
+    Example: ecom-train bench-gpu --tiny --steps 2 --only mistral-qlora --only short
+    """
+    from recipes.runner import bench_gpu, hardware, recipe
+
+    if not tiny:
+        hardware.require(recipe.load(recipe.find("mistral-qlora")))
+
+    def told(one: bench_gpu.Figure) -> None:
+        click.echo(f"{one.name}, {one.rows} rows: {one.speed:,.0f} tokens/s, {one.memory:.1f} GiB")
+
+    figures = bench_gpu.run(out, steps, tiny, only, told, lambda piece: None)  # each run's log lies in its folder
+    text = "\n".join(bench_gpu.table(figures))
+    (out / "table.md").write_text(text + "\n", "utf-8")
+    click.echo("\n" + text)

@@ -1,0 +1,205 @@
+"""Before and during a training: check, train, join, resume, sweep, recipes."""
+
+import logging
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from converters.errors import InputError
+from recipes.runner.cli.group import RUN, echo, main
+
+if TYPE_CHECKING:
+    from recipes.runner.check import Checked
+    from recipes.runner.recipe import Recipe
+
+CARD = click.option("--card", metavar="[COUNTx]CARD", help="Check for a card by name or size, such as 24gb or 4x80gb.")
+LOSE = click.option(
+    "--lose", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share of too long rows."
+)
+SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the recipe.")
+# A key of the recipe is an option, too: --learning-rate 1e-4. One that Axolotl does not know is an error of the check.
+KEYS = click.argument("keys", nargs=-1, type=click.UNPROCESSED, metavar="[--KEY VALUE]...")
+ANY_KEY = {"ignore_unknown_options": True}
+DATA = click.option("--mix", metavar="FOLDER", help="Take the recipe's files from another mix.")
+
+
+@main.command(context_settings=ANY_KEY)
+@click.argument("recipe")
+@SET
+@CARD
+@LOSE
+@click.option("--price", type=float, help="What a GPU costs an hour, to estimate the cost of a training.")
+@DATA
+@KEYS
+def check(
+    recipe: str,
+    overrides: tuple[str, ...],
+    card: str | None,
+    lose: float,
+    price: float | None,
+    mix: str | None,
+    keys: tuple[str, ...],
+) -> None:
+    """Check keys, data, machine and prompts of a recipe without training it.
+
+    Example: ecom-train check mistral-qlora --card 24gb --price 0.5 --learning-rate 1e-4
+    """
+    _checked(_loaded(recipe, overrides, mix, keys), card, lose, price)
+
+
+@main.command(context_settings=ANY_KEY)
+@click.argument("recipe")
+@click.option("--run", required=True, help="Name of the new run: its folder is runs/NAME.")
+@SET
+@LOSE
+@DATA
+@click.option("--gpus", type=click.IntRange(1), help="GPUs on every node; a recipe that divides the model takes all.")
+@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines that train together.")
+@click.option("--head", metavar="HOST:PORT", help="Where the nodes meet, on the first one; SLURM needs none.")
+@KEYS
+def train(
+    recipe: str,
+    run: str,
+    overrides: tuple[str, ...],
+    lose: float,
+    mix: str | None,
+    gpus: int | None,
+    nodes: int,
+    head: str | None,
+    keys: tuple[str, ...],
+) -> None:
+    """Check a recipe, then train it; all of the run lies in runs/NAME.
+
+    Example: ecom-train train demo-qlora --run demo-qlora --seed 1
+    """
+    from recipes.runner import hardware, launch
+    from recipes.runner.train import train as training
+
+    loaded = _loaded(recipe, overrides, mix, keys)
+    hardware.require(loaded)
+    launched = launch.plan(loaded.keys, gpus, nodes, head, len(hardware.gpus()))
+    if nodes > 1 and not launched.slurm:
+        click.echo(f"on every other node, once it trains here: ecom-train join {run}")
+    checked = partial(_checked, lose=lose, gpus=launched.gpus * launched.nodes)
+    folder = training(loaded, run, checked, echo, launched)
+    click.echo(f"trained: {folder} (merge it with: ecom-train merge {run})")
+
+
+@main.command()
+@RUN
+def join(run: str) -> None:
+    """Train a run of several nodes on this one, too; runs/NAME lies on a disk that the nodes share.
+
+    Example: ecom-train join mistral-full-zero3
+    """
+    from recipes.runner.train import folder
+    from recipes.runner.train import join as joining
+
+    joining(folder(run), echo)
+
+
+@main.command()
+@RUN
+def resume(run: str) -> None:
+    """Go on with an interrupted run from its last checkpoint, with the same rows in the same order.
+
+    Example: ecom-train resume demo-qlora
+    """
+    from recipes.runner.resume import resume as resuming
+    from recipes.runner.train import folder
+
+    click.echo(f"trained: {resuming(folder(run), echo)} (merge it with: ecom-train merge {run})")
+
+
+@main.command()
+@RUN
+def mix(run: str) -> None:
+    """Print the folder of the mix that a run was trained on; its test split is what the run is scored on.
+
+    Example: ecom-train mix demo-qlora
+    """
+    from recipes.runner.export import test_rows
+    from recipes.runner.train import folder
+
+    click.echo(test_rows(folder(run)).parent)
+
+
+@main.command("recipes")
+def table() -> None:
+    """Print the recipes for GPUs with what is estimated of memory and time.
+
+    Example: ecom-train recipes
+    """
+    from recipes.runner import said
+
+    click.echo("\n".join(said.recipes()))
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "--run", "start", is_flag=True, help="Train them one after the other; those that are trained are left out."
+)
+def sweep(name: str, start: bool) -> None:
+    """Print the commands of a sweep, or train it.
+
+    Example: ecom-train sweep rate-by-rank
+    """
+    from recipes.runner import provenance
+    from recipes.runner import sweep as sweeps
+    from recipes.runner.train import folder
+
+    found = sweeps.load(name)
+    if not start:
+        click.echo("\n".join(sweeps.lines(found)))
+        return
+    for one in sweeps.trainings(found):
+        run = folder(one.run)
+        if run.exists() and provenance.read(run).get("status") in ("trained", "merged"):
+            click.echo(f"{one.run}: trained already")
+            continue
+        words = ["resume", one.run] if run.exists() else one.command(found.recipe)[1:]
+        if subprocess.run([Path(sys.executable).with_name("ecom-train"), *words]).returncode:
+            raise InputError(f"the sweep stopped at {one.run}; run it again to go on")
+
+
+def _loaded(name: str, overrides: tuple[str, ...], mix: str | None, keys: tuple[str, ...]) -> "Recipe":
+    from recipes.runner import hardware
+    from recipes.runner import recipe as recipes
+
+    return hardware.fitted(recipes.load(recipes.find(name), [*overrides, *recipes.joined(keys)], mix), hardware.gpus())
+
+
+def _checked(
+    recipe: "Recipe", card: str | None = None, lose: float = 0.01, price: float | None = None, gpus: int | None = None
+) -> "Checked":
+    """Check a recipe and say what was found; an estimate says no only for a card that was named."""
+    from recipes.runner import check as checks
+    from recipes.runner import process, said
+
+    os.environ.update(process.QUIET)  # this process loads Axolotl, too
+    logging.disable(logging.WARNING)  # what Axolotl and its libraries say at their start is said again by the training
+    try:
+        machine = checks.machine(card, recipe, gpus)
+        wanted = checks.needs(recipe, machine)
+        click.echo(said.machine(recipe))
+        click.echo(said.batch(recipe, machine.gpus))
+        if wanted and machine.card:
+            click.echo("\n".join(said.memory(*wanted, machine.card)))
+            checks.fits(*wanted, machine)
+        checked = checks.check(recipe, machine, lose)
+    finally:
+        logging.disable(logging.NOTSET)
+    click.echo("\n".join(said.passed(recipe, checked)))
+    if wanted and machine.card:
+        click.echo(said.time(checked, *wanted, machine.card, price))
+    if checked.too_long:
+        longer = said.counts(checked.too_long)
+        limit = checked.sequence_len
+        click.echo(f"warning  longer than sequence_len {limit}, so Axolotl will drop them: {longer}", err=True)
+    return checked
