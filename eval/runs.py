@@ -13,6 +13,7 @@ import msgspec
 from converters import jsonl, tasks
 from converters.errors import InputError
 from converters.examples import Row
+from converters.registry import nearest
 from eval import metrics
 from eval.metrics.base import NOTHING
 from eval.reading import Given
@@ -229,8 +230,10 @@ def place(path: Path) -> Path:
     """Return the folder of a scored run's ``scores.json``: the one given, or its ``eval`` folder."""
     folder = next((place for place in (path / "eval", path) if (place / "scores.json").is_file()), None)
     if folder is None:
+        beside = [str(one.parent.parent) for one in path.parent.glob("*/eval/scores.json")]
+        close = nearest(str(path), beside) if beside else ""
         raise InputError(
-            f"{path}: found no scores.json there or in its eval folder, expected a scored run (ecom-eval score)"
+            f"{path}: found no scores.json there or in its eval folder, expected a scored run (ecom-eval score){close}"
         )
     return folder
 

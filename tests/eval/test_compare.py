@@ -111,6 +111,12 @@ def test_it_refuses_another_origin(cli: Any, scored: Any, tmp_path: Path, key: s
     assert f"they differ in the {word}:" in refusal(cli, tmp_path / "out", base, other)
 
 
+def test_a_misspelt_run_gets_the_nearest_one(cli: Any, scored: Any, tmp_path: Path) -> None:
+    base = scored("base", mostly(5))
+    said = refusal(cli, tmp_path / "out", base, base.with_name("bsae"))
+    assert said.endswith(f"expected a scored run (ecom-eval score); did you mean '{base}'?")
+
+
 def test_it_refuses_scores_of_an_older_scorer_and_edited_rows(cli: Any, scored: Any, tmp_path: Path) -> None:
     runs = [scored(name, mostly(5)) for name in ("base", "other")]
     path = runs[1] / "eval" / "rows.jsonl"

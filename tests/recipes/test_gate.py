@@ -22,7 +22,7 @@ def test_a_good_merge_passes_and_is_recorded(finished: Path) -> None:
     found = record["gate"]
     assert found["passed"] and not found["faults"] and found["held_sha256"] == sha256(finished / found["held"])
     assert found["likeness"]["agreement"] >= 0.99 and found["likeness"]["tokens"] > 100
-    assert found["likeness"]["moved"] > 100 * found["likeness"]["left"]
+    assert found["likeness"]["kept"] > 100 * found["likeness"]["left"]
     assert abs(found["likeness"]["loss_merged"] - found["likeness"]["loss_adapter"]) < 0.001
 
 
@@ -65,7 +65,7 @@ def test_an_adapter_that_learnt_nothing_is_no_merge(unmerged: Path) -> None:
     with pytest.raises(InputError, match=r"the adapter changed nothing: its logits are those of the base"):
         merge.merge(unmerged, lambda _: None)
     found = provenance.read(unmerged)["merge"]["gate"]["likeness"]
-    assert (found["moved"], found["agreement"]) == (0, 1) and not list(unmerged.rglob("merged"))
+    assert (found["learnt"], found["agreement"]) == (0, 1) and not list(unmerged.rglob("merged"))
 
 
 @pytest.mark.parametrize(
@@ -83,12 +83,14 @@ def test_what_changed_since_the_training_is_not_merged(path: str, unmerged: Path
 
 
 def test_every_bar_is_told() -> None:
-    good = gate.Likeness(1, 9, agreement=1.0, cosine=1.0, loss_adapter=1.0, loss_merged=1.01, moved=1.0, left=0.01)
+    good = gate.Likeness(
+        1, 9, agreement=1.0, cosine=1.0, loss_adapter=1.0, loss_merged=1.01, learnt=1.0, left=0.01, kept=1.0
+    )
     assert not list(good.faults())
     bad = replace(good, agreement=0.5, cosine=0.9, loss_merged=float("nan"), left=float("nan"))
     assert [fault.split()[0] for fault in bad.faults()] == ["greedy", "cosine", "the", "loss"]
     # A merge that lost what was learnt: all three models are alike, and the merged one is the base.
-    lost = replace(good, moved=0.01, left=0.01)
+    lost = replace(good, learnt=0.01, left=0.01, kept=0.0)
     assert [fault.split(":")[1] for fault in lost.faults()] == [" what was learnt is not in the merged weights"]
 
 

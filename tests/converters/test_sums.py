@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from eval import sums
+from converters import sums
 
 
 def test_a_line_names_a_file_from_where_the_list_lies(tmp_path: Path) -> None:
