@@ -10,8 +10,9 @@ import yaml
 
 from converters.errors import InputError
 from recipes.runner import gate, process, provenance, restore, unchanged
-from recipes.runner.train import ADAPTER, MERGED, RECIPE
+from recipes.runner.train import ADAPTER, MERGED, RECIPE, alone
 
+MERGING = ".merging"
 TOKENIZER = ("tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt")
 
 
@@ -28,28 +29,49 @@ def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) ->
             f"{run / MERGED}: found a merged checkpoint already, expected none: move it away to merge again"
         )
     rows = held or gate.held_file(record)
-    start = time.monotonic()
-    made = run / ADAPTER / "merged"  # where Axolotl writes; what lies there is left from a merge that did not end
-    shutil.rmtree(made, ignore_errors=True)
-    for fault in unchanged.trained(run, record):
-        raise InputError(
-            f"{fault}, expected what the training of {run} left; merged, it would be a model that nobody trained"
-        )
-    try:
-        words = ["merge-lora", str(run / RECIPE), "--lora-model-dir", str(run / ADAPTER)]
-        process.axolotl(words, run / "logs" / "merge.log", echo)
-        keys = yaml.safe_load((run / RECIPE).read_text("utf-8"))
-        complete(made, run / ADAPTER)
-        if gate.nf4(keys) and (original := provenance.base_folder(record["base_model"]["name"])):
-            restore.restore(made, original, run / ADAPTER)
-        passed(run, keys, made, rows)
-        made.rename(run / MERGED)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-    seconds = record["seconds"] | {"merge": round(time.monotonic() - start, 1)}
-    merged_sha256 = provenance.folder_sha256(run / MERGED)
-    provenance.update(run, status="merged", seconds=seconds, merged_sha256=merged_sha256)
+    with alone(run):
+        for fault in unchanged.trained(run, record):
+            raise InputError(
+                f"{fault}, expected what the training of {run} left; merged, it would be a model that nobody trained"
+            )
+        shutil.rmtree(run / MERGING, ignore_errors=True)  # of a merge that did not end
+        try:
+            _merge(run, record, rows, echo)
+        finally:
+            shutil.rmtree(run / MERGING, ignore_errors=True)
     return run / MERGED
+
+
+def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[bytes], None]) -> None:
+    start, made = time.monotonic(), run / MERGING / "merged"  # Axolotl's name for it
+    keys = yaml.safe_load((run / RECIPE).read_text("utf-8"))
+    original = provenance.base_folder(record["base_model"]["name"])
+    process.axolotl(words(run, original), run / "logs" / "merge.log", echo)
+    complete(made, run / ADAPTER)
+    if gate.nf4(keys) and original:
+        restore.restore(made, original, run / ADAPTER)
+    passed(run, keys, made, rows)
+    merged_sha256 = provenance.folder_sha256(made)
+    seconds = record["seconds"] | {"merge": round(time.monotonic() - start, 1)}
+    # The record first: a checkpoint that is there has its hash.
+    provenance.update(run, status="merged", seconds=seconds, merged_sha256=merged_sha256)
+    made.rename(run / MERGED)
+
+
+def words(run: Path, original: Path | None) -> list[str]:
+    """Return the arguments of ``axolotl`` that merge a run beside its adapter.
+
+    A base of the hub is named by its folder in the cache: by its name, all files of it would be fetched, weights in other
+    formats among them.
+    """
+    base = [f"--base-model={original}"] if original else []
+    return [
+        "merge-lora",
+        str(run / RECIPE),
+        f"--lora-model-dir={run / ADAPTER}",
+        f"--output-dir={run / MERGING}",
+        *base,
+    ]
 
 
 def passed(run: Path, keys: Mapping[str, Any], made: Path, held: Path) -> None:

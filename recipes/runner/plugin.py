@@ -1,4 +1,4 @@
-"""What a run adds to Axolotl's training, loaded in the training process alone: one seed for all of it, and its loss curve."""
+"""What a run adds to Axolotl's training, loaded in the training process alone: one seed, its loss curve, and how it ended."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from axolotl.integrations.base import BasePlugin
 from transformers import TrainerCallback, set_seed
 
-from recipes.runner import curve
+from recipes.runner import curve, ended
 
 
 class RunPlugin(BasePlugin):  # type: ignore[misc]
@@ -39,3 +39,8 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         """Draw what the trainer has logged so far."""
         if state.is_world_process_zero:
             curve.write(self.run, state.log_history)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Leave word that the training came to its end, and after how many steps."""
+        if state.is_world_process_zero:
+            ended.write(self.run, state.global_step, state.max_steps)

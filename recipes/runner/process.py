@@ -45,14 +45,18 @@ def follow(
     log.parent.mkdir(parents=True, exist_ok=True)
     with _ended_like_ctrl_c(), log.open("ab") as file, _started(command, variables) as process:
         assert process.stdout is not None
+        last = b"\n"
         try:
             while piece := os.read(process.stdout.fileno(), 65536):
+                last = piece
                 file.write(piece)
                 file.flush()
                 echo(piece)
             process.wait()
         finally:  # Ctrl-C, a full disk, a closed terminal: training must not go on unseen
             stop(process)
+            if not last.endswith(b"\n"):  # a progress bar: what is said next begins a line of its own
+                echo(b"\n")
     if process.returncode:
         raise InputError(f"{name} {_end(process.returncode)}: {last_line(log)} (all of it: {log})")
 

@@ -27,8 +27,8 @@ def memory(shape: Shape, plan: Plan, card: Card) -> Iterator[str]:
     yield "         " + ", ".join(f"{part} {size / GIB:.1f}" for part, size in parts.items()) + " GiB"
 
 
-def batch(recipe: Recipe, gpus: int) -> Iterator[str]:
-    """Yield the tokens of an optimiser step, and those that the recipe was written for where they are others."""
+def batch(recipe: Recipe, gpus: int) -> str:
+    """Return the tokens of an optimiser step, and those that the recipe was written for where they are others."""
     found, meant = step_tokens(recipe, gpus)
     micro, several = (recipe.keys.get(key) or 1 for key in ("micro_batch_size", "gradient_accumulation_steps"))
     length = f"{recipe.keys['sequence_len']:,}"
@@ -36,7 +36,7 @@ def batch(recipe: Recipe, gpus: int) -> Iterator[str]:
     other = (
         f"; {recipe.path} is written for {meant:,}, and its learning rate with it" if meant not in (None, found) else ""
     )
-    yield said + other
+    return said + other
 
 
 def rows(checked: Checked) -> Iterator[str]:

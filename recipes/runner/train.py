@@ -15,7 +15,7 @@ import yaml
 
 from converters.errors import InputError
 from converters.jsonl import replacing, sha256
-from recipes.runner import data, hardware, launch, process, provenance
+from recipes.runner import data, ended, hardware, launch, process, provenance
 from recipes.runner.check import Checked
 from recipes.runner.recipe import FOLDER, Recipe, dump
 
@@ -100,10 +100,11 @@ def attempt(
 ) -> None:
     """Train until the end, or until something stops it, which the record then says; ``more`` goes to Axolotl."""
     words, start = launch.words(run / RECIPE, keys, launched, more), time.monotonic()
+    (run / ended.FILE).unlink(missing_ok=True)
     try:
         variables = launch.visible(launched, keys) if hardware.gpus() else {}
         process.axolotl(words, run / "logs" / "train.log", echo, launch.before(launched), variables)
-        finish(run, _since(start), not keys.get("adapter"))
+        finish(run, _since(start), keys)
     except KeyboardInterrupt as error:
         stopped(run, "interrupted", _since(start))
         raise InputError(
@@ -169,14 +170,17 @@ def last_checkpoint(run: Path) -> Path | None:
     return max(whole, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def finish(run: Path, seconds: float, whole: bool) -> None:
-    """Record what training left behind; weights that are not there are an ``InputError``.
+def finish(run: Path, seconds: float, keys: Mapping[str, Any]) -> None:
+    """Record what training left behind; an end before its time and weights that are none are ``InputError``s.
 
-    Checkpoints move out of the adapter's folder, so that its hash is that of the result. A ``whole`` model that was trained needs
-    no merging: it is the checkpoint that evaluation takes.
+    Checkpoints move out of the adapter's folder, so that its hash is that of the result. A model that was trained whole needs no
+    merging: it is the checkpoint that evaluation takes.
     """
+    steps, whole = ended.steps(run, keys), not keys.get("adapter")
     if not any(path.is_file() for path in (run / ADAPTER).glob("*.safetensors")):
         raise InputError(f"{run / ADAPTER}: found no weights after training (see {run / 'logs' / 'train.log'})")
+    if spoilt := ended.spoilt(run / ADAPTER):
+        raise InputError(f"{run / ADAPTER}: found values in {spoilt} that are no numbers: the training diverged")
     for path in (run / ADAPTER).glob("checkpoint-*"):
         (run / CHECKPOINTS).mkdir(exist_ok=True)
         path.rename(run / CHECKPOINTS / path.name)
@@ -189,6 +193,7 @@ def finish(run: Path, seconds: float, whole: bool) -> None:
         status="merged" if whole else "trained",
         finished=now(),
         seconds=spent(run, seconds),
+        steps=steps,
         base_model=provenance.base_model(record["base_model"]["name"]),  # one from the hub has a commit only by now
         template_sha256=template,
         **{"merged_sha256" if whole else "adapter_sha256": found},

@@ -327,6 +327,7 @@ def test_a_named_card_needs_no_gpu_and_too_small_a_one_is_refused(place: Place, 
     assert result.exit_code == 0, result.output
     assert os.environ["AXOLOTL_DO_NOT_TRACK"] == "1"
     assert re.search(r"memory   estimated: fits: \d\.\d of 24 GiB on rtx3090-24gb", result.stdout)
+    assert "\nbatch    4,096 tokens a step: 16 x 1 x 256 on 1 GPU\n" in result.stdout
     assert re.search(r"weights 0\.0, adapter 0\.0, .* GiB", result.stdout)
     assert re.search(
         r"time     estimated: \d\.\d h at [\d,]+ tokens/s on 1 x rtx3090-24gb, \d\.\d\d at 2 an hour", result.stdout

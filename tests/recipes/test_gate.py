@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
@@ -82,6 +83,20 @@ def test_what_changed_since_the_training_is_not_merged(path: str, unmerged: Path
     assert not (unmerged / "logs" / "merge.log").exists() or not list(unmerged.rglob("merged"))
 
 
+def test_two_tokens_alike_to_within_rounding_agree() -> None:
+    """One step of bf16 at 16 is 1/8: what two faithful sums differ by must not count, and what the model means must."""
+    first = torch.tensor([[16.0, 15.9, 0.0], [16.0, 15.0, 0.0]])
+    second = torch.tensor([[15.9, 16.0, 0.0], [15.0, 16.0, 0.0]])
+    found = [gate._agreement(first, second, torch.finfo(kind).eps) for kind in (torch.float32, torch.bfloat16)]
+    assert found == [0.0, 0.5]
+
+
+def test_a_base_of_the_hub_is_named_by_its_folder() -> None:
+    """By its name Axolotl would fetch every file of it, weights in other formats among them."""
+    words = merge.words(Path("runs/mine"), Path("/cache/snapshots/abc"))
+    assert "--base-model=/cache/snapshots/abc" in words and "--output-dir=runs/mine/.merging" in words
+
+
 def test_every_bar_is_told() -> None:
     good = gate.Likeness(
         1, 9, agreement=1.0, cosine=1.0, loss_adapter=1.0, loss_merged=1.01, learnt=1.0, left=0.01, kept=1.0
@@ -101,5 +116,5 @@ def test_held_rows_are_of_every_task_and_the_same_in_any_order(finished: Path) -
 
 
 def test_without_held_rows_the_gate_asks_for_some(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"found no validation\.jsonl.*give some with --held"):
+    with pytest.raises(InputError, match=r"found no validation\.jsonl.*give some .ecom-train merge --held FILE"):
         gate.held_file({"data": [{"name": str(tmp_path / "train.jsonl")}]})

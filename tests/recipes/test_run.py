@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from converters.errors import InputError
 from converters.jsonl import read_rows, sha256
-from recipes.runner import merge, process, provenance, recipe, train
+from recipes.runner import check, ended, merge, process, provenance, recipe, train
 from recipes.runner.check import Checked
 from tests.recipes.conftest import BIN, command
 
@@ -117,6 +117,34 @@ def test_ctrl_c_is_recorded_and_leaves_no_process(finished: Path) -> None:
     assert left.returncode == 1, left.stdout
     unmerged = command(finished, "ecom-train", "merge", "stopped")
     assert unmerged.returncode == 1 and "found status 'interrupted'" in unmerged.stderr
+
+
+def test_a_training_that_a_signal_ends_is_not_trained(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Axolotl saves what it has and exits with 0."""
+    monkeypatch.chdir(finished)
+
+    def hit(piece: bytes) -> None:
+        if b"'loss'" in piece:
+            subprocess.run(["pkill", "-INT", "-f", "runs/hit/recipe.yaml"], check=True)
+
+    loaded = recipe.load(Path("tiny.yaml"), ["max_steps=100000", 'save_strategy="no"', "save_steps=null"])
+    with pytest.raises(InputError, match="runs/hit: found a training that something ended before its last step"):
+        train.train(loaded, "hit", check.check, hit)
+    assert provenance.read(Path("runs/hit"))["status"] == "failed"
+    assert list(Path("runs/hit/adapter").glob("*.safetensors"))
+
+
+def test_an_end_before_its_time_and_weights_that_are_none(tmp_path: Path) -> None:
+    ended.write(tmp_path, 30, 30)
+    assert ended.steps(tmp_path, {}) == {"steps": 30, "planned": 30}
+    ended.write(tmp_path, 10, 30)
+    assert ended.steps(tmp_path, {"early_stopping_patience": 3})["steps"] == 10
+    with pytest.raises(InputError, match="stopped itself after 10 of 30 steps"):
+        ended.steps(tmp_path, {})
+    save_file({"a": torch.ones(2, 2, dtype=torch.bfloat16)}, tmp_path / "model.safetensors")
+    assert ended.spoilt(tmp_path) is None
+    save_file({"a": torch.ones(2, 2), "b": torch.tensor([1.0, float("nan")])}, tmp_path / "model.safetensors")
+    assert ended.spoilt(tmp_path) == "b"
 
 
 def test_a_failing_axolotl_is_a_sentence_and_recorded(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,9 @@ SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", hel
 # A key of the recipe is an option, too: --learning-rate 1e-4. One that Axolotl does not know is an error of the check.
 KEYS = click.argument("keys", nargs=-1, type=click.UNPROCESSED, metavar="[--KEY VALUE]...")
 ANY_KEY = {"ignore_unknown_options": True}
-DATA = click.option("--mix", metavar="FOLDER", help="Take the recipe's files from another mix.")
+DATA = click.option(
+    "--mix", metavar="MIX", help="Take the recipe's files from another mix: a name in data/, or a folder."
+)
 
 
 @main.command(context_settings=ANY_KEY)
@@ -87,7 +89,7 @@ def train(
         click.echo(f"on every other node, once it trains here: ecom-train join {run}")
     checked = partial(_checked, lose=lose, gpus=launched.gpus * launched.nodes)
     folder = training(loaded, run, checked, echo, launched)
-    click.echo(f"trained: {folder} (merge it with: ecom-train merge {run})")
+    click.echo(f"trained: {folder} (merge it with: make merge-{run})")
 
 
 @main.command()
@@ -113,7 +115,7 @@ def resume(run: str) -> None:
     from recipes.runner.resume import resume as resuming
     from recipes.runner.train import folder
 
-    click.echo(f"trained: {resuming(folder(run), echo)} (merge it with: ecom-train merge {run})")
+    click.echo(f"trained: {resuming(folder(run), echo)} (merge it with: make merge-{run})")
 
 
 @main.command()
@@ -172,7 +174,9 @@ def _loaded(name: str, overrides: tuple[str, ...], mix: str | None, keys: tuple[
     from recipes.runner import hardware
     from recipes.runner import recipe as recipes
 
-    return hardware.fitted(recipes.load(recipes.find(name), [*overrides, *recipes.joined(keys)], mix), hardware.gpus())
+    folder = mix if not mix or Path(mix).is_dir() else str(Path("data") / mix)
+    loaded = recipes.load(recipes.find(name), [*overrides, *recipes.joined(keys)], folder)
+    return hardware.fitted(loaded, hardware.gpus())
 
 
 def _checked(
