@@ -21,6 +21,11 @@ TORCH = "torch==2.13.0"
 UV = "uv==0.13.9"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
+GPU_EXTRAS = {
+    "deepspeed": "recipes that divide the model over several GPUs cannot train here",
+    "flash-attn": "PyTorch's own attention takes its place, a little slower",
+}
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -165,10 +170,11 @@ def local_cpu_build(env: Environment) -> bool:
 
 
 def add_gpu_packages(env: Environment, installer: Sequence[str | Path]) -> None:
-    """Add DeepSpeed and flash-attn; flash-attn may have to be compiled, and everything but its speed works without it."""
-    command = [*installer, "-c", env.constraints, "--no-build-isolation", "-e", f"{ROOT}[gpu]"]
-    if subprocess.run(command, check=False).returncode:
-        print("set-up: no flash-attn for this machine; train with --set attn_implementation=sdpa", flush=True)
+    """Add what trains on GPUs, each by itself: one that cannot be had, or compiled, must not take the other along."""
+    for extra, without in GPU_EXTRAS.items():
+        command = [*installer, *links(env), "-c", env.constraints, "--no-build-isolation", "-e", f"{ROOT}[{extra}]"]
+        if subprocess.run([str(word) for word in command], check=False).returncode:
+            print(f"set-up: no {extra} on this machine (above it says why): {without}", flush=True)
 
 
 def run(command: Sequence[str | Path]) -> None:

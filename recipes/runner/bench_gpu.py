@@ -7,6 +7,7 @@ parameters and runs on the CPU: to see that it works, not how fast it is.
 
 import json
 import random
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,8 +120,8 @@ def run(
 
     ``only`` are the names of plans and kinds to take, all if there is none.
     """
-    if not (out / "base" / "config.json").is_file():
-        base(out / "base", small)
+    if not (_base(out, small) / "config.json").is_file():
+        base(_base(out, small), small)
     figures = []
     for kind in [kind for kind in ROWS if kind in only] or ROWS:
         named = {name: keys for name, keys in plans(small) if name in only}
@@ -128,6 +129,10 @@ def run(
             figures.append(_measured(out, name, keys, kind, steps, small, echo))
             tell(figures[-1])
     return figures
+
+
+def _base(out: Path, small: bool) -> Path:
+    return out / ("tiny-base" if small else "base")
 
 
 def _measured(
@@ -145,7 +150,7 @@ def _measured(
     write_lines(out / f"{kind}.jsonl", rows(kind, count + count // 5, 1))
     entry = {key: value for key, value in keys["datasets"][0].items() if key != "path"}
     keys |= {
-        "base_model": str(out / "base"),
+        "base_model": str(_base(out, small)),
         "datasets": [entry | {"path": str(out / f"{kind}.jsonl")}],
         "max_steps": steps,
         "save_strategy": "no",
@@ -155,6 +160,7 @@ def _measured(
         "plugins": [*keys.get("plugins", []), "recipes.runner.meter.Meter"],
         "meter_file": str(place / "meter.json"),
     }
+    shutil.rmtree(place / "prepared", ignore_errors=True)  # of other rows, or tokenised for the other base
     place.mkdir(parents=True, exist_ok=True)
     with replacing(place / "recipe.yaml") as file:
         file.write(recipe.dump(keys).encode())

@@ -60,13 +60,16 @@ SIZES |= {"40gb": "a100-40gb", "80gb": "a100-80gb"}
 def find(name: str) -> Card:
     """Return a card by its name or its size alone; an unknown one is an ``InputError`` with the nearest right name.
 
-    >>> find("24gb").name, find("A100-80GB").capability
-    ('rtx3090-24gb', '8.0')
+    >>> find("24gb").name, find("A100-80GB").capability, find("T4").memory
+    ('rtx3090-24gb', '8.0', 15.0)
     """
     key = re.sub(r"[\s_]", "", name.lower())
-    if SIZES.get(key, key) not in CARDS:
-        raise InputError(f"no card {name!r}{nearest(key, [*SIZES, *CARDS])}")
-    return CARDS[SIZES.get(key, key)]
+    known = [card for card in CARDS if card == SIZES.get(key, key)] or [
+        card for card in CARDS if card.startswith(f"{key}-")
+    ]
+    if len(known) != 1:
+        raise InputError(f"no card {name!r}{nearest(key, known or [*SIZES, *CARDS])}")
+    return CARDS[known[0]]
 
 
 def several(name: str) -> tuple[int, Card]:
@@ -82,10 +85,12 @@ def several(name: str) -> tuple[int, Card]:
 def here(found: str) -> Card | None:
     """Return the card that ``nvidia-smi`` reports as ``name, memory MiB``; ``None`` for one that is not in the table.
 
-    >>> here("NVIDIA H100 80GB HBM3, 81559 MiB").name, here("Tesla V100-SXM2-16GB, 16384 MiB")
-    ('h100-80gb', None)
+    >>> here("NVIDIA H100 80GB HBM3, 81559 MiB").name, here("Tesla V100-SXM2-16GB, 16384 MiB"), here("NVIDIA GB10, [N/A]")
+    ('h100-80gb', None, None)
     """
     words, _, memory = found.lower().rpartition(", ")
+    if not re.match(r"\d+ mib", memory):
+        return None  # one that shares the computer's memory has none of its own
     size = float(memory.split()[0]) / 1024
     for card in CARDS.values():
         if (

@@ -79,9 +79,10 @@ def needs(recipe: Recipe, on: Machine) -> tuple[Shape, Plan] | None:
 
 def fits(shape: Shape, plan: Plan, on: Machine) -> None:
     """Raise an ``InputError`` for a card that was named and is too small; on a machine that is here, it is for the GPU to say."""
-    said = estimate.verdict(estimate.memory(shape, plan), on.card) if on.named and on.card else "fits"
+    parts = estimate.memory(shape, plan)
+    said = estimate.verdict(parts, on.card) if on.named and on.card else "fits"
     if not said.startswith("fits"):
-        raise InputError(f"{said}; a smaller micro_batch_size, gradient_checkpointing or a quantised base needs less")
+        raise InputError(f"{said}; {estimate.advice(parts, plan)}")
 
 
 def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Checked:

@@ -174,6 +174,20 @@ def disk(shape: Shape, what: Plan, keep: int) -> float:
     return (keep + 1) * checkpoint(shape, what) + last
 
 
+def advice(parts: Mapping[str, float], what: Plan) -> str:
+    """Return what makes the largest part smaller.
+
+    >>> advice({"optimiser": 2.0, "logits": 1.0}, Plan(False, 0, (), (), False, 1, 1, True, False, False, 3, 1))
+    'more cards share it: --card 4x80gb'
+    """
+    largest = max(parts, key=lambda part: parts[part])
+    if largest in ("weights", "gradients", "optimiser"):
+        if what.stage:
+            return "more cards share it: --card 4x80gb"
+        return "a quantised base, an adapter or DeepSpeed on several cards needs less"
+    return "a smaller micro_batch_size or gradient_checkpointing needs less"
+
+
 def verdict(parts: Mapping[str, float], card: Card) -> str:
     """Return whether it fits, and because of what, in one sentence."""
     need, most = sum(parts.values()), max(parts, key=lambda part: parts[part])

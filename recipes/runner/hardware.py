@@ -29,6 +29,8 @@ CPU: dict[str, Any] = {
     "evals_per_epoch": None,
 }
 
+PACKAGES = {"deepspeed": "deepspeed", "use_ray": "ray"}  # what a key needs and set-up may not have got
+
 
 def on_cpu(recipe: Recipe) -> Recipe:
     """Return a recipe for a GPU with the keys changed that a CPU cannot serve, and no other."""
@@ -48,13 +50,34 @@ def fitted(recipe: Recipe, found: Sequence[str]) -> Recipe:
 
 
 def gpus() -> list[str]:
-    """Return name and memory of each NVIDIA GPU, such as ``"NVIDIA H100 80GB HBM3, 81559 MiB"``."""
+    """Return name and memory of each NVIDIA GPU that a program sees, such as ``"NVIDIA H100 80GB HBM3, 81559 MiB"``."""
     tool = shutil.which("nvidia-smi")
     if not tool:
         return []
-    command = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    command = [tool, "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+    return seen(lines, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def seen(lines: Sequence[str], variable: str | None) -> list[str]:
+    """Return the cards (``index, uuid, name, memory``) that ``CUDA_VISIBLE_DEVICES`` leaves; ``nvidia-smi`` passes over it.
+
+    As CUDA reads it: numbers or beginnings of UUIDs, and what follows one that is no card does not count.
+
+    >>> seen(["0, GPU-a1, H100, 81559 MiB", "1, GPU-b2, L4, 23034 MiB"], "1"), seen(["0, GPU-a1, L4, 1 MiB"], "")
+    (['L4, 23034 MiB'], [])
+    """
+    cards = [line.split(", ", 2) for line in lines]
+    if variable is None:
+        return [name for *_, name in cards]
+    found = []
+    for word in map(str.strip, variable.split(",")):
+        mine = (name for number, uuid, name in cards if word and (word == number or uuid.startswith(word)))
+        if (name := next(mine, None)) is None:
+            break
+        found.append(name)
+    return found
 
 
 def gpu_needs(recipe: Recipe) -> list[str]:
@@ -82,6 +105,12 @@ def require(recipe: Recipe) -> None:
             f"{recipe.path.stem} needs an NVIDIA GPU ({', '.join(needs)}) and this machine shows none; "
             "nothing was downloaded. 'make demo' runs the whole path on a CPU"
         )
+    for key, package in PACKAGES.items():
+        if recipe.keys.get(key) and find_spec(package) is None:
+            raise InputError(
+                f"{recipe.path.stem}: found {key}, and no {package} in this environment, expected it: "
+                f'.venv/bin/uv pip install --no-build-isolation -e ".[{package}]"'
+            )
 
 
 def describe() -> dict[str, Any]:

@@ -29,8 +29,10 @@ class Launch:
 def plan(keys: Mapping[str, Any], gpus: int | None, nodes: int, head: str | None, found: int) -> Launch:
     """Return the launch of a recipe on a machine with ``found`` GPUs; what that machine has not is an ``InputError``.
 
-    Without a number of GPUs, a recipe that divides the model takes all and any other takes one.
+    Without a number of GPUs, a recipe that divides the model takes all and any other takes one. Ray has workers of its own.
     """
+    if keys.get("use_ray"):
+        return Launch(int(keys.get("ray_num_workers") or 1))
     if gpus is not None and gpus > max(found, 1):
         raise InputError(f"GPUS={gpus}: found {found} here, expected that many on every node")
     slurm = os.environ.get("SLURM_JOB_ID") if nodes > 1 else None
@@ -100,7 +102,12 @@ def before(launch: Launch) -> list[str]:
 
 
 def visible(launch: Launch, keys: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variable that leaves one process one GPU: with more in sight the trainer would copy the model to all."""
-    if launch.gpus > 1 or launch.nodes > 1 or divides(keys) or keys.get("use_ray"):
+    """Return the variable that leaves one process one GPU: with more in sight the trainer would copy the model to all.
+
+    Ray gets one that leaves its workers in this folder.
+    """
+    if keys.get("use_ray"):
+        return {"RAY_CHDIR_TO_TRIAL_DIR": "0"}  # a recipe's paths count from here
+    if launch.gpus > 1 or launch.nodes > 1 or divides(keys):
         return {}
     return {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]}

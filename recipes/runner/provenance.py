@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -14,6 +15,7 @@ from recipes.runner import hardware
 from recipes.runner.recipe import FOLDER, Recipe
 
 RECORD, SEAL, PATCH = "run.json", "record_sha256", "changes.patch"
+LARGE = 2**20  # bytes of a file that is no code
 PACKAGES = (
     "ecom-llm-recipes",
     "axolotl",
@@ -24,6 +26,10 @@ PACKAGES = (
     "datasets",
     "accelerate",
     "tokenizers",
+    "liger-kernel",
+    "triton",
+    "flash-attn",
+    "deepspeed",
 )
 
 
@@ -139,12 +145,19 @@ def git(folder: Path) -> dict[str, Any]:
 
 
 def changes(folder: Path) -> bytes:
-    """Return how a checkout's files differ from its commit, as a patch; files that no commit knows are not in it."""
+    """Return how a checkout's files differ from its commit, as a patch; new files are in it, but for ignored and large ones."""
+    new = (_git(folder, "ls-files", "--others", "--exclude-standard", "-z") or "").split("\0")
+    small = [name for name in new if name and (folder / name).is_file() and (folder / name).stat().st_size < LARGE]
+    parts = [_diff(folder, "HEAD"), *(_diff(folder, "--no-index", "--", os.devnull, name) for name in small)]
+    return b"".join(parts)
+
+
+def _diff(folder: Path, *words: str) -> bytes:
     try:
-        done = subprocess.run(["git", "-C", str(folder), "diff", "--binary", "HEAD"], capture_output=True, check=False)
+        done = subprocess.run(["git", "-C", str(folder), "diff", "--binary", *words], capture_output=True, check=False)
     except FileNotFoundError:
         return b""
-    return done.stdout if done.returncode == 0 else b""
+    return done.stdout if done.returncode in (0, 1) else b""  # 1: without an index, there is a difference
 
 
 def in_commit(commit: str, path: str = "") -> bytes | None:

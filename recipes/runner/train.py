@@ -102,7 +102,7 @@ def attempt(
     words, start = launch.words(run / RECIPE, keys, launched, more), time.monotonic()
     (run / ended.FILE).unlink(missing_ok=True)
     try:
-        variables = launch.visible(launched, keys) if hardware.gpus() else {}
+        variables = launch.visible(launched, keys) if hardware.gpus() or keys.get("use_ray") else {}
         process.axolotl(words, run / "logs" / "train.log", echo, launch.before(launched), variables)
         finish(run, _since(start), keys)
     except KeyboardInterrupt as error:

@@ -2,14 +2,15 @@
 # Trains a recipe on several nodes of a SLURM cluster, one task a node, from a checkout on a disk that all nodes share:
 #   sbatch --nodes=2 --gpus-per-node=8 recipes/slurm/train.sh mistral-full-zero3 big --learning-rate 1e-5
 # The first word is the recipe, the second the run; the rest goes to ecom-train. A job that was requeued goes on from the
-# run's last checkpoint; two minutes before its time is up the training is ended as by Ctrl-C, and the job asks to be requeued.
+# run's last checkpoint, or begins anew where there is none (--save-steps 100 leaves them more often than once an epoch); two
+# minutes before its time is up the training is ended as by Ctrl-C, and the job asks to be requeued.
 #SBATCH --job-name=ecom-train
 #SBATCH --ntasks-per-node=1
 #SBATCH --cpus-per-task=16
 #SBATCH --exclusive
 #SBATCH --requeue
 #SBATCH --open-mode=append
-#SBATCH --output=runs/slurm-%j.log
+#SBATCH --output=slurm-%j.log
 #SBATCH --signal=B:TERM@120
 set -euo pipefail
 
@@ -18,6 +19,10 @@ run=${2:?run is not set: sbatch recipes/slurm/train.sh RECIPE RUN}
 shift 2
 cd "${SLURM_SUBMIT_DIR:?not a SLURM job: sbatch recipes/slurm/train.sh RECIPE RUN}"
 
+if grep -qsE '"status": ?"(started|interrupted|failed)"' "runs/$run/run.json" \
+  && ! compgen -G "runs/$run/adapter/checkpoint-*/trainer_state.json" > /dev/null; then
+  mv "runs/$run" "runs/$run.$(date +%Y%m%d%H%M%S)"
+fi
 if [ -f "runs/$run/run.json" ]; then
   command=(resume "$run")
 else

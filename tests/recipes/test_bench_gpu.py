@@ -55,3 +55,5 @@ def test_two_trainings_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     steps = json.loads((place / "meter.json").read_text())["steps"]
     assert len(steps) == 2 and all(step["slots"] == 256 and 0 < step["tokens"] <= 256 for step in steps)
     assert yaml.safe_load((place / "recipe.yaml").read_text())["lora_alpha"] == 64
+    # A base of another size is never taken for this one.
+    assert Path("bench/tiny-base/config.json").is_file() and not Path("bench/base").exists()

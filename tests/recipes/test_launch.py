@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from converters.errors import InputError
-from recipes.runner import launch, process, train
+from recipes.runner import hardware, launch, process, recipe, train
 from recipes.runner.launch import Launch
 from tests.recipes.conftest import ROOT, command
 
@@ -71,7 +71,38 @@ def test_more_gpus_than_there_are_is_a_sentence() -> None:
 
 
 def test_ray_starts_its_own_workers() -> None:
-    assert launch.words(Path("r.yaml"), {"use_ray": True, **ZERO}, Launch(4)) == ["train", "r.yaml", "--use-ray"]
+    keys = {"use_ray": True, "ray_num_workers": 4, **ZERO}
+    assert launch.words(Path("r.yaml"), keys, Launch(4)) == ["train", "r.yaml", "--use-ray"]
+    assert launch.plan(keys, None, 1, None, 1) == Launch(4) and "RAY_CHDIR_TO_TRIAL_DIR" in launch.visible(
+        Launch(4), keys
+    )
+
+
+def test_the_gpus_are_those_that_a_program_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``nvidia-smi`` lists all four, whatever the variable says: torchrun would start a process for each."""
+    tool = tmp_path / "nvidia-smi"
+    lines = [f"{n}, GPU-{n}f00, NVIDIA L4, {23034 + n} MiB" for n in range(4)]
+    tool.write_text("#!/bin/sh\ncat <<END\n" + "\n".join(lines) + "\nEND\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert len(hardware.gpus()) == 4 and launch.plan(ZERO, None, 1, None, len(hardware.gpus())).gpus == 4
+    for variable, seen in (("0,1", [0, 1]), ("3,1", [3, 1]), ("GPU-2f", [2]), ("1,9,0", [1]), ("", []), ("-1", [])):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
+        assert hardware.gpus() == [f"NVIDIA L4, {23034 + n} MiB" for n in seen], variable
+
+
+def test_a_package_that_set_up_could_not_get_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text('#!/bin/sh\necho "0, GPU-1, NVIDIA L4, 23034 MiB"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    hardware.require(recipe.load(recipe.find("mistral-qlora")))
+    with pytest.raises(
+        InputError, match=r'found use_ray, and no ray in this environment, expected it: .*-e "\.\[ray\]"'
+    ):
+        hardware.require(recipe.load(recipe.find("mistral-qlora"), ["use_ray=true"]))
 
 
 def test_axolotl_hands_the_arguments_to_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,8 +154,19 @@ def test_the_slurm_script_trains_and_after_a_requeue_resumes(job: Path) -> None:
         first.stderr
     )
     (job / "runs" / "big").mkdir(parents=True)
-    (job / "runs" / "big" / "run.json").write_text("{}")
+    record = job / "runs" / "big" / "run.json"
+    record.write_text('{\n  "status": "interrupted"\n}')
+    saved = job / "runs" / "big" / "adapter" / "checkpoint-10" / "trainer_state.json"
+    saved.parent.mkdir(parents=True)
+    saved.touch()
     assert submitted(job, "mistral-full-zero3", "big").stdout.strip() == "resume big"
+    saved.unlink()  # nothing to go on from: it begins anew, and what there was steps aside
+    assert submitted(job, "mistral-full-zero3", "big").stdout.startswith("train mistral-full-zero3 --run big")
+    (aside,) = (job / "runs").glob("big.*")
+    assert (aside / "run.json").is_file() and not record.exists()
+    record.parent.mkdir()
+    record.write_text('{\n  "status": "trained"\n}')  # a run that ended is left for ecom-train to refuse
+    assert submitted(job, "mistral-full-zero3", "big").stdout.strip() == "resume big" and record.exists()
     assert "RECIPE RUN" in submitted(job, "mistral-full-zero3").stderr
     without = submitted(job, "mistral-full-zero3", "other", SLURM_GPUS_ON_NODE="")
     assert without.returncode and "no GPUs in this job" in without.stderr

@@ -1,0 +1,33 @@
+"""Set-up on a machine with a GPU: a package that cannot be compiled must not take another one along."""
+
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.recipes.conftest import ROOT
+
+
+@pytest.fixture
+def install() -> ModuleType:
+    spec = spec_from_file_location("install", ROOT / "recipes" / "environment" / "install.py")
+    assert spec and spec.loader
+    found = module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
+
+
+def test_without_flash_attn_there_is_deepspeed_all_the_same(
+    install: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An installer that fails on flash-attn, as on a machine with a driver and no compiler."""
+    said = tmp_path / "said"
+    installer = tmp_path / "installer"
+    installer.write_text(f'#!/bin/sh\necho "$@" >> {said}\ncase "$*" in *flash-attn*) exit 1;; esac\n')
+    installer.chmod(0o755)
+    install.add_gpu_packages(install.ENVIRONMENTS["train"], [installer])
+    first, second = said.read_text().splitlines()
+    assert first.endswith("[deepspeed]") and second.endswith("[flash-attn]") and "--no-build-isolation" in first
+    told = capsys.readouterr().out
+    assert told.startswith("set-up: no flash-attn on this machine") and "deepspeed" not in told
