@@ -1,7 +1,8 @@
-"""The data files a recipe names: present, unchanged since their mix was built, and hashed for the prepared-data path."""
+"""The data files a recipe names: present, unchanged since their mix was built; and where Axolotl keeps what it makes of them."""
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -11,9 +12,11 @@ from converters import check as rows
 from converters.build import MANIFEST
 from converters.errors import InputError
 from converters.jsonl import sha256
-from recipes.runner.recipe import Recipe, where
+from recipes.runner import provenance, whole_answer
+from recipes.runner.recipe import Recipe, dump, where
 
 PREPARED = Path("runs/.prepared")
+TOKENIZER = ("*token*", "*.model", "*.jinja", "vocab*", "merges*", "tekken.json", "config.json", "*.py")
 SHOWN = 100
 
 
@@ -76,14 +79,27 @@ def contract(paths: list[Path]) -> None:
         raise InputError(f"{found[0]}{more}; see: ecom-data check {Path(str(found[0]).partition(':')[0]).parent}")
 
 
-def content_sha256(paths: list[Path]) -> str:
-    """Return one hash over the bytes of all data files, in order."""
-    return hashlib.sha256("".join(sha256(path) for path in paths).encode()).hexdigest()
+def prepared_path(recipe: Recipe) -> Path:
+    """Return where Axolotl keeps the tokenised rows of this very recipe, its files, its base's tokenizer and this code.
 
-
-def prepared_path(paths: list[Path]) -> Path:
-    """Return where Axolotl keeps its tokenised rows of these very bytes.
-
-    Axolotl keys its cache on the configuration, not on the data: without this, an edited file would be trained on as it was.
+    Axolotl keys its cache on some of a recipe's keys: without this, an edited file, template or tokenizer would be trained on as
+    it was, and another seed would bring the rows in the first one's order.
     """
-    return PREPARED / content_sha256(paths)[:16]
+    files = [*_named(recipe.keys), *_tokenizer(recipe), Path(whole_answer.__file__)]
+    decides = {"keys": recipe.keys, "files": [sha256(path) for path in files], "packages": provenance.packages()}
+    return PREPARED / hashlib.sha256(dump(decides).encode()).hexdigest()[:16]
+
+
+def _named(tree: Any) -> Iterator[Path]:
+    """Yield every file that stands anywhere in a recipe: its rows first of all, and a chat template of its own."""
+    if isinstance(tree, dict | list):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from _named(part)
+    elif isinstance(tree, str) and os.path.isfile(tree):  # noqa: PTH113, a template itself is too long a name for pathlib
+        yield Path(tree)
+
+
+def _tokenizer(recipe: Recipe) -> list[Path]:
+    """Return the files of the base model that decide how text becomes tokens, of one from the hub as far as they are here."""
+    folder = provenance.base_folder(str(recipe.keys.get("base_model")))
+    return sorted({path for name in TOKENIZER for path in folder.glob(name)}) if folder else []

@@ -47,11 +47,10 @@ def vacant(name: str) -> Path:
 
 
 def resolved(recipe: Recipe, run: Path) -> dict[str, Any]:
-    """Return the keys as Axolotl gets them: the recipe's own, where the run lies, the cache of these very bytes, our plugin."""
-    files = data.files(recipe)
+    """Return the keys as Axolotl gets them: the recipe's own, where the run lies, the cache of what it trains on, our plugin."""
     return recipe.keys | {
         "output_dir": str(run / ADAPTER),
-        "dataset_prepared_path": str(data.prepared_path(files)),
+        "dataset_prepared_path": str(data.prepared_path(recipe)),
         "plugins": [*(recipe.keys.get("plugins") or ()), PLUGIN],
     }
 

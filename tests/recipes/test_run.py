@@ -71,16 +71,6 @@ def test_axolotl_learnt_the_answers_and_nothing_else(finished: Path) -> None:
     assert not expected
 
 
-def test_the_prepared_path_carries_the_datas_hash(finished: Path) -> None:
-    import yaml
-
-    from recipes.runner import data
-
-    keys = yaml.safe_load((finished / "runs" / "tiny" / "recipe.yaml").read_text())
-    assert keys["dataset_prepared_path"] == str(data.prepared_path([finished / name for name in FILES]))
-    assert (finished / keys["dataset_prepared_path"]).is_dir()
-
-
 def test_the_merged_checkpoint_loads_with_its_template(finished: Path) -> None:
     from transformers import AutoTokenizer
 
