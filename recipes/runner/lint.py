@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from converters.errors import InputError
 from converters.registry import nearest
-from recipes.runner import whole_answer, zero
+from recipes.runner import refused, whole_answer, zero
 from recipes.runner.cards import Card
 from recipes.runner.hardware import gpu_needs
 from recipes.runner.recipe import Place, Recipe, where
@@ -33,7 +33,6 @@ BESIDE = (
     ("lora_dropout", KERNELS),
     ("lora_mlp_kernel", ("liger_glu_activation",)),
 )
-OURS = {"output_dir": "a run's folder is set by --run", "dataset_prepared_path": "it follows from the data's bytes"}
 CROSS_ENTROPY = (
     "liger_fused_linear_cross_entropy",
     "cut_cross_entropy",
@@ -129,22 +128,19 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
     chosen = [key for key in CROSS_ENTROPY if key in on]
     if len(chosen) > 1:
         yield f"{where(recipe, (chosen[1],))}: found {' and '.join(map(repr, chosen))}, expected one cross-entropy option"
-    refused = OURS | ({} if gpu_needs(recipe) else _on_a_cpu(on))
-    yield from (
-        f"{where(recipe, (key,))}: found {key!r}, expected none: {refused[key]}" for key in on if key in refused
-    )
+    whys = refused.KEYS | ({} if gpu_needs(recipe) else _on_a_cpu(on))
+    yield from (f"{where(recipe, (key,))}: found {key!r}, expected none: {whys[key]}" for key in on if key in whys)
     yield from _missing(recipe)
     yield from _entries(recipe)
     yield from zero.faults(recipe)
 
 
 def _on_a_cpu(on: Sequence[str]) -> dict[str, str]:
-    refused = dict.fromkeys(KERNELS, "it calls CUDA, and the recipe is for a CPU")
+    whys = dict.fromkeys(KERNELS, "it calls CUDA, and the recipe is for a CPU")
     if "load_in_4bit" in on:
         # bitsandbytes repacks 4-bit weights for inference on a CPU and keeps them so: its packed product has no gradient.
-        why = "evaluating spoils the gradients of 4-bit training on a CPU"
-        refused |= dict.fromkeys(("test_datasets", "val_set_size"), why)
-    return refused
+        whys["test_datasets"] = "evaluating spoils the gradients of 4-bit training on a CPU"
+    return whys
 
 
 def _missing(recipe: Recipe) -> Iterator[str]:
@@ -156,9 +152,11 @@ def _missing(recipe: Recipe) -> Iterator[str]:
             f"{recipe.path}: found no {KERNELS[0]}, expected false: with none of the LoRA kernels set, all of them switch "
             "themselves on and call CUDA"
         )
-    if recipe.keys.get("excess_length_strategy") == "truncate":
-        at = where(recipe, ("excess_length_strategy",))
-        yield f"{at}: found excess_length_strategy 'truncate', expected none: it cuts answers off, and their end tokens with them"
+    if (rank := recipe.keys.get("lora_r")) in (0, False) and recipe.keys.get("adapter"):
+        yield f"{where(recipe, ('lora_r',))}: found lora_r {rank}, expected 1 or more: an adapter of rank 0 learns nothing"
+    if str(strategy := recipe.keys.get("excess_length_strategy")).lower() == "truncate":
+        found = f"{where(recipe, ('excess_length_strategy',))}: found excess_length_strategy {strategy!r}"
+        yield f"{found}, expected none: it cuts answers off, and their end tokens with them"
 
 
 def _incapable(recipe: Recipe, card: Card | None) -> Iterator[str]:
@@ -181,10 +179,17 @@ def _entries(recipe: Recipe) -> Iterator[str]:
             if (path := str(entry.get("path"))) in seen:
                 yield f"{where(recipe, (group, number, 'path'))}: found {path!r} again, expected every file once"
             seen.add(path)
-            if entry.get("type") == whole_answer.__name__:
-                for key in sorted(whole_answer.UNSEARCHED.keys() & entry.keys()):
-                    at = where(recipe, (group, number, key))
-                    yield f"{at}: found {key!r} beside type {entry['type']}, expected none: the type decides what is learnt"
+            yield from _entry(recipe, (group, number), entry)
+
+
+def _entry(recipe: Recipe, place: Place, entry: Mapping[str, Any]) -> Iterator[str]:
+    for key, why in refused.ENTRY.items():
+        if entry.get(key) is not None and (key, entry[key]) != refused.ALL:
+            yield f"{where(recipe, (*place, key))}: found {key} {entry[key]!r}, expected none: {why}"
+    if entry.get("type") == whole_answer.__name__:
+        for key in sorted(whole_answer.UNSEARCHED.keys() & entry.keys()):
+            at = where(recipe, (*place, key))
+            yield f"{at}: found {key!r} beside type {entry['type']}, expected none: the type decides what is learnt"
 
 
 def validated(recipe: Recipe, card: Card | None = None, gpus: int = 1) -> Any:

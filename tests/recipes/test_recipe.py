@@ -83,7 +83,7 @@ lora_mlp_kernel: false
             r"mine\.yaml:2: found 'test_datasets', expected none",
         ),
         (GOOD, ["datasets=rows.jsonl"], r"--set: found 'rows\.jsonl', expected a list of entries"),
-        (GOOD + "val_set_size: 0.1\n", [], r"mine\.yaml:17: found 'val_set_size', expected none: evaluating spoils"),
+        (GOOD + "val_set_size: 0.1\n", [], r"mine\.yaml:17: found 'val_set_size', expected none: name a mix's"),
         (GOOD + "dataset_prepared_path: here\n", [], r"mine\.yaml:17: found 'dataset_prepared_path', expected none"),
         (GOOD.replace("load_in_4bit: true", "load_in_4bit: false"), [], "mine.yaml.*load_in_4bit"),
         (GOOD, ["lora_mlp_kernel=true"], "--set: found 'lora_mlp_kernel', expected none: it calls CUDA"),
@@ -117,6 +117,69 @@ lora_mlp_kernel: false
 def test_a_wrong_key_is_named(text: str, overrides: list[str], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=sentence):
         lint.lint(recipe.load(written(tmp_path, text), overrides))
+
+
+ROWS = "datasets=[{path: rows.jsonl, type: chat_template, "
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        (
+            "pretraining_dataset=[{path: a/b, type: pretrain}]",
+            "'pretraining_dataset', expected none: Axolotl would train",
+        ),
+        ("streaming=true", "'streaming', expected none: rows that stream"),
+        ("skip_prepare_dataset=true", "'skip_prepare_dataset', expected none: rows longer"),
+        ("min_sample_len=60", "'min_sample_len', expected none: shorter rows would be dropped"),
+        ("eval_sequence_len=60", "'eval_sequence_len', expected none: longer rows"),
+        ("dataset_shard_num=4", "'dataset_shard_num', expected none: all but one part"),
+        ("dataset_exact_deduplication=true", "'dataset_exact_deduplication', expected none: rows would be dropped"),
+        ("push_dataset_to_hub=a/b", "'push_dataset_to_hub', expected none: rows that were prepared elsewhere"),
+        ("rl=dpo", "'rl', expected none: what is checked is training on the answers"),
+        ("reward_model=true", "'reward_model', expected none: what is checked"),
+        ("resume_from_checkpoint=runs/one/adapter", "'resume_from_checkpoint', expected none: 'make resume'"),
+        ("auto_resume_from_checkpoints=true", "'auto_resume_from_checkpoints', expected none: 'make resume'"),
+        ("lora_r=0", "lora_r 0, expected 1 or more"),
+        ("excess_length_strategy=TRUNCATE", "excess_length_strategy 'TRUNCATE', expected none: it cuts answers off"),
+        (ROWS + "split: 'train[:5%]'}]", r"split 'train\[:5%\]', expected none: the file is trained on whole"),
+        (ROWS + "shards: 50}]", "shards 50, expected none: the file is trained on whole"),
+        (ROWS + "data_files: other.jsonl}]", "data_files 'other.jsonl', expected none: 'path' is the file"),
+        (ROWS + "revision: abc}]", "revision 'abc', expected none: 'path' is the file"),
+    ],
+)
+def test_a_recipe_that_would_train_on_other_rows_than_were_checked_is_refused(
+    override: str, sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=f"--set: found {sentence}"):
+        lint.lint(recipe.load(written(tmp_path, GOOD), [override]))
+
+
+@pytest.mark.parametrize(
+    ("override", "part"),
+    [
+        ("revision_of_model=abc123", "commit"),
+        ("model_revision=abc123", "commit"),
+        ("base_model_config=a/b", "configuration"),
+        ("tokenizer_config=a/b", "tokenizer"),
+    ],
+)
+def test_a_second_place_that_the_record_would_not_know_of_is_refused(override: str, part: str, tmp_path: Path) -> None:
+    """All but the training would take the base model without it: proof of the prompts, merge, gate and record."""
+    sentence = f"expected none: the run's record and its merge would not know of it; name a folder of that {part} as"
+    with pytest.raises(InputError, match=f"--set: found '{override.partition('=')[0]}', {sentence} base_model"):
+        lint.lint(recipe.load(written(tmp_path, GOOD), [override]))
+
+
+def test_checkpoints_that_nothing_can_go_on_from_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match="--set: found 'save_only_model', expected none: a checkpoint without optimiser"
+    ):
+        lint.lint(recipe.load(written(tmp_path, GOOD), ["save_only_model=true"]))
+
+
+def test_a_whole_file_may_be_named_as_axolotl_does(tmp_path: Path) -> None:
+    lint.lint(recipe.load(written(tmp_path, GOOD), [ROWS + "split: train}]", "val_set_size=0", "rl=null"]))
 
 
 def test_a_right_recipe_passes(tmp_path: Path) -> None:
