@@ -25,6 +25,36 @@ KEYS = (
     "wall_clock_breakdown",
     "zero_allow_untested_optimizer",
 )
+# DeepSpeed itself refuses others of these, once the GPUs are there
+ZERO = (
+    "stage",
+    "allgather_bucket_size",
+    "allgather_partitions",
+    "contiguous_gradients",
+    "ignore_unused_parameters",
+    "load_from_fp32_weights",
+    "memory_efficient_linear",
+    "offload_optimizer",
+    "offload_param",
+    "overlap_comm",
+    "reduce_bucket_size",
+    "reduce_scatter",
+    "round_robin_gradients",
+    "stage3_gather_16bit_weights_on_model_save",
+    "stage3_max_live_parameters",
+    "stage3_max_reuse_distance",
+    "stage3_model_persistence_threshold",
+    "stage3_module_granularity_threshold",
+    "stage3_param_persistence_threshold",
+    "stage3_prefetch_bucket_size",
+    "sub_group_size",
+    "zero_hpz_partition_size",
+    "zero_quantized_gradients",
+    "zero_quantized_nontrainable_weights",
+    "zero_quantized_weights",
+)
+SECTIONS = ("zero_optimization", "bf16", "fp16")
+GATHER = "stage3_gather_16bit_weights_on_model_save"
 AUTO = ("gradient_accumulation_steps", "train_micro_batch_size_per_gpu")
 
 
@@ -52,13 +82,32 @@ def faults(recipe: Recipe) -> Iterator[str]:
     except ValueError as error:
         yield f"{name}: found {error}, expected JSON"
         return
-    yield from (f"{name}: unknown key {key!r}{nearest(key, list(KEYS))}" for key in tree if key not in KEYS)
-    found = tree.get("zero_optimization", {}).get("stage")
-    if found not in (1, 2, 3):
-        yield f"{name}: found zero_optimization.stage {found}, expected 1, 2 or 3"
+    yield from (f"{name}: {fault}" for fault in _faults(tree, recipe))
+
+
+def _faults(tree: dict[str, Any], recipe: Recipe) -> Iterator[str]:
+    yield from (f"unknown key {key!r}{nearest(str(key), list(KEYS))}" for key in tree if key not in KEYS)
+    for key in SECTIONS:
+        if not isinstance(tree.get(key, {}), dict):
+            yield f"found {key} {tree[key]!r}, expected keys and values"
+            return
+    yield from _divided(tree.get("zero_optimization", {}))
     for key in AUTO:
         if tree.get(key, "auto") != "auto":
-            yield f'{name}: found {key} {tree[key]}, expected "auto": the recipe says it'
+            yield f'found {key} {tree[key]}, expected "auto": the recipe says it'
+    for key in ("bf16", "fp16"):
+        said, found = recipe.keys.get(key), tree.get(key, {"enabled": "auto"}).get("enabled")
+        if found not in ("auto", bool(said)):
+            yield f'found {key}.enabled {found}, expected "auto": the recipe says {key} {said}'
+
+
+def _divided(zero: dict[str, Any]) -> Iterator[str]:
+    inside = "in 'zero_optimization'"
+    yield from (f"unknown key {key!r} {inside}{nearest(str(key), list(ZERO))}" for key in zero if key not in ZERO)
+    if zero.get("stage") not in (1, 2, 3):
+        yield f"found zero_optimization.stage {zero.get('stage')}, expected 1, 2 or 3"
+    if zero.get("stage") == 3 and zero.get(GATHER) is not True:
+        yield f"found {GATHER} {zero.get(GATHER)}, expected true: each GPU has a part of the weights, and none would be saved"
 
 
 def _read(recipe: Recipe) -> dict[str, Any]:

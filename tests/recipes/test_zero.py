@@ -42,26 +42,52 @@ def test_deepspeed_takes_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_stage_is_the_one_of_its_name(path: Path) -> None:
-    assert zero.stage(recipe.Recipe(Path("r.yaml"), {"deepspeed": str(path)}, {}, {})) == int(path.stem[4])
+    assert zero.stage(recipe.Recipe(Path("r.yaml"), {"deepspeed": str(path), "bf16": True}, {}, {})) == int(
+        path.stem[4]
+    )
 
 
 @pytest.mark.parametrize(
     ("tree", "sentence"),
     [
         ({"zero_optimisation": {"stage": 2}}, "unknown key 'zero_optimisation'; did you mean 'zero_optimization'"),
-        ({"zero_optimization": {"stag": 2}}, r"found zero_optimization\.stage None, expected 1, 2 or 3"),
+        ({"zero_optimization": {"overlap_comm": True}}, r"found zero_optimization\.stage None, expected 1, 2 or 3"),
         (
             {"zero_optimization": {"stage": 2}, "gradient_accumulation_steps": 8},
             'gradient_accumulation_steps 8, expected "auto"',
         ),
         ([1], "found list, expected JSON"),
+        ({"zero_optimization": "2"}, "found zero_optimization '2', expected keys and values"),
+        ({"zero_optimization": {"stage": 2}, "bf16": True}, "found bf16 True, expected keys and values"),
+        (
+            {"zero_optimization": {"stage": 2, "overlap_com": True}},
+            "unknown key 'overlap_com' in 'zero_optimization'; did you mean 'overlap_comm'",
+        ),
+        ({"zero_optimization": {"stage": 3}}, "found stage3_gather_16bit_weights_on_model_save None, expected true"),
+        (
+            {"zero_optimization": {"stage": 3, zero.GATHER: False}},
+            "found stage3_gather_16bit_weights_on_model_save False, expected true",
+        ),
+        (
+            {"zero_optimization": {"stage": 2}, "bf16": {"enabled": False}},
+            r'found bf16\.enabled False, expected "auto"',
+        ),
+        ({"zero_optimization": {"stage": 2}, "bf16": {}}, r'found bf16\.enabled None, expected "auto"'),
+        ({"zero_optimization": {"stage": 2}, "fp16": {"enabled": True}}, r'found fp16\.enabled True, expected "auto"'),
     ],
 )
 def test_what_deepspeed_passes_over_is_named(tree: Any, sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "zero.json"
     path.write_text(json.dumps(tree))
     with pytest.raises(InputError, match=sentence):
-        zero.stage(recipe.Recipe(Path("r.yaml"), {"deepspeed": str(path)}, {}, {}))
+        zero.stage(recipe.Recipe(Path("r.yaml"), {"deepspeed": str(path), "bf16": True}, {}, {}))
+
+
+def test_the_keys_inside_are_deepspeeds_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DS_ACCELERATOR", "cpu")
+    config = pytest.importorskip("deepspeed.runtime.zero.config", reason="DeepSpeed comes with a GPU's environment")
+    fields = config.DeepSpeedZeroConfig.model_fields
+    assert set(zero.ZERO) <= {field.alias or name for name, field in fields.items()}
 
 
 def test_a_file_that_is_not_there_gets_a_hint() -> None:
