@@ -1,6 +1,7 @@
 """Real trainings that go on from an earlier run, with EWC from its adapter and with SAM from its merged checkpoint."""
 
 import contextlib
+import dataclasses
 import json
 import shutil
 import sys
@@ -13,7 +14,7 @@ from safetensors.torch import load_file
 
 from converters.errors import InputError
 from converters.jsonl import sha256
-from recipes.runner import check, lint, merge, parent, provenance, recipe, resume, train, verify
+from recipes.runner import check, estimate, lint, merge, parent, provenance, recipe, resume, train, verify
 from tests.recipes.conftest import recipe_keys
 
 EWC = {"ewc_lambda": 10.0, "ewc_data": "data/mix/validation.jsonl", "ewc_tasks": ["general"], "ewc_rows": 4}
@@ -118,10 +119,77 @@ def test_a_parent_that_is_not_as_its_run_left_it_is_an_error(place: Path) -> Non
         parent.find(going_on)
 
 
-def test_an_adapter_of_another_shape_is_an_error_before_it_is_taken_in_silence(place: Path) -> None:
-    for key, value in (("lora_r", 8), ("lora_alpha", 16), ("lora_target_modules", ["q_proj"])):
-        with pytest.raises(InputError, match=rf"next.yaml:\d+: found {key} .*expected the adapter's own"):
-            check.check(written(lora_model_dir="runs/tiny/adapter", **{key: value}))
+SETTINGS = {
+    "r": 32, "lora_alpha": 64, "lora_dropout": 0.0, "target_modules": ["q_proj"], "modules_to_save": None, "use_dora": False,
+    "use_rslora": False, "rank_pattern": {}, "base_model_name_or_path": "base",
+}  # fmt: skip
+
+
+def adapter(**settings: Any) -> recipe.Recipe:
+    """Write an adapter's configuration, of no run of ours; return a recipe of the same settings that goes on from it."""
+    Path("theirs").mkdir(exist_ok=True)
+    Path("theirs/adapter_config.json").write_text(json.dumps(SETTINGS | settings))
+    keys = {"lora_target_modules": ["q_proj"], "lora_modules_to_save": None, "lora_model_dir": "theirs"}
+    return written("base", **keys)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lora_r", 8),
+        ("lora_alpha", 16),
+        ("lora_dropout", 0.1),
+        ("lora_target_modules", ["q_proj", "k_proj"]),
+        ("lora_target_linear", True),
+        ("lora_modules_to_save", ["lm_head"]),
+        ("peft_use_dora", True),
+        ("peft_use_rslora", True),
+        ("lora_rank_pattern", {"q_proj": 8}),
+        ("peft_layers_to_transform", [0]),
+    ],
+)
+def test_what_an_adapter_would_pass_over_in_silence_is_an_error(
+    key: str, value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    same = adapter()
+    parent.fits(same)
+    named = "lora_target_modules" if key == "lora_target_linear" else key
+    with pytest.raises(InputError, match=rf"next.yaml.*: found {named} .*expected the adapter's own"):
+        parent.fits(dataclasses.replace(same, keys=same.keys | {key: value}))
+
+
+def test_an_adapter_of_all_linear_layers_is_one_of_each_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    going_on = adapter(target_modules=[*reversed(estimate.LINEAR)])
+    parent.fits(
+        dataclasses.replace(going_on, keys=going_on.keys | {"lora_target_modules": None, "lora_target_linear": True})
+    )
+    parent.fits(dataclasses.replace(going_on, keys=going_on.keys | {"lora_target_modules": [*estimate.LINEAR]}))
+
+
+def test_an_adapter_of_another_base_is_an_error_though_no_run_of_ours_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sentence = (
+        r"next.yaml:1: found base_model 'base', and an adapter that was trained on 'some/other' \(theirs/adapter_"
+    )
+    with pytest.raises(InputError, match=sentence):
+        parent.fits(adapter(base_model_name_or_path="some/other"))
+    Path("base").mkdir()
+    parent.fits(adapter(base_model_name_or_path=str(tmp_path / "base")))
+    going_on = adapter()
+    Path("theirs/adapter_config.json").write_text("{")
+    with pytest.raises(InputError, match=r"theirs/adapter_config\.json: found .*, expected JSON"):
+        parent.fits(going_on)
+
+
+def test_a_folder_without_an_adapter_is_an_error(place: Path) -> None:
+    with pytest.raises(InputError, match=r"next.yaml:\d+: found lora_r 8, and 32 in .*expected the adapter's own"):
+        check.check(written(lora_model_dir="runs/tiny/adapter", lora_r=8))
     with pytest.raises(InputError, match="found no adapter in 'runs/none', expected the folder of one"):
         check.check(written(lora_model_dir="runs/none"))
 
