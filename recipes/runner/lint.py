@@ -145,6 +145,8 @@ def _on_a_cpu(on: Sequence[str]) -> dict[str, str]:
 
 def _missing(recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for every key that Axolotl would fill in with what nobody wants."""
+    if not isinstance(base := recipe.keys.get("base_model"), str):
+        yield f"{where(recipe, ('base_model',))}: found base_model {base}, expected a folder or a model's name on the hub"
     if not recipe.keys.get("sequence_len"):
         yield f"{recipe.path}: found no sequence_len, expected one: Axolotl would take 512 and drop all longer rows"
     if recipe.keys.get("adapter") and not gpu_needs(recipe) and all(recipe.keys.get(key) is None for key in KERNELS):
@@ -213,3 +215,5 @@ def validated(recipe: Recipe, card: Card | None = None, gpus: int = 1) -> Any:
         raise InputError(f"{where(recipe, place)}: {named}{' '.join(first['msg'].split())}") from error
     except (ValueError, ImportError) as error:
         raise InputError(f"{recipe.path}: {' '.join(str(error).split())}") from error
+    except (AttributeError, TypeError) as error:  # Axolotl looks at some values before it has checked their types
+        raise InputError(f"{recipe.path}: found a value of a type that Axolotl does not take: {error}") from error

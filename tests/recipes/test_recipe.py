@@ -119,6 +119,20 @@ def test_a_wrong_key_is_named(text: str, overrides: list[str], sentence: str, tm
         lint.lint(recipe.load(written(tmp_path, text), overrides))
 
 
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("base_model=7", "--set: found base_model 7, expected a folder or a model's name on the hub"),
+        ("base_model=null", "--set: found base_model None, expected a folder"),
+        ("optimizer=7", r"mine\.yaml: found a value of a type that Axolotl does not take: .*'int'"),
+        ("fsdp_config=7", r"mine\.yaml: found a value of a type that Axolotl does not take: 'int' object"),
+    ],
+)
+def test_a_value_of_another_type_is_a_sentence(override: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=sentence):
+        lint.lint(recipe.load(written(tmp_path, GOOD), [override]))
+
+
 ROWS = "datasets=[{path: rows.jsonl, type: chat_template, "
 
 
