@@ -68,6 +68,22 @@ def step_tokens(recipe: Recipe, gpus: int) -> tuple[int, int | None]:
     return estimate.plan(recipe.keys, 0, gpus).step_tokens, written
 
 
+def at_once(recipe: Recipe) -> None:
+    """Raise an ``InputError`` for what is known in a second, before the import of Axolotl takes twenty.
+
+    That is a base folder or a data file that is not there, and a file that is not as its manifest says; entries of another form
+    are for :mod:`recipes.runner.lint`.
+    """
+    groups = [recipe.keys.get(key) or [] for key in ("datasets", "test_datasets")]
+    if all(
+        isinstance(group, list) and all(isinstance(entry, dict) and "path" in entry for entry in group)
+        for group in groups
+    ):
+        data.manifests(data.files(recipe))
+    if isinstance(recipe.keys.get("base_model"), str):
+        base.require(recipe)
+
+
 def needs(recipe: Recipe, on: Machine) -> tuple[Shape, Plan] | None:
     """Check the keys, and return model and plan for :mod:`recipes.runner.estimate`; ``None`` for a model of unknown shape."""
     config = lint.lint(recipe, on.card if on.named else None, on.gpus)

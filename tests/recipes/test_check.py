@@ -1,9 +1,12 @@
 """The checks before training: machine, data and the prompt identity proof, each with the case that it must catch."""
 
+import dataclasses
 import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -17,7 +20,7 @@ from click.testing import CliRunner
 from converters.errors import InputError
 from converters.untrusted import one_line
 from recipes.runner import base, data, hardware, identity, lint, recipe, tiny
-from recipes.runner.check import check, room
+from recipes.runner.check import at_once, check, room
 from recipes.runner.cli import main
 from tests.recipes.conftest import WHOLE
 
@@ -215,6 +218,39 @@ def test_missing_data_and_a_missing_manifest_are_sentences(
 def test_a_local_base_that_is_not_there_is_a_sentence(place: Place) -> None:
     with pytest.raises(InputError, match=r"mine\.yaml:1: found no folder 'runs/demo-base/merged', .* 'make demo'"):
         check(recipe.load(place("runs/demo-base/merged")))
+
+
+KNOWN_AT_ONCE = """
+import sys
+from click.testing import CliRunner
+from recipes.runner.cli import main
+result = CliRunner().invoke(main, ["check", "mine.yaml"])
+print(result.exit_code, "axolotl" in sys.modules, result.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("lost", "sentence"),
+    [
+        ("base", "mine.yaml:1: found no folder './base', expected a checkpoint"),
+        ("data/mix/train.jsonl", "found no file 'data/mix/train.jsonl', expected rows built by"),
+        ("data/mix/manifest.json", "found no manifest.json beside it"),
+    ],
+)
+def test_what_is_known_at_once_is_said_before_axolotl_is_imported(
+    lost: str, sentence: str, place: Place, tmp_path: Path
+) -> None:
+    place("./base")
+    (tmp_path / "base").mkdir()
+    (tmp_path / lost).rename(tmp_path / "gone")
+    done = subprocess.run([sys.executable, "-c", KNOWN_AT_ONCE], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("1 False ") and sentence in done.stdout
+
+
+def test_an_entry_without_a_path_is_for_the_keys_own_check(place: Place) -> None:
+    loaded = recipe.load(place("a/b"))
+    for entries in ({"path": "x"}, 7, ["x"], [{"pth": "x"}]):
+        at_once(dataclasses.replace(loaded, keys=loaded.keys | {"datasets": entries}))
 
 
 @pytest.mark.skipif(bool(hardware.gpus()), reason="this machine has a GPU")

@@ -189,6 +189,8 @@ def _checked(
     os.environ.update(process.QUIET)  # this process loads Axolotl, too
     logging.disable(logging.WARNING)  # what Axolotl and its libraries say at their start is said again by the training
     try:
+        if not card:
+            checks.at_once(recipe)
         machine = checks.machine(card, recipe, gpus)
         wanted = checks.needs(recipe, machine)
         click.echo(said.machine(recipe))
