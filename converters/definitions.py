@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from converters.errors import InputError
+from converters.errors import InputError, unreadable
 from converters.records import Attributes
 from converters.untrusted import one_line
 
@@ -20,7 +20,7 @@ def load(path: Path) -> Definitions:
     try:
         found = yaml.safe_load(path.read_text("utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: found {' '.join(str(error).split())}, expected YAML or JSON") from error
+        raise unreadable(path, error, "YAML or JSON") from error
     if not isinstance(found, dict) or not found:
         raise InputError(f"{path}: found {str(found)[:60]!r}, expected attributes with a sentence each")
     for name, sentence in found.items():

@@ -9,7 +9,7 @@ import msgspec
 import yaml
 
 from converters import definitions, hard, sources, tasks
-from converters.errors import InputError
+from converters.errors import InputError, unreadable
 from converters.registry import nearest
 from converters.split import SPLITS
 
@@ -93,7 +93,7 @@ def load(path: Path) -> Spec:
     try:
         tree = yaml.safe_load(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: found {' '.join(str(error).split())}, expected YAML") from error
+        raise unreadable(path, error, "YAML") from error
     return _checked(path, tree)
 
 

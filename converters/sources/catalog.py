@@ -13,7 +13,7 @@ from typing import Any
 
 from converters import categories, sources
 from converters.columns import rows
-from converters.errors import InputError
+from converters.errors import InputError, unreadable
 from converters.hard import stands
 from converters.outcome import Outcome, digest, product_group
 from converters.raw import Range
@@ -119,7 +119,7 @@ def mapped(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: found {' '.join(str(error).split())}, expected a YAML file of options") from error
+        raise unreadable(path, error, "a YAML file of options") from error
     known = [name for name in read.__kwdefaults__ or {} if name != "mapping"]
     if not isinstance(tree, dict):
         raise InputError(f"{path}: found no keys, expected some of: {', '.join(known)}")

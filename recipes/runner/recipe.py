@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from converters.errors import InputError
+from converters.errors import InputError, unreadable
 from converters.registry import nearest
 
 FOLDER = Path(__file__).resolve().parents[1]
@@ -54,7 +54,7 @@ def load(path: Path, overrides: Sequence[str] = (), mix: str | None = None) -> R
         keys = yaml.safe_load(text)
         lines = dict(_lines(yaml.compose(text), path, ()))
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # an impossible date is a ValueError
-        raise InputError(f"{path}: found {' '.join(str(error).split())}, expected YAML") from error
+        raise unreadable(path, error, "YAML") from error
     if not isinstance(keys, dict):
         raise InputError(
             f"{path}: found {'an empty file' if keys is None else type(keys).__name__}, expected keys and values"

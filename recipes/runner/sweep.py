@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from converters.errors import InputError
+from converters.errors import InputError, unreadable
 from converters.registry import nearest
 from recipes.runner.recipe import FOLDER
 
@@ -56,7 +56,7 @@ def load(name: str) -> Sweep:
     try:
         return msgspec.convert(yaml.safe_load(path.read_text("utf-8")), Sweep)
     except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: found {' '.join(str(error).split())}, expected a recipe and its axes") from error
+        raise unreadable(path, error, "a recipe and its axes") from error
 
 
 def trainings(sweep: Sweep) -> Iterator[Training]:

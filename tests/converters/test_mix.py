@@ -169,7 +169,7 @@ def test_a_limit_takes_a_stable_choice(built: Callable[..., Path], tmp_path: Pat
         ("sources: [{source: mave, paths: [x], definitions: none.yaml}]", "none.yaml: found nothing, expected a YAML"),
         ("sources: []", "no list under 'sources'"),
         ("", "no list under 'sources'"),
-        ("sources: [", "expected YAML"),
+        ("sources: [", r"plan\.yaml:1: found .*, expected YAML$"),
     ],
 )
 def test_a_wrong_specification_is_a_sentence(text: str, sentence: str, tmp_path: Path) -> None:

@@ -285,7 +285,8 @@ def test_the_qlora_recipes_have_the_settings_of_the_research() -> None:
     [
         ("", "found an empty file"),
         ("- a\n- b\n", "found list"),
-        ("a: [", "expected YAML"),
+        ("a: [", r"mine\.yaml:1: found .*<stream end>.*, expected YAML$"),
+        ("a: 1\nb: c: d\n", r"mine\.yaml:2: found mapping values are not allowed here, expected YAML$"),
         ("a: 1\nb: 2\na: 3\n", r"mine\.yaml:3: found key 'a' again"),
         ("x:\n  - {p: 1, p: 2}\n", r"mine\.yaml:2: found key 'p' again"),
     ],
