@@ -89,6 +89,16 @@ def passed(recipe: Recipe, checked: Checked) -> Iterator[str]:
     yield f"prompts  the same in training and evaluation, all of the answer learnt; proven on: {counts(checked.proven)}"
 
 
+def warnings(recipe: Recipe, checked: Checked) -> Iterator[str]:
+    """Yield what is no fault and hardly what was meant: rows that will be dropped, a warm-up as long as the training."""
+    if checked.too_long:
+        longer = counts(checked.too_long)
+        yield f"warning  longer than sequence_len {checked.sequence_len}, so Axolotl will drop them: {longer}"
+    steps, warm = checked.packed.steps if checked.packed else 0, recipe.keys.get("warmup_steps") or 0
+    if 0 < steps <= warm:
+        yield f"warning  warmup_steps {warm} of {steps} steps: the learning rate never gets to what it is set to"
+
+
 def counts(found: Mapping[str, int]) -> str:
     """Return counts by task as a sentence's end."""
     return ", ".join(f"{task} {count:,}" for task, count in found.items())

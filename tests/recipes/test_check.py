@@ -19,9 +19,10 @@ from click.testing import CliRunner
 
 from converters.errors import InputError
 from converters.untrusted import one_line
-from recipes.runner import base, data, hardware, identity, lint, recipe, tiny
-from recipes.runner.check import at_once, check, room
+from recipes.runner import base, data, hardware, identity, lint, recipe, said, tiny
+from recipes.runner.check import Checked, at_once, check, room
 from recipes.runner.cli import main
+from recipes.runner.ledger import Packed
 from tests.recipes.conftest import WHOLE
 
 Place = Callable[..., Path]
@@ -380,14 +381,23 @@ def test_a_conversation_of_several_turns_passes(place: Place, mistral: tuple[Pat
         assert proof(place(mistral[0], kind=kind)) == {"general": 1}
 
 
+@pytest.mark.parametrize(("warm", "told"), [(30, True), (50, True), (29, False), (None, False)])
+def test_a_warm_up_as_long_as_the_training_is_told(warm: int | None, told: bool) -> None:
+    passed = Checked([], {}, {}, {}, {}, 256, packed=Packed(1.0, 10.0, 30, 900))
+    found = list(said.warnings(recipe.Recipe(Path("r.yaml"), {"warmup_steps": warm}, {}, {}), passed))
+    line = f"warning  warmup_steps {warm} of 30 steps: the learning rate never gets to what it is set to"
+    assert found == [line] * told
+
+
 def test_check_says_what_it_found(place: Place, tmp_path: Path) -> None:
     tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
-    result = CliRunner().invoke(main, ["check", str(place("base"))])
+    result = CliRunner().invoke(main, ["check", str(place("base")), "--set", "warmup_steps=9000"])
     assert result.exit_code == 0, result.output
-    said = result.stdout
-    assert re.search(r"recipe +mine\.yaml: \d+ keys", said) and re.search(
-        r"data +data/mix/train\.jsonl: as their", said
+    printed = result.stdout
+    assert re.search(r"recipe +mine\.yaml: \d+ keys", printed) and re.search(
+        r"data +data/mix/train\.jsonl: as their", printed
     )
-    assert re.search(r"rows: answer \d+, answerable \d+, attributes \d+, category \d+, general \d+", said)
-    assert re.search(r"proven on: answer \d+, answerable \d+, attributes \d+, category \d+, general \d+", said)
-    assert "needs nothing that a CPU has not" in said
+    assert re.search(r"rows: answer \d+, answerable \d+, attributes \d+, category \d+, general \d+", printed)
+    assert re.search(r"proven on: answer \d+, answerable \d+, attributes \d+, category \d+, general \d+", printed)
+    assert "needs nothing that a CPU has not" in printed
+    assert "warning  warmup_steps 9000 of " in result.stderr

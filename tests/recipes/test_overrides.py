@@ -8,7 +8,7 @@ import yaml
 
 from converters.errors import InputError
 from recipes.runner import recipe
-from tests.recipes.conftest import ROOT, command
+from tests.recipes.conftest import ROOT, command, recipe_keys, small_mix
 
 DEMO = ROOT / "recipes" / "demo-qlora.yaml"
 
@@ -37,8 +37,9 @@ def test_what_is_no_key_with_a_value_is_an_error(words: list[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("words", [["--lerning-rate", "1e-4"], ["--set", "lerning_rate=1e-4"]])
 def test_a_misspelt_override_is_an_error_with_the_nearest_key(words: list[str], tmp_path: Path) -> None:
-    keys = yaml.safe_load(DEMO.read_text())
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(keys))
+    small_mix(tmp_path)
+    (tmp_path / "base").mkdir()
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe_keys("./base", "data/mix")))
     done = command(tmp_path, "ecom-train", "train", "mine.yaml", "--run", "typo", *words)
     assert done.returncode == 1 and not (tmp_path / "runs").exists()
     assert (

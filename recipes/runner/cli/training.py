@@ -204,8 +204,6 @@ def _checked(
     click.echo("\n".join(said.passed(recipe, checked)))
     if wanted and machine.card:
         click.echo(said.time(checked, *wanted, machine.card, price))
-    if checked.too_long:
-        longer = said.counts(checked.too_long)
-        limit = checked.sequence_len
-        click.echo(f"warning  longer than sequence_len {limit}, so Axolotl will drop them: {longer}", err=True)
+    for warning in said.warnings(recipe, checked):
+        click.echo(warning, err=True)
     return checked
