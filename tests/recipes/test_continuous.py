@@ -102,6 +102,7 @@ def test_a_run_goes_on_from_a_merged_checkpoint_with_sam_and_names_its_parent(pl
 
 def test_a_parent_that_is_not_as_its_run_left_it_is_an_error(place: Path) -> None:
     going_on = written(lora_model_dir="runs/tiny/adapter")
+    parent.fits(going_on)
     found = parent.find(going_on)
     assert found and found["run"] == "tiny" and parent.find(written()) is None
     weights = next(Path("runs/tiny/adapter").glob("*.safetensors"))
