@@ -1,5 +1,6 @@
 """A sweep: one recipe, trained once for each combination of settings. A sweep is a YAML file with a recipe and its axes."""
 
+import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def trainings(sweep: Sweep) -> Iterator[Training]:
         for _, keys in chosen:
             changes |= keys
         mix = changes.pop("mix", None)
-        overrides = tuple(f"{key}={value}" for key, value in changes.items())
+        overrides = tuple(f"{key}={json.dumps(value)}" for key, value in changes.items())
         yield Training("-".join([sweep.recipe, *(label for label, _ in chosen)]), overrides, mix)
 
 

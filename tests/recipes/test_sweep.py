@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from converters import spec
 from converters.errors import InputError
-from converters.jsonl import write_json
+from converters.jsonl import sha256, write_json
 from recipes.runner import lint, recipe, sweep
 from recipes.runner.cli import main
 from tests.recipes.conftest import ROOT, command
@@ -59,13 +59,35 @@ def test_the_commands_are_printed() -> None:
 
 
 def test_a_sweep_leaves_out_what_is_trained_and_stops_at_what_fails(tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_text("recipe: no-such\naxes:\n  - a: {seed: 1}\n    b: {seed: 2}\n")
-    for name, status in (("no-such-a", "trained"), ("no-such-b", "interrupted")):
-        (tmp_path / "runs" / name).mkdir(parents=True)
-        write_json(tmp_path / "runs" / name / "run.json", {"status": status})
+    (tmp_path / "mine.yaml").write_text(
+        "recipe: tiny.yaml\naxes:\n  - a: {seed: 1}\n    b: {seed: 2, deepspeed: null}\n"
+    )
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    (tmp_path / "tiny.yaml").write_text("datasets: [{path: rows.jsonl}]\n")
+    record = {
+        "status": "trained",
+        "recipe": {"sha256": sha256(tmp_path / "tiny.yaml")},
+        "overrides": {"seed": 1},
+        "data": [{"name": "rows.jsonl", "sha256": sha256(tmp_path / "rows.jsonl")}],
+    }
+    first, second = (tmp_path / "runs" / f"tiny.yaml-{name}" for name in "ab")
+    for run, one in ((first, record), (second, {"status": "interrupted"})):
+        run.mkdir(parents=True)
+        write_json(run / "run.json", one)
     done = command(tmp_path, "ecom-train", "sweep", "mine.yaml", "--run")
-    assert done.returncode == 1 and done.stdout == "no-such-a: trained already\n"
-    assert done.stderr.splitlines()[-1] == "error: the sweep stopped at no-such-b; run it again to go on"
+    assert done.returncode == 1 and done.stdout == "tiny.yaml-a: trained already\n"
+    assert done.stderr.splitlines()[-1] == "error: the sweep stopped at tiny.yaml-b; run it again to go on"
+    for change, said in (
+        ({"overrides": {"seed": 3}}, "overrides were {'seed': 3}"),
+        ({"data": []}, "rows.jsonl is another"),
+    ):
+        write_json(first / "run.json", record | change)
+        stale = command(tmp_path, "ecom-train", "sweep", "mine.yaml", "--run")
+        assert (
+            stale.returncode == 1
+            and said in stale.stderr
+            and "mv runs/tiny.yaml-a runs/tiny.yaml-a.old" in stale.stderr
+        )
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def sweep(name: str, start: bool) -> None:
 
     Example: ecom-train sweep rate-by-rank
     """
-    from recipes.runner import provenance
+    from recipes.runner import provenance, unchanged
     from recipes.runner import sweep as sweeps
     from recipes.runner.train import folder
 
@@ -163,6 +163,10 @@ def sweep(name: str, start: bool) -> None:
     for one in sweeps.trainings(found):
         run = folder(one.run)
         if run.exists() and provenance.read(run).get("status") in ("trained", "merged"):
+            for fault in unchanged.asked(provenance.read(run), _loaded(found.recipe, one.overrides, one.mix, ())):
+                raise InputError(
+                    f"{run}: found a run of that name from before, and {fault}: move it away: mv {run} {run}.old"
+                )
             click.echo(f"{one.run}: trained already")
             continue
         words = ["resume", one.run] if run.exists() else one.command(found.recipe)[1:]
