@@ -19,6 +19,8 @@ def sentences() -> Iterator[None]:
         _stop(str(error))
     except KeyboardInterrupt:
         _stop("interrupted; nothing half-written was left behind, run the same command again")
+    except BrokenPipeError:
+        raise  # a reader that went away, such as head: click ends quietly
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _stop(f"{where}{error.strerror or error}")

@@ -1,5 +1,6 @@
 """The project as a whole: make's help, set-up's sentences, light command lines."""
 
+import os
 import re
 import subprocess
 import sys
@@ -39,6 +40,19 @@ def test_command_lines_start_without_heavy_imports() -> None:
     ).stdout.split()
     assert "click" in loaded
     assert not {"torch", "transformers", "axolotl", "pandas", "scipy", "datasets"} & set(loaded)
+
+
+@pytest.mark.parametrize("words", ["ecom-data list", "ecom-train sweep rate-by-rank", "ecom-eval runs runs"])
+def test_a_reader_that_went_away_is_no_error(words: str, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    (tmp_path / "runs" / "mine" / "run.json").write_text("{}")
+    reader, writer = os.pipe()
+    os.close(reader)
+    name, *rest = words.split()
+    program = Path(sys.executable).with_name(name)
+    done = subprocess.run([program, *rest], cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_constraints_pin_what_was_tested_together() -> None:
