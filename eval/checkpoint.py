@@ -15,7 +15,7 @@ import yaml
 from converters import jsonl
 from converters.errors import InputError
 
-ADAPTER = "adapter_config.json"
+ADAPTER, MERGED = "adapter_config.json", "merged"
 # Second copies of the weights in other formats, which transformers does not load.
 OTHER_FORMATS = ["consolidated*", "original/*", "*.bin", "*.pth", "*.gguf", "*.onnx", "*.h5", "*.msgpack"]
 
@@ -59,8 +59,21 @@ def find(checkpoint: str) -> Checkpoint:
     return Checkpoint(folder, files_sha256(folder), Base(name, base, files_sha256(base), _quantised(folder)))
 
 
+def require(checkpoint: str) -> None:
+    """Raise an ``InputError`` for a folder that is not there; any other name may be one on the hub.
+
+    A name is a folder's if the folder that it would lie in is there, or if it ends as a run's merged checkpoint does.
+    """
+    path = Path(checkpoint)
+    if path.is_dir() or not (path.name == MERGED or ("/" in checkpoint and path.parent.is_dir())):
+        return
+    made = f"one made by 'make merge-{path.parent.name}'" if path.name == MERGED else "a folder or a name on the hub"
+    raise InputError(f"{checkpoint}: found no checkpoint, expected {made}")
+
+
 def locate(checkpoint: str) -> Path:
     """Return the folder of a checkpoint, fetched from the hub if it is not a folder."""
+    require(checkpoint)
     if Path(checkpoint).is_dir():
         return Path(checkpoint)
     from huggingface_hub import snapshot_download

@@ -185,10 +185,13 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
     Example: ecom-eval predict --checkpoint runs/demo-qlora/merged --data data/demo/test.jsonl --out runs/demo-qlora/eval
     """
     from converters import jsonl
+    from eval import checkpoint as checkpoints
     from eval import settings
 
     given = {name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
     settings.check(backend, given)
+    if backend != "openai":  # an endpoint's model may lie elsewhere
+        checkpoints.require(checkpoint)
     rows = jsonl.read_rows(data)
     click.echo(f"loading {checkpoint}", err=True)
     for noisy in ("torchao", "torch.utils._pytree"):  # they warn of every kernel that this machine cannot use

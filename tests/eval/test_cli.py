@@ -218,11 +218,13 @@ def test_score_prints_a_table_and_the_report(
     ]
 
 
-def test_predict_without_a_checkpoint(cli: Any, test_file: Path, tmp_path: Path) -> None:
-    found = cli(
-        "predict", "--checkpoint", tmp_path / "none", "--data", tmp_path / "no.jsonl", "--out", tmp_path / "out"
-    )
-    assert "found nothing, expected a JSONL file" in sentence(found)
+def test_predict_without_a_checkpoint_or_rows(cli: Any, tmp_path: Path) -> None:
+    for checkpoint, said in (
+        (tmp_path / "none", "none: found no checkpoint"),
+        (tmp_path, "found nothing, expected a JSONL"),
+    ):
+        words = ("--checkpoint", checkpoint, "--data", tmp_path / "no.jsonl", "--out", tmp_path / "out")
+        assert said in sentence(cli("predict", *words))
 
 
 def test_help_answers_at_once() -> None:
@@ -232,3 +234,20 @@ def test_help_answers_at_once() -> None:
     assert found.returncode == 0, found.stderr
     assert "Example: ecom-eval score" in found.stdout
     assert time.monotonic() - start < 5
+
+
+def test_a_checkpoint_that_is_not_there_is_said_before_anything_is_loaded(test_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    code = (
+        "import sys; from click.testing import CliRunner; from eval.cli import main; "
+        "print(CliRunner().invoke(main, sys.argv[1:]).output, [n for n in ('torch', 'huggingface_hub') if n in sys.modules])"
+    )
+    for checkpoint, expected in (
+        ("runs/mine/merged", "one made by 'make merge-mine'"),
+        ("runs/yours/merged", "one made by 'make merge-yours'"),
+        ("runs/mine/adapter", "a folder or a name on the hub"),
+    ):
+        words = ["predict", "--checkpoint", checkpoint, "--data", str(test_file), "--out", "out"]
+        command = [sys.executable, "-c", code, *words]
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
+        assert said == [f"error: {checkpoint}: found no checkpoint, expected {expected}", " []"]
