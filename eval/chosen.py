@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from eval.score import ScoredRow
-from eval.shown import clip, title
+from eval.shown import clip, label, title
 
 PER_TASK, IN_ALL = 120, 1000
 WORST, OF_EACH, BUCKETS = 100, 4, 300
@@ -76,7 +76,7 @@ def buckets(row: ScoredRow) -> Iterator[tuple[Bucket, int]]:
 
 def slices(row: ScoredRow) -> list[str]:
     """Return a row's slices, each as one text."""
-    return [f"{kind}: {name}" for kind, names in row.slices.items() for name in names]
+    return [f"{label(kind)}: {name}" for kind, names in row.slices.items() for name in names]
 
 
 def remark(row: ScoredRow) -> str:

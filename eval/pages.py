@@ -23,6 +23,7 @@ from eval.metrics.slots import COUNTS
 SCRIPT = "browse.js"
 FILTERS = (
     shown.title,
+    shown.label,
     shown.number,
     shown.signed,
     shown.chance,

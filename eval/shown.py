@@ -20,6 +20,26 @@ NAMES = {
     "slot_accuracy_stated": "slot accuracy (stated)",
 }
 
+SLICES = {
+    "question_type": "type of question",
+    "length": "length of the prompt",
+    "hard": "hard input",
+    "depth": "depth of the path",
+    "frequency": "how frequent",
+    "seen": "training shows the answer",
+    "shortlist": "what the shortlist holds",
+    "implicit": "stated or implied",
+}
+
+
+def label(kind: str) -> str:
+    """Return a kind of slice for people.
+
+    >>> label("length"), label("source")
+    ('length of the prompt', 'source')
+    """
+    return SLICES.get(kind, kind)
+
 
 def title(name: str) -> str:
     """Return a metric's name for people.

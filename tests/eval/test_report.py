@@ -179,6 +179,22 @@ def written(tmp_path: Path, scores: TaskScores, rows: Iterable[ScoredRow], **pro
     return Page(tmp_path / "report.html")
 
 
+def test_slices_are_called_what_they_are_and_keep_their_keys(
+    cli: Any, scored: Any, test_file: Path, tmp_path: Path
+) -> None:
+    train = tmp_path / "train.jsonl"
+    train.write_text("".join(test_file.read_text().splitlines(keepends=True)[:40]))
+    folder = scored("mine", lambda i, row: row.target if i % 2 else "", "--train", train) / "eval"
+    text, page = (folder / "report.md").read_text(), (folder / "report.html").read_text()
+    for label in ("length of the prompt", "training shows the answer"):
+        assert f"| {label} | " in text and f">{label}</p>" in page
+        assert f"slice={label.replace(' ', '%20')}%3A%20" in page and f'"{label}: ' in page, (
+            "the link is an option's value"
+        )
+    found = json.loads((folder / "scores.json").read_text())["tasks"].values()
+    assert {"length", "seen"} <= {one["kind"] for task in found for one in task.get("slices", ())}
+
+
 def test_what_scores_may_hold_is_shown(tmp_path: Path) -> None:
     one = Score(0.25, 0.2, 0.3, 0.1, "x")
     scores = scored_task(
@@ -208,7 +224,7 @@ def test_what_scores_may_hold_is_shown(tmp_path: Path) -> None:
         assert words in text, words
     assert "demo 0.250" not in text, "a slice that is the whole"
     markdown = (tmp_path / "report.md").read_text()
-    assert "| depth | 2 | – | – | – | 4 | 0 |" in markdown
+    assert "| depth of the path | 2 | – | – | – | 4 | 0 |" in markdown
 
 
 def test_a_published_number_stands_beside_the_same_rows_and_scorer_alone(tmp_path: Path) -> None:
