@@ -61,7 +61,8 @@ def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     heads = ["format", "MB", "tokens/s", *(f"{task}, {found['metric']}" for task, found in tasks.items())]
     rows = [_row(line) for line in lines]
     note = (
-        "Differences to `merged`, with their 95 % interval. Tokens/s by transformers"
+        "Differences to `merged`, with their 95 % interval; the verdict goes by p corrected for all comparisons shown (Holm), not"
+        " by the interval alone. Tokens/s by transformers"
         f" on {lines[0]['device']}, one after the other: they compare on a machine that does nothing else, and without the"
         " format's own kernels its weights are unpacked, and no faster.\n"
     )

@@ -128,3 +128,15 @@ def test_the_table_shows_difference_and_interval() -> None:
     assert text.splitlines()[0] == "| format | MB | tokens/s | category, weighted_f1 |"
     assert text.splitlines()[2] == "| merged | 14,500.0 | 51.2 | 0.900 |"
     assert text.splitlines()[3] == "| fp8 | 7,300.0 | 51.2 | 0.875 (-0.025; -0.050 to +0.010; not shown to differ) |"
+
+
+def test_the_parity_table_says_by_what_its_verdicts_go() -> None:
+    metric = {"metric": "micro_f1", "value": 0.7}
+    pair = metric | {"difference": -0.008, "low": -0.019, "high": -0.0004, "verdict": "not shown to differ"}
+    line = {"bytes": 2_000_000, "tokens_per_second": 9.0, "device": "cpu"}
+    lines = [
+        line | {"format": name, "tasks": {"attributes": found}} for name, found in (("merged", metric), ("fp8", pair))
+    ]
+    said = parity.markdown(lines)
+    assert "| fp8 | 2.0 | 9.0 | 0.700 (-0.008; -0.019 to -0.000; not shown to differ) |" in said
+    assert "the verdict goes by p corrected for all comparisons shown (Holm), not by the interval alone" in said
