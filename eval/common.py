@@ -1,6 +1,9 @@
-"""Runs cut down to the rows that all of them have, scored again on these."""
+"""Runs cut down to what all of them have: rows, scored again on these, and slices that mean the same."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from converters.errors import InputError
 from converters.examples import Row, Turn
@@ -15,7 +18,8 @@ SAME = ("task", "group", "prompt", "gold", "meta")
 def common(runs: Sequence[Run]) -> tuple[list[Run], dict[str, int]]:
     """Return the runs on their common ids, in the first one's order, and how many rows of each were left out.
 
-    A row that is not the same in all runs is an :class:`InputError`, as are runs without a common row.
+    A row that is not the same in all runs is an :class:`InputError`, as are runs without a common row. They are scored without a
+    training split.
     """
     rows = [{row.id: row for row in run.rows} for run in runs]
     shared = [id_ for id_ in rows[0] if all(id_ in found for found in rows[1:])]
@@ -26,6 +30,28 @@ def common(runs: Sequence[Run]) -> tuple[list[Run], dict[str, int]]:
             _same(rows[0][id_], found[id_], runs[0].name, run.name)
     cut = [_scored(run, [found[id_] for id_ in shared]) for run, found in zip(runs, rows, strict=True)]
     return cut, {run.name: len(found) - len(shared) for run, found in zip(runs, rows, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Unsliced:
+    """Scored rows without some kinds of slices, read whenever they are walked."""
+
+    rows: Iterable[ScoredRow]
+    kinds: Collection[str]
+
+    def __iter__(self) -> Iterator[ScoredRow]:
+        """Yield each row."""
+        for row in self.rows:
+            yield replace(row, slices={kind: names for kind, names in row.slices.items() if kind not in self.kinds})
+
+
+def unsliced(run: Run, kinds: Collection[str]) -> Run:
+    """Return a run without some kinds of slices."""
+    tasks = {
+        name: replace(task, slices=[one for one in task.slices if one.kind not in kinds])
+        for name, task in run.scores.tasks.items()
+    }
+    return Run(run.name, replace(run.scores, tasks=tasks), Unsliced(run.rows, kinds))
 
 
 def _same(row: ScoredRow, other: ScoredRow, first: str, second: str) -> None:
@@ -41,7 +67,8 @@ def _scored(run: Run, rows: Sequence[ScoredRow]) -> Run:
     known = run.scores.provenance
     settings = Settings(known["normaliser"], known["resamples"], known["seed"])
     found, lines = score([(_row(row), Given(row.prediction, row.candidates, row.judged)) for row in rows], settings)
-    return Run(run.name, Scores(found, known), list(lines))
+    used = {key: value for key, value in known.items() if key != "train_sha256"}
+    return Run(run.name, Scores(found, used), list(lines))
 
 
 def _row(row: ScoredRow) -> Row:

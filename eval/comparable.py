@@ -14,11 +14,11 @@ SAME = {
     "scorer_sha256": "scorer",
     "normaliser": "normaliser",
     "stemmer": "stemmer",
-    "train_sha256": "training split of the slices",
     "encoder": "sentence encoder",
     "bert_score": "BERTScore settings",
     "judge": "judge",
 }
+OF_TRAINING = ("frequency", "seen")  # the kinds of slices that a training split makes
 OF_THE_FILE = ("test_sha256", "prompt_sha256")  # what runs may differ in where only their common rows are compared
 
 
@@ -42,6 +42,12 @@ def check_comparable(runs: Sequence[Run], intersect: bool = False) -> None:
         raise InputError(
             f"{runs[0].name} was scored by another version of the scorer; run ecom-eval score again on every run"
         )
+
+
+def unlike_slices(runs: Sequence[Run]) -> list[str]:
+    """Return the kinds of slices that mean something else in each run, since they are made with different training splits."""
+    splits = [run.scores.provenance.get("train_sha256") for run in runs]
+    return [] if all(split == splits[0] for split in splits) else [*OF_TRAINING]
 
 
 def _setting(run: Run, key: str) -> Any:

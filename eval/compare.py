@@ -14,14 +14,17 @@ import numpy as np
 from converters import tasks
 from converters.errors import InputError
 from eval import COMPARE_RESAMPLES, SEED, metrics, samples, stats, text
-from eval.comparable import check_comparable
+from eval.common import unsliced
+from eval.comparable import check_comparable, unlike_slices
 from eval.metrics.base import Floats, Table, Tools
 from eval.runs import Run
 from eval.samples import Sample
 from eval.score import Score, ScoredRow
+from eval.shown import label
 
 FAMILIES = "Holm over the headline metrics of all tasks and pairs; over all other metrics apart"
 ALPHA = 0.05
+HOLM = "The verdict goes by p corrected for all comparisons shown (Holm): an interval that leaves 0 out is not enough."
 POWER = 2.8  # z of 97.5 % + z of 80 %: a true difference of so many standard errors is found four times out of five
 
 
@@ -58,7 +61,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 class Comparison(msgspec.Struct, frozen=True):
     """The content of ``compare.json``; ``runs`` holds each run's name, tasks and provenance.
 
-    ``left_out``: how many rows of each run were not compared since another run lacks them.
+    ``left_out``: how many rows of each run were not compared since another run lacks them. ``slices_left_out``: the kinds of
+    slices that are not shown since the runs' training splits differ.
     """
 
     pairs: list[Pair]
@@ -67,6 +71,7 @@ class Comparison(msgspec.Struct, frozen=True):
     resamples: int
     seed: int
     left_out: dict[str, int] = {}
+    slices_left_out: list[str] = []
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -86,8 +91,12 @@ def compare(
     check_comparable(runs, intersect=left_out is not None)
     pairs = [pair for task in runs[0].scores.tasks for pair in _task_pairs(task, runs, resamples, seed)]
     pairs.sort(key=lambda pair: [run.name for run in runs].index(pair.b))
-    described = [{"name": r.name, "tasks": r.scores.tasks, "provenance": r.scores.provenance} for r in runs]
-    return Comparison(_judged(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}))
+    apart = unlike_slices(runs)
+    shown = [unsliced(run, apart).scores for run in runs]
+    described = [
+        {"name": r.name, "tasks": s.tasks, "provenance": s.provenance} for r, s in zip(runs, shown, strict=True)
+    ]
+    return Comparison(_judged(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}), apart)
 
 
 def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> list[Pair]:
@@ -183,6 +192,12 @@ def verdict(low: float | None, high: float | None, p_holm: float | None) -> str:
     if low is None or high is None or p_holm is None or p_holm >= ALPHA or low <= 0 <= high:
         return "not shown to differ"
     return "better" if low > 0 else "worse"
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """Return what has to be known to read a comparison: by what the verdict goes, which slices are left out."""
+    kinds = " and ".join(f"“{label(kind)}”" for kind in comparison.slices_left_out)
+    return [HOLM, *([f"Left out, since the runs' training splits differ: the slices {kinds}."] if kinds else [])]
 
 
 def changes(first: Run, other: Run, task: str) -> Iterator[Change]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from eval.compare import Comparison
+from eval.compare import Comparison, notes
 from eval.score import Scores
 from eval.shown import chance, floor_flag, interval, number, signed
 
@@ -28,8 +28,8 @@ def of_scores(scores: Scores) -> str:
 
 
 def of_comparison(comparison: Comparison) -> str:
-    """Return the comparison as a text table; the headline metric of each task carries a star."""
-    return _text(
+    """Return the comparison as a text table and how to read it; the headline metric of each task carries a star."""
+    table = _text(
         [
             {
                 "run": pair.b,
@@ -45,6 +45,7 @@ def of_comparison(comparison: Comparison) -> str:
             for pair in comparison.pairs
         ]
     )
+    return "\n".join([table, "", *notes(comparison)])
 
 
 def _text(lines: list[dict[str, Any]]) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 from converters import tasks
 from eval import cost, report
 from eval.chosen import IN_ALL, OF_EACH, PER_TASK, Chosen, Entry, entry, slices
+from eval.common import unsliced
 from eval.comparable import baseline
-from eval.compare import Change, Comparison, Pair, changes
+from eval.compare import Change, Comparison, Pair, changes, notes
 from eval.report import OWN, attributes, provenance
 from eval.runs import Run
 from eval.score import Slice
@@ -22,6 +23,8 @@ SIZES = {WORSE: 60, BETTER: 25, WRONG: 25}
 
 def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]:
     """Return what the page shows."""
+    if comparison.slices_left_out:
+        runs = [unsliced(run, comparison.slices_left_out) for run in runs]
     named = {run.name: run for run in runs}
     heads = [pair for pair in comparison.pairs if pair.headline]
     most = min(PER_TASK, IN_ALL // max(1, len(heads)))
@@ -30,6 +33,7 @@ def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]
     return {
         "parts_of": parts,
         "comparison": comparison,
+        "notes": notes(comparison),
         "matrix": _matrix(comparison, runs) if several else [],
         "entries": [
             _entry(part["a"], part["b"], kind, change, several)

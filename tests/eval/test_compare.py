@@ -1,5 +1,6 @@
 """Comparisons: what they say, and what they refuse."""
 
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -131,7 +132,7 @@ def test_it_refuses_scores_of_an_older_scorer_and_edited_rows(cli: Any, scored: 
     assert "run ecom-eval score again" in refusal(cli, tmp_path / "out", *runs)
 
 
-@pytest.mark.parametrize("key", ["train_sha256", "encoder", "bert_score", "judge"])
+@pytest.mark.parametrize("key", ["encoder", "bert_score", "judge"])
 def test_it_refuses_other_tools_of_the_scorer(cli: Any, scored: Any, tmp_path: Path, key: str) -> None:
     base, other = scored("base", mostly(5)), scored("other", mostly(5))
     path = other / "eval" / "scores.json"
@@ -239,3 +240,57 @@ def test_several_runs_stand_in_one_table(cli: Any, scored: Any, tmp_path: Path) 
     page = (tmp_path / "out" / "compare.html").read_text()
     head = page[page.index("Which run is better than base?") : page.index("Is worse better than base?")]
     assert head.count("▼ worse") and head.count("▲ better") and head.count("<tr>") == len(tasks.names()) + 1
+
+
+def test_other_training_splits_leave_out_only_the_slices_that_they_make(
+    cli: Any, scored: Any, test_file: Path, tmp_path: Path
+) -> None:
+    lines, splits = test_file.read_text().splitlines(keepends=True), []
+    for name, count in (("one", 200), ("two", 400)):
+        splits.append(tmp_path / f"{name}.jsonl")
+        splits[-1].write_text("".join(lines[:count]))
+    base, same = (scored(name, mostly(share), "--train", splits[0]) for name, share in (("base", 3), ("same", 8)))
+    other, none = scored("other", mostly(8), "--train", splits[1]), scored("none", mostly(8))
+    said = (
+        "Left out, since the runs' training splits differ: the slices “how frequent” and “training shows the answer”."
+    )
+    for run, apart in ((same, False), (other, True), (none, True)):
+        found = cli("compare", base, run, "--out", tmp_path / "out", "--resamples", 400)
+        assert found.exit_code == 0, found.output
+        comparison = json.loads((tmp_path / "out" / "compare.json").read_text())
+        assert comparison["slices_left_out"] == (["frequency", "seen"] if apart else [])
+        kinds = {
+            one["kind"]
+            for run in comparison["runs"]
+            for task in run["tasks"].values()
+            for one in task.get("slices", ())
+        }
+        assert {"length", "attribute"} <= kinds and ({"frequency", "seen"} <= kinds) is not apart
+        page, text = ((tmp_path / "out" / f"compare.{kind}").read_text() for kind in ("html", "md"))
+        for where in (found.output, text, html.unescape(page)):
+            assert (said in where) is apart
+        assert ("training shows the answer: " in page) is not apart and "length of the prompt: up to" in page
+
+
+def test_common_rows_of_runs_with_other_training_splits_can_be_compared(
+    cli: Any, scored: Any, test_file: Path, tmp_path: Path
+) -> None:
+    train = tmp_path / "train.jsonl"
+    train.write_text("".join(test_file.read_text().splitlines(keepends=True)[:200]))
+    base = scored("base", mostly(2), "--train", train, decoding=None)
+    short = fewer(cli, scored, test_file, "short", 300)
+    found = cli("compare", base, short, "--out", tmp_path / "out", "--intersect", "--resamples", 400)
+    assert found.exit_code == 0, found.output
+    comparison = json.loads((tmp_path / "out" / "compare.json").read_text())
+    kinds = {
+        one["kind"] for run in comparison["runs"] for task in run["tasks"].values() for one in task.get("slices", ())
+    }
+    assert "length" in kinds and "seen" not in kinds and comparison["slices_left_out"] == []
+    assert "on the rows that all runs have, without training splits" in (tmp_path / "out" / "compare.html").read_text()
+
+
+def test_by_what_a_verdict_goes_stands_beside_it(cli: Any, scored: Any, tmp_path: Path) -> None:
+    found = cli("compare", scored("base", mostly(2)), scored("tuned", mostly(9)), "--out", tmp_path / "out")
+    page, text = ((tmp_path / "out" / f"compare.{kind}").read_text() for kind in ("html", "md"))
+    for where in (found.output, page, text):
+        assert "The verdict goes by p corrected for all comparisons shown (Holm)" in where
