@@ -20,8 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 STAMPS = Path("runs/.demo")
 RAW, MIX = "data/raw/demo", "data/demo"
 BASE, TUNED, REPORT = "runs/demo-base", "runs/demo-qlora", "reports/demo"
-TEST = f"{MIX}/test.jsonl"
-GENERATE = ("--batch-size", "64", "--max-new-tokens", "64")  # the longest gold answer has 27 tokens
+TRAIN, TEST = f"{MIX}/train.jsonl", f"{MIX}/test.jsonl"
+GENERATE = (
+    "--batch-size",
+    "64",
+)  # all else as make eval does it, so that a run of one's own can be compared with the demo's
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,14 @@ def stages(seed: int) -> tuple[Stage, ...]:
         Stage(
             "base model",
             ("ecom-train", "tiny-base", "--data", MIX, "--out", f"{BASE}/merged", "--seed", number),
-            (f"{MIX}/train.jsonl",),
+            (TRAIN,),
             ("recipes/runner/tiny.py",),
             (f"{BASE}/merged/config.json",),
         ),
         Stage(
             "train",
             ("ecom-train", "train", "demo-qlora", "--run", Path(TUNED).name, "--set", f"seed={number}"),
-            ("recipes/demo-qlora.yaml", f"{MIX}/train.jsonl", f"{BASE}/merged"),
+            ("recipes/demo-qlora.yaml", TRAIN, f"{BASE}/merged"),
             ("recipes/runner/train.py",),
             (f"{TUNED}/run.json", f"{TUNED}/adapter"),
         ),
@@ -96,8 +99,8 @@ def _evaluation(run: str) -> Iterator[Stage]:
     )
     yield Stage(
         f"score {who}",
-        ("ecom-eval", "score", "--data", TEST, "--predictions", found, "--out", f"{run}/eval"),
-        (TEST, found),
+        ("ecom-eval", "score", "--data", TEST, "--predictions", found, "--out", f"{run}/eval", "--train", TRAIN),
+        (TEST, TRAIN, found),
         ("eval/*.py", "eval/metrics/*.py", "eval/templates/*", "converters/tasks/*.py"),
         (f"{run}/eval/scores.json",),
     )

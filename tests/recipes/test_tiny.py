@@ -1,5 +1,7 @@
 """The demo's base model and its chain of stages."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from converters.errors import InputError
 from converters.jsonl import sha256
 from recipes.runner import demo, tiny
-from tests.recipes.conftest import small_mix
+from tests.recipes.conftest import ROOT, small_mix
 
 
 def test_the_base_is_the_same_for_the_same_seed_and_small(tmp_path: Path) -> None:
@@ -73,3 +75,14 @@ def test_the_stages_follow_each_other() -> None:
         left |= set(stage.outputs)
     seeded = [stage.name for stage in demo.stages(7) if "7" in " ".join(stage.command)]
     assert seeded == ["raw files", "mix", "base model", "train"]
+
+
+def test_the_demo_is_scored_as_make_eval_scores_a_run() -> None:
+    """So that a run of one's own can be compared with the demo's."""
+    printed = subprocess.run(["make", "-n", "eval-mine"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for stage in demo.stages(0):
+        kind = stage.name.split()[0]
+        if kind in ("predict", "score"):
+            (line,) = re.findall(rf"ecom-eval {kind} ((?:.|\\\n)*?)(?:&&|$)", printed)
+            flags = {word for word in stage.command if word.startswith("--")} - {"--batch-size"}
+            assert flags == set(re.findall(r"--\S+", line)), stage.name
