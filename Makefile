@@ -65,15 +65,16 @@ serve: setup ## Serve a merged run with vLLM: make serve RUN=mistral-qlora [FORM
 	@$(BIN)/ecom-train serve $(or $(RUN),$(error RUN is not set: make serve RUN=mistral-qlora)) \
 		$(if $(FORMAT),--format $(FORMAT)) $(ARGS)
 
-eval-%: setup ## Score a run on its mix's test split, or another's: make eval-mistral-qlora [MIX=shop] [PREDICT="--batch-size 64"]
-	@mix=$(or $(folder),$$($(BIN)/ecom-train mix $*)) && \
-	$(BIN)/ecom-eval predict --checkpoint runs/$*/merged --data $$mix/test.jsonl --out runs/$*/eval $(PREDICT) && \
-	$(BIN)/ecom-eval score --data $$mix/test.jsonl --predictions runs/$*/eval/predictions.jsonl --out runs/$*/eval \
-		--train $$mix/train.jsonl $(ARGS)
+eval-%: setup ## Score a run on its mix's test split, or another's: make eval-mistral-qlora [MIX=shop] [CHECKPOINT=owner/name] [PREDICT="--batch-size 64"]
+	@own=$$($(BIN)/ecom-train mix $* $(if $(MIX),2>/dev/null)) || $(if $(MIX),own=,exit 1); mix=$(or $(folder),$$own); out=runs/$*/eval; \
+	[ "$$mix" -ef "$$own" ] || out=$$out-$$(basename "$$mix"); \
+	$(BIN)/ecom-eval predict --checkpoint $(or $(CHECKPOINT),runs/$*/merged) --data $$mix/test.jsonl --out $$out $(PREDICT) && \
+	$(BIN)/ecom-eval score --data $$mix/test.jsonl --predictions $$out/predictions.jsonl --out $$out \
+		--train $${own:-$$mix}/train.jsonl $(ARGS)
 
 compare: setup ## Compare runs with the first: make compare RUNS="demo-base demo-qlora" [ARGS=--gate]
 	@$(BIN)/ecom-eval compare $(addprefix runs/,$(or $(RUNS),$(error RUNS is not set: make compare RUNS="demo-base demo-qlora"))) \
-		--out reports/$(subst $() ,-vs-,$(strip $(RUNS))) $(ARGS)
+		--out reports/$(subst /,-,$(subst $() ,-vs-,$(strip $(RUNS)))) $(ARGS)
 
 runs: setup ## List all runs, newest first, with their scores and the recipe keys that differ
 	@$(BIN)/ecom-eval runs

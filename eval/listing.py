@@ -1,10 +1,11 @@
 """All runs of a folder at a glance: when, by what recipe, how good; of the recipes only the keys that differ.
 
 What a run is made from stands in its ``run.json`` and ``recipe.yaml``, as ``ecom-train train`` writes them, its scores in
-``eval/scores.json``. Any of these may be missing (a baseline has no recipe) or broken, which the list says.
+``eval/scores.json``, those on another mix in ``eval-MIX/scores.json``. Any of these may be missing (a baseline has no recipe)
+or broken, which the list says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,27 +41,34 @@ def read(folder: Path) -> list[Listed]:
     """Return the runs in a folder, newest first; a folder without any is an :class:`InputError`."""
     if not folder.is_dir():
         raise InputError(f"{folder}: found {'a file' if folder.exists() else 'nothing'}, expected a folder of runs")
-    found = [_run(path) for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
-    runs = [run for run in found if run]
+    runs = [
+        run
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and not path.name.startswith(".")
+        for run in _evaluations(path)
+    ]
     if not runs:
         raise InputError(f"{folder}: found no run, expected folders with run.json or eval/scores.json")
     return sorted(runs, key=lambda run: run.started, reverse=True)
 
 
-def _run(path: Path) -> Listed | None:
-    record, scores = (
-        path / "run.json",
-        next((p for p in (path / "eval" / "scores.json", path / "scores.json") if p.is_file()), None),
-    )
-    if not (record.is_file() or scores):
-        return None
-    broken: list[str] = []
+def _evaluations(path: Path) -> Iterator[Listed]:
+    """Yield a run, and again each time that it was scored on another mix, under the name that a comparison gives that."""
+    own = next((p for p in (path / "eval" / "scores.json", path / "scores.json") if p.is_file()), None)
+    if own or (path / "run.json").is_file():
+        yield _run(path, path.name, own)
+    for scores in sorted(path.glob("eval-*/scores.json")):
+        yield _run(path, f"{path.name}/{scores.parent.name}", scores)
+
+
+def _run(path: Path, name: str, scores: Path | None) -> Listed:
+    record, broken = path / "run.json", list[str]()
     about = _decoded(record, dict[str, Any], broken) or {}
     keys = _recipe(path / "recipe.yaml", broken)
     seen = _decoded(scores, Scores, broken) if scores else None
     when = about.get("started") if isinstance(about.get("started"), str) else _changed(scores or record)
     status = str(about.get("status", "")) if record.is_file() else _baseline(seen)
-    return Listed(path.name, str(when), status, keys, seen, tuple(broken))
+    return Listed(name, str(when), status, keys, seen, tuple(broken))
 
 
 def _decoded(path: Path, kind: Any, broken: list[str]) -> Any:

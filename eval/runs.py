@@ -202,7 +202,7 @@ def provenance(data: Path, predictions: Path, settings: Settings, train: Path | 
     judge = read_origin(predictions, test, "judgements.json")
     beside = {"train_sha256": train and jsonl.sha256(train), "judge": judge}
     return {
-        "test_file": data.name,
+        "test_file": _from_here(data),
         "test_sha256": test,
         "prompt_sha256": prompt_sha256(jsonl.stream_rows(data)),
         "predictions_sha256": jsonl.sha256(predictions),
@@ -215,6 +215,12 @@ def provenance(data: Path, predictions: Path, settings: Settings, train: Path | 
         "versions": {name: metadata.version(name) for name in VERSIONS},
         **{key: value for key, value in beside.items() if value},
     }
+
+
+def _from_here(path: Path) -> str:
+    """Return a file's path from the working folder where it lies under it, else as it was given."""
+    whole = path.resolve()
+    return (whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else path).as_posix()
 
 
 def write_run(folder: Path, scores: Scores, rows: Iterable[ScoredRow]) -> Scores:
@@ -231,6 +237,8 @@ def place(path: Path) -> Path:
     folder = next((place for place in (path / "eval", path) if (place / "scores.json").is_file()), None)
     if folder is None:
         beside = [str(one.parent.parent) for one in path.parent.glob("*/eval/scores.json")]
+        beside += [str(one.parent) for one in path.parent.glob("*/eval-*/scores.json")]
+        beside += [str(one.parent) for one in path.glob("eval-*/scores.json")]
         close = nearest(str(path), beside) if beside else ""
         raise InputError(
             f"{path}: found no scores.json there or in its eval folder, expected a scored run (ecom-eval score){close}"
@@ -239,7 +247,10 @@ def place(path: Path) -> Path:
 
 
 def read_run(path: Path) -> Run:
-    """Read a scored run: a folder with ``scores.json`` in it or in its ``eval`` folder."""
+    """Read a scored run: a folder with ``scores.json`` in it or in its ``eval`` folder.
+
+    One scored on another mix, into ``eval-shop``, is called so: ``mine/eval-shop``.
+    """
     folder = place(path)
     scores = jsonl.decode((folder / "scores.json").read_bytes(), Scores, str(folder / "scores.json"))
     rows = Lines(folder / "rows.jsonl")
@@ -247,5 +258,14 @@ def read_run(path: Path) -> Run:
         raise InputError(
             f"{folder / 'rows.jsonl'}: found other rows than scores.json was made from; run ecom-eval score again"
         )
-    named = folder.resolve()
-    return Run(named.parent.name if named.name == "eval" else named.name, scores, rows)
+    return Run(_named(folder.resolve()), scores, rows)
+
+
+def _named(folder: Path) -> str:
+    """Return what a run is called that was scored into a folder.
+
+    >>> [_named(Path(text)) for text in ("runs/mine/eval", "runs/mine/eval-shop", "old")]
+    ['mine', 'mine/eval-shop', 'old']
+    """
+    name, run = folder.name, folder.parent.name
+    return run if name == "eval" else f"{run}/{name}" if name.startswith("eval-") else name

@@ -13,20 +13,20 @@ import yaml
 
 from converters.errors import InputError, unreadable
 from converters.registry import nearest
-from recipes.runner.recipe import FOLDER
+from recipes.runner import recipe
 
-SWEEPS = FOLDER / "sweeps"
+SWEEPS = recipe.FOLDER / "sweeps"
 
 
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A recipe and its axes; each value of an axis has a label and the keys that it changes, ``mix`` among them.
 
-    ``test`` is the mix whose test rows all runs are scored on.
+    ``test`` is the mix whose test rows all runs are scored on; without it that is each run's own, which then has to be the same.
     """
 
     recipe: str
     axes: list[dict[str, dict[str, Any]]]
-    test: str = "ecom"
+    test: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,5 +77,17 @@ def lines(sweep: Sweep) -> Iterator[str]:
     yield from (f"make data MIX={mix}" for mix in dict.fromkeys(one.mix for one in found if one.mix))
     for one in found:
         yield shlex.join([f".venv/bin/{one.command(sweep.recipe)[0]}", *one.command(sweep.recipe)[1:]])
-        yield f"make merge-{one.run} && make eval-{one.run} MIX={sweep.test}"
-    yield f'make compare RUNS="{" ".join(one.run for one in found)}"'
+        yield f"make merge-{one.run} && make eval-{one.run}" + (f" MIX={sweep.test}" if sweep.test else "")
+    yield f'make compare RUNS="{" ".join(_scored(one, sweep) for one in found)}"'
+
+
+def _scored(training: Training, sweep: Sweep) -> str:
+    """Return the name under which a run's scores are compared: those on another mix than its own lie apart."""
+    if sweep.test is None or sweep.test == (training.mix or _mix(sweep.recipe)):
+        return training.run
+    return f"{training.run}/eval-{sweep.test}"
+
+
+def _mix(name: str) -> str:
+    """Return the name of the mix that a recipe trains on if nothing else is said."""
+    return Path(recipe.load(recipe.find(name)).keys["datasets"][0]["path"]).parent.name

@@ -43,7 +43,8 @@ def verify(run: Path) -> Iterator[Link]:
             yield _folder(name, folder, record[f"{name}_sha256"])
     yield from _parent(record)
     tests = _tests(record)
-    yield from _evaluation(run / "eval", (record.get("merged_sha256"), record.get("adapter_sha256")), tests)
+    for scored in sorted(run.glob("eval*")):  # eval, and eval-MIX where it was scored on another mix
+        yield from _evaluation(scored, (record.get("merged_sha256"), record.get("adapter_sha256")), tests)
     yield from _evaluation(run / "exports" / MERGED / "eval", [record.get("merged_sha256")], tests)
     for made in sorted(run.glob("exports/*/export.json")):
         yield from _export(made, record.get("merged_sha256"), tests)
@@ -120,12 +121,7 @@ def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]
     asked = recorded.get("checkpoint_sha256")
     expected = asked if asked in checkpoints else next(filter(None, checkpoints), None)
     yield Link("predictions' checkpoint", str(folder), _state(asked, expected))
-    test = recorded.get("test_sha256")
-    yield Link(
-        "test split",
-        str(made.get("test_file", "test.jsonl")),
-        GONE if not tests else HOLDS if test in tests else BROKEN,
-    )
+    yield _test_split(Path(made.get("test_file", "test.jsonl")), recorded.get("test_sha256"), tests)
     yield _file("predictions", folder / "predictions.jsonl", recorded.get("predictions_sha256"))
     if not scores:
         return
@@ -141,6 +137,11 @@ def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]
     for sums in sorted(REPORTS.glob("*/compare.sha256")):
         if any(path.resolve() == (folder / "scores.json").resolve() for _, path in _lines(sums)):
             yield from _sums("comparison", sums)
+
+
+def _test_split(path: Path, expected: str | None, tests: set[str]) -> Link:
+    """Return the link to the test rows: those of the run's mixes, or of another mix, whose file is asked."""
+    return Link("test split", str(path), HOLDS) if expected in tests else _file("test split", path, expected)
 
 
 def _export(made: Path, merged: str | None, tests: set[str]) -> Iterator[Link]:

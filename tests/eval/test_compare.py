@@ -118,6 +118,15 @@ def test_a_misspelt_run_gets_the_nearest_one(cli: Any, scored: Any, tmp_path: Pa
     assert said.endswith(f"expected a scored run (ecom-eval score); did you mean '{base}'?")
 
 
+def test_scores_on_another_mix_are_told_apart_from_the_runs_own(cli: Any, scored: Any, tmp_path: Path) -> None:
+    run = scored("mine", mostly(9))
+    (run / "eval").rename(run / "eval-shop")
+    assert refusal(cli, tmp_path / "out", run, run).endswith(f"did you mean '{run / 'eval-shop'}'?")
+    own = scored("mine", mostly(2))
+    found = compare(cli, tmp_path / "out", own, run / "eval-shop")
+    assert {(pair["a"], pair["b"]) for pair in found.values()} == {("mine", "mine/eval-shop")}
+
+
 def test_it_refuses_scores_of_an_older_scorer_and_edited_rows(cli: Any, scored: Any, tmp_path: Path) -> None:
     runs = [scored(name, mostly(5)) for name in ("base", "other")]
     path = runs[1] / "eval" / "rows.jsonl"

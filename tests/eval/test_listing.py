@@ -1,6 +1,7 @@
 """The list of runs: newest first, the recipe keys that differ beside the scores, and no run that breaks it."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,12 @@ def test_newest_first_with_the_keys_that_differ(cli: Any, folder: Path) -> None:
     ]
     assert f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" in by_name["slow"]
     assert "category weighted F1" in lines[-1]
+
+
+def test_scores_on_another_mix_are_a_line_of_their_own(cli: Any, folder: Path) -> None:
+    shutil.copytree(folder / "slow" / "eval", folder / "slow" / "eval-shop")
+    found = {words[0]: words[1:] for line in cli("runs", folder).output.splitlines() if (words := line.split())}
+    assert found["slow/eval-shop"] == found["slow"] and len(found["slow"]) > 5
 
 
 def test_scores_of_another_test_file_are_said_not_to_compare(cli: Any, folder: Path) -> None:

@@ -55,7 +55,21 @@ def test_the_commands_are_printed() -> None:
     ]
     assert "--run mistral-qlora-general05 --mix data/ecom-general-05" in said[6]
     assert said[5] == "make merge-mistral-qlora-general00 && make eval-mistral-qlora-general00 MIX=ecom"
-    assert said[-1].startswith('make compare RUNS="mistral-qlora-general00 ')
+    assert said[-1] == (
+        'make compare RUNS="mistral-qlora-general00/eval-ecom mistral-qlora-general05/eval-ecom mistral-qlora-general10 '
+        'mistral-qlora-general20/eval-ecom"'
+    ), "scores on another mix than the run's own lie in a folder of their own"
+
+
+def test_runs_of_one_mix_are_scored_on_it(tmp_path: Path) -> None:
+    said = CliRunner().invoke(main, ["sweep", "rate-by-rank"]).output.splitlines()
+    assert said[1] == "make merge-mistral-qlora-lr1e-4-r16 && make eval-mistral-qlora-lr1e-4-r16"
+    assert said[-1].startswith('make compare RUNS="mistral-qlora-lr1e-4-r16 ') and "/eval-" not in said[-1]
+    for test, folder in (("ecom", ""), ("shop", "/eval-shop")):
+        (tmp_path / "mine.yaml").write_text(f"recipe: mistral-qlora\ntest: {test}\naxes:\n  - a: {{seed: 1}}\n")
+        *_, scored, compared = sweep.lines(sweep.load(str(tmp_path / "mine.yaml")))
+        assert scored.endswith(f"make eval-mistral-qlora-a MIX={test}")
+        assert compared == f'make compare RUNS="mistral-qlora-a{folder}"'
 
 
 def test_a_sweep_leaves_out_what_is_trained_and_stops_at_what_fails(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from recipes.runner import provenance, verify
-from tests.recipes.conftest import command
+from tests.recipes.conftest import BIN, ROOT, command
 
 pytestmark = pytest.mark.slow
 
@@ -130,3 +131,62 @@ def test_predictions_of_another_checkpoint_break_the_chain(chain: Path, monkeypa
     finally:
         provenance.write(run, record)
     assert broken == ["merged", "predictions' checkpoint"]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(chain: Path) -> Path:
+    """The same folder with a second mix, ``data/other``, on which ``make eval-tiny MIX=other`` scored the run, too."""
+    for name in ("train", "test"):
+        lines = (chain / "data" / "mix" / f"{name}.jsonl").read_bytes().splitlines(keepends=True)
+        (chain / "data" / "other").mkdir(exist_ok=True)
+        (chain / "data" / "other" / f"{name}.jsonl").write_bytes(b"".join(lines[:-1]))
+    before = provenance.folder_sha256(chain / "runs" / "tiny" / "eval")
+    done = make(chain, "eval-tiny", "MIX=other", "PREDICT=--max-new-tokens 4")
+    assert done.returncode == 0, done.stderr
+    assert provenance.folder_sha256(chain / "runs" / "tiny" / "eval") == before, "the run's own scores stay"
+    return chain
+
+
+def make(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a target of the project's Makefile in another folder, where nothing needs to be set up."""
+    command = ["make", "-f", str(ROOT / "Makefile"), "PYTHON=true", f"BIN={BIN}", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_scores_on_another_mix_lie_apart_and_are_a_link(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(elsewhere)
+    scores = json.loads(Path("runs/tiny/eval-other/scores.json").read_text())
+    assert scores["provenance"]["test_file"] == "data/other/test.jsonl"
+    assert scores["provenance"]["train_sha256"] == provenance.sha256(Path("data/mix/train.jsonl")), "what the run saw"
+    test = Path("data/other/test.jsonl")
+    before = test.read_bytes()
+    assert states(test) == {verify.HOLDS}
+    test.write_bytes(before + b"\n")
+    assert states(test) == {verify.BROKEN}
+    test.unlink()
+    assert states(test) == {verify.GONE}
+    test.write_bytes(before)
+    rows = Path("runs/tiny/eval-other/rows.jsonl")
+    before = rows.read_bytes()
+    rows.write_bytes(before + b"\n")
+    assert {link.what for link in verify.verify(Path("runs/tiny")) if link.state == verify.BROKEN} == {str(rows)}
+    rows.write_bytes(before)
+
+
+def states(test: Path) -> set[str]:
+    links = list(verify.verify(Path("runs/tiny")))
+    assert {link.what for link in links if link.state == verify.BROKEN} <= {str(test)}
+    return {link.state for link in links if (link.name, link.what) == ("test split", str(test))}
+
+
+def test_scores_on_another_mix_are_compared_and_listed_by_their_name(elsewhere: Path) -> None:
+    done = make(elsewhere, "compare", "RUNS=tiny/eval-other twin", "ARGS=--intersect")
+    assert done.returncode == 0, done.stderr
+    folder = elsewhere / "reports" / "tiny-eval-other-vs-twin"
+    assert json.loads((folder / "compare.json").read_text())["pairs"][0]["a"] == "tiny/eval-other"
+    assert "Is twin better than tiny/eval-other?" in (folder / "compare.html").read_text()
+    chain = command(elsewhere, "ecom-train", "verify", "tiny")
+    assert chain.returncode == 0 and "comparison: reports/tiny-eval-other-vs-twin/compare.html" in chain.stdout
+    listed = command(elsewhere, "ecom-eval", "runs").stdout
+    assert {"tiny", "tiny/eval-other", "twin"} <= {line.split()[0] for line in listed.splitlines() if line.strip()}
+    shutil.rmtree(folder)
