@@ -21,10 +21,8 @@ STAMPS = Path("runs/.demo")
 RAW, MIX = "data/raw/demo", "data/demo"
 BASE, TUNED, REPORT = "runs/demo-base", "runs/demo-qlora", "reports/demo"
 TRAIN, TEST = f"{MIX}/train.jsonl", f"{MIX}/test.jsonl"
-GENERATE = (
-    "--batch-size",
-    "64",
-)  # all else as make eval does it, so that a run of one's own can be compared with the demo's
+# All else as make eval does it, so that a run of one's own can be compared with the demo's.
+GENERATE = ("--batch-size", "64")
 
 
 @dataclass(frozen=True, slots=True)
