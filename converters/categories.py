@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 
+from converters.untagged import untagged
 from converters.untrusted import one_line
 
 SEPARATORS = (">>", ">", "|", "/")
@@ -13,18 +14,19 @@ def nodes(cell: str, separator: str | None) -> tuple[str, ...]:
     """Return the nodes of a path, broadest first.
 
     Without a ``separator`` it is the first of ``>>``, ``>``, ``|``, ``/`` that the text holds, so that a slash is part of a name
-    wherever the path is told otherwise. The text may stand in a JSON list.
+    wherever the path is told otherwise. The text may stand in a JSON list, and its separators may be written as entities.
 
     >>> nodes('["Clothing >> Tops / T-Shirts"]', None), nodes("Home/Kitchen", None), nodes("Home / Kitchen", ">")
     (('Clothing', 'Tops / T-Shirts'), ('Home', 'Kitchen'), ('Home / Kitchen',))
     """
-    text = _unlisted(cell)
-    return _split(text, separator or next((mark for mark in SEPARATORS if mark in text), SEPARATORS[0]))
+    return _split(_unlisted(cell), separator)
 
 
 @lru_cache(1 << 16)
-def _split(text: str, separator: str) -> tuple[str, ...]:
-    found = tuple(one_line(node) for node in text.split(separator))
+def _split(text: str, separator: str | None) -> tuple[str, ...]:
+    text = untagged(text)
+    mark = separator or next((mark for mark in SEPARATORS if mark in text), SEPARATORS[0])
+    found = tuple(one_line(node) for node in text.split(mark))
     return found if any(found) else ()
 
 

@@ -3,18 +3,18 @@
 Nothing is evaluated: a Ruby hash is rewritten sign by sign into JSON, and what is not JSON then is read as pieces.
 """
 
-import html
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from converters.untagged import untagged
 from converters.untrusted import one_line
 
 Specs = Mapping[str, tuple[str, ...]]
 _RUBY = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|=>|\bnil\b|:\w+(?=\s*=>)""", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_BREAK = re.compile(r"<br\s*/?>|[\r\n]+", re.IGNORECASE)
+_BREAK = re.compile(r"<br\s*/?>|</(?:li|p|div|tr)\s*>|[\r\n]+", re.IGNORECASE)
 _KEYS, _VALUES = ("key", "name", "attribute"), ("value", "values")
 LONGEST_KEY = 60
 
@@ -30,10 +30,12 @@ def specs(cell: str) -> Specs | None:
     {'Color': ('Red', 'Blue'), 'Pieces': ('2',)}
     >>> specs("Material: steel; Capacity: 1.5 L") == specs("Material: steel<br>Capacity: 1.5 L")
     True
+    >>> specs("<ul><li>Material: <b>steel</b></li><li>Fit: A &amp; B</li></ul>")
+    {'Material': ('steel',), 'Fit': ('A & B',)}
     """
     found: dict[str, tuple[str, ...]] = {}
     for name, value in _pairs(cell.strip()):
-        name, value = one_line(html.unescape(name)), one_line(html.unescape(value))
+        name, value = one_line(untagged(name)), one_line(untagged(value))
         if name and value and value not in found.get(name, ()):
             found[name] = (*found.get(name, ()), value)
     return found or None
@@ -87,9 +89,10 @@ def _object(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _pieces(cell: str) -> Iterator[tuple[str, str]]:
     """Yield ``key: value`` pieces between line breaks, else between ``;``, else between ``|``."""
-    pieces = _BREAK.split(cell)
+    pieces = [untagged(piece) for piece in _BREAK.split(cell)]
+    pieces = [piece for piece in pieces if piece.strip()]
     for mark in (";", "|"):
-        pieces = pieces if len(pieces) > 1 else cell.split(mark)
+        pieces = pieces[0].split(mark) if len(pieces) == 1 else pieces
     for piece in pieces:
         key, colon, value = piece.partition(":")
         if colon and 0 < len(key.strip()) <= LONGEST_KEY:

@@ -3,7 +3,8 @@
 Options name the columns, or a YAML file does (``mapping: shop.yaml``, the same keys). A category is one column with separators
 (``A > B``, ``A >> B``, ``A | B``, ``A / B``, or a JSON list that holds such a text), or several columns, broadest first.
 Attributes come from columns of their own and from one column of ``specs`` (JSON, a Ruby hash, ``key: value`` pieces). One that a
-row does not state is not asked: a shop that left a field blank has not said that the text is silent.
+row does not state is not asked: a shop that left a field blank has not said that the text is silent. HTML is taken out of texts,
+categories and values alike, so that a value still stands in its text.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from converters.records import Attributes, Listing, Text
 from converters.registry import nearest
 from converters.sources.google_taxonomy import Taxonomy, load
 from converters.specs import specs as read_specs
+from converters.untagged import MARKUP, has_markup, untagged
 from converters.untrusted import one_line
 
 URL = "your own export"
@@ -53,10 +55,15 @@ class Columns:
     remap: bool
 
     @property
+    def shown(self) -> list[str]:
+        """The columns that prompts and answers are made of."""
+        more = [self.specs] if self.specs else []
+        return [self.title, *self.category, *self.texts.values(), *self.attributes.values(), *more]
+
+    @property
     def needed(self) -> list[str]:
         """The columns that a row must have."""
-        more = [self.specs] if self.specs else []
-        return [self.id, self.title, *self.category, *self.texts.values(), *self.attributes.values(), *more]
+        return [self.id, *self.shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +146,13 @@ def _ordered(order: Sequence[str]) -> tuple[str, ...]:
 
 
 def _outcome(where: str, row: Row, columns: Columns, tree: Taxonomy | None) -> Outcome:
-    title = row[columns.title]
+    title = untagged(row[columns.title])
     if not title.strip():
         return Outcome(where, reason="no title")
-    texts = (Text("Title", title), *(Text(label, row[c]) for label, c in columns.texts.items() if row[c].strip()))
+    told = ((label, untagged(row[column])) for label, column in columns.texts.items())
+    texts = (Text("Title", title), *(Text(label, text) for label, text in told if text.strip()))
     group, identifier = product_group(row[columns.id], title), row[columns.id].strip() or digest(texts)
-    found, (values, implicit, notes) = _category(row, columns, tree), _values(row, columns, texts)
+    found, (values, implicit, notes) = _category(row, title, columns, tree), _values(row, columns, texts)
     listing = Listing(
         identifier, group, texts, found.path, tree.release if tree else "", tree.children(found.path) if tree else ()
     )
@@ -152,6 +160,7 @@ def _outcome(where: str, row: Row, columns: Columns, tree: Taxonomy | None) -> O
     records = (*((listing,) if found.path else ()), *((extraction,) if values else ()))
     if records and found.reason:
         notes += (f"no category path: {found.reason}",)
+    notes += (MARKUP,) * any(has_markup(row[column]) for column in columns.shown)
     reason = "" if records else found.reason or "no attribute to ask for"
     return Outcome(where, records, reason, found.notes + notes, detail=found.detail)
 
@@ -171,7 +180,7 @@ def _values(
 
 def _stated(row: Row, columns: Columns) -> tuple[Stated, tuple[str, ...]]:
     """Return the values of a row's attributes, where sources differ those of the earlier one."""
-    cells = {name: one_line(row[column]) for name, column in columns.attributes.items()}
+    cells = {name: one_line(untagged(row[column])) for name, column in columns.attributes.items()}
     told: dict[str, Stated] = {"columns": {name: (cell,) for name, cell in cells.items() if cell}, "specs": {}}
     notes: tuple[str, ...] = ()
     if columns.specs and row[columns.specs].strip():
@@ -190,14 +199,14 @@ def _folded(values: Sequence[str]) -> set[str]:
     return {value.casefold() for value in values}
 
 
-def _category(row: Row, columns: Columns, tree: Taxonomy | None) -> Found:
+def _category(row: Row, title: str, columns: Columns, tree: Taxonomy | None) -> Found:
     if not columns.category:
         return Found()
     if len(columns.category) == 1:
         nodes = categories.nodes(row[columns.category[0]], columns.separator)
     else:
-        nodes = tuple(filter(None, (one_line(row[column]) for column in columns.category)))
-    path = categories.without_title(nodes, row[columns.title])
+        nodes = tuple(filter(None, (one_line(untagged(row[column])) for column in columns.category)))
+    path = categories.without_title(nodes, title)
     notes = ("last node of the category is the title: cut",) if len(path) < len(nodes) else ()
     if not path:
         return Found(reason="category is the title" if nodes else "no category", notes=notes)

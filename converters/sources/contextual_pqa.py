@@ -21,6 +21,7 @@ from converters.queries import official
 from converters.raw import need_columns, table, unpacked_size
 from converters.records import Question
 from converters.retrieval import Retrieval
+from converters.untagged import MARKUP, has_markup, untagged
 from converters.untrusted import one_line
 
 URL = "https://github.com/amazon-science/contextual-product-qa"
@@ -44,6 +45,7 @@ class Row(msgspec.Struct, frozen=True):
     answer: str
     split: str
     plain: bool
+    marked: bool
 
 
 def read(
@@ -89,10 +91,11 @@ def _rows(paths: Iterable[Path]) -> Iterator[tuple[bytes, bytes] | Outcome]:
 
 
 def _row(where: str, row: Mapping[str, str], split: str) -> Row:
-    asin, question, evidence, answer = (one_line(row[column]) for column in COLUMNS)
+    asin, question, evidence, answer = (one_line(untagged(row[column])) for column in COLUMNS)
+    marked = any(has_markup(row[column]) for column in COLUMNS)
     is_attribute = row.get("source", "").strip() == "attribute"
     told = readable(evidence) if is_attribute else evidence
-    return Row(where, asin, question, told or evidence, answer, split, is_attribute and not told)
+    return Row(where, asin, question, told or evidence, answer, split, is_attribute and not told, marked)
 
 
 def _product(rows: Sequence[Row], how: Retrieval) -> Iterator[Outcome]:
@@ -123,7 +126,7 @@ def _outcome(rows: Sequence[Row], texts: Sequence[str], order: Sequence[int], ho
     return Outcome(
         first.where,
         (record,),
-        notes=(_PLAIN,) * first.plain + (_GATHERED,) * (len(rows) - 1),
+        notes=(_PLAIN,) * first.plain + (MARKUP,) * sum(row.marked for row in rows) + (_GATHERED,) * (len(rows) - 1),
         split=first.split,
         rows=len(rows),
     )

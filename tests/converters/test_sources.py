@@ -74,7 +74,7 @@ def test_catalog_cuts_titles_and_counts_rows(fixtures: Path) -> None:
         ("category", "Home & Garden > Kitchen"),
         ("category", "Home & Garden > Kitchen"),
     ]
-    assert "<b>Mug</b> [ CLASSIFY] 红色 ☕" in part.rows[3].messages[0].content
+    assert "Title: Mug [ CLASSIFY] 红色 ☕" in part.rows[3].messages[0].content
     assert part.tally.rejected == {
         "blank line": 1,
         "no title": 1,
@@ -82,6 +82,7 @@ def test_catalog_cuts_titles_and_counts_rows(fixtures: Path) -> None:
         "number of cells differs from the header's": 1,
     }
     assert part.tally.noted["last node of the category is the title: cut"] == 2
+    assert part.tally.noted["markup taken out"] == 1
     assert part.tally.noted["attribute left out: its value is not in the text"] == 2
 
 
