@@ -13,7 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from converters import card, mix, stats
+import msgspec
+import numpy as np
+
+from converters import card, left_out, mix, stats
 from converters.apart import apart
 from converters.convert import Converted, account, collected, convert, need_rows, units
 from converters.earlier import MANIFEST
@@ -59,7 +62,7 @@ def build(
         last = late.prepare(rows, converted, spec)
         write_splits(folder, rows, converted, spec.seed, [last.finish(entry) for entry in spec.sources])
         if rejects:
-            write_rejects(folder / "rejects.jsonl", converted)
+            write_rejects(folder / "rejects.jsonl", converted, rows.why, rows.reasons)
         seen, samples = stats.of_mix(folder, rows, spec, lengths, measuring)
         found = manifest(rows, converted, spec, folder, seen)
         for name, recall in late.recalls(last).items():
@@ -77,13 +80,15 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     """
     with _parts(out) as work:
         [converted] = _convert_all([entry], 0, work, workers, tick)
-        if rejects:
-            write_rejects(rejects, [converted])
-        need_rows(converted)
         kept = first_ones((chunk["id"] for part in converted.parts for chunk in part.chunks()), BITS)
+        why = -np.frombuffer(kept, np.int8)  # -1 is KEPT, 0 the first and only reason
+        if rejects:
+            write_rejects(rejects, [converted], why, [mix.SAME])
+        need_rows(converted)
         write_in_order(out, converted, kept)
-        repeated = Counter({"same id again": kept.count(0)} if 0 in kept else {})
-        found = account(converted) | {"dropped": dict(converted.dropped + repeated), "rows": kept.count(1)}
+        repeated = Counter({mix.SAME: kept.count(0)} if 0 in kept else {})
+        left = left_out.counted(converted.parts, why, [mix.SAME])
+        found = account(converted, left) | {"dropped": dict(converted.dropped + repeated), "rows": kept.count(1)}
         write_json(out.with_name(out.name + ".manifest.json"), found)
     return found
 
@@ -124,12 +129,15 @@ def _convert_all(entries: Sequence[Entry], seed: int, folder: Path, workers: int
     return [collected(entry, parts) for entry, parts in zip(entries, found, strict=True)]
 
 
-def write_rejects(path: Path, converted: Sequence[Converted]) -> None:
-    """Write ``{"where", "reason"}`` of every raw row that was not used, one a line."""
+def write_rejects(path: Path, converted: Sequence[Converted], why: left_out.Codes, reasons: Sequence[str]) -> None:
+    """Write ``{"where", "reason"}`` of every raw row that was not used, one a line; ``why`` is as in a mix's table."""
+    parts = [part for one in converted for part in one.parts]
     with replacing(path) as file:
-        for part in (part for one in converted for part in one.parts):
+        for part, here in left_out.each(parts, why):
             with part.rejects.open("rb") as found:
                 shutil.copyfileobj(found, file)
+            for where, reason in left_out.told(part, here, reasons):
+                file.write(msgspec.json.encode({"where": where, "reason": reason}) + b"\n")
 
 
 def _swap(folder: Path, out: Path) -> None:

@@ -19,6 +19,8 @@ from converters.jsonl import write_json
 from converters.manifest import forbids
 
 FilePath = click.Path(path_type=Path)
+# What each count of an account is of; a row may have several notes.
+UNITS = {"rejected": "raw row", "left_out": "raw row", "noted": "time", "dropped": "example"}
 WORKERS = click.option(
     "--workers",
     type=click.IntRange(1),
@@ -77,7 +79,7 @@ def convert(
     found = building.alone(entry, out, workers, rejects, _progress())
     _tell(found)
     if rejects:
-        click.echo(f"{sum(found['rejected'].values()):,} raw rows that were not used are in {rejects}")
+        click.echo(_unused(found, rejects))
     click.echo(f"{found['rows']:,} rows in {out}")
 
 
@@ -114,7 +116,7 @@ def build(spec: Path, out: Path, seed: int | None, rejects: bool, workers: int) 
     plan = plan if seed is None else replace(plan, seed=seed)
     found = building.build(plan, out, workers, rejects, _progress(), _progress("rows measured"))
     if rejects:
-        click.echo(f"{sum(found['rejected'].values()):,} raw rows that were not used are in {out}/rejects.jsonl")
+        click.echo(_unused(found, out / "rejects.jsonl"))
     for account in found["sources"]:
         _tell(account)
     for name, split in found["splits"].items():
@@ -206,7 +208,7 @@ def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, w
     }
     write_json(out.with_name(out.name + ".manifest.json"), accounts)
     for side, account in accounts.items():
-        _tell({"source": side, "dropped": {}} | account)
+        _tell({"source": side, "left_out": {}, "dropped": {}} | account)
     click.echo(f"{accounts['labels']['used']:,} records in {out}")
 
 
@@ -225,11 +227,21 @@ def demo_raw(out: Path, seed: int) -> None:
 
 
 def _tell(account: dict[str, Any]) -> None:
-    rejected = sum(account["rejected"].values())
-    click.echo(f"{account['source']}: read {account['read']:,}, used {account['used']:,}, rejected {rejected:,}")
-    for kind in ("rejected", "noted", "dropped"):
+    rejected, left = (sum(account[kind].values()) for kind in ("rejected", "left_out"))
+    told = f"{account['source']}: read {_many(account['read'], 'raw row')}, used {account['used']:,}, rejected {rejected:,}"
+    click.echo(told + (f", left out {left:,}" if left else ""))
+    for kind, unit in UNITS.items():
         for reason, count in Counter(account[kind]).most_common():
-            click.echo(f"  {kind} {count:,}: {reason}")
+            click.echo(f"  {kind.replace('_', ' ')} {_many(count, unit)}: {reason}")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _unused(account: dict[str, Any], path: Path) -> str:
+    count = account["read"] - account["used"]
+    return f"{_many(count, 'raw row')} that {'was' if count == 1 else 'were'} not used {'is' if count == 1 else 'are'} in {path}"
 
 
 def _progress(what: str = "raw rows") -> Callable[[int], None]:

@@ -16,8 +16,8 @@ from converters.errors import InputError
 from converters.examples import RenderError, Row, example
 from converters.hard import FITS, harden, kind_of
 from converters.lengths import ruler
-from converters.outcome import Outcome, Tally, tallied, title_group
-from converters.parts import Part, Pinned
+from converters.outcome import Outcome, Tally, tallied, title_group, unused
+from converters.parts import Part, Pinned, Used
 from converters.raw import Range, describe, expand, ranges
 from converters.records import Attributes, Choice, Listing, Record, Verdict
 from converters.spec import Entry, chosen_tasks
@@ -58,8 +58,20 @@ def _convert(unit: Unit, home: Path) -> Part:
     outcomes = tallied(counted(sources.read(unit.entry.source, unit.items, unit.entry.options)), tally)
     meant = definitions.load(Path(unit.entry.definitions)) if unit.entry.definitions else {}
     cut = cutter(unit.entry, tally.noted)
-    rows = (pair for outcome in outcomes for pair in _rows(outcome, unit, meant, tally.noted, dropped, cut))
-    return parts.write(home, rows, tally, dropped, unit.seed)
+    used = (found for outcome in outcomes if (found := _used(outcome, unit, meant, tally, dropped, cut)))
+    return parts.write(home, used, tally, dropped, unit.seed)
+
+
+def _used(
+    outcome: Outcome, unit: Unit, meant: Definitions, tally: Tally, dropped: Counter[str], cut: Cut
+) -> Used | None:
+    """Return a row with its examples; one of which none can be rendered is rejected for the first one's reason."""
+    lost: list[str] = []
+    examples = list(_rows(outcome, unit, meant, tally.noted, lost, cut))
+    dropped.update(lost)
+    if lost and not examples:
+        unused(outcome, lost[0], tally)
+    return Used(outcome.where, examples, outcome.rows) if examples else None
 
 
 def cutter(entry: Entry, noted: Counter[str]) -> Cut:
@@ -82,7 +94,7 @@ def cutter(entry: Entry, noted: Counter[str]) -> Cut:
 
 
 def _rows(
-    outcome: Outcome, unit: Unit, meant: Definitions, noted: Counter[str], dropped: Counter[str], cut: Cut
+    outcome: Outcome, unit: Unit, meant: Definitions, noted: Counter[str], lost: list[str], cut: Cut
 ) -> Iterator[Pinned]:
     entry, split = unit.entry, outcome.split or unit.entry.split or ""  # an official split wins
     rendered = (row for row in outcome.records if isinstance(row, Row))
@@ -96,7 +108,7 @@ def _rows(
                     product = _product(record) or row.group
                     yield Pinned(row, split, product, _alias(record) or product)
                 except RenderError as error:
-                    dropped[str(error)] += 1
+                    lost.append(str(error))
 
 
 def _product(record: Record) -> str:
@@ -182,8 +194,11 @@ def need_rows(converted: Converted) -> None:
         )
 
 
-def account(converted: Converted) -> dict[str, Any]:
-    """Return what the manifest says of one entry: licence, files with their hashes, and the fate of every raw row."""
+def account(converted: Converted, left_out: Counter[str]) -> dict[str, Any]:
+    """Return what the manifest says of one entry: licence, files with their hashes, and the fate of every raw row.
+
+    ``left_out`` counts the raw rows all of whose examples were dropped: ``read`` is ``used`` and ``rejected`` and these.
+    """
     entry, unit = converted.entry, sources.get(converted.entry.source)
     return {
         "source": entry.source,
@@ -191,8 +206,9 @@ def account(converted: Converted) -> dict[str, Any]:
         "licence": earlier.licence(expand(entry.paths)) if entry.replays else unit.LICENCE,
         "url": unit.URL,
         "read": converted.count("read"),
-        "used": converted.count("used"),
+        "used": converted.count("used") - left_out.total(),
         "rejected": dict(sorted(converted.count("rejected").items())),
+        "left_out": dict(sorted(left_out.items())),
         "noted": dict(sorted(converted.count("noted").items())),
         "examples": converted.count("examples"),
         "dropped": dict(sorted(converted.dropped.items())),

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from converters import tasks
+from converters import left_out, tasks
 from converters.apart import REASON
 from converters.convert import Converted, account
 from converters.jsonl import sha256
@@ -22,14 +22,17 @@ def manifest(
     rows: Table, converted: Sequence[Converted], spec: Spec, folder: Path, seen: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return the account; the splits lie in ``folder``, and ``seen`` is what :mod:`converters.stats` found in each."""
+    left = [left_out.counted(one.parts, rows.why[rows.entry == n], rows.reasons) for n, one in enumerate(converted)]
     accounts = [
-        account(one) | {"dropped": _sorted(dropped)} for one, dropped in zip(converted, rows.dropped, strict=True)
+        account(one, out) | {"dropped": _sorted(dropped)}
+        for one, out, dropped in zip(converted, left, rows.dropped, strict=True)
     ]
     dropped = _sum(a["dropped"] for a in accounts)
     return {
         "read": sum(a["read"] for a in accounts),
         "used": sum(a["used"] for a in accounts),
         "rejected": _sum(a["rejected"] for a in accounts),
+        "left_out": _sum(a["left_out"] for a in accounts),
         "dropped_examples": dropped,
         "repeated_examples": int(np.maximum(rows.times - 1, 0)[rows.split >= 0].sum()),
         "leaks": {name: dropped.get(why, 0) for name, why in LEAKS.items()},

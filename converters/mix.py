@@ -16,6 +16,7 @@ from converters import tasks
 from converters.codes import codes, firsts
 from converters.convert import Converted
 from converters.errors import InputError
+from converters.left_out import KEPT, Codes
 from converters.parts import UNPINNED, Columns
 from converters.spec import Balance, Spec
 from converters.split import SPLITS, edges
@@ -25,13 +26,15 @@ Splits = NDArray[np.int8]
 Numbers = NDArray[np.uint64]
 TRAIN, TEST = 0, len(SPLITS) - 1
 HELD, REPEATED = "product held out by another source's split", "same prompt again"
+SAME = "same id again"
 
 
 @dataclass(slots=True)
 class Table:
     """All rows of a mix as numbers, in the order of their parts.
 
-    ``entry`` is each row's entry; ``split`` its split, ``UNPINNED`` once it is dropped; ``times`` how often it is written.
+    ``entry`` is each row's entry; ``split`` its split, ``UNPINNED`` once it is dropped; ``times`` how often it is written;
+    ``why`` is the place in ``reasons`` of the one for which it was dropped, ``KEPT`` else.
     """
 
     columns: Columns
@@ -39,18 +42,23 @@ class Table:
     split: Splits
     times: NDArray[np.int32]
     dropped: list[Counter[str]]
+    why: Codes
+    reasons: list[str]
 
     def drop(self, gone: Mask, reason: str) -> None:
         """Drop rows that are still there, counted for the entries they are from."""
         gone = gone & (self.split != UNPINNED)
         self.split[gone] = UNPINNED
+        self.reasons += [reason] if reason not in self.reasons else []
+        self.why[gone] = self.reasons.index(reason)
         for number, count in enumerate(np.bincount(self.entry[gone], minlength=len(self.dropped))):
             self.dropped[number].update({reason: int(count)} if count else {})
 
     def part(self, start: int, count: int) -> "Table":
         """Return ``count`` rows from ``start`` on."""
         here = slice(start, start + count)
-        return Table(self.columns[here], self.entry[here], self.split[here], self.times[here], self.dropped)
+        columns, entry, split, times = self.columns[here], self.entry[here], self.split[here], self.times[here]
+        return Table(columns, entry, split, times, self.dropped, self.why[here], self.reasons)
 
     def within(self, split: int) -> Mask:
         """Return which rows are in a split."""
@@ -65,7 +73,8 @@ def table(converted: Sequence[Converted]) -> Table:
     everything = np.concatenate(columns)
     split = np.full(len(everything), TRAIN, np.int8)
     times = np.ones(len(everything), np.int32)
-    return Table(everything, entry, split, times, [Counter(one.dropped) for one in converted])
+    why = np.full(len(everything), KEPT, np.int8)
+    return Table(everything, entry, split, times, [Counter(one.dropped) for one in converted], why, [])
 
 
 def decide(rows: Table, spec: Spec) -> None:
@@ -73,7 +82,7 @@ def decide(rows: Table, spec: Spec) -> None:
     weigh(rows, spec)
     place(rows, spec)
     repeated(rows, "prompt", REPEATED)
-    repeated(rows, "id", "same id again")
+    repeated(rows, "id", SAME)
 
 
 def finish(rows: Table, spec: Spec) -> None:

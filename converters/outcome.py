@@ -57,6 +57,13 @@ def tallied(outcomes: Iterable[Outcome], tally: Tally) -> Iterator[Outcome]:
             tally.reject(outcome.where, f"{outcome.reason}; {outcome.detail}" if outcome.detail else outcome.reason)
 
 
+def unused(outcome: Outcome, reason: str, tally: Tally) -> None:
+    """Count a used row as rejected after all: none of its records could become an example."""
+    tally.used -= outcome.rows
+    tally.rejected[reason] += outcome.rows
+    tally.reject(outcome.where, reason)
+
+
 def digest(*parts: object) -> str:
     """Return 12 hex digits that depend on nothing but the parts.
 

@@ -1,12 +1,14 @@
 """Converted rows on disk. A unit of work leaves a part, whole or not at all, so an interrupted build goes on where it stopped.
 
 A part is a folder: ``rows.jsonl`` (rows of our format), ``columns.bin`` (what a mix decides by, one entry a row),
-``rejects.jsonl`` (raw rows that were not used) and ``part.json`` (the counts).
+``raws.bin`` and ``places.jsonl`` (of each raw row with examples how many they are, and where it stands), ``rejects.jsonl`` (raw
+rows that were not used) and ``part.json`` (the counts).
 """
 
 import hashlib
 import json
 import shutil
+import struct
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -30,7 +32,8 @@ Columns = NDArray[np.void]
 _TEXTS = ("id", "group", "product", "alias", "prompt", "target")
 DTYPE = np.dtype([*((name, "u8") for name in _TEXTS), ("size", "u4"), ("task", "u1"), ("split", "i1")])
 UNPINNED = -1
-COLUMNS = "columns.bin"
+RAW = np.dtype([("examples", "<u4"), ("rows", "<u4")])
+COLUMNS, RAWS, PLACES = "columns.bin", "raws.bin", "places.jsonl"
 CHUNK = 1024
 TEMPORARY = ".half-"  # of a name: what an interrupted build leaves under it is swept away by the next
 
@@ -61,6 +64,10 @@ class Part:
         """Return what a mix decides by, one entry for each row."""
         return np.fromfile(self.folder / COLUMNS, DTYPE)
 
+    def raws(self) -> Columns:
+        """Return for each raw row with examples how many they are, and how many raw rows it stands for."""
+        return np.fromfile(self.folder / RAWS, RAW)
+
     def chunks(self) -> Iterator[Columns]:
         """Yield the same, a bounded number at a time."""
         for start in range(0, self.examples, CHUNK):
@@ -85,7 +92,15 @@ class Pinned(NamedTuple):
     alias: str
 
 
-def write(folder: Path, rows: Iterable[Pinned], tally: Tally, dropped: Counter[str], seed: int) -> Part:
+class Used(NamedTuple):
+    """A raw row with examples: where it stands, the examples, and how many raw rows were merged into it."""
+
+    where: str
+    examples: list[Pinned]
+    rows: int
+
+
+def write(folder: Path, used: Iterable[Used], tally: Tally, dropped: Counter[str], seed: int) -> Part:
     """Write a part; the counts are read when the rows are through."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
@@ -94,7 +109,7 @@ def write(folder: Path, rows: Iterable[Pinned], tally: Tally, dropped: Counter[s
             tally.reject = lambda where, why: rejects.write(
                 msgspec.json.encode({"where": where, "reason": why}) + b"\n"
             )
-            examples = _write_rows(made, rows, seed)
+            examples = _write_rows(made, _placed(made, used), seed)
         counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
         write_json(made / "part.json", {"examples": examples, **counts, "dropped": dropped})
         made.rename(folder)
@@ -103,6 +118,21 @@ def write(folder: Path, rows: Iterable[Pinned], tally: Tally, dropped: Counter[s
     found = load(folder)
     assert found is not None
     return found
+
+
+def _placed(folder: Path, used: Iterable[Used]) -> Iterator[Pinned]:
+    pack, encode = struct.Struct("<II").pack, msgspec.json.Encoder().encode
+    with (folder / RAWS).open("wb") as raws, (folder / PLACES).open("wb") as wheres:
+        for one in used:
+            raws.write(pack(len(one.examples), one.rows))
+            wheres.write(encode(one.where) + b"\n")
+            yield from one.examples
+
+
+def places(part: Part) -> Iterator[str]:
+    """Yield where each raw row with examples stands."""
+    with (part.folder / PLACES).open("rb") as file:
+        yield from map(msgspec.json.Decoder(str).decode, file)
 
 
 def _write_rows(folder: Path, rows: Iterable[Pinned], seed: int) -> int:

@@ -29,7 +29,7 @@ def mix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build a mix of a shop whose every text is an attack, with a taxonomy, chats and a licence that forbids commerce."""
     folder = tmp_path_factory.mktemp("card")
     shop = [
-        {"id": f"{n}", "title": f"Pot {n} {ATTACK} </s>[INST]\x00", "category": f"{path} {ATTACK.replace('>', '')}"}
+        {"id": f"{n}", "title": f"Pot {n} {ATTACK} <unk>[INST]\x00", "category": f"{path} {ATTACK.replace('>', '')}"}
         for n, path in enumerate(["Home > Pots"] * 30 + ["Toys > Games <b"] * 9 + ["Garden <i > Gnomes"])
     ]
     shop += [{"id": f"p{n}", "title": f"Pan {n}", "category": "Home > Kitchen", "brand": f"Pan {n}"} for n in range(20)]
@@ -108,7 +108,7 @@ def test_every_tag_is_ours_and_nothing_is_linked(page: Page) -> None:
 
 def test_what_spells_html_or_a_control_token_is_shown_as_text(page: Page, mix: Path) -> None:
     assert ATTACK.split(">")[0] in page.words and "<script>document.title='ran'</script>" in page.words
-    assert "< /s>[ INST]" in page.words
+    assert "< unk>[ INST]" in page.words
     assert "Toys" in page.words and "shop <u>.jsonl" in page.words
     assert "\x00" not in (mix / "card.html").read_text()
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -164,3 +165,46 @@ def test_every_command_has_a_sentence_and_an_example(command: str) -> None:
     text = run(command, "--help").output
     assert f"Example: ecom-data {command}" in text.replace("\n  ", " ")
     assert main.commands[command].help
+
+
+def accounted(folder: Path, *words: object) -> tuple[dict[str, Any], list[tuple[str, str]], str]:
+    """Return a conversion's manifest, its rejects and what it prints, after the law of counts was held against them."""
+    out, rejects = folder / "out.jsonl", folder / "rejects.jsonl"
+    result = run("convert", *words, "--out", out, "--rejects", rejects)
+    assert result.exit_code == 0, result.output
+    manifest = json.loads((folder / "out.jsonl.manifest.json").read_text())
+    assert manifest["read"] == manifest["used"] + sum(sum(manifest[kind].values()) for kind in ("rejected", "left_out"))
+    told = [json.loads(line) for line in rejects.read_text().splitlines()]
+    return manifest, [(one["where"].rpartition(":")[2], one["reason"]) for one in told], result.output
+
+
+def test_a_row_whose_examples_are_all_dropped_is_not_used_and_stands_among_the_rejects(tmp_path: Path) -> None:
+    rows = [f"S{n},Mug {n} red,Mugs,red" for n in range(200)]
+    rows[50], rows[120] = "S50,,Mugs,red", "S7,Other red mug,Cups,red"
+    (tmp_path / "shop.csv").write_text("\n".join(["id,title,category,colour", *rows]))
+    words = ("catalog", tmp_path / "shop.csv", "--option", "attributes={Colour: colour}")
+    manifest, rejects, text = accounted(tmp_path, *words)
+    assert (manifest["read"], manifest["used"], manifest["rejected"]) == (200, 198, {"no title": 1})
+    assert manifest["left_out"] == {"all its examples dropped: same id again": 1}
+    assert manifest["dropped"] == {"same id again": 2} and manifest["rows"] == 396
+    assert rejects == [("52", "no title"), ("122", "all its examples dropped: same id again")]
+    assert "catalog: read 200 raw rows, used 198, rejected 1, left out 1\n" in text
+    assert "rejected 1 raw row: no title" in text and "dropped 2 examples: same id again" in text
+    assert "left out 1 raw row: all its examples dropped: same id again" in text
+    assert "2 raw rows that were not used are in" in text
+
+
+def test_a_row_that_keeps_one_of_its_examples_is_used(tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text("id,title,category,colour\nA,Red mug,,red\nA,Red mug,Mugs,red\n")
+    words = ("catalog", tmp_path / "shop.csv", "--option", "attributes={Colour: colour}")
+    manifest, rejects, text = accounted(tmp_path, *words)
+    assert (manifest["used"], manifest["left_out"], manifest["dropped"], rejects) == (2, {}, {"same id again": 1}, [])
+    assert "rejected 0\n" in text and "0 raw rows that were not used are in" in text
+
+
+def test_a_row_whose_only_example_cannot_be_rendered_is_rejected_for_that(tmp_path: Path) -> None:
+    turns = [{"instruction": "Say it.", "output": "Yes."}, {"instruction": "Say no.", "output": "\x00"}]
+    (tmp_path / "chat.jsonl").write_text("".join(json.dumps(turn) + "\n" for turn in turns))
+    manifest, rejects, text = accounted(tmp_path, "general", tmp_path / "chat.jsonl")
+    assert manifest["used"] == 1 and manifest["rejected"] == manifest["dropped"] and len(rejects) == 1, manifest
+    assert "1 raw row that was not used is in" in text
