@@ -170,7 +170,7 @@ def _reason(judgement: Judgement, rules: Rules) -> str:
         return "label is not E, S, C or I"
     if official(judgement.split) is None:
         return "split is not train, validation or test"
-    return "" if judgement.query.strip() and (judgement.texts[0] or "").strip() else "no query or no product title"
+    return "" if judgement.query.strip() and _text(judgement.texts[0]) else "no query or no product title"
 
 
 def _pair(judgement: Judgement, group: str, rules: Rules) -> tuple[Record, ...]:

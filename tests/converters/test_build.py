@@ -70,7 +70,11 @@ def test_the_number_of_workers_changes_no_byte(plan: Callable[..., Path], tmp_pa
     path = plan()
     one, two, four = (built(path, tmp_path / f"mix{n}", "--workers", str(n)) for n in (1, 2, 4))
     assert one == two == four
-    assert (tmp_path / "mix4" / "rejects.jsonl").read_text().count("no title") == 3
+    rejects, manifest = (tmp_path / "mix4" / name for name in ("rejects.jsonl", MANIFEST))
+    told, found = rejects.read_text().splitlines(), json.loads(manifest.read_text())
+    assert sum("no title" in line for line in told) == 3
+    assert len(told) == found["read"] - found["used"] == sum(found["rejected"].values()) + sum(found["left_out"].values())
+    assert sum("all its examples dropped" in line for line in told) == sum(found["left_out"].values()) > 0
 
 
 def test_a_build_that_was_killed_goes_on_and_ends_with_the_same_bytes(

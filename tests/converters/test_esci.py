@@ -77,6 +77,14 @@ def test_the_join_is_that_of_pandas(parquet: list[Path], version: str, locale: s
     assert part.tally.read == 3000 == part.tally.used + part.tally.rejected.total()
 
 
+def test_a_title_of_tags_alone_is_no_title(tmp_path: Path) -> None:
+    row = {"query": "pot", "product_locale": "us", "esci_label": "E", "large_version": 1}
+    rows = [row | {"product_id": f"B{n}", "product_title": title} for n, title in enumerate(["Pot", "</s> <br>&nbsp;"])]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    part = convert(Entry(source="esci", paths=[str(tmp_path / "rows.jsonl")]))
+    assert part.tally.used == 1 and part.tally.rejected == {"no query or no product title": 1}
+
+
 def test_products_may_be_in_any_of_the_files_and_in_any_order(parquet: list[Path]) -> None:
     assert {r.id for r in converted(*reversed(parquet)).rows} == {r.id for r in converted(*parquet).rows}
 
