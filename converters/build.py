@@ -16,7 +16,7 @@ from typing import IO, Any
 import msgspec
 import numpy as np
 
-from converters import card, left_out, mix, stats
+from converters import card, left_out, mix, sources, stats
 from converters.apart import apart
 from converters.convert import Converted, account, collected, convert, need_rows, units
 from converters.earlier import MANIFEST
@@ -25,6 +25,7 @@ from converters.jsonl import replacing, write_json
 from converters.lengths import ruler
 from converters.manifest import manifest
 from converters.parts import TEMPORARY, Part, load
+from converters.raw.files import missing
 from converters.spec import Entry, Spec
 from converters.split import BITS
 from converters.unique import first_ones
@@ -49,6 +50,7 @@ def build(
         raise InputError(f"{out}: found something that is not a mix, expected a new folder or one with {MANIFEST}")
     from converters import late  # brings scipy, and the command line starts without it
 
+    need_files(spec.sources)
     lengths = ruler(spec.tokenizer, workers)  # a wrong tokenizer is told before an hour's work, not after
     with _parts(out) as work:
         converted = _convert_all(spec.sources, spec.seed, work, workers, tick)
@@ -71,6 +73,18 @@ def build(
         card.write(folder / card.CARD, found, samples)
         _swap(folder, out)
     return found
+
+
+def need_files(entries: Sequence[Entry]) -> None:
+    """Stop with all raw files that are missing, a line each with the source and its page, not with the first one alone."""
+    found = [(text, entry.source) for entry in entries for text in missing(entry.paths)]
+    if found:
+        lines = dict.fromkeys(f"  {text} ({source}: {sources.get(source).URL})" for text, source in found)
+        raise InputError(
+            f"{len(lines)} of the specification's raw files or folders: found nothing, expected all of them:\n"
+            + "\n".join(lines)
+            + "\nget them from these pages, or delete from the specification the sources that you do not have"
+        )
 
 
 def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tick) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Which files a specification means, what they are, and how they are opened."""
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -77,6 +78,19 @@ def expand(texts: Sequence[str]) -> list[Path]:
     if not texts:
         raise InputError("found no path, expected at least one file, pattern, folder or hub id")
     return list(dict.fromkeys(path for text in texts for path in _named(text)))
+
+
+def missing(texts: Sequence[str]) -> list[str]:
+    """Return what :func:`expand` or :func:`open_raw` would say of each of ``texts`` that names no file; nothing is opened."""
+    found = []
+    for text in texts:
+        try:
+            paths = _named(text)
+        except InputError as error:
+            found.append(str(error))
+            continue
+        found += [f"{path}: found nothing" for path in paths if not hub.is_hub(path) and not os.path.lexists(path)]
+    return found
 
 
 def _named(text: str) -> list[Path]:

@@ -73,7 +73,9 @@ def test_the_number_of_workers_changes_no_byte(plan: Callable[..., Path], tmp_pa
     rejects, manifest = (tmp_path / "mix4" / name for name in ("rejects.jsonl", MANIFEST))
     told, found = rejects.read_text().splitlines(), json.loads(manifest.read_text())
     assert sum("no title" in line for line in told) == 3
-    assert len(told) == found["read"] - found["used"] == sum(found["rejected"].values()) + sum(found["left_out"].values())
+    assert (
+        len(told) == found["read"] - found["used"] == sum(found["rejected"].values()) + sum(found["left_out"].values())
+    )
     assert sum("all its examples dropped" in line for line in told) == sum(found["left_out"].values()) > 0
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from converters import sources
 from converters.cli import main
+from converters.spec import load
 
 
 def run(*words: object) -> Result:
@@ -26,8 +28,6 @@ def sentence(result: Result) -> str:
 
 
 def test_list_shows_licence_and_files_of_every_source() -> None:
-    from converters import sources
-
     text = run("list").output
     for name in sources.names():
         assert name in text and sources.get(name).LICENCE in text
@@ -165,6 +165,43 @@ def test_every_command_has_a_sentence_and_an_example(command: str) -> None:
     text = run(command, "--help").output
     assert f"Example: ecom-data {command}" in text.replace("\n  ", " ")
     assert main.commands[command].help
+
+
+def test_a_build_names_all_files_that_are_missing_with_their_pages(tmp_path: Path) -> None:
+    (tmp_path / "chat.jsonl").write_text('{"instruction": "Say it.", "output": "It."}\n')
+    (tmp_path / "empty").mkdir()
+    given = [("mave", ["no/positives.jsonl", "no/negatives.jsonl"]), ("catalog", ["shop.csv"]), ("esci", ["no/*.parquet"]),
+             ("general", ["chat.jsonl"]), ("amazonqa", ["empty"]), ("catalog", ["shop.csv"])]  # fmt: skip
+    tree = [{"source": source, "paths": [str(tmp_path / path) for path in paths]} for source, paths in given]
+    (tmp_path / "mix.yaml").write_text(json.dumps({"sources": tree}))
+    result = run("build", tmp_path / "mix.yaml", "--out", tmp_path / "mix")
+    first, *lines, last = result.stderr.strip().splitlines()
+    assert result.exit_code == 1 and first.startswith("error: 5 of the specification's raw files or folders")
+    for line, (path, source) in zip(
+        lines,
+        [
+            ("no/positives.jsonl", "mave"),
+            ("no/negatives.jsonl", "mave"),
+            ("shop.csv", "catalog"),
+            ("no/*.parquet", "esci"),
+            ("empty", "amazonqa"),
+        ],
+        strict=True,
+    ):
+        assert line.startswith(f"  {tmp_path / path}: found ") and line.endswith(
+            f"({source}: {sources.get(source).URL})"
+        )
+    assert "delete from the specification" in last
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chat.jsonl", "empty", "mix.yaml"]
+
+
+def test_the_big_mix_names_each_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = Path(__file__).parents[2] / "recipes" / "mixes" / "ecom.yaml"
+    monkeypatch.chdir(tmp_path)
+    text = run("build", spec, "--out", tmp_path / "mix").stderr
+    assert (
+        all(path in text for entry in load(spec).sources for path in entry.paths) and text.count("\n  data/raw/") >= 7
+    )
 
 
 def accounted(folder: Path, *words: object) -> tuple[dict[str, Any], list[tuple[str, str]], str]:
