@@ -36,20 +36,30 @@ def main() -> None:
 
 
 @main.command("list")
-def list_sources() -> None:
-    """Show every dataset with its licence, files and tasks.
+@click.argument("source", required=False)
+def list_sources(source: str | None) -> None:
+    """Show every dataset with its licence, files and tasks, or one of them with its options explained.
 
-    Example: ecom-data list
+    Example: ecom-data list catalog
     """
     from converters import sources
 
-    for name in sources.names():
+    for name in [source] if source else sources.names():
         unit = sources.get(name)
         options = ", ".join(sources.option_names(name)) or "none"
         styles = [task for task in specs.possible_tasks(name) if task not in unit.TASKS]
         also = f"; when named: {', '.join(styles)}" if styles else ""
         click.echo(f"{name}\n  tasks: {', '.join(unit.TASKS)}{also}\n  files: {unit.FILES}\n  options: {options}")
         click.echo(f"  from: {unit.URL}\n  licence: {unit.LICENCE}")
+    for option in sources.options(source) if source else ():
+        click.echo(f"  --option {option.name}={_told(option.default)}\n      {option.line}")
+
+
+def _told(default: Any) -> str:
+    """Return an option's default as ``--option`` would take it."""
+    return yaml.safe_dump(list(default) if isinstance(default, tuple) else default, default_flow_style=True).split(
+        "\n"
+    )[0]
 
 
 @main.command()
@@ -58,7 +68,11 @@ def list_sources() -> None:
 @click.option("--out", required=True, type=FilePath, help="The JSONL file to write; its manifest goes beside it.")
 @click.option("--task", "names", multiple=True, help="Only this task (may be given more than once).")
 @click.option(
-    "--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the source, see 'ecom-data list'."
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the source, see 'ecom-data list SOURCE'.",
 )
 @click.option("--rejects", type=FilePath, help="Write each raw row that was not used here, with its line and reason.")
 @WORKERS

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 from converters import encoder as encoders
 from converters.errors import InputError
@@ -28,6 +29,10 @@ _WORD = re.compile(r"\w+")
 _PIECE = re.compile(r"\w+|[^\w\s]")
 
 Length = Callable[[str], int]
+# Options of the sources that retrieve.
+Budget = Annotated[int | None, "the most tokens of question and snippets together; null: no limit"]
+EncoderName = Annotated[str, "the sentence encoder of dense and fusion: a folder, or a name on the hub"]
+TokenizerFile = Annotated[str | None, "the tokenizer's file that budget counts with; null: it counts words and signs"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@
 * ``URL``, ``LICENCE`` and ``FILES``: where the raw files are, and what their owners allow,
 * ``BESIDE``, if options of its ``read`` name files that shape its rows: the names of these options,
 * ``STREAMS = True``, if its raw rows stand for themselves, so that a file may be read in pieces by several processes,
-* ``read(paths, **options) -> Iterator[Outcome]``: one outcome for every raw row, used or not.
+* ``read(paths, **options) -> Iterator[Outcome]``: one outcome for every raw row, used or not; an option is a keyword that is
+  ``Annotated`` with one line on what it does, which ``ecom-data list`` prints.
 """
 
 import inspect
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 
@@ -39,9 +40,25 @@ def get(name: str) -> ModuleType:
     return registry.load(sys.modules[__name__], name)
 
 
+class Option(NamedTuple):
+    """An option of a source: what it does in one line, and its default."""
+
+    name: str
+    default: Any
+    line: str
+
+
+def options(source: str) -> list[Option]:
+    """Return the options that a source's ``read`` takes, as its ``Annotated`` parameters tell them."""
+    read = get(source).read
+    told = get_type_hints(read, include_extras=True)
+    found = [one for one in inspect.signature(read).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    return [Option(one.name, one.default, " ".join(getattr(told[one.name], "__metadata__", ()))) for one in found]
+
+
 def option_names(source: str) -> list[str]:
-    """Return the options that a source's ``read`` takes."""
-    return [name for name, p in inspect.signature(get(source).read).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    """Return the names of a source's options."""
+    return [option.name for option in options(source)]
 
 
 def check(source: str, options: Mapping[str, Any], where: str = "") -> None:

@@ -18,6 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -59,20 +60,16 @@ class Found:
 def read(
     paths: Sequence[Path],
     *,
-    snippets: int = 10,
-    retrieval: str = "dataset",
-    budget: int | None = None,
-    encoder: str = retrieving.MINILM,
-    tokenizer: str | None = None,
-    closed_book: bool = False,
+    snippets: Annotated[int, "how many to show at most, without near repeats"] = 10,
+    retrieval: Annotated[
+        str, "what orders them: dataset (as they come; reviews by BM25), bm25, dense (by the encoder) or fusion of both"
+    ] = "dataset",
+    budget: retrieving.Budget = None,
+    encoder: retrieving.EncoderName = retrieving.MINILM,
+    tokenizer: retrieving.TokenizerFile = None,
+    closed_book: Annotated[bool, "ask a question that has no snippet without any, instead of rejecting it"] = False,
 ) -> Iterator[Outcome]:
-    """Yield one outcome a row; rows that were gathered are counted with the first of them.
-
-    A question is shown ``snippets`` texts at most, without near repeats, in the order that ``retrieval`` finds: ``dataset`` (as
-    they come; reviews, which nobody chose for a question, by BM25), ``bm25``, ``dense`` (by the sentence ``encoder``) or
-    ``fusion`` of both. ``budget`` is the most tokens of question and snippets: words and signs, unless there is a
-    ``tokenizer`` file.
-    """
+    """Yield one outcome a row; rows that were gathered are counted with the first of them."""
     rules = Rules(retrieving.ready(retrieval, snippets, budget, encoder, tokenizer), closed_book)
     searched = replace(rules, how=replace(rules.how, way="bm25")) if retrieval == "dataset" else rules
     reading = msgspec.msgpack.Decoder(tuple[str, Raw])

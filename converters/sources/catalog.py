@@ -10,7 +10,7 @@ categories and values alike, so that a value still stands in its text.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from converters import categories, sources
 from converters.columns import rows
@@ -79,27 +79,34 @@ class Found:
 def read(
     paths: Sequence[Path | Range],
     *,
-    mapping: str | None = None,
-    id: str = "id",  # noqa: A002 - the option's name
-    title: str = "title",
-    category: str | Sequence[str] | None = "category",
-    separator: str | None = None,
-    texts: Mapping[str, str] | None = None,
-    attributes: Mapping[str, str] | None = None,
-    specs: str | None = None,
-    asked: Sequence[str] = (),
-    order: Sequence[str] = ORDER,
-    implicit: bool = False,
-    taxonomy: str | None = None,
-    remap: bool = False,
+    mapping: Annotated[
+        str | None, "a YAML file with any of the other options; one that is given beside it wins"
+    ] = None,
+    id: Annotated[str, "the column of the product's id: SKU, ASIN, ..."] = "id",  # noqa: A002 - the option's name
+    title: Annotated[str, "the column of its title"] = "title",
+    category: Annotated[
+        str | Sequence[str] | None,
+        "the column of its category path, or a list of columns, broadest first; null for none",
+    ] = "category",
+    separator: Annotated[str | None, "what parts the nodes of a path; null: the first of >>, >, |, / in it"] = None,
+    texts: Annotated[
+        Mapping[str, str] | None, "more texts to show, labels to columns: {Description: description}"
+    ] = None,
+    attributes: Annotated[Mapping[str, str] | None, "attributes to ask for, names to columns: {Brand: brand}"] = None,
+    specs: Annotated[str | None, "a column of many attributes: JSON, a Ruby hash or 'key: value' pieces"] = None,
+    asked: Annotated[Sequence[str], "the names in specs to ask for; all of them where none is named"] = (),
+    order: Annotated[
+        Sequence[str], "where columns and specs differ on an attribute, the first of the two is right"
+    ] = ORDER,
+    implicit: Annotated[
+        bool, "keep an attribute whose value is not in the texts, marked so, instead of leaving it out"
+    ] = False,
+    taxonomy: Annotated[str | None, "a file in Google's format; a category that is no path of it is left out"] = None,
+    remap: Annotated[
+        bool, "take a category that was renamed or moved to its only possible place in the taxonomy"
+    ] = False,
 ) -> Iterator[Outcome]:
-    """Yield one outcome a row.
-
-    ``texts`` and ``attributes`` map a label to a column, such as ``{"Brand": "brand"}``. Of ``specs``, only the names ``asked``
-    count, all without any. ``order`` says which of columns and specs is right where they differ. An attribute whose value does
-    not stand in the product's text is left out and noted, or kept as ``implicit``. With a Google-format ``taxonomy``, a category
-    must be in it; ``remap`` takes one that is renamed or moved to its only possible place.
-    """
+    """Yield one outcome a row; what is left out of a used one is noted."""
     if mapping:
         given = {k: v for k, v in locals().items() if k not in ("paths", "mapping") and v != _default(k)}
         yield from read(paths, **(mapped(Path(mapping)) | given))

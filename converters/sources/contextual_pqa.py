@@ -9,6 +9,7 @@ words. The official split is in the file's name; the dataset's own splits share 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -51,19 +52,13 @@ class Row(msgspec.Struct, frozen=True):
 def read(
     paths: Sequence[Path],
     *,
-    snippets: int = 1,
-    retrieval: str = "bm25",
-    budget: int | None = None,
-    encoder: str = retrieving.MINILM,
-    tokenizer: str | None = None,
+    snippets: Annotated[int, "how many to show at most; above 1, evidence of the product's other questions, too"] = 1,
+    retrieval: Annotated[str, "what chooses and orders them: bm25, dense (by the encoder) or fusion of both"] = "bm25",
+    budget: retrieving.Budget = None,
+    encoder: retrieving.EncoderName = retrieving.MINILM,
+    tokenizer: retrieving.TokenizerFile = None,
 ) -> Iterator[Outcome]:
-    """Yield one outcome a row; a row without a question, evidence or answer is rejected.
-
-    With more than one of ``snippets``, a question is also shown what ``retrieval`` (``bm25``, ``dense`` by the sentence
-    ``encoder``, ``fusion``) finds for it among the evidence of the product's other questions, in that order. Its own evidence is
-    always among them. ``budget`` is the most tokens of question and snippets: words and signs, unless there is a
-    ``tokenizer`` file.
-    """
+    """Yield one outcome a row; a question's own evidence is always among what it is shown."""
     how = retrieving.ready(retrieval, snippets, budget, encoder, tokenizer)
     reading = msgspec.msgpack.Decoder(Row)
     for found in grouped(_rows(paths), unpacked_size(paths)):

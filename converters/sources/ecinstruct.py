@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -50,12 +50,18 @@ class Row(msgspec.Struct, frozen=True):
 
 
 def read(
-    paths: Sequence[Path], *, setting: str | None = None, only: str | Sequence[str] | None = None
+    paths: Sequence[Path],
+    *,
+    setting: Annotated[
+        str | None, "one of the dataset's settings, such as IND_Single_Instruction; null for all"
+    ] = None,
+    only: Annotated[
+        str | Sequence[str] | None, "one or more of its ten tasks, such as Sentiment_Analysis; null for all"
+    ] = None,
 ) -> Iterator[Outcome]:
     """Yield one outcome a row.
 
-    ``setting`` is one of the dataset's, such as ``IND_Single_Instruction``; ``only`` names one or more of its ten tasks. The same
-    row under two instructions becomes the same example. Lists of grades are given to the ranking rows of the test split.
+    The same row under two instructions becomes the same example. Lists of grades are given to the ranking rows of the test split.
     """
     chosen = {_task_name(name) for name in ([only] if isinstance(only, str) else only or FORMS)}
     lists: list[tuple[str, Outcome]] = []

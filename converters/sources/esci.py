@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from converters.errors import InputError
 from converters.outcome import Outcome, digest, product_group
@@ -58,16 +58,14 @@ class Rules(NamedTuple):
 def read(
     paths: Sequence[Path],
     *,
-    version: str = "large",
-    locale: str | None = None,
-    texts: Mapping[str, str] | None = None,
-    candidates: int = 20,
+    version: Annotated[str, "small or large"] = "large",
+    locale: Annotated[str | None, "us, es or jp; null for all"] = None,
+    texts: Annotated[
+        Mapping[str, str] | None, "texts to show, labels to columns, the title first; null: {Title: product_title}"
+    ] = None,
+    candidates: Annotated[int, "the most products that a ranking shows"] = 20,
 ) -> Iterator[Outcome]:
-    """Yield one outcome a judgement; the last of a query's carries the query's ranking, too.
-
-    ``version`` is small or large, ``locale`` us, es, jp or none for all. ``texts`` maps labels to columns, the title first, such
-    as ``{"Title": "product_title", "Brand": "product_brand"}``. ``candidates`` is the most that a ranking shows.
-    """
+    """Yield one outcome a judgement; the last of a query's carries the query's ranking, too."""
     if version not in VERSIONS:
         raise InputError(f"source 'esci': unknown version {version!r}{nearest(str(version), list(VERSIONS))}")
     if candidates < 2:

@@ -1,6 +1,7 @@
 """The command line: one sentence, exit code 1, nothing half-written."""
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from converters import sources
@@ -31,6 +33,23 @@ def test_list_shows_licence_and_files_of_every_source() -> None:
     text = run("list").output
     for name in sources.names():
         assert name in text and sources.get(name).LICENCE in text
+
+
+@pytest.mark.parametrize("name", sources.names())
+def test_list_explains_each_option_of_a_source_with_its_default(name: str) -> None:
+    text, found = run("list", name).output, sources.options(name)
+    assert text.startswith(f"{name}\n") and text.count("--option ") == len(found)
+    for option in found:
+        assert len(option.line) > 10 and option.line.isprintable() and f"      {option.line}\n" in text, option
+        [default] = re.findall(rf"--option {option.name}=(.*)", text)
+        told = yaml.safe_load(default)
+        assert (tuple(told) if isinstance(told, list) else told) == option.default
+        sources.check(name, {option.name: told})  # it may be given as it is shown
+
+
+def test_options_are_found_and_a_wrong_source_is_a_sentence() -> None:
+    assert len(sources.options("catalog")) == 13 and sum(bool(sources.options(name)) for name in sources.names()) >= 5
+    assert "did you mean 'catalog'" in sentence(run("list", "catalogue"))
 
 
 def test_convert_writes_rows_manifest_and_rejects(fixtures: Path, tmp_path: Path) -> None:
