@@ -14,6 +14,7 @@ from converters import build as building
 from converters import check as checking
 from converters import spec as specs
 from converters.console import Group
+from converters.convert import mended
 from converters.errors import InputError
 from converters.jsonl import write_json
 from converters.manifest import forbids
@@ -246,7 +247,7 @@ def _tell(account: dict[str, Any]) -> None:
     click.echo(told + (f", left out {left:,}" if left else ""))
     for kind, unit in UNITS.items():
         for reason, count in Counter(account[kind]).most_common():
-            click.echo(f"  {kind.replace('_', ' ')} {_many(count, unit)}: {reason}")
+            click.echo(f"  {kind.replace('_', ' ')} {_many(count, unit)}: {mended(reason)}")
 
 
 def _many(count: int, what: str) -> str:

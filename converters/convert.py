@@ -18,7 +18,7 @@ from converters.hard import FITS, harden, kind_of
 from converters.lengths import ruler
 from converters.outcome import Outcome, Tally, tallied, title_group, unused
 from converters.parts import Part, Pinned, Used
-from converters.raw import Range, describe, expand, ranges
+from converters.raw import AS_UTF8, NOT_UTF8, Range, describe, expand, ranges
 from converters.records import Attributes, Choice, Listing, Record, Verdict
 from converters.spec import Entry, chosen_tasks
 from converters.workers import counted
@@ -186,12 +186,20 @@ def need_rows(converted: Converted) -> None:
     """Stop with a sentence where no raw row of an entry could be used."""
     entry = converted.entry
     if not converted.count("examples"):
+        paths = expand(entry.paths)
         common = (converted.count("rejected") + converted.dropped).most_common(1)
-        why = f" (most common reason: {common[0][0]})" if common else ""
-        raise InputError(
-            f"{', '.join(map(str, expand(entry.paths)))}: found {converted.count('read')} rows and none to use, "
-            f"expected {entry.source}{why}"
-        )
+        why = f" (most common reason: {mended(common[0][0])})" if common else ""
+        found = f"{converted.count('read')} rows and none to use"
+        if converted.count("read") == converted.count("rejected")["blank line"] and all(
+            {".csv", ".tsv"} & set(path.suffixes) for path in paths
+        ):
+            found = "only a header"
+        raise InputError(f"{', '.join(map(str, paths))}: found {found}, expected {entry.source}{why}")
+
+
+def mended(reason: str) -> str:
+    """Return the reason of a reject with what a user can do about it, where that is one thing."""
+    return f"{reason}: {AS_UTF8}" if reason == NOT_UTF8 else reason
 
 
 def account(converted: Converted, left_out: Counter[str]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from converters.jsonl import sha256
 from converters.raw import hub
 
 BLOCK = 1 << 18
+NOT_UTF8 = "not UTF-8"  # the reason for which a row is rejected, and what its reader can do about it
+AS_UTF8 = "save the file as UTF-8, or: iconv -f latin1 -t utf-8 OLD > NEW"
 PACKED = {".gz", ".zst"}
 DATA = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt"}
 _RATIO = {".gz": 5, ".zst": 5, ".parquet": 5}  # unpacked to packed bytes, as is usual for product text

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from converters.raw.files import NOT_UTF8
+
 T = TypeVar("T")
 
 LONGEST = 1 << 20  # signs; the reader may take a hundred times its text in memory
@@ -34,7 +36,7 @@ def decoded_literal(text: bytes, kind: type[T]) -> T | str:
     try:
         value = literal(text.decode())
     except UnicodeDecodeError:
-        return "not UTF-8"
+        return NOT_UTF8
     except ValueError as error:
         return str(error)
     return msgspec.convert(value, kind)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from converters.errors import InputError
 from converters.outcome import Outcome
 from converters.raw.columns import Wanted, chosen
-from converters.raw.files import open_raw, whole
+from converters.raw.files import NOT_UTF8, open_raw, whole
 
 BATCH = 1024
 
@@ -38,7 +38,7 @@ def _batch(path: Path, batch: Any, first: int) -> Iterator[tuple[str, dict[str, 
         found = [_row(batch.slice(number, 1)) for number in range(batch.num_rows)]
     for number, row in enumerate(found, first):
         where = f"{path}:#{number}"
-        yield where, Outcome(where, reason="not UTF-8") if row is None else row
+        yield where, Outcome(where, reason=NOT_UTF8) if row is None else row
 
 
 def _row(batch: Any) -> Any:

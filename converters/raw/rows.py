@@ -10,7 +10,7 @@ import msgspec
 from converters.outcome import Outcome
 from converters.raw import hub
 from converters.raw.columns import Wanted, wanted
-from converters.raw.files import open_raw, whole
+from converters.raw.files import NOT_UTF8, open_raw, whole
 from converters.raw.items import items
 from converters.raw.lines import LIMIT, Long, Range, bounded, is_list, is_spread, lines_of, without_bom
 from converters.raw.literals import decoded_literal, is_literal
@@ -77,7 +77,7 @@ def _reason(text: bytes, error: Exception) -> str:
     try:
         text.decode()
     except UnicodeDecodeError:
-        return "not UTF-8"
+        return NOT_UTF8
     return "not JSON" if text.strip() else "blank line"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from converters.errors import InputError
 from converters.outcome import Outcome
-from converters.raw.files import open_raw, whole
+from converters.raw.files import AS_UTF8, NOT_UTF8, open_raw, whole
 from converters.raw.lines import LIMIT, Long, Range, bounded, without_bom
 from converters.registry import nearest
 
@@ -61,8 +61,10 @@ def _delimiter(header: str) -> str:
 
 def _header(path: Path, cells: Sequence[str]) -> list[str]:
     joined = "".join(cells)
-    if _NOT_TEXT.search(joined) or _LONG in joined or _END in joined:
-        raise InputError(f"{path}:1: found a line that is not UTF-8, too long or never ends, expected column names")
+    if _NOT_TEXT.search(joined):
+        raise InputError(f"{path}:1: found a line that is {NOT_UTF8}, expected column names: {AS_UTF8}")
+    if _LONG in joined or _END in joined:
+        raise InputError(f"{path}:1: found a line that is too long or never ends, expected column names")
     if not joined.strip():
         raise InputError(f"{path}:1: found a blank line, expected column names")
     seen = Counter[str]()
@@ -77,7 +79,7 @@ def _end(path: Path, number: int, cells: Sequence[str]) -> None:
 def _row(header: Sequence[str], cells: Sequence[str], where: str) -> dict[str, str] | Outcome:
     joined = "".join(cells)
     if not joined.isascii() and _NOT_TEXT.search(joined):
-        return Outcome(where, reason="not UTF-8")
+        return Outcome(where, reason=NOT_UTF8)
     if _LONG in joined:
         return Outcome(where, reason=f"line longer than {LIMIT >> 20} MiB")
     if not joined.strip():

@@ -223,6 +223,29 @@ def test_the_big_mix_names_each_of_its_files(tmp_path: Path, monkeypatch: pytest
     )
 
 
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b"id,title,category\n", "found only a header, expected catalog"),
+        (b"id,title,category\n\n\n", "found only a header, expected catalog"),
+        (b"id,title,category\n1,,A\n", "found 1 rows and none to use, expected catalog (most common reason: no title)"),
+        (
+            b"id,title,category\n1,M\xfcg,A\n",
+            "reason: not UTF-8: save the file as UTF-8, or: iconv -f latin1 -t utf-8 OLD > NEW)",
+        ),
+    ],
+)
+def test_a_file_without_a_row_to_use_says_why_and_what_to_do(data: bytes, found: str, tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_bytes(data)
+    assert found in sentence(run("convert", "catalog", tmp_path / "shop.csv", "--out", tmp_path / "out.jsonl"))
+
+
+def test_rows_that_are_not_utf8_among_others_are_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_bytes(b"id,title,category\n1,M\xfcg,A\n2,Mug,A\n")
+    manifest, _, text = accounted(tmp_path, "catalog", tmp_path / "shop.csv")
+    assert manifest["rejected"] == {"not UTF-8": 1} and "rejected 1 raw row: not UTF-8: save the file as UTF-8" in text
+
+
 def accounted(folder: Path, *words: object) -> tuple[dict[str, Any], list[tuple[str, str]], str]:
     """Return a conversion's manifest, its rejects and what it prints, after the law of counts was held against them."""
     out, rejects = folder / "out.jsonl", folder / "rejects.jsonl"

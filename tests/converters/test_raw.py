@@ -323,9 +323,12 @@ def test_a_column_name_that_stands_twice_is_numbered(tmp_path: Path) -> None:
     ("data", "found"),
     [
         (b'id,a\n1,2\n3,"never\n4,5\n6,7\n', ":3: found a quote that is never closed"),
-        (b"id,caf\xe9\n", ":1: found a line that is not UTF-8"),
+        (
+            b"id,caf\xe9\n",
+            ":1: found a line that is not UTF-8, expected column names: save the file as UTF-8, or: iconv",
+        ),
         (b"\n1,2\n", ":1: found a blank line, expected column names"),
-        (b'id,"a\n1,2\n', ":1: found a line that is not UTF-8, too long or never ends"),
+        (b'id,"a\n1,2\n', ":1: found a line that is too long or never ends"),
         ("id,a\n1,2\n".encode("utf-16"), ": found UTF-16 text"),
     ],
 )
