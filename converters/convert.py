@@ -65,13 +65,20 @@ def _convert(unit: Unit, home: Path) -> Part:
 def _used(
     outcome: Outcome, unit: Unit, meant: Definitions, tally: Tally, dropped: Counter[str], cut: Cut
 ) -> Used | None:
-    """Return a row with its examples; one of which none can be rendered is rejected for the first one's reason."""
+    """Return a row with its examples; one with nothing for the entry's tasks, or nothing that can be rendered, is rejected."""
     lost: list[str] = []
     examples = list(_rows(outcome, unit, meant, tally.noted, lost, cut))
     dropped.update(lost)
-    if lost and not examples:
-        unused(outcome, lost[0], tally)
+    if not examples and (why := next(iter(lost), "") or _off(outcome, unit.entry)):
+        unused(outcome, why, tally)
     return Used(outcome.where, examples, outcome.rows) if examples else None
+
+
+def _off(outcome: Outcome, entry: Entry) -> str:
+    """Return the reason why a row has no example though none was lost, or nothing for one that is a part of another's."""
+    names = chosen_tasks(entry)
+    served = outcome.part_of in [tasks.get(name).record for name in names]
+    return "" if served else f"nothing for task {' or '.join(names)}"
 
 
 def cutter(entry: Entry, noted: Counter[str]) -> Cut:

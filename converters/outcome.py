@@ -16,7 +16,7 @@ class Outcome:
 
     A row of an earlier mix is its own record. ``split`` is the official split of a row that has one. ``rows`` counts raw rows
     that were merged into this one. ``detail`` is what a person wants to know of this row's reason and no count could hold; of a
-    used row, it is what was left out.
+    used row, it is what was left out. ``part_of`` is the kind of another row's record that this row is a part of.
     """
 
     where: str
@@ -26,6 +26,7 @@ class Outcome:
     split: str = ""
     rows: int = 1
     detail: str = ""
+    part_of: type | None = None
 
 
 @dataclass(slots=True)

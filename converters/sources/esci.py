@@ -156,7 +156,8 @@ def _query(judgements: Sequence[Judgement], rules: Rules) -> Iterator[Outcome]:
     for number, judgement in enumerate(used.values(), 1):
         last = number == len(used)
         records = (*_pair(judgement, group, rules), *(ranking if last else ()))
-        yield Outcome(judgement.where, records, notes=notes if last else (), split=split)
+        whole = Ranking if ranking else None
+        yield Outcome(judgement.where, records, notes=notes if last else (), split=split, part_of=whole)
 
 
 def _reason(judgement: Judgement, rules: Rules) -> str:

@@ -281,6 +281,13 @@ def test_a_row_that_keeps_one_of_its_examples_is_used(tmp_path: Path) -> None:
     assert "rejected 0\n" in text and "0 raw rows that were not used are in" in text
 
 
+def test_a_row_without_anything_for_the_task_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text("id,title,category,colour\nA,Red mug,,red\nB,Red pot,Pots,red\n")
+    words = ("catalog", tmp_path / "shop.csv", "--option", "attributes={Colour: colour}", "--task", "category")
+    manifest, rejects, _ = accounted(tmp_path, *words)
+    assert (manifest["used"], rejects) == (1, [("2", "nothing for task category")])
+
+
 def test_a_row_whose_only_example_cannot_be_rendered_is_rejected_for_that(tmp_path: Path) -> None:
     turns = [{"instruction": "Say it.", "output": "Yes."}, {"instruction": "Say no.", "output": "\x00"}]
     (tmp_path / "chat.jsonl").write_text("".join(json.dumps(turn) + "\n" for turn in turns))

@@ -77,6 +77,16 @@ def test_the_join_is_that_of_pandas(parquet: list[Path], version: str, locale: s
     assert part.tally.read == 3000 == part.tally.used + part.tally.rejected.total()
 
 
+def test_rows_are_used_where_they_are_part_of_a_ranking_that_is_asked_for(tmp_path: Path) -> None:
+    told = [("pot", "E"), ("pot", "S"), ("pan", "E")]
+    row = {"product_locale": "us", "product_title": "Pot", "large_version": 1}
+    rows = [row | {"query": query, "product_id": f"B{n}", "esci_label": label} for n, (query, label) in enumerate(told)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    part = convert(Entry(source="esci", paths=[str(tmp_path / "rows.jsonl")], tasks=["ranking"]))
+    assert len(part.rows) == 1 and part.tally.used == 2
+    assert part.rejects == [(f"{tmp_path}/rows.jsonl:3", "nothing for task ranking")]
+
+
 def test_a_title_of_tags_alone_is_no_title(tmp_path: Path) -> None:
     row = {"query": "pot", "product_locale": "us", "esci_label": "E", "large_version": 1}
     rows = [row | {"product_id": f"B{n}", "product_title": title} for n, title in enumerate(["Pot", "</s> <br>&nbsp;"])]
