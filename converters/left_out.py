@@ -12,40 +12,35 @@ Codes = NDArray[np.int8]
 KEPT = -1
 
 
-def fates(part: Part, why: Codes) -> Codes:
-    """Return for each raw row of a part with examples ``KEPT``, or where none of them is kept the code of the first.
+def fates(part: Part, why: Codes) -> Iterator[tuple[Codes, NDArray[np.uint32]]]:
+    """Yield of a part's raw rows with examples, so many at a time, what became of each, and how many raw rows it stands for.
 
-    ``why`` has an entry for each example: ``KEPT``, or a code of the reason why it was dropped.
+    That is ``KEPT``, or where none of its examples is kept the code of the first. ``why`` has an entry for each example:
+    ``KEPT``, or a code of the reason why it was dropped.
     """
-    counts = part.raws()["examples"]
-    if not len(counts):
-        return np.zeros(0, np.int8)
-    first = np.cumsum(counts, dtype=np.int64) - counts
-    kept = np.minimum.reduceat(why, first) == KEPT
-    return np.where(kept, np.int8(KEPT), why[first])
+    start = 0
+    for found in part.raws():
+        ends = start + np.cumsum(found["examples"], dtype=np.int64)
+        here, first = why[start : ends[-1]], ends - found["examples"] - start
+        kept = np.minimum.reduceat(here, first) == KEPT
+        yield np.where(kept, np.int8(KEPT), here[first]), found["rows"]
+        start = int(ends[-1])
 
 
 def counted(parts: Sequence[Part], why: Codes, reasons: Sequence[str]) -> Counter[str]:
     """Count the raw rows of an entry that are left out; ``why`` is that of all its parts, ``reasons`` are by code."""
     found: Counter[str] = Counter()
     for part, here in each(parts, why):
-        codes = fates(part, here)
-        rows = part.raws()["rows"]
-        found.update({_said(reasons[code]): int(rows[codes == code].sum()) for code in set(codes.tolist()) - {KEPT}})
+        for codes, rows in fates(part, here):
+            for code in set(codes.tolist()) - {KEPT}:
+                found[_said(reasons[code])] += int(rows[codes == code].sum())
     return found
 
 
 def told(part: Part, why: Codes, reasons: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the place of each raw row of a part that is left out, with the reason."""
-    codes = fates(part, why)
-    if (codes != KEPT).any():
-        yield from (
-            (place, _said(reasons[code])) for place, code in zip(places(part), codes, strict=True) if code != KEPT
-        )
-
-
-def _said(reason: str) -> str:
-    return f"all its examples dropped: {reason}"
+    codes = (code for found, _ in fates(part, why) for code in found.tolist())
+    yield from ((place, _said(reasons[code])) for place, code in zip(places(part), codes, strict=True) if code != KEPT)
 
 
 def each(parts: Sequence[Part], why: Codes) -> Iterator[tuple[Part, Codes]]:
@@ -54,3 +49,7 @@ def each(parts: Sequence[Part], why: Codes) -> Iterator[tuple[Part, Codes]]:
     for part in parts:
         yield part, why[start : start + part.examples]
         start += part.examples
+
+
+def _said(reason: str) -> str:
+    return f"all its examples dropped: {reason}"

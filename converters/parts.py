@@ -64,14 +64,16 @@ class Part:
         """Return what a mix decides by, one entry for each row."""
         return np.fromfile(self.folder / COLUMNS, DTYPE)
 
-    def raws(self) -> Columns:
-        """Return for each raw row with examples how many they are, and how many raw rows it stands for."""
-        return np.fromfile(self.folder / RAWS, RAW)
-
     def chunks(self) -> Iterator[Columns]:
         """Yield the same, a bounded number at a time."""
         for start in range(0, self.examples, CHUNK):
             yield np.fromfile(self.folder / COLUMNS, DTYPE, count=CHUNK, offset=start * DTYPE.itemsize)
+
+    def raws(self) -> Iterator[Columns]:
+        """Yield for raw rows with examples how many they are and how many raw rows each stands for, so many at a time."""
+        with (self.folder / RAWS).open("rb") as file:
+            while len(found := np.fromfile(file, RAW, count=CHUNK)):
+                yield found
 
 
 def load(folder: Path) -> Part | None:
