@@ -50,8 +50,8 @@ def build(
         raise InputError(f"{out}: found something that is not a mix, expected a new folder or one with {MANIFEST}")
     from converters import late  # brings scipy, and the command line starts without it
 
-    need_files(spec.sources)
     lengths = ruler(spec.tokenizer, workers)  # a wrong tokenizer is told before an hour's work, not after
+    need_files(spec.sources)
     with _parts(out) as work:
         converted = _convert_all(spec.sources, spec.seed, work, workers, tick)
         for one in converted:
