@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from recipes.runner import base, cards, data, estimate, hardware, launch, lint, parent, shapes, zero
+from recipes.runner import advice, base, cards, data, estimate, hardware, launch, lint, parent, shapes, zero
 from recipes.runner.cards import Card
 from recipes.runner.estimate import Plan
 from recipes.runner.ledger import Count, Packed
@@ -93,12 +93,13 @@ def needs(recipe: Recipe, on: Machine) -> tuple[Shape, Plan] | None:
     return (shape, estimate.plan(config, zero.stage(recipe), on.gpus)) if shape else None
 
 
-def fits(shape: Shape, plan: Plan, on: Machine) -> None:
+def fits(shape: Shape, plan: Plan, on: Machine, recipe: Recipe) -> None:
     """Raise an ``InputError`` for a card that was named and is too small; on a machine that is here, it is for the GPU to say."""
-    parts = estimate.memory(shape, plan)
-    said = estimate.verdict(parts, on.card) if on.named and on.card else "fits"
+    if not (on.named and on.card):
+        return
+    said = estimate.verdict(estimate.memory(shape, plan), on.card)
     if not said.startswith("fits"):
-        raise InputError(f"{said}; {estimate.advice(parts, plan)}")
+        raise InputError(f"{said}; {advice.advice(shape, plan, on.card, header(recipe.path))}")
 
 
 def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Checked:

@@ -56,6 +56,7 @@ class Plan:
     gpus: int
     copies: int = 0  # fp32 ones of the trained weights, beside the optimiser's
     passes: int = 1  # forward and backward ones of a step
+    rows: int = 1  # of a micro-batch
 
 
 def plan(keys: Mapping[str, Any], stage: int, gpus: int) -> Plan:
@@ -78,6 +79,7 @@ def plan(keys: Mapping[str, Any], stage: int, gpus: int) -> Plan:
         gpus=gpus,
         copies=4 * (EWC in plugins) + 2 * (SAM in plugins),
         passes=1 + (SAM in plugins),
+        rows=int(keys.get("micro_batch_size") or 1),
     )
 
 
@@ -172,20 +174,6 @@ def disk(shape: Shape, what: Plan, keep: int) -> float:
     """Return the bytes that a run writes: ``keep`` checkpoints and one while it is written, the adapter, the merged model."""
     last = trainable(shape, what) * 4 + shape.parameters * 2 if what.targets else shape.parameters * 2
     return (keep + 1) * checkpoint(shape, what) + last
-
-
-def advice(parts: Mapping[str, float], what: Plan) -> str:
-    """Return what makes the largest part smaller.
-
-    >>> advice({"optimiser": 2.0, "logits": 1.0}, Plan(False, 0, (), (), False, 1, 1, True, False, False, 3, 1))
-    'more cards share it: --card 4x80gb'
-    """
-    largest = max(parts, key=lambda part: parts[part])
-    if largest in ("weights", "gradients", "optimiser"):
-        if what.stage:
-            return "more cards share it: --card 4x80gb"
-        return "a quantised base, an adapter or DeepSpeed on several cards needs less"
-    return "a smaller micro_batch_size or gradient_checkpointing needs less"
 
 
 def verdict(parts: Mapping[str, float], card: Card) -> str:

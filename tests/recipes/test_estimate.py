@@ -7,7 +7,7 @@ import pytest
 
 from converters.errors import InputError
 from recipes.plugins import ewc, sam
-from recipes.runner import cards, estimate, recipe, shapes
+from recipes.runner import cards, check, estimate, recipe, shapes, zero
 from recipes.runner.estimate import LINEAR, Plan
 
 LLAMA2 = shapes.Shape(4096, 11008, 32, 32, 32, 128, 32000)
@@ -95,6 +95,38 @@ def test_a_recipe_fits_the_card_that_its_header_names(name: str, machine: str, s
     if smaller:
         said = estimate.verdict(parts, cards.find(smaller))
         assert said.startswith("does not fit: needs ") and "most of it " in said
+
+
+@pytest.mark.parametrize(
+    ("name", "card", "said"),
+    [
+        ("mistral-full-zero3", "80gb", "the recipe is written for 4 cards: --card 4x80gb"),
+        (
+            "mistral-full-zero3",
+            "4x24gb",
+            "it fits with micro_batch_size: 1 (and gradient_accumulation_steps times 4), --card 8x",
+        ),
+        ("mistral-qlora-multi", "4x8gb", "it fits with micro_batch_size: 2 (and gradient_accumulation_steps times 2)"),
+        ("mistral-qlora-80gb", "24gb", "it fits with gradient_checkpointing: true"),
+        ("llama-qlora", "8gb", "it needs larger cards or a smaller base_model"),
+    ],
+)
+def test_what_does_not_fit_is_told_what_does(name: str, card: str, said: str) -> None:
+    loaded, (count, found) = recipe.load(recipe.find(name)), cards.several(card)
+    shape, plan = planned(name, count, zero.stage(loaded))
+    with pytest.raises(InputError, match="does not fit") as error:
+        check.fits(shape, plan, check.Machine(found, count, True), loaded)
+    assert f"; {said}" in str(error.value)
+    check.fits(shape, plan, check.Machine(found, count, False), loaded)  # on a machine that is here, the GPU says it
+
+
+def test_advice_never_names_the_headers_cards_where_they_do_not_help() -> None:
+    """Without DeepSpeed four cards hold four copies of the model."""
+    loaded, (count, found) = recipe.load(recipe.find("mistral-full-zero3"), ["deepspeed=null"]), cards.several("80gb")
+    with pytest.raises(
+        InputError, match=r"; it needs larger cards, an adapter or DeepSpeed's ZeRO-3 on several of them or"
+    ):
+        check.fits(*planned("mistral-full-zero3"), check.Machine(found, count, True), loaded)
 
 
 def test_zero_divides_what_its_stage_says() -> None:

@@ -201,7 +201,7 @@ def _checked(
         click.echo(said.batch(recipe, machine.gpus))
         if wanted and machine.card:
             click.echo("\n".join(said.memory(*wanted, machine.card)))
-            checks.fits(*wanted, machine)
+            checks.fits(*wanted, machine, recipe)
         checked = checks.check(recipe, machine, lose)
     finally:
         logging.disable(logging.NOTSET)
