@@ -153,8 +153,10 @@ def changes(folder: Path) -> bytes:
 
 
 def _diff(folder: Path, *words: str) -> bytes:
+    # what a user sets for the eye, such as a diff tool or colours, would make it no patch
+    plain = ["--binary", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"]
     try:
-        done = subprocess.run(["git", "-C", str(folder), "diff", "--binary", *words], capture_output=True, check=False)
+        done = subprocess.run(["git", "-C", str(folder), "diff", *plain, *words], capture_output=True, check=False)
     except FileNotFoundError:
         return b""
     return done.stdout if done.returncode in (0, 1) else b""  # 1: without an index, there is a difference

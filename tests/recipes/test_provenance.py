@@ -19,6 +19,8 @@ def test_the_patch_makes_the_checkout_again(tmp_path: Path) -> None:
     git(here, "add", ".")
     git(here, "commit", "-qm", "first")
     git(tmp_path, "clone", "-q", "here", "there")
+    for setting, value in {"diff.external": "echo", "diff.noprefix": "true", "color.ui": "always"}.items():
+        git(here, "config", setting, value)
     assert provenance.changes(here) == b""
     (here / "old.py").write_text("a = 2\n")
     (here / "new é.py").write_text("b = 3\n")
