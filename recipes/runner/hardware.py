@@ -63,10 +63,13 @@ def gpus() -> list[str]:
 def seen(lines: Sequence[str], variable: str | None) -> list[str]:
     """Return the cards (``index, uuid, name, memory``) that ``CUDA_VISIBLE_DEVICES`` leaves; ``nvidia-smi`` passes over it.
 
-    As CUDA reads it: numbers or beginnings of UUIDs, and what follows one that is no card does not count.
+    As CUDA reads it: numbers or beginnings of UUIDs, and what follows one that is no card does not count. A part of a card (MIG)
+    goes by its own UUID, which is not listed with the cards', and how much memory it has is not told.
 
     >>> seen(["0, GPU-a1, H100, 81559 MiB", "1, GPU-b2, L4, 23034 MiB"], "1"), seen(["0, GPU-a1, L4, 1 MiB"], "")
     (['L4, 23034 MiB'], [])
+    >>> seen(["0, GPU-a1, H100, 81559 MiB"], "MIG-c3")
+    ['MIG-c3']
     """
     cards = [line.split(", ", 2) for line in lines]
     if variable is None:
@@ -74,7 +77,7 @@ def seen(lines: Sequence[str], variable: str | None) -> list[str]:
     found = []
     for word in map(str.strip, variable.split(",")):
         mine = (name for number, uuid, name in cards if word and (word == number or uuid.startswith(word)))
-        if (name := next(mine, None)) is None:
+        if (name := next(mine, word if word.startswith("MIG-") else None)) is None:
             break
         found.append(name)
     return found

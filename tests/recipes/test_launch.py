@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from converters.errors import InputError
-from recipes.runner import hardware, launch, process, recipe, train
+from recipes.runner import cards, hardware, launch, process, recipe, train
 from recipes.runner.launch import Launch
 from tests.recipes.conftest import ROOT, command
 
@@ -90,6 +90,9 @@ def test_the_gpus_are_those_that_a_program_sees(tmp_path: Path, monkeypatch: pyt
     for variable, seen in (("0,1", [0, 1]), ("3,1", [3, 1]), ("GPU-2f", [2]), ("1,9,0", [1]), ("", []), ("-1", [])):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
         assert hardware.gpus() == [f"NVIDIA L4, {23034 + n} MiB" for n in seen], variable
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-7c0e")  # a part of a card, by a UUID that is not among the cards'
+    hardware.require(recipe.load(recipe.find("mistral-qlora")))
+    assert cards.here(hardware.gpus()[0]) is None
 
 
 def test_a_package_that_set_up_could_not_get_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
