@@ -8,6 +8,7 @@ parameters and runs on the CPU: to see that it works, not how fast it is.
 import json
 import random
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,15 @@ def rows(kind: str, count: int, seed: int) -> Iterator[Row]:
 
 
 def base(folder: Path, small: bool) -> None:
-    """Save a base with random weights: Mistral-7B's shape in bf16, or the demo's."""
+    """Save a base with random weights: Mistral-7B's shape in bf16, or the demo's. One that is cut short has not the name."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+        _save(Path(place) / folder.name, small)
+        shutil.rmtree(folder, ignore_errors=True)
+        (Path(place) / folder.name).rename(folder)
+
+
+def _save(folder: Path, small: bool) -> None:
     import torch
     from transformers import AutoModelForCausalLM, MistralConfig
 

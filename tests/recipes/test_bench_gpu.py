@@ -1,6 +1,7 @@
 """The measuring of a GPU, tiny and on the CPU: real trainings of Axolotl, whose figures are told of."""
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,24 @@ def test_every_variant_is_the_recipe_that_is_shipped() -> None:
     assert all(not hardware.CPU.keys() & {"test_datasets"} & keys.keys() for keys in plans.values())
 
 
+def test_a_base_that_was_cut_short_is_none(tmp_path: Path) -> None:
+    """A disk that is full in the middle of the weights; their configuration was written before them."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(Exception, match=r"(?i)too large"):
+            bench_gpu.base(tmp_path / "bench" / "base", True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list((tmp_path / "bench").iterdir()) == []
+
+
 @pytest.mark.slow
 def test_two_trainings_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     told: list[Figure] = []
+    stale = Path("bench/mistral-qlora-80gb-short/prepared/of-other-steps")
+    stale.mkdir(parents=True)
     only = ("axolotl's example", "mistral-qlora-80gb", "short")
     figures = bench_gpu.run(Path("bench"), 2, True, only, told.append, lambda piece: None)
     assert figures == told and [one.name for one in figures] == ["axolotl's example", "mistral-qlora-80gb"]
@@ -55,5 +70,6 @@ def test_two_trainings_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     steps = json.loads((place / "meter.json").read_text())["steps"]
     assert len(steps) == 2 and all(step["slots"] == 256 and 0 < step["tokens"] <= 256 for step in steps)
     assert yaml.safe_load((place / "recipe.yaml").read_text())["lora_alpha"] == 64
+    assert not stale.exists()  # rows of another number of steps, or of the other base's tokens
     # A base of another size is never taken for this one.
     assert Path("bench/tiny-base/config.json").is_file() and not Path("bench/base").exists()
