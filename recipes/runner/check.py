@@ -54,8 +54,7 @@ def machine(name: str | None, recipe: Recipe, gpus: int | None = None) -> Machin
         count, card = cards.several(name)
         return Machine(card, count, True)
     found = hardware.gpus()
-    usual = max(1, len(found)) if launch.divides(recipe.keys) else 1
-    return Machine(cards.here(found[0]) if found else None, gpus or usual, False)
+    return Machine(cards.here(found[0]) if found else None, gpus or launch.usual(recipe.keys, len(found)), False)
 
 
 def step_tokens(recipe: Recipe, gpus: int) -> tuple[int, int | None]:

@@ -32,7 +32,11 @@ def plan(keys: Mapping[str, Any], gpus: int | None, nodes: int, head: str | None
     Without a number of GPUs, a recipe that divides the model takes all and any other takes one. Ray has workers of its own.
     """
     if keys.get("use_ray"):
-        return Launch(int(keys.get("ray_num_workers") or 1))
+        if gpus or nodes > 1 or head:
+            raise InputError(
+                "found GPUS, NODES or HEAD beside use_ray, expected ray_num_workers alone: Ray places them"
+            )
+        return Launch(usual(keys, found))
     if gpus is not None and gpus > max(found, 1):
         raise InputError(f"GPUS={gpus}: found {found} here, expected that many on every node")
     slurm = os.environ.get("SLURM_JOB_ID") if nodes > 1 else None
@@ -40,8 +44,20 @@ def plan(keys: Mapping[str, Any], gpus: int | None, nodes: int, head: str | None
         raise InputError(
             f"NODES={nodes}: found neither HEAD nor a SLURM job, expected HEAD=host:port of the first node"
         )
-    each = gpus or (found if divides(keys) or nodes > 1 else 1) or 1
+    each = gpus or (max(1, found) if nodes > 1 else usual(keys, found))
     return Launch(each, nodes, head or (f"{socket.gethostname()}:{PORT}" if slurm else None), slurm)
+
+
+def usual(keys: Mapping[str, Any], found: int) -> int:
+    """Return the GPUs that a recipe takes where nobody says how many.
+
+    >>> usual({"deepspeed": "zero3.json"}, 8), usual({}, 8), usual({"use_ray": True, "ray_num_workers": 4}, 0)
+    (8, 1, 4)
+    """
+    if keys.get("use_ray"):
+        workers = keys.get("ray_num_workers")
+        return workers if isinstance(workers, int) and workers > 0 else 1  # another value is for the lint to refuse
+    return max(1, found) if divides(keys) else 1
 
 
 def again(launched: Launch) -> Launch:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from converters.errors import InputError
-from recipes.runner import cards, hardware, launch, process, recipe, train
+from recipes.runner import cards, check, hardware, launch, process, recipe, train
 from recipes.runner.launch import Launch
 from tests.recipes.conftest import ROOT, command
 
@@ -76,6 +76,16 @@ def test_ray_starts_its_own_workers() -> None:
     assert launch.plan(keys, None, 1, None, 1) == Launch(4) and "RAY_CHDIR_TO_TRIAL_DIR" in launch.visible(
         Launch(4), keys
     )
+
+
+def test_ray_is_told_of_its_workers_by_the_recipe_alone() -> None:
+    with pytest.raises(InputError, match=r"found GPUS, NODES or HEAD beside use_ray, expected ray_num_workers alone"):
+        launch.plan({"use_ray": True}, 4, 1, None, 4)
+    assert launch.plan({"use_ray": True, "ray_num_workers": "four"}, None, 1, None, 1) == Launch(
+        1
+    )  # the lint's to refuse
+    loaded = recipe.load(recipe.find("mistral-full-zero3"), ["use_ray=true", "ray_num_workers=4"])
+    assert check.machine(None, loaded).gpus == 4
 
 
 def test_the_gpus_are_those_that_a_program_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
