@@ -31,7 +31,8 @@ else
 fi
 
 requeue() {
-  kill -TERM "$training" && wait "$training" || true
+  kill -TERM "$training" || true
+  wait "$training" && exit 0 # it came to its end all the same
   scontrol requeue "$SLURM_JOB_ID"
 }
 trap requeue TERM

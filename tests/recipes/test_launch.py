@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +184,23 @@ def test_the_slurm_script_trains_and_after_a_requeue_resumes(job: Path) -> None:
     assert "RECIPE RUN" in submitted(job, "mistral-full-zero3").stderr
     without = submitted(job, "mistral-full-zero3", "other", SLURM_GPUS_ON_NODE="")
     assert without.returncode and "no GPUs in this job" in without.stderr
+
+
+@pytest.mark.parametrize(("trap", "requeued"), [("", True), ("trap '' TERM", False)])
+def test_a_job_asks_to_be_requeued_unless_its_training_ended_well(job: Path, trap: str, requeued: bool) -> None:
+    program, started = job / ".venv" / "bin" / "ecom-train", job / "started"
+    program.write_text(f"#!/bin/sh\n{trap}\nsleep 0.3\ntouch {started}\nsleep 1\n")
+    tool = job / "bin" / "scontrol"
+    tool.parent.mkdir()
+    tool.write_text(f'#!/bin/sh\necho "$@" > {job / "asked"}\n')
+    tool.chmod(0o755)
+    environment = {"PATH": f"{tool.parent}{os.pathsep}{os.environ['PATH']}", "SLURM_SUBMIT_DIR": str(job)}
+    environment |= {"SLURM_JOB_ID": "9", "SLURM_GPUS_ON_NODE": "8"}
+    with subprocess.Popen(["bash", str(SCRIPT), "mistral-qlora", "one"], env=environment) as script:
+        while not started.exists():
+            assert script.poll() is None
+            time.sleep(0.01)
+        script.terminate()
+    assert (job / "asked").exists() == requeued
+    assert not requeued or (job / "asked").read_text() == "requeue 9\n"
+    assert requeued or script.returncode == 0
