@@ -67,8 +67,10 @@ def find(name: str) -> Card:
     known = [card for card in CARDS if card == SIZES.get(key, key)] or [
         card for card in CARDS if card.startswith(f"{key}-")
     ]
-    if len(known) != 1:
-        raise InputError(f"no card {name!r}{nearest(key, known or [*SIZES, *CARDS])}")
+    if len(known) > 1:
+        raise InputError(f"card {name!r}: found {', '.join(known)}, expected one of them")
+    if not known:
+        raise InputError(f"no card {name!r}{nearest(key, [*SIZES, *CARDS])}")
     return CARDS[known[0]]
 
 

@@ -168,7 +168,13 @@ def test_checkpointing_costs_a_third_of_the_speed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"), [("25gb", "did you mean '2"), ("a100", "no card 'a100'"), ("4x", "no card ''")]
+    ("name", "sentence"),
+    [
+        ("25gb", "did you mean '2"),
+        ("A100", "card 'A100': found a100-40gb, a100-80gb,"),
+        ("h20", "no card 'h20'"),
+        ("4x", "no card ''"),
+    ],
 )
 def test_an_unknown_card_gets_a_hint(name: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
