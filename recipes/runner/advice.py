@@ -8,6 +8,8 @@ from recipes.runner.cards import Card, several
 from recipes.runner.estimate import Plan
 from recipes.runner.shapes import Shape
 
+OFFLOAD = "recipes/deepspeed/zero3-offload.json"
+
 
 def advice(shape: Shape, what: Plan, card: Card, meant: str | None = None) -> str:
     """Return what makes a plan fit that does not, the cheapest of what the same estimate shows to be enough.
@@ -23,7 +25,7 @@ def advice(shape: Shape, what: Plan, card: Card, meant: str | None = None) -> st
 
 
 def _smaller(what: Plan, card: Card) -> Iterator[tuple[str, Plan]]:
-    """Yield changes and the plan that they make, each with those before it but for the number of cards."""
+    """Yield changes and the plan that they make, each with those before it, but for what takes the place of another."""
     words: list[str] = []
     if not what.checkpointing:
         what, words = replace(what, checkpointing=True), ["gradient_checkpointing: true"]
@@ -33,6 +35,8 @@ def _smaller(what: Plan, card: Card) -> Iterator[tuple[str, Plan]]:
         rows, times = what.rows >> halved, 2**halved
         words = [*before, f"micro_batch_size: {rows} (and gradient_accumulation_steps times {times})"]
         yield _told(words), replace(what, rows=rows, micro_tokens=tokens * rows)
+    if what.stage == 3:
+        yield _told([*before, f"deepspeed: {OFFLOAD}"]), replace(what, offloaded=("weights", "gradients", "optimiser"))
     what = replace(what, rows=1, micro_tokens=tokens)
     for gpus in (what.gpus * times for times in (2, 4, 8) if what.stage):
         yield _told([*words, f"--card {gpus}x{card.name}"]), replace(what, gpus=gpus)

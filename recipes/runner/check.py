@@ -89,7 +89,7 @@ def needs(recipe: Recipe, on: Machine) -> tuple[Shape, Plan] | None:
     base.require(recipe)
     parent.fits(recipe)
     shape = shapes.find(str(recipe.keys["base_model"]))
-    return (shape, estimate.plan(config, zero.stage(recipe), on.gpus)) if shape else None
+    return (shape, estimate.plan(config, zero.stage(recipe), on.gpus, zero.offloaded(recipe))) if shape else None
 
 
 def fits(shape: Shape, plan: Plan, on: Machine, recipe: Recipe) -> None:

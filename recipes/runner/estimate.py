@@ -6,7 +6,8 @@ Memory, in bytes (h hidden, i inner, k width of all key heads, q of all query he
   those a 32-bit one), 16 in bf16. Embeddings, output layer and norms are never quantised.
 * Adapter: r (inputs + outputs) for each target, 4 bytes; its gradients another 4.
 * Optimiser: two moments, 8 bytes a trained weight, 2 with 8 bits. Full fine-tuning: 2 for weights, 2 for gradients, 12 for the
-  fp32 copy and its moments; each divided by the GPUs from its stage on (ZeRO, Rajbhandari et al. 2020).
+  fp32 copy and its moments; each divided by the GPUs from its stage on (ZeRO, Rajbhandari et al. 2020), nothing where it is
+  offloaded to the computer's memory (ZeRO-Offload, Ren et al. 2021).
 * Activations: a block keeps for its backward pass, of each token, its input, both normed inputs, q, k, v, the attention's output
   and the two inner products, 2 (4h + 2q + 2k + 2i); the plain RMSNorm keeps fp32 copies of its inputs beside, 8h. With
   checkpointing it is 2h a block, and one block whole with its gradients.
@@ -57,9 +58,10 @@ class Plan:
     copies: int = 0  # fp32 ones of the trained weights, beside the optimiser's
     passes: int = 1  # forward and backward ones of a step
     rows: int = 1  # of a micro-batch
+    offloaded: tuple[str, ...] = ()  # parts that lie in the computer's memory
 
 
-def plan(keys: Mapping[str, Any], stage: int, gpus: int) -> Plan:
+def plan(keys: Mapping[str, Any], stage: int, gpus: int, offloaded: tuple[str, ...] = ()) -> Plan:
     """Return a recipe's plan on so many GPUs; ``keys`` are those of Axolotl's validated configuration."""
     micro = int(keys.get("micro_batch_size") or 1) * int(keys["sequence_len"])
     targets = LINEAR if keys.get("lora_target_linear") else tuple(keys.get("lora_target_modules") or ())
@@ -80,6 +82,7 @@ def plan(keys: Mapping[str, Any], stage: int, gpus: int) -> Plan:
         copies=4 * (EWC in plugins) + 2 * (SAM in plugins),
         passes=1 + (SAM in plugins),
         rows=int(keys.get("micro_batch_size") or 1),
+        offloaded=offloaded,
     )
 
 
@@ -99,6 +102,7 @@ def memory(shape: Shape, what: Plan) -> dict[str, float]:
         }
     shared = {"optimiser": 1, "gradients": 2, "weights": 3}
     own = {part: size / (what.gpus if shared.get(part, 9) <= what.stage else 1) for part, size in own.items()}
+    own |= dict.fromkeys(what.offloaded, 0.0)
     plugins = {"plugins": 4.0 * trained * what.copies} if what.copies else {}
     found = (
         own

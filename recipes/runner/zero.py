@@ -67,6 +67,17 @@ def stage(recipe: Recipe) -> int:
     return int(_read(recipe)["zero_optimization"]["stage"])
 
 
+def offloaded(recipe: Recipe) -> tuple[str, ...]:
+    """Return the parts of the memory that a recipe's JSON leaves to the CPU, by the names of :mod:`recipes.runner.estimate`.
+
+    With the optimiser go the gradients, which it alone reads (ZeRO-Offload, Ren et al. 2021).
+    """
+    found = _read(recipe)["zero_optimization"] if stage(recipe) else {}
+    parts = {"offload_optimizer": ("optimiser", "gradients"), "offload_param": ("weights",)}
+    away = [names for key, names in parts.items() if (found.get(key) or {}).get("device", "none") != "none"]
+    return tuple(name for names in away for name in names)
+
+
 def faults(recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for everything that is wrong with the JSON that ``deepspeed`` names."""
     name = recipe.keys.get("deepspeed")

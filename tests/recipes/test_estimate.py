@@ -7,7 +7,7 @@ import pytest
 
 from converters.errors import InputError
 from recipes.plugins import ewc, sam
-from recipes.runner import cards, check, estimate, recipe, shapes, zero
+from recipes.runner import advice, cards, check, estimate, recipe, shapes, zero
 from recipes.runner.estimate import LINEAR, Plan
 
 LLAMA2 = shapes.Shape(4096, 11008, 32, 32, 32, 128, 32000)
@@ -101,10 +101,11 @@ def test_a_recipe_fits_the_card_that_its_header_names(name: str, machine: str, s
     ("name", "card", "said"),
     [
         ("mistral-full-zero3", "80gb", "the recipe is written for 4 cards: --card 4x80gb"),
+        ("mistral-full-zero3", "4x24gb", "it fits with deepspeed: recipes/deepspeed/zero3-offload.json"),
         (
             "mistral-full-zero3",
-            "4x24gb",
-            "it fits with micro_batch_size: 1 (and gradient_accumulation_steps times 4), --card 8x",
+            "4x8gb",
+            "it fits with micro_batch_size: 1 (and gradient_accumulation_steps times 4), --card 32x",
         ),
         ("mistral-qlora-multi", "4x8gb", "it fits with micro_batch_size: 2 (and gradient_accumulation_steps times 2)"),
         ("mistral-qlora-80gb", "24gb", "it fits with gradient_checkpointing: true"),
@@ -137,6 +138,19 @@ def test_zero_divides_what_its_stage_says() -> None:
         held = sum(parts[part] for part in ("weights", "gradients", "optimiser"))
         assert held == pytest.approx(bytes_each * shape.parameters)
     assert estimate.verdict(estimate.memory(shape, plan), cards.find("80gb")).startswith("fits")
+
+
+def test_what_is_offloaded_takes_nothing_of_a_card() -> None:
+    """ZeRO-Offload, Ren et al. 2021: states and gradients lie in the computer's memory; weights come layer by layer."""
+    loaded = recipe.load(recipe.find("mistral-full-zero3"), [f"deepspeed={advice.OFFLOAD}"])
+    assert sorted(zero.offloaded(loaded)) == ["gradients", "optimiser", "weights"]
+    assert zero.offloaded(recipe.load(loaded.path)) == zero.offloaded(recipe.load(recipe.find("mistral-qlora"))) == ()
+    shape, plan = planned("mistral-full-zero3", 4, 3)
+    here, away = (estimate.memory(shape, replace(plan, offloaded=parts)) for parts in ((), zero.offloaded(loaded)))
+    assert not any(away[part] for part in zero.offloaded(loaded)) and away["activations"] == here["activations"]
+    _, config = check.needs(loaded, check.Machine(cards.find("24gb"), 4, True)) or (None, plan)
+    assert config.offloaded == zero.offloaded(loaded)
+    assert estimate.verdict(away, cards.find("24gb")).startswith("fits")
 
 
 def test_what_a_run_writes_is_counted() -> None:
