@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.jsonl import replacing
+from converters.left_out import DROPPED
 from converters.manifest import forbids
 
 CARD = "card.html"
@@ -217,7 +218,8 @@ def _row_flags(manifest: Manifest) -> Iterator[Flag]:
     for name, split in manifest["splits"].items():
         if not split["rows"]:
             yield "warn", f"The {name} split is empty."
-    lost = sum(manifest["rejected"].values())
+    # A limit or a share that a specification sets is no fault of the raw file.
+    lost = sum(count for reason, count in manifest["rejected"].items() if not reason.startswith(DROPPED))
     if lost > 0.05 * manifest["read"]:
         yield (
             "warn",

@@ -21,7 +21,7 @@ from converters.manifest import forbids
 
 FilePath = click.Path(path_type=Path)
 # What each count of an account is of; a row may have several notes.
-UNITS = {"rejected": "raw row", "left_out": "raw row", "noted": "time", "dropped": "example"}
+UNITS = {"rejected": "raw row", "noted": "time", "dropped": "example"}
 WORKERS = click.option(
     "--workers",
     type=click.IntRange(1),
@@ -223,7 +223,7 @@ def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, w
     }
     write_json(out.with_name(out.name + ".manifest.json"), accounts)
     for side, account in accounts.items():
-        _tell({"source": side, "left_out": {}, "dropped": {}} | account)
+        _tell({"source": side, "dropped": {}} | account)
     click.echo(f"{accounts['labels']['used']:,} records in {out}")
 
 
@@ -242,12 +242,13 @@ def demo_raw(out: Path, seed: int) -> None:
 
 
 def _tell(account: dict[str, Any]) -> None:
-    rejected, left = (sum(account[kind].values()) for kind in ("rejected", "left_out"))
-    told = f"{account['source']}: read {_many(account['read'], 'raw row')}, used {account['used']:,}, rejected {rejected:,}"
-    click.echo(told + (f", left out {left:,}" if left else ""))
+    rejected = sum(account["rejected"].values())
+    click.echo(
+        f"{account['source']}: read {_many(account['read'], 'raw row')}, used {account['used']:,}, rejected {rejected:,}"
+    )
     for kind, unit in UNITS.items():
         for reason, count in Counter(account[kind]).most_common():
-            click.echo(f"  {kind.replace('_', ' ')} {_many(count, unit)}: {mended(reason)}")
+            click.echo(f"  {kind} {_many(count, unit)}: {mended(reason)}")
 
 
 def _many(count: int, what: str) -> str:

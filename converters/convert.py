@@ -212,7 +212,8 @@ def mended(reason: str) -> str:
 def account(converted: Converted, left_out: Counter[str]) -> dict[str, Any]:
     """Return what the manifest says of one entry: licence, files with their hashes, and the fate of every raw row.
 
-    ``left_out`` counts the raw rows all of whose examples were dropped: ``read`` is ``used`` and ``rejected`` and these.
+    ``left_out`` counts the raw rows all of whose examples were dropped, which are rejected, too: ``read`` is ``used`` and
+    ``rejected``.
     """
     entry, unit = converted.entry, sources.get(converted.entry.source)
     return {
@@ -222,8 +223,7 @@ def account(converted: Converted, left_out: Counter[str]) -> dict[str, Any]:
         "url": unit.URL,
         "read": converted.count("read"),
         "used": converted.count("used") - left_out.total(),
-        "rejected": dict(sorted(converted.count("rejected").items())),
-        "left_out": dict(sorted(left_out.items())),
+        "rejected": dict(sorted((converted.count("rejected") + left_out).items())),
         "noted": dict(sorted(converted.count("noted").items())),
         "examples": converted.count("examples"),
         "dropped": dict(sorted(converted.dropped.items())),

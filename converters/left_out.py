@@ -10,6 +10,7 @@ from converters.parts import Part, places
 
 Codes = NDArray[np.int8]
 KEPT = -1
+DROPPED = "all its examples dropped: "  # in front of what is counted among the rejects
 
 
 def fates(part: Part, why: Codes) -> Iterator[tuple[Codes, NDArray[np.uint32]]]:
@@ -52,4 +53,4 @@ def each(parts: Sequence[Part], why: Codes) -> Iterator[tuple[Part, Codes]]:
 
 
 def _said(reason: str) -> str:
-    return f"all its examples dropped: {reason}"
+    return DROPPED + reason

@@ -32,7 +32,6 @@ def manifest(
         "read": sum(a["read"] for a in accounts),
         "used": sum(a["used"] for a in accounts),
         "rejected": _sum(a["rejected"] for a in accounts),
-        "left_out": _sum(a["left_out"] for a in accounts),
         "dropped_examples": dropped,
         "repeated_examples": int(np.maximum(rows.times - 1, 0)[rows.split >= 0].sum()),
         "leaks": {name: dropped.get(why, 0) for name, why in LEAKS.items()},

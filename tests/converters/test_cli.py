@@ -252,7 +252,7 @@ def accounted(folder: Path, *words: object) -> tuple[dict[str, Any], list[tuple[
     result = run("convert", *words, "--out", out, "--rejects", rejects)
     assert result.exit_code == 0, result.output
     manifest = json.loads((folder / "out.jsonl.manifest.json").read_text())
-    assert manifest["read"] == manifest["used"] + sum(sum(manifest[kind].values()) for kind in ("rejected", "left_out"))
+    assert manifest["read"] == manifest["used"] + sum(manifest["rejected"].values())
     told = [json.loads(line) for line in rejects.read_text().splitlines()]
     return manifest, [(one["where"].rpartition(":")[2], one["reason"]) for one in told], result.output
 
@@ -263,13 +263,13 @@ def test_a_row_whose_examples_are_all_dropped_is_not_used_and_stands_among_the_r
     (tmp_path / "shop.csv").write_text("\n".join(["id,title,category,colour", *rows]))
     words = ("catalog", tmp_path / "shop.csv", "--option", "attributes={Colour: colour}")
     manifest, rejects, text = accounted(tmp_path, *words)
-    assert (manifest["read"], manifest["used"], manifest["rejected"]) == (200, 198, {"no title": 1})
-    assert manifest["left_out"] == {"all its examples dropped: same id again": 1}
+    assert (manifest["read"], manifest["used"]) == (200, 198)
+    assert manifest["rejected"] == {"no title": 1, "all its examples dropped: same id again": 1}
     assert manifest["dropped"] == {"same id again": 2} and manifest["rows"] == 396
     assert rejects == [("52", "no title"), ("122", "all its examples dropped: same id again")]
-    assert "catalog: read 200 raw rows, used 198, rejected 1, left out 1\n" in text
+    assert "catalog: read 200 raw rows, used 198, rejected 2\n" in text
     assert "rejected 1 raw row: no title" in text and "dropped 2 examples: same id again" in text
-    assert "left out 1 raw row: all its examples dropped: same id again" in text
+    assert "rejected 1 raw row: all its examples dropped: same id again" in text
     assert "2 raw rows that were not used are in" in text
 
 
@@ -277,7 +277,7 @@ def test_a_row_that_keeps_one_of_its_examples_is_used(tmp_path: Path) -> None:
     (tmp_path / "shop.csv").write_text("id,title,category,colour\nA,Red mug,,red\nA,Red mug,Mugs,red\n")
     words = ("catalog", tmp_path / "shop.csv", "--option", "attributes={Colour: colour}")
     manifest, rejects, text = accounted(tmp_path, *words)
-    assert (manifest["used"], manifest["left_out"], manifest["dropped"], rejects) == (2, {}, {"same id again": 1}, [])
+    assert (manifest["used"], manifest["rejected"], manifest["dropped"], rejects) == (2, {}, {"same id again": 1}, [])
     assert "rejected 0\n" in text and "0 raw rows that were not used are in" in text
 
 

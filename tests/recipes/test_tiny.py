@@ -79,7 +79,9 @@ def test_the_stages_follow_each_other() -> None:
 
 def test_the_demo_is_scored_as_make_eval_scores_a_run() -> None:
     """So that a run of one's own can be compared with the demo's."""
-    printed = subprocess.run(["make", "-n", "eval-mine"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        ["make", "--no-print-directory", "-n", "eval-mine"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     for stage in demo.stages(0):
         kind = stage.name.split()[0]
         if kind in ("predict", "score"):
