@@ -144,14 +144,18 @@ def _convert_all(entries: Sequence[Entry], seed: int, folder: Path, workers: int
 
 
 def write_rejects(path: Path, converted: Sequence[Converted], why: left_out.Codes, reasons: Sequence[str]) -> None:
-    """Write ``{"where", "reason"}`` of every raw row that was not used, one a line; ``why`` is as in a mix's table."""
+    """Write ``{"where", "reason"}`` of every raw row that was not used, one a line; ``why`` is as in a mix's table.
+
+    A line of several raw rows that were gathered in one says with ``rows`` how many.
+    """
     parts = [part for one in converted for part in one.parts]
     with replacing(path) as file:
         for part, here in left_out.each(parts, why):
             with part.rejects.open("rb") as found:
                 shutil.copyfileobj(found, file)
-            for where, reason in left_out.told(part, here, reasons):
-                file.write(msgspec.json.encode({"where": where, "reason": reason}) + b"\n")
+            for where, reason, rows in left_out.told(part, here, reasons):
+                more = {"rows": rows} if rows > 1 else {}
+                file.write(msgspec.json.encode({"where": where, "reason": reason} | more) + b"\n")
 
 
 def _swap(folder: Path, out: Path) -> None:

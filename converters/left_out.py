@@ -38,10 +38,12 @@ def counted(parts: Sequence[Part], why: Codes, reasons: Sequence[str]) -> Counte
     return found
 
 
-def told(part: Part, why: Codes, reasons: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield the place of each raw row of a part that is left out, with the reason."""
-    codes = (code for found, _ in fates(part, why) for code in found.tolist())
-    yield from ((place, _said(reasons[code])) for place, code in zip(places(part), codes, strict=True) if code != KEPT)
+def told(part: Part, why: Codes, reasons: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+    """Yield the place of each raw row of a part that is left out, the reason, and how many raw rows were gathered in it."""
+    codes = (pair for found, rows in fates(part, why) for pair in zip(found.tolist(), rows.tolist(), strict=True))
+    for place, (code, rows) in zip(places(part), codes, strict=True):
+        if code != KEPT:
+            yield place, _said(reasons[code]), rows
 
 
 def each(parts: Sequence[Part], why: Codes) -> Iterator[tuple[Part, Codes]]:
