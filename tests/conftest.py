@@ -24,6 +24,14 @@ settings.load_profile("new" if "FUZZ_RECORDS" in os.environ else "same")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case by its argument where the value is bytes: a packed file's carry the second it was packed in.
+
+    Two workers that collect in two different seconds would else disagree about the tests there are, and stop.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def fixtures() -> Path:
     """Small raw files, written by hand, one for each source."""
