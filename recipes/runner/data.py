@@ -18,6 +18,8 @@ from recipes.runner.recipe import Recipe, dump, where
 PREPARED = Path("runs/.prepared")
 TOKENIZER = ("*token*", "*.model", "*.jinja", "vocab*", "merges*", "tekken.json", "config.json", "*.py")
 SHOWN = 100
+# What sweeps change and no token of a row depends on: the runs of a sweep share the rows that its first one prepared.
+APART = ("learning_rate", "lora_r", "lora_alpha", "lora_dropout", "num_epochs", "weight_decay", "lr_scheduler", "warmup_ratio")
 
 
 def files(recipe: Recipe) -> list[Path]:
@@ -86,7 +88,8 @@ def prepared_path(recipe: Recipe) -> Path:
     it was, and another seed would bring the rows in the first one's order.
     """
     files = [*_named(recipe.keys), *_tokenizer(recipe), Path(whole_answer.__file__)]
-    decides = {"keys": recipe.keys, "files": [sha256(path) for path in files], "packages": provenance.packages()}
+    keys = {key: value for key, value in recipe.keys.items() if key not in APART}
+    decides = {"keys": keys, "files": [sha256(path) for path in files], "packages": provenance.packages()}
     return PREPARED / hashlib.sha256(dump(decides).encode()).hexdigest()[:16]
 
 

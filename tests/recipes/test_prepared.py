@@ -46,6 +46,10 @@ def test_a_changed_key_changes_the_path(override: str, place: Path) -> None:
     assert prepared(override) != prepared()
 
 
+def test_the_runs_of_a_sweep_share_their_rows(place: Path) -> None:
+    assert prepared("learning_rate=3e-4", "lora_r=64", "lora_alpha=128", "num_epochs=2") == prepared()
+
+
 def test_changed_code_and_another_axolotl_change_the_path(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = prepared()
     edited = place / "whole_answer.py"
