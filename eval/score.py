@@ -143,19 +143,16 @@ def available(found: Mapping[str, Table]) -> dict[str, Table]:
     return {name: table for name, table in found.items() if not np.isnan(stats.value(table, metrics.get(name)))}
 
 
-def best_floors(examples: Sequence[Example], names: Sequence[str], tools: Tools) -> dict[str, tuple[float, str]]:
-    """Return each metric's floor, the best of the trivial predictors, and that predictor's name."""
-    missing = unavailable(examples, names, tools)
-    return _floors(examples, [name for name in names if name not in missing], tools, lambda *_: None)
-
-
-def _floors(
+def best_floors(
     examples: Sequence[Example],
     names: Sequence[str],
     tools: Tools,
-    use: Callable[[str, Sequence[Example] | None, Mapping[str, Table]], None],
+    use: Callable[[str, Sequence[Example] | None, Mapping[str, Table]], None] = lambda *_: None,
 ) -> dict[str, tuple[float, str]]:
-    """Return the floors; ``use`` sees each trivial predictor's answers, if it gives any, and tables before they are let go."""
+    """Return each metric's floor, the best of the trivial predictors, and that predictor's name.
+
+    ``use`` sees each trivial predictor's answers, if it gives any, and tables before they are let go.
+    """
     values: dict[str, list[tuple[float, str]]] = {name: [] for name in names}
     for by, said in floors.answered(examples):
         found = tables(said, [name for name in names if metrics.get(name).trivial], tools)
@@ -184,7 +181,7 @@ def score_task(task: str, batch: Batch, settings: Settings, tools: Tools, seen: 
         slots = slotted(said, tools) if said and cuts.slots else None
         low.append((by, slices.points(cuts, {name: trivial[name] for name in shown if name in trivial}, slots)))
 
-    least = _floors(examples, list(found), tools, note)
+    least = best_floors(examples, list(found), tools, note)
     values = _scores({**found, "": VALIDITY.table(examples, tools)}, {**least, "": EMPTY}, examples, settings)
     names, own = _each(found, len(examples))
     result = TaskScores(

@@ -1,5 +1,6 @@
 """All that can go wrong before a GPU is paid for, in the order of its cost."""
 
+import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,6 +116,7 @@ def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Chec
     if not on.named:
         hardware.require(recipe)
         room(estimate.disk(*wanted, int(recipe.keys.get("save_total_limit") or 4)) if wanted else 0.0, Path("runs"))
+        held(estimate.main_memory(*wanted) * min(1, len(hardware.gpus()) / on.gpus) if wanted else 0.0)
     base.downloadable(str(recipe.keys["base_model"]))
     from recipes.runner import identity, ledger
 
@@ -146,4 +148,14 @@ def room(need: float, folder: Path) -> None:
         raise InputError(
             f"{folder}: found {free / 1e9:.0f} GB of free disk, expected {need / 1e9:.0f} GB for checkpoints, adapter and merged "
             "model; a lower save_total_limit needs less"
+        )
+
+
+def held(need: float) -> None:
+    """Raise an ``InputError`` when this machine has less main memory than what DeepSpeed offloads to it takes, in bytes."""
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if have < need:
+        raise InputError(
+            f"this machine: found {have / estimate.GIB:.0f} GiB of main memory, expected {need / estimate.GIB:.0f} GiB for what "
+            "'deepspeed' offloads to it; more GPUs and recipes/deepspeed/zero3.json need none"
         )

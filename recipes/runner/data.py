@@ -19,7 +19,16 @@ PREPARED = Path("runs/.prepared")
 TOKENIZER = ("*token*", "*.model", "*.jinja", "vocab*", "merges*", "tekken.json", "config.json", "*.py")
 SHOWN = 100
 # What sweeps change and no token of a row depends on: the runs of a sweep share the rows that its first one prepared.
-APART = ("learning_rate", "lora_r", "lora_alpha", "lora_dropout", "num_epochs", "weight_decay", "lr_scheduler", "warmup_ratio")
+APART = (
+    "learning_rate",
+    "lora_r",
+    "lora_alpha",
+    "lora_dropout",
+    "num_epochs",
+    "weight_decay",
+    "lr_scheduler",
+    "warmup_ratio",
+)
 
 
 def files(recipe: Recipe) -> list[Path]:

@@ -88,22 +88,8 @@ def plan(keys: Mapping[str, Any], stage: int, gpus: int, offloaded: tuple[str, .
 
 def memory(shape: Shape, what: Plan) -> dict[str, float]:
     """Return the peak memory on each GPU by part, in bytes."""
-    trained = trainable(shape, what)
-    if what.targets:
-        weights = shape.blocks * (NF4 if what.quantised else 2) + shape.embeddings * 2
-        states: float = trained * (2 if what.eight_bit else 8)
-        gradients: float = trained * 4
-        own = {"weights": weights, "adapter": trained * 4, "gradients": gradients, "optimiser": states}
-    else:
-        own = {
-            "weights": trained * 2,
-            "gradients": trained * 2,
-            "optimiser": trained * (12 if not what.eight_bit else 6),
-        }
-    shared = {"optimiser": 1, "gradients": 2, "weights": 3}
-    own = {part: size / (what.gpus if shared.get(part, 9) <= what.stage else 1) for part, size in own.items()}
-    own |= dict.fromkeys(what.offloaded, 0.0)
-    plugins = {"plugins": 4.0 * trained * what.copies} if what.copies else {}
+    own = states(shape, what) | dict.fromkeys(what.offloaded, 0.0)
+    plugins = {"plugins": 4.0 * trainable(shape, what) * what.copies} if what.copies else {}
     found = (
         own
         | plugins
@@ -114,6 +100,35 @@ def memory(shape: Shape, what: Plan) -> dict[str, float]:
         }
     )
     return found | {"context": CONTEXT + (SLACK - 1) * sum(found.values())}
+
+
+def states(shape: Shape, what: Plan) -> dict[str, float]:
+    """Return the bytes of weights, adapter, gradients and optimiser that each GPU has to keep, on it or in main memory."""
+    trained = trainable(shape, what)
+    if what.targets:
+        weights = shape.blocks * (NF4 if what.quantised else 2) + shape.embeddings * 2
+        moments: float = trained * (2 if what.eight_bit else 8)
+        gradients: float = trained * 4
+        own = {"weights": weights, "adapter": trained * 4, "gradients": gradients, "optimiser": moments}
+    else:
+        own = {
+            "weights": trained * 2,
+            "gradients": trained * 2,
+            "optimiser": trained * (12 if not what.eight_bit else 6),
+        }
+    shared = {"optimiser": 1, "gradients": 2, "weights": 3}
+    return {part: size / (what.gpus if shared.get(part, 9) <= what.stage else 1) for part, size in own.items()}
+
+
+def main_memory(shape: Shape, what: Plan) -> float:
+    """Return the bytes of the computers' memory that hold what all GPUs together offload.
+
+    Gradients of two bytes take four there: 16 bytes a weight in stage 2 and 18 in stage 3, as DeepSpeed's own estimators have it
+    (deepspeed.readthedocs.io/en/latest/memory.html) before they add half of it for buffers.
+    """
+    parts = states(shape, what)
+    away = [*what.offloaded, *(["gradients"] if "gradients" in what.offloaded and not what.targets else [])]
+    return what.gpus * sum(parts[part] for part in away)
 
 
 def trainable(shape: Shape, what: Plan) -> int:

@@ -24,6 +24,9 @@ def memory(shape: Shape, plan: Plan, card: Card) -> Iterator[str]:
     """Yield whether a recipe fits a card, and what takes how much of it."""
     parts = estimate.memory(shape, plan)
     yield f"memory   estimated: {estimate.verdict(parts, card)}"
+    if plan.offloaded:
+        main = estimate.main_memory(shape, plan) / estimate.GIB
+        yield f"offload  estimated: {main:.0f} GiB of main memory or more, of all nodes together, for {', '.join(plan.offloaded)}"
     yield "         " + ", ".join(f"{part} {size / GIB:.1f}" for part, size in parts.items()) + " GiB"
 
 

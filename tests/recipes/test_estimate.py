@@ -7,7 +7,7 @@ import pytest
 
 from converters.errors import InputError
 from recipes.plugins import ewc, sam
-from recipes.runner import advice, cards, check, estimate, recipe, shapes, zero
+from recipes.runner import advice, cards, check, estimate, recipe, said, shapes, zero
 from recipes.runner.estimate import LINEAR, Plan
 
 LLAMA2 = shapes.Shape(4096, 11008, 32, 32, 32, 128, 32000)
@@ -151,6 +151,23 @@ def test_what_is_offloaded_takes_nothing_of_a_card() -> None:
     _, config = check.needs(loaded, check.Machine(cards.find("24gb"), 4, True)) or (None, plan)
     assert config.offloaded == zero.offloaded(loaded)
     assert estimate.verdict(away, cards.find("24gb")).startswith("fits")
+
+
+def test_what_is_offloaded_takes_main_memory() -> None:
+    """DeepSpeed's estimators: 18 bytes a weight in stage 3, 16 in stage 2 whose weights stay on the GPUs."""
+    shape, plan = planned("mistral-full-zero3", 4, 3)
+    away = replace(plan, offloaded=("weights", "gradients", "optimiser"))
+    assert estimate.main_memory(shape, plan) == 0
+    assert estimate.main_memory(shape, away) == pytest.approx(18 * shape.parameters)
+    two = replace(plan, stage=2, offloaded=("gradients", "optimiser"))
+    assert estimate.main_memory(shape, two) == pytest.approx(16 * shape.parameters)
+    lines = list(said.memory(shape, away, cards.find("24gb")))
+    assert any(line.startswith("offload  estimated: 122 GiB of main memory") for line in lines)
+    check.held(1e9)
+    with pytest.raises(
+        InputError, match=r"found \d+ GiB of main memory, expected 931323 GiB for what 'deepspeed' offloads"
+    ):
+        check.held(1e15)
 
 
 def test_what_a_run_writes_is_counted() -> None:
