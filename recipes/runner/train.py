@@ -15,12 +15,13 @@ import yaml
 
 from converters.errors import InputError
 from converters.jsonl import replacing, sha256
-from recipes.runner import data, ended, hardware, launch, process, provenance
+from recipes.runner import data, ended, hardware, launch, process, provenance, said
 from recipes.runner.check import Checked
 from recipes.runner.recipe import FOLDER, Recipe, dump
 
 RUNS = Path("runs")
 ADAPTER, CHECKPOINTS, MERGED, RECIPE = "adapter", "checkpoints", "merged", "recipe.yaml"
+CHECKED = "logs/check.txt"
 PLUGIN = "recipes.runner.plugin.RunPlugin"
 ONE = launch.Launch()
 
@@ -70,6 +71,8 @@ def train(
     run.mkdir(parents=True)
     with replacing(run / RECIPE) as file:
         file.write(dump(resolved(recipe, run)).encode())
+    with replacing(run / CHECKED) as file:  # Axolotl's own output scrolls it away
+        file.write("".join(f"{line}\n" for line in said.passed(recipe, checked)).encode())
     record = provenance.start(recipe, run / RECIPE, checked.files, checked.manifests, now())
     counts = {
         "changes_sha256": keep_changes(run),

@@ -49,6 +49,12 @@ def test_the_record_leads_back_to_the_raw_files(finished: Path) -> None:
     assert record["rows_proven"]["category"] >= 4 and record["rows_too_long"] == {}
 
 
+def test_what_was_checked_stays_readable(finished: Path) -> None:
+    lines = (finished / "runs" / "tiny" / "logs" / "check.txt").read_text().splitlines()
+    assert lines[0].startswith("recipe   tiny.yaml: ") and lines[-1].startswith("prompts  the same")
+    assert any(line.split()[:2] == ["task", "rows"] for line in lines)
+
+
 def test_axolotl_learnt_the_answers_and_nothing_else(finished: Path) -> None:
     """Read back the rows that Axolotl prepared: the prompt masked, the answer and its end token supervised, one BOS."""
     from datasets import load_from_disk

@@ -80,6 +80,7 @@ def train(
     Example: ecom-train train demo-qlora --run demo-qlora --seed 1
     """
     from recipes.runner import hardware, launch
+    from recipes.runner.train import CHECKED
     from recipes.runner.train import train as training
 
     loaded = _loaded(recipe, overrides, mix, keys)
@@ -89,7 +90,7 @@ def train(
         click.echo(f"on every other node, once it trains here: ecom-train join {run}")
     checked = partial(_checked, lose=lose, gpus=launched.gpus * launched.nodes)
     folder = training(loaded, run, checked, echo, launched)
-    click.echo(f"trained: {folder} (merge it with: make merge-{run})")
+    click.echo(f"trained: {folder} (what was checked: {folder / CHECKED}; merge it with: make merge-{run})")
 
 
 @main.command()
