@@ -52,7 +52,7 @@ def score(folder: Path, number: int) -> tuple[float, float, int]:
     """Return the wall and processor seconds of ``ecom-eval score`` and its peak memory in MiB."""
     data, said = write(folder, number)
     files = ("--data", str(data), "--predictions", str(said), "--out", str(folder / "out"))
-    command = [sys.executable, "-m", "eval.cli", "score", *files]
+    command = [str(Path(sys.executable).with_name("ecom-eval")), "score", *files]
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,153 +1,13 @@
-"""``ecom-eval``: generate predictions, score them, compare runs."""
+"""Of answers that are to be had: predict, baseline, judge."""
 
-import logging
-import math
-import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from converters.console import Group
 from converters.errors import InputError
-from eval import COMPARE_RESAMPLES, RESAMPLES, SEED
-
-RUN = click.Path(path_type=Path)
-
-
-@click.group(cls=Group)
-@click.version_option(package_name="ecom-llm-recipes")
-def main() -> None:
-    """Predictions in; scores with intervals, reports and comparisons out."""
-
-
-@main.command()
-@click.option("--data", type=RUN, required=True, help="Test rows, JSONL in our format.")
-@click.option("--predictions", type=RUN, required=True, help='JSONL, one {"id", "prediction"} a row of the test file.')
-@click.option("--out", type=RUN, required=True, help="Folder for scores.json, rows.jsonl, report.html and report.md.")
-@click.option(
-    "--normaliser", default="strict", show_default=True, help="How values are compared: strict, mave or units."
-)
-@click.option(
-    "--resamples", default=RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
-)
-@click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
-@click.option("--train", type=RUN, help="The training split, for scores on what it shows and on what it does not.")
-@click.option("--encoder", help="Sentence encoder for semantic_f1: a folder or a name on the hub.")
-@click.option("--bert-score", help="Model for bert_score_f1, such as roberta-large: a folder or a name on the hub.")
-@click.option("--bert-layer", type=click.IntRange(1), help="Its layer, where bert-score knows no best one.")
-@click.option(
-    "--scorer",
-    type=click.Choice(["ours", "ecellm-compat"]),
-    default="ours",
-    show_default=True,
-    help="ecellm-compat adds, labelled so, what eCeLLM's published script would give.",
-)
-def score(
-    data: Path,
-    predictions: Path,
-    out: Path,
-    normaliser: str,
-    resamples: int,
-    seed: int,
-    train: Path | None,
-    encoder: str | None,
-    bert_score: str | None,
-    bert_layer: int | None,
-    scorer: str,
-) -> None:
-    """Score predictions on rows of our format.
-
-    Answers of others score like ours: write a line {"id", "prediction"} for each row. A judgements.jsonl beside the predictions
-    ({"id", "relevance", "grounded"} a line) adds what a judge says.
-
-    Example: ecom-eval score --data data/demo/test.jsonl --predictions runs/demo-qlora/eval/predictions.jsonl
-    --out runs/demo-qlora/eval --normaliser strict
-    """
-    from converters import jsonl, sums
-    from eval import ecellm, pages, report, runs, seen, tables, text
-    from eval import score as scoring
-    from eval import tools as loading
-
-    def tell(what: str) -> None:
-        click.echo(what, err=True)
-
-    # A model cut at its best layer has weights that are not needed, each of which would be reported.
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    for noisy in ("torchao", "torch.utils._pytree"):  # they warn of every kernel that this machine cannot use
-        logging.getLogger(noisy).setLevel(logging.ERROR)
-
-    normalise = text.normaliser(normaliser)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: found a file, expected a folder or a new name")
-    settings = scoring.Settings(normaliser, resamples, seed)
-    answered = runs.answered(data, predictions)
-    tools, stated = loading.load(normalise, loading.Models(encoder, bert_score, bert_layer), tell)
-    provenance = runs.provenance(data, predictions, settings, train) | stated
-    known = seen.learn(jsonl.stream_rows(train), normalise) if train else None
-    found, lines = scoring.score(answered, settings, tools, known, tell)
-    if scorer == ecellm.SCORER:
-        found = ecellm.beside(found, ecellm.scores(answered, tools))
-    scores = runs.write_run(out, scoring.Scores(found, provenance), lines)
-    pages.write(out, "report", report.of_run(runs.read_run(out)))
-    made = ("scores.json", "rows.jsonl", "report.html", "report.md")
-    sums.write(out / "report.sha256", [out / name for name in made])
-    click.echo(tables.of_scores(scores))
-    if scorer == ecellm.SCORER:
-        click.echo(ecellm.table(scores.tasks))
-    click.echo(f"\nreport: {out / 'report.html'}")
-
-
-@main.command()
-@click.argument("run", nargs=-1, required=True, type=RUN)
-@click.option("--out", type=RUN, required=True, help="Folder for compare.json, compare.html and compare.md.")
-@click.option(
-    "--resamples", default=COMPARE_RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
-)
-@click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
-@click.option(
-    "--intersect", is_flag=True, help="Compare on the ids that all runs have, whatever test file they are from."
-)
-@click.option("--gate", is_flag=True, help="Exit with 1 if a task's headline metric is significantly worse.")
-def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, intersect: bool, gate: bool) -> None:
-    """Compare scored runs with the first: difference = later - first.
-
-    Example: ecom-eval compare runs/demo-base runs/demo-qlora --out reports/demo
-    """
-    from converters import jsonl, sums
-    from eval import common, comparable, pages, runs, tables, versus
-    from eval import compare as comparing
-    from eval import gate as gating
-
-    found, left_out = [runs.read_run(path) for path in run], None
-    if intersect:
-        comparable.check_comparable(found, intersect)
-        found, left_out = common.common(found)
-    comparison = comparing.compare(found, resamples, seed, left_out)
-    jsonl.write_json(out / "compare.json", comparison)
-    pages.write(out, "compare", versus.of_comparison(comparison, found))
-    made = [out / f"compare.{kind}" for kind in ("json", "html", "md")]
-    sums.write(out / "compare.sha256", [*(runs.place(path) / "scores.json" for path in run), *made])
-    click.echo(tables.of_comparison(comparison))
-    click.echo(f"\nreport: {out / 'compare.html'}")
-    if gate:
-        passed, sentences = gating.gate(comparison)
-        click.echo("\n".join(["", *sentences]))
-        click.get_current_context().exit(0 if passed else 1)
-
-
-@main.command("runs")
-@click.argument("folder", default="runs", type=RUN)
-def listed(folder: Path) -> None:
-    """List the runs of a folder, newest first, with their scores and the recipe keys in which they differ.
-
-    Example: ecom-eval runs runs
-    """
-    from eval import listing
-
-    click.echo(listing.table(listing.read(folder)))
+from eval.cli.group import RUN, hush, main, now_and_then
 
 
 @main.command()
@@ -194,8 +54,7 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
         checkpoints.require(checkpoint)
     rows = jsonl.read_rows(data)
     click.echo(f"loading {checkpoint}", err=True)
-    for noisy in ("torchao", "torch.utils._pytree"):  # they warn of every kernel that this machine cannot use
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    hush()
     from eval import predict as predicting
 
     plan, paths, shots = settings.plan(jsonl.sha256(data), rows, checkpoint, options)
@@ -235,7 +94,6 @@ def baseline(name: str, train: Path, data: Path, out: str) -> None:
     Example: ecom-eval baseline linear --train data/demo/train.jsonl --data data/demo/test.jsonl
     """
     from converters import jsonl
-    from converters.errors import InputError
     from eval import baselines, predict_baseline
 
     chosen = baselines.names() if name == "all" else [name]
@@ -247,26 +105,13 @@ def baseline(name: str, train: Path, data: Path, out: str) -> None:
     learnt = predict_baseline.training(train, rows) | {"test_sha256": jsonl.sha256(data)}
     for one in chosen:
         start = time.monotonic()
-        answers = predict_baseline.predict(one, train, rows, _now_and_then())
+        answers = predict_baseline.predict(one, train, rows, now_and_then())
         origin = {"baseline": one, "settings": dict(baselines.get(one).settings), **learnt}
         folder = Path(out.replace("NAME", one))
         record = predict_baseline.write(folder, rows, answers, origin)
         for task, by in sorted(record["answered_by"].items()):
             click.echo(f"{one}: {task}: " + ", ".join(f"{count:,} by {who}" for who, count in by.most_common()))
         click.echo(f"predictions: {folder / 'predictions.jsonl'} ({time.monotonic() - start:.1f} s)")
-
-
-def _now_and_then() -> Callable[[str], None]:
-    """Return what prints progress, at most every other second."""
-    last = -math.inf
-
-    def tell(words: str) -> None:
-        nonlocal last
-        if (now := time.monotonic()) - last >= 2:
-            last = now
-            click.echo(words, err=True)
-
-    return tell
 
 
 @main.command()
@@ -300,7 +145,7 @@ def judge(
     rows = jsonl.read_rows(data)
     said = {row.id: given.prediction for row, given in runs.answered(data, predictions)}
     hashes = {"test_sha256": jsonl.sha256(data), "predictions_sha256": jsonl.sha256(predictions)}
-    tell = _now_and_then()
+    tell = now_and_then()
     where = Endpoint(endpoint, model, concurrency, timeout, retries)
     found = judging.judge(where, rows, said, hashes, out, lambda done, total: tell(f"{done:,} of {total:,} answers"))
     click.echo(
@@ -308,7 +153,3 @@ def judge(
         f"{found['refused_requests']:,} requests refused, {found['unreadable_predictions']:,} answers unreadable"
     )
     click.echo(f"judgements: {out / 'judgements.jsonl'}")
-
-
-if __name__ == "__main__":
-    main()

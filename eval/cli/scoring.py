@@ -1,0 +1,136 @@
+"""Of answers that are there: score, compare, runs."""
+
+import os
+from pathlib import Path
+
+import click
+
+from converters.errors import InputError
+from eval import COMPARE_RESAMPLES, RESAMPLES, SEED
+from eval.cli.group import RUN, hush, main
+
+
+@main.command()
+@click.option("--data", type=RUN, required=True, help="Test rows, JSONL in our format.")
+@click.option("--predictions", type=RUN, required=True, help='JSONL, one {"id", "prediction"} a row of the test file.')
+@click.option("--out", type=RUN, required=True, help="Folder for scores.json, rows.jsonl, report.html and report.md.")
+@click.option(
+    "--normaliser", default="strict", show_default=True, help="How values are compared: strict, mave or units."
+)
+@click.option(
+    "--resamples", default=RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
+)
+@click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
+@click.option("--train", type=RUN, help="The training split, for scores on what it shows and on what it does not.")
+@click.option("--encoder", help="Sentence encoder for semantic_f1: a folder or a name on the hub.")
+@click.option("--bert-score", help="Model for bert_score_f1, such as roberta-large: a folder or a name on the hub.")
+@click.option("--bert-layer", type=click.IntRange(1), help="Its layer, where bert-score knows no best one.")
+@click.option(
+    "--scorer",
+    type=click.Choice(["ours", "ecellm-compat"]),
+    default="ours",
+    show_default=True,
+    help="ecellm-compat adds, labelled so, what eCeLLM's published script would give.",
+)
+def score(
+    data: Path,
+    predictions: Path,
+    out: Path,
+    normaliser: str,
+    resamples: int,
+    seed: int,
+    train: Path | None,
+    encoder: str | None,
+    bert_score: str | None,
+    bert_layer: int | None,
+    scorer: str,
+) -> None:
+    """Score predictions on rows of our format.
+
+    Answers of others score like ours: write a line {"id", "prediction"} for each row. A judgements.jsonl beside the predictions
+    ({"id", "relevance", "grounded"} a line) adds what a judge says.
+
+    Example: ecom-eval score --data data/demo/test.jsonl --predictions runs/demo-qlora/eval/predictions.jsonl
+    --out runs/demo-qlora/eval --normaliser strict
+    """
+    from converters import jsonl, sums
+    from eval import ecellm, pages, report, runs, seen, tables, text
+    from eval import score as scoring
+    from eval import tools as loading
+
+    def tell(what: str) -> None:
+        click.echo(what, err=True)
+
+    # A model cut at its best layer has weights that are not needed, each of which would be reported.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    hush()
+
+    normalise = text.normaliser(normaliser)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: found a file, expected a folder or a new name")
+    settings = scoring.Settings(normaliser, resamples, seed)
+    answered = runs.answered(data, predictions)
+    tools, stated = loading.load(normalise, loading.Models(encoder, bert_score, bert_layer), tell)
+    provenance = runs.provenance(data, predictions, settings, train) | stated
+    known = seen.learn(jsonl.stream_rows(train), normalise) if train else None
+    found, lines = scoring.score(answered, settings, tools, known, tell)
+    if scorer == ecellm.SCORER:
+        found = ecellm.beside(found, ecellm.scores(answered, tools))
+    scores = runs.write_run(out, scoring.Scores(found, provenance), lines)
+    pages.write(out, "report", report.of_run(runs.read_run(out)))
+    made = ("scores.json", "rows.jsonl", "report.html", "report.md")
+    sums.write(out / "report.sha256", [out / name for name in made])
+    click.echo(tables.of_scores(scores))
+    if scorer == ecellm.SCORER:
+        click.echo(ecellm.table(scores.tasks))
+    click.echo(f"\nreport: {out / 'report.html'}")
+
+
+@main.command()
+@click.argument("run", nargs=-1, required=True, type=RUN)
+@click.option("--out", type=RUN, required=True, help="Folder for compare.json, compare.html and compare.md.")
+@click.option(
+    "--resamples", default=COMPARE_RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
+)
+@click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
+@click.option(
+    "--intersect", is_flag=True, help="Compare on the ids that all runs have, whatever test file they are from."
+)
+@click.option("--gate", is_flag=True, help="Exit with 1 if a task's headline metric is significantly worse.")
+def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, intersect: bool, gate: bool) -> None:
+    """Compare scored runs with the first: difference = later - first.
+
+    Example: ecom-eval compare runs/demo-base runs/demo-qlora --out reports/demo
+    """
+    from converters import jsonl, sums
+    from eval import common, comparable, pages, runs, tables, versus
+    from eval import compare as comparing
+    from eval import gate as gating
+
+    found, left_out = [runs.read_run(path) for path in run], None
+    if intersect:
+        comparable.check_comparable(found, intersect)
+        found, left_out = common.common(found)
+    comparison = comparing.compare(found, resamples, seed, left_out)
+    jsonl.write_json(out / "compare.json", comparison)
+    pages.write(out, "compare", versus.of_comparison(comparison, found))
+    made = [out / f"compare.{kind}" for kind in ("json", "html", "md")]
+    sums.write(out / "compare.sha256", [*(runs.place(path) / "scores.json" for path in run), *made])
+    click.echo(tables.of_comparison(comparison))
+    click.echo(f"\nreport: {out / 'compare.html'}")
+    if gate:
+        passed, sentences = gating.gate(comparison)
+        click.echo("\n".join(["", *sentences]))
+        click.get_current_context().exit(0 if passed else 1)
+
+
+@main.command("runs")
+@click.argument("folder", default="runs", type=RUN)
+def listed(folder: Path) -> None:
+    """List the runs of a folder, newest first, with their scores and the recipe keys in which they differ.
+
+    Example: ecom-eval runs runs
+    """
+    from eval import listing
+
+    click.echo(listing.table(listing.read(folder)))
