@@ -134,13 +134,13 @@ def mix(run: str) -> None:
 
 @main.command("recipes")
 def table() -> None:
-    """Print the recipes for GPUs with what is estimated of memory and time.
+    """Print the recipes for GPUs with what is estimated of memory and time, and what others measured beside its estimate.
 
     Example: ecom-train recipes
     """
-    from recipes.runner import said
+    from recipes.runner import published, said
 
-    click.echo("\n".join(said.recipes()))
+    click.echo("\n".join([*said.recipes(), "", *published.table()]))
 
 
 @main.command()
