@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from converters.errors import InputError
 from converters.registry import nearest
-from recipes.runner import refused, whole_answer, zero
+from recipes.runner import bounds, refused, whole_answer, zero
 from recipes.runner.cards import Card
 from recipes.runner.hardware import gpu_needs
 from recipes.runner.recipe import Place, Recipe, where
@@ -131,6 +131,7 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
     whys = refused.KEYS | ({} if gpu_needs(recipe) else _on_a_cpu(on))
     yield from (f"{where(recipe, (key,))}: found {key!r}, expected none: {whys[key]}" for key in on if key in whys)
     yield from _missing(recipe)
+    yield from bounds.faults(recipe)
     yield from _entries(recipe)
     yield from zero.faults(recipe)
 
@@ -154,8 +155,6 @@ def _missing(recipe: Recipe) -> Iterator[str]:
             f"{recipe.path}: found no {KERNELS[0]}, expected false: with none of the LoRA kernels set, all of them switch "
             "themselves on and call CUDA"
         )
-    if (rank := recipe.keys.get("lora_r")) in (0, False) and recipe.keys.get("adapter"):
-        yield f"{where(recipe, ('lora_r',))}: found lora_r {rank}, expected 1 or more: an adapter of rank 0 learns nothing"
     if str(strategy := recipe.keys.get("excess_length_strategy")).lower() == "truncate":
         found = f"{where(recipe, ('excess_length_strategy',))}: found excess_length_strategy {strategy!r}"
         yield f"{found}, expected none: it cuts answers off, and their end tokens with them"

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from converters.errors import InputError
-from recipes.runner import cards, estimate, lint, recipe, said
+from recipes.runner import bounds, cards, estimate, lint, recipe, said
 from recipes.runner.cli import main
 
 
@@ -167,6 +167,34 @@ def test_a_recipe_that_would_train_on_other_rows_than_were_checked_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=f"--set: found {sentence}"):
         lint.lint(recipe.load(written(tmp_path, GOOD), [override]))
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("num_epochs=0", "num_epochs 0, expected more than 0: it would train nothing"),
+        ("num_epochs=-1", "num_epochs -1, expected more than 0"),
+        ("max_steps=0", "max_steps 0, expected 1 or more: Axolotl would pass over it"),
+        ("micro_batch_size=0", "micro_batch_size 0, expected 1 or more"),
+        ("gradient_accumulation_steps=-2", "gradient_accumulation_steps -2, expected 1 or more"),
+        ("learning_rate=2e4", r"learning_rate 20000\.0, expected more than 0 and at most 1"),
+        ("learning_rate='-1e-3'", "learning_rate -0.001, expected more than 0"),
+        ("learning_rate=.nan", "learning_rate nan, expected more than 0"),
+        ("lora_r=false", "lora_r False, expected 1 or more"),
+        ("lora_alpha=0", "lora_alpha 0, expected more than 0"),
+        ("lora_dropout=1.0", r"lora_dropout 1\.0, expected 0 or more and less than 1"),
+        ("warmup_ratio=3", "warmup_ratio 3, expected 0 or more and less than 1"),
+        ("weight_decay=-1", "weight_decay -1, expected 0 or more"),
+    ],
+)
+def test_a_number_with_which_nothing_is_learnt_is_refused(override: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"--set: found {sentence}"):
+        lint.lint(recipe.load(written(tmp_path, GOOD), [override]))
+
+
+def test_every_bound_is_of_a_key_that_axolotl_has(tmp_path: Path) -> None:
+    good = recipe.load(written(tmp_path, GOOD), [f"{key}=0.5" for key in bounds.KEYS])
+    assert not list(lint.unknown_keys(good))
 
 
 @pytest.mark.parametrize(
