@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from recipes.runner import advice, base, cards, data, estimate, hardware, launch, lint, parent, shapes, zero
+from recipes.runner import advice, base, cards, data, estimate, hardware, launch, lint, parent, shapes, targets, zero
 from recipes.runner.cards import Card
 from recipes.runner.estimate import Plan
 from recipes.runner.ledger import Count, Packed
@@ -122,6 +122,7 @@ def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Chec
 
     config = lint.validated(recipe, on.card if on.named else None, on.gpus)
     tokenizer = identity.load_tokenizer(config)
+    targets.require(recipe, config)
     proven = identity.prove(config, tokenizer, files)
     measured = ledger.measure(files, tokenizer)
     found = ledger.counts(measured, config.sequence_len)
