@@ -92,6 +92,8 @@ def read(run: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(path.read_bytes())
     except ValueError as error:
         raise InputError(f"{path}: found no JSON, expected the record of a run: {error}") from error
+    if not isinstance(record, dict) or "status" not in record:
+        raise InputError(f"{path}: found JSON with no status in it, expected the record of a run")
     return record
 
 

@@ -1,9 +1,14 @@
-"""What a checkout has over its commit: a patch that makes it again."""
+"""What a checkout has over its commit: a patch that makes it again; a record that is none."""
 
+import contextlib
 import subprocess
 from pathlib import Path
 
+import pytest
+from click.testing import CliRunner
+
 from recipes.runner import provenance
+from recipes.runner.cli import main
 
 
 def git(folder: Path, *words: str) -> None:
@@ -35,3 +40,13 @@ def test_the_patch_makes_the_checkout_again(tmp_path: Path) -> None:
 
 def test_outside_a_checkout_there_are_no_changes(tmp_path: Path) -> None:
     assert provenance.changes(tmp_path) == b""
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "7"])
+@pytest.mark.parametrize("words", [("merge",), ("resume",), ("verify",), ("mix",), ("export", "--format", "fp8")])
+def test_a_record_that_is_none_is_a_sentence(text: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "runs" / "odd").mkdir(parents=True)
+    (tmp_path / "runs" / "odd" / "run.json").write_text(text)
+    with contextlib.chdir(tmp_path):
+        done = CliRunner().invoke(main, [words[0], "odd", *words[1:]])
+    assert done.exit_code == 1 and done.stderr.startswith("error: runs/odd/run.json: found JSON with no status in it")
