@@ -1,6 +1,7 @@
 """What a check found, as lines of text."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from recipes.runner import estimate, hardware, shapes
 from recipes.runner.cards import Card, several
@@ -100,6 +101,13 @@ def warnings(recipe: Recipe, checked: Checked) -> Iterator[str]:
     steps, warm = checked.packed.steps if checked.packed else 0, recipe.keys.get("warmup_steps") or 0
     if 0 < steps <= warm:
         yield f"warning  warmup_steps {warm} of {steps} steps: the learning rate never gets to what it is set to"
+    if 0 < steps < (every := _whole(recipe.keys.get("save_steps"))):
+        yield f"warning  save_steps {every} of {steps} steps: an interrupted run will have no checkpoint to go on from"
+
+
+def _whole(steps: Any) -> int:
+    """Return a number of steps; 0 for none, and for a share of them, which is always less."""
+    return int(float(steps)) if steps is not None else 0
 
 
 def counts(found: Mapping[str, int]) -> str:

@@ -389,6 +389,13 @@ def test_a_warm_up_as_long_as_the_training_is_told(warm: int | None, told: bool)
     assert found == [line] * told
 
 
+@pytest.mark.parametrize(("every", "told"), [(31, True), ("1e3", True), (30, False), (0.25, False), (None, False)])
+def test_checkpoints_that_come_after_the_training_are_told(every: Any, told: bool) -> None:
+    passed = Checked([], {}, {}, {}, {}, 256, packed=Packed(1.0, 10.0, 30, 900))
+    found = list(said.warnings(recipe.Recipe(Path("r.yaml"), {"save_steps": every}, {}, {}), passed))
+    assert len(found) == told and all("of 30 steps: an interrupted run will have no checkpoint" in one for one in found)
+
+
 def test_check_says_what_it_found(place: Place, tmp_path: Path) -> None:
     tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
     result = CliRunner().invoke(main, ["check", str(place("base")), "--set", "warmup_steps=9000"])
