@@ -3,6 +3,7 @@
 The allowed keys are those of Axolotl's own schema, so a new Axolotl brings its new keys along.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from inspect import signature
@@ -177,8 +178,9 @@ def _entries(recipe: Recipe) -> Iterator[str]:
             yield f"{where(recipe, (group,))}: found {entries!r}, expected a list of entries with path and type"
             return
         for number, entry in enumerate(entries):
-            if (path := str(entry.get("path"))) in seen:
-                yield f"{where(recipe, (group, number, 'path'))}: found {path!r} again, expected every file once"
+            path = os.path.realpath(named := str(entry.get("path")))  # however it is spelt
+            if path in seen:
+                yield f"{where(recipe, (group, number, 'path'))}: found {named!r} again, expected every file once"
             seen.add(path)
             yield from _entry(recipe, (group, number), entry)
 

@@ -3,6 +3,7 @@
 ELSEWHERE = "the run's record and its merge would not know of it; name a folder of that {} as base_model (hf download)"
 GO_ON = "'make resume' goes on with a run, and only with what it began with"
 LEARNT = "what is checked is training on the answers of the rows"
+AWAY = "weights trained on your rows would leave this machine before they were merged and scored; hf upload sends what you choose"
 HELD = "name a mix's validation split in test_datasets: a random one puts one product on both sides"
 
 KEYS = {
@@ -26,9 +27,14 @@ KEYS = {
     "model_revision": ELSEWHERE.format("commit"),
     "base_model_config": ELSEWHERE.format("configuration"),
     "tokenizer_config": ELSEWHERE.format("tokenizer"),
+    "overrides_of_model_config": "merge and evaluation would take the model without it; change config.json in a copy of the base",
     "resume_from_checkpoint": GO_ON,
     "auto_resume_from_checkpoints": GO_ON,
     "save_only_model": "a checkpoint without optimiser and schedule is none that a training can go on from",
+    # what would send the weights away, unseen
+    "hub_model_id": AWAY,
+    "wandb_log_model": AWAY,
+    "hf_mlflow_log_artifacts": AWAY,
 }
 PART = "the file is trained on whole: a part of it is another mix, which 'ecom-data build' makes"
 OTHER = "'path' is the file that is checked"

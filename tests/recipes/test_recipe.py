@@ -213,6 +213,28 @@ def test_a_second_place_that_the_record_would_not_know_of_is_refused(override: s
         lint.lint(recipe.load(written(tmp_path, GOOD), [override]))
 
 
+@pytest.mark.parametrize("override", ["hub_model_id=shop/model", "wandb_log_model=end", "hf_mlflow_log_artifacts=true"])
+def test_what_would_send_the_weights_away_during_a_training_is_refused(override: str, tmp_path: Path) -> None:
+    sentence = "expected none: weights trained on your rows would leave this machine"
+    with pytest.raises(InputError, match=f"--set: found '{override.partition('=')[0]}', {sentence}"):
+        lint.lint(recipe.load(written(tmp_path, GOOD), [override]))
+
+
+def test_another_shape_than_the_base_s_is_refused(tmp_path: Path) -> None:
+    """The merge and the gate load the base by its own configuration: what was trained on another would be lost there."""
+    override = "overrides_of_model_config={num_hidden_layers: 1}"
+    with pytest.raises(
+        InputError, match="--set: found 'overrides_of_model_config', expected none: merge and evaluation"
+    ):
+        lint.lint(recipe.load(written(tmp_path, GOOD), [override]))
+
+
+def test_the_same_file_spelt_otherwise_is_the_same(tmp_path: Path) -> None:
+    twice = "datasets=[{path: rows.jsonl, type: chat_template}, {path: ./rows.jsonl, type: chat_template}]"
+    with pytest.raises(InputError, match=r"--set: found '\./rows\.jsonl' again, expected every file once"):
+        lint.lint(recipe.load(written(tmp_path, GOOD), [twice]))
+
+
 def test_checkpoints_that_nothing_can_go_on_from_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match="--set: found 'save_only_model', expected none: a checkpoint without optimiser"
