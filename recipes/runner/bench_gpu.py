@@ -15,8 +15,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from converters.errors import InputError
 from converters.examples import Row, Turn
 from converters.jsonl import replacing, write_lines
+from converters.registry import nearest
 from recipes.runner import estimate, hardware, process, recipe, shapes, tiny
 from recipes.runner.estimate import GIB
 
@@ -127,8 +129,12 @@ def run(
 ) -> list[Figure]:
     """Measure every plan on every kind of rows under ``out``; ``tell`` hears of each as it is done.
 
-    ``only`` are the names of plans and kinds to take, all if there is none.
+    ``only`` are the names of plans and kinds to take, all if there is none; another one is an ``InputError``.
     """
+    known = [*(name for name, _ in plans(small)), *ROWS]
+    for name in only:
+        if name not in known:
+            raise InputError(f"--only {name!r}: no such recipe and no such rows{nearest(name, known)}")
     if not (_base(out, small) / "config.json").is_file():
         base(_base(out, small), small)
     figures = []

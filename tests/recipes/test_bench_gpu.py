@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from converters.errors import InputError
 from recipes.runner import bench_gpu, hardware, tiny
 from recipes.runner.bench_gpu import Figure
 
@@ -31,6 +32,14 @@ def test_rows_have_the_length_of_their_kind() -> None:
         sizes = [len(tokenizer(text).input_ids) for text in texts]
         assert sizes == [len(text.split()) for text in texts] and min(sizes) >= least and max(sizes) <= most
         assert [row.id for row in bench_gpu.rows(kind, 2, 0)] == [f"{kind}:0", f"{kind}:1"]
+
+
+def test_a_name_that_is_none_measures_nothing(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match="--only 'mistral-qlor': no such recipe and no such rows; did you mean 'mistral-"
+    ):
+        bench_gpu.run(tmp_path, 1, True, ("mistral-qlor",), print, lambda piece: None)
+    assert not list(tmp_path.iterdir())
 
 
 def test_every_variant_is_the_recipe_that_is_shipped() -> None:
