@@ -123,7 +123,8 @@ def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]
     yield Link("predictions' checkpoint", str(folder), _state(asked, expected))
     yield _test_split(Path(made.get("test_file", "test.jsonl")), recorded.get("test_sha256"), tests)
     yield _file("predictions", folder / "predictions.jsonl", recorded.get("predictions_sha256"))
-    if not scores:
+    if not scores:  # never made, or gone from beside its report
+        yield from _sums("report", folder / "report.sha256")
         return
     here = bool(origin)
     yield Link(
@@ -153,9 +154,10 @@ def _export(made: Path, merged: str | None, tests: set[str]) -> Iterator[Link]:
 
 def _sums(name: str, path: Path) -> Iterator[Link]:
     """Yield the files that a list of sha256 sums names, which is in the format of ``sha256sum``."""
-    if not path.is_file():
+    sums = _lines(path)
+    if not sums:
         yield Link(name, str(path), GONE)
-    for expected, file in _lines(path):
+    for expected, file in sums:
         yield _file("scores" if file.name == "scores.json" else name, file, expected)
 
 
@@ -188,4 +190,8 @@ def _json(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path}: found no JSON, expected what the command that wrote it had written: {error}"
         ) from error
+    if not isinstance(found, dict):
+        raise InputError(
+            f"{path}: found a JSON {type(found).__name__}, expected what the command that wrote it had written"
+        )
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from converters.errors import InputError
 from recipes.runner import provenance, verify
 from tests.recipes.conftest import BIN, ROOT, command
 
@@ -119,6 +120,38 @@ def test_the_command_names_the_link_and_ends_with_1(chain: Path) -> None:
     assert gone.returncode == 0 and "not here to check  raw file: raw/shop.jsonl" in gone.stdout
     holds, without = (int(text.split("tiny: ")[-1].split()[0]) for text in (whole.stdout, gone.stdout))
     assert without == holds - 1
+
+
+@pytest.mark.parametrize("cleared", ["scores.json", "report.sha256"])
+def test_what_is_gone_from_beside_a_report_is_said(cleared: str, chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(chain)
+    folder = Path("runs/tiny/eval")
+    kept = {name: (folder / name).read_bytes() for name in (cleared, "report.html")}
+    (folder / "report.html").write_bytes(kept["report.html"] + b"<p>1.000</p>")
+    try:
+        (folder / cleared).write_bytes(b"")
+        if cleared == "scores.json":
+            (folder / cleared).unlink()
+        links = {(link.state, link.name) for link in verify.verify(Path("runs/tiny"))}
+    finally:
+        for name, before in kept.items():
+            (folder / name).write_bytes(before)
+    gone = (
+        {(verify.GONE, "scores"), (verify.BROKEN, "report")} if cleared == "scores.json" else {(verify.GONE, "report")}
+    )
+    assert links >= gone
+
+
+def test_scores_of_another_form_are_a_sentence(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(chain)
+    path = Path("runs/tiny/eval/scores.json")
+    before = path.read_bytes()
+    path.write_text("[]")
+    try:
+        with pytest.raises(InputError, match=r"eval/scores\.json: found a JSON list, expected what the command"):
+            list(verify.verify(Path("runs/tiny")))
+    finally:
+        path.write_bytes(before)
 
 
 def test_predictions_of_another_checkpoint_break_the_chain(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
