@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from converters.errors import InputError
 from converters.registry import nearest
-from recipes.runner import bounds, refused, whole_answer, zero
+from recipes.runner import bounds, choices, refused, whole_answer, zero
 from recipes.runner.cards import Card
 from recipes.runner.hardware import gpu_needs
 from recipes.runner.recipe import Place, Recipe, where
@@ -133,6 +133,7 @@ def conflicts(recipe: Recipe) -> Iterator[str]:
     yield from (f"{where(recipe, (key,))}: found {key!r}, expected none: {whys[key]}" for key in on if key in whys)
     yield from _missing(recipe)
     yield from bounds.faults(recipe)
+    yield from choices.faults(recipe)
     yield from _entries(recipe)
     yield from zero.faults(recipe)
 

@@ -21,7 +21,7 @@ def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) ->
 
     ``held`` are the rows of the gate, by default the validation split of the run's mix.
     """
-    record = provenance.read(run)
+    record = provenance.sealed(run)
     if record["status"] not in ("trained", "merged"):
         raise InputError(f"{run}: found status {record['status']!r}, expected a run whose training ended well")
     if (run / MERGED).exists():

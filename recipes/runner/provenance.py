@@ -80,7 +80,17 @@ def seal(record: Mapping[str, Any]) -> str:
 
 def update(run: Path, **changes: Any) -> None:
     """Change keys of a run's record."""
-    write(run, read(run) | changes)
+    write(run, sealed(run) | changes)
+
+
+def sealed(run: Path) -> dict[str, Any]:
+    """Return a run's record; one that something else changed since it was written is an ``InputError``: it would be sealed anew."""
+    record = read(run)
+    if record.get(SEAL) != seal(record):
+        raise InputError(
+            f"{run / RECORD}: found other contents than were written, expected nobody to edit the record of a run"
+        )
+    return record
 
 
 def read(run: Path) -> dict[str, Any]:

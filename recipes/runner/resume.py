@@ -20,7 +20,7 @@ def resume(run: Path, echo: Callable[[bytes], None]) -> Path:
     """Train from the last checkpoint to the end and return the run's folder; anything that has changed is an ``InputError``."""
     provenance.read(run)
     with alone(run):
-        _resume(run, provenance.read(run), echo)
+        _resume(run, provenance.sealed(run), echo)
     return run
 
 

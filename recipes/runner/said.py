@@ -12,6 +12,18 @@ from recipes.runner.recipe import machine as machine_of
 from recipes.runner.shapes import Shape
 from recipes.runner.zero import stage
 
+TRACKER = "the recipe, the losses and what else this tracker takes leave this machine"
+TRACKERS = (
+    "use_wandb",
+    "wandb_project",
+    "use_mlflow",
+    "mlflow_tracking_uri",
+    "use_comet",
+    "comet_project_name",
+    "use_trackio",
+)
+ELSEWHERE = dict.fromkeys(TRACKERS, TRACKER)
+ELSEWHERE["trust_remote_code"] = "code from the base model's repository runs on this machine"
 HEAD = ("task", "rows", "tokens", "a row", "learnt", "too long")
 
 
@@ -98,6 +110,8 @@ def warnings(recipe: Recipe, checked: Checked) -> Iterator[str]:
     if checked.too_long:
         longer = counts(checked.too_long)
         yield f"warning  longer than sequence_len {checked.sequence_len}, so Axolotl will drop them: {longer}"
+    for key in (key for key in ELSEWHERE if recipe.keys.get(key)):
+        yield f"warning  {key}: {ELSEWHERE[key]}"
     steps, warm = checked.packed.steps if checked.packed else 0, recipe.keys.get("warmup_steps") or 0
     if 0 < steps <= warm:
         yield f"warning  warmup_steps {warm} of {steps} steps: the learning rate never gets to what it is set to"

@@ -20,6 +20,8 @@ from recipes.runner.train import ADAPTER, MERGED, RECIPE
 
 HOLDS, BROKEN, GONE = "holds", "broken", "not here to check"
 REPORTS = Path("reports")
+REPORTED = ("scores.json", "rows.jsonl", "report.html", "report.md")
+COMPARED = ("compare.json", "compare.html", "compare.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def verify(run: Path) -> Iterator[Link]:
         yield from _export(made, record.get("merged_sha256"), tests)
     for name, sums in (("comparison", "compare/compare.sha256"), ("parity table", "parity.sha256")):
         if (run / "exports" / sums).is_file():
-            yield from _sums(name, run / "exports" / sums)
+            yield from _sums(name, run / "exports" / sums, COMPARED if name == "comparison" else ())
 
 
 def _data(record: Mapping[str, Any]) -> Iterator[Link]:
@@ -124,7 +126,7 @@ def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]
     yield _test_split(Path(made.get("test_file", "test.jsonl")), recorded.get("test_sha256"), tests)
     yield _file("predictions", folder / "predictions.jsonl", recorded.get("predictions_sha256"))
     if not scores:  # never made, or gone from beside its report
-        yield from _sums("report", folder / "report.sha256")
+        yield from _sums("report", folder / "report.sha256", REPORTED)
         return
     here = bool(origin)
     yield Link(
@@ -134,10 +136,10 @@ def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]
     )
     yield _file("scored predictions", folder / "predictions.jsonl", made.get("predictions_sha256"))
     yield _file("scored rows", folder / "rows.jsonl", made.get("rows_sha256"))
-    yield from _sums("report", folder / "report.sha256")
+    yield from _sums("report", folder / "report.sha256", REPORTED)
     for sums in sorted(REPORTS.glob("*/compare.sha256")):
         if any(path.resolve() == (folder / "scores.json").resolve() for _, path in _lines(sums)):
-            yield from _sums("comparison", sums)
+            yield from _sums("comparison", sums, COMPARED)
 
 
 def _test_split(path: Path, expected: str | None, tests: set[str]) -> Link:
@@ -152,13 +154,20 @@ def _export(made: Path, merged: str | None, tests: set[str]) -> Iterator[Link]:
     yield from _evaluation(folder / "eval", [record.get("evaluated_sha256")], tests)
 
 
-def _sums(name: str, path: Path) -> Iterator[Link]:
-    """Yield the files that a list of sha256 sums names, which is in the format of ``sha256sum``."""
+def _sums(name: str, path: Path, made: Sequence[str]) -> Iterator[Link]:
+    """Yield the files that a list of sha256 sums names, which is in the format of ``sha256sum``.
+
+    A line that was taken out of it frees nothing: ``made`` are the files that it had when it was written.
+    """
     sums = _lines(path)
     if not sums:
         yield Link(name, str(path), GONE)
     for expected, file in sums:
         yield _file("scores" if file.name == "scores.json" else name, file, expected)
+    named = {file.name for _, file in sums}
+    yield from (
+        Link(name, f"{path}, which does not name {file}", BROKEN) for file in made if sums and file not in named
+    )
 
 
 def _lines(path: Path) -> list[tuple[str, Path]]:

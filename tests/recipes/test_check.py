@@ -396,6 +396,13 @@ def test_checkpoints_that_come_after_the_training_are_told(every: Any, told: boo
     assert len(found) == told and all("of 30 steps: an interrupted run will have no checkpoint" in one for one in found)
 
 
+def test_what_leaves_the_machine_is_told() -> None:
+    keys = {"use_wandb": True, "use_mlflow": False, "trust_remote_code": True}
+    found = list(said.warnings(recipe.Recipe(Path("r.yaml"), keys, {}, {}), Checked([], {}, {}, {}, {}, 256)))
+    assert [line.split()[1] for line in found] == ["use_wandb:", "trust_remote_code:"]
+    assert "leave this machine" in found[0] and "runs on this machine" in found[1]
+
+
 def test_check_says_what_it_found(place: Place, tmp_path: Path) -> None:
     tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
     result = CliRunner().invoke(main, ["check", str(place("base")), "--set", "warmup_steps=9000"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from converters.errors import InputError
 from recipes.runner import provenance
 from recipes.runner.cli import main
 
@@ -40,6 +41,28 @@ def test_the_patch_makes_the_checkout_again(tmp_path: Path) -> None:
 
 def test_outside_a_checkout_there_are_no_changes(tmp_path: Path) -> None:
     assert provenance.changes(tmp_path) == b""
+
+
+def test_a_record_that_was_edited_is_not_sealed_anew(tmp_path: Path) -> None:
+    provenance.write(tmp_path, {"status": "started", "rows": {}})
+    provenance.update(tmp_path, status="trained")
+    record = tmp_path / provenance.RECORD
+    edited = record.read_text().replace("trained", "merged")
+    record.write_text(edited)
+    with pytest.raises(InputError, match=r"run\.json: found other contents than were written"):
+        provenance.update(tmp_path, finished="now")
+    assert record.read_text() == edited
+
+
+@pytest.mark.parametrize("words", [("merge",), ("resume",)])
+def test_a_record_without_what_a_command_needs_is_a_sentence(words: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "runs" / "odd").mkdir(parents=True)
+    (tmp_path / "runs" / "odd" / "run.json").write_text('{"status": "trained"}')
+    with contextlib.chdir(tmp_path):
+        done = CliRunner().invoke(main, [*words, "odd"])
+    assert done.exit_code == 1 and done.stderr.startswith(
+        "error: runs/odd/run.json: found other contents than were written"
+    )
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "7"])

@@ -172,6 +172,9 @@ def test_a_recipe_that_would_train_on_other_rows_than_were_checked_is_refused(
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
+        ("lr_scheduler=cosin", "lr_scheduler 'cosin'; did you mean 'cosine'?"),
+        ("optimizer=adamw_torchh", "optimizer 'adamw_torchh'; did you mean 'adamw_torch'?"),
+        ("save_strategy=zzz", "save_strategy 'zzz'; expected one of: best, epoch, no, steps"),
         ("num_epochs=0", "num_epochs 0, expected more than 0: it would train nothing"),
         ("num_epochs=-1", "num_epochs -1, expected more than 0"),
         ("max_steps=0", "max_steps 0, expected 1 or more: Axolotl would pass over it"),
@@ -308,7 +311,7 @@ def test_a_step_of_other_tokens_than_the_recipe_is_written_for_is_told() -> None
 def test_the_table_of_recipes_has_each_with_its_machine() -> None:
     lines = CliRunner().invoke(main, ["recipes"]).output.splitlines()
     names = [name for name in recipe.names() if name != "demo-qlora"]
-    assert [line.split("`")[1] for line in lines[2:]] == names
+    assert [line.split("`")[1] for line in lines[2 : lines.index("")]] == names
     (full,) = (line for line in lines if "zero3" in line)
     assert re.fullmatch(
         r"\| `mistral-full-zero3` \| .*v0\.3 \| 4 x 80 GB \| 3\d\.\d GiB each \| [\d,]+ \| \d+\.\d h \|", full

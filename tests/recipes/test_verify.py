@@ -142,6 +142,21 @@ def test_what_is_gone_from_beside_a_report_is_said(cleared: str, chain: Path, mo
     assert links >= gone
 
 
+@pytest.mark.parametrize("line", ["scores.json", "rows.jsonl", "report.html", "report.md"])
+def test_a_line_that_was_taken_out_of_the_sums_frees_nothing(
+    line: str, chain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(chain)
+    sums = Path("runs/tiny/eval/report.sha256")
+    before = sums.read_text()
+    sums.write_text("".join(one for one in before.splitlines(keepends=True) if not one.endswith(f"{line}\n")))
+    try:
+        broken = [link for link in verify.verify(Path("runs/tiny")) if link.state == verify.BROKEN]
+    finally:
+        sums.write_text(before)
+    assert [link.what for link in broken] == [f"{sums}, which does not name {line}"]
+
+
 def test_scores_of_another_form_are_a_sentence(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(chain)
     path = Path("runs/tiny/eval/scores.json")

@@ -35,7 +35,7 @@ DATA = click.option(
 @SET
 @CARD
 @LOSE
-@click.option("--price", type=float, help="What a GPU costs an hour, to estimate the cost of a training.")
+@click.option("--price", type=click.FloatRange(0), help="What a GPU costs an hour, to estimate the cost of a training.")
 @DATA
 @KEYS
 def check(
