@@ -84,7 +84,7 @@ def update(run: Path, **changes: Any) -> None:
 
 
 def sealed(run: Path) -> dict[str, Any]:
-    """Return a run's record; one that something else changed since it was written is an ``InputError``: it would be sealed anew."""
+    """Return a run's record; one that was edited since it was written is an ``InputError``: it would be sealed anew."""
     record = read(run)
     if record.get(SEAL) != seal(record):
         raise InputError(
