@@ -140,7 +140,8 @@ def test_a_further_node_joins_only_a_run_of_several(tmp_path: Path) -> None:
     run = tmp_path / "runs" / "one"
     run.mkdir(parents=True)
     (run / "recipe.yaml").write_text("seed: 0\n")
-    train.provenance.write(run, {"launch": {"gpus": 1, "nodes": 1, "head": None, "slurm": None}})
+    launched = {"gpus": 1, "nodes": 1, "head": None, "slurm": None}
+    train.provenance.write(run, {"status": "started", "launch": launched})
     done = command(tmp_path, "ecom-train", "join", "one")
     assert done.returncode == 1 and "expected one of several outside SLURM" in done.stderr
 
