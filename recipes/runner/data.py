@@ -13,7 +13,7 @@ from converters.build import MANIFEST
 from converters.errors import InputError
 from converters.jsonl import sha256
 from recipes.runner import provenance, whole_answer
-from recipes.runner.recipe import Recipe, dump, where
+from recipes.runner.recipe import FOLDER, Recipe, dump, where
 
 PREPARED = Path("runs/.prepared")
 TOKENIZER = ("*token*", "*.model", "*.jinja", "vocab*", "merges*", "tekken.json", "config.json", "*.py")
@@ -53,9 +53,18 @@ def _files(recipe: Recipe, key: str) -> Iterator[Path]:
         path = Path(str(name))
         if not path.is_file():
             raise InputError(
-                f"{at}: found no file {str(name)!r}, expected rows built by 'make data MIX={path.parent.name}'"
+                f"{at}: found no file {str(name)!r}, expected rows built by 'make data MIX={path.parent.name}'{_apart()}"
             )
         yield path
+
+
+def _apart() -> str:
+    """Return, where a command runs outside this repository, what that means for its paths."""
+    return (
+        ""
+        if Path.cwd() == FOLDER.parent
+        else f"; a path is taken from {Path.cwd()}, and the repository is {FOLDER.parent}"
+    )
 
 
 def manifests(paths: list[Path]) -> dict[str, Any]:

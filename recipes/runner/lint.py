@@ -33,6 +33,7 @@ BESIDE = (
     ("attn_implementation", LEGACY_ATTENTION),
     ("lora_dropout", KERNELS),
     ("lora_mlp_kernel", ("liger_glu_activation",)),
+    ("adapter", ("unfrozen_parameters",)),  # it freezes the adapter, and what it trains instead no adapter keeps
 )
 CROSS_ENTROPY = (
     "liger_fused_linear_cross_entropy",

@@ -137,9 +137,20 @@ def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]
     yield _file("scored predictions", folder / "predictions.jsonl", made.get("predictions_sha256"))
     yield _file("scored rows", folder / "rows.jsonl", made.get("rows_sha256"))
     yield from _sums("report", folder / "report.sha256", REPORTED)
-    for sums in sorted(REPORTS.glob("*/compare.sha256")):
-        if any(path.resolve() == (folder / "scores.json").resolve() for _, path in _lines(sums)):
-            yield from _sums("comparison", sums, COMPARED)
+    for report in sorted(REPORTS.glob("*")):
+        yield from _comparison(report, folder, made.get("predictions_sha256"))
+
+
+def _comparison(report: Path, folder: Path, predictions: str | None) -> Iterator[Link]:
+    """Yield the links of a comparison with the scores in ``folder``; where its sums do not tell, its own record does."""
+    sums, scores = report / "compare.sha256", folder / "scores.json"
+    if any(path.resolve() == scores.resolve() for _, path in _lines(sums)):
+        yield from _sums("comparison", sums, COMPARED)
+        return
+    run, compared = folder.parent.name, _json(report / "compare.json").get("runs", [])
+    names = [one["name"] for one in compared if one["provenance"].get("predictions_sha256") == predictions]
+    if run in names or f"{run}/{folder.name}" in names:
+        yield Link("comparison", f"{sums}, which does not name {scores}", BROKEN if _lines(sums) else GONE)
 
 
 def _test_split(path: Path, expected: str | None, tests: set[str]) -> Link:

@@ -109,6 +109,11 @@ lora_mlp_kernel: false
             ],
             "--set: found 'liger_glu_activation' beside 'lora_mlp_kernel'",
         ),
+        (
+            GOOD,
+            ["unfrozen_parameters=[lm_head.weight]"],
+            "--set: found 'unfrozen_parameters' beside 'adapter', expected one of them",
+        ),
         (GOOD, ["bf16=true", "deepspeed=nowhere.json"], "--set: found no file 'nowhere.json'"),
         (GOOD + "output_dir: out\n", [], r"mine\.yaml:17: found 'output_dir', expected none"),
         (GOOD.replace("sequence_len: 128", "sequence_len: many"), [], r"mine\.yaml:11: 'sequence_len'"),

@@ -14,10 +14,10 @@ from tests.recipes.families import SMALL
 KINDS = {"mistral": MistralConfig, "llama": LlamaConfig, "qwen": Qwen3Config}
 
 
-def required(base: Path, **keys: Any) -> None:
+def required(base: Path, adapter: str | None = "lora", **keys: Any) -> None:
     """Hold keys of a recipe against the model whose configuration lies in ``base``."""
     found = recipe.Recipe(Path("mine.yaml"), keys, {(key,): f"mine.yaml:{n}" for n, key in enumerate(keys, 1)}, {})
-    targets.require(found, DictDefault({"base_model": str(base), "adapter": "lora"}))
+    targets.require(found, DictDefault({"base_model": str(base), "adapter": adapter}))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,15 @@ def required(base: Path, **keys: Any) -> None:
             "mine.yaml:2: found 'embed_tokenz' in lora_modules_to_save, and no such layer in the base model; did you mean "
             "'embed_tokens'",
         ),
+        (
+            {"lora_target_modules": ["q_proj"], "peft_layers_to_transform": [0, 2]},
+            "mine.yaml:2: found 2 in peft_layers_to_transform, expected 0 to 1: the base model's layers",
+        ),
+        (
+            {"adapter": None, "unfrozen_parameters": ["model.norm.weight", "^lm_haed.weight$"]},
+            r"mine.yaml:1: found '\^lm_haed.weight\$' in unfrozen_parameters, which no weights of the base model match, such as "
+            "lm_head.weight",
+        ),
     ],
 )
 def test_a_layer_that_the_model_has_not_is_named(keys: dict[str, Any], sentence: str, tmp_path: Path) -> None:
@@ -48,7 +57,11 @@ def test_the_layers_of_the_recipes_are_there(family: str, tmp_path: Path) -> Non
     names = recipe.load(recipe.find("mistral-qlora")).keys["lora_target_modules"]
     assert len(names) == 7
     required(tmp_path, lora_target_modules=names, lora_modules_to_save=["embed_tokens", "lm_head"])
-    required(tmp_path, lora_target_modules=["layers.1.self_attn.q_proj", "self_attn.v_proj"])
+    required(
+        tmp_path, lora_target_modules=["layers.1.self_attn.q_proj", "self_attn.v_proj"], peft_layers_to_transform=[0, 1]
+    )
+    weights = ["^lm_head.weight$", "model.layers.[0-9]+.mlp", "model.embed_tokens.weight$[:50]"]
+    required(tmp_path, None, unfrozen_parameters=weights)
 
 
 def test_what_peft_itself_has_to_match_is_left_to_it(tmp_path: Path) -> None:

@@ -157,6 +157,26 @@ def test_a_line_that_was_taken_out_of_the_sums_frees_nothing(
     assert [link.what for link in broken] == [f"{sums}, which does not name {line}"]
 
 
+@pytest.mark.parametrize("left", ["nothing", "no line", "no scores"])
+def test_a_comparison_whose_sums_do_not_tell_is_not_left_out(
+    left: str, chain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(chain)
+    sums = Path("reports/twins/compare.sha256")
+    before = sums.read_text()
+    sums.write_text(
+        "".join(line for line in before.splitlines(keepends=True) if left == "no scores" and "runs" not in line)
+    )
+    if left == "nothing":
+        sums.unlink()
+    try:
+        found = {one.state: one.what for one in verify.verify(Path("runs/tiny")) if one.name == "comparison"}
+    finally:
+        sums.write_text(before)
+    said = f"{sums}, which does not name runs/tiny/eval/scores.json"
+    assert found == {verify.BROKEN if left == "no scores" else verify.GONE: said}
+
+
 def test_scores_of_another_form_are_a_sentence(chain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(chain)
     path = Path("runs/tiny/eval/scores.json")
