@@ -86,8 +86,8 @@ def _unknown(recipe: Recipe, tree: Any, schemas: tuple[type[BaseModel], ...], pl
         for number, item in enumerate(tree):
             yield from _unknown(recipe, item, schemas, (*place, number))
     elif isinstance(tree, Mapping) and schemas:
-        # An entry is of one kind and the others' keys are lost on it: the kind that knows most of its keys was meant.
-        fields = min(map(_fields, schemas), key=lambda known: len(tree.keys() - known.keys()))
+        # An entry is of one kind, and the others' keys are lost on it: with no ``rl`` the first kind, supervised, is read.
+        fields = _fields(schemas[0])
         for key, value in tree.items():
             if key in fields:
                 yield from _unknown(recipe, value, fields[key], (*place, key))
@@ -188,7 +188,8 @@ def _entries(recipe: Recipe) -> Iterator[str]:
 
 
 def _entry(recipe: Recipe, place: Place, entry: Mapping[str, Any]) -> Iterator[str]:
-    for key, why in refused.ENTRY.items():
+    plain = entry.get("type") in ("chat_template", whole_answer.__name__)
+    for key, why in (refused.ENTRY | (refused.UNREAD if plain else {})).items():
         if entry.get(key) is not None and (key, entry[key]) != refused.ALL:
             yield f"{where(recipe, (*place, key))}: found {key} {entry[key]!r}, expected none: {why}"
     if entry.get("type") == whole_answer.__name__:

@@ -38,6 +38,21 @@ KEYS = {
 }
 PART = "the file is trained on whole: a part of it is another mix, which 'ecom-data build' makes"
 OTHER = "'path' is the file that is checked"
+# in an entry of conversations: keys for entries of another type, which this one passes over
+UNREAD = dict.fromkeys(
+    (
+        "conversation",
+        "field",
+        "field_human",
+        "field_model",
+        "field_tools",
+        "input_format",
+        "input_transform",
+        "logprobs_field",
+        "temperature",
+    ),
+    "no conversation is read by it",
+)
 ALL = ("split", "train")  # what Axolotl calls all of a file
 # in an entry of datasets and test_datasets
 ENTRY = {

@@ -68,6 +68,16 @@ lora_mlp_kernel: false
             "unknown key 'field_chosen' in 'datasets'",
         ),
         (
+            GOOD,
+            ["datasets=[{path: x, type: chat_template, field_chosen: y}]"],
+            "unknown key 'field_chosen' in 'datasets'",
+        ),
+        (
+            GOOD,
+            ["datasets=[{path: x, type: recipes.runner.whole_answer, field_human: y}]"],
+            "--set: found field_human 'y', expected none: no conversation is read by it",
+        ),
+        (
             GOOD + "bnb_config_kwargs: {bnb_4bit_quant_typ: nf4}\n",
             [],
             r"mine\.yaml:17: unknown key 'bnb_4bit_quant_typ' in 'bnb_config_kwargs'; did you mean 'bnb_4bit_quant_type'",
