@@ -131,7 +131,7 @@ def install(env: Environment) -> None:
         shutil.rmtree(env.venv, ignore_errors=True)
         run([sys.executable, "-m", "venv", env.venv])
     installer = bootstrap(env)
-    run([*installer, *links(env), "-c", env.constraints, *torch_source(env, installer), TORCH])
+    run([*installer, *links(env), "-c", env.constraints, *torch_source(env, installer), *anew(env, installer), TORCH])
     run([*installer, *links(env), "-c", env.constraints, "-e", f"{ROOT}[{env.extras}]"])
     if has_gpu() and "train" in env.extras:
         add_gpu_packages(env, installer)
@@ -161,6 +161,14 @@ def torch_source(env: Environment, installer: Sequence[str | Path]) -> list[str]
     if has_gpu() or sys.platform != "linux" or local_cpu_build(env):
         return []
     return ["--torch-backend", "cpu"] if str(installer[0]).endswith("uv") else ["--extra-index-url", CPU_INDEX]
+
+
+def anew(env: Environment, installer: Sequence[str | Path]) -> list[str]:
+    """Return what replaces the CPU build on a machine with a GPU: by its version alone, it would do."""
+    code = "import importlib.metadata as m, sys; sys.exit(not m.version('torch').endswith('+cpu'))"
+    if not (has_gpu() and works(env, code)):
+        return []
+    return ["--reinstall-package", "torch"] if str(installer[0]).endswith("uv") else ["--force-reinstall", "--no-deps"]
 
 
 def local_cpu_build(env: Environment) -> bool:

@@ -17,6 +17,24 @@ def require(recipe: Recipe) -> None:
         raise InputError(f"{at}: found no folder {name!r}, expected a checkpoint (the demo's is made by 'make demo')")
 
 
+def held(recipe: Recipe, tokens: int) -> None:
+    """Raise an ``InputError`` when a tokenizer has more ``tokens`` than the base model has embeddings."""
+    from transformers import AutoConfig
+
+    try:
+        settings = AutoConfig.from_pretrained(
+            str(recipe.keys["base_model"]), trust_remote_code=bool(recipe.keys.get("trust_remote_code"))
+        )
+    except (OSError, ValueError):
+        return
+    if (have := settings.get_text_config().vocab_size) < tokens:
+        key = next((key for key in ("tokens", "special_tokens") if recipe.keys.get(key)), "base_model")
+        raise InputError(
+            f"{where(recipe, (key,))}: found {tokens} tokens in the tokenizer and {have} in the base model, expected no more: "
+            "Axolotl would enlarge its embeddings, and the adapter fit no base that can be had; take a token that is there"
+        )
+
+
 def downloadable(name: str, endpoint: str | None = None) -> None:
     """Raise an ``InputError`` when a model is neither here nor to be had; a gated one says what has to be done for it.
 

@@ -86,6 +86,9 @@ def at_once(recipe: Recipe) -> None:
 
 def needs(recipe: Recipe, on: Machine) -> tuple[Shape, Plan] | None:
     """Check the keys, and return model and plan for :mod:`recipes.runner.estimate`; ``None`` for a model of unknown shape."""
+    old = None if on.named else hardware.oldest()
+    for fault in lint.incapable(recipe, *old) if old else ():
+        raise InputError(fault)
     config = lint.lint(recipe, on.card if on.named else None, on.gpus)
     base.require(recipe)
     parent.fits(recipe)
@@ -123,6 +126,7 @@ def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Chec
     config = lint.validated(recipe, on.card if on.named else None, on.gpus)
     tokenizer = identity.load_tokenizer(config)
     targets.require(recipe, config)
+    base.held(recipe, len(tokenizer))
     proven = identity.prove(config, tokenizer, files)
     measured = ledger.measure(files, tokenizer)
     found = ledger.counts(measured, config.sequence_len)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,14 @@ def prepared_path(recipe: Recipe) -> Path:
     keys = {key: value for key, value in recipe.keys.items() if key not in APART}
     decides = {"keys": keys, "files": [sha256(path) for path in files], "packages": provenance.packages()}
     return PREPARED / hashlib.sha256(dump(decides).encode()).hexdigest()[:16]
+
+
+def variables(keys: Mapping[str, Any]) -> dict[str, str]:
+    """Return where ``datasets`` keeps its own results: by the rows, too.
+
+    In its usual cache they go by the name of the function that made them, and an edited one would be given the old rows.
+    """
+    return {"HF_DATASETS_CACHE": str(Path(keys["dataset_prepared_path"], ".datasets").absolute())}
 
 
 def _named(tree: Any) -> Iterator[Path]:

@@ -65,11 +65,9 @@ class Likeness:
             yield f"loss {self.loss_adapter:.4f} before and {self.loss_merged:.4f} after, expected at most {BAR['loss']} apart"
 
 
-def judge(
-    record: Mapping[str, Any], keys: Mapping[str, Any], adapter: Path, merged: Path, held: Path
-) -> dict[str, Any]:
+def judge(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, held: Path) -> dict[str, Any]:
     """Return what the run's record keeps of the gate: held file, bar, likeness and whether it ``passed``."""
-    likeness = compare(record["base_model"]["name"], keys, adapter, merged, sample(read_rows(held)))
+    likeness = compare(base, keys, adapter, merged, sample(read_rows(held)))
     faults = list(likeness.faults())
     return {
         "held": str(held),

@@ -2,9 +2,11 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -49,15 +51,24 @@ def fitted(recipe: Recipe, found: Sequence[str]) -> Recipe:
     return Recipe(recipe.path, recipe.keys | change, recipe.lines, {**recipe.overrides, **change})
 
 
-def gpus() -> list[str]:
-    """Return name and memory of each NVIDIA GPU that a program sees, such as ``"NVIDIA H100 80GB HBM3, 81559 MiB"``."""
+def gpus(also: str = "memory.total") -> list[str]:
+    """Return name and memory of each NVIDIA GPU that a program sees, such as ``"NVIDIA H100 80GB HBM3, 81559 MiB"``.
+
+    ``also`` is what else ``nvidia-smi`` is asked for beside the name.
+    """
     tool = shutil.which("nvidia-smi")
     if not tool:
         return []
-    command = [tool, "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader"]
+    command = [tool, f"--query-gpu=index,uuid,name,{also}", "--format=csv,noheader"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
     return seen(lines, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def oldest() -> tuple[str, str] | None:
+    """Return name and compute capability of the oldest card that a program sees, such as ``("Tesla T4", "7.5")``."""
+    found = [(name, version) for name, _, version in (line.rpartition(", ") for line in gpus("compute_cap"))]
+    return min((one for one in found if re.fullmatch(r"\d+\.\d+", one[1])), key=lambda one: float(one[1]), default=None)
 
 
 def seen(lines: Sequence[str], variable: str | None) -> list[str]:
@@ -107,6 +118,10 @@ def require(recipe: Recipe) -> None:
         raise InputError(
             f"{recipe.path.stem} needs an NVIDIA GPU ({', '.join(needs)}) and this machine shows none; "
             "nothing was downloaded. 'make demo' runs the whole path on a CPU"
+        )
+    if needs and metadata.version("torch").endswith("+cpu"):
+        raise InputError(
+            f"{recipe.path.stem}: found an NVIDIA GPU and PyTorch's build for CPUs, expected the one for CUDA: make setup"
         )
     for key, package in PACKAGES.items():
         if recipe.keys.get(key) and find_spec(package) is None:

@@ -48,7 +48,11 @@ def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1) -> Any:
 
     It is validated for ``gpus`` cards of the kind named, for this machine if none is.
     """
-    for finding in (*unknown_keys(recipe), *conflicts(recipe), *_incapable(recipe, card)):
+    for finding in (
+        *unknown_keys(recipe),
+        *conflicts(recipe),
+        *(incapable(recipe, card.name, card.capability) if card else ()),
+    ):
         raise InputError(finding)
     return validated(recipe, card, gpus)
 
@@ -158,16 +162,25 @@ def _missing(recipe: Recipe) -> Iterator[str]:
             f"{recipe.path}: found no {KERNELS[0]}, expected false: with none of the LoRA kernels set, all of them switch "
             "themselves on and call CUDA"
         )
+    if (start := recipe.keys.get("peft_init_lora_weights")) not in (None, True, False, "gaussian"):
+        found = f"{where(recipe, ('peft_init_lora_weights',))}: found peft_init_lora_weights {start!r}"
+        yield f"{found}, expected true or gaussian: Axolotl's merge knows no other start"
+    quantised = recipe.keys.get("bnb_config_kwargs")
+    kind = quantised.get("bnb_4bit_quant_type", "nf4") if isinstance(quantised, Mapping) else "nf4"
+    if kind != "nf4":
+        at = where(recipe, ("bnb_config_kwargs", "bnb_4bit_quant_type"))
+        yield f"{at}: found bnb_4bit_quant_type {kind!r}, expected nf4: Axolotl's merge goes through it alone"
     if str(strategy := recipe.keys.get("excess_length_strategy")).lower() == "truncate":
         found = f"{where(recipe, ('excess_length_strategy',))}: found excess_length_strategy {strategy!r}"
         yield f"{found}, expected none: it cuts answers off, and their end tokens with them"
 
 
-def _incapable(recipe: Recipe, card: Card | None) -> Iterator[str]:
+def incapable(recipe: Recipe, card: str, capability: str) -> Iterator[str]:
+    """Yield a sentence for every number format that a card can only emulate, which Axolotl takes for having it."""
     for key in ("bf16", "tf32"):
-        if card and not card.bf16 and recipe.keys.get(key):
+        if float(capability) < 8 and recipe.keys.get(key):
             yield (
-                f"{where(recipe, (key,))}: found {key}, and {card.name} of compute capability {card.capability}; "
+                f"{where(recipe, (key,))}: found {key}, and {card} of compute capability {capability}; "
                 "expected 8.0 or higher for it (Ampere and newer)"
             )
 

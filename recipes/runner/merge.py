@@ -50,7 +50,7 @@ def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[byt
     complete(made, run / ADAPTER)
     if gate.nf4(keys) and original:
         restore.restore(made, original, run / ADAPTER)
-    passed(run, keys, made, rows)
+    passed(run, str(original or record["base_model"]["name"]), keys, made, rows)
     merged_sha256 = provenance.folder_sha256(made)
     seconds = record["seconds"] | {"merge": round(time.monotonic() - start, 1)}
     # The record first: a checkpoint that is there has its hash.
@@ -74,9 +74,9 @@ def words(run: Path, original: Path | None) -> list[str]:
     ]
 
 
-def passed(run: Path, keys: Mapping[str, Any], made: Path, held: Path) -> None:
+def passed(run: Path, base: str, keys: Mapping[str, Any], made: Path, held: Path) -> None:
     """Record the merge's mode and how its gate was passed; merged weights below the bar are an ``InputError``."""
-    found = gate.judge(provenance.read(run), keys, run / ADAPTER, made, held)
+    found = gate.judge(base, keys, run / ADAPTER, made, held)
     provenance.update(run, merge=mode(keys) | {"gate": found})
     if not found["passed"]:
         raise InputError(

@@ -129,14 +129,14 @@ def base_folder(name: str) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def folder_sha256(folder: Path) -> str:
+def folder_sha256(folder: Path, without: str = ".") -> str:
     """Return one hash over the names and bytes of a folder's files, hidden ones and logs left out.
 
-    For a checkpoint it is the one that evaluation records.
+    For a checkpoint it is the one that evaluation records. A name that begins with ``without`` is left out, too.
     """
     files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"}
     digest = hashlib.sha256()
-    for name in sorted(name for name in files if not any(part.startswith(".") for part in name.parts)):
+    for name in sorted(name for name in files if not any(part.startswith((".", without)) for part in name.parts)):
         digest.update(f"{name.as_posix()}\0{sha256(files[name])}\n".encode())
     return digest.hexdigest()
 

@@ -41,16 +41,16 @@ def quantise(checkpoint: Path, form: str, rows: Sequence[Row], out: Path) -> Non
 def unpack(file: Path, tokenizer: Path, out: Path) -> None:
     """Write the weights of a GGUF file as an ordinary checkpoint, with the tokenizer and template of the folder ``tokenizer``.
 
-    Its rounded weights are what is evaluated then, by the same program as every other checkpoint.
+    Its rounded weights are what is evaluated then, by the same program as every other checkpoint. All else is that folder's, too:
+    transformers does not read all of a configuration out of such a file, such as how Llama 3.1 scales its positions.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     read = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
-    weights, config = read.state_dict(), read.config
-    del config.quantization_config  # it says that the weights are packed, which they are no longer
-    network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    network.load_state_dict(weights)
+    with torch.device("meta"):
+        network = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(tokenizer), dtype=torch.float32)
+    network.load_state_dict(read.state_dict(), assign=True)
     network.save_pretrained(out)
     for path in (path for pattern in TOKENIZER for path in tokenizer.glob(pattern)):
         shutil.copy2(path, out / path.name)

@@ -5,6 +5,7 @@ GO_ON = "'make resume' goes on with a run, and only with what it began with"
 LEARNT = "what is checked is training on the answers of the rows"
 AWAY = "weights trained on your rows would leave this machine before they were merged and scored; hf upload sends what you choose"
 HELD = "name a mix's validation split in test_datasets: a random one puts one product on both sides"
+ENLARGED = "the merge gate could not hold the adapter against the base: its embeddings would be of another size"
 
 KEYS = {
     "output_dir": "a run's folder is set by --run",
@@ -30,6 +31,10 @@ KEYS = {
     "overrides_of_model_config": "merge and evaluation would take the model without it; change config.json in a copy of the base",
     "resume_from_checkpoint": GO_ON,
     "auto_resume_from_checkpoints": GO_ON,
+    "relora": "it merges as it trains and leaves no adapter to hold against its merge",
+    "reinit_weights": "it would train on random weights, which nobody keeps and no merge knows of",
+    "resize_token_embeddings_to_32x": ENLARGED,
+    "shrink_embeddings": ENLARGED,
     "save_only_model": "a checkpoint without optimiser and schedule is none that a training can go on from",
     # what would send the weights away, unseen
     "hub_model_id": AWAY,

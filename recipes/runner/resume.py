@@ -5,13 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from converters.errors import InputError
 from recipes.runner import hardware, provenance, unchanged
 from recipes.runner.launch import Launch, again
 from recipes.runner.recipe import FOLDER
-from recipes.runner.train import RECIPE, alone, attempt, further, last_checkpoint, now, resuming
+from recipes.runner.train import alone, attempt, further, last_checkpoint, now, resuming
 
 STOPPED = ("interrupted", "failed", "started")  # a process that was killed could not write that it was
 
@@ -44,5 +42,6 @@ def _resume(run: Path, record: dict[str, Any], echo: Callable[[bytes], None]) ->
     launched = again(Launch(**record["launch"]))
     legs = [*record.get("resumed", ()), leg]
     provenance.update(run, status="started", resumed=legs, launch=asdict(launched))
-    keys = yaml.safe_load((run / RECIPE).read_text("utf-8"))
-    attempt(run, keys, launched, echo, resuming(provenance.read(run), run))
+    # A base of the hub is the one that is here, the one just compared: online, its name is whatever it has become since.
+    offline = {"HF_HUB_OFFLINE": "1"} if provenance.base_folder(record["base_model"]["name"]) else {}
+    attempt(run, launched, echo, resuming(provenance.read(run), run), offline)

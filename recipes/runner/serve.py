@@ -1,5 +1,6 @@
 """The command that serves a merged run or one of its exports with vLLM, as it was evaluated: same template, nothing sampled."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -16,14 +17,20 @@ def command(run: Path, form: str | None, host: str, port: int) -> list[str]:
     """Return ``vllm serve`` with its arguments; a checkpoint that is not there is an ``InputError``.
 
     The prefix cache spares the instruction, which every prompt of a task begins with. Without ``--generation-config vllm`` the
-    checkpoint's own settings could sample.
+    checkpoint's own settings could sample. A prompt may be as long as a row of training, and its answer comes on top.
     """
     folder = checkpoint(run, form)
     template = folder / "chat_template.jinja"
     keys = yaml.safe_load((run / RECIPE).read_text("utf-8"))
     words = ["vllm", "serve", str(folder), "--served-model-name", run.name, "--host", host, "--port", str(port)]
-    words += ["--enable-prefix-caching", "--generation-config", "vllm", "--max-model-len", str(keys["sequence_len"])]
+    words += ["--enable-prefix-caching", "--generation-config", "vllm"]
+    words += ["--max-model-len", str(min(2 * keys["sequence_len"], _positions(folder)))]
     return [*words, "--chat-template", str(template)] if template.is_file() else words
+
+
+def _positions(folder: Path) -> int:
+    """Return the most tokens that a checkpoint can read."""
+    return int(json.loads((folder / "config.json").read_bytes())["max_position_embeddings"])
 
 
 def checkpoint(run: Path, form: str | None) -> Path:

@@ -2,6 +2,7 @@
 
 import fcntl
 import re
+import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -68,22 +70,25 @@ def train(
     run = vacant(name)
     start = time.monotonic()
     checked = check(recipe)
-    run.mkdir(parents=True)
-    with replacing(run / RECIPE) as file:
+    made = run.with_name(f".{name}.new")  # a run that is there has its record: hashing a large base takes minutes
+    shutil.rmtree(made, ignore_errors=True)
+    made.mkdir(parents=True)
+    with replacing(made / RECIPE) as file:
         file.write(dump(resolved(recipe, run)).encode())
-    with replacing(run / CHECKED) as file:  # Axolotl's own output scrolls it away
+    with replacing(made / CHECKED) as file:  # Axolotl's own output scrolls it away
         file.write("".join(f"{line}\n" for line in said.passed(recipe, checked)).encode())
-    record = provenance.start(recipe, run / RECIPE, checked.files, checked.manifests, now())
+    record = provenance.start(recipe, made / RECIPE, checked.files, checked.manifests, now())
     counts = {
-        "changes_sha256": keep_changes(run),
+        "changes_sha256": keep_changes(made),
         "rows": checked.rows,
         "rows_proven": checked.proven,
         "rows_too_long": checked.too_long,
         "parent": checked.parent,
     }
-    provenance.write(run, record | counts | {"launch": asdict(launched), "seconds": {"check": _since(start)}})
+    provenance.write(made, record | counts | {"launch": asdict(launched), "seconds": {"check": _since(start)}})
+    made.rename(run)
     with alone(run):
-        attempt(run, recipe.keys, launched, echo)
+        attempt(run, launched, echo)
     return run
 
 
@@ -98,13 +103,19 @@ def keep_changes(run: Path) -> str | None:
 
 
 def attempt(
-    run: Path, keys: Mapping[str, Any], launched: launch.Launch, echo: Callable[[bytes], None], more: Sequence[str] = ()
+    run: Path,
+    launched: launch.Launch,
+    echo: Callable[[bytes], None],
+    more: Sequence[str] = (),
+    more_variables: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Train until the end, or until something stops it, which the record then says; ``more`` goes to Axolotl."""
-    words, start = launch.words(run / RECIPE, keys, launched, more), time.monotonic()
+    keys, start = recipe_of(run), time.monotonic()
+    words = launch.words(run / RECIPE, keys, launched, more)
     (run / ended.FILE).unlink(missing_ok=True)
     try:
         variables = launch.visible(launched, keys) if hardware.gpus() or keys.get("use_ray") else {}
+        variables |= {**data.variables(keys), **more_variables}
         process.axolotl(words, run / "logs" / "train.log", echo, launch.before(launched), variables)
         finish(run, _since(start), keys)
     except KeyboardInterrupt as error:
@@ -133,12 +144,19 @@ def spent(run: Path, seconds: float) -> dict[str, float]:
 
 def join(run: Path, echo: Callable[[bytes], None]) -> None:
     """Train on a further node of a run that another node leads and records."""
-    record, keys = provenance.read(run), yaml.safe_load((run / RECIPE).read_text("utf-8"))
+    record, keys = provenance.read(run), recipe_of(run)
     launched = launch.Launch(**record["launch"])
     if launched.nodes == 1 or launched.slurm:
         raise InputError(f"{run}: found a run of {launched.nodes} node(s), expected one of several outside SLURM")
     log = run / "logs" / f"train.{socket.gethostname()}.log"
-    process.axolotl(launch.words(run / RECIPE, keys, launched, resuming(record, run)), log, echo)
+    words = launch.words(run / RECIPE, keys, launched, resuming(record, run))
+    process.axolotl(words, log, echo, variables=data.variables(keys))
+
+
+def recipe_of(run: Path) -> dict[str, Any]:
+    """Return the keys of a run's recipe as Axolotl gets them."""
+    keys: dict[str, Any] = yaml.safe_load((run / RECIPE).read_text("utf-8"))
+    return keys
 
 
 @contextmanager
@@ -183,23 +201,20 @@ def finish(run: Path, seconds: float, keys: Mapping[str, Any]) -> None:
         raise InputError(f"{run / ADAPTER}: found no weights after training (see {run / 'logs' / 'train.log'})")
     if spoilt := ended.spoilt(run / ADAPTER):
         raise InputError(f"{run / ADAPTER}: found values in {spoilt} that are no numbers: the training diverged")
+    record = provenance.read(run)
+    changes = {
+        "base_model": provenance.base_model(record["base_model"]["name"]),  # one from the hub has a commit only by now
+        "template_sha256": provenance.template_sha256(run / ADAPTER),
+        "merged_sha256" if whole else "adapter_sha256": provenance.folder_sha256(run / ADAPTER, without="checkpoint-"),
+    }
+    # Hashing takes minutes, and what is stopped in them goes on from a checkpoint: so nothing has moved until now.
     for path in (run / ADAPTER).glob("checkpoint-*"):
         (run / CHECKPOINTS).mkdir(exist_ok=True)
         path.rename(run / CHECKPOINTS / path.name)
-    record = provenance.read(run)
-    found, template = provenance.folder_sha256(run / ADAPTER), provenance.template_sha256(run / ADAPTER)
     if whole:
         (run / ADAPTER).rename(run / MERGED)
-    provenance.update(
-        run,
-        status="merged" if whole else "trained",
-        finished=now(),
-        seconds=spent(run, seconds),
-        steps=steps,
-        base_model=provenance.base_model(record["base_model"]["name"]),  # one from the hub has a commit only by now
-        template_sha256=template,
-        **{"merged_sha256" if whole else "adapter_sha256": found},
-    )
+    status = "merged" if whole else "trained"
+    provenance.update(run, status=status, finished=now(), seconds=spent(run, seconds), steps=steps, **changes)
 
 
 def _since(start: float) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,17 @@ def test_gguf_goes_through_the_converter_that_was_named(merged: Path, tmp_path: 
         export.export(merged, "gguf", converter, lambda _: None)
     assert (merged / "exports" / "gguf" / "model" / "mine.gguf").read_text() == "runs/mine/merged as q8_0"
     assert not export.scorable(merged)
+
+
+@ready
+def test_a_gguf_file_is_unpacked_to_the_model_that_it_was_made_of(tmp_path: Path) -> None:
+    """Positions are scaled in Llama 3.1, which the file's reader does not know of: evaluated would be another model."""
+    words = [str(export.ENVIRONMENT / "python"), str(Path(__file__).with_name("small_gguf.py")), str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["scaled"] == "llama3" and 0 < found["apart"] < 0.1, "8 bits round, and nothing else"
+    assert (tmp_path / "unpacked" / "chat_template.jinja").is_file()
 
 
 def test_the_table_shows_difference_and_interval() -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def test_the_gpus_are_those_that_a_program_sees(tmp_path: Path, monkeypatch: pyt
     for variable, seen in (("0,1", [0, 1]), ("3,1", [3, 1]), ("GPU-2f", [2]), ("1,9,0", [1]), ("", []), ("-1", [])):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
         assert hardware.gpus() == [f"NVIDIA L4, {23034 + n} MiB" for n in seen], variable
+    monkeypatch.setattr(metadata, "version", lambda _: "2.13.0")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-7c0e")  # a part of a card, by a UUID that is not among the cards'
     hardware.require(recipe.load(recipe.find("mistral-qlora")))
     assert cards.here(hardware.gpus()[0]) is None
@@ -112,11 +114,44 @@ def test_a_package_that_set_up_could_not_get_is_named(tmp_path: Path, monkeypatc
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(metadata, "version", lambda _: "2.13.0")
     hardware.require(recipe.load(recipe.find("mistral-qlora")))
     with pytest.raises(
         InputError, match=r'found use_ray, and no ray in this environment, expected it: .*-e "\.\[ray\]"'
     ):
         hardware.require(recipe.load(recipe.find("mistral-qlora"), ["use_ray=true"]))
+
+
+def test_a_build_of_pytorch_for_cpus_does_not_train_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that was made on a machine without one, on a disk that both share."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text('#!/bin/sh\necho "0, GPU-1, NVIDIA L4, 23034 MiB"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(metadata, "version", lambda _: "2.13.0+cpu")
+    with pytest.raises(InputError, match="found an NVIDIA GPU and PyTorch's build for CPUs, expected the one for CUDA"):
+        hardware.require(recipe.load(recipe.find("mistral-qlora")))
+    hardware.require(recipe.load(recipe.find("demo-qlora")))
+
+
+def test_an_old_card_of_this_machine_is_refused_as_one_that_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is in no table of ours, beside a newer one."""
+    tool = tmp_path / "nvidia-smi"
+    cards = '"0, GPU-1, NVIDIA L4, 8.9" "1, GPU-2, Tesla V100-SXM2-16GB, 7.0"'
+    tool.write_text(f"#!/bin/sh\nprintf '%s\\n' {cards}\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert hardware.oldest() == ("Tesla V100-SXM2-16GB", "7.0")
+    with pytest.raises(
+        InputError, match=r"found bf16, and Tesla V100-SXM2-16GB of compute capability 7\.0; expected 8\.0"
+    ):
+        check.needs(recipe.load(recipe.find("qwen-small-qlora")), check.Machine(None, 1, False))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-7c0e")
+    assert hardware.oldest() is None
 
 
 def test_axolotl_hands_the_arguments_to_torchrun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

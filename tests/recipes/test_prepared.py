@@ -83,6 +83,6 @@ def test_a_template_changed_in_place_is_the_one_that_is_trained_on(finished: Pat
         run = train.train(loaded, "other", check.check, sys.stdout.buffer.write)
     keys: dict[str, Any] = yaml.safe_load((run_file := folder / run / "recipe.yaml").read_text())
     tokenizer = AutoTokenizer.from_pretrained(run_file.parent / "adapter")
-    (ready,) = {path.parent for path in (folder / keys["dataset_prepared_path"]).rglob("dataset_info.json")}
+    (ready,) = {path.parent for path in (folder / keys["dataset_prepared_path"]).glob("*/dataset_info.json")}
     read = [tokenizer.decode(row["input_ids"]) for row in load_from_disk(str(ready))]
     assert read and all("[INST]NEW " in text for text in read)

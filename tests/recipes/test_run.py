@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def test_axolotl_learnt_the_answers_and_nothing_else(finished: Path) -> None:
     from datasets import load_from_disk
     from transformers import AutoTokenizer
 
-    (ready,) = (path.parent for path in (finished / "runs" / ".prepared").rglob("dataset_info.json"))
+    (ready,) = (path.parent for path in (finished / "runs" / ".prepared").glob("*/*/dataset_info.json"))
     tokenizer = AutoTokenizer.from_pretrained(finished / "runs" / "base" / "merged")
     expected = {}
     for row in (row for name in FILES for row in read_rows(finished / name)):
@@ -141,6 +142,46 @@ def test_an_end_before_its_time_and_weights_that_are_none(tmp_path: Path) -> Non
     assert ended.spoilt(tmp_path) is None
     save_file({"a": torch.ones(2, 2), "b": torch.tensor([1.0, float("nan")])}, tmp_path / "model.safetensors")
     assert ended.spoilt(tmp_path) == "b"
+
+
+def test_what_is_stopped_while_the_end_is_recorded_can_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hashing a model that was trained whole takes minutes: a job may well end in them."""
+    ended.write(tmp_path, 30, 30)
+    (tmp_path / "adapter" / "checkpoint-30").mkdir(parents=True)
+    (tmp_path / "adapter" / "checkpoint-30" / "trainer_state.json").touch()
+    save_file({"a": torch.ones(2, 2)}, tmp_path / "adapter" / "model.safetensors")
+    provenance.write(tmp_path, {"status": "started", "base_model": {"name": str(tmp_path / "adapter")}, "seconds": {}})
+
+    def stopped(*_: Any, **__: Any) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(provenance, "folder_sha256", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train.finish(tmp_path, 1.0, {})
+    last = train.last_checkpoint(tmp_path)
+    assert last and last.name == "checkpoint-30"
+    train.finish(tmp_path, 1.0, {})
+    record = provenance.read(tmp_path)
+    assert record["status"] == "merged" and record["merged_sha256"] == provenance.folder_sha256(tmp_path / "merged")
+    assert (tmp_path / "checkpoints" / "checkpoint-30").is_dir()
+
+
+def test_what_is_stopped_before_there_is_a_record_leaves_no_run(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished)
+    passed = Checked(files=[], manifests={}, rows={}, proven={}, too_long={}, sequence_len=256)
+
+    def stopped(*_: Any) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(provenance, "start", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(recipe.load(finished / "tiny.yaml"), "early", lambda _: passed, lambda _: None)
+    assert train.vacant("early") == Path("runs/early")
 
 
 def test_a_failing_axolotl_is_a_sentence_and_recorded(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The command that serves a run: complete, printed first, and a sentence where vLLM is not installed."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for folder in (found / "merged", found / "exports" / "fp8" / "model"):
         folder.mkdir(parents=True)
         (folder / "chat_template.jinja").write_text("{{ messages }}")
+        (folder / "config.json").write_text(json.dumps({"max_position_embeddings": 8192}))
     (found / "recipe.yaml").write_text(yaml.safe_dump({"sequence_len": 2048}))
     provenance.write(found, {"status": "merged", "data": [{"name": "data/mix/train.jsonl"}]})
     return found
@@ -38,9 +40,11 @@ def test_the_command_caches_prefixes_and_has_the_right_template(run: Path) -> No
     assert words[:3] == ["vllm", "serve", "runs/mine/exports/fp8/model"] and "--enable-prefix-caching" in words
     pairs = dict(pairwise(words))
     assert pairs["--chat-template"] == "runs/mine/exports/fp8/model/chat_template.jinja"
-    assert pairs["--max-model-len"] == "2048" and pairs["--generation-config"] == "vllm"
+    assert pairs["--max-model-len"] == "4096" and pairs["--generation-config"] == "vllm"
     assert pairs["--served-model-name"] == "mine" and pairs["--port"] == "80"
     assert serve.command(run, None, "h", 1)[2] == "runs/mine/merged"
+    (run / "merged" / "config.json").write_text(json.dumps({"max_position_embeddings": 2560}))
+    assert dict(pairwise(serve.command(run, None, "h", 1)))["--max-model-len"] == "2560", "no more than it can read"
 
 
 def test_a_checkpoint_that_is_not_there_says_how_to_make_it(run: Path) -> None:
