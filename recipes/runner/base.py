@@ -17,7 +17,7 @@ def require(recipe: Recipe) -> None:
         raise InputError(f"{at}: found no folder {name!r}, expected a checkpoint (the demo's is made by 'make demo')")
 
 
-def held(recipe: Recipe, tokens: int) -> None:
+def embedded(recipe: Recipe, tokens: int) -> None:
     """Raise an ``InputError`` when a tokenizer has more ``tokens`` than the base model has embeddings."""
     from transformers import AutoConfig
 

@@ -126,7 +126,7 @@ def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Chec
     config = lint.validated(recipe, on.card if on.named else None, on.gpus)
     tokenizer = identity.load_tokenizer(config)
     targets.require(recipe, config)
-    base.held(recipe, len(tokenizer))
+    base.embedded(recipe, len(tokenizer))
     proven = identity.prove(config, tokenizer, files)
     measured = ledger.measure(files, tokenizer)
     found = ledger.counts(measured, config.sequence_len)

@@ -47,6 +47,15 @@ def test_the_tokenizer_of_these_tests_writes_what_mistrals_own_writes(mistral: t
     assert mistral[1].apply_chat_template(messages, tokenize=True, return_dict=False) == expected
 
 
+def test_a_token_that_the_base_has_no_embedding_for_is_refused(place: Place, mistral: tuple[Path, Any]) -> None:
+    """Axolotl enlarges the base for it, and the adapter that comes of it fits no base that the merge gate can load."""
+    path = place(mistral[0], kind=WHOLE)
+    with pytest.raises(
+        InputError, match=r"--set: found (\d+) tokens in the tokenizer and \d+ in the base model, expected"
+    ):
+        check(recipe.load(path, ["special_tokens={pad_token: <pad-of-mine>}"]))
+
+
 def test_a_space_before_an_answer_that_axolotl_masks_is_caught(place: Place, mistral: tuple[Path, Any]) -> None:
     """Mistral's template writes it, and before a digit it is a token of its own: Axolotl's strategy does not learn it."""
     with pytest.raises(InputError, match=r"of the answer is not supervised.*whole_answer learns all of it"):

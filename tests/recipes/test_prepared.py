@@ -86,3 +86,7 @@ def test_a_template_changed_in_place_is_the_one_that_is_trained_on(finished: Pat
     (ready,) = {path.parent for path in (folder / keys["dataset_prepared_path"]).glob("*/dataset_info.json")}
     read = [tokenizer.decode(row["input_ids"]) for row in load_from_disk(str(ready))]
     assert read and all("[INST]NEW " in text for text in read)
+    own = (folder / keys["dataset_prepared_path"] / ".datasets").rglob("*.arrow")
+    assert list(own), (
+        "in the cache of all trainings a result goes by its function's name: an edited one would get the old rows"
+    )
