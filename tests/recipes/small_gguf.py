@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gguf import GGMLQuantizationType, GGUFWriter, quants
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from recipes.runner.quantise import unpack
@@ -60,6 +59,8 @@ def small(folder: Path) -> LlamaForCausalLM:
 
 def write(network: LlamaForCausalLM, file: Path) -> None:
     """Write a model's weights as 8-bit GGUF."""
+    from gguf import GGMLQuantizationType, GGUFWriter, quants  # pytest reads this file where it is not installed
+
     config, out = network.config, GGUFWriter(file, "llama")
     out.add_block_count(config.num_hidden_layers)
     out.add_context_length(config.max_position_embeddings)
