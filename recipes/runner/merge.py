@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from converters.errors import InputError
 from recipes.runner import gate, process, provenance, restore, unchanged
-from recipes.runner.train import ADAPTER, MERGED, RECIPE, alone
+from recipes.runner.train import ADAPTER, MERGED, RECIPE, alone, recipe_of
 
 MERGING = ".merging"
 TOKENIZER = ("tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt")
@@ -44,7 +42,7 @@ def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) ->
 
 def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[bytes], None]) -> None:
     start, made = time.monotonic(), run / MERGING / "merged"  # Axolotl's name for it
-    keys = yaml.safe_load((run / RECIPE).read_text("utf-8"))
+    keys = recipe_of(run)
     original = provenance.base_folder(record["base_model"]["name"])
     process.axolotl(words(run, original), run / "logs" / "merge.log", echo)
     complete(made, run / ADAPTER)

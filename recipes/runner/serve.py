@@ -5,12 +5,10 @@ import shutil
 import sys
 from pathlib import Path
 
-import yaml
-
 from converters.errors import InputError
 from recipes.runner import provenance
 from recipes.runner.export import EXPORTS, FORMATS, GGUF, MODEL
-from recipes.runner.train import MERGED, RECIPE
+from recipes.runner.train import MERGED, recipe_of
 
 
 def command(run: Path, form: str | None, host: str, port: int) -> list[str]:
@@ -21,7 +19,7 @@ def command(run: Path, form: str | None, host: str, port: int) -> list[str]:
     """
     folder = checkpoint(run, form)
     template = folder / "chat_template.jinja"
-    keys = yaml.safe_load((run / RECIPE).read_text("utf-8"))
+    keys = recipe_of(run)
     words = ["vllm", "serve", str(folder), "--served-model-name", run.name, "--host", host, "--port", str(port)]
     words += ["--enable-prefix-caching", "--generation-config", "vllm"]
     words += ["--max-model-len", str(min(2 * keys["sequence_len"], _positions(folder)))]
