@@ -114,12 +114,8 @@ def _parts(out: Path) -> Iterator[Path]:
     work.mkdir(parents=True, exist_ok=True)
     with (work / "lock").open("w") as lock:
         _alone(lock, out)
-        for left in work.glob(f"{TEMPORARY}*"):
-            if left.name.endswith(ASIDE) and not out.exists():
-                left.rename(out)  # the command before was killed between the two steps of _swap
-            else:
-                shutil.rmtree(left)
         try:
+            _swept(work, out)
             yield work
         except BaseException:
             if not any(found.examples for path in work.glob("*/part.json") if (found := load(path.parent))):
@@ -133,6 +129,14 @@ def _alone(lock: IO[str], out: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise InputError(f"{out}: found another command that writes it now, expected to be the only one") from error
+
+
+def _swept(work: Path, out: Path) -> None:
+    for left in work.glob(f"{TEMPORARY}*"):
+        if left.name.endswith(ASIDE) and not out.exists():
+            left.rename(out)  # the command before was killed between the two steps of _swap
+        else:
+            shutil.rmtree(left)
 
 
 def _convert_all(entries: Sequence[Entry], seed: int, folder: Path, workers: int, tick: Tick) -> list[Converted]:

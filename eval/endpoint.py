@@ -118,11 +118,19 @@ def ask(endpoint: Endpoint, requests: Sequence[Request], progress: Progress = la
                     progress(done, len(requests))
                     yield task.result()
         finally:
-            runner.run(client.close())
+            runner.run(_abandon(under_way, client))
 
 
 async def _first(tasks: set["asyncio.Task[Reply]"]) -> tuple[set["asyncio.Task[Reply]"], set["asyncio.Task[Reply]"]]:
     return await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _abandon(tasks: set["asyncio.Task[Reply]"], client: Any) -> None:
+    """Cancel before closing: a request that is still at work would wait for its server, or find the client closed."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await client.close()
 
 
 def _client(endpoint: Endpoint) -> Any:

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from converters import sources
 from converters.cli import main
+from converters.parts import TEMPORARY
 from converters.spec import load
 
 
@@ -156,11 +157,11 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     assert not list(out.iterdir())
 
 
-def begun(path: Path) -> None:
-    """Wait for a file that a command makes when it has started: a busy machine may take its time."""
+def begun(folder: Path, pattern: str) -> None:
+    """Wait for a file that a command makes when it is at work: a busy machine may take its time."""
     stop = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < stop, f"no {path}"
+    while not list(folder.glob(pattern)):
+        assert time.monotonic() < stop, f"no {pattern} in {folder}"
         time.sleep(0.02)
 
 
@@ -171,7 +172,7 @@ def test_an_interrupt_is_a_sentence_and_keeps_the_old_file(tmp_path: Path) -> No
     out.write_text("old")
     command = [sys.executable, "-m", "converters.cli", "convert", "general", str(raw), "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        begun(tmp_path / ".rows.jsonl.parts" / "lock")
+        begun(tmp_path, f".rows.jsonl.parts/{TEMPORARY}*")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 1 and "interrupted" in errors and "Traceback" not in errors

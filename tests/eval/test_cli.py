@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -228,12 +227,14 @@ def test_predict_without_a_checkpoint_or_rows(cli: Any, tmp_path: Path) -> None:
 
 
 def test_help_answers_at_once() -> None:
-    start = time.monotonic()
-    code = "import sys; from eval.cli import main; sys.modules.get('scipy') and sys.exit(9); main(['score', '--help'])"
+    """Nothing is loaded that takes long to load."""
+    slow = {"bert_score", "datasets", "pandas", "scipy", "sentence_transformers", "torch", "transformers"}
+    code = (
+        f"import sys; from eval.cli import main; {slow} & sys.modules.keys() and sys.exit(9); main(['score', '--help'])"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     assert "Example: ecom-eval score" in found.stdout
-    assert time.monotonic() - start < 5
 
 
 def test_a_checkpoint_that_is_not_there_is_said_before_anything_is_loaded(test_file: Path, tmp_path: Path) -> None:

@@ -160,12 +160,13 @@ def test_an_address_is_an_address_and_holds_no_key(url: str) -> None:
 
 
 def test_stopping_early_leaves_nothing_behind() -> None:
-    with serving(lambda body, _: chat("x") if said(body) == "0" else Answered(b"", length=9, wait=30)) as url:
+    """What is under way is cancelled, what has just been started, too: neither waits for its server."""
+    with serving(lambda body, _: chat("x") if said(body) == "0" else Answered(b"", length=9, wait=120)) as url:
         start = time.monotonic()
         stream = ask(Endpoint(url, "m"), asked(*map(str, range(20))))
         assert next(stream).id == "0"
         stream.close()  # type: ignore[attr-defined]
-        assert time.monotonic() - start < 20
+        assert time.monotonic() - start < 60
 
 
 def test_importing_the_client_imports_no_serving_package() -> None:
