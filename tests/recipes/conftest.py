@@ -138,3 +138,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         loaded = recipe.load(Path("tiny.yaml"), ["learning_rate=1e-3"])
         merge.merge(train.train(loaded, "tiny", check.check, sys.stdout.buffer.write), sys.stdout.buffer.write)
     return folder
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put an ``nvidia-smi`` on the path that prints these lines, whatever it is asked; a program sees all its cards."""
+    tool = tmp_path_factory.mktemp("driver") / "nvidia-smi"
+
+    def prints(*lines: str) -> None:
+        tool.write_text("\n".join(["#!/bin/sh", "cat <<'END'", *lines, "END", ""]))
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    return prints

@@ -1,6 +1,6 @@
 """Set-up on a machine with a GPU: a package that cannot be compiled must not take another one along."""
 
-import os
+from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -35,19 +35,16 @@ def test_without_flash_attn_there_is_deepspeed_all_the_same(
 
 
 def test_the_cpu_build_of_pytorch_is_replaced_once_there_is_a_gpu(
-    install: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    install: ModuleType, nvidia_smi: Callable[..., None], tmp_path: Path
 ) -> None:
     """Both builds have the same version to an installer, which would leave it alone."""
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA L4'\n")
-    tool.chmod(0o755)
     env = install.ENVIRONMENTS["train"]
     cuda = install.Environment(tmp_path, env.constraints, env.extras, env.needed)
     (tmp_path / "bin").mkdir()
     cuda.python.write_text("#!/bin/sh\nexit 1\n")  # no CPU build in it
     cuda.python.chmod(0o755)
     assert install.anew(env, ["uv"]) == []
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    nvidia_smi("GPU 0: NVIDIA L4")
     assert install.anew(env, ["bin/uv"]) == ["--reinstall-package", "torch"]
     assert install.anew(env, ["python", "-m", "pip"]) == ["--force-reinstall", "--no-deps"]
     assert install.anew(cuda, ["uv"]) == []

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -90,14 +91,11 @@ def test_ray_is_told_of_its_workers_by_the_recipe_alone() -> None:
     assert check.machine(None, loaded).gpus == 4
 
 
-def test_the_gpus_are_those_that_a_program_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gpus_are_those_that_a_program_sees(
+    nvidia_smi: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """``nvidia-smi`` lists all four, whatever the variable says: torchrun would start a process for each."""
-    tool = tmp_path / "nvidia-smi"
-    lines = [f"{n}, GPU-{n}f00, NVIDIA L4, {23034 + n} MiB" for n in range(4)]
-    tool.write_text("#!/bin/sh\ncat <<END\n" + "\n".join(lines) + "\nEND\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    nvidia_smi(*(f"{n}, GPU-{n}f00, NVIDIA L4, {23034 + n} MiB" for n in range(4)))
     assert len(hardware.gpus()) == 4 and launch.plan(ZERO, None, 1, None, len(hardware.gpus())).gpus == 4
     for variable, seen in (("0,1", [0, 1]), ("3,1", [3, 1]), ("GPU-2f", [2]), ("1,9,0", [1]), ("", []), ("-1", [])):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
@@ -108,12 +106,10 @@ def test_the_gpus_are_those_that_a_program_sees(tmp_path: Path, monkeypatch: pyt
     assert cards.here(hardware.gpus()[0]) is None
 
 
-def test_a_package_that_set_up_could_not_get_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text('#!/bin/sh\necho "0, GPU-1, NVIDIA L4, 23034 MiB"\n')
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+def test_a_package_that_set_up_could_not_get_is_named(
+    nvidia_smi: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvidia_smi("0, GPU-1, NVIDIA L4, 23034 MiB")
     monkeypatch.setattr(metadata, "version", lambda _: "2.13.0")
     hardware.require(recipe.load(recipe.find("mistral-qlora")))
     with pytest.raises(
@@ -122,13 +118,11 @@ def test_a_package_that_set_up_could_not_get_is_named(tmp_path: Path, monkeypatc
         hardware.require(recipe.load(recipe.find("mistral-qlora"), ["use_ray=true"]))
 
 
-def test_a_build_of_pytorch_for_cpus_does_not_train_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_of_pytorch_for_cpus_does_not_train_on_a_gpu(
+    nvidia_smi: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An environment that was made on a machine without one, on a disk that both share."""
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text('#!/bin/sh\necho "0, GPU-1, NVIDIA L4, 23034 MiB"\n')
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    nvidia_smi("0, GPU-1, NVIDIA L4, 23034 MiB")
     monkeypatch.setattr(metadata, "version", lambda _: "2.13.0+cpu")
     with pytest.raises(InputError, match="found an NVIDIA GPU and PyTorch's build for CPUs, expected the one for CUDA"):
         hardware.require(recipe.load(recipe.find("mistral-qlora")))
@@ -136,15 +130,10 @@ def test_a_build_of_pytorch_for_cpus_does_not_train_on_a_gpu(tmp_path: Path, mon
 
 
 def test_an_old_card_of_this_machine_is_refused_as_one_that_was_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    nvidia_smi: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is in no table of ours, beside a newer one."""
-    tool = tmp_path / "nvidia-smi"
-    cards = '"0, GPU-1, NVIDIA L4, 8.9" "1, GPU-2, Tesla V100-SXM2-16GB, 7.0"'
-    tool.write_text(f"#!/bin/sh\nprintf '%s\\n' {cards}\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    nvidia_smi("0, GPU-1, NVIDIA L4, 8.9", "1, GPU-2, Tesla V100-SXM2-16GB, 7.0")
     assert hardware.oldest() == ("Tesla V100-SXM2-16GB", "7.0")
     with pytest.raises(
         InputError, match=r"found bf16, and Tesla V100-SXM2-16GB of compute capability 7\.0; expected 8\.0"
