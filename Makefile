@@ -5,6 +5,8 @@ BIN := .venv/bin
 export AXOLOTL_DO_NOT_TRACK := 1
 export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
+# Images of containers often switch bytecode off: every start of Axolotl would compile its 5,000 modules again, for 20 s.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The folder that MIX names: a mix by its name, or a path.
 folder = $(if $(MIX),$(if $(findstring /,$(MIX)),,data/)$(MIX))
@@ -25,7 +27,7 @@ demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SE
 	@$(BIN)/ecom-train demo --seed $(SEED)
 
 test: setup ## Run all tests, on two cores [JOBS=1]
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
 
 test-deepspeed: setup ## Hold recipes/deepspeed/*.json against DeepSpeed itself, which a CPU's environment has not
 	@$(BIN)/uv pip install -q --target .cache/deepspeed --no-deps -c recipes/environment/constraints.txt "deepspeed>=0.18.6,<0.19" hjson py-cpuinfo msgpack
