@@ -121,6 +121,8 @@ def _parts(out: Path) -> Iterator[Path]:
             if not any(found.examples for path in work.glob("*/part.json") if (found := load(path.parent))):
                 shutil.rmtree(work, ignore_errors=True)
             raise
+        for path in work.glob("*/part.json"):  # first, so that a kill in between leaves no part that seems to be whole
+            path.unlink()
         shutil.rmtree(work)
 
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from converters.errors import InputError
 from converters.raw import need_columns
+from converters.raw.parquet import batches
 
 BATCH = 8192
 # Arrow's own ways from and to numpy and Python import pandas, which takes longer than the join: buffers do not.
@@ -114,7 +115,7 @@ def _only(paths: Sequence[Path], names: Sequence[str], used: Any) -> Any:
     parts, start = [], 0
     schema = pa.schema([(name, pa.large_string()) for name in names])
     for path in paths:
-        for batch in _opened(path).iter_batches(BATCH, columns=list(names)):
+        for batch in batches(_opened(path), BATCH, names):
             mask = _mask(used[start : start + len(batch)])
             # Texts of more than 2 GiB in one column need 64-bit offsets.
             parts.append(pa.Table.from_batches([batch]).select(list(names)).filter(mask).cast(schema))

@@ -114,6 +114,7 @@ def write(folder: Path, used: Iterable[Used], tally: Tally, dropped: Counter[str
             examples = _write_rows(made, _placed(made, used), seed)
         counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
         write_json(made / "part.json", {"examples": examples, **counts, "dropped": dropped})
+        shutil.rmtree(folder, ignore_errors=True)  # what a killed command left of one that it was removing
         made.rename(folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)

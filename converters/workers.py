@@ -50,7 +50,7 @@ def _pooled(work: Callable[[A], B], units: Sequence[A], workers: int, tick: Tick
     total = context.Value("Q", 0)
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(total,))
     try:
-        for future in [pool.submit(work, unit) for unit in units]:
+        for future in _submitted(pool, work, units):
             yield _result(future, lambda: tick(total.value))
     except BaseException:
         for process in list((pool._processes or {}).values()):  # what they have half-done has no name yet
@@ -58,6 +58,15 @@ def _pooled(work: Callable[[A], B], units: Sequence[A], workers: int, tick: Tick
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submitted(pool: ProcessPoolExecutor, work: Callable[[A], B], units: Sequence[A]) -> list[Future[B]]:
+    """Start the processes deaf to Ctrl-C: until :func:`_start` has run in them, each would print where it was interrupted."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return [pool.submit(work, unit) for unit in units]
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _result(future: Future[B], tick: Callable[[], object]) -> B:

@@ -21,6 +21,9 @@ settings.register_profile("same", derandomize=True, database=None, deadline=None
 settings.register_profile("new", database=None, deadline=None)
 settings.load_profile("new" if "FUZZ_RECORDS" in os.environ else "same")
 
+# Servers of tests are on loopback, whatever proxy there is.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -43,12 +43,14 @@ def test_the_readmes_dataset_is_one_when_its_files_are_in_place(tmp_path: Path) 
     module, fixture = re.findall(r"`([\w/]+/mine\.\w+)`:\n\n```\w+\n(.*?)```", README, re.DOTALL)
     assert sum(bool(line.strip()) for line in (module[1] + fixture[1]).splitlines()) < 30
     for name in ("converters", "tests", "pyproject.toml"):
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, tmp_path)
     for path, text in (module, fixture):
         assert not (tmp_path / path).exists()
         (tmp_path / path).write_text(text, "utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "tests/converters/test_registries.py", "-k", "mine"]
+    command = [sys.executable, "-m", "pytest", "-q", "--color=no", "tests/converters/test_registries.py", "-k", "mine"]
     run = [_run(command, tmp_path) for _ in range(2)]
     assert "mine.txt was missing and has been written" in run[0].stdout, run[0].stdout[-2000:]
     assert run[1].returncode == 0 and re.search(r"\b2 passed", run[1].stdout), run[1].stdout[-2000:]

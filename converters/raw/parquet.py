@@ -1,6 +1,6 @@
 """Parquet files, batch by batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,17 @@ def rows(path: Path, columns: Wanted) -> Iterator[tuple[str, dict[str, Any] | Ou
     try:
         with pq.ParquetFile(path, memory_map=False, buffer_size=1 << 20) as file:
             names, number = chosen(path, file.schema_arrow.names, columns), 1
-            for batch in file.iter_batches(BATCH, columns=names, use_threads=False):
+            for batch in batches(file, BATCH, names, threads=False):
                 yield from _batch(path, batch, number)
                 number += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: found a damaged Parquet file, expected a whole one: {_short(error)}") from error
+
+
+def batches(file: pq.ParquetFile, size: int, names: Sequence[str], threads: bool = True) -> Iterator[Any]:
+    """Yield record batches of at most ``size`` rows, group by group: a reader of several keeps all of them until it ends."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(size, row_groups=[group], columns=list(names), use_threads=threads)
 
 
 def _batch(path: Path, batch: Any, first: int) -> Iterator[tuple[str, dict[str, Any] | Outcome]]:

@@ -85,10 +85,10 @@ def answers(model: Server, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> I
                 if plan.accept_unanswered:
                     yield [Answer(id_, None, 0, False)]
     if failed and not plan.accept_unanswered:
-        id_, why = next(iter(failed.items()))
+        id_ = next(id_ for id_ in prompts if id_ in failed)  # they come in any order
         raise InputError(
             f"{model.endpoint.base_url}: {len(failed):,} of {len(prompts):,} prompts got no answer; the first, row "
-            f"{_row(id_)!r}: {why}. What was answered is kept: run the same command again to ask for the rest, or "
+            f"{_row(id_)!r}: {failed[id_]}. What was answered is kept: run the same command again to ask for the rest, or "
             f"with --accept-unanswered to count them as invalid"
         )
 

@@ -57,7 +57,9 @@ def load(checkpoint: str, plan: Plan) -> Model:
 
 def _network(checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> Any:
     if checkpoint.base is None:
-        return AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype=dtype).to(device)
+        # What a card cannot hold is computed from main memory: one that trained in four bits may be too small for sixteen.
+        where = "auto" if device == "cuda" else None
+        return AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype=dtype, device_map=where)
     from peft import PeftModel
 
     nf4 = BitsAndBytesConfig(

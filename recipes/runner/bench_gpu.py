@@ -19,7 +19,7 @@ from converters.errors import InputError
 from converters.examples import Row, Turn
 from converters.jsonl import replacing, write_lines
 from converters.registry import nearest
-from recipes.runner import estimate, hardware, process, recipe, shapes, tiny
+from recipes.runner import estimate, hardware, launch, process, recipe, shapes, tiny
 from recipes.runner.estimate import GIB
 
 VARIANTS = ("mistral-qlora", "mistral-qlora-80gb", "mistral-lora")
@@ -179,7 +179,10 @@ def _measured(
     place.mkdir(parents=True, exist_ok=True)
     with replacing(place / "recipe.yaml") as file:
         file.write(recipe.dump(keys).encode())
-    process.axolotl(["train", str(place / "recipe.yaml"), "--launcher", "python"], place / "train.log", echo)
+    one = launch.Launch()
+    process.axolotl(
+        launch.words(place / "recipe.yaml", keys, one), place / "train.log", echo, variables=launch.visible(one, keys)
+    )
     return figure(name, kind, json.loads((place / "meter.json").read_bytes()), keys)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from converters.errors import InputError
 from converters.jsonl import write_json
+from recipes.runner.train import alone
 
 ROOT = Path(__file__).resolve().parents[2]
 STAMPS = Path("runs/.demo")
@@ -143,9 +144,10 @@ def run(stage: Stage) -> None:
 
 
 def step_aside(run_folder: Path) -> None:
-    """Rename an earlier run, so that it is neither overwritten nor lost."""
+    """Rename an earlier run, so that it is neither overwritten nor lost; one that trains now is an ``InputError``."""
     if run_folder.exists():
         number = 1
         while (aside := run_folder.with_name(f"{run_folder.name}.{number}")).exists():
             number += 1
-        run_folder.rename(aside)
+        with alone(run_folder):
+            run_folder.rename(aside)

@@ -105,15 +105,20 @@ def torchrun(launch: Launch, run: str) -> list[str]:
 
 
 def before(launch: Launch) -> list[str]:
-    """Return what stands before the command: ``srun``, one task a node, in a SLURM job of several nodes."""
+    """Return what stands before the command: ``srun``, one task a node, in a SLURM job of several nodes.
+
+    It does not take over the job's processors for each task (slurm.schedmd.com/srun.html, since 22.05): they are named again.
+    """
     if not launch.slurm:
         return []
+    processors = os.environ.get("SLURM_CPUS_PER_TASK")
     return [
         "srun",
         f"--nodes={launch.nodes}",
         f"--ntasks={launch.nodes}",
         "--ntasks-per-node=1",
         "--kill-on-bad-exit=1",
+        *([f"--cpus-per-task={processors}"] if processors else []),
     ]
 
 

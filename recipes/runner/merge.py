@@ -11,7 +11,16 @@ from recipes.runner import gate, process, provenance, restore, unchanged
 from recipes.runner.train import ADAPTER, MERGED, RECIPE, alone, recipe_of
 
 MERGING = ".merging"
-TOKENIZER = ("tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt")
+NATIVE = ("tekken.json", "tokenizer.model.v*")
+TOKENIZER = (
+    "tokenizer*",
+    "chat_template*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "tekken.json",
+)
 
 
 def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) -> Path:
@@ -99,6 +108,9 @@ def complete(made: Path, adapter: Path) -> None:
     """Give the merged weights the tokenizer and template of the training; weights that are not there are an ``InputError``."""
     if not list(made.glob("*.safetensors")):
         raise InputError(f"{made}: found no weights after merging (see {adapter.parent / 'logs' / 'merge.log'})")
+    # Of the base's files there may be Mistral's own tokenizer: vLLM would take it, and leave the chat template alone.
+    for path in (path for pattern in NATIVE for path in made.glob(pattern)):
+        path.unlink()
     # Axolotl copies the base's: without this, evaluation would use another template than the one that was trained.
     for pattern in TOKENIZER:
         for path in adapter.glob(pattern):

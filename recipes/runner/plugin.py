@@ -1,9 +1,11 @@
-"""What a run adds to Axolotl's training, loaded in the training process alone: one seed, its loss curve, and how it ended."""
+"""What a run adds to Axolotl's training, loaded in the training process alone: one seed, packs of each epoch's own, its loss
+curve, and how it ended."""
 
 from pathlib import Path
 from typing import Any
 
 from axolotl.integrations.base import BasePlugin
+from axolotl.utils.samplers.multipack import MultipackBatchSampler
 from transformers import TrainerCallback, set_seed
 
 from recipes.runner import curve, ended
@@ -22,8 +24,25 @@ class RunPlugin(BasePlugin):  # type: ignore[misc]
             set_seed(cfg.seed)
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
-        """Return the callback that draws."""
-        return [Curve(Path(cfg.output_dir).parent)]
+        """Return the callbacks that pack each epoch anew and that draw."""
+        return [Packs(), Curve(Path(cfg.output_dir).parent)]
+
+
+class Packs(TrainerCallback):  # type: ignore[misc]
+    """Has the rows of each epoch packed in that epoch's order, whatever stands between the trainer and Axolotl's sampler.
+
+    That keeps the packs it has made until it is told of a new epoch. Accelerate tells the order of the rows alone, and not the
+    packs, when it skips what a resumed training has seen or deals them out to several GPUs: the rest of the epoch would come in
+    another order, some rows twice and others never, and several GPUs would see the same packs in every epoch.
+    """
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **kwargs: Any) -> None:
+        """Forget the packs that are there."""
+        sampler = getattr(train_dataloader, "batch_sampler", None)
+        while sampler is not None:
+            if isinstance(sampler, MultipackBatchSampler):
+                sampler.set_epoch(sampler.epoch)
+            sampler = getattr(sampler, "batch_sampler", None)
 
 
 class Curve(TrainerCallback):  # type: ignore[misc]
@@ -41,6 +60,6 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             curve.write(self.run, state.log_history)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Leave word that the training came to its end, and after how many steps."""
+        """Leave word that the training came to its end, after how many steps and because of what."""
         if state.is_world_process_zero:
-            ended.write(self.run, state.global_step, state.max_steps)
+            ended.write(self.run, state.global_step, state.max_steps, control.should_training_stop)

@@ -14,7 +14,6 @@ from typing import Any
 from converters.examples import Row
 from recipes.runner.merge import TOKENIZER
 
-FORMATS = ("fp8", "int8", "awq")
 SAMPLES, LONGEST = 256, 2048  # rows, and tokens of one
 
 

@@ -201,9 +201,10 @@ def finish(run: Path, seconds: float, keys: Mapping[str, Any]) -> None:
         raise InputError(f"{run / ADAPTER}: found no weights after training (see {run / 'logs' / 'train.log'})")
     if spoilt := ended.spoilt(run / ADAPTER):
         raise InputError(f"{run / ADAPTER}: found values in {spoilt} that are no numbers: the training diverged")
-    record = provenance.read(run)
+    base = provenance.read(run)["base_model"]
     changes = {
-        "base_model": provenance.base_model(record["base_model"]["name"]),  # one from the hub has a commit only by now
+        # One from the hub has a commit only by now; a folder is as it was when training read it, or merging will refuse it.
+        "base_model": base if base["sha256"] else provenance.base_model(base["name"]),
         "template_sha256": provenance.template_sha256(run / ADAPTER),
         "merged_sha256" if whole else "adapter_sha256": provenance.folder_sha256(run / ADAPTER, without="checkpoint-"),
     }

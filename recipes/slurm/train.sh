@@ -2,7 +2,7 @@
 # Trains a recipe on several nodes of a SLURM cluster, one task a node, from a checkout on a disk that all nodes share:
 #   sbatch --nodes=2 --gpus-per-node=8 recipes/slurm/train.sh mistral-full-zero3 big --learning-rate 1e-5
 # The first word is the recipe, the second the run; the rest goes to ecom-train. A job that was requeued goes on from the
-# run's last checkpoint, or begins anew where there is none (--save-steps 100 leaves them more often than once an epoch); two
+# run's last checkpoint, or begins anew where there is none (--saves-per-epoch 10 leaves them more often); two
 # minutes before its time is up the training is ended as by Ctrl-C, and the job asks to be requeued.
 #SBATCH --job-name=ecom-train
 #SBATCH --ntasks-per-node=1
@@ -21,7 +21,9 @@ cd "${SLURM_SUBMIT_DIR:?not a SLURM job: sbatch recipes/slurm/train.sh RECIPE RU
 
 if grep -qsE '"status": ?"(started|interrupted|failed)"' "runs/$run/run.json" \
   && ! compgen -G "runs/$run/adapter/checkpoint-*/trainer_state.json" > /dev/null; then
-  mv "runs/$run" "runs/$run.$(date +%Y%m%d%H%M%S)"
+  # Under the lock that a training holds: one that has no checkpoint yet may be at work in another job.
+  flock --nonblock "runs/$run/.lock" mv "runs/$run" "runs/$run.$(date +%Y%m%d%H%M%S)" \
+    || { echo "error: runs/$run: found another command that trains it now, or no right to move it" >&2; exit 1; }
 fi
 if [ -f "runs/$run/run.json" ]; then
   command=(resume "$run")

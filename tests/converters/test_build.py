@@ -95,7 +95,7 @@ def test_a_build_that_was_killed_goes_on_and_ends_with_the_same_bytes(
         )
         while process.poll() is None and not (tmp_path / f".mix{number}.parts" / "lock").exists():
             time.sleep(0.02)
-        time.sleep(draw.random() * whole)
+        time.sleep(draw.random() * whole / 2)  # with two processes it takes about that
         os.killpg(process.pid, number_of_signal)
         said = process.communicate()[0].decode()
         assert "Traceback" not in said
@@ -241,5 +241,5 @@ def test_no_worker_outlives_a_command_that_was_killed(plan: Callable[..., Path],
         while process.poll() is None and not list(tmp_path.glob(".mix.parts/.half-*")):
             time.sleep(0.02)
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL

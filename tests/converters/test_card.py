@@ -240,7 +240,7 @@ def browser(tmp_path: Path) -> Callable[..., str]:
     def run(*words: str) -> str:
         quiet = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
         command = [str(CHROMIUM), *quiet, *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
     return run
 

@@ -129,6 +129,6 @@ def test_real_grades_fit_lists_that_were_made_of_them(real: Path, tmp_path: Path
     assert Counter(map(len, gains(part.rows)))[2] == 666  # type: ignore[arg-type]
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::SyntaxWarning", "error::DeprecationWarning")
 def test_a_backslash_in_a_python_text_is_no_warning() -> None:
     assert ecrows.value("{'query': '2\\c 4'}") == {"query": "2\\c 4"}

@@ -37,7 +37,7 @@ def browser(folder: Path, *words: str) -> str:
         f"--user-data-dir={folder / 'profile'}",
         *words,
     ]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
 
 
 def dom(page: Path, state: str = "") -> str:

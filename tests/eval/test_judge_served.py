@@ -30,8 +30,8 @@ def base_url(tiny_checkpoint: Path) -> Iterator[str]:
             time.sleep(0.5)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        server.terminate()
-        server.wait(30)
+        server.kill()
+        server.wait()
 
 
 def _up(port: int) -> bool:

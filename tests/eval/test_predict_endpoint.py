@@ -28,22 +28,26 @@ def products() -> int:
 
 
 @pytest.fixture(scope="session")
-def real_server(tiny_checkpoint: Path) -> Iterator[str]:
+def real_server(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``transformers serve`` with the tiny checkpoint."""
+    log = tmp_path_factory.mktemp("server") / "log"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = [BIN / "transformers", "serve", tiny_checkpoint, "--device", "cpu", "--host", "127.0.0.1", "--port", port]
-    with subprocess.Popen([*map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with (
+        log.open("w") as file,
+        subprocess.Popen([*map(str, words)], stdout=file, stderr=subprocess.STDOUT) as process,
+    ):
         try:
-            assert up(f"http://127.0.0.1:{port}/health", process), process.stdout and process.stdout.read()[-2000:]
+            assert up(f"http://127.0.0.1:{port}/health", process), log.read_text()[-2000:]
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.kill()
 
 
-def up(url: str, process: "subprocess.Popen[str]") -> bool:
-    deadline = time.monotonic() + 300
+def up(url: str, process: "subprocess.Popen[bytes]") -> bool:
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and process.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=5) as reply:

@@ -63,7 +63,11 @@ def test_nodes_meet_at_the_head_or_in_a_slurm_job(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     job = launch.plan(ZERO, 4, 2, None, 4)
     assert job.slurm == "77" and str(job.head).endswith(":29500") and launch.torchrun(job, "big")[-1] == "--rdzv_id=77"
-    assert launch.before(job)[:4] == ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1"]
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    words = ["srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--kill-on-bad-exit=1"]
+    assert launch.before(job) == words
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "16")
+    assert launch.before(job) == [*words, "--cpus-per-task=16"]
     monkeypatch.setenv("SLURM_JOB_ID", "78")
     assert launch.again(job).slurm == "78" and launch.again(by_hand) == by_hand
 
@@ -199,7 +203,11 @@ def test_the_slurm_script_trains_and_after_a_requeue_resumes(job: Path) -> None:
     saved.parent.mkdir(parents=True)
     saved.touch()
     assert submitted(job, "mistral-full-zero3", "big").stdout.strip() == "resume big"
-    saved.unlink()  # nothing to go on from: it begins anew, and what there was steps aside
+    saved.unlink()
+    with train.alone(record.parent):  # no checkpoint yet, and another job trains it
+        busy = submitted(job, "mistral-full-zero3", "big")
+    assert busy.returncode == 1 and "found another command that trains it now" in busy.stderr and record.exists()
+    # nothing to go on from: it begins anew, and what there was steps aside
     assert submitted(job, "mistral-full-zero3", "big").stdout.startswith("train mistral-full-zero3 --run big")
     (aside,) = (job / "runs").glob("big.*")
     assert (aside / "run.json").is_file() and not record.exists()
@@ -214,7 +222,8 @@ def test_the_slurm_script_trains_and_after_a_requeue_resumes(job: Path) -> None:
 @pytest.mark.parametrize(("trap", "requeued"), [("", True), ("trap '' TERM", False)])
 def test_a_job_asks_to_be_requeued_unless_its_training_ended_well(job: Path, trap: str, requeued: bool) -> None:
     program, started = job / ".venv" / "bin" / "ecom-train", job / "started"
-    program.write_text(f"#!/bin/sh\n{trap}\nsleep 0.3\ntouch {started}\nsleep 1\n")
+    last = "exec sleep 60" if requeued else "sleep 1"
+    program.write_text(f"#!/bin/sh\n{trap}\nsleep 0.3\ntouch {started}\n{last}\n")
     tool = job / "bin" / "scontrol"
     tool.parent.mkdir()
     tool.write_text(f'#!/bin/sh\necho "$@" > {job / "asked"}\n')

@@ -1,6 +1,7 @@
 """What a checkout has over its commit: a patch that makes it again; a record that is none."""
 
 import contextlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from recipes.runner.cli import main
 
 def git(folder: Path, *words: str) -> None:
     who = ["-c", "user.name=x", "-c", "user.email=x@example.com"]
-    subprocess.run(["git", "-C", str(folder), *who, *words], check=True, capture_output=True)
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # a hook's repository
+    subprocess.run(["git", "-C", str(folder), *who, *words], check=True, capture_output=True, env=outside)
 
 
 def test_the_patch_makes_the_checkout_again(tmp_path: Path) -> None:

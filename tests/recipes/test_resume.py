@@ -1,11 +1,13 @@
 """An interrupted run goes on from its last checkpoint and ends as if nothing had happened."""
 
 import json
+import shutil
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from converters.errors import InputError
@@ -83,6 +85,49 @@ def test_resumed_equals_uninterrupted(halved: Path, finished: Path, monkeypatch:
     ]
     with pytest.raises(InputError, match="found status 'trained', expected a run that was stopped before its end"):
         resume.resume(Path("runs/halved"), lambda _: None)
+
+
+def test_packed_rows_go_on_in_their_order(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within an epoch, and over the end of one: a training that ended is put back to its first checkpoint."""
+    for name in ("data", "runs/base"):
+        shutil.copytree(finished / name, tmp_path / name)
+    shutil.copy(finished / "tiny.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    changes = ["sample_packing=true", "micro_batch_size=1", "max_steps=25", "save_steps=8", "learning_rate=1e-3"]
+    loaded = recipe.load(Path("tiny.yaml"), changes)
+    run = train.train(loaded, "packed", check.check, sys.stdout.buffer.write)
+    whole, weights = history(run), (run / "adapter" / "adapter_model.safetensors").read_bytes()
+    assert 1 < whole[-1]["epoch"] < 2
+    for path in (run / "adapter").iterdir():
+        path.unlink()
+    (run / "checkpoints" / "checkpoint-8").rename(run / "adapter" / "checkpoint-8")
+    shutil.rmtree(run / "checkpoints")
+    provenance.update(run, status="interrupted")
+    resume.resume(run, sys.stdout.buffer.write)
+    assert [entry.get("loss") for entry in history(run)] == [entry.get("loss") for entry in whole]
+    assert (run / "adapter" / "adapter_model.safetensors").read_bytes() == weights
+
+
+@pytest.mark.parametrize("gpu", [0, 1])
+def test_each_epoch_of_several_gpus_has_packs_of_its_own(gpu: int) -> None:
+    """As Accelerate deals them out, which tells the order of the rows of the new epoch and not the packs."""
+    from accelerate.data_loader import BatchSamplerShard, DataLoaderShard, SeedableRandomSampler
+    from axolotl.utils.samplers.multipack import MultipackBatchSampler
+
+    from recipes.runner.plugin import Packs
+
+    rows = [[n] for n in range(200)]
+    order = SeedableRandomSampler(rows, data_seed=0)
+    lengths = np.arange(200) % 7 + 1
+    packs = MultipackBatchSampler(order, batch_size=1, batch_max_len=20, lengths=lengths, bin_size=20)
+    loader = DataLoaderShard(rows, batch_sampler=BatchSamplerShard(packs, 2, gpu))
+    len(packs)  # as Axolotl does, which packs with the order that is there then
+    seen = []
+    for epoch in (0, 1, 0):
+        Packs().on_epoch_begin(None, None, None, train_dataloader=loader)
+        loader.set_epoch(epoch)
+        seen.append(list(loader.batch_sampler))
+    assert seen[0] != seen[1] and seen[0] == seen[2] and len(seen[0]) > 10
 
 
 def test_a_run_without_a_checkpoint_says_what_to_do(tmp_path: Path) -> None:

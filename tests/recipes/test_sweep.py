@@ -85,7 +85,8 @@ def test_a_sweep_leaves_out_what_is_trained_and_stops_at_what_fails(tmp_path: Pa
         "data": [{"name": "rows.jsonl", "sha256": sha256(tmp_path / "rows.jsonl")}],
     }
     first, second = (tmp_path / "runs" / f"tiny.yaml-{name}" for name in "ab")
-    for run, one in ((first, record), (second, {"status": "interrupted"})):
+    other = record | {"status": "interrupted", "overrides": {"seed": 2, "deepspeed": None}}
+    for run, one in ((first, record), (second, other)):
         run.mkdir(parents=True)
         write_json(run / "run.json", one)
     done = command(tmp_path, "ecom-train", "sweep", "mine.yaml", "--run")
@@ -93,6 +94,7 @@ def test_a_sweep_leaves_out_what_is_trained_and_stops_at_what_fails(tmp_path: Pa
     assert done.stderr.splitlines()[-1] == "error: the sweep stopped at tiny.yaml-b; run it again to go on"
     for change, said in (
         ({"overrides": {"seed": 3}}, "overrides were {'seed': 3}"),
+        ({"overrides": {"seed": 3}, "status": "interrupted"}, "overrides were {'seed': 3}"),  # nor gone on with
         ({"data": []}, "rows.jsonl is another"),
     ):
         write_json(first / "run.json", record | change)

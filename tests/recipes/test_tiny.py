@@ -9,6 +9,7 @@ import pytest
 from converters.errors import InputError
 from converters.jsonl import sha256
 from recipes.runner import demo, tiny
+from recipes.runner.train import alone
 from tests.recipes.conftest import ROOT, small_mix
 
 
@@ -62,6 +63,8 @@ def test_an_earlier_run_steps_aside(tmp_path: Path) -> None:
         (tmp_path / "run" / "made").write_text(str(number))
         demo.step_aside(tmp_path / "run")
     assert [(tmp_path / f"run.{number}" / "made").read_text() for number in (1, 2)] == ["0", "1"]
+    with alone(tmp_path / "run.1"), pytest.raises(InputError, match="found another command that trains it now"):
+        demo.step_aside(tmp_path / "run.1")
 
 
 def test_the_stages_follow_each_other() -> None:

@@ -163,13 +163,15 @@ def sweep(name: str, start: bool) -> None:
         return
     for one in sweeps.trainings(found):
         run = folder(one.run)
-        if run.exists() and provenance.read(run).get("status") in ("trained", "merged"):
-            for fault in unchanged.asked(provenance.read(run), _loaded(found.recipe, one.overrides, one.mix, ())):
+        if run.exists():
+            record = provenance.read(run)
+            for fault in unchanged.asked(record, _loaded(found.recipe, one.overrides, one.mix, ())):
                 raise InputError(
                     f"{run}: found a run of that name from before, and {fault}: move it away: mv {run} {run}.old"
                 )
-            click.echo(f"{one.run}: trained already")
-            continue
+            if record["status"] in ("trained", "merged"):
+                click.echo(f"{one.run}: trained already")
+                continue
         words = ["resume", one.run] if run.exists() else one.command(found.recipe)[1:]
         if subprocess.run([Path(sys.executable).with_name("ecom-train"), *words]).returncode:
             raise InputError(f"the sweep stopped at {one.run}; run it again to go on")
