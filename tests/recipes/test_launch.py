@@ -1,6 +1,7 @@
 """How a training is started: the arguments for one GPU, several, several nodes, and inside a SLURM job."""
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -190,6 +191,7 @@ def submitted(job: Path, *words: str, **variables: str) -> subprocess.CompletedP
     return subprocess.run(["bash", str(SCRIPT), *words], env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.skipif(not shutil.which("flock"), reason="no flock, which clusters have")
 def test_the_slurm_script_trains_and_after_a_requeue_resumes(job: Path) -> None:
     assert subprocess.run(["bash", "-n", str(SCRIPT)], check=False).returncode == 0
     first = submitted(job, "mistral-full-zero3", "big", "--learning-rate", "1e-5")
