@@ -1,14 +1,12 @@
 """Which files a specification means, what they are, and how they are opened."""
 
-import gzip
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob
-from io import BufferedReader, FileIO
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from converters.errors import InputError
 from converters.jsonl import sha256
@@ -20,14 +18,14 @@ AS_UTF8 = "save the file as UTF-8, or: iconv -f latin1 -t utf-8 OLD > NEW"
 PACKED = {".gz", ".zst"}
 DATA = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt"}
 _RATIO = {".gz": 5, ".zst": 5, ".parquet": 5}  # unpacked to packed bytes, as is usual for product text
-# What a file starts with when its name promises something else, and what to do about it.
+# The first bytes of what is not plain text, whatever its name says, and the mend.
 _OTHER = {
-    b"\x1f\x8b": "gzip data, expected the ending .gz",
-    b"\x28\xb5\x2f\xfd": "Zstandard data, expected the ending .zst",
-    b"PAR1": "Parquet data, expected the ending .parquet",
-    b"PK\x03\x04": "a zip file or a spreadsheet, expected text: unpack it, or save it as CSV",
-    b"\xff\xfe": "UTF-16 text, expected UTF-8",
-    b"\xfe\xff": "UTF-16 text, expected UTF-8",
+    b"\x1f\x8b": "gzip data: give it the ending .gz",
+    b"\x28\xb5\x2f\xfd": "Zstandard data: give it the ending .zst",
+    b"PAR1": "Parquet data: give it the ending .parquet",
+    b"PK\x03\x04": "a zip file or a spreadsheet: unpack it, or save it as CSV",
+    b"\xff\xfe": "UTF-16 text: save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text: save it as UTF-8",
 }
 
 
@@ -35,29 +33,27 @@ def open_raw(path: Path) -> BufferedReader:
     """Open a plain, ``.gz`` or ``.zst`` file; one that is missing, empty, unreadable or misnamed is an ``InputError``."""
     with whole(path):
         if not path.is_file():
-            raise InputError(f"{path}: found {_instead(path)}, expected a file")
+            what = "a folder" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
+            raise InputError(f"{path}: {what}")
         if path.stat().st_size == 0:
-            raise InputError(f"{path}: found an empty file, expected data")
-        return _opened(path)
+            raise InputError(f"{path}: the file is empty")
+        return _unpacked(path) if path.suffix in PACKED else _plain(path)
 
 
-def _instead(path: Path) -> str:
-    return "a folder" if path.is_dir() else "something that is not a regular file" if path.exists() else "nothing"
+def _unpacked(path: Path) -> BufferedReader:
+    import pyarrow as pa
+
+    stream: Any = pa.input_stream(str(path), compression="detect")
+    return BufferedReader(stream, BLOCK)
 
 
-def _opened(path: Path) -> BufferedReader:
-    if path.suffix == ".gz":
-        return BufferedReader(cast(Any, gzip.open(path)), BLOCK)
-    if path.suffix == ".zst":
-        from converters.raw.zst import Unpacked
-
-        return BufferedReader(Unpacked(path), BLOCK)
-    file: BufferedReader = BufferedReader(FileIO(path), BLOCK)
+def _plain(path: Path) -> BufferedReader:
+    file = path.open("rb", BLOCK)
     head = file.peek(4)
-    for start, found in _OTHER.items():
+    for start, content in _OTHER.items():
         if head.startswith(start):
             file.close()
-            raise InputError(f"{path}: found {found}")
+            raise InputError(f"{path}: is {content}")
     return file
 
 
@@ -66,10 +62,10 @@ def whole(path: Path) -> Iterator[None]:
     """Turn what can go wrong while ``path`` is read into an ``InputError`` that names it."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path}: found a damaged gzip file, expected a whole one: {error}") from error
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}, expected a file that can be read") from error
+        # Arrow reports a compressed stream that is damaged or cut short without an error number.
+        what = os.strerror(error.errno) if error.errno else f"damaged {path.suffix} file: {error}"
+        raise InputError(f"{path}: {what}") from error
 
 
 def expand(texts: Sequence[str]) -> list[Path]:

@@ -80,7 +80,7 @@ def test_rejects_are_written_where_no_row_at_all_can_be_used(tmp_path: Path) -> 
     ("words", "expected"),
     [
         (["convert", "mvae", "x", "--out", "y"], "did you mean 'mave'"),
-        (["convert", "mave", "none.jsonl", "--out", "y"], "none.jsonl: found nothing"),
+        (["convert", "mave", "none.jsonl", "--out", "y"], "none.jsonl: no such file"),
         (["convert", "mave", "x", "--out", "y", "--option", "a"], "expected KEY=VALUE"),
         (["convert", "mave", "x", "--out", "y", "--option", "a=1"], "no option 'a'"),
         (["convert", "mave", "x", "--otu", "y"], "No such option '--otu'"),

@@ -239,8 +239,8 @@ def test_any_number_of_workers_gives_the_same_bytes_and_mave_reads_them(
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("meta.json.gz", gzip.compress(b'{"asin": "B1"}\n' * 9999)[:-20], "damaged gzip file"),
-        ("meta.json", b"", "empty file"),
+        ("meta.json.gz", gzip.compress(b'{"asin": "B1"}\n' * 9999)[:-20], "damaged .gz file"),
+        ("meta.json", b"", "the file is empty"),
     ],
 )
 def test_a_damaged_file_is_a_sentence_and_leaves_nothing(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,7 +52,8 @@ def wrong(path: Path, read: Callable[[Path], Iterator[Any]] = lambda path: decod
 
 
 LINES = b"".join(b'{"id": "%d", "size": %d}\n' % (n, n) for n in range(2000))
-PACKERS: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}
+ZSTD = partial(pa.Codec("zstd").compress, asbytes=True)
+PACKERS: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": ZSTD}
 
 
 @pytest.mark.parametrize("ending", PACKERS)
@@ -71,22 +72,26 @@ def test_plain_and_packed_files_read_alike(ending: str, tmp_path: Path) -> None:
 def test_a_packed_file_that_was_cut_is_a_sentence(ending: str, kind: str, tmp_path: Path) -> None:
     data = {"jsonl": LINES, "json": b"[" + LINES.replace(b"\n", b",")[:-1] + b"]", "csv": b"id,size\n" * 2000}[kind]
     path = tmp_path / f"rows.{kind}{ending}"
-    path.write_bytes(PACKERS[ending](data)[:-9])
-    assert "damaged" in wrong(path, table if kind == "csv" else json_values)
+    for cut, what in (
+        (9, "Truncated compressed stream"),
+        (len(PACKERS[ending](data)) // 2, "Truncated compressed stream"),
+    ):
+        path.write_bytes(PACKERS[ending](data)[:-cut])
+        assert f": damaged {ending} file: {what}" in wrong(path, table if kind == "csv" else json_values)
     path.write_bytes(b"plain text, not packed at all")
-    assert "damaged" in wrong(path, table if kind == "csv" else json_values)
+    assert f": damaged {ending} file: " in wrong(path, table if kind == "csv" else json_values)
 
 
 @pytest.mark.parametrize(
     ("name", "data", "found"),
     [
-        ("a.jsonl", b"", "found an empty file"),
-        ("a.parquet", b"", "found an empty file"),
-        ("a.jsonl", gzip.compress(LINES), "expected the ending .gz"),
-        ("a.jsonl", zstandard.compress(LINES), "expected the ending .zst"),
-        ("a.jsonl", b"PAR1....", "expected the ending .parquet"),
+        ("a.jsonl", b"", "the file is empty"),
+        ("a.parquet", b"", "the file is empty"),
+        ("a.jsonl", gzip.compress(LINES), "give it the ending .gz"),
+        ("a.jsonl", ZSTD(LINES), "give it the ending .zst"),
+        ("a.jsonl", b"PAR1....", "give it the ending .parquet"),
         ("a.jsonl", b"PK\x03\x04", "a zip file or a spreadsheet"),
-        ("a.jsonl", '{"id": "1"}'.encode("utf-16"), "found UTF-16 text, expected UTF-8"),
+        ("a.jsonl", '{"id": "1"}'.encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
         ("a.parquet", LINES, "found a damaged Parquet file"),
         ("a.json", b'[{"id": "1"}, {"id": "2"', "the file ends inside item #2"),
         ("a.json", b'[{"id": "1"},, {"id": "2"}]', "nothing where item #2 should be"),
@@ -102,9 +107,9 @@ def test_a_file_of_another_kind_is_a_sentence(name: str, data: bytes, found: str
 
 
 def test_what_is_no_file_is_a_sentence(tmp_path: Path) -> None:
-    assert "found a folder, expected a file" in wrong(tmp_path)
-    assert "found nothing, expected a file" in wrong(tmp_path / "none.jsonl")
-    assert "found nothing, expected a file" in wrong(tmp_path / "none.parquet")
+    assert ": a folder" in wrong(tmp_path)
+    assert ": no such file" in wrong(tmp_path / "none.jsonl")
+    assert ": no such file" in wrong(tmp_path / "none.parquet")
     os.mkfifo(tmp_path / "pipe.jsonl")
     assert "not a regular file" in wrong(tmp_path / "pipe.jsonl")
     assert "File name too long" in wrong(tmp_path / ("x" * 300))
@@ -118,7 +123,7 @@ def test_a_file_without_permission_is_a_sentence(tmp_path: Path) -> None:
     if root:  # root may read everything, so that this test is somebody else for a moment
         os.seteuid(65534)
     try:
-        assert "Permission denied, expected a file that can be read" in wrong(path)
+        assert "Permission denied" in wrong(path)
         with pytest.raises(InputError, match="Permission denied"):
             describe(path)
     finally:
@@ -330,7 +335,7 @@ def test_a_column_name_that_stands_twice_is_numbered(tmp_path: Path) -> None:
         ),
         (b"\n1,2\n", ":1: found a blank line, expected column names"),
         (b'id,"a\n1,2\n', ":1: found a line that is too long or never ends"),
-        ("id,a\n1,2\n".encode("utf-16"), ": found UTF-16 text"),
+        ("id,a\n1,2\n".encode("utf-16"), ": is UTF-16 text"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_a_sentence(data: bytes, found: str, tmp_path: Path) -> None:

@@ -140,10 +140,10 @@ def test_a_json_list_and_gzip_read_like_lines(fixtures: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
-        ("empty.jsonl", b"", "found an empty file"),
-        ("none.jsonl", None, "found nothing"),
-        ("cut.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 999)[:-20], "damaged gzip"),
-        ("plain.jsonl.gz", b"not gzip", "damaged gzip"),
+        ("empty.jsonl", b"", "the file is empty"),
+        ("none.jsonl", None, "no such file"),
+        ("cut.jsonl.gz", gzip.compress(b'{"a": 1}\n' * 999)[:-20], "damaged .gz"),
+        ("plain.jsonl.gz", b"not gzip", "damaged .gz"),
         ("list.json", b'[{"instruction": "a"', "broken JSON list"),
         ("wrong.jsonl", b'{"a": 1}\n', "none to use"),
     ],
