@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from converters.errors import InputError, first_line
 from converters.outcome import Outcome
 from converters.raw import hub
 from converters.raw.columns import Wanted, wanted
 from converters.raw.files import NOT_UTF8, open_raw, whole
-from converters.raw.items import items
-from converters.raw.lines import LIMIT, Long, Range, bounded, is_list, is_spread, lines_of, without_bom
+from converters.raw.lines import BOM, LIMIT, Long, Range, bounded, is_list, is_spread, lines_of, without_bom
 from converters.raw.literals import decoded_literal, is_literal
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ def json_values(path: Path | Range) -> Iterator[tuple[str, bytes]]:
         return
     with open_raw(path) as file, whole(path):
         if is_list(file):
-            yield from items(path, file)
+            yield from _items(path, file.read().removeprefix(BOM))
         elif is_spread(file):
             text = file.read(LIMIT + 1)
             yield f"{path}:1", without_bom(text) if len(text) <= LIMIT else Long()
@@ -37,6 +37,15 @@ def json_values(path: Path | Range) -> Iterator[tuple[str, bytes]]:
             name = str(path)
             for number, line in enumerate(bounded(file), 1):
                 yield f"{name}:{number}", without_bom(line) if number == 1 else line
+
+
+def _items(path: Path, text: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the items of a JSON list; a list that is broken anywhere is an ``InputError``."""
+    try:
+        items = msgspec.json.decode(text, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: broken JSON list: {first_line(error)}; mend it, or write one row a line") from error
+    yield from ((f"{path}:#{number}", bytes(item)) for number, item in enumerate(items, 1))
 
 
 def decoded(paths: Sequence[Path | Range], kind: type[T], literals: bool = False) -> Iterator[tuple[str, T | Outcome]]:
