@@ -8,7 +8,7 @@ from typing import Any
 
 from converters.errors import InputError
 from converters.outcome import Outcome
-from converters.raw import Range, decoded, need_columns, table
+from converters.raw import decoded, need_columns, table
 from converters.raw.hub import is_hub
 
 AHEAD = 100  # rows of JSON whose keys are looked at: a row may leave out what it has nothing for
@@ -22,12 +22,12 @@ class Sparse(dict[str, str]):
         return ""
 
 
-def rows(path: Path | Range, needed: Sequence[str]) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
+def rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
     """Yield ``(where, row)``; a cell that is no text comes as JSON, one that a JSON row leaves out is empty.
 
     A column that is ``needed`` and missing, in JSON from all of the first rows, is an ``InputError``.
     """
-    if isinstance(path, Range) or {".jsonl", ".ndjson", ".json", ".parquet"} & set(path.suffixes) or is_hub(path):
+    if {".jsonl", ".ndjson", ".json", ".parquet"} & set(path.suffixes) or is_hub(path):
         found: Iterator[tuple[str, dict[str, Any] | Outcome]] = decoded([path], dict[str, Any])
     elif {".csv", ".tsv"} & set(path.suffixes):
         found = table(path)
@@ -37,7 +37,7 @@ def rows(path: Path | Range, needed: Sequence[str]) -> Iterator[tuple[str, Mappi
         )
     first = list(islice(found, AHEAD))
     known = dict.fromkeys(name for _, row in first if not isinstance(row, Outcome) for name in row)
-    if known and not (isinstance(path, Range) and path.begin):  # the first range has answered for its file
+    if known:
         need_columns(path, known, needed)
     for where, row in chain(first, found):
         yield where, row if isinstance(row, Outcome) else Sparse({name: _cell(cell) for name, cell in row.items()})

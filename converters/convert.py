@@ -18,7 +18,7 @@ from converters.hard import FITS, harden, kind_of
 from converters.lengths import ruler
 from converters.outcome import Outcome, Tally, tallied, title_group, unused
 from converters.parts import Part, Pinned, Used
-from converters.raw import AS_UTF8, NOT_UTF8, Range, describe, expand, ranges
+from converters.raw import AS_UTF8, NOT_UTF8, describe, expand
 from converters.records import Attributes, Choice, Listing, Record, Verdict
 from converters.spec import Entry, chosen_tasks
 from converters.workers import counted
@@ -32,19 +32,13 @@ class Unit:
 
     number: int
     entry: Entry
-    items: tuple[Path | Range, ...]
+    items: tuple[Path, ...]
     seed: int
 
 
 def units(number: int, entry: Entry, seed: int) -> list[Unit]:
-    """Return an entry's units of work, the same ones however many processes there are.
-
-    A source whose raw rows stand for themselves (``STREAMS``) has one for each range of bytes of a file, any other is one unit.
-    """
-    paths = expand(entry.paths)
-    if getattr(sources.get(entry.source), "STREAMS", False):
-        return [Unit(number, entry, (item,), seed) for path in paths for item in ranges(path)]
-    return [Unit(number, entry, tuple(paths), seed)]
+    """Return an entry's units of work: all of its files are one, as a source may have to bring their rows together."""
+    return [Unit(number, entry, tuple(expand(entry.paths)), seed)]
 
 
 def convert(unit: Unit, folder: Path) -> Part:
@@ -159,8 +153,7 @@ def _replayed(entry: Entry) -> list[Path]:
     return earlier.folders(expand(entry.paths)) if entry.replays else []
 
 
-def _stat(item: Path | Range) -> tuple[int, int]:
-    path = item.path if isinstance(item, Range) else item
+def _stat(path: Path) -> tuple[int, int]:
     return (path.stat().st_size, path.stat().st_mtime_ns) if path.exists() else (0, 0)
 
 

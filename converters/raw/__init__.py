@@ -5,7 +5,7 @@ All but Parquet may be plain, ``.gz`` or ``.zst``. Every reader streams in bound
 """
 
 from converters.raw.files import AS_UTF8, NOT_UTF8, describe, expand, open_raw, unpacked_size, whole
-from converters.raw.lines import LIMIT, Long, Range, lines_of, ranges
+from converters.raw.lines import LIMIT, Long
 from converters.raw.rows import decoded, json_values
 from converters.raw.tables import need_columns, table
 
@@ -14,15 +14,12 @@ __all__ = [
     "LIMIT",
     "NOT_UTF8",
     "Long",
-    "Range",
     "decoded",
     "describe",
     "expand",
     "json_values",
-    "lines_of",
     "need_columns",
     "open_raw",
-    "ranges",
     "table",
     "unpacked_size",
     "whole",

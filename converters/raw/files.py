@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def _unpacked(path: Path) -> BufferedReader:
 
 
 def _plain(path: Path) -> BufferedReader:
-    file = path.open("rb", BLOCK)
+    file = BufferedReader(FileIO(path), BLOCK)
     head = file.peek(4)
     for start, content in _OTHER.items():
         if head.startswith(start):

@@ -12,21 +12,18 @@ from converters.outcome import Outcome
 from converters.raw import hub
 from converters.raw.columns import Wanted, wanted
 from converters.raw.files import NOT_UTF8, open_raw, whole
-from converters.raw.lines import BOM, LIMIT, Long, Range, bounded, is_list, is_spread, lines_of, without_bom
+from converters.raw.lines import BOM, LIMIT, Long, bounded, is_list, is_spread, without_bom
 from converters.raw.literals import decoded_literal, is_literal
 
 T = TypeVar("T")
 
 
-def json_values(path: Path | Range) -> Iterator[tuple[str, bytes]]:
+def json_values(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield ``(file:line, JSON text)`` of a JSON-lines file, or ``(file:#n, JSON text)`` of a JSON list.
 
     A file that holds one object, spread over several lines, is one row. A text over the limit comes as a
     :class:`~converters.raw.lines.Long`, which is not JSON.
     """
-    if isinstance(path, Range):
-        yield from lines_of(path)
-        return
     with open_raw(path) as file, whole(path):
         if is_list(file):
             yield from _items(path, file.read().removeprefix(BOM))
@@ -48,7 +45,7 @@ def _items(path: Path, text: bytes) -> Iterator[tuple[str, bytes]]:
     yield from ((f"{path}:#{number}", bytes(item)) for number, item in enumerate(items, 1))
 
 
-def decoded(paths: Sequence[Path | Range], kind: type[T], literals: bool = False) -> Iterator[tuple[str, T | Outcome]]:
+def decoded(paths: Sequence[Path], kind: type[T], literals: bool = False) -> Iterator[tuple[str, T | Outcome]]:
     """Yield ``(where, value)``; a row that does not decode comes as an :class:`Outcome` with its reason.
 
     Of a key that stands twice in one JSON object the last value counts, as in Python's and JavaScript's own readers.
@@ -56,7 +53,7 @@ def decoded(paths: Sequence[Path | Range], kind: type[T], literals: bool = False
     a struct, names.
     """
     for path in paths:
-        if isinstance(path, Path) and (hub.is_hub(path) or path.suffix == ".parquet"):
+        if hub.is_hub(path) or path.suffix == ".parquet":
             yield from _converted(_rows(path, wanted(kind)), kind)
         else:
             decode = msgspec.json.Decoder(kind).decode

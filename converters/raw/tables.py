@@ -11,7 +11,7 @@ from pathlib import Path
 from converters.errors import InputError, nearest
 from converters.outcome import Outcome
 from converters.raw.files import AS_UTF8, NOT_UTF8, open_raw, whole
-from converters.raw.lines import LIMIT, Long, Range, bounded, without_bom
+from converters.raw.lines import LIMIT, Long, bounded, without_bom
 
 # Lone surrogates that no decoding can give: a line over the limit, and the line after the last one.
 _LONG, _END = "\udc00", "\udc01"
@@ -88,7 +88,7 @@ def _row(header: Sequence[str], cells: Sequence[str], where: str) -> dict[str, s
     return dict(zip(header, cells, strict=True))
 
 
-def need_columns(path: Path | Range, row: Iterable[str], columns: Iterable[str]) -> None:
+def need_columns(path: Path, row: Iterable[str], columns: Iterable[str]) -> None:
     """Stop with a sentence when a column that the options name is not in the file."""
     present = list(row)
     for column in columns:

@@ -3,7 +3,6 @@
 * ``TASKS``: the tasks that its records are for,
 * ``URL``, ``LICENCE`` and ``FILES``: where the raw files are, and what their owners allow,
 * ``BESIDE``, if options of its ``read`` name files that shape its rows: the names of these options,
-* ``STREAMS = True``, if its raw rows stand for themselves, so that a file may be read in pieces by several processes,
 * ``read(paths, **options) -> Iterator[Outcome]``: one outcome for every raw row, used or not; an option is a keyword that is
   ``Annotated`` with one line on what it does, which ``ecom-data list`` prints.
 """
@@ -22,7 +21,6 @@ from converters import registry
 from converters.errors import InputError
 from converters.lengths import NAMES as TOKENIZERS
 from converters.outcome import Outcome
-from converters.raw import Range
 
 
 def names() -> list[str]:
@@ -92,7 +90,7 @@ def beside(source: str, options: Mapping[str, Any]) -> list[Path]:
     return [place for place in places if place.is_file()]
 
 
-def read(source: str, paths: Sequence[Path | Range], options: Mapping[str, Any]) -> Iterator[Outcome]:
+def read(source: str, paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
     """Return the outcomes of a source's files; options are as :func:`check` wants them."""
     check(source, options)
     outcomes: Iterator[Outcome] = get(source).read(paths, **options)

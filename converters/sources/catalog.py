@@ -17,7 +17,6 @@ from converters.columns import rows
 from converters.errors import InputError, nearest, unreadable
 from converters.hard import stands
 from converters.outcome import Outcome, digest, product_group
-from converters.raw import Range
 from converters.records import Attributes, Listing, Text
 from converters.sources.google_taxonomy import Taxonomy, load
 from converters.specs import specs as read_specs
@@ -28,7 +27,6 @@ URL = "your own export"
 LICENCE = "yours"
 FILES = "*.csv, *.tsv, *.jsonl, *.parquet"
 TASKS = ("category", "attributes")
-STREAMS = True
 BESIDE = ("mapping", "taxonomy")
 ORDER = ("columns", "specs")
 
@@ -76,7 +74,7 @@ class Found:
 
 
 def read(
-    paths: Sequence[Path | Range],
+    paths: Sequence[Path],
     *,
     mapping: Annotated[
         str | None, "a YAML file with any of the other options; one that is given beside it wins"

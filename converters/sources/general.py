@@ -12,14 +12,13 @@ from pathlib import Path
 import msgspec
 
 from converters.outcome import Outcome, digest
-from converters.raw import Range, decoded
+from converters.raw import decoded
 from converters.records import Chat, Message
 
 URL = "https://github.com/tatsu-lab/stanford_alpaca, https://huggingface.co/datasets/databricks/databricks-dolly-15k"
 LICENCE = "Alpaca: CC BY-NC 4.0 (not for commercial use); Dolly: CC BY-SA 3.0"
 FILES = "alpaca_data.json, databricks-dolly-15k.jsonl, any chat file"
 TASKS = ("general",)
-STREAMS = True
 _WRAPPED = re.compile(r"### Instruction:\n(.*?)(?:\n\n### Input:\n(.*?))?\n\n### Response:", re.DOTALL)
 _ROLES = {"human": "user", "gpt": "assistant"}
 # What some exports leave at the end of an answer: the end that their own training wrote.
@@ -49,7 +48,7 @@ class Instruction(msgspec.Struct, frozen=True):
     conversations: list[Turn] = []
 
 
-def read(paths: Sequence[Path | Range]) -> Iterator[Outcome]:
+def read(paths: Sequence[Path]) -> Iterator[Outcome]:
     """Yield one outcome a row; templates that were never filled in (``{{name}}``) are rejected."""
     for where, row in decoded(paths, Instruction):
         yield row if isinstance(row, Outcome) else _outcome(where, row)

@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import pickle
 import random
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from hypothesis import strategies as st
 
 from converters.errors import InputError
 from converters.outcome import Outcome
-from converters.raw import LIMIT, Range, decoded, describe, expand, json_values, lines_of, open_raw, ranges, table
+from converters.raw import LIMIT, decoded, describe, expand, json_values, open_raw, table
 
 
 class Thing(msgspec.Struct):
@@ -33,7 +32,7 @@ class Thing(msgspec.Struct):
     note: str | None = None
 
 
-def reasons(path: Path | Range) -> list[str]:
+def reasons(path: Path) -> list[str]:
     """Return each row's reason, or nothing for a row that decodes."""
     return [value.reason if isinstance(value, Outcome) else "" for _, value in decoded([path], Thing)]
 
@@ -241,33 +240,6 @@ def test_memory_does_not_grow_with_the_file(name: str, tmp_path: Path) -> None:
         peaks.append(peak(code, path))
     # A line up to the limit may come whole, once as it was read and once as a Python text.
     assert peaks[1] - peaks[0] < (160 if name == "line.jsonl" else 24), peaks
-
-
-@given(
-    lines=st.lists(st.text(st.sampled_from("aé\r "), max_size=9).map(str.encode), max_size=30),
-    size=st.integers(1, 40),
-    ended=st.booleans(),
-)
-def test_every_line_is_in_exactly_one_range(
-    lines: list[bytes], size: int, ended: bool, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tmp_path_factory.mktemp("ranges") / "rows.jsonl"
-    path.write_bytes(b"\xef\xbb\xbf" + b"\n".join([b"{}", *lines]) + b"\n" * ended)
-    parts = pickle.loads(pickle.dumps(ranges(path, size)))
-    found = [pair for part in parts for pair in json_values(part)]
-    assert found == list(json_values(path))
-    if len(parts) > 1:
-        assert found == [pair for part in parts for pair in lines_of(part)]
-        whole = [value for _, value in decoded([path], Thing)]
-        assert [value for _, value in decoded(parts, Thing)] == whole
-
-
-def test_a_file_that_cannot_be_cut_is_one_unit(tmp_path: Path) -> None:
-    for name in ("a.jsonl.gz", "a.csv", "a.parquet", "a.txt"):
-        assert ranges(tmp_path / name, 1) == [tmp_path / name]
-    (tmp_path / "list.json").write_bytes(b'[\n{"id": "1"},\n{"id": "2"}\n]')
-    assert ranges(tmp_path / "list.json", 4) == [tmp_path / "list.json"]
-    assert ranges(Path("hub:owner/name"), 1) == [Path("hub:owner/name")]
 
 
 def test_parquet_reads_the_columns_of_the_struct_and_counts_its_reasons(tmp_path: Path) -> None:

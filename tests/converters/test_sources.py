@@ -213,7 +213,7 @@ def test_half_a_gzip_file_is_a_sentence_in_every_source(source: str, fixtures: P
     packed = gzip.compress(raw.read_bytes() * 50)
     half = tmp_path / f"{raw.name}.gz"
     half.write_bytes(packed[: len(packed) // 2])
-    with pytest.raises(InputError, match="damaged .gz file"):
+    with pytest.raises(InputError, match=r"damaged \.gz file"):
         converted(source, half)
 
 
