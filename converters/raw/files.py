@@ -48,7 +48,7 @@ def _unpacked(path: Path) -> BufferedReader:
 
 
 def _plain(path: Path) -> BufferedReader:
-    file = BufferedReader(FileIO(path), BLOCK)
+    file: BufferedReader = BufferedReader(FileIO(path), BLOCK)
     head = file.peek(4)
     for start, content in _OTHER.items():
         if head.startswith(start):

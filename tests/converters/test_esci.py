@@ -132,7 +132,7 @@ def test_wrong_options_and_files_are_sentences(parquet: list[Path], fixtures: Pa
         converted(*parquet, texts={"Title": "product_titel"})
     cut = tmp_path / "cut.parquet"
     cut.write_bytes(parquet[2].read_bytes()[:-9])
-    with pytest.raises(InputError, match=r"cut.parquet: found no whole parquet file"):
+    with pytest.raises(InputError, match=r"cut.parquet: damaged Parquet file"):
         converted(*parquet[:2], cut)
 
 
