@@ -211,13 +211,9 @@ def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, w
 
     Example: ecom-data join-mave --labels mave_positives_labels.jsonl --metadata All_Amazon_Meta.json.gz --out joined.jsonl
     """
-    import tempfile
-
     from converters import join_mave as joining
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as work:
-        counts = joining.join(labels, metadata, out, Path(work), workers, _progress())
+    counts = joining.join(labels, metadata, out, workers, _progress())
     accounts = {
         side: joining.account(counts[side], paths) for side, paths in (("labels", labels), ("metadata", metadata))
     }

@@ -3,33 +3,32 @@
 Labels: https://github.com/google-research-datasets/MAVE (``mave_positives_labels.jsonl``, ``mave_negatives_labels.jsonl``).
 Metadata: https://nijianmo.github.io/amazon/ (``All_Amazon_Meta.json.gz``), one JSON object a line.
 
-Both sides are split by a hash of the ASIN into files of a few MiB, metadata without a label left out, and joined file by file:
-memory depends neither on the number of labels nor on that of products.
+Labels, and the products that have one, are brought together by ASIN on disk: of every label only 8 bytes stay in memory.
 """
 
 import hashlib
 import json
-import shutil
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
+import numpy as np
+from joblib import Parallel, delayed
 
-from converters.bloom import HASH_BYTES, Filter
+from converters.grouped import grouped
 from converters.jsonl import replacing, sha256
 from converters.markup import clean
 from converters.raw import json_values
 from converters.raw.literals import literal
 from converters.sources.mave import Attribute, Paragraph, spanned
-from converters.workers import Tick, mapped
 
-BUCKET_BYTES = 2**20
-MOST_BUCKETS = 512  # files open at once
-STEP = 4096
+STEP = 4096  # lines between two words of progress, and products that are looked up at once
+GROUPS = 256  # ASINs that one worker joins at a time
+LABEL = b"L"  # before a line of labels; a product's line begins with a bracket or white space
 HOLDS_NOT = "a span does not hold"
 SOURCES = ("title", "description", "feature", "price", "brand")
 
@@ -74,77 +73,69 @@ class Joined(msgspec.Struct, frozen=True):
     attributes: list[Attribute]
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """Labels and products of the ASINs of one hash range, and where their records go."""
-
-    labels: Path
-    metadata: Path
-    out: Path
-
-
 Counts = dict[str, Counter[str]]  # "labels" and "metadata": read, used, or the reason why not
 
 
-def join(labels: Sequence[Path], metadata: Sequence[Path], out: Path, work: Path, workers: int, tick: Tick) -> Counts:
+def join(
+    labels: Sequence[Path], metadata: Sequence[Path], out: Path, workers: int, tick: Callable[[int], object]
+) -> Counts:
     """Write the joined records to ``out``; return what became of every label and every product.
 
-    The order is that of the buckets and, within one, of the metadata: it depends on the files alone. ``work`` is an empty folder.
+    Products come in the order of a hash of their ASINs, whatever the files and however many workers clean their texts.
     """
-    number = min(MOST_BUCKETS, sum(path.stat().st_size for path in labels if path.is_file()) // BUCKET_BYTES + 1)
-    buckets = [Bucket(work / f"{n}.labels", work / f"{n}.meta", work / f"{n}.out") for n in range(number)]
     counts: Counts = {"labels": Counter(), "metadata": Counter()}
-    known = Filter()
-    with _opened([bucket.labels for bucket in buckets]) as files:
-        _split(labels, Labelled, files, known.add, counts["labels"], tick)
-    with _opened([bucket.metadata for bucket in buckets]) as files:
-        _split(metadata, Asin, files, known.holds, counts["metadata"], tick)
+    size = 2 * sum(
+        path.stat().st_size for path in labels if path.is_file()
+    )  # about: labels, and the products that have one
+    groups = grouped(_lines(labels, metadata, counts, tick), size)
+    batches = iter(lambda: list(islice(groups, GROUPS)), [])
     with replacing(out) as file:
-        for bucket, found in zip(buckets, mapped(joined, buckets, workers, lambda done: None), strict=True):
+        for records, found in Parallel(workers, return_as="generator")(delayed(joined)(batch) for batch in batches):
+            file.write(records)
             for side, count in found.items():
                 counts[side] += count
-            with bucket.out.open("rb") as made:
-                shutil.copyfileobj(made, file)
     return counts
 
 
-@contextmanager
-def _opened(paths: Sequence[Path]) -> Iterator[list[BinaryIO]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(path.open("wb")) for path in paths]
+def _lines(
+    labels: Sequence[Path], metadata: Sequence[Path], counts: Counts, tick: Callable[[int], object]
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield ``(ASIN, line)`` of all labels, marked as such, and then of the products that have one."""
+    hashes = array("Q")
+    for key, line in _keyed(labels, Labelled, counts["labels"], tick):
+        hashes.append(_hash(key))
+        yield key, LABEL + line
+    known = np.unique(np.frombuffer(hashes, np.uint64))
+    products = _keyed(metadata, Asin, counts["metadata"], tick)
+    while chunk := list(islice(products, STEP)):
+        labelled = np.isin(np.array([_hash(key) for key, _ in chunk], np.uint64), known, kind="sort")
+        counts["metadata"]["without a label"] += int((~labelled).sum())
+        yield from (pair for pair, wanted in zip(chunk, labelled, strict=True) if wanted)
 
 
-def _split(
-    paths: Sequence[Path],
-    kind: type[Labelled] | type[Asin],
-    files: Sequence[BinaryIO],
-    wanted: Callable[[int], bool],
-    counts: Counter[str],
-    tick: Tick,
-) -> None:
-    """Put every line into the file of its ASIN's hash; what cannot have a partner is counted and left out."""
-    decoder = msgspec.json.Decoder(kind)
+def _keyed(
+    paths: Sequence[Path], kind: type[Labelled] | type[Asin], counts: Counter[str], tick: Callable[[int], object]
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield every line with its ASIN; a line without one is counted and left out."""
+    decode = msgspec.json.Decoder(kind).decode
     for number, (_, line) in enumerate((pair for path in paths for pair in json_values(path)), 1):
         if number % STEP == 0:
             tick(number)
         counts["read"] += 1
-        found: Labelled | Asin | None
+        row: Labelled | Asin | None
         try:
-            found = decoder.decode(line)
+            row = decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            found, line = _otherwise(line, kind)
-        asin = getattr(found, "id", "") or getattr(found, "asin", "")
-        key = _hash(asin)
-        if not asin:
-            counts["no JSON object with an ASIN" if line.strip() else "blank line"] += 1
-        elif wanted(key):
-            files[key % len(files)].write(line.rstrip(b"\r\n") + b"\n")
+            row, line = _otherwise(line, kind)
+        asin = row.id if isinstance(row, Labelled) else row.asin if row else ""
+        if asin:
+            yield asin.encode(errors="replace"), line
         else:
-            counts["without a label"] += 1
+            counts["no JSON object with an ASIN" if line.strip() else "blank line"] += 1
 
 
-def _hash(asin: str) -> int:
-    return int.from_bytes(hashlib.blake2b(asin.encode(errors="replace"), digest_size=HASH_BYTES).digest())
+def _hash(asin: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(asin, digest_size=8).digest())
 
 
 def _otherwise(line: bytes, kind: type[Labelled] | type[Asin]) -> tuple[Labelled | Asin | None, bytes]:
@@ -166,43 +157,36 @@ def _without_surrogates(value: Any) -> Any:
     return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
 
 
-def joined(bucket: Bucket) -> Counts:
-    """Join one bucket; return its counts."""
+def joined(groups: Sequence[Sequence[bytes]]) -> tuple[bytes, Counts]:
+    """Return the records of some ASINs' lines, a line each, and what became of their labels and products."""
     counts: Counts = {"labels": Counter(), "metadata": Counter()}
-    labels = _labels(bucket.labels, counts["labels"])
-    left, titleless = set(labels), set[str]()
-    encode, decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(Meta).decode
-    with bucket.metadata.open("rb") as file, bucket.out.open("wb") as out:
-        for meta in map(decode, file):
-            if meta.asin not in left:
-                counts["metadata"]["without a label" if meta.asin not in labels else "ASIN again"] += 1
-                continue
-            paragraphs = _paragraphs(meta)
-            if not any(paragraph.source == "title" for paragraph in paragraphs):
-                counts["metadata"]["no title after cleaning"] += 1
-                titleless.add(meta.asin)
-                continue
-            left.remove(meta.asin)
-            counts["metadata"]["used"] += 1
-            for label in labels[meta.asin]:
-                out.write(encode(Joined(label.id, label.category, paragraphs, label.attributes)) + b"\n")
+    return b"".join(record for lines in groups for record in _records(lines, counts)), counts
+
+
+def _records(lines: Sequence[bytes], counts: Counts) -> Iterator[bytes]:
+    """Yield the records of one ASIN: all of its labels with the first product that has a title."""
+    labels = list(_labels([line[1:] for line in lines if line[:1] == LABEL], counts["labels"]))
+    products = [line for line in lines if line[:1] != LABEL]
+    reason = "its product has no title after cleaning" if products else "no product of its ASIN"
+    for number, line in enumerate(products, 1):
+        paragraphs = _paragraphs(msgspec.json.decode(line, type=Meta)) if labels else []
+        if any(paragraph.source == "title" for paragraph in paragraphs):
+            counts["metadata"].update({"used": 1, "ASIN again": len(products) - number})
+            for label in labels:
+                yield msgspec.json.encode(Joined(label.id, label.category, paragraphs, label.attributes)) + b"\n"
                 counts["labels"].update(_told(label, paragraphs))
-    for asin in left:
-        reason = "its product has no title after cleaning" if asin in titleless else "no product of its ASIN"
-        counts["labels"][reason] += len(labels[asin])
-    return counts
+            return
+        counts["metadata"]["no title after cleaning" if labels else "without a label"] += 1
+    counts["labels"][reason] += len(labels)
 
 
-def _labels(path: Path, counts: Counter[str]) -> dict[str, list[Label]]:
-    labels: dict[str, list[Label]] = {}
-    decoder = msgspec.json.Decoder(Label)
-    for line in path.read_bytes().splitlines():
+def _labels(lines: Sequence[bytes], counts: Counter[str]) -> Iterator[Label]:
+    decode = msgspec.json.Decoder(Label).decode
+    for line in lines:
         try:
-            label = decoder.decode(line)
-            labels.setdefault(label.id, []).append(label)
+            yield decode(line)
         except msgspec.DecodeError:
             counts["not a label of MAVE"] += 1
-    return labels
 
 
 def _paragraphs(meta: Meta) -> list[Paragraph]:

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -195,12 +194,10 @@ def plain_join(labels: Path, meta: Path, out: Path) -> int:
 def joining(folder: Path) -> None:
     """Join MAVE's labels with product text both ways, then ours at 1x and 10x."""
     labels, meta = metadata(folder, ROWS)
-    out, work = folder / "joined.jsonl", folder / "join"
+    out = folder / "joined.jsonl"
 
     def ours() -> None:
-        work.mkdir()
-        join_mave.join([labels], [meta], out, work, 1, lambda rows: None)
-        shutil.rmtree(work)
+        join_mave.join([labels], [meta], out, 1, lambda rows: None)
 
     fast, slow = seconds(ours, 3), seconds(lambda: plain_join(labels, meta, folder / "plain.jsonl"), 1)
     records = [sorted(map(_canonical, path.open())) for path in (out, folder / "plain.jsonl")]

@@ -187,11 +187,11 @@ def test_records_hold_paragraphs_in_order_and_every_line_is_accounted_for(joined
     result, rows, manifest = joined(labels, metadata)
     assert result.exit_code == 0, result.output
     assert [(row["id"], row["attributes"][0]["key"]) for row in rows] == [
+        ("B3", "Type"),
         ("B1", "Type"),
         ("B1", "Color"),
-        ("B3", "Type"),
     ]
-    assert rows[0]["paragraphs"] == [
+    assert rows[1]["paragraphs"] == [
         {"text": "red mug", "source": "title"},
         {"text": "Holds 1 L", "source": "description"},
         {"text": "$2", "source": "price"},
@@ -221,7 +221,8 @@ def test_a_first_product_without_a_title_leaves_room_for_the_second(joined: Call
 def test_any_number_of_workers_gives_the_same_bytes_and_mave_reads_them(
     joined: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("converters.join_mave.BUCKET_BYTES", 2000)
+    monkeypatch.setattr("converters.join_mave.GROUPS", 7)
+    monkeypatch.setattr("converters.grouped.HELD", 2000)
     draw = random.Random(0)
     asins = [f"B{draw.randrange(10**9):09d}" for _ in range(200)]
     labels = dumped(*(label(asin, "red", 5) for asin in asins))

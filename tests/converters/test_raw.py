@@ -90,7 +90,7 @@ def test_a_packed_file_that_was_cut_is_a_sentence(ending: str, kind: str, tmp_pa
         ("a.jsonl", b"PAR1....", "give it the ending .parquet"),
         ("a.jsonl", b"PK\x03\x04", "a zip file or a spreadsheet"),
         ("a.jsonl", '{"id": "1"}'.encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
-        ("a.parquet", LINES, "found a damaged Parquet file"),
+        ("a.parquet", LINES, "damaged Parquet file"),
         ("a.json", b'[{"id": "1"}, {"id": "2"', "broken JSON list: Input data was truncated"),
         ("a.json", b'[{"id": "1"},, {"id": "2"}]', "broken JSON list: JSON is malformed: invalid character (byte 13)"),
         ("a.json", b'[{"id": "1"},]', "broken JSON list: JSON is malformed: trailing comma in array (byte 13)"),
