@@ -1,9 +1,6 @@
 """``ecom-data``: raw files in, Axolotl training mixes out."""
 
-import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,7 @@ import yaml
 from converters import build as building
 from converters import check as checking
 from converters import spec as specs
-from converters.console import Group
+from converters.console import Group, progress
 from converters.convert import mended
 from converters.errors import InputError
 from converters.jsonl import write_json
@@ -91,7 +88,7 @@ def convert(
     Example: ecom-data convert catalog shop.csv --option id=sku --option title=name --out data/shop.jsonl
     """
     entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=dict(map(_option, options)))
-    found = building.alone(entry, out, workers, rejects, _progress())
+    found = building.alone(entry, out, workers, rejects, progress("raw rows"))
     _tell(found)
     if rejects:
         click.echo(_unused(found, rejects))
@@ -129,7 +126,7 @@ def build(spec: Path, out: Path, seed: int | None, rejects: bool, workers: int) 
 
     plan = specs.load(spec)
     plan = plan if seed is None else replace(plan, seed=seed)
-    found = building.build(plan, out, workers, rejects, _progress(), _progress("rows measured"))
+    found = building.build(plan, out, workers, rejects, progress("raw rows"), progress("rows measured"))
     if rejects:
         click.echo(_unused(found, out / "rejects.jsonl"))
     for account in found["sources"]:
@@ -176,7 +173,7 @@ def check(path: Path, fixing: bool, taxonomy: Path | None, tokenizer: Path | Non
     rules = checking.Rules(tree, ruler(tokenizer) if tokenizer else None, sequence_len or 2048)
     paths = checking.files(path)
     kinds: Counter[str] = Counter()
-    for finding in checking.findings(paths, rules, _progress("rows")):
+    for finding in checking.findings(paths, rules, progress("rows")):
         click.echo(finding, err=True)
         kinds[finding.problem.kind] += 1
     if not kinds:
@@ -192,7 +189,7 @@ def _fix(path: Path, paths: list[Path], rules: checking.Rules) -> str:
     from converters import fix
 
     out = fix.beside(path)
-    found = fix.fix(path, paths, out, rules, _progress("rows"))
+    found = fix.fix(path, paths, out, rules, progress("rows"))
     for what, counts in (("mended", found.mended), ("left out", found.left_out)):
         for kind, count in counts.most_common():
             click.echo(f"  {what} {count:,}: {kind}", err=True)
@@ -213,7 +210,7 @@ def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, w
     """
     from converters import join_mave as joining
 
-    counts = joining.join(labels, metadata, out, workers, _progress())
+    counts = joining.join(labels, metadata, out, workers, progress("raw rows"))
     accounts = {
         side: joining.account(counts[side], paths) for side, paths in (("labels", labels), ("metadata", metadata))
     }
@@ -254,21 +251,6 @@ def _many(count: int, what: str) -> str:
 def _unused(account: dict[str, Any], path: Path) -> str:
     count = account["read"] - account["used"]
     return f"{_many(count, 'raw row')} that {'was' if count == 1 else 'were'} not used {'is' if count == 1 else 'are'} in {path}"
-
-
-def _progress(what: str = "raw rows") -> Callable[[int], None]:
-    """Show rows and rows/s on a terminal once a second, for anything that takes longer than two."""
-    start = shown = 0.0
-
-    def tick(rows: int) -> None:
-        nonlocal start, shown
-        now = time.monotonic()
-        start = start or now  # what is counted second begins when the first is done
-        if sys.stderr.isatty() and now - start > 2 and now - shown > 1:
-            shown = now
-            click.echo(f"\r{rows:,} {what}, {rows / (now - start):,.0f} rows/s ", nl=False, err=True)
-
-    return tick
 
 
 if __name__ == "__main__":

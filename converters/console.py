@@ -1,11 +1,12 @@
-"""What the three command lines share: sentences instead of tracebacks, and exit code 1."""
+"""What the three command lines share: sentences instead of tracebacks, exit code 1, and progress."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
+from tqdm import tqdm
 
 from converters.errors import InputError
 
@@ -29,6 +30,19 @@ def sentences() -> Iterator[None]:
 def _stop(sentence: str) -> None:
     click.echo(f"error: {sentence}", err=True)
     sys.exit(1)
+
+
+def progress(what: str) -> Callable[[int], None]:
+    """Return what shows how many of ``what`` there are so far, and how many a second: on a terminal, once two seconds passed."""
+    bar: Any = None
+
+    def tick(count: int) -> None:
+        nonlocal bar
+        if bar is None:  # the time begins with the first count
+            bar = tqdm(unit=f" {what}", initial=count, delay=2, mininterval=1, leave=False, disable=None)
+        bar.update(count - bar.n)
+
+    return tick
 
 
 class Group(click.Group):

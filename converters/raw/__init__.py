@@ -4,10 +4,11 @@ All but Parquet may be plain, ``.gz`` or ``.zst``. Every reader streams in bound
 :class:`~converters.outcome.Outcome` with its reason; a file that cannot be used is one ``InputError`` sentence.
 """
 
+from converters.raw.columns import need_columns
 from converters.raw.files import AS_UTF8, NOT_UTF8, describe, expand, open_raw, unpacked_size, whole
 from converters.raw.lines import LIMIT, Long
 from converters.raw.rows import decoded, json_values
-from converters.raw.tables import need_columns, table
+from converters.raw.tables import table
 
 __all__ = [
     "AS_UTF8",

@@ -1,6 +1,6 @@
-"""Which columns of a Parquet file or hub dataset a struct reads."""
+"""Which columns of a Parquet file, a hub dataset or a table are read, and which of them must be there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,16 @@ def chosen(path: Path, present: Sequence[str], columns: Wanted) -> list[str]:
     """Return those of ``present`` to read; one that cannot be missing, or all of them missing, is an ``InputError``."""
     if columns is None:
         return list(present)
-    for name, spare in columns.items():
-        if not spare and name not in present:
-            raise InputError(f"{path}: no column {name!r}{nearest(name, list(present))}")
-    found = [name for name in present if name in columns]
-    if not found:
+    need_columns(path, present, [name for name, optional in columns.items() if not optional])
+    names = [name for name in present if name in columns]
+    if not names:
         raise InputError(f"{path}: found the columns {', '.join(present)}, expected some of {', '.join(columns)}")
-    return found
+    return names
+
+
+def need_columns(path: Path, present: Iterable[str], columns: Iterable[str]) -> None:
+    """Stop with a sentence when one of ``columns`` is not in the file."""
+    names = list(present)
+    for column in columns:
+        if column not in names:
+            raise InputError(f"{path}: no column {column!r}{nearest(column, names)}")

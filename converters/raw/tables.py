@@ -3,12 +3,12 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
 
-from converters.errors import InputError, nearest
+from converters.errors import InputError
 from converters.outcome import Outcome
 from converters.raw.files import AS_UTF8, NOT_UTF8, open_raw, whole
 from converters.raw.lines import LIMIT, Long, bounded, without_bom
@@ -86,12 +86,3 @@ def _row(header: Sequence[str], cells: Sequence[str], where: str) -> dict[str, s
     if len(cells) != len(header):
         return Outcome(where, reason="number of cells differs from the header's")
     return dict(zip(header, cells, strict=True))
-
-
-def need_columns(path: Path, row: Iterable[str], columns: Iterable[str]) -> None:
-    """Stop with a sentence when a column that the options name is not in the file."""
-    present = list(row)
-    for column in columns:
-        if column not in present:
-            shown = [name if name.isprintable() else ascii(name) for name in present]
-            raise InputError(f"{path}: no column {column!r}{nearest(column, shown)}")
