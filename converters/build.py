@@ -81,7 +81,7 @@ def need_files(entries: Sequence[Entry]) -> None:
     if found:
         lines = dict.fromkeys(f"  {text} ({source}: {sources.get(source).URL})" for text, source in found)
         raise InputError(
-            f"{len(lines)} of the specification's raw files or folders: found nothing, expected all of them:\n"
+            f"{len(lines)} of the specification's raw files or folders are missing:\n"
             + "\n".join(lines)
             + "\nget them from these pages, or delete from the specification the sources that you do not have"
         )

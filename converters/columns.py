@@ -1,4 +1,4 @@
-"""Rows of a table as texts by column, whatever kind of file they are in."""
+"""Read any table as rows of strings."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,18 +28,18 @@ def rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[str, Mapping[str, 
     A column that is ``needed`` and missing, in JSON from all of the first rows, is an ``InputError``.
     """
     if {".jsonl", ".ndjson", ".json", ".parquet"} & set(path.suffixes) or is_hub(path):
-        found: Iterator[tuple[str, dict[str, Any] | Outcome]] = decoded([path], dict[str, Any])
+        pairs: Iterator[tuple[str, dict[str, Any] | Outcome]] = decoded([path], dict[str, Any])
     elif {".csv", ".tsv"} & set(path.suffixes):
-        found = table(path)
+        pairs = table(path)
     else:
         raise InputError(
-            f"{path}: found the ending {path.suffix!r}, expected .csv, .tsv, .jsonl or .parquet (all but the last also with .gz)"
+            f"{path}: found the ending {path.suffix!r}, expected .csv, .tsv, .jsonl (or these with .gz, .zst) or .parquet"
         )
-    first = list(islice(found, AHEAD))
+    first = list(islice(pairs, AHEAD))
     known = dict.fromkeys(name for _, row in first if not isinstance(row, Outcome) for name in row)
     if known:
         need_columns(path, known, needed)
-    for where, row in chain(first, found):
+    for where, row in chain(first, pairs):
         yield where, row if isinstance(row, Outcome) else Sparse({name: _cell(cell) for name, cell in row.items()})
 
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 
-DEPTH = 20  # of brackets in brackets; real evidence has three
 _TOKEN = re.compile(r"""\s*(?:([{}\[\],:;])|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^{}\[\],:;"']+))""")
 _SAID = {"true": "yes", "false": "no"}
 _VALUES = ("value", "decimal_value", "string_value", "normalized_value")
@@ -29,10 +28,10 @@ def readable(evidence: str) -> str | None:
     values: list[str] = []
     try:
         while tokens:
-            values.append(_told(_value(tokens, 0)))
+            values.append(_told(_value(tokens)))
             if tokens and tokens.pop()[0] != ";":
                 return None
-    except (IndexError, ValueError):
+    except (IndexError, ValueError, RecursionError):
         return None
     return f"{_words(name.strip())}: {'; '.join(values)}" if all(values) else None
 
@@ -57,12 +56,12 @@ def _words(text: str) -> str:
     return text.replace("_", " ")
 
 
-def _value(tokens: list[tuple[str, str]], depth: int) -> Value:
+def _value(tokens: list[tuple[str, str]]) -> Value:
     """Take one value from the end of ``tokens``; what is no value is a ``ValueError`` or ``IndexError``."""
     sign, text = tokens.pop()
     if not sign:
         return text
-    if depth == DEPTH or sign not in "{[":
+    if sign not in "{[":
         raise ValueError
     pairs: dict[str, Value] = {}
     several: list[Value] = []
@@ -72,9 +71,9 @@ def _value(tokens: list[tuple[str, str]], depth: int) -> Value:
             key = tokens.pop()[1].replace(" ", "_")
             if not key or tokens.pop()[0] != ":":
                 raise ValueError
-            pairs[key] = _value(tokens, depth + 1)
+            pairs[key] = _value(tokens)
         else:
-            several.append(_value(tokens, depth + 1))
+            several.append(_value(tokens))
         if tokens[-1][0] == ",":
             tokens.pop()
         elif tokens[-1][0] != closing:

@@ -1,7 +1,7 @@
 """Raw files as their publishers ship them: JSON lines, JSON lists, Parquet, delimited text and hub datasets.
 
-All but Parquet may be plain, ``.gz`` or ``.zst``. Every reader streams in bounded memory. A row that cannot be used comes as an
-:class:`~converters.outcome.Outcome` with its reason; a file that cannot be used is one ``InputError`` sentence.
+All but Parquet may be plain, ``.gz`` or ``.zst``. Every reader streams, but for a JSON list, which is held in memory. A row that
+cannot be used comes as an :class:`~converters.outcome.Outcome` with its reason; a file that cannot be used is an ``InputError``.
 """
 
 from converters.raw.columns import need_columns

@@ -74,21 +74,20 @@ def expand(texts: Sequence[str]) -> list[Path]:
     A pattern or a folder without a data file is an ``InputError``; a missing file is one when it is opened.
     """
     if not texts:
-        raise InputError("found no path, expected at least one file, pattern, folder or hub id")
+        raise InputError("no path given: name a file, pattern, folder or hub id")
     return list(dict.fromkeys(path for text in texts for path in _named(text)))
 
 
 def missing(texts: Sequence[str]) -> list[str]:
-    """Return what :func:`expand` or :func:`open_raw` would say of each of ``texts`` that names no file; nothing is opened."""
-    found = []
+    """Return a sentence for each of ``texts`` that names no file; nothing is opened."""
+    sentences = []
     for text in texts:
         try:
-            paths = _named(text)
+            paths = [path for path in _named(text) if not hub.is_hub(path) and not os.path.lexists(path)]
+            sentences += [f"{path}: no such file" for path in paths]
         except InputError as error:
-            found.append(str(error))
-            continue
-        found += [f"{path}: found nothing" for path in paths if not hub.is_hub(path) and not os.path.lexists(path)]
-    return found
+            sentences.append(str(error))
+    return sentences
 
 
 def _named(text: str) -> list[Path]:
@@ -101,21 +100,21 @@ def _named(text: str) -> list[Path]:
         if path.exists() or not any(sign in text for sign in "*?["):
             return [path]
         # A pattern may match folders, too; only what is in them by their own names is asked for.
-        found = sorted(Path(name) for name in glob(text, recursive=True) if Path(name).is_file())  # noqa: PTH207
-    if not found:
-        raise InputError(f"{text}: found no file that matches, expected at least one")
-    return found
+        paths = sorted(Path(name) for name in glob(text, recursive=True) if Path(name).is_file())  # noqa: PTH207
+    if not paths:
+        raise InputError(f"{text}: no file matches")
+    return paths
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Return a folder's data files; what is hidden, explains (README, LICENSE) or is our own account is none of them."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and _is_data(path.relative_to(folder)))
-    if not found:
-        raise InputError(f"{folder}: found a folder without data files, expected {', '.join(sorted(DATA))}")
-    return found
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and _is_data(path.relative_to(folder)))
+    if not paths:
+        raise InputError(f"{folder}: the folder has no data files ({', '.join(sorted(DATA))})")
+    return paths
 
 
 def _is_data(path: Path) -> bool:
+    """Tell whether a path within a folder is data: neither hidden, nor README or LICENSE, nor our own manifest."""
     plain = path.with_suffix("") if path.suffix in PACKED else path
     telling = path.name.lower().startswith(("readme", "licen")) or path.name.endswith("manifest.json")
     return plain.suffix in DATA and not telling and not any(part.startswith((".", "_")) for part in path.parts)

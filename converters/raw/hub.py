@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
+from converters.errors import InputError, first_line
 from converters.jsonl import sha256
 from converters.raw.columns import Wanted, chosen
 
@@ -34,7 +34,9 @@ def parts(path: Path) -> tuple[str, str | None, str | None]:
     """
     name, config, split, *more = [*str(path).removeprefix(PREFIX).split(":"), "", ""]
     if not name or any(more):
-        raise InputError(f"{path}: found no hub id, expected hub:owner/name, :config and :split after it if need be")
+        raise InputError(
+            f"{path}: no hub id: write hub:owner/name, hub:owner/name:config or hub:owner/name:config:split"
+        )
     return name, config or None, split or None
 
 
@@ -42,8 +44,8 @@ def rows(path: Path, columns: Wanted) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield ``(hub:name/split:#n, row)`` of every split, or of the one named, with those of ``columns`` that it has."""
     name, config, split = parts(path)
     with _asking(path) as datasets:
-        found = datasets.load_dataset(name, config, split=split, streaming=True)
-        for key, stream in {split: found}.items() if split else found.items():
+        loaded = datasets.load_dataset(name, config, split=split, streaming=True)
+        for key, stream in {split: loaded}.items() if split else loaded.items():
             # A stream of plain lines does not know its columns before it is read: then all of them come.
             names = chosen(path, stream.column_names, columns) if stream.column_names else []
             stream = stream.select_columns(names) if names else stream
@@ -59,37 +61,25 @@ def describe(path: Path) -> dict[str, Any]:
     name, config, _ = parts(path)
     with _asking(path) as datasets:
         builder = datasets.load_dataset_builder(name, config)
-        files = sorted({str(file) for found in (builder.config.data_files or {}).values() for file in found})
+        files = sorted({str(file) for files in (builder.config.data_files or {}).values() for file in files})
         local = [Path(file) for file in files if "://" not in file]
-        revision = next((found[1] for file in files if (found := re.search(r"@([0-9a-f]{40})/", file))), "")
+        commit = re.search(r"@([0-9a-f]{40})/", "\n".join(files))
         size = sum(file.stat().st_size for file in local) if local else int(builder.info.download_size or 0)
-        told = [sha256(file) for file in local] or files
-    return {
-        "name": str(path),
-        "sha256": hashlib.sha256("\n".join(told).encode()).hexdigest(),
-        "bytes": size,
-        "revision": revision,
-    }
+        hashes = "\n".join([sha256(file) for file in local] or files)
+    sha = hashlib.sha256(hashes.encode()).hexdigest()
+    return {"name": str(path), "sha256": sha, "bytes": size, "revision": commit[1] if commit else ""}
 
 
 @contextmanager
 def _asking(path: Path) -> Iterator[Any]:
-    """Give ``datasets``; whatever it or the hub answers instead of rows is one sentence."""
+    """Give the package ``datasets``; what it or the hub raises is one sentence."""
     try:
         import datasets
     except ImportError as error:
-        raise InputError(
-            f"{path}: needs the package 'datasets', which is not installed: pip install datasets"
-        ) from error
+        raise InputError(f"{path}: needs the package datasets: pip install datasets") from error
     try:
         yield datasets
     except ValueError as error:  # an unknown configuration or split, or rows that are no rows
-        raise InputError(f"{path}: cannot be loaded: {_short(error)}") from error
+        raise InputError(f"{path}: cannot be loaded: {first_line(error)}") from error
     except (datasets.exceptions.DatasetsError, OSError, RuntimeError, NotImplementedError) as error:
-        raise InputError(
-            f"{path}: found no such dataset, or the hub cannot be reached, expected hub:owner/name: {_short(error)}"
-        ) from error
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(f"{path}: no such dataset, or the hub cannot be reached: {first_line(error)}") from error

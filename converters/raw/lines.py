@@ -13,21 +13,18 @@ _ALONE = re.compile(rb"\s*\{[ \t]*[\r\n]")
 
 
 class Long(bytes):
-    """Stands for a line over the limit, which was passed over; it holds a quote where the line had an odd number of them."""
+    """Stands for a line over the limit, which was passed over."""
 
 
 def bounded(file: BufferedReader, limit: int = LIMIT) -> Iterator[bytes]:
     """Yield the lines with their line breaks; one of more than ``limit`` bytes comes as a :class:`Long`."""
     for line in iter(partial(file.readline, limit + 1), b""):
-        yield line if len(line) <= limit else _passed(file, line)
-
-
-def _passed(file: BufferedReader, line: bytes) -> Long:
-    quotes = line.count(b'"')
-    while line and not line.endswith(b"\n"):
-        line = file.readline(BLOCK)
-        quotes += line.count(b'"')
-    return Long(b'"' * (quotes % 2))
+        if len(line) <= limit:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(BLOCK)
+        yield Long()
 
 
 def without_bom(line: bytes) -> bytes:

@@ -13,8 +13,7 @@ from converters.outcome import Outcome
 from converters.raw.files import AS_UTF8, NOT_UTF8, open_raw, whole
 from converters.raw.lines import LIMIT, Long, bounded, without_bom
 
-# Lone surrogates that no decoding can give: a line over the limit, and the line after the last one.
-_LONG, _END = "\udc00", "\udc01"
+_END = "\udc01"  # a line after the last one that no decoding can give: a quote that is never closed swallows it
 _NOT_TEXT = re.compile("[\udc80-\udcff]")
 _BREAK = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 
@@ -27,7 +26,7 @@ def table(path: Path) -> Iterator[tuple[str, dict[str, str] | Outcome]]:
     """
     csv.field_size_limit(LIMIT)
     with open_raw(path) as file, whole(path):
-        lines = _lines(file)
+        lines = _lines(path, file)
         first = next(lines, "")
         reader = csv.reader(chain([first], lines, [_END]), delimiter=_delimiter(first))
         number = 1
@@ -35,22 +34,21 @@ def table(path: Path) -> Iterator[tuple[str, dict[str, str] | Outcome]]:
             columns = _header(path, next(reader))
             number = reader.line_num + 1
             for cells in reader:
-                if cells and cells[-1].endswith(_END):
-                    _end(path, number, cells)
+                if cells == [_END]:
                     return
+                if cells and cells[-1].endswith(_END):
+                    raise InputError(f"{path}:{number}: a quote is never closed")
                 yield f"{path}:{number}", _row(columns, cells, f"{path}:{number}")
                 number = reader.line_num + 1
         except csv.Error as error:
-            raise InputError(f"{path}:{number}: found {error}, expected text in columns") from error
+            raise InputError(f"{path}:{number}: not text in columns: {error}") from error
 
 
-def _lines(file: BufferedReader) -> Iterator[str]:
-    for number, line in enumerate(bounded(file)):
+def _lines(path: Path, file: BufferedReader) -> Iterator[str]:
+    for number, line in enumerate(bounded(file), 1):
         if isinstance(line, Long):
-            # The quote, if there is one, opens or closes a field just as the line itself would have done.
-            yield line.decode() + _LONG + "\n"
-            continue
-        text = (without_bom(line) if number == 0 else line).decode("utf-8", "surrogateescape")
+            raise InputError(f"{path}:{number}: the line is longer than {LIMIT >> 20} MiB")
+        text = (without_bom(line) if number == 1 else line).decode("utf-8", "surrogateescape")
         yield from _BREAK.findall(text) if "\r" in text[:-2] else (text,)
 
 
@@ -61,26 +59,19 @@ def _delimiter(header: str) -> str:
 def _header(path: Path, cells: Sequence[str]) -> list[str]:
     joined = "".join(cells)
     if _NOT_TEXT.search(joined):
-        raise InputError(f"{path}:1: found a line that is {NOT_UTF8}, expected column names: {AS_UTF8}")
-    if _LONG in joined or _END in joined:
-        raise InputError(f"{path}:1: found a line that is too long or never ends, expected column names")
+        raise InputError(f"{path}:1: the column names are {NOT_UTF8}: {AS_UTF8}")
+    if _END in joined:
+        raise InputError(f"{path}:1: a quote among the column names is never closed")
     if not joined.strip():
-        raise InputError(f"{path}:1: found a blank line, expected column names")
+        raise InputError(f"{path}:1: the line of column names is blank")
     seen = Counter[str]()
     return [name if not seen.update([name]) and seen[name] == 1 else f"{name} ({seen[name]})" for name in cells]
-
-
-def _end(path: Path, number: int, cells: Sequence[str]) -> None:
-    if list(cells) != [_END]:
-        raise InputError(f"{path}:{number}: found a quote that is never closed, expected one before the file ends")
 
 
 def _row(header: Sequence[str], cells: Sequence[str], where: str) -> dict[str, str] | Outcome:
     joined = "".join(cells)
     if not joined.isascii() and _NOT_TEXT.search(joined):
         return Outcome(where, reason=NOT_UTF8)
-    if _LONG in joined:
-        return Outcome(where, reason=f"line longer than {LIMIT >> 20} MiB")
     if not joined.strip():
         return Outcome(where, reason="blank line")
     if len(cells) != len(header):

@@ -49,9 +49,9 @@ class Option(NamedTuple):
 def options(source: str) -> list[Option]:
     """Return the options that a source's ``read`` takes, as its ``Annotated`` parameters tell them."""
     read = get(source).read
-    told = get_type_hints(read, include_extras=True)
-    found = [one for one in inspect.signature(read).parameters.values() if one.kind is one.KEYWORD_ONLY]
-    return [Option(one.name, one.default, " ".join(getattr(told[one.name], "__metadata__", ()))) for one in found]
+    hints = get_type_hints(read, include_extras=True)
+    keywords = [option for option in inspect.signature(read).parameters.values() if option.kind is option.KEYWORD_ONLY]
+    return [Option(key.name, key.default, " ".join(getattr(hints[key.name], "__metadata__", ()))) for key in keywords]
 
 
 def option_names(source: str) -> list[str]:
@@ -78,8 +78,8 @@ def check(source: str, options: Mapping[str, Any], where: str = "") -> None:
 def given(source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a source's options with those that its file of options, a ``mapping``, has beside them."""
     mapping = options.get("mapping")
-    told = get(source).mapped(Path(mapping)) if isinstance(mapping, str) and "mapping" in option_names(source) else {}
-    return {**told, **options}
+    more = get(source).mapped(Path(mapping)) if isinstance(mapping, str) and "mapping" in option_names(source) else {}
+    return {**more, **options}
 
 
 def beside(source: str, options: Mapping[str, Any]) -> list[Path]:

@@ -90,8 +90,8 @@ def _task_name(name: str) -> str:
 
 
 def _outcome(where: str, row: Row, setting: str | None, chosen: set[str]) -> Outcome:
-    told = given(row.input, row.options, row.output)
-    task = _NAMES.get(row.task.lower(), "") if row.task else task_of(told, row.instruction)
+    fields = given(row.input, row.options, row.output)
+    task = _NAMES.get(row.task.lower(), "") if row.task else task_of(fields, row.instruction)
     split = official(row.split)
     if not task:
         return Outcome(where, reason="none of the ten tasks")
@@ -102,7 +102,7 @@ def _outcome(where: str, row: Row, setting: str | None, chosen: set[str]) -> Out
     if task not in chosen:
         return Outcome(where, reason="other task")
     try:
-        return Outcome(where, (record(task, told),), split=split)
+        return Outcome(where, (record(task, fields),), split=split)
     except UnusableError as unusable:
         return Outcome(where, reason=f"{task}: {unusable}")
 

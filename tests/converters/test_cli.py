@@ -209,9 +209,7 @@ def test_a_build_names_all_files_that_are_missing_with_their_pages(tmp_path: Pat
         ],
         strict=True,
     ):
-        assert line.startswith(f"  {tmp_path / path}: found ") and line.endswith(
-            f"({source}: {sources.get(source).URL})"
-        )
+        assert line.startswith(f"  {tmp_path / path}: ") and line.endswith(f"({source}: {sources.get(source).URL})")
     assert "delete from the specification" in last
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chat.jsonl", "empty", "mix.yaml"]
 
