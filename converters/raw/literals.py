@@ -6,13 +6,7 @@ They are read by Python's own reader of literals, which runs no code.
 import ast
 import re
 import warnings
-from typing import Any, TypeVar
-
-import msgspec
-
-from converters.raw.files import NOT_UTF8
-
-T = TypeVar("T")
+from typing import Any
 
 LONGEST = 1 << 20  # signs; the reader may take a hundred times its text in memory
 _START = re.compile(rb"\s*\{\s*u?'")
@@ -25,21 +19,6 @@ def is_literal(text: bytes) -> bool:
     (True, False)
     """
     return bool(_START.match(text))
-
-
-def decoded_literal(text: bytes, kind: type[T]) -> T | str:
-    """Return the value of a row, or the reason why there is none; a wrong form is a ``msgspec.ValidationError``.
-
-    >>> decoded_literal(b"{'a': 1}", dict), decoded_literal(b"{'a': open('x')}", dict)
-    ({'a': 1}, 'not a Python literal')
-    """
-    try:
-        value = literal(text.decode())
-    except UnicodeDecodeError:
-        return NOT_UTF8
-    except ValueError as error:
-        return str(error)
-    return msgspec.convert(value, kind)
 
 
 def literal(text: str) -> Any:

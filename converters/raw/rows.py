@@ -13,7 +13,7 @@ from converters.raw import hub
 from converters.raw.columns import Wanted, wanted
 from converters.raw.files import NOT_UTF8, open_raw, whole
 from converters.raw.lines import BOM, LIMIT, Long, bounded, is_list, is_spread, without_bom
-from converters.raw.literals import decoded_literal, is_literal
+from converters.raw.literals import is_literal, literal
 
 T = TypeVar("T")
 
@@ -61,16 +61,21 @@ def decoded(paths: Sequence[Path], kind: type[T], literals: bool = False) -> Ite
                 try:
                     yield where, decode(text)
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                    literal = literals and is_literal(text)
-                    yield where, _literal(where, text, kind) if literal else Outcome(where, reason=_reason(text, error))
+                    if literals and is_literal(text):
+                        yield where, _literal(where, text, kind)
+                    else:
+                        yield where, Outcome(where, reason=_reason(text, error))
 
 
 def _literal(where: str, text: bytes, kind: type[T]) -> T | Outcome:
     try:
-        found = decoded_literal(text, kind)
+        return msgspec.convert(literal(text.decode()), kind)
     except msgspec.ValidationError as error:
         return Outcome(where, reason=_other(error))
-    return Outcome(where, reason=found) if isinstance(found, str) else found
+    except UnicodeDecodeError:
+        return Outcome(where, reason=NOT_UTF8)
+    except ValueError as error:
+        return Outcome(where, reason=str(error))
 
 
 def _reason(text: bytes, error: Exception) -> str:

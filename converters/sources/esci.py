@@ -14,10 +14,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+from converters.columns import rows
 from converters.errors import InputError, nearest
 from converters.outcome import Outcome, digest, product_group
 from converters.queries import GAINS, RELEVANCE, SUBSTITUTE, grade, official, query_group
-from converters.raw import decoded, need_columns, table
 from converters.records import Choice, Ranking, Record, Text, Verdict
 from converters.split import SPLITS
 
@@ -113,30 +113,16 @@ def _parquet(paths: Sequence[Path], texts: Sequence[str], version: str) -> Itera
 
 
 def _tables(paths: Sequence[Path], texts: Sequence[str], version: str) -> Iterator[Judgement | Outcome]:
-    needed, checked = (*NEEDED, f"{version}_version", *texts), None
+    needed = (*NEEDED, f"{version}_version", *texts)
     for path in (path for path in paths if path.suffix != ".parquet"):
-        for where, row in _rows(path):
+        for where, row in rows(path, needed):
             if isinstance(row, Outcome):
                 yield row
-                continue
-            if checked != path:  # the first row tells what a file has
-                need_columns(path, row, needed)
-                checked = path
-            if missing := [name for name in needed if name not in row]:
+            elif missing := [name for name in needed if name not in row]:
                 yield Outcome(where, reason=f"no column {missing[0]!r}")
-                continue
-            query, product, locale, label = (_cell(row[name]) for name in NEEDED)
-            shown = tuple(_cell(row[name]) for name in texts)
-            split = _cell(row.get("split"))
-            yield Judgement(where, query, product, locale, label, row[f"{version}_version"], split, shown)
-
-
-def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any] | Outcome]]:
-    yield from table(path) if {".csv", ".tsv"} & set(path.suffixes) else decoded([path], dict[str, Any])
-
-
-def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+            else:
+                query, product, locale, label, kept, *shown = (row[name] for name in needed)
+                yield Judgement(where, query, product, locale, label, kept, row["split"], tuple(shown))
 
 
 def _query(judgements: Sequence[Judgement], rules: Rules) -> Iterator[Outcome]:

@@ -22,7 +22,7 @@ from converters.examples import RenderError, Row, example
 from converters.hard import FITS, harden
 from converters.outcome import Outcome, Tally, tallied
 from converters.spec import possible_tasks
-from converters.untrusted import spells_control
+from tests.converters.converted import spells_control
 
 RECORDS = int(os.environ.get("FUZZ_RECORDS", "300"))
 ROWS = 12  # of a file, at most

@@ -15,8 +15,7 @@ from converters.examples import Row
 from converters.spec import Entry, chosen_tasks
 from converters.tasks.answer import ABSTENTION, Reply
 from converters.tasks.ranking import Order
-from converters.untrusted import spells_control
-from tests.converters.converted import convert
+from tests.converters.converted import convert, spells_control
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
