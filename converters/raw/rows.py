@@ -10,7 +10,7 @@ import msgspec
 from converters.errors import InputError, first_line
 from converters.outcome import Outcome
 from converters.raw import hub
-from converters.raw.columns import Wanted, wanted
+from converters.raw.columns import wanted
 from converters.raw.files import NOT_UTF8, open_raw, whole
 from converters.raw.lines import BOM, LIMIT, Long, bounded, is_list, is_spread, without_bom
 from converters.raw.literals import is_literal, literal
@@ -53,8 +53,12 @@ def decoded(paths: Sequence[Path], kind: type[T], literals: bool = False) -> Ite
     a struct, names.
     """
     for path in paths:
-        if hub.is_hub(path) or path.suffix == ".parquet":
-            yield from _converted(_rows(path, wanted(kind)), kind)
+        if hub.is_hub(path):
+            yield from _converted(hub.rows(path, wanted(kind)), kind)
+        elif path.suffix == ".parquet":
+            from converters.raw import parquet
+
+            yield from _converted(parquet.rows(path, wanted(kind)), kind)
         else:
             decode = msgspec.json.Decoder(kind).decode
             for where, text in json_values(path):
@@ -94,14 +98,6 @@ def _reason(text: bytes, error: Exception) -> str:
 
 def _other(error: msgspec.ValidationError) -> str:
     return "other format: " + re.sub(r"\[\d+\]", "[...]", str(error))
-
-
-def _rows(path: Path, columns: Wanted) -> Iterable[tuple[str, dict[str, Any] | Outcome]]:
-    if hub.is_hub(path):
-        return hub.rows(path, columns)
-    from converters.raw import parquet
-
-    return parquet.rows(path, columns)
 
 
 def _converted(

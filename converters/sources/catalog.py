@@ -105,7 +105,8 @@ def read(
 ) -> Iterator[Outcome]:
     """Yield one outcome a row; what is left out of a used one is noted."""
     if mapping:
-        given = {k: v for k, v in locals().items() if k not in ("paths", "mapping") and v != _default(k)}
+        defaults = read.__kwdefaults__ or {}
+        given = {k: v for k, v in locals().items() if k in defaults and k != "mapping" and v != defaults[k]}
         yield from read(paths, **(mapped(Path(mapping)) | given))
         return
     named = (category,) if isinstance(category, str) else tuple(category or ())
@@ -119,10 +120,6 @@ def read(
             yield row if isinstance(row, Outcome) else _outcome(where, row, columns, tree)
 
 
-def _default(option: str) -> Any:
-    return (read.__kwdefaults__ or {})[option]
-
-
 def mapped(path: Path) -> dict[str, Any]:
     """Read a YAML file of options; one that is missing, broken or has an unknown key is an ``InputError``."""
     import yaml
@@ -133,7 +130,7 @@ def mapped(path: Path) -> dict[str, Any]:
         raise unreadable(path, error, "a YAML file of options") from error
     known = [name for name in read.__kwdefaults__ or {} if name != "mapping"]
     if not isinstance(tree, dict):
-        raise InputError(f"{path}: found no keys, expected some of: {', '.join(known)}")
+        raise InputError(f"{path}: no keys; write some of: {', '.join(known)}")
     for key in tree:
         if key not in known:
             raise InputError(f"{path}: unknown key {str(key)!r}{nearest(str(key), known)}")

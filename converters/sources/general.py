@@ -55,15 +55,12 @@ def read(paths: Sequence[Path]) -> Iterator[Outcome]:
 
 
 def _outcome(where: str, row: Instruction) -> Outcome:
-    turns = tuple(Message(role, _said(role, content).strip()) for role, content in _turns(row))
+    texts = ((role, _END.sub("", text) if role == "assistant" else text) for role, text in _turns(row))
+    turns = tuple(Message(role, text.strip()) for role, text in texts)
     reason = _reason(turns)
     if reason:
         return Outcome(where, reason=reason)
     return Outcome(where, (Chat(digest(turns), f"general:{digest(turns[:-1])}", turns),))
-
-
-def _said(role: str, content: str) -> str:
-    return _END.sub("", content) if role == "assistant" else content
 
 
 def _turns(row: Instruction) -> list[tuple[str, str]]:
@@ -73,10 +70,10 @@ def _turns(row: Instruction) -> list[tuple[str, str]]:
             (_ROLES.get(turn.role or turn.speaker, turn.role or turn.speaker), turn.content or turn.value)
             for turn in chat
         ]
-    said = row.output or row.response or row.answer
+    answer = row.output or row.response or row.answer
     wrapped = _WRAPPED.search(row.prompt)
     parts = wrapped.groups() if wrapped else (row.instruction or row.prompt, row.input or row.context)
-    return [("user", "\n\n".join(filter(None, parts))), ("assistant", said)]
+    return [("user", "\n\n".join(filter(None, parts))), ("assistant", answer)]
 
 
 def _reason(turns: Sequence[Message]) -> str:

@@ -101,10 +101,9 @@ def stated(where: str, product: Product) -> Stated | None:
     values = [(_name(attribute.key), spanned(attribute.evidences, plain)) for attribute in product.attributes]
     # Derived sets number their records: where the id is no ASIN, only its text tells one product from another.
     name = product.id if is_asin(product.id) else _NO_ASIN
-    told = blake2b(
-        "\0".join([part for t in texts for part in (t.label, t.text)]).encode(errors="replace"), digest_size=8
-    )
-    return Stated(where, f"{name}:{told.hexdigest()}", texts, values)
+    joined = "\0".join([part for text in texts for part in (text.label, text.text)])
+    text_hash = blake2b(joined.encode(errors="replace"), digest_size=8).hexdigest()
+    return Stated(where, f"{name}:{text_hash}", texts, values)
 
 
 def _texts(paragraphs: Sequence[Paragraph]) -> tuple[Text, ...]:
@@ -123,13 +122,13 @@ def _texts(paragraphs: Sequence[Paragraph]) -> tuple[Text, ...]:
 
 def spanned(evidences: Sequence[Evidence], paragraphs: Sequence[str]) -> tuple[str, ...] | None:
     """Return the distinct values, or ``None`` when one of them does not stand where it is said to."""
-    found = []
+    values = []
     for evidence in evidences:
         value, pid, begin, end = evidence.value, evidence.pid, evidence.begin, evidence.end
         if not (0 <= pid < len(paragraphs) and 0 <= begin < end and paragraphs[pid][begin:end] == value):
             return None
-        found.append(value.strip())
-    return None if "" in found else _distinct(tuple(found))
+        values.append(value.strip())
+    return None if "" in values else _distinct(tuple(values))
 
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
