@@ -20,7 +20,7 @@ from eval.reading import Given
 from eval.rouge import STEMMER
 from eval.scored import ScoredRow, Scores, Settings
 
-VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz")
+VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz", "rouge-score")
 DEEPEST = 100
 SCORER = (
     "text",
