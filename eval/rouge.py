@@ -1,4 +1,4 @@
-"""ROUGE-L (Lin 2004, https://aclanthology.org/W04-1013): ``rouge_score``'s tokens under rapidfuzz's longest common subsequence."""
+"""ROUGE-L (Lin 2004, https://aclanthology.org/W04-1013): ``rouge_score``'s tokens, rapidfuzz's longest common subsequence."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache

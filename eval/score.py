@@ -16,6 +16,7 @@ from converters import tasks
 from converters.examples import Row
 from eval import cuts as dividing
 from eval import floors, metrics, reading, slices, stats, text
+from eval.metrics import semantic
 from eval.metrics.base import Example, Floats, Metric, Table, Tools, mean
 from eval.metrics.base import scores as averaged
 from eval.metrics.slots import COUNTS, slotted
@@ -171,6 +172,9 @@ def score_task(task: str, batch: Batch, settings: Settings, tools: Tools, seen: 
     """Score the examples of one task."""
     examples, wanted = batch.examples, tasks.get(task).metrics
     reasons = unavailable(examples, wanted, tools)
+    if "bert_score_f1" in {*wanted} - {*reasons}:  # answers and floors in one call, which embeds each reference once
+        trivial = [example for _, answers in floors.answered(examples) for example in answers]
+        semantic.bert_score_f1([*examples, *trivial, *semantic.random_pairs(examples)], tools)
     every = tables(examples, [name for name in wanted if name not in reasons], tools)
     found = available(every)
     reasons |= {name: "nothing in the gold to score" for name in every if name not in found}
