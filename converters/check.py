@@ -11,13 +11,12 @@ from msgspec.structs import replace
 from converters import tasks
 from converters.across import Keys, repeats, split_groups
 from converters.classes import Tree
-from converters.errors import InputError
+from converters.errors import InputError, nearest
 from converters.examples import Row
 from converters.few_shot import own
 from converters.jsonl import decode, numbered
 from converters.lengths import Ruler
 from converters.records import Attributes, Listing, Ranking
-from converters.registry import nearest
 from converters.split import SPLITS
 from converters.tasks.base import Task
 from converters.untrusted import plain

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.errors import InputError
+from converters.errors import InputError, first_line
 
 # n texts to an n × d array whose rows have length 1.
 Encoder = Callable[[list[str]], NDArray[np.float32]]
@@ -28,8 +28,7 @@ def load(name: str) -> Encoder:
     try:
         model: Any = SentenceTransformer(name, device="cpu")
     except (OSError, ValueError, RuntimeError) as error:  # a hub that cannot be reached ends as the last one
-        first = (str(error).strip().splitlines() or [""])[0]
-        raise InputError(f"option encoder: found {name!r}, expected a sentence encoder: {first}") from error
+        raise InputError(f"option encoder: found {name!r}, expected a sentence encoder: {first_line(error)}") from error
 
     def encode(texts: list[str]) -> NDArray[np.float32]:
         return np.asarray(model.encode(texts, normalize_embeddings=True, show_progress_bar=False), np.float32)

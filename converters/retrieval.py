@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from converters import encoder as encoders
-from converters.errors import InputError
+from converters.errors import InputError, nearest
 from converters.lengths import Ruler, ruler
-from converters.registry import nearest
 
 WAYS = ("dataset", "bm25", "dense", "fusion")
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

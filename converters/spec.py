@@ -9,8 +9,7 @@ import msgspec
 import yaml
 
 from converters import definitions, hard, sources, tasks
-from converters.errors import InputError, unreadable
-from converters.registry import nearest
+from converters.errors import InputError, nearest, unreadable
 from converters.split import SPLITS
 
 SHORTLIST = "category_shortlist"

@@ -6,8 +6,7 @@ from typing import Any
 
 import msgspec
 
-from converters.errors import InputError
-from converters.registry import nearest
+from converters.errors import InputError, nearest
 
 # Column name to whether the struct can do without it; ``None`` stands for all columns.
 Wanted = Mapping[str, bool] | None

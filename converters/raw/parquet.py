@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from converters.errors import InputError
+from converters.errors import InputError, first_line
 from converters.outcome import Outcome
 from converters.raw.columns import Wanted, chosen
 from converters.raw.files import NOT_UTF8, open_raw, whole
@@ -28,7 +28,7 @@ def rows(path: Path, columns: Wanted) -> Iterator[tuple[str, dict[str, Any] | Ou
                 yield from _batch(path, batch, number)
                 number += batch.num_rows
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: found a damaged Parquet file, expected a whole one: {_short(error)}") from error
+        raise InputError(f"{path}: found a damaged Parquet file, expected a whole one: {first_line(error)}") from error
 
 
 def batches(file: pq.ParquetFile, size: int, names: Sequence[str], threads: bool = True) -> Iterator[Any]:
@@ -52,7 +52,3 @@ def _row(batch: Any) -> Any:
         return batch.to_pylist()[0]
     except UnicodeDecodeError:
         return None
-
-
-def _short(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -8,11 +8,10 @@ from io import BufferedReader
 from itertools import chain
 from pathlib import Path
 
-from converters.errors import InputError
+from converters.errors import InputError, nearest
 from converters.outcome import Outcome
 from converters.raw.files import AS_UTF8, NOT_UTF8, open_raw, whole
 from converters.raw.lines import LIMIT, Long, Range, bounded, without_bom
-from converters.registry import nearest
 
 # Lone surrogates that no decoding can give: a line over the limit, and the line after the last one.
 _LONG, _END = "\udc00", "\udc01"

@@ -14,12 +14,11 @@ from typing import Annotated, Any
 
 from converters import categories, sources
 from converters.columns import rows
-from converters.errors import InputError, unreadable
+from converters.errors import InputError, nearest, unreadable
 from converters.hard import stands
 from converters.outcome import Outcome, digest, product_group
 from converters.raw import Range
 from converters.records import Attributes, Listing, Text
-from converters.registry import nearest
 from converters.sources.google_taxonomy import Taxonomy, load
 from converters.specs import specs as read_specs
 from converters.untagged import MARKUP, has_markup, untagged

@@ -18,12 +18,11 @@ import msgspec
 from converters.ecforms import FORMS, UnusableError, record
 from converters.ecrows import given
 from converters.ecrows import task as task_of
-from converters.errors import InputError
+from converters.errors import InputError, nearest
 from converters.outcome import Outcome
 from converters.queries import GAINS, grade, official
 from converters.raw import decoded
 from converters.records import Ranking
-from converters.registry import nearest
 from converters.tasks.ranking import by_gain
 
 URL = "https://huggingface.co/datasets/NingLab/ECInstruct, https://github.com/ninglab/eCeLLM (data_label/label.json)"

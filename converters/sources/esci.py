@@ -14,12 +14,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from converters.errors import InputError
+from converters.errors import InputError, nearest
 from converters.outcome import Outcome, digest, product_group
 from converters.queries import GAINS, RELEVANCE, SUBSTITUTE, grade, official, query_group
 from converters.raw import decoded, need_columns, table
 from converters.records import Choice, Ranking, Record, Text, Verdict
-from converters.registry import nearest
 from converters.split import SPLITS
 
 URL = "https://github.com/amazon-science/esci-data"

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters import sources, tasks
+from converters import registry, sources, tasks
 from converters.errors import InputError
 from converters.examples import Row
 from converters.spec import Entry, chosen_tasks
@@ -173,3 +174,14 @@ def test_no_raw_line_stops_a_source(name: str, lines: list[bytes], tmp_path_fact
     tally = Tally()
     used = list(tallied(sources.read(name, [path], {}), tally))
     assert tally.read == path.read_bytes().count(b"\n") == len(used) + tally.rejected.total()
+
+
+def test_a_name_that_begins_with_an_underscore_is_no_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "units").mkdir()
+    for name in ("__init__", "a", "_helper", "base"):
+        (tmp_path / "units" / f"{name}.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    package = import_module("units")
+    assert registry.names(package) == ["a"]
+    with pytest.raises(InputError, match="unknown unit '_helper'; expected one of: a"):
+        registry.load(package, "_helper")
