@@ -8,17 +8,16 @@ import msgspec
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One published number: whose, of what, how it was computed, where it stands, and whether ours can stand beside it."""
+    """One published number: whose, of what, how it was computed, where it stands, and why ours can stand beside it."""
 
     model: str
     task: str
     metric: str
     value: float
     rows_from: str
-    n: int | None
+    n: int
     variant: str
     source: str
-    comparable: bool
     why: str
     normaliser: str | None = None
     scorer: str | None = None  # of ours, None: the right one
@@ -45,8 +44,7 @@ def beside(
     return [
         anchor
         for anchor in (anchors() if found is None else found)
-        if anchor.comparable
-        and anchor.scorer is None
+        if anchor.scorer is None
         and anchor.task == task
         and rows_from == {anchor.rows_from: anchor.n}
         and anchor.normaliser in (None, normaliser)
@@ -60,7 +58,5 @@ def beside_published(part: str, n: int) -> list[Anchor]:
     'eCeLLM-M (Mistral-7B-Instruct-v0.2)'
     """
     return [
-        anchor
-        for anchor in anchors()
-        if anchor.comparable and anchor.scorer == "ecellm-compat" and anchor.part == part and anchor.n == n
+        anchor for anchor in anchors() if anchor.scorer == "ecellm-compat" and anchor.part == part and anchor.n == n
     ]
