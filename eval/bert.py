@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from converters.errors import InputError
-from eval.checkpoint import first_line
+from converters.errors import InputError, first_line
 from eval.encoders import Tell, identity
 from eval.metrics.base import Bert, Floats
 

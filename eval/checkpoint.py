@@ -13,7 +13,7 @@ import msgspec
 import yaml
 
 from converters import jsonl
-from converters.errors import InputError
+from converters.errors import InputError, first_line
 
 ADAPTER, MERGED = "adapter_config.json", "merged"
 # Second copies of the weights in other formats, which transformers does not load.
@@ -84,11 +84,6 @@ def locate(checkpoint: str) -> Path:
         raise InputError(
             f"{checkpoint}: found no such folder and cannot fetch it from the hub: {first_line(error)}"
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of what an error says, or its kind."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def files_sha256(folder: Path) -> str:

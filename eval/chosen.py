@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from eval.score import ScoredRow
+from eval.scored import ScoredRow
 from eval.shown import clip, label, title
 
 PER_TASK, IN_ALL = 120, 1000

@@ -19,7 +19,7 @@ from eval.comparable import check_comparable, unlike_slices
 from eval.metrics.base import Floats, Table, Tools
 from eval.runs import Run
 from eval.samples import Sample
-from eval.score import Score, ScoredRow
+from eval.scored import Score, ScoredRow
 from eval.shown import label
 
 FAMILIES = "Holm over the headline metrics of all tasks and pairs; over all other metrics apart"

@@ -19,7 +19,9 @@ from converters import jsonl, tasks, untrusted
 from converters.errors import InputError
 from converters.examples import Row
 from converters.tasks import answer
+from eval import partial
 from eval.endpoint import REFUSED, Endpoint, Reply, Request, ask
+from eval.runs import Judgement
 
 TASKS = ("answer", "general")
 BEST = 2  # of the scale 0, 1, 2
@@ -60,14 +62,6 @@ class Verdict(Relevance, frozen=True, forbid_unknown_fields=True):
     """A verdict, each grade from 0 to ``BEST``."""
 
     grounded: Grade
-
-
-class Judgement(msgspec.Struct, frozen=True):
-    """One line of ``judgements.jsonl``: from 0 to 1, or ``None``: the verdict could not be read, or there are no snippets."""
-
-    id: str
-    relevance: float | None
-    grounded: float | None
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -145,14 +139,13 @@ def judge(
         raise InputError(f"found no row to judge, expected one of task {' or '.join(TASKS)}")
     cases = {row.id: case(row, said[row.id]) for row in chosen}
     origin = _origin(endpoint, hashes)
-    partial = out / f".judgements.{hashlib.sha256(msgspec.json.encode(origin)).hexdigest()[:16]}.partial"
-    heard = _hear(endpoint, [one for one in cases.values() if one], partial, progress)
+    file = partial.path(out, "judgements", origin)
+    heard = _hear(endpoint, [one for one in cases.values() if one], file, progress)
     judged = [_judgement(id_, one, heard) for id_, one in cases.items()]
     jsonl.write_lines(out / "judgements.jsonl", judged)
     record = origin | {"judgements_sha256": jsonl.sha256(out / "judgements.jsonl")} | _figures(cases, heard)
     jsonl.write_json(out / "judgements.json", record)
-    for stale in out.glob(".judgements.*.partial"):
-        stale.unlink()
+    partial.clear(out, "judgements")
     return record
 
 
@@ -167,12 +160,11 @@ def _origin(endpoint: Endpoint, hashes: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _hear(endpoint: Endpoint, cases: Sequence[Case], partial: Path, progress: Progress) -> dict[str, Heard]:
-    done = _finished(partial)
-    jsonl.write_lines(partial, done.values())
+def _hear(endpoint: Endpoint, cases: Sequence[Case], file: Path, progress: Progress) -> dict[str, Heard]:
+    done = {verdict.id: verdict for verdict in partial.read(file, Heard)}
     before, failed = len(done), list[Reply]()
     requests = [Request(c.id, [{"role": "user", "content": c.prompt}], DECODING) for c in cases if c.id not in done]
-    with partial.open("ab") as file:
+    with partial.appending(file, done.values()) as keep:
         for reply in ask(endpoint, requests, lambda count, _: progress(before + count, len(cases))):
             if reply.error and reply.status not in NEVER:
                 failed.append(reply)
@@ -180,8 +172,7 @@ def _hear(endpoint: Endpoint, cases: Sequence[Case], partial: Path, progress: Pr
                     break
                 continue
             done[reply.id] = _heard(reply)
-            file.write(msgspec.json.encode(done[reply.id]) + b"\n")
-            file.flush()
+            keep([done[reply.id]])
     if failed:
         raise InputError(
             f"{endpoint.base_url}: {len(failed)} of {len(requests)} requests failed, the first {failed[0].error}; "
@@ -193,12 +184,6 @@ def _hear(endpoint: Endpoint, cases: Sequence[Case], partial: Path, progress: Pr
 def _heard(reply: Reply) -> Heard:
     text = reply.choices[0].text if reply.choices else ""
     return Heard(reply.id, text, reply.error, reply.prompt_tokens, reply.generated_tokens)
-
-
-def _finished(partial: Path) -> dict[str, Heard]:
-    """Return what an earlier run kept; a last line without its end is one that was cut."""
-    lines = partial.read_bytes().split(b"\n")[:-1] if partial.is_file() else []
-    return {heard.id: heard for heard in (msgspec.json.decode(line, type=Heard) for line in lines)}
 
 
 def _judgement(id_: str, asked: Case | None, heard: Mapping[str, Heard]) -> Judgement:

@@ -5,7 +5,6 @@ whatever is already answered, and a batch counts only once all of it is written.
 batches, and its result is the same to the last byte, as far as the backend answers the same batch the same way.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,14 +61,21 @@ def predict(
     model = module.load(checkpoint, plan)
     origin = module.describe(model, plan)
     batches = module.batches(model, plan, asked)
-    file = out / f".predictions.{_fingerprint(plan, origin)}.partial"
-    done = partial.finished(file, batches)
+    file = partial.path(out, "predictions", _identity(plan, origin))
+    known = {answer.id: answer for answer in partial.read(file, Answer)}
+    whole = [batch for batch in batches if all(prompt.id in known for prompt in batch)]
+    done = {prompt.id: known[prompt.id] for batch in whole for prompt in batch}
     resumed = sum(part.keys() <= done.keys() for part in turns)
     figures = {"load_seconds": round(clock() - begin, 1), "rows": len(rows), "rows_resumed": resumed}
-    with partial.going_on(file, done) as kept:
-        todo = [batch for batch in batches if batch[0].id not in done]
-        fresh = _timed(module.answers(model, plan, todo), clock)
-        _collect(fresh, done, kept, lambda made: progress(len(done), made, len(asked)))
+    todo = [batch for batch in batches if batch[0].id not in done]
+    count = 0
+    with partial.appending(file, done.values()) as keep:
+        progress(len(done), count, len(asked))
+        for batch in _timed(module.answers(model, plan, todo), clock):
+            keep(batch)
+            done |= {answer.id: answer for answer in batch}
+            count += len(batch)
+            progress(len(done), count, len(asked))
     final = out / "predictions.jsonl"
     jsonl.write_lines(final, (_line(row, part, done, plan) for row, part in zip(rows, turns, strict=True)))
     ranked = {"count": plan.candidates, "by": module.CANDIDATES} if plan.candidates else None
@@ -77,14 +83,13 @@ def predict(
     settings = {"decoding": plan.decoding, "candidates": ranked}
     record: dict[str, Any] = named | origin | settings | figures | effort(list(done.values()), len(rows))
     jsonl.write_json(out / "predictions.json", record)
-    for stale in out.glob(".predictions.*.partial"):
-        stale.unlink()
+    partial.clear(out, "predictions")
     return record
 
 
-def _fingerprint(plan: Plan, origin: Mapping[str, Any]) -> str:
-    parts = [plan.test_sha256, plan.decoding, plan.candidates, plan.choice_as, origin]
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
+def _identity(plan: Plan, origin: Mapping[str, Any]) -> list[Any]:
+    """Return all that the answers depend on."""
+    return [plan.test_sha256, plan.decoding, plan.candidates, plan.choice_as, origin]
 
 
 def _timed(batches: Iterator[list[Answer]], clock: Clock) -> Iterator[list[Answer]]:
@@ -94,18 +99,6 @@ def _timed(batches: Iterator[list[Answer]], clock: Clock) -> Iterator[list[Answe
         now = clock()
         share, last = (now - last) / len(batch), now
         yield [msgspec.structs.replace(answer, seconds=round(share, 6)) for answer in batch]
-
-
-def _collect(
-    batches: Iterator[list[Answer]], done: dict[str, Answer], kept: Any, progress: Callable[[int], None]
-) -> None:
-    made = 0
-    progress(made)
-    for batch in batches:
-        partial.keep(kept, batch)
-        done |= {answer.id: answer for answer in batch}
-        made += len(batch)
-        progress(made)
 
 
 def _line(row: Row, turns: Mapping[str, Row], done: Mapping[str, Answer], plan: Plan) -> dict[str, Any]:

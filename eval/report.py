@@ -11,8 +11,9 @@ from eval.anchors import beside, beside_published
 from eval.chosen import IN_ALL, PER_TASK, Chosen, Entry, buckets, entry
 from eval.comparable import baseline
 from eval.compare import leading
+from eval.reading import of_scored
 from eval.runs import Run
-from eval.score import ScoredRow, Slice, TaskScores, example
+from eval.scored import ScoredRow, Slice, TaskScores
 from eval.shown import floor_flag
 
 SHOWN = 3
@@ -40,10 +41,10 @@ class Seen:
         self.sources[row.task][row.source] += 1
         self.groups.add(row.group)
         if tasks.get(row.task).parse is category.parse:
-            read = example(row)
+            read = of_scored(row)
             self.paths[row.task].add(read.gold, read.said)
         elif row.task in TEXTS:
-            read = example(row)
+            read = of_scored(row)
             self.answers[row.task].add(read.gold, read.said)
         name = leading(row.values)
         value = row.values[name] if name else float(row.valid)

@@ -9,6 +9,7 @@ from converters import tasks
 from converters.tasks import answer
 from eval import metrics, score
 from eval.metrics.base import Example, Floats, Table, Tools, lines, mean
+from eval.reading import of_scored
 from eval.runs import Run
 
 
@@ -25,7 +26,7 @@ def sample(run: Run, task: str) -> Sample:
     found = Sample([], [], [])
     for row in run.rows:
         if row.task == task:
-            read = score.example(row)
+            read = of_scored(row)
             found.ids.append(row.id)
             found.examples.append(read if tasks.get(task).prefix == answer.PREFIX else replace(read, prompt=""))
             found.values.append(row.values)

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from eval.score import Score
+from eval.scored import Score
 
 TEXT = 700
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

@@ -13,7 +13,7 @@ from eval.comparable import baseline
 from eval.compare import Change, Comparison, Pair, changes, notes
 from eval.report import OWN, attributes, provenance
 from eval.runs import Run
-from eval.score import Slice
+from eval.scored import Slice
 from eval.shown import floor_flag
 
 SHOWN = 3

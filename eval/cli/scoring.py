@@ -54,7 +54,7 @@ def score(
     --out runs/demo-qlora/eval --normaliser strict
     """
     from converters import jsonl, sums
-    from eval import ecellm, pages, report, runs, seen, tables, text
+    from eval import ecellm, pages, report, runs, scored, seen, tables, text
     from eval import score as scoring
     from eval import tools as loading
 
@@ -68,7 +68,7 @@ def score(
     normalise = text.normaliser(normaliser)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: found a file, expected a folder or a new name")
-    settings = scoring.Settings(normaliser, resamples, seed)
+    settings = scored.Settings(normaliser, resamples, seed)
     answered = runs.answered(data, predictions)
     tools, stated = loading.load(normalise, loading.Models(encoder, bert_score, bert_layer), tell)
     provenance = runs.provenance(data, predictions, settings, train) | stated
@@ -76,7 +76,7 @@ def score(
     found, lines = scoring.score(answered, settings, tools, known, tell)
     if scorer == ecellm.SCORER:
         found = ecellm.beside(found, ecellm.scores(answered, tools))
-    scores = runs.write_run(out, scoring.Scores(found, provenance), lines)
+    scores = runs.write_run(out, scored.Scores(found, provenance), lines)
     pages.write(out, "report", report.of_run(runs.read_run(out)))
     made = ("scores.json", "rows.jsonl", "report.html", "report.md")
     sums.write(out / "report.sha256", [out / name for name in made])
