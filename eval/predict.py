@@ -1,4 +1,4 @@
-"""A model's answers to the test rows, by a backend of :mod:`eval.backends`: greedy unless told otherwise.
+"""A model's answers to the test rows, by a backend of :mod:`eval.backends`: greedy by default.
 
 It renders no prompt: it takes ``messages[:-1]`` and the chat template saved with the checkpoint. Batches are made of all prompts,
 whatever is already answered, and a batch counts only once all of it is written. So a run that was stopped goes on with the same
@@ -19,7 +19,7 @@ from eval.backends.base import Answer, Plan, Prompt
 from eval.demonstrations import Shots
 from eval.questions import candidates, questions, said, several
 
-Progress = Callable[[int, int, int], None]
+Progress = Callable[[int, int], None]
 Clock = Callable[[], float]
 Turns = Sequence[Mapping[str, Row]]
 
@@ -51,8 +51,7 @@ def predict(
 ) -> dict[str, Any]:
     """Write ``predictions.jsonl`` in the order of ``rows``, then ``predictions.json``, and return the latter's content.
 
-    ``progress`` is called with (prompts done, those done by this call, all prompts): a row is one, or one a turn of a walk.
-    ``clock`` tells seconds.
+    ``progress`` is called with (prompts done, all prompts): a row is one, or one a turn of a walk. ``clock`` gives seconds.
     """
     module = backends.get(backend)
     turns = [questions(row) for row in rows]
@@ -68,14 +67,12 @@ def predict(
     resumed = sum(part.keys() <= done.keys() for part in turns)
     figures = {"load_seconds": round(clock() - begin, 1), "rows": len(rows), "rows_resumed": resumed}
     todo = [batch for batch in batches if batch[0].id not in done]
-    count = 0
     with partial.appending(file, done.values()) as keep:
-        progress(len(done), count, len(asked))
+        progress(len(done), len(asked))
         for batch in _timed(module.answers(model, plan, todo), clock):
             keep(batch)
             done |= {answer.id: answer for answer in batch}
-            count += len(batch)
-            progress(len(done), count, len(asked))
+            progress(len(done), len(asked))
     final = out / "predictions.jsonl"
     jsonl.write_lines(final, (_line(row, part, done, plan) for row, part in zip(rows, turns, strict=True)))
     ranked = {"count": plan.candidates, "by": module.CANDIDATES} if plan.candidates else None

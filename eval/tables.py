@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from eval.compare import Comparison, notes
+from eval.compare import Comparison, Pair, notes
 from eval.scored import Scores
-from eval.shown import chance, floor_flag, interval, number, signed
+from eval.shown import chance, floor_flag, interval, number, signed, title
 
 
 def text(rows: Sequence[dict[str, Any]]) -> str:
@@ -52,3 +52,19 @@ def of_comparison(comparison: Comparison) -> str:
         ]
     )
     return "\n".join([table, "", *notes(comparison)])
+
+
+def gate(comparison: Comparison) -> tuple[bool, list[str]]:
+    """Return whether no task's headline metric is significantly worse, and a sentence for each task of each later run."""
+    heads = [pair for pair in comparison.pairs if pair.headline]
+    return all(pair.verdict != "worse" for pair in heads), [_gate_line(pair) for pair in heads]
+
+
+def _gate_line(pair: Pair) -> str:
+    mark = "fail" if pair.verdict == "worse" else "pass"
+    between = "" if pair.low is None else f" [{interval(pair.low, pair.high, signed)}]"
+    chances = "" if pair.p_holm is None else f", p {chance(pair.p_holm)}"
+    return (
+        f"{mark}: {pair.b} is {pair.verdict} {'from' if pair.verdict.endswith('differ') else 'than'} {pair.a} on {pair.task}: "
+        f"{title(pair.metric)} {number(pair.value_a)} to {number(pair.value_b)}, {signed(pair.difference)}{between}{chances}"
+    )

@@ -36,8 +36,11 @@ def prompts(rows: list[Row]) -> int:
 
 
 def stop_after(batches: int) -> Any:
-    def progress(done: int, fresh: int, total: int) -> None:
-        if fresh >= 4 * batches:
+    first: list[int] = []
+
+    def progress(done: int, total: int) -> None:
+        first.append(done)
+        if done - first[0] >= 4 * batches:
             raise KeyboardInterrupt
 
     return progress
@@ -203,7 +206,7 @@ def test_predict_then_score_from_the_command_line(
     )
     found = cli("predict", *flags)
     assert found.exit_code == 0, found.output
-    assert f"{prompts(rows)} of {prompts(rows)} prompts" in found.output
+    assert f"{prompts(rows)}/{prompts(rows)} " in found.output
     scored = cli(
         "score", "--data", test_file, "--predictions", out / "predictions.jsonl", "--out", out, "--resamples", 100
     )
