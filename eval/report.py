@@ -1,4 +1,4 @@
-"""What the page of one run shows: is it good, is that sure, where does it fail, what does it cost, where does it come from."""
+"""The page of one run: scores and how sure they are, failures, cost, provenance."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def headline(task: str, scores: TaskScores) -> str | None:
 
 
 class Seen:
-    """What one pass over a run's rows finds for its page, in memory that does not grow with the rows but for their groups."""
+    """What one pass over a run's rows collects for its page; memory grows only with the number of groups."""
 
     def __init__(self) -> None:
         self.sources: dict[str, Counter[str]] = defaultdict(Counter)
@@ -52,24 +52,14 @@ class Seen:
             self.wrong[row.task] += 1
             self.chosen.offer(row.task, buckets(row), 1 - value, row)
 
-    def worst(self, task: str, most: int) -> list[ScoredRow]:
-        """Return at most ``most`` wrong rows of a task, the worst first."""
-        return self.chosen.taken(task, most)
-
-
-def seen(run: Run) -> Seen:
-    """Go over a run's rows once."""
-    found = Seen()
-    for row in run.rows:
-        found.add(row)
-    return found
-
 
 def of_run(run: Run) -> dict[str, Any]:
     """Return what the page of one run shows."""
-    found = seen(run)
+    found = Seen()
+    for row in run.rows:
+        found.add(row)
     per_task = min(PER_TASK, IN_ALL // max(1, len(run.scores.tasks)))
-    rows = {task: found.worst(task, per_task) for task in run.scores.tasks}
+    rows = {task: found.chosen.taken(task, per_task) for task in run.scores.tasks}
     sections = [_section(task, scores, found, rows[task], run) for task, scores in run.scores.tasks.items()]
     return {
         "run": run.name,
@@ -117,14 +107,14 @@ def slices(scores: TaskScores, name: str | None) -> dict[str, list[Slice]]:
 
 
 def sentence(sections: list[dict[str, Any]]) -> str:
-    """Say on which tasks the run is above the floor, and on which that is not shown."""
+    """Say on which tasks the run is above its floor, and on which that is not shown."""
     flags: dict[str, list[str]] = {"": [], "not shown above its floor": [], "below its floor": []}
     for section in sections:
         if section["headline"]:
             flags[floor_flag(section["scores"].metrics[section["headline"]])].append(section["task"])
     words = {"": "above its floor", **{flag: flag for flag in flags if flag}}
-    said = [f"{words[flag]} on {', '.join(named)}" for flag, named in flags.items() if named]
-    return ("; ".join(said) or "no metric applies").capitalize() + "."
+    clauses = [f"{words[flag]} on {', '.join(named)}" for flag, named in flags.items() if named]
+    return ("; ".join(clauses) or "no metric applies").capitalize() + "."
 
 
 def _entry(run: str, row: ScoredRow) -> Entry:
@@ -139,16 +129,12 @@ def _entry(run: str, row: ScoredRow) -> Entry:
 OWN = ("predictions_sha256", "rows_sha256", "predictions")
 
 
-def provenance(found: Mapping[str, Any], own: bool | None = None) -> list[tuple[str, str]]:
-    """Return provenance as flat lines; ``own``: only what belongs to a single run, or only what runs have in common."""
+def provenance(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return provenance as flat lines."""
     lines = []
-    for key, value in found.items():
-        if own is None or own == (key in OWN):
-            lines += _flat(key, value)
+    for key, value in record.items():
+        if isinstance(value, dict):
+            lines += provenance(value, f"{prefix}{key}.")
+        else:
+            lines.append((prefix + key, "none recorded" if value is None else str(value)))
     return lines
-
-
-def _flat(key: str, value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, dict):
-        return [line for inner, found in value.items() for line in _flat(f"{key}.{inner}", found)]
-    return [(key, value if isinstance(value, str) else "none recorded" if value is None else str(value))]
