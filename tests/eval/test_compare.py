@@ -239,7 +239,7 @@ def test_common_ids_with_other_prompts_are_refused(cli: Any, scored: Any, test_f
     scores["provenance"]["rows_sha256"] = jsonl.sha256(path)
     jsonl.write_json(short / "eval" / "scores.json", scores)
     found = cli("compare", base, short, "--out", tmp_path / "out", "--intersect")
-    assert found.exit_code == 1 and "has another prompt in each" in found.output
+    assert found.exit_code == 1 and "has a different prompt in each" in found.output
     assert len(found.output.splitlines()) == 1 and not (tmp_path / "out").exists()
 
 
