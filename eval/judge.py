@@ -1,7 +1,7 @@
-"""A language model as the judge of answers: do they answer what was asked, and do the snippets bear them out.
+"""A language model as the judge of answers: their relevance, and whether the snippets support them.
 
-One fixed prompt, greedy, and a verdict of one line that is read strictly. What is judged goes in as JSON, so that no text of a
-product, a question or an answer can end its string and speak in the prompt's own voice; control tokens in it are broken.
+One fixed prompt, greedy, and a one-line verdict that is parsed strictly. The material goes in as JSON, so that no text of a
+product, a question or an answer can end its string and speak as the prompt; control tokens in it are broken.
 Answer relevance and groundedness as in Es et al., "RAGAS", EACL 2024; a model as the judge: Zheng et al., NeurIPS 2023.
 """
 
@@ -65,7 +65,7 @@ class Verdict(Relevance, frozen=True, forbid_unknown_fields=True):
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """What the judge said about one row, as it is kept; ``error`` is the server's refusal of this request."""
+    """The judge's reply about one row, as stored; ``error`` is the server's refusal of this request."""
 
     id: str
     text: str = ""
@@ -131,8 +131,8 @@ def judge(
 ) -> dict[str, Any]:
     """Write ``judgements.jsonl`` for the rows of :data:`TASKS`, then ``judgements.json``, and return the latter's content.
 
-    ``hashes`` are those of the test file and the predictions. What is judged is kept as it comes in, so a run that was stopped
-    goes on where it was. A request that failed is an :class:`InputError` at the end, but for one that the server never takes.
+    ``hashes`` are those of the test file and the predictions. Replies are stored as they come in, so an interrupted run resumes
+    where it stopped. A failed request is an :class:`InputError` at the end, unless the server will never take it.
     """
     chosen = [row for row in rows if row.task in TASKS]
     if not chosen:

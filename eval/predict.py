@@ -1,8 +1,8 @@
 """A model's answers to the test rows, by a backend of :mod:`eval.backends`: greedy by default.
 
-It renders no prompt: it takes ``messages[:-1]`` and the chat template saved with the checkpoint. Batches are made of all prompts,
-whatever is already answered, and a batch counts only once all of it is written. So a run that was stopped goes on with the same
-batches, and its result is the same to the last byte, as far as the backend answers the same batch the same way.
+Prompts are ``messages[:-1]`` under the chat template saved with the checkpoint. Batches are made of all prompts, answered or not,
+and a batch counts only once all of it is written. So an interrupted run resumes with the same batches, and its result is the
+same to the last byte, as far as the backend answers the same batch the same way.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ Turns = Sequence[Mapping[str, Row]]
 
 
 def prompts(turns: Turns, plan: Plan, paths: tuple[str, ...], shots: Shots | None) -> list[Prompt]:
-    """Return what is asked for rows; ``paths`` are those of the taxonomy, for constrained answers."""
+    """Return the prompts of rows; ``paths`` are those of the taxonomy, for constrained answers."""
     return [
         Prompt(
             key,
@@ -60,7 +60,8 @@ def predict(
     model = module.load(checkpoint, plan)
     origin = module.describe(model, plan)
     batches = module.batches(model, plan, asked)
-    file = partial.path(out, "predictions", _identity(plan, origin))
+    depends_on = [plan.test_sha256, plan.decoding, plan.candidates, plan.choice_as, origin]
+    file = partial.path(out, "predictions", depends_on)
     known = {answer.id: answer for answer in partial.read(file, Answer)}
     whole = [batch for batch in batches if all(prompt.id in known for prompt in batch)]
     done = {prompt.id: known[prompt.id] for batch in whole for prompt in batch}
@@ -76,17 +77,12 @@ def predict(
     final = out / "predictions.jsonl"
     jsonl.write_lines(final, (_line(row, part, done, plan) for row, part in zip(rows, turns, strict=True)))
     ranked = {"count": plan.candidates, "by": module.CANDIDATES} if plan.candidates else None
-    named = {"checkpoint": checkpoint, "test_sha256": plan.test_sha256, "predictions_sha256": jsonl.sha256(final)}
+    files = {"checkpoint": checkpoint, "test_sha256": plan.test_sha256, "predictions_sha256": jsonl.sha256(final)}
     settings = {"decoding": plan.decoding, "candidates": ranked}
-    record: dict[str, Any] = named | origin | settings | figures | effort(list(done.values()), len(rows))
+    record: dict[str, Any] = files | origin | settings | figures | effort(list(done.values()), len(rows))
     jsonl.write_json(out / "predictions.json", record)
     partial.clear(out, "predictions")
     return record
-
-
-def _identity(plan: Plan, origin: Mapping[str, Any]) -> list[Any]:
-    """Return all that the answers depend on."""
-    return [plan.test_sha256, plan.decoding, plan.candidates, plan.choice_as, origin]
 
 
 def _timed(batches: Iterator[list[Answer]], clock: Clock) -> Iterator[list[Answer]]:
@@ -107,13 +103,13 @@ def _line(row: Row, turns: Mapping[str, Row], done: Mapping[str, Answer], plan: 
 
 
 def effort(answers: Sequence[Answer], rows: int) -> dict[str, Any]:
-    """Return what the answers took: tokens, and seconds of generating summed over all sittings, what was lost left out.
+    """Return what the answers took: tokens, and seconds of generation summed over all sittings, lost batches left out.
 
-    Latency is told only where prompts are answered one by one, tokens of an endpoint only where it counted them.
+    Latency is recorded only where prompts are answered one by one, tokens of an endpoint only if it counted them.
     """
     seconds, generated = sum(answer.seconds for answer in answers), sum(answer.tokens for answer in answers)
     waits = [answer.latency for answer in answers if answer.latency is not None]
-    found = {
+    figures: dict[str, Any] = {
         "prompts": len(answers),
         "unanswered": sum(answer.prediction is None for answer in answers),
         "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
@@ -124,5 +120,7 @@ def effort(answers: Sequence[Answer], rows: int) -> dict[str, Any]:
         "rows_per_second": round(rows / seconds, 3) if seconds else None,
         "generated_tokens_per_second": round(generated / seconds, 1) if seconds else None,
     }
-    p50, p95 = np.quantile(waits, [0.5, 0.95]) if waits else (0.0, 0.0)
-    return found | ({"latency_seconds": {"p50": round(float(p50), 4), "p95": round(float(p95), 4)}} if waits else {})
+    if waits:
+        p50, p95 = np.quantile(waits, [0.5, 0.95])
+        figures["latency_seconds"] = {"p50": round(float(p50), 4), "p95": round(float(p95), 4)}
+    return figures

@@ -1,7 +1,7 @@
 """``openai``: any OpenAI-compatible endpoint. The server renders the prompt, so its chat template has to be the checkpoint's.
 
-Where the checkpoint is a folder, that is checked: the server must count as many prompt tokens as the checkpoint's template makes.
-A server that does not know how to constrain an answer mostly says nothing: every answer is checked, too.
+If the checkpoint is a folder, that is checked by the number of prompt tokens. A server that cannot constrain an answer mostly
+ignores the request to: every answer is checked, too.
 """
 
 import json
@@ -24,7 +24,7 @@ GIVE_UP = 16  # failures in a row
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """An endpoint, and the checkpoint that it serves as far as it is at hand."""
+    """An endpoint, and the checkpoint that it serves, if that is a folder here."""
 
     endpoint: Endpoint
     checkpoint: Checkpoint | None
@@ -39,15 +39,15 @@ CHOICE_AS: Mapping[str, Callable[[Sequence[str]], dict[str, Any]]] = {
 
 
 def load(checkpoint: str, plan: Plan) -> Server:
-    """Return the endpoint; of a checkpoint that is a folder the tokenizer is loaded, never its weights."""
+    """Return the endpoint, and the tokenizer if the checkpoint is a folder; no weights are loaded."""
     if plan.endpoint is None:
         raise InputError("the openai backend needs an address: --base-url http://127.0.0.1:8000/v1")
-    found = find(checkpoint) if Path(checkpoint).is_dir() else None
-    return Server(plan.endpoint, found, base.load_tokenizer(found) if found else None)
+    local = find(checkpoint) if Path(checkpoint).is_dir() else None
+    return Server(plan.endpoint, local, base.load_tokenizer(local) if local else None)
 
 
 def describe(model: Server, plan: Plan) -> dict[str, Any]:
-    """Return the checkpoint's hashes as far as they are known, and who was asked."""
+    """Return the checkpoint's hashes, if known, and the endpoint."""
     identity = model.checkpoint.identity if model.checkpoint else {"checkpoint_sha256": None}
     return {
         **identity,
