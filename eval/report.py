@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from converters import tasks
-from converters.tasks import category
-from eval import answers, confusion, cost
+from eval import breakdown, confusion, cost
 from eval.anchors import beside, beside_published
+from eval.answers import kind_of
 from eval.chosen import IN_ALL, PER_TASK, Chosen, Entry, buckets, entry
 from eval.comparable import baseline
 from eval.compare import leading
@@ -16,7 +16,6 @@ from eval.score import ScoredRow, Slice, TaskScores, example
 from eval.shown import floor_flag
 
 SHOWN = 3
-TEXTS = ("answer", "general")  # the tasks that are answered in words
 
 
 def headline(task: str, scores: TaskScores) -> str | None:
@@ -30,7 +29,7 @@ class Seen:
     def __init__(self) -> None:
         self.sources: dict[str, Counter[str]] = defaultdict(Counter)
         self.paths: dict[str, confusion.Confusion] = defaultdict(confusion.Confusion)
-        self.answers: dict[str, answers.Answers] = defaultdict(answers.Answers)
+        self.answers: dict[str, breakdown.Answers] = defaultdict(breakdown.Answers)
         self.wrong: Counter[str] = Counter()
         self.groups: set[str] = set()
         self.chosen = Chosen()
@@ -39,12 +38,12 @@ class Seen:
         """Take a row into account."""
         self.sources[row.task][row.source] += 1
         self.groups.add(row.group)
-        if tasks.get(row.task).parse is category.parse:
-            read = example(row)
+        shown = kind_of(row.task).breakdown
+        read = example(row) if shown else None
+        if read and shown == "tree":
             self.paths[row.task].add(read.gold, read.said)
-        elif row.task in TEXTS:
-            read = example(row)
-            self.answers[row.task].add(read.gold, read.said)
+        elif read:
+            self.answers[row.task].add(read.gold, read.said, shown == "replies")
         name = leading(row.values)
         value = row.values[name] if name else float(row.valid)
         if value < 1:
@@ -92,7 +91,7 @@ def _section(task: str, scores: TaskScores, found: Seen, rows: list[ScoredRow], 
         "depths": confusion.depths(paths) if paths else [],
         "tree": confusion.tree(confusion.parents(paths)) if paths else [],
         "answers": said,
-        "lengths": answers.lengths(said) if said else [],
+        "lengths": breakdown.lengths(said) if said else [],
         "attributes": attributes(scores),
         "slices": slices(scores, name),
         "anchors": beside(task, found.sources[task], run.scores.provenance.get("normaliser")),
