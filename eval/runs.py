@@ -175,7 +175,7 @@ def read_origin(predictions: Path, test_sha256: str, name: str = "predictions.js
 
 @cache
 def scorer_sha256() -> str:
-    """Return one hash over the source of all that decides a score: metrics, answers, statistics, floors, and the tasks' parsers."""
+    """Return one hash over the source of all that decides a score: metrics, answer kinds, statistics, floors and tasks."""
     here, readers = Path(__file__).parent, Path(str(tasks.__file__)).parent
     files = [here / f"{name}.py" for name in SCORER if (here / f"{name}.py").is_file()]
     for folder in (Path(str(metrics.__file__)).parent, here / "answers", readers):
