@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
+from converters import tasks
 from converters.examples import Row
 from converters.tasks.choice import letter
 from eval import metrics, reading, stats
@@ -39,13 +40,6 @@ from eval.scored import Both, Published, TaskScores
 
 SCORER = "ecellm-compat"
 LETTERS = "ABCDE"
-_FORMS = {
-    "yes_no": "Product_Matching",
-    "answerable": "Answerability_Prediction",
-    "ranking": "Query_Product_Rank",
-    "attributes": "Attribute_Value_Extraction",
-    "answer": "Answer_Generation",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +60,7 @@ def scores(pairs: Iterable[tuple[Row, Given]], tools: Tools) -> dict[str, dict[s
     """
     parts: dict[str, dict[str, list[Answer]]] = {}
     for row, given in pairs:
-        if row.task in RULES:
+        if tasks.get(row.task).kind in RULES:
             text = given.prediction if isinstance(given.prediction, str) else ""
             answer = Answer(reading.example(row, given, with_prompt=False), text)
             parts.setdefault(row.task, {}).setdefault(_part(row, answer.example), []).append(answer)
@@ -78,13 +72,17 @@ def scores(pairs: Iterable[tuple[Row, Given]], tools: Tools) -> dict[str, dict[s
 def _part(row: Row, example: Example) -> str:
     if row.source == "ecinstruct" and row.id.count(":") >= 3:
         return row.id.split(":")[2]
-    wide = len(example.extra.get("options", ())) > len(LETTERS)
-    form = _FORMS.get(row.task) or ("Sequential_Recommendation" if wide else "Multiclass_Product_Classification")
+    task = tasks.get(row.task)
+    form = RULES[task.kind][1]
+    if len(example.extra.get("options", ())) > len(LETTERS):
+        form = "Sequential_Recommendation"
+    if task.kind == "verdict" and task.prefix == "[QA]":
+        form = "Answerability_Prediction"
     return f"{row.source}, as {form}"
 
 
 def _published(task: str, part: str, found: Sequence[Answer], tools: Tools) -> Published:
-    rule = _next if part.endswith("Sequential_Recommendation") else RULES[task]
+    rule = _next if part.endswith("Sequential_Recommendation") else RULES[tasks.get(task).kind][0]
     theirs, dropped = rule(found, tools)
     ours = {name: _ours(name, [answer.example for answer in found], tools) for name in theirs}
     return Published(len(found), dropped, {name: Both(value, ours[name]) for name, value in theirs.items()})
@@ -235,13 +233,13 @@ def _answer(found: Sequence[Answer], tools: Tools) -> Found:
     return {"bert_score_f1": float(np.mean(values))}, 0
 
 
-RULES: Mapping[str, Callable[[Sequence[Answer], Tools], Found]] = {
-    "choice": _choice,
-    "yes_no": _yes_no,
-    "answerable": _yes_no,
-    "ranking": _ranking,
-    "attributes": _attributes,
-    "answer": _answer,
+# By kind of answer: how the script scores it, and the task of ECInstruct that has this form.
+RULES: Mapping[str, tuple[Callable[[Sequence[Answer], Tools], Found], str]] = {
+    "choice": (_choice, "Multiclass_Product_Classification"),
+    "verdict": (_yes_no, "Product_Matching"),
+    "order": (_ranking, "Query_Product_Rank"),
+    "record": (_attributes, "Attribute_Value_Extraction"),
+    "reply": (_answer, "Answer_Generation"),
 }
 
 

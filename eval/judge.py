@@ -18,12 +18,11 @@ import msgspec
 from converters import jsonl, tasks, untrusted
 from converters.errors import InputError
 from converters.examples import Row
-from converters.tasks import answer
 from eval import partial
+from eval.answers import kind_of
 from eval.endpoint import REFUSED, Endpoint, Reply, Request, ask
 from eval.runs import Judgement
 
-TASKS = ("answer", "general")
 BEST = 2  # of the scale 0, 1, 2
 DECODING = {"temperature": 0, "max_tokens": 64}
 NEVER = (400, 413, 422)  # the server will not take this request, however often it is asked
@@ -85,14 +84,13 @@ class Case:
 
 def case(row: Row, said: Any) -> Case | None:
     """Return what the judge is asked about one row; ``None`` where its answer cannot be read, so there is nothing to judge."""
-    if not isinstance(said, str) or tasks.get(row.task).parse(said) is None:
+    judged = kind_of(row.task).judged
+    if judged is None or not isinstance(said, str) or tasks.get(row.task).parse(said) is None:
         return None
-    asks = row.messages[-2].content
-    shown = answer.snippets(asks) if row.task == "answer" else []
-    told = answer.asked(asks) if row.task == "answer" else "\n\n".join(turn.content for turn in row.messages[:-1])
-    material: dict[str, Any] = {"question": untrusted.plain(told)}
-    material |= {"snippets": [untrusted.plain(text) for text in shown]} if shown else {}
-    return Case(row.id, prompt({**material, "answer": untrusted.plain(said)}, bool(shown)), bool(shown))
+    question, snippets = judged(row)
+    material: dict[str, Any] = {"question": untrusted.plain(question)}
+    material |= {"snippets": [untrusted.plain(text) for text in snippets]} if snippets else {}
+    return Case(row.id, prompt({**material, "answer": untrusted.plain(said)}, bool(snippets)), bool(snippets))
 
 
 def prompt(material: Mapping[str, Any], snippets: bool) -> str:
@@ -129,20 +127,20 @@ def judge(
     out: Path,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Write ``judgements.jsonl`` for the rows of :data:`TASKS`, then ``judgements.json``, and return the latter's content.
+    """Write ``judgements.jsonl`` for the rows that a judge can judge, then ``judgements.json``, and return the latter's content.
 
     ``hashes`` are those of the test file and the predictions. Replies are stored as they come in, so an interrupted run resumes
     where it stopped. A failed request is an :class:`InputError` at the end, unless the server will never take it.
     """
-    chosen = [row for row in rows if row.task in TASKS]
+    judged = [name for name in tasks.names() if kind_of(name).judged]
+    chosen = [row for row in rows if row.task in judged]
     if not chosen:
-        raise InputError(f"found no row to judge, expected one of task {' or '.join(TASKS)}")
+        raise InputError(f"found no row to judge, expected one of task {' or '.join(judged)}")
     cases = {row.id: case(row, said[row.id]) for row in chosen}
     origin = _origin(endpoint, hashes)
     file = partial.path(out, "judgements", origin)
-    heard = _hear(endpoint, [one for one in cases.values() if one], file, progress)
-    judged = [_judgement(id_, one, heard) for id_, one in cases.items()]
-    jsonl.write_lines(out / "judgements.jsonl", judged)
+    heard = _hear(endpoint, [case for case in cases.values() if case], file, progress)
+    jsonl.write_lines(out / "judgements.jsonl", [_judgement(id_, asked, heard) for id_, asked in cases.items()])
     record = origin | {"judgements_sha256": jsonl.sha256(out / "judgements.jsonl")} | _figures(cases, heard)
     jsonl.write_json(out / "judgements.json", record)
     partial.clear(out, "judgements")

@@ -47,7 +47,7 @@ def predict(name: str, train: Path, rows: Sequence[Row], tell: Tell) -> list[Ans
     for task in sorted({row.task for row in rows}):
         for by in dict.fromkeys((name, MAJORITY)):
             baseline, left = baselines.get(by), [row for row in rows if row.task == task and row.id not in found]
-            if left and task in (baseline.tasks or [task]):
+            if left and (not baseline.kinds or tasks.get(task).kind in baseline.kinds):
                 found |= _answers(baseline, by, train, left, tell)
     return [found.get(row.id, Answer()) for row in rows]
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from converters import tasks
-from converters.tasks import category
-from eval import answers, confusion, cost
+from eval import breakdown, confusion, cost
 from eval.anchors import beside, beside_published
+from eval.answers import kind_of
 from eval.chosen import IN_ALL, PER_TASK, Chosen, Entry, buckets, entry
 from eval.comparable import baseline
 from eval.compare import leading
@@ -17,7 +17,6 @@ from eval.scored import ScoredRow, Slice, TaskScores
 from eval.shown import floor_flag
 
 SHOWN = 3
-TEXTS = ("answer", "general")  # the tasks that are answered in words
 
 
 def headline(task: str, scores: TaskScores) -> str | None:
@@ -31,7 +30,7 @@ class Seen:
     def __init__(self) -> None:
         self.sources: dict[str, Counter[str]] = defaultdict(Counter)
         self.paths: dict[str, confusion.Confusion] = defaultdict(confusion.Confusion)
-        self.answers: dict[str, answers.Answers] = defaultdict(answers.Answers)
+        self.answers: dict[str, breakdown.Answers] = defaultdict(breakdown.Answers)
         self.wrong: Counter[str] = Counter()
         self.groups: set[str] = set()
         self.chosen = Chosen()
@@ -40,12 +39,12 @@ class Seen:
         """Take a row into account."""
         self.sources[row.task][row.source] += 1
         self.groups.add(row.group)
-        if tasks.get(row.task).parse is category.parse:
-            read = of_scored(row)
+        breakdown_by = kind_of(row.task).breakdown
+        read = of_scored(row) if breakdown_by else None
+        if read and breakdown_by == "tree":
             self.paths[row.task].add(read.gold, read.said)
-        elif row.task in TEXTS:
-            read = of_scored(row)
-            self.answers[row.task].add(read.gold, read.said)
+        elif read:
+            self.answers[row.task].add(read.gold, read.said, breakdown_by == "replies")
         name = leading(row.values)
         value = row.values[name] if name else float(row.valid)
         if value < 1:
@@ -83,7 +82,7 @@ def _section(task: str, scores: TaskScores, found: Seen, rows: list[ScoredRow], 
         "depths": confusion.depths(paths) if paths else [],
         "tree": confusion.tree(confusion.parents(paths)) if paths else [],
         "answers": said,
-        "lengths": answers.lengths(said) if said else [],
+        "lengths": breakdown.lengths(said) if said else [],
         "attributes": attributes(scores),
         "slices": slices(scores, name),
         "anchors": beside(task, found.sources[task], run.scores.provenance.get("normaliser")),

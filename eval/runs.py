@@ -174,10 +174,11 @@ def read_origin(predictions: Path, test_sha256: str, name: str = "predictions.js
 
 @cache
 def scorer_sha256() -> str:
-    """Return one hash over the source of all that decides a score: metrics, statistics, floors, and the tasks' parsers."""
+    """Return one hash over the source of all that decides a score: metrics, answer kinds, statistics, floors and tasks."""
     here, readers = Path(__file__).parent, Path(str(tasks.__file__)).parent
     files = [here / f"{name}.py" for name in SCORER if (here / f"{name}.py").is_file()]
-    files += [*sorted(Path(str(metrics.__file__)).parent.glob("*.py")), *sorted(readers.glob("*.py"))]
+    for folder in (Path(str(metrics.__file__)).parent, here / "answers", readers):
+        files += sorted(folder.glob("*.py"))
     return _digest((file.name, jsonl.sha256(file)) for file in files)
 
 

@@ -16,6 +16,7 @@ from converters import tasks
 from converters.examples import Row
 from eval import cuts as dividing
 from eval import floors, metrics, reading, slices, stats, text
+from eval.answers import kind_of
 from eval.metrics import semantic
 from eval.metrics.base import Example, Floats, Metric, Table, Tools, mean
 from eval.metrics.base import scores as averaged
@@ -30,7 +31,6 @@ __all__ = ["Given", "Salvage", "Score", "ScoredRow", "Scores", "Settings", "Slic
 Pairs = Iterable[tuple[Row, Given]]
 Tell = Callable[[str], None]
 
-PROMPTS = ("answer", "answerable")  # the tasks whose metrics and floors look at the snippets of a prompt
 VALIDITY = Metric(lambda examples, tools: averaged(float(e.said is not None) for e in examples), mean)
 EMPTY = (0.0, "empty")
 
@@ -86,14 +86,13 @@ def read(pairs: Pairs) -> dict[str, Batch]:
     batches: dict[str, Batch] = {}
     for row, given in pairs:
         batch = batches.setdefault(row.task, Batch())
-        found = reading.example(row, given, row.task in PROMPTS)
+        found = reading.example(row, given, kind_of(row.task).prompt)
         place = len(batch.examples)
         if found.said is None:
             batch.reasons[place] = reading.why(row.task, given.prediction, found.extra)
-        if found.said is None or row.task == "answer":
-            meant = salvage(tasks.get(row.task), given.prediction, found.said, found.extra)
-            if meant != found.said:
-                batch.forgiven[place] = meant
+        meant = salvage(row.task, given.prediction, found.said, found.extra)
+        if meant != found.said:
+            batch.forgiven[place] = meant
         batch.examples.append(found)
         batch.traits.append(dividing.traits(row, found))
     return batches

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from converters.errors import InputError, first_line
+from eval.answers.base import Limit
 from eval.checkpoint import Checkpoint, check_template, template_sha256
-from eval.constraints import Limit
 from eval.endpoint import Endpoint
 
 

@@ -17,10 +17,10 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationCon
 
 from converters.errors import InputError
 from eval import trie
+from eval.answers.base import Schema, Texts
 from eval.backends import base
 from eval.backends.base import Answer, Plan, Prompt
 from eval.checkpoint import Checkpoint, find, template_sha256
-from eval.constraints import Schema, Texts
 
 CANDIDATES = "beam search, by log-probability"
 BEAMS_MORE = 1  # beams beyond the candidates asked for: the greedy answer is often one of them
