@@ -187,10 +187,10 @@ def _heard(reply: Reply) -> Heard:
 def _judgement(id_: str, asked: Case | None, heard: Mapping[str, Heard]) -> Judgement:
     if asked is None:
         return Judgement(id_, 0.0, 0.0)
-    found = read(heard[id_].text, asked.snippets)
-    if found is None:
+    verdict = read(heard[id_].text, asked.snippets)
+    if verdict is None:
         return Judgement(id_, None, None)
-    return Judgement(id_, found.relevance / BEST, found.grounded / BEST if isinstance(found, Verdict) else None)
+    return Judgement(id_, verdict.relevance / BEST, verdict.grounded / BEST if isinstance(verdict, Verdict) else None)
 
 
 def _figures(cases: Mapping[str, Case | None], heard: Mapping[str, Heard]) -> dict[str, int]:

@@ -54,39 +54,39 @@ class Seen:
 
 def of_run(run: Run) -> dict[str, Any]:
     """Return what the page of one run shows."""
-    found = Seen()
+    seen = Seen()
     for row in run.rows:
-        found.add(row)
+        seen.add(row)
     per_task = min(PER_TASK, IN_ALL // max(1, len(run.scores.tasks)))
-    rows = {task: found.chosen.taken(task, per_task) for task in run.scores.tasks}
-    sections = [_section(task, scores, found, rows[task], run) for task, scores in run.scores.tasks.items()]
+    rows = {task: seen.chosen.taken(task, per_task) for task in run.scores.tasks}
+    sections = [_section(task, scores, seen, rows[task], run) for task, scores in run.scores.tasks.items()]
     return {
         "run": run.name,
         "sentence": sentence(sections),
         "sections": sections,
         "entries": [_entry(run.name, row) for task in rows for row in rows[task]],
-        "wrong": sum(found.wrong.values()),
+        "wrong": sum(seen.wrong.values()),
         "rows": sum(scores.n for scores in run.scores.tasks.values()),
         "baseline": baseline(run),
-        "cost": cost.cost(run.scores.provenance.get("predictions"), len(found.groups)),
+        "cost": cost.cost(run.scores.provenance.get("predictions"), len(seen.groups)),
         "provenance": provenance(run.scores.provenance),
     }
 
 
-def _section(task: str, scores: TaskScores, found: Seen, rows: list[ScoredRow], run: Run) -> dict[str, Any]:
-    name, paths, said = headline(task, scores), found.paths.get(task), found.answers.get(task)
+def _section(task: str, scores: TaskScores, seen: Seen, rows: list[ScoredRow], run: Run) -> dict[str, Any]:
+    name, paths, texts = headline(task, scores), seen.paths.get(task), seen.answers.get(task)
     return {
         "task": task,
         "scores": scores,
         "headline": name,
         "depths": confusion.depths(paths) if paths else [],
         "tree": confusion.tree(confusion.parents(paths)) if paths else [],
-        "answers": said,
-        "lengths": breakdown.lengths(said) if said else [],
+        "answers": texts,
+        "lengths": breakdown.lengths(texts) if texts else [],
         "attributes": attributes(scores),
         "slices": slices(scores, name),
-        "anchors": beside(task, found.sources[task], run.scores.provenance.get("normaliser")),
-        "ecellm": [(part, one, beside_published(part, one.n)) for part, one in scores.ecellm.items()],
+        "anchors": beside(task, seen.sources[task], run.scores.provenance.get("normaliser")),
+        "ecellm": [(part, published, beside_published(part, published.n)) for part, published in scores.ecellm.items()],
         "wrong": [(row, leading(row.values)) for row in rows[:SHOWN]],
     }
 
@@ -98,11 +98,11 @@ def attributes(scores: TaskScores) -> list[tuple[str, Mapping[str, int]]]:
 
 def slices(scores: TaskScores, name: str | None) -> dict[str, list[Slice]]:
     """Return the slices by kind, in their order: those that have the headline metric or are too small for any."""
-    found: dict[str, list[Slice]] = defaultdict(list)
-    for one in scores.slices:
-        if (name in one.metrics or not one.metrics) and one.n < scores.n:
-            found[one.kind].append(one)
-    return found
+    by_kind: dict[str, list[Slice]] = defaultdict(list)
+    for part in scores.slices:
+        if (name in part.metrics or not part.metrics) and part.n < scores.n:
+            by_kind[part.kind].append(part)
+    return by_kind
 
 
 def sentence(sections: list[dict[str, Any]]) -> str:

@@ -42,17 +42,17 @@ class Model:
 
 def load(checkpoint: str, plan: Plan) -> Model:
     """Load a checkpoint: bf16 on a GPU, fp32 on a CPU, an adapter on its base."""
-    found = find(checkpoint)
-    tokenizer = base.load_tokenizer(found)
+    located = find(checkpoint)
+    tokenizer = base.load_tokenizer(located)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     transformers.utils.logging.disable_progress_bar()
     try:
-        network = _network(found, device, dtype).eval()
+        network = _network(located, device, dtype).eval()
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise base.cannot_load(found, error) from error
+        raise base.cannot_load(located, error) from error
     ends = base.end_ids(tokenizer, network.generation_config.eos_token_id)
-    return Model(network, tokenizer, found, ends, device, str(dtype).removeprefix("torch."))
+    return Model(network, tokenizer, located, ends, device, str(dtype).removeprefix("torch."))
 
 
 def _network(checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> Any:

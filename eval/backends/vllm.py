@@ -41,26 +41,26 @@ def load(checkpoint: str, plan: Plan) -> Model:
 
     if not torch.cuda.is_available():
         raise InputError("the vllm backend needs an NVIDIA GPU: use --backend transformers here")
-    found = find(checkpoint)
-    if found.base:
+    located = find(checkpoint)
+    if located.base:
         raise InputError(f"{checkpoint}: found an adapter, expected a merged checkpoint (ecom-train merge) for vLLM")
-    tokenizer = base.load_tokenizer(found)
+    tokenizer = base.load_tokenizer(located)
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     from transformers import GenerationConfig
     from vllm import LLM
 
     try:
-        configured = GenerationConfig.from_pretrained(found.folder).eos_token_id
+        configured = GenerationConfig.from_pretrained(located.folder).eos_token_id
     except OSError:  # a checkpoint need not have one
         configured = None
     ends = base.end_ids(tokenizer, configured)
     try:
         # "vllm": the checkpoint's own generation settings may sample or penalise repetition.
         settings = {"dtype": DTYPE, "seed": plan.seed, "enable_prefix_caching": True, "generation_config": "vllm"}
-        engine = LLM(model=str(found.folder), **settings)
+        engine = LLM(model=str(located.folder), **settings)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise base.cannot_load(found, error) from error
-    return Model(engine, tokenizer, found, ends)
+        raise base.cannot_load(located, error) from error
+    return Model(engine, tokenizer, located, ends)
 
 
 def describe(model: Model, plan: Plan) -> dict[str, Any]:
