@@ -179,8 +179,8 @@ def test_predictions_of_another_test_file_or_edited_ones(
     cli: Any, test_file: Path, write_predictions: Any, tmp_path: Path
 ) -> None:
     for origin, words in (
-        ({"test_sha256": "0" * 64}, "test file 000"),
-        ({"predictions_sha256": "1" * 64}, "predictions file 111"),
+        ({"test_sha256": "0" * 64}, "another test file: found 000"),
+        ({"predictions_sha256": "1" * 64}, "another predictions file: found 111"),
     ):
         path = write_predictions("run", lambda i, row: row.target, **origin)
         assert words in sentence(cli("score", "--data", test_file, "--predictions", path, "--out", tmp_path / "out"))
