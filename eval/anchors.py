@@ -1,6 +1,6 @@
-"""Published numbers (``anchors.yaml``), to be shown only beside a score that they can be compared with."""
+"""Published numbers (``anchors.yaml``), shown only beside scores that they can be compared with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
@@ -8,17 +8,16 @@ import msgspec
 
 
 class Anchor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One published number: whose, of what, how it was computed, where it stands, and whether ours can stand beside it."""
+    """One published number: whose, of what, how it was computed, its source, and why ours compares."""
 
     model: str
     task: str
     metric: str
     value: float
     rows_from: str
-    n: int | None
+    n: int
     variant: str
     source: str
-    comparable: bool
     why: str
     normaliser: str | None = None
     scorer: str | None = None  # of ours, None: the right one
@@ -32,9 +31,7 @@ def anchors() -> tuple[Anchor, ...]:
     return tuple(msgspec.yaml.decode(text, type=list[Anchor]))
 
 
-def beside(
-    task: str, rows_from: Mapping[str, int], normaliser: str | None, found: Sequence[Anchor] | None = None
-) -> list[Anchor]:
+def beside(task: str, rows_from: Mapping[str, int], normaliser: str | None) -> list[Anchor]:
     """Return the anchors that a task's scores can be compared with; ``rows_from`` counts its rows by their source.
 
     All rows must be from the anchor's source, and as many as it was computed on.
@@ -44,9 +41,8 @@ def beside(
     """
     return [
         anchor
-        for anchor in (anchors() if found is None else found)
-        if anchor.comparable
-        and anchor.scorer is None
+        for anchor in anchors()
+        if anchor.scorer is None
         and anchor.task == task
         and rows_from == {anchor.rows_from: anchor.n}
         and anchor.normaliser in (None, normaliser)
@@ -60,7 +56,5 @@ def beside_published(part: str, n: int) -> list[Anchor]:
     'eCeLLM-M (Mistral-7B-Instruct-v0.2)'
     """
     return [
-        anchor
-        for anchor in anchors()
-        if anchor.comparable and anchor.scorer == "ecellm-compat" and anchor.part == part and anchor.n == n
+        anchor for anchor in anchors() if anchor.scorer == "ecellm-compat" and anchor.part == part and anchor.n == n
     ]

@@ -1,7 +1,7 @@
-"""A checkpoint on disk: where it lies, what it is made of, and what the run that made it recorded. Loads no weights.
+"""A checkpoint on disk: its folder, its hash, and what the run that made it recorded. Loads no weights.
 
-A checkpoint is a whole model, merged or not, or the folder of an adapter (``adapter_config.json``), which names its base. An
-adapter that was trained by QLoRA learnt on the base in NF4, and merging goes through NF4, too: it is put on an NF4 base here.
+A checkpoint is a whole model or the folder of an adapter (``adapter_config.json``), which names its base. An adapter that was
+trained by QLoRA is put on a base in NF4, as in training and merging.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import msgspec
 import yaml
 
 from converters import jsonl
-from converters.errors import InputError
+from converters.errors import InputError, first_line
 
 ADAPTER, MERGED = "adapter_config.json", "merged"
 # Second copies of the weights in other formats, which transformers does not load.
@@ -22,7 +22,7 @@ OTHER_FORMATS = ["consolidated*", "original/*", "*.bin", "*.pth", "*.gguf", "*.o
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What an adapter is put on: a model by its name, in ``nf4`` or whole."""
+    """The model that an adapter is put on, in NF4 or whole."""
 
     name: str
     folder: Path
@@ -40,14 +40,14 @@ class Checkpoint:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Return what the answers depend on, for a record."""
+        """Return what the answers depend on, for the record."""
         base = self.base
         named = {"name": base.name, "sha256": base.sha256, "loaded": "nf4" if base.nf4 else "whole"} if base else None
         return {"checkpoint_sha256": self.sha256} | ({"adapter_base": named} if named else {})
 
 
 def find(checkpoint: str) -> Checkpoint:
-    """Return a checkpoint by its folder or its name on the hub, from which it is fetched; so is an adapter's base."""
+    """Return a checkpoint by its folder or its name on the hub; it and an adapter's base are fetched."""
     folder = locate(checkpoint)
     settings = folder / ADAPTER
     if not settings.is_file():
@@ -67,8 +67,8 @@ def require(checkpoint: str) -> None:
     path = Path(checkpoint)
     if path.is_dir() or not (path.name == MERGED or ("/" in checkpoint and path.parent.is_dir())):
         return
-    made = f"one made by 'make merge-{path.parent.name}'" if path.name == MERGED else "a folder or a name on the hub"
-    raise InputError(f"{checkpoint}: found no checkpoint, expected {made}")
+    wanted = f"one made by 'make merge-{path.parent.name}'" if path.name == MERGED else "a folder or a name on the hub"
+    raise InputError(f"{checkpoint}: found no checkpoint, expected {wanted}")
 
 
 def locate(checkpoint: str) -> Path:
@@ -82,13 +82,8 @@ def locate(checkpoint: str) -> Path:
         return Path(snapshot_download(checkpoint, ignore_patterns=OTHER_FORMATS))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{checkpoint}: found no such folder and cannot fetch it from the hub: {first_line(error)}"
+            f"{checkpoint}: no such folder, and not to be had from the hub: {first_line(error)}"
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of what an error says, or its kind."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def files_sha256(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""Which rows a page embeds: a bounded number for each task, the worst first, some of every reason and slice among them."""
+"""Which rows a page embeds: a bounded number per task, worst first, with some of every reason and slice."""
 
 import heapq
 from collections import defaultdict
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from eval.score import ScoredRow
+from eval.scored import ScoredRow
 from eval.shown import clip, label, title
 
 PER_TASK, IN_ALL = 120, 1000
@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Chosen:
-    """Keeps the worst rows of every bucket of a task, in bounded memory however many rows are offered."""
+    """The worst rows of every bucket of a task, in bounded memory."""
 
     def __init__(self) -> None:
         self.buckets: dict[str, dict[Bucket, list[Any]]] = defaultdict(dict)
@@ -42,14 +42,12 @@ class Chosen:
         order = self.offered[task]
         self.offered[task] += 1
         for bucket, size in buckets:
-            found = self.buckets[task]
-            if bucket not in found and len(found) >= BUCKETS:
+            heaps = self.buckets[task]
+            if bucket not in heaps and len(heaps) >= BUCKETS:
                 continue
-            heap = found.setdefault(bucket, [])
-            if len(heap) < size:
-                heapq.heappush(heap, (badness, -order, item))
-            else:
-                heapq.heappushpop(heap, (badness, -order, item))
+            heap = heaps.setdefault(bucket, [])
+            push = heapq.heappush if len(heap) < size else heapq.heappushpop
+            push(heap, (badness, -order, item))
 
     def taken(self, task: str, most: int) -> list[Any]:
         """Return at most ``most`` items, the worst first: first every bucket's worst, then every bucket's second, …"""
@@ -60,8 +58,8 @@ class Chosen:
                 key = (place, -badness, -order)
                 rank[-order] = min(rank.get(-order, key), key)
                 items[-order] = item
-        kept = sorted(rank, key=rank.__getitem__)[:most]
-        return [items[order] for order in sorted(kept, key=lambda order: rank[order][1:])]
+        best = sorted(rank, key=rank.__getitem__)[:most]
+        return [items[order] for order in sorted(best, key=lambda order: rank[order][1:])]
 
 
 def buckets(row: ScoredRow) -> Iterator[tuple[Bucket, int]]:
@@ -79,27 +77,21 @@ def slices(row: ScoredRow) -> list[str]:
     return [f"{label(kind)}: {name}" for kind, names in row.slices.items() for name in names]
 
 
-def remark(row: ScoredRow) -> str:
-    """Return what is to be said of a prediction beside its text: nothing if it is readable."""
-    if row.valid:
-        return ""
-    return f"unreadable: {row.reason}" if row.reason else "unreadable"
+def _remark(row: ScoredRow) -> str:
+    return "" if row.valid else f"unreadable: {row.reason}" if row.reason else "unreadable"
 
 
-def entry(row: ScoredRow, said: Mapping[str, ScoredRow], tags: list[str]) -> Entry:
+def entry(row: ScoredRow, answers: Mapping[str, ScoredRow], tags: list[str]) -> Entry:
     """Return an example with the answers of one run or several, by name."""
-    rows = list(said.values())
+    rows = list(answers.values())
+    shared = [name for name in row.values if all(name in other.values for other in rows)]
     return Entry(
         row.task,
         clip(row.id, 200),
         clip(row.prompt, PROMPT),
         clip(row.gold),
-        [(clip(name, 60), clip(one.prediction), remark(one)) for name, one in said.items()],
-        [
-            (title(name), [one.values[name] for one in rows])
-            for name in row.values
-            if all(name in o.values for o in rows)
-        ],
+        [(clip(name, 60), clip(each.prediction), _remark(each)) for name, each in answers.items()],
+        [(title(name), [each.values[name] for each in rows]) for name in shared],
         tags,
         [clip(name, 80) for name in slices(row)],
     )

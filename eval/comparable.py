@@ -1,4 +1,4 @@
-"""Whether runs can be compared: the same test rows, prompts, scorer and decoding, or a sentence that says what differs."""
+"""Whether runs can be compared: they must agree in test rows, prompts, scorer and decoding."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,14 +19,13 @@ SAME = {
     "judge": "judge",
 }
 OF_TRAINING = ("frequency", "seen")  # the kinds of slices that a training split makes
-OF_THE_FILE = ("test_sha256", "prompt_sha256")  # what runs may differ in where only their common rows are compared
+OF_THE_FILE = ("test_sha256", "prompt_sha256")  # may differ where only common rows are compared
 
 
 def check_comparable(runs: Sequence[Run], intersect: bool = False) -> None:
-    """Raise :class:`InputError` that says in what two runs differ beside their answers.
+    """Raise :class:`InputError` if runs differ in more than their answers.
 
-    ``intersect``: only common rows are compared, so the files that they are from may differ. A baseline that answers without a
-    model has no decoding settings to differ in.
+    ``intersect``: only common rows are compared, so the test files may differ. A baseline has no decoding settings.
     """
     if len(runs) < 2:
         raise InputError(f"found {len(runs)} run, expected two or more to compare")
@@ -45,25 +44,29 @@ def check_comparable(runs: Sequence[Run], intersect: bool = False) -> None:
 
 
 def unlike_slices(runs: Sequence[Run]) -> list[str]:
-    """Return the kinds of slices that mean something else in each run, since they are made with different training splits."""
+    """Return the kinds of slices that cannot be compared, since the runs were scored with different training splits."""
     splits = [run.scores.provenance.get("train_sha256") for run in runs]
     return [] if all(split == splits[0] for split in splits) else [*OF_TRAINING]
 
 
 def _setting(run: Run, key: str) -> Any:
-    found = run.scores.provenance.get(key)
+    value = run.scores.provenance.get(key)
     # Which answers a judge judged is each run's own.
-    return {k: v for k, v in found.items() if k != "predictions_sha256"} if isinstance(found, dict) else found
+    return {k: v for k, v in value.items() if k != "predictions_sha256"} if isinstance(value, dict) else value
 
 
 def decoding(run: Run) -> Any:
-    """Return the decoding settings that stood beside the predictions, ``None`` where there were none."""
-    return (run.scores.provenance.get("predictions") or {}).get("decoding")
+    """Return the decoding settings that were recorded beside the predictions, ``None`` if there are none."""
+    return _origin(run).get("decoding")
 
 
 def baseline(run: Run) -> str:
-    """Return the name of the baseline that answered without a model, nothing if a model did."""
-    return str((run.scores.provenance.get("predictions") or {}).get("baseline") or "")
+    """Return the name of the baseline that answered, "" if a model did."""
+    return str(_origin(run).get("baseline") or "")
+
+
+def _origin(run: Run) -> dict[str, Any]:
+    return run.scores.provenance.get("predictions") or {}
 
 
 def _same(word: str, runs: Sequence[Run], values: Sequence[Any]) -> None:

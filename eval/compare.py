@@ -1,8 +1,8 @@
 """Two or more runs, paired: the first against each other one, difference = other − first.
 
-Rows are paired by id, groups are resampled once for all runs. p comes from exact McNemar where each row is right or wrong (it
-takes rows as independent), else from the bootstrap. Holm corrects in two families: the headline metrics (one a task, over all
-pairs), which carry the verdict, and all the other metrics.
+Rows are paired by id, groups are resampled once for all runs. p comes from exact McNemar where each row is right or wrong
+(which treats rows as independent), else from the bootstrap. Holm corrects in two families: the headline metrics (one a task,
+over all pairs), which carry the verdict, and all others.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,21 +19,21 @@ from eval.comparable import check_comparable, unlike_slices
 from eval.metrics.base import Floats, Table, Tools
 from eval.runs import Run
 from eval.samples import Sample
-from eval.score import Score, ScoredRow
+from eval.scored import Score, ScoredRow
 from eval.shown import label
 
 FAMILIES = "Holm over the headline metrics of all tasks and pairs; over all other metrics apart"
 ALPHA = 0.05
 HOLM = "The verdict goes by p corrected for all comparisons shown (Holm): an interval that leaves 0 out is not enough."
-POWER = 2.8  # z of 97.5 % + z of 80 %: a true difference of so many standard errors is found four times out of five
+POWER = 2.8  # standard errors, z of 97.5 % + z of 80 %: such a difference is found four times out of five
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of one task, run ``a`` (first) and run ``b``; ``low``, ``high``, ``p`` are ``None`` with a single group.
 
-    ``smallest`` is the smallest true difference that such a test set can be expected to show: 2.8 standard errors of the paired
-    bootstrap (80 % power at 5 %, two-sided, before Holm); ``None`` where no resample differs. ``wins``, ``losses`` and ``ties``
-    count rows by their own value of the metric, where one row has one.
+    ``smallest`` is the smallest true difference that such a test set can show: 2.8 standard errors of the paired bootstrap
+    (80 % power at 5 %, two-sided, before Holm); ``None`` where no resample differs. ``wins``, ``losses`` and ``ties`` count rows
+    by their own value of the metric, if a row has one.
     """
 
     a: str
@@ -61,8 +61,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 class Comparison(msgspec.Struct, frozen=True):
     """The content of ``compare.json``; ``runs`` holds each run's name, tasks and provenance.
 
-    ``left_out``: how many rows of each run were not compared since another run lacks them. ``slices_left_out``: the kinds of
-    slices that are not shown since the runs' training splits differ.
+    ``left_out`` counts the rows of each run that another run lacks. ``slices_left_out``: the kinds of slices that are not shown,
+    since the runs' training splits differ.
     """
 
     pairs: list[Pair]
@@ -87,36 +87,37 @@ class Change(msgspec.Struct, frozen=True):
 def compare(
     runs: Sequence[Run], resamples: int = COMPARE_RESAMPLES, seed: int = SEED, left_out: Mapping[str, int] | None = None
 ) -> Comparison:
-    """Compare every later run with the first, task by task; ``left_out`` says that they are cut to their common rows."""
+    """Compare every later run with the first, task by task; ``left_out``: they were cut to their common rows."""
     check_comparable(runs, intersect=left_out is not None)
     pairs = [pair for task in runs[0].scores.tasks for pair in _task_pairs(task, runs, resamples, seed)]
     pairs.sort(key=lambda pair: [run.name for run in runs].index(pair.b))
-    apart = unlike_slices(runs)
-    shown = [unsliced(run, apart).scores for run in runs]
+    dropped = unlike_slices(runs)
+    scores = [unsliced(run, dropped).scores for run in runs]
     described = [
-        {"name": r.name, "tasks": s.tasks, "provenance": s.provenance} for r, s in zip(runs, shown, strict=True)
+        {"name": run.name, "tasks": of_run.tasks, "provenance": of_run.provenance}
+        for run, of_run in zip(runs, scores, strict=True)
     ]
-    return Comparison(_judged(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}), apart)
+    return Comparison(_judged(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}), dropped)
 
 
 def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> list[Pair]:
-    found = [samples.sample(run, task) for run in runs]
-    for run, one in zip(runs[1:], found[1:], strict=True):
-        if one.ids != found[0].ids:
+    rows = [samples.sample(run, task) for run in runs]
+    for run, others in zip(runs[1:], rows[1:], strict=True):
+        if others.ids != rows[0].ids:
             raise InputError(
-                f"{runs[0].name} and {run.name} have other rows of task {task!r}, expected the same ids in both"
+                f"{runs[0].name} and {run.name} have different rows of task {task!r}, expected the same ids"
             )
     tools = Tools(text.normaliser(runs[0].scores.provenance["normaliser"]))
-    names = samples.shared(task, runs, found, tools)
-    tables = [samples.tables(one, names, tools) for one in found]
+    names = samples.shared(task, runs, rows, tools)
+    tables = [samples.tables(of_run, names, tools) for of_run in rows]
     columns = [(table[name], metrics.get(name)) for table in tables for name in names]
-    draws = stats.bootstrap(columns, [example.group for example in found[0].examples], resamples, seed)
+    draws = stats.bootstrap(columns, [example.group for example in rows[0].examples], resamples, seed)
     pairs = []
     for other in range(1, len(runs)):
         for place, name in enumerate(names):
             gap = draws[:, other * len(names) + place] - draws[:, place] if draws is not None else None
             pair = _pair(task, name, (runs[0], runs[other]), (tables[0][name], tables[other][name]), gap)
-            pairs.append(_counted(pair, found[0], found[other]))
+            pairs.append(_counted(pair, rows[0], rows[other]))
     return pairs
 
 
@@ -129,9 +130,9 @@ def _counted(pair: Pair, first: Sample, other: Sample) -> Pair:
     return msgspec.structs.replace(pair, wins=wins, losses=losses, ties=len(both) - wins - losses)
 
 
-def _pair(task: str, name: str, runs: tuple[Run, Run], found: tuple[Table, Table], gap: Floats | None) -> Pair:
+def _pair(task: str, name: str, runs: tuple[Run, Run], tables: tuple[Table, Table], gap: Floats | None) -> Pair:
     metric = metrics.get(name)
-    a, b = (stats.value(table, metric) for table in found)
+    a, b = (stats.value(table, metric) for table in tables)
     low, high = (stats.interval(gap, b - a) if gap is not None else None) or (None, None)
     return Pair(
         a=runs[0].name,
@@ -144,7 +145,7 @@ def _pair(task: str, name: str, runs: tuple[Run, Run], found: tuple[Table, Table
         difference=b - a,
         low=low,
         high=high,
-        p=None if gap is None else _p(found, gap, metric.binary),
+        p=None if gap is None else _p(tables, gap, metric.binary),
         test="mcnemar" if metric.binary else "bootstrap",
         smallest=None if gap is None else smallest(gap),
         score_a=runs[0].scores.tasks[task].metrics[name],
@@ -152,11 +153,9 @@ def _pair(task: str, name: str, runs: tuple[Run, Run], found: tuple[Table, Table
     )
 
 
-def _p(found: tuple[Table, Table], gap: Floats, binary: bool) -> float:
-    if not binary:
-        return stats.bootstrap_p(gap)
-    first, second = (np.asarray(table)[:, 0] for table in found)
-    return stats.mcnemar_p(first, second)
+def _p(tables: tuple[Table, Table], gap: Floats, binary: bool) -> float:
+    first, second = (np.asarray(table)[:, 0] for table in tables) if binary else (gap, gap)
+    return stats.mcnemar_p(first, second) if binary else stats.bootstrap_p(gap)
 
 
 def smallest(gap: Floats) -> float | None:
@@ -184,7 +183,7 @@ def _judged(pairs: Sequence[Pair]) -> list[Pair]:
 
 
 def verdict(low: float | None, high: float | None, p_holm: float | None) -> str:
-    """Say it in words: the interval leaves 0 out *and* the corrected p is below 0.05, or nothing is shown.
+    """Return the verdict in words; it takes an interval without 0 *and* a corrected p below 0.05.
 
     >>> verdict(0.1, 0.2, 0.01), verdict(-0.2, -0.1, 0.01), verdict(0.1, 0.2, 0.3), verdict(None, None, None)
     ('better', 'worse', 'not shown to differ', 'not shown to differ')
@@ -195,7 +194,7 @@ def verdict(low: float | None, high: float | None, p_holm: float | None) -> str:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """Return what has to be known to read a comparison: by what the verdict goes, which slices are left out."""
+    """Return notes on how to read a comparison: what the verdict depends on, which slices are left out."""
     kinds = " and ".join(f"“{label(kind)}”" for kind in comparison.slices_left_out)
     return [HOLM, *([f"Left out, since the runs' training splits differ: the slices {kinds}."] if kinds else [])]
 
@@ -203,7 +202,7 @@ def notes(comparison: Comparison) -> list[str]:
 def changes(first: Run, other: Run, task: str) -> Iterator[Change]:
     """Yield a task's examples under both runs, by the first metric that has a value for one example."""
     rows, others = ((row for row in run.rows if row.task == task) for run in (first, other))
-    return (found for a, b in zip(rows, others, strict=True) if (found := _change(a, b)))
+    return (change for a, b in zip(rows, others, strict=True) if (change := _change(a, b)))
 
 
 def _change(a: ScoredRow, b: ScoredRow) -> Change | None:

@@ -1,7 +1,7 @@
-"""Where category paths leave the gold path: at which depth, and which children of one parent are taken for each other."""
+"""Where category paths leave the gold path: at which depth, and which siblings are confused."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 Path = tuple[str, ...]
@@ -51,61 +51,49 @@ class Confusion:
         if said is None:
             self.ends["unreadable"] += 1
             return
-        same = next(
-            (at for at, (a, b) in enumerate(zip(gold, said, strict=False)) if a != b), min(len(gold), len(said))
-        )
+        pairs = enumerate(zip(gold, said, strict=False))
+        same = next((at for at, (a, b) in pairs if a != b), min(len(gold), len(said)))
         self.reached.update(gold[: depth + 1] for depth in range(min(same + (same < len(said)), len(gold))))
         if same < len(gold) and same < len(said):
             self.left[same + 1] += 1
             self.taken[gold[: same + 1], said[same]] += 1
         else:
-            self.ends[
-                "right" if gold == said else "stopped early" if len(said) < len(gold) else "went on too deep"
-            ] += 1
+            wrong = "stopped early" if len(said) < len(gold) else "went on too deep"
+            self.ends["right" if gold == said else wrong] += 1
 
 
-def confusion(pairs: Iterable[tuple[Path, Path | None]]) -> Confusion:
-    """Return what became of pairs of a gold path and a path said, ``None`` if unreadable."""
-    found = Confusion()
-    for gold, said in pairs:
-        found.add(gold, said)
-    return found
-
-
-def depths(found: Confusion) -> list[tuple[str, int]]:
+def depths(counts: Confusion) -> list[tuple[str, int]]:
     """Return how the rows end, for people, in the order in which a walk down the tree meets them."""
-    left = [(f"leaves at level {depth}", found.left[depth]) for depth in sorted(found.left)]
-    rest = [
-        (name, found.ends[name]) for name in ("stopped early", "went on too deep", "unreadable") if found.ends[name]
-    ]
-    return [("right", found.ends["right"]), *left, *rest]
+    left = [(f"leaves at level {depth}", counts.left[depth]) for depth in sorted(counts.left)]
+    rest = [(name, n) for name in ("stopped early", "went on too deep", "unreadable") if (n := counts.ends[name])]
+    return [("right", counts.ends["right"]), *left, *rest]
 
 
-def parents(found: Confusion, most: int = PARENTS) -> list[Parent]:
+def parents(counts: Confusion, most: int = PARENTS) -> list[Parent]:
     """Return the parents below which most rows go wrong, in the order of the tree."""
     children: dict[Path, Counter[Path]] = defaultdict(Counter)
-    for (node, _), rows in found.taken.items():
+    for (node, _), rows in counts.taken.items():
         children[node[:-1]][node] += rows
     worst = sorted(children, key=lambda path: (-children[path].total(), path))[:most]
     totals = Counter[Path]()
-    for node, rows in found.reached.items():
+    for node, rows in counts.reached.items():
         totals[node[:-1]] += rows
-    said: dict[Path, Counter[str]] = defaultdict(Counter)
-    for (node, name), rows in found.taken.items():
-        said[node][name] += rows
-    return [_parent(found, path, totals[path], children[path], said) for path in sorted(worst)]
+    siblings: dict[Path, Counter[str]] = defaultdict(Counter)
+    for (node, name), rows in counts.taken.items():
+        siblings[node][name] += rows
+    return [_parent(counts, path, totals[path], children[path], siblings) for path in sorted(worst)]
 
 
-def _parent(found: Confusion, path: Path, n: int, wrong: Counter[Path], said: dict[Path, Counter[str]]) -> Parent:
+def _parent(counts: Confusion, path: Path, n: int, wrong: Counter[Path], siblings: dict[Path, Counter[str]]) -> Parent:
     nodes = sorted(wrong, key=lambda node: (-wrong[node], node))
-    shown = tuple(_child(found, node, wrong[node], said[node]) for node in nodes[:CHILDREN])
+    shown = tuple(_child(counts, node, wrong[node], siblings[node]) for node in nodes[:CHILDREN])
     return Parent(path, n, wrong.total(), shown, len(nodes) - len(shown))
 
 
-def _child(found: Confusion, node: Path, wrong: int, said: Counter[str]) -> Child:
-    most = sorted(said.items(), key=lambda pair: (-pair[1], pair[0]))[:TAKEN]
-    taken = tuple((name, rows, (*node[:-1], name) in found.known) for name, rows in most)
-    return Child(node[-1], found.reached[node], taken, wrong)
+def _child(counts: Confusion, node: Path, wrong: int, siblings: Counter[str]) -> Child:
+    most = sorted(siblings.items(), key=lambda pair: (-pair[1], pair[0]))[:TAKEN]
+    taken = tuple((name, rows, (*node[:-1], name) in counts.known) for name, rows in most)
+    return Child(node[-1], counts.reached[node], taken, wrong)
 
 
 def tree(shown: Sequence[Parent]) -> list[tuple[Path, Parent | None]]:

@@ -5,70 +5,23 @@ taxonomy stand in no prompt: they come from a file, be it the training split or 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
 
 from converters import jsonl, tasks
 from converters.errors import InputError
 from converters.examples import Row
 from converters.records import Listing
-from converters.tasks import category, category_levels, yes_no
+from converters.tasks import category
+from eval.answers import kind_of
+from eval.answers.base import Limit, Schema, Texts
 
-VALUE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 2}, {"type": "null"}]}
 _NUMBERED = re.compile(r"^\d+ - ")  # as in Google's taxonomy with ids
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The answer is one of these, word for word."""
-
-    texts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """The answer is a JSON object with these keys, in this order, each a text, texts or null."""
-
-    keys: tuple[str, ...]
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """Return the JSON schema."""
-        properties = dict.fromkeys(self.keys, VALUE)
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": list(self.keys),
-            "additionalProperties": False,
-        }
-
-
-Limit: TypeAlias = Texts | Schema | None
-YES_NO = Texts((yes_no.render(True), yes_no.render(False)))
 
 
 def limit(row: Row, paths: tuple[str, ...]) -> Limit:
     """Return what the answer to a row's prompt may be; ``None`` where anything may be said."""
-    made = LIMITS.get(row.task)
-    return made(row, paths) if made else None
-
-
-def _texts(texts: Iterable[str]) -> Texts | None:
-    found = tuple(dict.fromkeys(texts))
-    return Texts(found) if found else None
-
-
-LIMITS: Mapping[str, Callable[[Row, tuple[str, ...]], Limit]] = {
-    "attributes": lambda row, _: Schema(tuple(row.extra.get("attributes", ()))),
-    "choice": lambda row, _: _texts(row.extra.get("options", ())),
-    "yes_no": lambda row, _: YES_NO,
-    "answerable": lambda row, _: YES_NO,
-    "category": lambda row, paths: _texts(paths),
-    "category_shortlist": lambda row, paths: _texts(paths),
-    "category_levels": lambda row, _: _texts(category_levels.choices([turn.content for turn in row.messages[:-1]])),
-}
+    return kind_of(row.task).limit(row, paths)
 
 
 def kinds(limits: Mapping[str, Limit]) -> dict[str, str]:

@@ -11,26 +11,25 @@ the name says which. Lengths are cut at the test file's own terciles.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters import tasks
 from converters.examples import Row
-from converters.tasks import category
-from converters.tasks.answer import Reply, asked
+from converters.tasks.answer import asked
 from eval.metrics.base import Example, Tools
-from eval.metrics.slots import Slots, slotted
-from eval.seen import Seen, slot
+from eval.metrics.slots import Slots
+from eval.seen import Seen
 
 Ints = NDArray[np.int64]
 
 LARGEST = 200
 OTHERS = "(all others)"
-SHARES = {"head": 0.5, "torso": 0.9, "tail": 1.0}
 _ASKS = ("what", "which", "who", "when", "where", "why", "how")
 _VERBS = frozenset(
     "am is are was were do does did can could will would has have had should may might".split()  # noqa: SIM905
@@ -104,53 +103,16 @@ def cuts(
     }
     if any(trait.hard for trait in traits):
         rows["hard"] = [trait.hard or "as it came" for trait in traits]
-    gold = examples[0].gold
-    if isinstance(gold, tuple):
-        rows["depth"] = [str(len(e.gold)) for e in examples]
-    if isinstance(gold, tuple) or "options" in examples[0].extra:
-        rows["frequency"] = _frequencies([e.gold for e in examples], (lambda one: seen.of(task, one)) if seen else None)
-    if seen and isinstance(gold, tuple | str | Reply):
-        rows["seen"] = [_seen(seen, task, e.gold) for e in examples]
-    if any("candidates" in e.extra for e in examples):
-        rows["shortlist"] = [_listed(e) for e in examples]
-    whole = [found for kind, labels in rows.items() if (found := cut(kind, labels))]
-    if not isinstance(gold, dict):
+    kind, times = examples[0].kind, partial(seen.of, task) if seen else None
+    whole = _cut(rows | kind.labels(examples, times))
+    if kind.slots is None:
         return Cuts(whole, [])
-    slots = slotted(examples, tools)
-    return Cuts(whole, _of_slots(task, examples, slots, tools, seen), slots)
+    slots, labels = kind.slots(examples, tools, times)
+    return Cuts(whole, _cut(labels), slots)
 
 
-def _seen(seen: Seen, task: str, gold: Any) -> str:
-    answer = gold.text if isinstance(gold, Reply) else gold
-    return "" if answer is None else _shown(seen.of(task, answer) > 0)
-
-
-def _shown(there: bool) -> str:
-    return "seen in training" if there else "unseen in training"
-
-
-def _listed(example: Example) -> str:
-    return "right path listed" if category.render(example.gold) in example.extra.get("candidates", ()) else "not listed"
-
-
-def _of_slots(task: str, examples: Sequence[Example], slots: Slots, tools: Tools, seen: Seen | None) -> list[Cut]:
-    keys = [slots.keys[code] for code in slots.key.tolist()]
-    stated = [(examples[row], key) for row, key in zip(slots.row.tolist(), keys, strict=True)]
-    labels: dict[str, Sequence[str]] = {"attribute": keys}
-    if any("implicit" in e.extra for e in examples):
-        labels["implicit"] = [_implicit(e, key) if e.gold.get(key) else "" for e, key in stated]
-    labels["frequency"] = _frequencies(keys, (lambda name: seen.of(task, name)) if seen else None)
-    if seen:
-        labels["seen"] = [_value_seen(seen, task, key, e.gold.get(key, ()), tools) for e, key in stated]
+def _cut(labels: Mapping[str, Sequence[str]]) -> list[Cut]:
     return [found for kind, names in labels.items() if (found := cut(kind, names))]
-
-
-def _implicit(example: Example, key: str) -> str:
-    return "implicit" if key in example.extra.get("implicit", ()) else "explicit"
-
-
-def _value_seen(seen: Seen, task: str, key: str, gold: Sequence[str], tools: Tools) -> str:
-    return _shown(any(seen.of(task, slot(key, value, tools.normalise)) for value in gold)) if gold else ""
 
 
 def cut(kind: str, labels: Sequence[str]) -> Cut | None:
@@ -180,28 +142,6 @@ def lengths(found: Sequence[int]) -> list[str]:
     low, high = (ranked[(len(ranked) * part - 1) // 3] for part in (1, 2))
     names = (f"up to {low:,} characters", f"{low + 1:,} to {high:,} characters", f"more than {high:,} characters")
     return [names[0 if length <= low else 1 if length <= high else 2] for length in found]
-
-
-def _frequencies(classes: Sequence[Hashable], times: Callable[[Hashable], int] | None) -> list[str]:
-    own = Counter(classes)
-    found = {one: times(one) if times else count for one, count in own.items()}
-    names = bands(found)
-    basis = "training" if times else "test gold"
-    return [f"{names[one]}, by {basis}" for one in classes]
-
-
-def bands(times: Mapping[Hashable, int]) -> dict[Hashable, str]:
-    """Name each class head, torso or tail by how often it occurs; what never occurs is tail.
-
-    >>> bands({"a": 50, "b": 30, "c": 15, "d": 4, "e": 1, "f": 0})
-    {'a': 'head', 'b': 'torso', 'c': 'torso', 'd': 'tail', 'e': 'tail', 'f': 'tail'}
-    """
-    total, before, named = sum(times.values()), 0, {0: "tail"}
-    for count, classes in sorted(Counter(times.values()).items(), reverse=True):
-        if count:
-            named[count] = next(name for name, share in SHARES.items() if before < share * total)
-        before += count * classes
-    return {one: named[count] for one, count in times.items()}
 
 
 def by_attribute(found: Cuts, names: Sequence[str]) -> dict[str, dict[str, int]]:

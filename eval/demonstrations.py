@@ -1,7 +1,7 @@
-"""Demonstrations for base models: solved training rows of the same task, as earlier turns before what is asked.
+"""Few-shot prompts: solved training rows of the same task as earlier turns.
 
-They are drawn once for each task and source by a seeded hash of the id, so that all prompts of a task begin alike and serving can
-cache them; only a row of one's own group is passed over for the next in the draw.
+They are drawn once per task and source by a seeded hash of the id, so that all prompts of a task share a beginning that serving
+can cache; a row of the same group as the question is skipped for the next in the draw.
 """
 
 import hashlib
@@ -26,15 +26,15 @@ class Shots:
 
     def turns(self, row: Row) -> list[dict[str, str]]:
         """Return the turns to put before a row's own; a draw that is too small is an ``InputError``."""
-        found = self.pool.get((row.task, row.source)) or self.pool.get((row.task, ""), ())
-        others = [shot for shot in found if shot.group != row.group][: self.count]
-        if len(others) < self.count:
+        pool = self.pool.get((row.task, row.source)) or self.pool.get((row.task, ""), ())
+        shots = [shot for shot in pool if shot.group != row.group][: self.count]
+        if len(shots) < self.count:
             raise InputError(
-                f"row {row.id!r}: found {len(others)} demonstrations of task {row.task!r} in the training split, "
+                f"row {row.id!r}: found {len(shots)} demonstrations of task {row.task!r} in the training split, "
                 f"expected {self.count} of other groups"
             )
-        told = [turn for shot in others for turn in shot.messages if turn.role != "system"]
-        return [{"role": turn.role, "content": turn.content} for turn in told]
+        turns = [turn for shot in shots for turn in shot.messages if turn.role != "system"]
+        return [{"role": turn.role, "content": turn.content} for turn in turns]
 
     @property
     def ids(self) -> dict[str, list[str]]:
@@ -54,19 +54,17 @@ def draw(rows: Iterable[Row], needed: Iterable[tuple[str, str]], count: int, see
         for key in ((row.task, row.source), (row.task, "")):
             if key in pool:
                 _offer(pool[key], rank, row, count + 1)
-    made = {
-        key: tuple(row for _, row in sorted(found.values(), key=lambda pair: pair[0])) for key, found in pool.items()
-    }
-    enough = {key for key in pairs if len(made[key]) > count}
+    drawn = {key: tuple(row for _, row in sorted(rows.values(), key=lambda p: p[0])) for key, rows in pool.items()}
+    enough = {key for key in pairs if len(drawn[key]) > count}
     used = enough | {(task, "") for task, source in pairs if (task, source) not in enough}
-    return Shots(count, {key: made[key] for key in sorted(used)})
+    return Shots(count, {key: drawn[key] for key in sorted(used)})
 
 
-def _offer(found: dict[str, tuple[bytes, Row]], rank: bytes, row: Row, most: int) -> None:
-    if row.group not in found or rank < found[row.group][0]:
-        found[row.group] = (rank, row)
-    if len(found) > most:
-        del found[max(found, key=lambda group: found[group][0])]
+def _offer(rows: dict[str, tuple[bytes, Row]], rank: bytes, row: Row, most: int) -> None:
+    if row.group not in rows or rank < rows[row.group][0]:
+        rows[row.group] = (rank, row)
+    if len(rows) > most:
+        del rows[max(rows, key=lambda group: rows[group][0])]
 
 
 def read(file: Path) -> Iterable[Row]:
@@ -75,5 +73,5 @@ def read(file: Path) -> Iterable[Row]:
 
 
 def record(file: Path, shots: Shots, seed: int) -> dict[str, Any]:
-    """Return what a comparison has to see of demonstrations."""
+    """Return what is recorded of demonstrations, for comparisons."""
     return {"count": shots.count, "seed": seed, "train_sha256": jsonl.sha256(file), "ids": shots.ids}

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
+from converters import tasks
 from converters.examples import Row
 from converters.tasks.choice import letter
 from eval import metrics, reading, stats
@@ -39,13 +40,6 @@ from eval.scored import Both, Published, TaskScores
 
 SCORER = "ecellm-compat"
 LETTERS = "ABCDE"
-_FORMS = {
-    "yes_no": "Product_Matching",
-    "answerable": "Answerability_Prediction",
-    "ranking": "Query_Product_Rank",
-    "attributes": "Attribute_Value_Extraction",
-    "answer": "Answer_Generation",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +60,7 @@ def scores(pairs: Iterable[tuple[Row, Given]], tools: Tools) -> dict[str, dict[s
     """
     parts: dict[str, dict[str, list[Answer]]] = {}
     for row, given in pairs:
-        if row.task in RULES:
+        if tasks.get(row.task).kind in RULES:
             text = given.prediction if isinstance(given.prediction, str) else ""
             answer = Answer(reading.example(row, given, with_prompt=False), text)
             parts.setdefault(row.task, {}).setdefault(_part(row, answer.example), []).append(answer)
@@ -78,31 +72,32 @@ def scores(pairs: Iterable[tuple[Row, Given]], tools: Tools) -> dict[str, dict[s
 def _part(row: Row, example: Example) -> str:
     if row.source == "ecinstruct" and row.id.count(":") >= 3:
         return row.id.split(":")[2]
-    wide = len(example.extra.get("options", ())) > len(LETTERS)
-    form = _FORMS.get(row.task) or ("Sequential_Recommendation" if wide else "Multiclass_Product_Classification")
+    task = tasks.get(row.task)
+    form = RULES[task.kind][1]
+    if len(example.extra.get("options", ())) > len(LETTERS):
+        form = "Sequential_Recommendation"
+    if task.kind == "verdict" and task.prefix == "[QA]":
+        form = "Answerability_Prediction"
     return f"{row.source}, as {form}"
 
 
-def _published(task: str, part: str, found: Sequence[Answer], tools: Tools) -> Published:
-    rule = _next if part.endswith("Sequential_Recommendation") else RULES[task]
-    theirs, dropped = rule(found, tools)
-    ours = {name: _ours(name, [answer.example for answer in found], tools) for name in theirs}
-    return Published(len(found), dropped, {name: Both(value, ours[name]) for name, value in theirs.items()})
+def _published(task: str, part: str, answers: Sequence[Answer], tools: Tools) -> Published:
+    rule = _next if part.endswith("Sequential_Recommendation") else RULES[tasks.get(task).kind][0]
+    theirs, dropped = rule(answers, tools)
+    ours = {name: _ours(name, [answer.example for answer in answers], tools) for name in theirs}
+    return Published(len(answers), dropped, {name: Both(value, ours[name]) for name, value in theirs.items()})
 
 
 def _ours(name: str, examples: Sequence[Example], tools: Tools) -> float | None:
     if name == "f1_yes":
         return _f1_yes([(e.gold, e.said) for e in examples])
     metric = metrics.get(_OURS.get(name, name))
-    return None if metric.missing(examples, tools) else _number(stats.value(metric.table(examples, tools), metric))
+    value = math.nan if metric.missing(examples, tools) else stats.value(metric.table(examples, tools), metric)
+    return None if math.isnan(value) else value
 
 
 _OURS = {"recall_at_1_of_options": "accuracy", "f1": "micro_f1", "f1_substring": "micro_f1"}
 _OURS |= {"precision": "micro_precision", "recall": "micro_recall"}
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def lettered(answer: Answer) -> str:
@@ -120,16 +115,16 @@ def _gold(answer: Answer) -> str:
     return letter(answer.example.extra["options"].index(answer.example.gold))
 
 
-def _choice(found: Sequence[Answer], tools: Tools) -> Found:
-    pairs = [(_gold(answer), lettered(answer)[:1]) for answer in found]
-    kept = [(gold, said) for gold, said in pairs if said and said in LETTERS]
-    return {"accuracy": _accuracy(kept), "macro_f1": _macro_f1(kept)}, len(pairs) - len(kept)
+def _choice(answers: Sequence[Answer], tools: Tools) -> Found:
+    pairs = [(_gold(answer), lettered(answer)[:1]) for answer in answers]
+    readable = [(gold, said) for gold, said in pairs if said and said in LETTERS]
+    return {"accuracy": _accuracy(readable), "macro_f1": _macro_f1(readable)}, len(pairs) - len(readable)
 
 
-def _next(found: Sequence[Answer], tools: Tools) -> Found:
+def _next(answers: Sequence[Answer], tools: Tools) -> Found:
     names = {letter(number) for number in range(20)}
-    kept = [(_gold(answer), said) for answer in found if (said := lettered(answer)) in names]
-    return {"recall_at_1_of_options": _accuracy(kept)}, len(found) - len(kept)
+    readable = [(_gold(answer), said) for answer in answers if (said := lettered(answer)) in names]
+    return {"recall_at_1_of_options": _accuracy(readable)}, len(answers) - len(readable)
 
 
 def _accuracy(pairs: Sequence[tuple[Any, Any]]) -> float | None:
@@ -152,15 +147,15 @@ def _f1_yes(pairs: Sequence[tuple[Any, Any]]) -> float | None:
     return (_f1(pairs, True) if any(True in pair for pair in pairs) else 0.0) if pairs else None
 
 
-def _yes_no(found: Sequence[Answer], tools: Tools) -> Found:
+def _yes_no(answers: Sequence[Answer], tools: Tools) -> Found:
     words = {"yes": True, "no": False}
-    kept = [(a.example.gold, words[said]) for a in found if (said := a.text.strip().lower()) in words]
-    return {"f1_yes": _f1_yes(kept), "accuracy": _accuracy(kept)}, len(found) - len(kept)
+    readable = [(a.example.gold, words[said]) for a in answers if (said := a.text.strip().lower()) in words]
+    return {"f1_yes": _f1_yes(readable), "accuracy": _accuracy(readable)}, len(answers) - len(readable)
 
 
-def _ranking(found: Sequence[Answer], tools: Tools) -> Found:
+def _ranking(answers: Sequence[Answer], tools: Tools) -> Found:
     values, dropped = [], 0
-    for answer in found:
+    for answer in answers:
         gains = dict(zip(map(letter, range(26)), answer.example.extra["gains"], strict=False))
         said = [gains.get(name[:1]) for name in map(_candidate, answer.text.strip().split(","))]
         named = [gain for gain in said if gain is not None]
@@ -179,9 +174,9 @@ def _dcg(gains: Sequence[float]) -> float:
     return float(sum((2**gain - 1) / math.log2(rank + 1) for rank, gain in enumerate(gains, 1)))
 
 
-def _attributes(found: Sequence[Answer], tools: Tools) -> Found:
+def _attributes(answers: Sequence[Answer], tools: Tools) -> Found:
     hits = parts = labels = predictions = dropped = 0
-    for answer in found:
+    for answer in answers:
         gold, said = list(_items(answer.example.gold)), _said(answer.text)
         pairs = [(a, b) for key, a in gold for name, b in said or () if key == name]
         hits += sum(a == b for a, b in pairs)
@@ -189,12 +184,8 @@ def _attributes(found: Sequence[Answer], tools: Tools) -> Found:
         labels, predictions, dropped = labels + len(gold), predictions + len(said or ()), dropped + (said is None)
     precision, recall = hits / (predictions + 1e-6), hits / labels
     loose = _harmonic(parts / (predictions + 1e-6), parts / labels)
-    return {
-        "f1": _harmonic(precision, recall),
-        "precision": precision,
-        "recall": recall,
-        "f1_substring": loose,
-    }, dropped
+    f1 = _harmonic(precision, recall)
+    return {"f1": f1, "precision": precision, "recall": recall, "f1_substring": loose}, dropped
 
 
 def _harmonic(precision: float, recall: float) -> float:
@@ -213,54 +204,45 @@ def _said(text: str) -> list[tuple[str, str | None]] | None:
     ([('Color', 'red'), ('Color', 'red'), ('Size', None)], None)
     """
     try:
-        found = json.loads(text)
+        record = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict):
+    if not isinstance(record, dict):
         return None
-    lists = {key: value if isinstance(value, list) else [value] for key, value in found.items()}
-    return [
-        (key, None if v is None else v if isinstance(v, str) else json.dumps(v))
-        for key, vs in lists.items()
-        for v in vs
-    ]
+    pairs = [(key, v) for key, value in record.items() for v in (value if isinstance(value, list) else [value])]
+    return [(key, v if v is None or isinstance(v, str) else json.dumps(v)) for key, v in pairs]
 
 
-def _answer(found: Sequence[Answer], tools: Tools) -> Found:
+def _answer(answers: Sequence[Answer], tools: Tools) -> Found:
     """Compare with the target alone; without BERTScore there is nothing that the script measures."""
     if tools.bert is None:
         return {}, 0
-    golds = [texts.references(answer.example)[0] for answer in found]
-    values = tools.bert([answer.text for answer in found], [[gold] for gold in golds])
+    golds = [texts.references(answer.example)[0] for answer in answers]
+    values = tools.bert([answer.text for answer in answers], [[gold] for gold in golds])
     return {"bert_score_f1": float(np.mean(values))}, 0
 
 
-RULES: Mapping[str, Callable[[Sequence[Answer], Tools], Found]] = {
-    "choice": _choice,
-    "yes_no": _yes_no,
-    "answerable": _yes_no,
-    "ranking": _ranking,
-    "attributes": _attributes,
-    "answer": _answer,
+# By kind of answer: how the script scores it, and the task of ECInstruct that has this form.
+RULES: Mapping[str, tuple[Callable[[Sequence[Answer], Tools], Found], str]] = {
+    "choice": (_choice, "Multiclass_Product_Classification"),
+    "verdict": (_yes_no, "Product_Matching"),
+    "order": (_ranking, "Query_Product_Rank"),
+    "record": (_attributes, "Attribute_Value_Extraction"),
+    "reply": (_answer, "Answer_Generation"),
 }
 
 
-def beside(found: Mapping[str, TaskScores], published: Mapping[str, dict[str, Published]]) -> dict[str, TaskScores]:
+def beside(tasks_: Mapping[str, TaskScores], published: Mapping[str, dict[str, Published]]) -> dict[str, TaskScores]:
     """Return the tasks' scores with eCeLLM's beside them."""
-    return {task: structs.replace(scores, ecellm=published.get(task, {})) for task, scores in found.items()}
+    return {task: structs.replace(scores, ecellm=published.get(task, {})) for task, scores in tasks_.items()}
 
 
-def table(found: Mapping[str, TaskScores]) -> str:
+def table(tasks_: Mapping[str, TaskScores]) -> str:
     """Return lines for a terminal that no one can take for our scores."""
     lines = ["", "As eCeLLM's published script scores (flawed; only to place a run beside its paper), and as we do:"]
-    for part, published in [pair for scores in found.values() for pair in scores.ecellm.items()]:
-        lines += [f"  {part}: {published.n:,} rows, {published.dropped:,} answers dropped"]
-        lines += [
-            f"    {name}: {_shown(both.ecellm)} there, {_shown(both.ours)} here"
-            for name, both in published.metrics.items()
-        ]
+    for part, published in [pair for scores in tasks_.values() for pair in scores.ecellm.items()]:
+        lines.append(f"  {part}: {published.n:,} rows, {published.dropped:,} answers dropped")
+        for name, both in published.metrics.items():
+            theirs, ours = ("none" if value is None else f"{value:.3f}" for value in (both.ecellm, both.ours))
+            lines.append(f"    {name}: {theirs} there, {ours} here")
     return "\n".join(lines)
-
-
-def _shown(value: float | None) -> str:
-    return "none" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""Sentence encoders for scoring: texts as unit vectors, each text encoded once a run, and the model by its weights."""
+"""Sentence encoders for scoring: texts as unit vectors, each encoded once a run; a model's identity."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -17,10 +17,7 @@ Tell = Callable[[str], None]
 
 
 def identity(name: str) -> dict[str, str]:
-    """Return what tells a model from every other: a folder's name and the hash of its files, or a hub id and its revision.
-
-    Two folders with the same weights are the same model, wherever they are.
-    """
+    """Return a model's identity: a folder's name and the hash of its files, or a hub id and its revision."""
     folder = Path(name)
     if not folder.is_dir():
         return {"name": name, "revision": _revision(name)}
@@ -38,21 +35,21 @@ def _revision(name: str) -> str:
 
 
 def sentences(name: str, tell: Tell = lambda _: None) -> Encode:
-    """Return the encoder of a folder or hub id, which encodes a text once however often it is asked for.
+    """Return the encoder of a folder or hub id; each distinct text is encoded once and kept.
 
-    Memory: 4 bytes a dimension and distinct text, 150 MB for 100,000 of them at 384 dimensions.
+    Memory: 4 bytes per dimension and distinct text, 150 MB for 100,000 of them at 384 dimensions.
     """
     encode = encoders.load(name)
     places: dict[str, int] = {}
-    held: list[Floats] = []
+    vectors: list[Floats] = []
 
     def encoded(texts: Sequence[str]) -> Floats:
         fresh = [text for text in dict.fromkeys(texts) if text not in places]
         for start in range(0, len(fresh), CHUNK):
-            held.extend(encode(fresh[start : start + CHUNK]))
+            vectors.extend(encode(fresh[start : start + CHUNK]))
             if len(fresh) > CHUNK:
                 tell(f"{name}: {min(start + CHUNK, len(fresh)):,} of {len(fresh):,} texts encoded")
-        places.update(zip(fresh, range(len(places), len(held)), strict=True))
-        return np.asarray([held[places[text]] for text in texts], dtype=np.float64)
+        places.update(zip(fresh, range(len(places), len(vectors)), strict=True))
+        return np.asarray([vectors[places[text]] for text in texts], dtype=np.float64)
 
     return encoded

@@ -1,7 +1,7 @@
-"""A language model as the judge of answers: do they answer what was asked, and do the snippets bear them out.
+"""A language model as the judge of answers: their relevance, and whether the snippets support them.
 
-One fixed prompt, greedy, and a verdict of one line that is read strictly. What is judged goes in as JSON, so that no text of a
-product, a question or an answer can end its string and speak in the prompt's own voice; control tokens in it are broken.
+One fixed prompt, greedy, and a one-line verdict that is parsed strictly. The material goes in as JSON, so that no text of a
+product, a question or an answer can end its string and speak as the prompt; control tokens in it are broken.
 Answer relevance and groundedness as in Es et al., "RAGAS", EACL 2024; a model as the judge: Zheng et al., NeurIPS 2023.
 """
 
@@ -18,10 +18,11 @@ import msgspec
 from converters import jsonl, tasks, untrusted
 from converters.errors import InputError
 from converters.examples import Row
-from converters.tasks import answer
+from eval import partial
+from eval.answers import kind_of
 from eval.endpoint import REFUSED, Endpoint, Reply, Request, ask
+from eval.runs import Judgement
 
-TASKS = ("answer", "general")
 BEST = 2  # of the scale 0, 1, 2
 DECODING = {"temperature": 0, "max_tokens": 64}
 NEVER = (400, 413, 422)  # the server will not take this request, however often it is asked
@@ -62,16 +63,8 @@ class Verdict(Relevance, frozen=True, forbid_unknown_fields=True):
     grounded: Grade
 
 
-class Judgement(msgspec.Struct, frozen=True):
-    """One line of ``judgements.jsonl``: from 0 to 1, or ``None``: the verdict could not be read, or there are no snippets."""
-
-    id: str
-    relevance: float | None
-    grounded: float | None
-
-
 class Heard(msgspec.Struct, frozen=True):
-    """What the judge said about one row, as it is kept; ``error`` is the server's refusal of this request."""
+    """The judge's reply about one row, as stored; ``error`` is the server's refusal of this request."""
 
     id: str
     text: str = ""
@@ -91,14 +84,13 @@ class Case:
 
 def case(row: Row, said: Any) -> Case | None:
     """Return what the judge is asked about one row; ``None`` where its answer cannot be read, so there is nothing to judge."""
-    if not isinstance(said, str) or tasks.get(row.task).parse(said) is None:
+    judged = kind_of(row.task).judged
+    if judged is None or not isinstance(said, str) or tasks.get(row.task).parse(said) is None:
         return None
-    asks = row.messages[-2].content
-    shown = answer.snippets(asks) if row.task == "answer" else []
-    told = answer.asked(asks) if row.task == "answer" else "\n\n".join(turn.content for turn in row.messages[:-1])
-    material: dict[str, Any] = {"question": untrusted.plain(told)}
-    material |= {"snippets": [untrusted.plain(text) for text in shown]} if shown else {}
-    return Case(row.id, prompt({**material, "answer": untrusted.plain(said)}, bool(shown)), bool(shown))
+    question, snippets = judged(row)
+    material: dict[str, Any] = {"question": untrusted.plain(question)}
+    material |= {"snippets": [untrusted.plain(text) for text in snippets]} if snippets else {}
+    return Case(row.id, prompt({**material, "answer": untrusted.plain(said)}, bool(snippets)), bool(snippets))
 
 
 def prompt(material: Mapping[str, Any], snippets: bool) -> str:
@@ -135,24 +127,23 @@ def judge(
     out: Path,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Write ``judgements.jsonl`` for the rows of :data:`TASKS`, then ``judgements.json``, and return the latter's content.
+    """Write ``judgements.jsonl`` for the rows that a judge can judge, then ``judgements.json``, and return the latter's content.
 
-    ``hashes`` are those of the test file and the predictions. What is judged is kept as it comes in, so a run that was stopped
-    goes on where it was. A request that failed is an :class:`InputError` at the end, but for one that the server never takes.
+    ``hashes`` are those of the test file and the predictions. Replies are stored as they come in, so an interrupted run resumes
+    where it stopped. A failed request is an :class:`InputError` at the end, unless the server will never take it.
     """
-    chosen = [row for row in rows if row.task in TASKS]
+    judged = [name for name in tasks.names() if kind_of(name).judged]
+    chosen = [row for row in rows if row.task in judged]
     if not chosen:
-        raise InputError(f"found no row to judge, expected one of task {' or '.join(TASKS)}")
+        raise InputError(f"found no row to judge, expected one of task {' or '.join(judged)}")
     cases = {row.id: case(row, said[row.id]) for row in chosen}
     origin = _origin(endpoint, hashes)
-    partial = out / f".judgements.{hashlib.sha256(msgspec.json.encode(origin)).hexdigest()[:16]}.partial"
-    heard = _hear(endpoint, [one for one in cases.values() if one], partial, progress)
-    judged = [_judgement(id_, one, heard) for id_, one in cases.items()]
-    jsonl.write_lines(out / "judgements.jsonl", judged)
+    file = partial.path(out, "judgements", origin)
+    heard = _hear(endpoint, [case for case in cases.values() if case], file, progress)
+    jsonl.write_lines(out / "judgements.jsonl", [_judgement(id_, asked, heard) for id_, asked in cases.items()])
     record = origin | {"judgements_sha256": jsonl.sha256(out / "judgements.jsonl")} | _figures(cases, heard)
     jsonl.write_json(out / "judgements.json", record)
-    for stale in out.glob(".judgements.*.partial"):
-        stale.unlink()
+    partial.clear(out, "judgements")
     return record
 
 
@@ -167,12 +158,11 @@ def _origin(endpoint: Endpoint, hashes: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _hear(endpoint: Endpoint, cases: Sequence[Case], partial: Path, progress: Progress) -> dict[str, Heard]:
-    done = _finished(partial)
-    jsonl.write_lines(partial, done.values())
+def _hear(endpoint: Endpoint, cases: Sequence[Case], file: Path, progress: Progress) -> dict[str, Heard]:
+    done = {verdict.id: verdict for verdict in partial.read(file, Heard)}
     before, failed = len(done), list[Reply]()
     requests = [Request(c.id, [{"role": "user", "content": c.prompt}], DECODING) for c in cases if c.id not in done]
-    with partial.open("ab") as file:
+    with partial.appending(file, done.values()) as keep:
         for reply in ask(endpoint, requests, lambda count, _: progress(before + count, len(cases))):
             if reply.error and reply.status not in NEVER:
                 failed.append(reply)
@@ -180,8 +170,7 @@ def _hear(endpoint: Endpoint, cases: Sequence[Case], partial: Path, progress: Pr
                     break
                 continue
             done[reply.id] = _heard(reply)
-            file.write(msgspec.json.encode(done[reply.id]) + b"\n")
-            file.flush()
+            keep([done[reply.id]])
     if failed:
         raise InputError(
             f"{endpoint.base_url}: {len(failed)} of {len(requests)} requests failed, the first {failed[0].error}; "
@@ -195,19 +184,13 @@ def _heard(reply: Reply) -> Heard:
     return Heard(reply.id, text, reply.error, reply.prompt_tokens, reply.generated_tokens)
 
 
-def _finished(partial: Path) -> dict[str, Heard]:
-    """Return what an earlier run kept; a last line without its end is one that was cut."""
-    lines = partial.read_bytes().split(b"\n")[:-1] if partial.is_file() else []
-    return {heard.id: heard for heard in (msgspec.json.decode(line, type=Heard) for line in lines)}
-
-
 def _judgement(id_: str, asked: Case | None, heard: Mapping[str, Heard]) -> Judgement:
     if asked is None:
         return Judgement(id_, 0.0, 0.0)
-    found = read(heard[id_].text, asked.snippets)
-    if found is None:
+    verdict = read(heard[id_].text, asked.snippets)
+    if verdict is None:
         return Judgement(id_, None, None)
-    return Judgement(id_, found.relevance / BEST, found.grounded / BEST if isinstance(found, Verdict) else None)
+    return Judgement(id_, verdict.relevance / BEST, verdict.grounded / BEST if isinstance(verdict, Verdict) else None)
 
 
 def _figures(cases: Mapping[str, Case | None], heard: Mapping[str, Heard]) -> dict[str, int]:

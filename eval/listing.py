@@ -1,8 +1,7 @@
 """All runs of a folder at a glance: when, by what recipe, how good; of the recipes only the keys that differ.
 
-What a run is made from stands in its ``run.json`` and ``recipe.yaml``, as ``ecom-train train`` writes them, its scores in
-``eval/scores.json``, those on another mix in ``eval-MIX/scores.json``. Any of these may be missing (a baseline has no recipe)
-or broken, which the list says.
+A run is read from its ``run.json`` and ``recipe.yaml``, as ``ecom-train train`` writes them, and ``eval/scores.json``; its scores
+on another mix from ``eval-MIX/scores.json``. Any of these may be missing (a baseline has no recipe) or broken, which is noted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,17 +16,17 @@ import yaml
 
 from converters.errors import InputError
 from eval.report import headline
-from eval.score import Scores
-from eval.shown import number, title
+from eval.scored import Score, Scores, TaskScores
+from eval.shown import number, share, title
+from eval.tables import text
 
-# Every run has its own of these; they say nothing of the recipe.
-OWN = ("output_dir", "dataset_prepared_path")
+OWN = ("output_dir", "dataset_prepared_path")  # every run has its own of these
 WIDTH = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One run: its name, when it began (ISO time), what became of it, its recipe's keys, its scores, and what is broken."""
+    """One run: its name, start (ISO time) and status, its recipe's keys, its scores, and notes on files that are broken."""
 
     name: str
     started: str
@@ -41,12 +40,8 @@ def read(folder: Path) -> list[Listed]:
     """Return the runs in a folder, newest first; a folder without any is an :class:`InputError`."""
     if not folder.is_dir():
         raise InputError(f"{folder}: found {'a file' if folder.exists() else 'nothing'}, expected a folder of runs")
-    runs = [
-        run
-        for path in sorted(folder.iterdir())
-        if path.is_dir() and not path.name.startswith(".")
-        for run in _evaluations(path)
-    ]
+    paths = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    runs = [run for path in paths for run in _evaluations(path)]
     if not runs:
         raise InputError(f"{folder}: found no run, expected folders with run.json or eval/scores.json")
     return sorted(runs, key=lambda run: run.started, reverse=True)
@@ -61,119 +56,90 @@ def _evaluations(path: Path) -> Iterator[Listed]:
         yield _run(path, f"{path.name}/{scores.parent.name}", scores)
 
 
-def _run(path: Path, name: str, scores: Path | None) -> Listed:
-    record, broken = path / "run.json", list[str]()
-    about = _decoded(record, dict[str, Any], broken) or {}
-    keys = _recipe(path / "recipe.yaml", broken)
-    seen = _decoded(scores, Scores, broken) if scores else None
-    when = about.get("started") if isinstance(about.get("started"), str) else _changed(scores or record)
-    status = str(about.get("status", "")) if record.is_file() else _baseline(seen)
-    return Listed(name, str(when), status, keys, seen, tuple(broken))
+def _run(path: Path, name: str, scores_file: Path | None) -> Listed:
+    broken: list[str] = []
+    record_file = path / "run.json"
+    record = _decoded(record_file, dict[str, Any], broken) or {}
+    recipe = _decoded(path / "recipe.yaml", dict, broken) or {}
+    scores = _decoded(scores_file, Scores, broken) if scores_file else None
+    started = record.get("started")
+    if not isinstance(started, str):
+        changed = (scores_file or record_file).stat().st_mtime
+        started = datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds")
+    status = str(record.get("status", "")) if record_file.is_file() else _baseline(scores)
+    keys = {str(key): _line(value) for key, value in recipe.items() if key not in OWN}
+    return Listed(name, started, status, keys, scores, tuple(broken))
 
 
 def _decoded(path: Path, kind: Any, broken: list[str]) -> Any:
     if not path.is_file():
         return None
+    decode = msgspec.yaml.decode if path.suffix == ".yaml" else msgspec.json.decode
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode(path.read_bytes(), type=kind)
+    except (msgspec.DecodeError, ValueError, RecursionError):
         broken.append(f"{path.name} cannot be read")
         return None
 
 
-def _recipe(path: Path, broken: list[str]) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    try:
-        found = yaml.safe_load(path.read_text("utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        broken.append(f"{path.name} cannot be read")
-        return {}
-    return {str(key): _value(value) for key, value in found.items() if key not in OWN}
-
-
-def _value(value: Any) -> str:
+def _line(value: Any) -> str:
     """Return a recipe's value on one line.
 
-    >>> _value([{"path": "a", "type": "b"}]), _value(2e-05), _value(None)
+    >>> _line([{"path": "a", "type": "b"}]), _line(2e-05), _line(None)
     ('[{path: a, type: b}]', '2.0e-05', '')
     """
     if value is None:
         return ""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False)
-    return " ".join(text.removesuffix("...\n").split())
-
-
-def _changed(path: Path) -> str:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+    dumped = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False)
+    return " ".join(dumped.removesuffix("...\n").split())
 
 
 def _baseline(scores: Scores | None) -> str:
-    found = (scores.provenance.get("predictions") or {}) if scores else {}
-    return f"baseline: {found['baseline']}" if isinstance(found, dict) and found.get("baseline") else "no run.json"
-
-
-def differing(runs: Sequence[Listed]) -> list[str]:
-    """Return the recipe keys in which runs that have a recipe differ, in the recipes' order; a missing key counts as empty."""
-    recipes = [run.recipe for run in runs if run.recipe]
-    keys = dict.fromkeys(key for recipe in recipes for key in recipe)
-    return [key for key in keys if len({recipe.get(key, "") for recipe in recipes}) > 1]
+    origin = scores.provenance.get("predictions") if scores else None
+    return f"baseline: {origin['baseline']}" if isinstance(origin, dict) and origin.get("baseline") else "no run.json"
 
 
 def table(runs: Sequence[Listed]) -> str:
-    """Return the runs as a text table, and below it what has to be known to read it."""
-    keys = differing(runs)
-    heads = {task: name for run in reversed(runs) if run.scores for task, name in _heads(run.scores).items()}
+    """Return the runs as a text table, with notes below it; a recipe key that a run lacks counts as empty."""
+    recipes = pd.DataFrame([run.recipe for run in runs if run.recipe]).fillna("")
+    keys = [str(key) for key in recipes if recipes[key].nunique() > 1]
+    scored = [(task, scores) for run in reversed(runs) if run.scores for task, scores in run.scores.tasks.items()]
+    heads = {task: name for task, scores in scored if (name := _headline(task, scores))}
     several = len({_test(run) for run in runs if run.scores}) > 1
-    lines = [_line(run, keys, heads, several) for run in runs]
     notes = [f"score: {', '.join(f'{task} {title(name)}' for task, name in sorted(heads.items()))}"] if heads else []
     if several:
         notes.append("the runs' test files differ (column test): only scores of the same test file can be compared")
-    notes += [f"{run.name}: {what}" for run in runs for what in run.broken]
-    return "\n".join([pd.DataFrame(lines).fillna("").to_string(index=False), *([""] if notes else []), *notes])
+    notes += [f"{run.name}: {problem}" for run in runs for problem in run.broken]
+    return "\n".join([text([_columns(run, keys, heads, several) for run in runs]), *([""] if notes else []), *notes])
 
 
-def _heads(scores: Scores) -> dict[str, str]:
-    found = {}
-    for task, scored in scores.tasks.items():
-        try:
-            found[task] = headline(task, scored) or ""
-        except InputError:  # a task that this version does not know any more
-            found[task] = next(iter(scored.metrics), "")
-    return {task: name for task, name in found.items() if name}
+def _headline(task: str, scores: TaskScores) -> str | None:
+    try:
+        return headline(task, scores)
+    except InputError:  # a task that this version does not know any more
+        return next(iter(scores.metrics), None)
 
 
-def _line(run: Listed, keys: Sequence[str], heads: Mapping[str, str], several: bool) -> dict[str, str]:
-    scores = run.scores.tasks if run.scores else {}
+def _columns(run: Listed, keys: Sequence[str], heads: Mapping[str, str], several: bool) -> dict[str, str]:
+    tasks = run.scores.tasks if run.scores else {}
     line = {"run": run.name, "started": run.started[:16].replace("T", " "), "status": run.status}
     line |= {"test": _test(run)} if several else {}
-    line |= {task: _score(scores, task, name) for task, name in sorted(heads.items())}
-    line |= {"unreadable": _unreadable(run)} if heads else {}
-    return line | {key: _clipped(run.recipe.get(key, "")) for key in keys}
+    line |= {
+        task: _score(tasks[task].metrics.get(name) if task in tasks else None) for task, name in sorted(heads.items())
+    }
+    if heads:
+        rows, invalid = (sum(getattr(scores, name) for scores in tasks.values()) for name in ("n", "invalid"))
+        line["unreadable"] = share(invalid, rows) if rows else ""
+    values = {key: run.recipe.get(key, "") for key in keys}
+    return line | {key: v if len(v) <= WIDTH else f"{v[: WIDTH - 1]}…" for key, v in values.items()}
 
 
-def _score(scores: Mapping[str, Any], task: str, name: str) -> str:
-    found = scores[task].metrics.get(name) if task in scores else None
-    if found is None:
+def _score(score: Score | None) -> str:
+    if score is None:
         return ""
-    return (
-        number(found.value)
-        if found.low is None
-        else f"{number(found.value)} [{number(found.low)}, {number(found.high)}]"
-    )
-
-
-def _unreadable(run: Listed) -> str:
-    found = run.scores.tasks.values() if run.scores else []
-    n, invalid = sum(one.n for one in found), sum(one.invalid for one in found)
-    return f"{100 * invalid / n:.1f} %" if n else ""
+    interval = "" if score.low is None else f" [{number(score.low)}, {number(score.high)}]"
+    return number(score.value) + interval
 
 
 def _test(run: Listed) -> str:
     return str(run.scores.provenance.get("test_sha256", ""))[:8] if run.scores else ""
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"

@@ -1,7 +1,7 @@
 """Templates to files: self-contained HTML with one small script of ours, and Markdown.
 
-Everything that comes from rows, models or names is data: the HTML is written with autoescape, what the script reads is JSON in
-which nothing can end its element, and a content security policy lets no script run but the one whose hash it names.
+Everything that comes from rows, models or names is data: the HTML is autoescaped, the script reads JSON in which nothing can end
+its element, and a content security policy allows no other script.
 """
 
 import base64
@@ -20,19 +20,7 @@ from converters import jsonl
 from eval import shown
 from eval.metrics.slots import COUNTS
 
-SCRIPT = "browse.js"
-FILTERS = (
-    shown.title,
-    shown.label,
-    shown.number,
-    shown.signed,
-    shown.chance,
-    shown.place,
-    shown.clip,
-    shown.cell,
-    shown.floor_flag,
-    shown.whole,
-)
+FILTERS = ("title", "label", "number", "signed", "chance", "place", "clip", "cell", "floor_flag", "whole")
 # Inside a script element only these could end it, open a comment, or (the last two) break a line of old JavaScript.
 _ESCAPES = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
 
@@ -49,21 +37,19 @@ def embedded(value: Any) -> Markup:
 @cache
 def script() -> Markup:
     """Return the script of the pages."""
-    return Markup(_template(SCRIPT))
+    return Markup(_template("browse.js"))
 
 
 def policy() -> str:
     """Return the content security policy: our script by its hash, inline styles, nothing else from anywhere."""
     digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    allowed = f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
 
 
 def environment() -> jinja2.Environment:
     """Return the templates with the filters of :mod:`eval.shown`; ``.html.j2`` is escaped."""
-    found = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template),
         autoescape=lambda name: bool(name and name.endswith(".html.j2")),
         undefined=jinja2.StrictUndefined,
@@ -71,15 +57,10 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters |= {function.__name__: function for function in FILTERS}
-    found.globals |= {
-        "share": shown.share,
-        "COUNTS": COUNTS,
-        "embedded": embedded,
-        "script": script,
-        "policy": policy,
-    }
-    return found
+    environment.filters |= {name: getattr(shown, name) for name in FILTERS}
+    environment.globals |= {"share": shown.share, "COUNTS": COUNTS}
+    environment.globals |= {"embedded": embedded, "script": script, "policy": policy}
+    return environment
 
 
 def _template(name: str) -> str:

@@ -1,39 +1,46 @@
 """The file of a run that is under way: an answer a line, so that a run that was stopped goes on where it was."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, TypeVar
 
 import msgspec
 
 from converters import jsonl
-from eval.backends.base import Answer, Prompt
+
+T = TypeVar("T")
 
 
-def finished(partial: Path, batches: Sequence[Sequence[Prompt]]) -> dict[str, Answer]:
-    """Return the answers of all batches that are whole; a line that was cut off, or is no answer, counts for nothing."""
-    lines = partial.read_bytes().split(b"\n")[:-1] if partial.is_file() else []
-    found = {answer.id: answer for answer in map(_read, lines) if answer}
-    return {p.id: found[p.id] for batch in batches if all(p.id in found for p in batch) for p in batch}
+def path(out: Path, name: str, depends_on: Any) -> Path:
+    """Return the file for answers that depend on these values: a run with others has a file of its own."""
+    return out / f".{name}.{hashlib.sha256(msgspec.json.encode(depends_on)).hexdigest()[:16]}.partial"
 
 
-def _read(line: bytes) -> Answer | None:
-    try:
-        return msgspec.json.decode(line, type=Answer)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+def read(file: Path, kind: type[T]) -> list[T]:
+    """Return the answers in a file, if it is there; a line that was cut off, or is no answer, counts for nothing."""
+    answers = []
+    for line in file.read_bytes().split(b"\n")[:-1] if file.is_file() else []:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            answers.append(msgspec.json.decode(line, type=kind))
+    return answers
 
 
 @contextmanager
-def going_on(partial: Path, done: Mapping[str, Answer]) -> Iterator[BinaryIO]:
-    """Open the file with what is ``done`` in it, to write more."""
-    jsonl.write_lines(partial, done.values())
-    with partial.open("ab") as file:
-        yield file
+def appending(file: Path, done: Iterable[T]) -> Iterator[Callable[[Sequence[T]], None]]:
+    """Write what is ``done``, and yield the function that writes more of it, at once."""
+    jsonl.write_lines(file, done)
+    with file.open("ab") as lines:
+
+        def write(answers: Sequence[T]) -> None:
+            lines.write(b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers))
+            lines.flush()
+
+        yield write
 
 
-def keep(file: BinaryIO, answers: Sequence[Answer]) -> None:
-    """Write the answers of one batch."""
-    file.write(b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers))
-    file.flush()
+def clear(out: Path, name: str) -> None:
+    """Remove the files of runs that are over."""
+    for file in out.glob(f".{name}.*.partial"):
+        file.unlink()

@@ -1,11 +1,10 @@
-"""A model's answers to the test rows, by a backend of :mod:`eval.backends`: greedy unless told otherwise.
+"""A model's answers to the test rows, by a backend of :mod:`eval.backends`: greedy by default.
 
-It renders no prompt: it takes ``messages[:-1]`` and the chat template saved with the checkpoint. Batches are made of all prompts,
-whatever is already answered, and a batch counts only once all of it is written. So a run that was stopped goes on with the same
-batches, and its result is the same to the last byte, as far as the backend answers the same batch the same way.
+Prompts are ``messages[:-1]`` under the chat template saved with the checkpoint. Batches are made of all prompts, answered or not,
+and a batch counts only once all of it is written. So an interrupted run resumes with the same batches, and its result is the
+same to the last byte, as far as the backend answers the same batch the same way.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,13 @@ from eval.backends.base import Answer, Plan, Prompt
 from eval.demonstrations import Shots
 from eval.questions import candidates, questions, said, several
 
-Progress = Callable[[int, int, int], None]
+Progress = Callable[[int, int], None]
 Clock = Callable[[], float]
 Turns = Sequence[Mapping[str, Row]]
 
 
 def prompts(turns: Turns, plan: Plan, paths: tuple[str, ...], shots: Shots | None) -> list[Prompt]:
-    """Return what is asked for rows; ``paths`` are those of the taxonomy, for constrained answers."""
+    """Return the prompts of rows; ``paths`` are those of the taxonomy, for constrained answers."""
     return [
         Prompt(
             key,
@@ -52,8 +51,7 @@ def predict(
 ) -> dict[str, Any]:
     """Write ``predictions.jsonl`` in the order of ``rows``, then ``predictions.json``, and return the latter's content.
 
-    ``progress`` is called with (prompts done, those done by this call, all prompts): a row is one, or one a turn of a walk.
-    ``clock`` tells seconds.
+    ``progress`` is called with (prompts done, all prompts): a row is one, or one a turn of a walk. ``clock`` gives seconds.
     """
     module = backends.get(backend)
     turns = [questions(row) for row in rows]
@@ -62,29 +60,29 @@ def predict(
     model = module.load(checkpoint, plan)
     origin = module.describe(model, plan)
     batches = module.batches(model, plan, asked)
-    file = out / f".predictions.{_fingerprint(plan, origin)}.partial"
-    done = partial.finished(file, batches)
+    depends_on = [plan.test_sha256, plan.decoding, plan.candidates, plan.choice_as, origin]
+    file = partial.path(out, "predictions", depends_on)
+    known = {answer.id: answer for answer in partial.read(file, Answer)}
+    whole = [batch for batch in batches if all(prompt.id in known for prompt in batch)]
+    done = {prompt.id: known[prompt.id] for batch in whole for prompt in batch}
     resumed = sum(part.keys() <= done.keys() for part in turns)
     figures = {"load_seconds": round(clock() - begin, 1), "rows": len(rows), "rows_resumed": resumed}
-    with partial.going_on(file, done) as kept:
-        todo = [batch for batch in batches if batch[0].id not in done]
-        fresh = _timed(module.answers(model, plan, todo), clock)
-        _collect(fresh, done, kept, lambda made: progress(len(done), made, len(asked)))
+    todo = [batch for batch in batches if batch[0].id not in done]
+    with partial.appending(file, done.values()) as keep:
+        progress(len(done), len(asked))
+        for batch in _timed(module.answers(model, plan, todo), clock):
+            keep(batch)
+            done |= {answer.id: answer for answer in batch}
+            progress(len(done), len(asked))
     final = out / "predictions.jsonl"
     jsonl.write_lines(final, (_line(row, part, done, plan) for row, part in zip(rows, turns, strict=True)))
     ranked = {"count": plan.candidates, "by": module.CANDIDATES} if plan.candidates else None
-    named = {"checkpoint": checkpoint, "test_sha256": plan.test_sha256, "predictions_sha256": jsonl.sha256(final)}
+    files = {"checkpoint": checkpoint, "test_sha256": plan.test_sha256, "predictions_sha256": jsonl.sha256(final)}
     settings = {"decoding": plan.decoding, "candidates": ranked}
-    record: dict[str, Any] = named | origin | settings | figures | effort(list(done.values()), len(rows))
+    record: dict[str, Any] = files | origin | settings | figures | effort(list(done.values()), len(rows))
     jsonl.write_json(out / "predictions.json", record)
-    for stale in out.glob(".predictions.*.partial"):
-        stale.unlink()
+    partial.clear(out, "predictions")
     return record
-
-
-def _fingerprint(plan: Plan, origin: Mapping[str, Any]) -> str:
-    parts = [plan.test_sha256, plan.decoding, plan.candidates, plan.choice_as, origin]
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
 
 
 def _timed(batches: Iterator[list[Answer]], clock: Clock) -> Iterator[list[Answer]]:
@@ -96,18 +94,6 @@ def _timed(batches: Iterator[list[Answer]], clock: Clock) -> Iterator[list[Answe
         yield [msgspec.structs.replace(answer, seconds=round(share, 6)) for answer in batch]
 
 
-def _collect(
-    batches: Iterator[list[Answer]], done: dict[str, Answer], kept: Any, progress: Callable[[int], None]
-) -> None:
-    made = 0
-    progress(made)
-    for batch in batches:
-        partial.keep(kept, batch)
-        done |= {answer.id: answer for answer in batch}
-        made += len(batch)
-        progress(made)
-
-
 def _line(row: Row, turns: Mapping[str, Row], done: Mapping[str, Answer], plan: Plan) -> dict[str, Any]:
     prediction = said(turns, done)
     line = {"id": row.id, "prediction": prediction}
@@ -117,13 +103,13 @@ def _line(row: Row, turns: Mapping[str, Row], done: Mapping[str, Answer], plan: 
 
 
 def effort(answers: Sequence[Answer], rows: int) -> dict[str, Any]:
-    """Return what the answers took: tokens, and seconds of generating summed over all sittings, what was lost left out.
+    """Return what the answers took: tokens, and seconds of generation summed over all sittings, lost batches left out.
 
-    Latency is told only where prompts are answered one by one, tokens of an endpoint only where it counted them.
+    Latency is recorded only where prompts are answered one by one, tokens of an endpoint only if it counted them.
     """
     seconds, generated = sum(answer.seconds for answer in answers), sum(answer.tokens for answer in answers)
     waits = [answer.latency for answer in answers if answer.latency is not None]
-    found = {
+    figures: dict[str, Any] = {
         "prompts": len(answers),
         "unanswered": sum(answer.prediction is None for answer in answers),
         "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
@@ -134,5 +120,7 @@ def effort(answers: Sequence[Answer], rows: int) -> dict[str, Any]:
         "rows_per_second": round(rows / seconds, 3) if seconds else None,
         "generated_tokens_per_second": round(generated / seconds, 1) if seconds else None,
     }
-    p50, p95 = np.quantile(waits, [0.5, 0.95]) if waits else (0.0, 0.0)
-    return found | ({"latency_seconds": {"p50": round(float(p50), 4), "p95": round(float(p95), 4)}} if waits else {})
+    if waits:
+        p50, p95 = np.quantile(waits, [0.5, 0.95])
+        figures["latency_seconds"] = {"p50": round(float(p50), 4), "p95": round(float(p95), 4)}
+    return figures

@@ -1,7 +1,7 @@
-"""Predictions of a baseline, a file like any other: fitted on the training split, task by task, with an answer to every row.
+"""Predictions of a baseline, fitted on the training split task by task, with an answer to every row.
 
-What a baseline cannot say falls back to the majority's answer, and where there is no training row of the task, to an empty one
-(unreadable, so wrong). ``answered_by`` says how often which of them spoke.
+Rows that a baseline cannot answer get the majority's answer, or an empty one (unreadable, so wrong) if training has no row of the
+task. ``answered_by`` counts which of them answered.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "scikit-learn")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One row's prediction as it is written, the ranked ones if any, and the baseline that they are from."""
+    """One row's prediction as text, ranked candidates if any, and the baseline that they are from."""
 
     prediction: str = ""
     candidates: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ def predict(name: str, train: Path, rows: Sequence[Row], tell: Tell) -> list[Ans
     for task in sorted({row.task for row in rows}):
         for by in dict.fromkeys((name, MAJORITY)):
             baseline, left = baselines.get(by), [row for row in rows if row.task == task and row.id not in found]
-            if left and task in (baseline.tasks or [task]):
+            if left and (not baseline.kinds or tasks.get(task).kind in baseline.kinds):
                 found |= _answers(baseline, by, train, left, tell)
     return [found.get(row.id, Answer()) for row in rows]
 
@@ -61,7 +61,7 @@ def _answers(baseline: Baseline, by: str, train: Path, rows: Sequence[Row], tell
 
 
 def _written(row: Row, said: Said | None, by: str) -> Answer | None:
-    """Return an answer as its task writes it; ``None`` where the task could not read that again, or not for this row."""
+    """Return an answer as its task writes it; ``None`` if the task could not read it back for this row."""
     if said is None:
         return None
     task = tasks.get(row.task)
@@ -73,7 +73,7 @@ def _written(row: Row, said: Said | None, by: str) -> Answer | None:
 
 
 def solved(train: Path, task: str) -> Iterator[Solved]:
-    """Yield the training rows that are asked for the same as ``task``, with their answers; unreadable ones are passed over."""
+    """Yield the training rows with the same answers as ``task``, and their answers; unreadable ones are skipped."""
     kind = family(task)
     for row in _rows(train):
         if family(row.task) == kind and (answer := gold(row)) is not None:
@@ -90,7 +90,7 @@ def _rows(train: Path) -> Iterator[Row]:
 
 
 def check_meta(row: Row, where: str) -> None:
-    """Raise :class:`InputError` where a row's meta is not what baselines read of it."""
+    """Raise :class:`InputError` if a row's meta lacks the form that baselines read."""
     try:
         msgspec.json.decode(row.meta, type=_Meta)
     except msgspec.DecodeError as error:
@@ -98,10 +98,10 @@ def check_meta(row: Row, where: str) -> None:
 
 
 def training(train: Path, rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the training file's name, hash and rows a task; a row of the test file in it is an :class:`InputError`."""
-    held, read, unreadable = {row.id for row in rows}, Counter[str](), Counter[str]()
+    """Return the training file's name, hash and rows per task; a row of the test file in it is an :class:`InputError`."""
+    tested, read, unreadable = {row.id for row in rows}, Counter[str](), Counter[str]()
     for row in _rows(train):
-        if row.id in held:
+        if row.id in tested:
             raise InputError(f"{train}: found row {row.id!r} of the test file, expected a training split without any")
         read[row.task] += 1
         unreadable[row.task] += gold(row) is None
@@ -119,12 +119,12 @@ def write(out: Path, rows: Sequence[Row], answers: Sequence[Answer], origin: Map
     """Write ``predictions.jsonl`` in the order of ``rows``, then ``predictions.json``, and return the latter's content."""
     final = out / "predictions.jsonl"
     jsonl.write_lines(final, (_line(row, answer) for row, answer in zip(rows, answers, strict=True)))
-    spoke: dict[str, Counter[str]] = {}
+    by_task: dict[str, Counter[str]] = {}
     for row, answer in zip(rows, answers, strict=True):
-        spoke.setdefault(row.task, Counter())[answer.by] += 1
+        by_task.setdefault(row.task, Counter())[answer.by] += 1
     versions = {name: metadata.version(name) for name in VERSIONS}
     record = {**origin, "predictions_sha256": jsonl.sha256(final), "rows": len(rows)}
-    record |= {"answered_by": dict(sorted(spoke.items())), "versions": versions}
+    record |= {"answered_by": dict(sorted(by_task.items())), "versions": versions}
     jsonl.write_json(out / "predictions.json", record)
     return record
 

@@ -1,7 +1,7 @@
 """Test rows to prompts, and answers to predictions.
 
-A row of a task that is a walk is asked turn by turn, each turn with the right answers to the earlier ones. Its prediction is the
-first answer that is not the right one, or the last: where a walk that goes on from its own answers would first leave the path.
+A row of a walk (category_levels) is asked turn by turn, each time with the right answers to the earlier turns. Its prediction is
+the first wrong answer, or the last one: there a walk on its own answers would leave the path.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from eval.backends.base import Answer
 
 
 def questions(row: Row) -> dict[str, Row]:
-    """Return what is asked for a row, by a key of its own: the row itself, or for a walk a row that ends with each answer."""
+    """Return the prompts of a row by key: the row itself, or for a walk one row that ends with each answer."""
     if not tasks.get(row.task).walk:
         return {row.id: row}
     ends = (number for number, turn in enumerate(row.messages, 1) if turn.role == "assistant")
@@ -23,14 +23,14 @@ def questions(row: Row) -> dict[str, Row]:
 
 
 def said(turns: Mapping[str, Row], done: Mapping[str, Answer]) -> str | None:
-    """Return a row's prediction: its first answer that its task does not read as the right one, or the last."""
+    """Return a row's prediction: its first wrong answer, or the last."""
     answers = [(done[key].prediction, row) for key, row in turns.items()]
     wrong = (text for text, row in answers if text is None or tasks.get(row.task).parse(text) != row.gold)
     return next(wrong, answers[-1][0])
 
 
 def several(task: str) -> bool:
-    """Tell whether further candidates mean something for a task: it picks one class, and in one turn."""
+    """Tell whether ranked candidates make sense for a task: it picks one class in one turn."""
     return "accuracy" in tasks.get(task).metrics and not tasks.get(task).walk
 
 

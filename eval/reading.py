@@ -1,6 +1,5 @@
 """Rows and what was said to them, read: gold, answer and meta as an example, and why an answer cannot be read."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,7 +10,7 @@ import msgspec
 from converters import tasks
 from converters.errors import InputError
 from converters.examples import Row
-from converters.tasks.base import Task
+from eval.answers import kind_of
 from eval.metrics.base import NOTHING, Example
 from eval.scored import ScoredRow
 
@@ -25,11 +24,6 @@ _KINDS: Mapping[type, str] = {
     float: "a number",
     list: "a list",
     dict: "an object",
-}
-_FORM: Mapping[str, str] = {
-    "choice": "not one of the options",
-    "ranking": "not numbers of candidates",
-    "yes_no": "neither yes nor no",
 }
 
 
@@ -51,7 +45,8 @@ def example(row: Row, given: Given, with_prompt: bool = True) -> Example:
             f"row {row.id!r}: found {row.target[:60]!r}, expected a target that task {row.task!r} can read"
         )
     said, ranked = read(row.task, given.prediction, meta), _ranked(row.task, given.candidates, meta)
-    return Example(row.id, row.group, gold, said, meta, shown(row) if with_prompt else "", ranked, given.judged)
+    prompt = shown(row) if with_prompt else ""
+    return Example(row.id, row.group, gold, said, meta, prompt, ranked, given.judged, kind_of(row.task))
 
 
 def of_scored(row: ScoredRow) -> Example:
@@ -59,7 +54,7 @@ def of_scored(row: ScoredRow) -> Example:
     meta = meta_of(row.id, row.meta)
     gold, said = (read(row.task, text, meta) for text in (row.gold, row.prediction))
     ranked = _ranked(row.task, row.candidates, meta)
-    return Example(row.id, row.group, gold, said, meta, row.prompt, ranked, row.judged)
+    return Example(row.id, row.group, gold, said, meta, row.prompt, ranked, row.judged, kind_of(row.task))
 
 
 def shown(row: Row) -> str:
@@ -121,32 +116,4 @@ def why(task: str, prediction: Any, meta: Mapping[str, Any]) -> str:
         return f"no text but {_KINDS.get(type(prediction), 'null')}"
     if not prediction.strip():
         return "empty"
-    return _form(tasks.get(task), prediction)
-
-
-def _form(task: Task, text: str) -> str:
-    unit = task.parse.__module__.rsplit(".", 1)[-1]
-    if unit == "attributes":
-        return _record(text)
-    if unit in ("category", "choice") and len(text.strip().splitlines()) > 1:
-        return "more than one line"
-    return _FORM.get(unit, "an empty name in the path" if unit == "category" else "citations without an answer")
-
-
-def _record(text: str) -> str:
-    twice = False
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal twice
-        twice |= len(dict(pairs)) < len(pairs)
-        return dict(pairs)
-
-    try:
-        found = json.loads(text, object_pairs_hook=once, parse_int=str, parse_float=str)
-    except RecursionError:
-        return "JSON nested too deep"
-    except ValueError:
-        return "JSON in a code fence" if "```" in text else "not JSON"
-    if not isinstance(found, dict):
-        return "no JSON object"
-    return "an attribute named twice" if twice else "a value of another kind"
+    return kind_of(task).why(prediction)

@@ -1,22 +1,22 @@
-"""What the page of one run shows: is it good, is that sure, where does it fail, what does it cost, where does it come from."""
+"""The page of one run: scores and how sure they are, failures, cost, provenance."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from converters import tasks
-from converters.tasks import category
-from eval import answers, confusion, cost
+from eval import breakdown, confusion, cost
 from eval.anchors import beside, beside_published
+from eval.answers import kind_of
 from eval.chosen import IN_ALL, PER_TASK, Chosen, Entry, buckets, entry
 from eval.comparable import baseline
 from eval.compare import leading
+from eval.reading import of_scored
 from eval.runs import Run
-from eval.score import ScoredRow, Slice, TaskScores, example
+from eval.scored import ScoredRow, Slice, TaskScores
 from eval.shown import floor_flag
 
 SHOWN = 3
-TEXTS = ("answer", "general")  # the tasks that are answered in words
 
 
 def headline(task: str, scores: TaskScores) -> str | None:
@@ -25,12 +25,12 @@ def headline(task: str, scores: TaskScores) -> str | None:
 
 
 class Seen:
-    """What one pass over a run's rows finds for its page, in memory that does not grow with the rows but for their groups."""
+    """What one pass over a run's rows collects for its page; memory grows only with the number of groups."""
 
     def __init__(self) -> None:
         self.sources: dict[str, Counter[str]] = defaultdict(Counter)
         self.paths: dict[str, confusion.Confusion] = defaultdict(confusion.Confusion)
-        self.answers: dict[str, answers.Answers] = defaultdict(answers.Answers)
+        self.answers: dict[str, breakdown.Answers] = defaultdict(breakdown.Answers)
         self.wrong: Counter[str] = Counter()
         self.groups: set[str] = set()
         self.chosen = Chosen()
@@ -39,64 +39,54 @@ class Seen:
         """Take a row into account."""
         self.sources[row.task][row.source] += 1
         self.groups.add(row.group)
-        if tasks.get(row.task).parse is category.parse:
-            read = example(row)
+        breakdown_by = kind_of(row.task).breakdown
+        read = of_scored(row) if breakdown_by else None
+        if read and breakdown_by == "tree":
             self.paths[row.task].add(read.gold, read.said)
-        elif row.task in TEXTS:
-            read = example(row)
-            self.answers[row.task].add(read.gold, read.said)
+        elif read:
+            self.answers[row.task].add(read.gold, read.said, breakdown_by == "replies")
         name = leading(row.values)
         value = row.values[name] if name else float(row.valid)
         if value < 1:
             self.wrong[row.task] += 1
             self.chosen.offer(row.task, buckets(row), 1 - value, row)
 
-    def worst(self, task: str, most: int) -> list[ScoredRow]:
-        """Return at most ``most`` wrong rows of a task, the worst first."""
-        return self.chosen.taken(task, most)
-
-
-def seen(run: Run) -> Seen:
-    """Go over a run's rows once."""
-    found = Seen()
-    for row in run.rows:
-        found.add(row)
-    return found
-
 
 def of_run(run: Run) -> dict[str, Any]:
     """Return what the page of one run shows."""
-    found = seen(run)
+    seen = Seen()
+    for row in run.rows:
+        seen.add(row)
     per_task = min(PER_TASK, IN_ALL // max(1, len(run.scores.tasks)))
-    rows = {task: found.worst(task, per_task) for task in run.scores.tasks}
-    sections = [_section(task, scores, found, rows[task], run) for task, scores in run.scores.tasks.items()]
+    rows = {task: seen.chosen.taken(task, per_task) for task in run.scores.tasks}
+    sections = [_section(task, scores, seen, rows[task], run) for task, scores in run.scores.tasks.items()]
     return {
         "run": run.name,
         "sentence": sentence(sections),
         "sections": sections,
         "entries": [_entry(run.name, row) for task in rows for row in rows[task]],
-        "wrong": sum(found.wrong.values()),
+        "wrong": sum(seen.wrong.values()),
         "rows": sum(scores.n for scores in run.scores.tasks.values()),
         "baseline": baseline(run),
-        "cost": cost.cost(run.scores.provenance.get("predictions"), len(found.groups)),
+        "cost": cost.cost(run.scores.provenance.get("predictions"), len(seen.groups)),
         "provenance": provenance(run.scores.provenance),
     }
 
 
-def _section(task: str, scores: TaskScores, found: Seen, rows: list[ScoredRow], run: Run) -> dict[str, Any]:
-    name, paths, said = headline(task, scores), found.paths.get(task), found.answers.get(task)
+def _section(task: str, scores: TaskScores, seen: Seen, rows: list[ScoredRow], run: Run) -> dict[str, Any]:
+    name, paths, texts = headline(task, scores), seen.paths.get(task), seen.answers.get(task)
     return {
         "task": task,
         "scores": scores,
         "headline": name,
         "depths": confusion.depths(paths) if paths else [],
         "tree": confusion.tree(confusion.parents(paths)) if paths else [],
-        "answers": said,
-        "lengths": answers.lengths(said) if said else [],
+        "answers": texts,
+        "lengths": breakdown.lengths(texts) if texts else [],
         "attributes": attributes(scores),
         "slices": slices(scores, name),
-        "anchors": beside(task, found.sources[task], run.scores.provenance.get("normaliser")),
-        "ecellm": [(part, one, beside_published(part, one.n)) for part, one in scores.ecellm.items()],
+        "anchors": beside(task, seen.sources[task], run.scores.provenance.get("normaliser")),
+        "ecellm": [(part, published, beside_published(part, published.n)) for part, published in scores.ecellm.items()],
         "wrong": [(row, leading(row.values)) for row in rows[:SHOWN]],
     }
 
@@ -108,22 +98,22 @@ def attributes(scores: TaskScores) -> list[tuple[str, Mapping[str, int]]]:
 
 def slices(scores: TaskScores, name: str | None) -> dict[str, list[Slice]]:
     """Return the slices by kind, in their order: those that have the headline metric or are too small for any."""
-    found: dict[str, list[Slice]] = defaultdict(list)
-    for one in scores.slices:
-        if (name in one.metrics or not one.metrics) and one.n < scores.n:
-            found[one.kind].append(one)
-    return found
+    by_kind: dict[str, list[Slice]] = defaultdict(list)
+    for part in scores.slices:
+        if (name in part.metrics or not part.metrics) and part.n < scores.n:
+            by_kind[part.kind].append(part)
+    return by_kind
 
 
 def sentence(sections: list[dict[str, Any]]) -> str:
-    """Say on which tasks the run is above the floor, and on which that is not shown."""
+    """Say on which tasks the run is above its floor, and on which that is not shown."""
     flags: dict[str, list[str]] = {"": [], "not shown above its floor": [], "below its floor": []}
     for section in sections:
         if section["headline"]:
             flags[floor_flag(section["scores"].metrics[section["headline"]])].append(section["task"])
     words = {"": "above its floor", **{flag: flag for flag in flags if flag}}
-    said = [f"{words[flag]} on {', '.join(named)}" for flag, named in flags.items() if named]
-    return ("; ".join(said) or "no metric applies").capitalize() + "."
+    clauses = [f"{words[flag]} on {', '.join(named)}" for flag, named in flags.items() if named]
+    return ("; ".join(clauses) or "no metric applies").capitalize() + "."
 
 
 def _entry(run: str, row: ScoredRow) -> Entry:
@@ -138,16 +128,12 @@ def _entry(run: str, row: ScoredRow) -> Entry:
 OWN = ("predictions_sha256", "rows_sha256", "predictions")
 
 
-def provenance(found: Mapping[str, Any], own: bool | None = None) -> list[tuple[str, str]]:
-    """Return provenance as flat lines; ``own``: only what belongs to a single run, or only what runs have in common."""
+def provenance(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return provenance as flat lines."""
     lines = []
-    for key, value in found.items():
-        if own is None or own == (key in OWN):
-            lines += _flat(key, value)
+    for key, value in record.items():
+        if isinstance(value, dict):
+            lines += provenance(value, f"{prefix}{key}.")
+        else:
+            lines.append((prefix + key, "none recorded" if value is None else str(value)))
     return lines
-
-
-def _flat(key: str, value: Any) -> list[tuple[str, str]]:
-    if isinstance(value, dict):
-        return [line for inner, found in value.items() for line in _flat(f"{key}.{inner}", found)]
-    return [(key, value if isinstance(value, str) else "none recorded" if value is None else str(value))]

@@ -1,61 +1,52 @@
-"""ROUGE-L as ``rouge-score`` counts it, to the last bit, with rapidfuzz's longest common subsequence.
-
-Source: Lin 2004 (https://aclanthology.org/W04-1013), and for the tokens
-https://github.com/google-research/google-research/tree/master/rouge: runs of Latin letters and digits, lower-cased; with the
-stemmer those of more than three characters are stemmed by NLTK's Porter.
-"""
+"""ROUGE-L (Lin 2004, https://aclanthology.org/W04-1013): ``rouge_score``'s tokens, rapidfuzz's longest common subsequence."""
 
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
 from rapidfuzz.distance.LCSseq import similarity
+from rouge_score.tokenize import tokenize
 
 STEMMER = True
-_KEPT = bytes(byte if chr(byte) in "0123456789abcdefghijklmnopqrstuvwxyz" else 32 for byte in range(256))
-
-
-def tokens(text: str, stem: bool = STEMMER) -> list[bytes]:
-    """Return a text's tokens.
-
-    >>> tokens("It's running, 1.5 L"), tokens("It's running", stem=False)
-    ([b'it', b's', b'run', b'1', b'5', b'l'], [b'it', b's', b'running'])
-    """
-    # A table over bytes is four times as fast as a pattern, and what is not ASCII becomes a question mark first.
-    found = text.lower().encode("ascii", "replace").translate(_KEPT).split()
-    return list(map(_stem, found)) if stem else found
-
-
-@lru_cache(1 << 18)
-def _stem(token: bytes) -> bytes:
-    return _porter().stem(token.decode()).encode() if len(token) > 3 else token
 
 
 @cache
-def _porter() -> Any:
+def _stemmer() -> Any:
     from nltk.stem.porter import PorterStemmer
 
-    return PorterStemmer()
+    stemmer = PorterStemmer()
+    stemmer.stem = lru_cache(1 << 18)(stemmer.stem)  # words repeat, and a stem costs more than all the rest
+    return stemmer
 
 
-def f1(said: Sequence[bytes], target: Sequence[bytes]) -> float:
+def tokens(text: str, stem: bool = STEMMER) -> list[str]:
+    """Return a text's tokens: runs of Latin letters and digits in lower case, those of more than three characters stemmed.
+
+    >>> tokens("It's running, 1.5 L"), tokens("It's running", stem=False)
+    (['it', 's', 'run', '1', '5', 'l'], ['it', 's', 'running'])
+    """
+    words: list[str] = tokenize(text, _stemmer() if stem else None)
+    return words
+
+
+def f1(answer: Sequence[str], reference: Sequence[str]) -> float:
     """Return ROUGE-L F1 of two lists of tokens; 0 where they have nothing in common.
 
-    >>> round(f1([b"red", b"big", b"mug"], [b"red", b"mug"]), 3)
+    >>> round(f1(["red", "big", "mug"], ["red", "mug"]), 3)
     0.8
     """
-    common = similarity(said, target)
+    common = similarity(answer, reference)
     if not common:
         return 0.0
-    precision, recall = common / len(said), common / len(target)
+    precision, recall = common / len(answer), common / len(reference)
     return 2 * precision * recall / (precision + recall)
 
 
-def best(said: str, targets: Iterable[str], stem: bool = STEMMER) -> float:
-    """Return the best F1 of a text over the targets.
+def best(answer: str, references: Iterable[str], stem: bool = STEMMER) -> float:
+    """Return the best F1 of an answer over its references.
 
     >>> best("A red mug.", ["Blue mug", "red mugs"])
     0.8
     """
-    words = tokens(said, stem)
-    return max(f1(words, tokens(target, stem)) for target in targets)
+    words = tokens(answer, stem)
+    return max(f1(words, tokens(reference, stem)) for reference in references)

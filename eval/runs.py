@@ -20,7 +20,7 @@ from eval.reading import Given
 from eval.rouge import STEMMER
 from eval.scored import ScoredRow, Scores, Settings
 
-VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz")
+VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz", "rouge-score")
 DEEPEST = 100
 SCORER = (
     "text",
@@ -60,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """The rows of a ``rows.jsonl``, read whenever they are walked, so that a million of them need not be held."""
+    """The rows of a ``rows.jsonl``, read on each iteration, so that a million of them need not be held."""
 
     path: Path
 
@@ -79,7 +79,7 @@ class Judgement(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The rows of a test file and what was said to each, read from both files whenever it is walked.
+    """The rows of a test file with their predictions, read from both files on each iteration.
 
     ``places`` are the byte offsets of the predictions by id: the answers of a million rows need not be held.
     """
@@ -90,16 +90,16 @@ class Answered:
     judged: Mapping[str, Mapping[str, float]]
 
     def __iter__(self) -> Iterator[tuple[Row, Given]]:
-        """Yield each row with what it was answered, in the order of the test file."""
+        """Yield each row with its prediction, in the order of the test file."""
         with self.predictions.open("rb") as file:
             for row in jsonl.stream_rows(self.data):
                 file.seek(self.places[row.id])
-                found = jsonl.decode(file.readline(), Prediction, str(self.predictions))
-                yield row, Given(found.prediction, found.candidates, self.judged.get(row.id, NOTHING))
+                line = jsonl.decode(file.readline(), Prediction, str(self.predictions))
+                yield row, Given(line.prediction, line.candidates, self.judged.get(row.id, NOTHING))
 
 
 def answered(data: Path, predictions: Path) -> Answered:
-    """Return the rows with their answers; an id too many, too few or twice is an :class:`InputError`, as is a wrong line."""
+    """Return the rows with their answers; extra, missing or repeated ids are an :class:`InputError`, as is a wrong line."""
     places, twice = _places(predictions)
     unused, missing = set(places), list[str]()
     for row in jsonl.stream_rows(data):
@@ -118,12 +118,14 @@ def _places(path: Path) -> tuple[dict[str, int], list[str]]:
     places: dict[str, int] = {}
     twice: dict[str, None] = {}
     for number, place, line in jsonl.placed(path):
-        found = jsonl.decode(line, Prediction, f"{path}:{number}")
-        if found.id in places:
-            twice[found.id] = None
-        if (found.candidates or not isinstance(found.prediction, str)) and _deep([found.prediction, found.candidates]):
+        answer = jsonl.decode(line, Prediction, f"{path}:{number}")
+        if answer.id in places:
+            twice[answer.id] = None
+        if (answer.candidates or not isinstance(answer.prediction, str)) and _deep(
+            [answer.prediction, answer.candidates]
+        ):
             raise InputError(f"{path}:{number}: found JSON nested more than {DEEPEST} levels, expected a text")
-        places[found.id] = place
+        places[answer.id] = place
     if not places:
         raise InputError(f"{path}: found an empty file, expected one JSON object a line")
     return places, list(twice)
@@ -133,24 +135,19 @@ def _deep(value: Any) -> bool:
     """Tell whether a value is nested too deep to be shown; no text is ever deep."""
     level = [value]
     for _ in range(DEEPEST):
-        level = [
-            inner
-            for one in level
-            if isinstance(one, list | dict)
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ]
+        nested = [list(each.values()) if isinstance(each, dict) else each for each in level]
+        level = [inner for each in nested if isinstance(each, list) for inner in each]
     return bool(level)
 
 
 def _judged(predictions: Path) -> dict[str, Mapping[str, float]]:
     """Return a judge's marks by id from ``judgements.jsonl`` beside the predictions, if any."""
     path = predictions.with_name("judgements.jsonl")
-    if not path.is_file():
-        return {}
-    marks = {
-        found.id: {"relevance": found.relevance, "grounded": found.grounded} for found in jsonl.stream(path, Judgement)
-    }
-    return {id_: {name: mark for name, mark in one.items() if mark is not None} for id_, one in marks.items()}
+    marks: dict[str, Mapping[str, float]] = {}
+    for line in jsonl.stream(path, Judgement) if path.is_file() else ():
+        both = {"relevance": line.relevance, "grounded": line.grounded}
+        marks[line.id] = {name: mark for name, mark in both.items() if mark is not None}
+    return marks
 
 
 def _refuse(path: Path, ids: Sequence[str], what: str) -> None:
@@ -159,7 +156,7 @@ def _refuse(path: Path, ids: Sequence[str], what: str) -> None:
 
 
 def read_origin(predictions: Path, test_sha256: str, name: str = "predictions.json") -> dict[str, Any] | None:
-    """Return a file that lies beside the predictions, if any; one for other predictions or another test file is an error."""
+    """Return the record beside the predictions, if any; one of other predictions or another test file is an ``InputError``."""
     path = predictions.with_name(name)
     if not path.is_file():
         return None
@@ -169,16 +166,19 @@ def read_origin(predictions: Path, test_sha256: str, name: str = "predictions.js
         ("predictions_sha256", "predictions file", jsonl.sha256(predictions)),
     ):
         if origin.get(key, actual) != actual:
-            raise InputError(f"{path}: found that it belongs to {file} {str(origin[key])[:12]}, expected {actual[:12]}")
+            raise InputError(
+                f"{path}: belongs to another {file}: found {str(origin[key])[:12]}, expected {actual[:12]}"
+            )
     return origin
 
 
 @cache
 def scorer_sha256() -> str:
-    """Return one hash over the source of all that decides a score: metrics, statistics, floors, and the tasks' parsers."""
+    """Return one hash over the source of all that decides a score: metrics, answer kinds, statistics, floors and tasks."""
     here, readers = Path(__file__).parent, Path(str(tasks.__file__)).parent
     files = [here / f"{name}.py" for name in SCORER if (here / f"{name}.py").is_file()]
-    files += [*sorted(Path(str(metrics.__file__)).parent.glob("*.py")), *sorted(readers.glob("*.py"))]
+    for folder in (Path(str(metrics.__file__)).parent, here / "answers", readers):
+        files += sorted(folder.glob("*.py"))
     return _digest((file.name, jsonl.sha256(file)) for file in files)
 
 
@@ -195,10 +195,10 @@ def _digest(values: Any) -> str:
 
 
 def provenance(data: Path, predictions: Path, settings: Settings, train: Path | None = None) -> dict[str, Any]:
-    """Return what the scores are made from and by, hashes of all of it included."""
+    """Return what the scores depend on: files by hash, settings, the scorer and package versions."""
     test = jsonl.sha256(data)
     if train and jsonl.sha256(train) == test:
-        raise InputError(f"{train}: found the test file itself, expected the split that the model was trained on")
+        raise InputError(f"{train}: is the test file itself, expected the split that the model was trained on")
     judge = read_origin(predictions, test, "judgements.json")
     beside = {"train_sha256": train and jsonl.sha256(train), "judge": judge}
     return {
@@ -218,7 +218,7 @@ def provenance(data: Path, predictions: Path, settings: Settings, train: Path | 
 
 
 def _from_here(path: Path) -> str:
-    """Return a file's path from the working folder where it lies under it, else as it was given."""
+    """Return a path relative to the working folder if it lies under it, else as given."""
     whole = path.resolve()
     return (whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else path).as_posix()
 
@@ -233,17 +233,15 @@ def write_run(folder: Path, scores: Scores, rows: Iterable[ScoredRow]) -> Scores
 
 
 def place(path: Path) -> Path:
-    """Return the folder of a scored run's ``scores.json``: the one given, or its ``eval`` folder."""
-    folder = next((place for place in (path / "eval", path) if (place / "scores.json").is_file()), None)
-    if folder is None:
-        beside = [str(one.parent.parent) for one in path.parent.glob("*/eval/scores.json")]
-        beside += [str(one.parent) for one in path.parent.glob("*/eval-*/scores.json")]
-        beside += [str(one.parent) for one in path.glob("eval-*/scores.json")]
-        close = nearest(str(path), beside) if beside else ""
-        raise InputError(
-            f"{path}: found no scores.json there or in its eval folder, expected a scored run (ecom-eval score){close}"
-        )
-    return folder
+    """Return the folder of a scored run's ``scores.json``: the path itself, or its ``eval`` folder."""
+    for folder in (path / "eval", path):
+        if (folder / "scores.json").is_file():
+            return folder
+    others = [str(scores.parent.parent) for scores in path.parent.glob("*/eval/scores.json")]
+    for scores in (*path.parent.glob("*/eval-*/scores.json"), *path.glob("eval-*/scores.json")):
+        others.append(str(scores.parent))
+    hint = nearest(str(path), others) if others else ""
+    raise InputError(f"{path}: no scores.json there or in its eval folder; run ecom-eval score first{hint}")
 
 
 def read_run(path: Path) -> Run:
@@ -255,14 +253,12 @@ def read_run(path: Path) -> Run:
     scores = jsonl.decode((folder / "scores.json").read_bytes(), Scores, str(folder / "scores.json"))
     rows = Lines(folder / "rows.jsonl")
     if jsonl.sha256(folder / "rows.jsonl") != scores.provenance.get("rows_sha256"):
-        raise InputError(
-            f"{folder / 'rows.jsonl'}: found other rows than scores.json was made from; run ecom-eval score again"
-        )
+        raise InputError(f"{rows.path}: are not the rows that scores.json was made from; run ecom-eval score again")
     return Run(_named(folder.resolve()), scores, rows)
 
 
 def _named(folder: Path) -> str:
-    """Return what a run is called that was scored into a folder.
+    """Return the name of the run that was scored into a folder.
 
     >>> [_named(Path(text)) for text in ("runs/mine/eval", "runs/mine/eval-shop", "old")]
     ['mine', 'mine/eval-shop', 'old']

@@ -8,7 +8,8 @@ import msgspec
 from converters import tasks
 from converters.tasks import answer
 from eval import metrics, score
-from eval.metrics.base import Example, Floats, Table, Tools, lines, mean
+from eval.metrics.base import Example, Table, Tools, lines, mean
+from eval.reading import of_scored
 from eval.runs import Run
 
 
@@ -22,39 +23,36 @@ class Sample(msgspec.Struct, frozen=True):
 
 def sample(run: Run, task: str) -> Sample:
     """Read one task's rows; prompts are kept only where a metric looks at their snippets."""
-    found = Sample([], [], [])
+    rows = Sample([], [], [])
+    prompts = tasks.get(task).prefix == answer.PREFIX
     for row in run.rows:
         if row.task == task:
-            read = score.example(row)
-            found.ids.append(row.id)
-            found.examples.append(read if tasks.get(task).prefix == answer.PREFIX else replace(read, prompt=""))
-            found.values.append(row.values)
-    return found
+            example = of_scored(row)
+            rows.ids.append(row.id)
+            rows.examples.append(example if prompts else replace(example, prompt=""))
+            rows.values.append(row.values)
+    return rows
 
 
-def shared(task: str, runs: Sequence[Run], found: Sequence[Sample], tools: Tools) -> list[str]:
-    """Return the metrics that all runs have and that can be had again: from the answers, or from each row's own value."""
-    both = [
-        name for name in runs[0].scores.tasks[task].metrics if all(name in r.scores.tasks[task].metrics for r in runs)
+def shared(task: str, runs: Sequence[Run], samples: Sequence[Sample], tools: Tools) -> list[str]:
+    """Return the metrics that all runs have and that can be computed again: from the answers, or from each row's own value."""
+    scores = [run.scores.tasks[task].metrics for run in runs]
+    names = [name for name in scores[0] if all(name in other for other in scores)]
+    return [
+        name
+        for name in names
+        if not (metric := metrics.get(name)).of_rows
+        and all((metric.each and metric.reduce is mean) or not _missing(name, sample, tools) for sample in samples)
     ]
-    own = [name for name in both if not metrics.get(name).of_rows]
-    return [name for name in own if all(_averaged(name) or not _missing(name, one, tools) for one in found)]
 
 
-def _missing(name: str, found: Sample, tools: Tools) -> str:
-    return metrics.get(name).missing(found.examples, tools)
+def _missing(name: str, sample: Sample, tools: Tools) -> str:
+    return metrics.get(name).missing(sample.examples, tools)
 
 
-def _averaged(name: str) -> bool:
-    return metrics.get(name).each and metrics.get(name).reduce is mean
-
-
-def tables(found: Sample, names: Sequence[str], tools: Tools) -> dict[str, Table]:
+def tables(sample: Sample, names: Sequence[str], tools: Tools) -> dict[str, Table]:
     """Return each metric's table; one that needs a tool (an encoder, a judge) is the average that its rows already hold."""
-    stored = [name for name in names if _missing(name, found, tools)]
-    made = score.tables(found.examples, [name for name in names if name not in stored], tools)
-    return {name: _stored(found, name) if name in stored else made[name] for name in names}
-
-
-def _stored(found: Sample, name: str) -> Floats:
-    return lines((values.get(name, 0.0), float(name in values)) for values in found.values)
+    stored = [name for name in names if _missing(name, sample, tools)]
+    computed = score.tables(sample.examples, [name for name in names if name not in stored], tools)
+    averages = {name: lines((row.get(name, 0.0), float(name in row)) for row in sample.values) for name in stored}
+    return {name: averages[name] if name in stored else computed[name] for name in names}

@@ -16,6 +16,8 @@ from converters import tasks
 from converters.examples import Row
 from eval import cuts as dividing
 from eval import floors, metrics, reading, slices, stats, text
+from eval.answers import kind_of
+from eval.metrics import semantic
 from eval.metrics.base import Example, Floats, Metric, Table, Tools, mean
 from eval.metrics.base import scores as averaged
 from eval.metrics.slots import COUNTS, slotted
@@ -29,7 +31,6 @@ __all__ = ["Given", "Salvage", "Score", "ScoredRow", "Scores", "Settings", "Slic
 Pairs = Iterable[tuple[Row, Given]]
 Tell = Callable[[str], None]
 
-PROMPTS = ("answer", "answerable")  # the tasks whose metrics and floors look at the snippets of a prompt
 VALIDITY = Metric(lambda examples, tools: averaged(float(e.said is not None) for e in examples), mean)
 EMPTY = (0.0, "empty")
 
@@ -85,14 +86,13 @@ def read(pairs: Pairs) -> dict[str, Batch]:
     batches: dict[str, Batch] = {}
     for row, given in pairs:
         batch = batches.setdefault(row.task, Batch())
-        found = reading.example(row, given, row.task in PROMPTS)
+        found = reading.example(row, given, kind_of(row.task).prompt)
         place = len(batch.examples)
         if found.said is None:
             batch.reasons[place] = reading.why(row.task, given.prediction, found.extra)
-        if found.said is None or row.task == "answer":
-            meant = salvage(tasks.get(row.task), given.prediction, found.said, found.extra)
-            if meant != found.said:
-                batch.forgiven[place] = meant
+        meant = salvage(row.task, given.prediction, found.said, found.extra)
+        if meant != found.said:
+            batch.forgiven[place] = meant
         batch.examples.append(found)
         batch.traits.append(dividing.traits(row, found))
     return batches
@@ -171,6 +171,9 @@ def score_task(task: str, batch: Batch, settings: Settings, tools: Tools, seen: 
     """Score the examples of one task."""
     examples, wanted = batch.examples, tasks.get(task).metrics
     reasons = unavailable(examples, wanted, tools)
+    if "bert_score_f1" in {*wanted} - {*reasons}:  # answers and floors in one call, which embeds each reference once
+        trivial = [example for _, answers in floors.answered(examples) for example in answers]
+        semantic.bert_score_f1([*examples, *trivial, *semantic.random_pairs(examples)], tools)
     every = tables(examples, [name for name in wanted if name not in reasons], tools)
     found = available(every)
     reasons |= {name: "nothing in the gold to score" for name in every if name not in found}

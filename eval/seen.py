@@ -12,8 +12,8 @@ from typing import Any
 from converters import tasks
 from converters.errors import InputError
 from converters.examples import Row
-from converters.tasks.answer import Reply
 from eval import reading
+from eval.answers import kind_of
 from eval.text import Normalise
 
 
@@ -32,11 +32,6 @@ def _key(task: str, answer: Any) -> int:
     return hash((tasks.get(task).style_of or task, answer))
 
 
-def slot(name: str, value: str, normalise: Normalise) -> tuple[str, str]:
-    """Return what stands for one value of one attribute."""
-    return name, normalise(value)
-
-
 def learn(rows: Iterable[Row], normalise: Normalise) -> Seen:
     """Count the targets of training rows; one that its task cannot read is an :class:`InputError`.
 
@@ -52,12 +47,5 @@ def learn(rows: Iterable[Row], normalise: Normalise) -> Seen:
         gold = reading.read(row.task, row.target, reading.meta_of(row.id, row.meta))
         if gold is None:
             raise InputError(f"training row {row.id!r}: found {row.target[:60]!r}, expected what {row.task!r} can read")
-        times.update(_key(row.task, answer) for answer in _answers(gold, normalise))
+        times.update(_key(row.task, answer) for answer in kind_of(row.task).shows(gold, normalise))
     return Seen(times)
-
-
-def _answers(gold: Any, normalise: Normalise) -> Iterable[Any]:
-    if isinstance(gold, dict):
-        values = [slot(name, value, normalise) for name, found in gold.items() for value in found]
-        return [*values, *(name for name, found in gold.items() if found)]
-    return [gold.text if isinstance(gold, Reply) else gold]

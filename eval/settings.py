@@ -1,4 +1,4 @@
-"""The options of ``predict`` as a plan: the files that they name are read, what they ask for is checked."""
+"""The options of ``predict``, checked and turned into a plan."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ ONLY = {
     "openai": {"base_url", "model", "concurrency", "timeout", "retries", "choice_as", "extra", "accept_unanswered"},
 }
 TOGETHER = {"few_shot": "train", "train": "few_shot", "paths": "constrain"}
-# What a request consists of already, and what would make answers that no record tells of.
+# Keys that a request has already, or that would change answers without a record.
 TAKEN = {
     "messages",
     "model",
@@ -37,7 +37,7 @@ TAKEN = {
 
 
 def check(backend: str, given: Collection[str]) -> None:
-    """Refuse an unknown backend, and options that would do nothing: another backend's, or without the one that they serve."""
+    """Refuse an unknown backend, options of another backend, and options without the one that they belong to."""
     known = backends.names()
     if backend not in known:
         raise InputError(f"unknown backend {backend!r}{nearest(backend, known)}")
@@ -62,12 +62,14 @@ def plan(
     """Return the plan, the taxonomy's paths and the demonstrations; ``options`` are those of the command line."""
     train, count, seed = options["train"], options["few_shot"], options["seed"]
     paths = constraints.read_paths(options["paths"]) if options["paths"] else ()
-    shots = _shots(train, rows, count, seed) if count else None
-    made = Plan(
+    shots = None
+    if count:
+        needed = {(row.task, row.source) for row in rows}
+        shots = demonstrations.draw(demonstrations.read(train), needed, count, seed)
+    same = ("max_new_tokens", "temperature", "seed", "batch_size", "accept_unanswered")
+    plan = Plan(
         test_sha256,
-        **{
-            name: options[name] for name in ("max_new_tokens", "temperature", "seed", "batch_size", "accept_unanswered")
-        },
+        **{name: options[name] for name in same},
         candidates=options["candidates"] or 0,
         constrain=_constrain(rows, options["paths"], paths) if options["constrain"] else None,
         few_shot=demonstrations.record(train, shots, seed) if shots else None,
@@ -75,19 +77,14 @@ def plan(
         choice_as=_choice_as(options["choice_as"]),
         extra=_extra(options["extra"]) if options["extra"] else None,
     )
-    return made, paths, shots
-
-
-def _shots(train: Path, rows: Sequence[Row], count: int, seed: int) -> Shots:
-    needed = {(row.task, row.source) for row in rows}
-    return demonstrations.draw(demonstrations.read(train), needed, count, seed)
+    return plan, paths, shots
 
 
 def _constrain(rows: Sequence[Row], file: Path | None, paths: tuple[str, ...]) -> dict[str, Any]:
     kinds = constraints.kinds({row.task: constraints.limit(row, paths) for row in rows})
     if set(kinds.values()) == {"free"}:
         raise InputError(
-            f"--constrain: found nothing to hold answers of {', '.join(sorted(kinds))} to; paths need --paths FILE"
+            f"--constrain: nothing constrains answers of {', '.join(sorted(kinds))}; paths need --paths FILE"
         )
     return {"tasks": dict(sorted(kinds.items())), "paths_sha256": sha256(file) if file else None, "paths": len(paths)}
 
@@ -105,9 +102,9 @@ def _choice_as(name: str) -> str:
 
 def _extra(text: str) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(text, type=dict[str, Any])
+        keys = msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError) as error:
         raise InputError(f"--extra: found {text[:60]!r}, expected a JSON object: {error}") from error
-    if taken := sorted(TAKEN & found.keys()):
+    if taken := sorted(TAKEN & keys.keys()):
         raise InputError(f"--extra: found {', '.join(taken)}, which options of their own or the rows decide")
-    return found
+    return keys

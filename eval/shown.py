@@ -1,11 +1,11 @@
-"""Values as people read them: the filters of the pages and of the tables in the terminal."""
+"""Format values for people: the filters of the pages and of the terminal tables."""
 
 import re
 from typing import Any
 
 import msgspec
 
-from eval.score import Score
+from eval.scored import Score
 
 TEXT = 700
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -33,7 +33,7 @@ SLICES = {
 
 
 def label(kind: str) -> str:
-    """Return a kind of slice for people.
+    """Return the label of a kind of slice.
 
     >>> label("length"), label("source")
     ('length of the prompt', 'source')
@@ -42,7 +42,7 @@ def label(kind: str) -> str:
 
 
 def title(name: str) -> str:
-    """Return a metric's name for people.
+    """Return the title of a metric.
 
     >>> title("weighted_f1"), title("rouge_l"), title("recall_at_5"), title("top_3_accuracy")
     ('weighted F1', 'ROUGE-L', 'recall@5', 'top-3 accuracy')
@@ -84,7 +84,7 @@ def share(part: float, whole: float) -> str:
 
 
 def place(value: float, low: float = 0.0, high: float = 1.0) -> str:
-    """Return where on a drawn axis a value lies, in percent; the ends keep clear of the edge.
+    """Return a value's position on a drawn axis, in percent; the ends keep clear of the edge.
 
     >>> place(0.0), place(0.5), place(1.0)
     ('2.00%', '50.00%', '98.00%')
@@ -93,14 +93,14 @@ def place(value: float, low: float = 0.0, high: float = 1.0) -> str:
 
 
 def clip(value: Any, limit: int = TEXT) -> str:
-    r"""Return text fit to be looked at: shortened, control characters made visible, what is no text as JSON.
+    r"""Return text for display: shortened, control characters made visible, what is no text as JSON.
 
     >>> clip("a\x00b"), clip(None), clip("abcdef", 3)
     ('a␀b', 'null', 'abc … (3 more characters)')
     """
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     more = f" … ({len(text) - limit:,} more characters)" if len(text) > limit else ""
-    return _CONTROL.sub(lambda found: chr(0x2400 + ord(found.group()) % 0x80 % 0x21), text[:limit]) + more
+    return _CONTROL.sub(lambda match: chr(0x2400 + ord(match.group()) % 0x80 % 0x21), text[:limit]) + more
 
 
 def cell(value: Any) -> str:
@@ -114,24 +114,24 @@ def cell(value: Any) -> str:
 
 
 def floor_flag(score: Score) -> str:
-    """Say how a score stands to its floor, nothing if its whole interval lies above."""
+    """Return how a score compares with its floor, "" if its whole interval lies above."""
     if score.value < score.floor:
         return "below its floor"
     low = score.value if score.low is None else score.low
     return "not shown above its floor" if low <= score.floor else ""
 
 
-def interval(low: float | None, high: float | None, shown: Any = number) -> str:
+def interval(low: float | None, high: float | None, form: Any = number) -> str:
     """Return an interval's ends, or why there is none.
 
     >>> interval(0.1, 0.2), interval(None, None)
     ('0.100 to 0.200', 'one group')
     """
-    return "one group" if low is None else f"{shown(low)} to {shown(high)}"
+    return "one group" if low is None else f"{form(low)} to {form(high)}"
 
 
 def whole(value: float) -> str:
-    """Return a whole number with its thousands apart.
+    """Return a whole number with thousands separators.
 
     >>> whole(1234567.4)
     '1,234,567'

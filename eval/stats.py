@@ -53,8 +53,8 @@ def bootstrap(
 ) -> Floats | None:
     """Return B × len(columns) resampled values; ``None`` with a single group, from which no spread can be known.
 
-    Every column sees the same draws: the difference of two columns is the paired bootstrap. The result does not depend on
-    ``cells``, about how many values are held at a time: memory is that and the tables, however many resamples there are.
+    Every column sees the same draws, so the difference of two columns is the paired bootstrap. ``cells``, about the number of
+    values held at a time, bounds memory and does not change the result.
     """
     member = membership(groups)
     count = member.shape[0]

@@ -1,4 +1,4 @@
-"""What metrics may use beside the examples, loaded as the options of a command ask for it."""
+"""Load the models that metrics may use, as the options of a command name them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from eval.text import Normalise
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The models to load, each a folder or hub id, and the layer of the one for BERTScore; ``None``: not asked for."""
+    """The models to load, each a folder or hub id, and the layer for BERTScore; ``None``: not asked for."""
 
     encoder: str | None = None
     bert: str | None = None
@@ -19,7 +19,7 @@ class Models:
 
 
 def load(normalise: Normalise, models: Models, tell: Tell = lambda _: None) -> tuple[Tools, dict[str, Any]]:
-    """Return the tools, and what a score made with them must state: each model by name and weights."""
+    """Return the tools, and the identity of each model for the record of a score."""
     stated: dict[str, Any] = {}
     encode = scorer = None
     if models.encoder:

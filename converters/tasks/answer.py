@@ -20,6 +20,10 @@ class Reply:
     text: str | None
     cited: tuple[int, ...] = ()
 
+    def __str__(self) -> str:
+        """Return the answer without its citations, an abstention as its sentence."""
+        return self.text or ABSTENTION
+
 
 def prompt(record: Question) -> str:
     """Return the instruction, the question, then the numbered snippets; without any there is nothing to answer from."""
@@ -48,7 +52,7 @@ def render(reply: Reply) -> str:
     >>> render(Reply("Yes, up to 90 C.", (1, 3)))
     'Yes, up to 90 C. [1] [3]'
     """
-    return " ".join([reply.text or ABSTENTION, *(f"[{number}]" for number in reply.cited)])
+    return " ".join([str(reply), *(f"[{number}]" for number in reply.cited)])
 
 
 def parse(text: str) -> Reply | None:
@@ -107,6 +111,7 @@ TASK = Task(
     answer=answer,
     render=render,
     parse=parse,
+    kind="reply",
     meta=meta,
     metrics=(
         "rouge_l",

@@ -23,5 +23,6 @@ TASK = Task(
     answer=answer,
     render=yes_no.render,
     parse=yes_no.parse,
+    kind="verdict",
     metrics=("macro_f1", "unanswerable_f1", "accuracy", "has_answer_accuracy", "has_none_accuracy"),
 )

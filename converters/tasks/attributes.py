@@ -87,6 +87,7 @@ TASK = Task(
     answer=answer,
     render=render,
     parse=parse,
+    kind="record",
     meta=meta,
     metrics=(
         "micro_f1",

@@ -35,9 +35,10 @@ class Task:
 
     ``parse`` returns ``None`` for an unreadable answer. ``settle`` takes what ``parse`` returned and the row's ``meta``, and
     returns what it means there: ``None`` if it is outside what the row allows. Gold settles as itself.
-    ``metrics`` names functions of ``eval.metrics``; the first is the headline. ``style_of`` names the task that this is another
-    way to ask: whatever source feeds that one can feed this one, too, where a mix names it. ``walk``: the conversation is one
-    question, each answer a step towards the last; a held-out row is asked turn by turn.
+    ``kind`` names the kind of answer, a file of ``eval.answers``, and ``metrics`` names functions of ``eval.metrics``; the first
+    is the headline. ``style_of`` names the task that this is another way to ask: whatever source feeds that one can feed this
+    one, too, where a mix names it. ``walk``: the conversation is one question, each answer a step towards the last; a held-out
+    row is asked turn by turn.
     """
 
     prefix: str
@@ -46,6 +47,7 @@ class Task:
     answer: Callable[[Any], Any]
     render: Callable[[Any], str]
     parse: Callable[[str], Any | None]
+    kind: str
     metrics: tuple[str, ...]
     history: Callable[[Any], tuple[Message, ...]] = no_history
     meta: Callable[[Any], Mapping[str, Any]] = no_meta

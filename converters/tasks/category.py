@@ -57,6 +57,7 @@ TASK = Task(
     answer=answer,
     render=render,
     parse=parse,
+    kind="path",
     meta=meta,
     metrics=(
         "weighted_f1",

@@ -67,6 +67,7 @@ TASK = Task(
     answer=category.answer,
     render=category.render,
     parse=category.parse,
+    kind="path",
     history=history,
     meta=category.meta,
     metrics=category.TASK.metrics,

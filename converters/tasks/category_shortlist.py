@@ -34,6 +34,7 @@ TASK = Task(
     answer=category.answer,
     render=category.render,
     parse=category.parse,
+    kind="path",
     meta=category.meta,
     metrics=category.TASK.metrics,
     style_of="category",

@@ -86,6 +86,7 @@ TASK = Task(
     answer=answer,
     render=render,
     parse=parse,
+    kind="choice",
     meta=meta,
     settle=settle,
     metrics=("weighted_f1", "macro_f1", "accuracy"),

@@ -40,6 +40,7 @@ TASK = Task(
     answer=answer,
     render=render,
     parse=parse,
+    kind="text",
     history=history,
     metrics=("rouge_l", "exact_match", "semantic_f1", "bert_score_f1"),
 )

@@ -79,6 +79,7 @@ TASK = Task(
     answer=answer,
     render=render,
     parse=parse,
+    kind="order",
     meta=meta,
     settle=settle,
     metrics=("ndcg",),

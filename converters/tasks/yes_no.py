@@ -43,5 +43,6 @@ TASK = Task(
     answer=answer,
     render=render,
     parse=parse,
+    kind="verdict",
     metrics=("weighted_f1", "macro_f1", "accuracy"),
 )

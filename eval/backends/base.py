@@ -1,4 +1,4 @@
-"""What backends share: a plan, prompts, answers, and the tokenizer with its chat template."""
+"""Shared by all backends: plan, prompt, answer, and the tokenizer with its chat template."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from converters.errors import InputError
-from eval.checkpoint import Checkpoint, check_template, first_line, template_sha256
-from eval.constraints import Limit
+from converters.errors import InputError, first_line
+from eval.answers.base import Limit
+from eval.checkpoint import Checkpoint, check_template, template_sha256
 from eval.endpoint import Endpoint
 
 
@@ -17,9 +17,9 @@ from eval.endpoint import Endpoint
 class Plan:
     """What the answers depend on beside the checkpoint: the test file's hash and how answers are generated.
 
-    ``temperature`` 0 is greedy. ``candidates`` are so many answers, ranked. ``constrain`` and ``few_shot`` are what the record
-    says of them; the prompts carry what they do. ``extra`` goes into every request to an ``endpoint``. ``choice_as`` names the
-    key by which it takes the texts that an answer may be. ``accept_unanswered``: a prompt that it fails on gets ``null``.
+    ``temperature`` 0 is greedy; ``candidates`` is the number of ranked answers. ``constrain`` and ``few_shot`` are for the
+    record: the prompts carry what they do. ``extra`` goes into every request to an ``endpoint``; ``choice_as`` is the key by
+    which that takes a list of allowed texts. ``accept_unanswered``: a prompt that it fails on gets ``null``.
     """
 
     test_sha256: str
@@ -37,17 +37,17 @@ class Plan:
 
     @property
     def decoding(self) -> dict[str, Any]:
-        """Return the settings in which two runs have to agree before they can be compared; candidates change no prediction."""
+        """Return the settings in which two comparable runs agree; candidates change no prediction."""
         sampled = {"temperature": self.temperature, "seed": self.seed} if self.temperature else {}
         options = {"constrain": self.constrain, "few_shot": self.few_shot, "extra": self.extra}
-        given = {name: value for name, value in options.items() if value}
+        chosen = {name: value for name, value in options.items() if value}
         greedy = {"do_sample": bool(sampled), "num_beams": 1, "max_new_tokens": self.max_new_tokens}
-        return greedy | sampled | given
+        return greedy | sampled | chosen
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is asked: messages, what the answer may be, whether candidates are wanted, and token ids once they are known."""
+    """One prompt: messages, the constraint on its answer, whether candidates are wanted, and token ids once known."""
 
     id: str
     messages: Sequence[Mapping[str, str]]
@@ -105,15 +105,13 @@ def _ids(tokenizer: Any, id_: str, messages: Sequence[Mapping[str, str]], ask: b
     from jinja2 import TemplateError
 
     try:
-        found = tokenizer.apply_chat_template(
-            list(messages), add_generation_prompt=ask, tokenize=True, return_dict=False
-        )
+        ids = tokenizer.apply_chat_template(list(messages), add_generation_prompt=ask, tokenize=True, return_dict=False)
     except TemplateError as error:
-        shown = id_.partition("\0")[0]
+        row = id_.partition("\0")[0]
         raise InputError(
-            f"row {shown!r}: the checkpoint's chat template refuses its messages: {first_line(error)}"
+            f"row {row!r}: the checkpoint's chat template refuses its messages: {first_line(error)}"
         ) from error
-    return tuple(found)
+    return tuple(ids)
 
 
 def answer_ids(tokenizer: Any, text: str, ends: Sequence[int]) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """``openai``: any OpenAI-compatible endpoint. The server renders the prompt, so its chat template has to be the checkpoint's.
 
-Where the checkpoint is a folder, that is checked: the server must count as many prompt tokens as the checkpoint's template makes.
-A server that does not know how to constrain an answer mostly says nothing: every answer is checked, too.
+If the checkpoint is a folder, that is checked by the number of prompt tokens. A server that cannot constrain an answer mostly
+ignores the request to: every answer is checked, too.
 """
 
 import json
@@ -11,21 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
+from eval.answers.base import Limit, Schema, Texts
 from eval.backends import base
 from eval.backends.base import Answer, Plan, Prompt
 from eval.checkpoint import Checkpoint, find, template_sha256
-from eval.constraints import Limit, Schema, Texts
-from eval.endpoint import REFUSED, Choice, Endpoint, Reply, Request, ask
+from eval.endpoint import REFUSED, Endpoint, Reply, Request, ask
 
 CANDIDATES = "seeded samples at temperature 1, by log-probability where the endpoint sends it, else as sent"
 SAMPLES = 2  # for each candidate: samples repeat themselves
 GIVE_UP = 16  # failures in a row
-SAID, MORE = "1", "2"  # begin the ids of the two requests for a prompt
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """An endpoint, and the checkpoint that it serves as far as it is at hand."""
+    """An endpoint, and the checkpoint that it serves, if that is a folder here."""
 
     endpoint: Endpoint
     checkpoint: Checkpoint | None
@@ -40,15 +39,15 @@ CHOICE_AS: Mapping[str, Callable[[Sequence[str]], dict[str, Any]]] = {
 
 
 def load(checkpoint: str, plan: Plan) -> Server:
-    """Return the endpoint; of a checkpoint that is a folder the tokenizer is loaded, never its weights."""
+    """Return the endpoint, and the tokenizer if the checkpoint is a folder; no weights are loaded."""
     if plan.endpoint is None:
         raise InputError("the openai backend needs an address: --base-url http://127.0.0.1:8000/v1")
-    found = find(checkpoint) if Path(checkpoint).is_dir() else None
-    return Server(plan.endpoint, found, base.load_tokenizer(found) if found else None)
+    local = find(checkpoint) if Path(checkpoint).is_dir() else None
+    return Server(plan.endpoint, local, base.load_tokenizer(local) if local else None)
 
 
 def describe(model: Server, plan: Plan) -> dict[str, Any]:
-    """Return the checkpoint's hashes as far as they are known, and who was asked."""
+    """Return the checkpoint's hashes, if known, and the endpoint."""
     identity = model.checkpoint.identity if model.checkpoint else {"checkpoint_sha256": None}
     return {
         **identity,
@@ -64,26 +63,21 @@ def batches(model: Server, plan: Plan, prompts: Sequence[Prompt]) -> list[list[P
 
 
 def answers(model: Server, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> Iterator[list[Answer]]:
-    """Yield answers as they come in; what no answer came for is an ``InputError`` at the end, or accepted as ``null``."""
+    """Yield answers as they come in; a prompt without one is an ``InputError`` at the end, or accepted as ``null``."""
     prompts = {prompt.id: prompt for batch in batches for prompt in batch}
-    requests = [request for prompt in prompts.values() for request in _requests(plan, prompt)]
-    waiting: dict[str, dict[str, Reply]] = {id_: {} for id_ in prompts}
     failed: dict[str, str] = {}
-    in_a_row = {SAID: 0, MORE: 0}
-    for reply in ask(model.endpoint, requests):
-        kind, id_ = reply.id[0], reply.id[1:]
-        in_a_row[kind] = in_a_row[kind] + 1 if reply.error else 0
-        if reply.status in REFUSED or in_a_row[kind] >= GIVE_UP + model.endpoint.concurrency:
+    in_a_row = 0
+    for reply in ask(model.endpoint, [_request(plan, prompt) for prompt in prompts.values()]):
+        if not reply.error:
+            in_a_row = 0
+            yield [_answer(model, plan, prompts[reply.id], reply)]
+            continue
+        in_a_row += 1
+        if reply.status in REFUSED or in_a_row >= GIVE_UP + model.endpoint.concurrency:
             raise InputError(f"{model.endpoint.base_url}: {reply.error}")
-        waiting[id_][kind] = reply
-        if len(waiting[id_]) == 1 + prompts[id_].several:
-            answer = _answer(model, plan, prompts[id_], waiting.pop(id_))
-            if isinstance(answer, Answer):
-                yield [answer]
-            else:
-                failed[id_] = answer
-                if plan.accept_unanswered:
-                    yield [Answer(id_, None, 0, False)]
+        failed[reply.id] = reply.error
+        if plan.accept_unanswered:
+            yield [Answer(reply.id, None, 0, False)]
     if failed and not plan.accept_unanswered:
         id_ = next(id_ for id_ in prompts if id_ in failed)  # they come in any order
         raise InputError(
@@ -97,15 +91,15 @@ def _row(id_: str) -> str:
     return id_.partition("\0")[0]
 
 
-def _requests(plan: Plan, prompt: Prompt) -> Iterator[Request]:
-    settings = {**(plan.extra or {}), **_held(plan, prompt.limit), "max_tokens": plan.max_new_tokens, "seed": plan.seed}
-    yield Request(SAID + prompt.id, prompt.messages, {**settings, "temperature": plan.temperature})
-    if prompt.several:
-        sampled = {"temperature": 1.0, "n": SAMPLES * plan.candidates, "logprobs": True}
-        yield Request(MORE + prompt.id, prompt.messages, {**settings, **sampled})
+def _request(plan: Plan, prompt: Prompt) -> Request:
+    settings = {**(plan.extra or {}), **_constraint(plan, prompt.limit)}
+    settings |= {"max_tokens": plan.max_new_tokens, "seed": plan.seed}
+    samples = {**settings, "temperature": 1.0, "n": SAMPLES * plan.candidates, "logprobs": True}
+    greedy = {**settings, "temperature": plan.temperature}
+    return Request(prompt.id, prompt.messages, greedy, samples if prompt.several else None)
 
 
-def _held(plan: Plan, limit: Limit) -> dict[str, Any]:
+def _constraint(plan: Plan, limit: Limit) -> dict[str, Any]:
     if isinstance(limit, Texts):
         return CHOICE_AS[plan.choice_as](limit.texts)
     if isinstance(limit, Schema):
@@ -114,38 +108,30 @@ def _held(plan: Plan, limit: Limit) -> dict[str, Any]:
     return {}
 
 
-def _answer(model: Server, plan: Plan, prompt: Prompt, replies: Mapping[str, Reply]) -> Answer | str:
-    """Return a prompt's answer, or the sentence that says why there is none."""
-    errors = [reply.error for reply in replies.values() if reply.error]
-    if errors:
-        return errors[0]
-    said = replies[SAID]
-    _check_prompt(model, prompt, said)
-    first, ended = said.choices[0], said.choices[0].finish != "length"
+def _answer(model: Server, plan: Plan, prompt: Prompt, reply: Reply) -> Answer:
+    _check_prompt(model, prompt, reply)
+    first, asked = reply.choices[0], SAMPLES * plan.candidates
+    ended = first.finish != "length"
     if ended:
         _check_limit(model, prompt, first.text)
-    sampled = _samples(model, plan, replies[MORE]) if prompt.several else ()
-    further = [choice.text for choice in sorted(sampled, key=lambda choice: -(choice.logprob or 0.0))]
-    tokens = said.generated_tokens or 0
-    return Answer(prompt.id, first.text, tokens, ended, said.prompt_tokens or 0, further, said.seconds)
-
-
-def _samples(model: Server, plan: Plan, reply: Reply) -> tuple[Choice, ...]:
-    asked = SAMPLES * plan.candidates
-    if len(reply.choices) < asked:
+    if prompt.several and len(reply.samples) < asked:
         raise InputError(
-            f"{model.endpoint.base_url}: found {len(reply.choices)} answers where {asked} were asked for (n): the server "
+            f"{model.endpoint.base_url}: found {len(reply.samples)} answers where {asked} were asked for (n): the server "
             "cannot send several; run without --candidates"
         )
-    return reply.choices
+    further = [choice.text for choice in sorted(reply.samples, key=lambda choice: -(choice.logprob or 0.0))]
+    tokens = reply.generated_tokens or 0
+    return Answer(prompt.id, first.text, tokens, ended, reply.prompt_tokens or 0, further, reply.seconds)
 
 
 def _check_prompt(model: Server, prompt: Prompt, reply: Reply) -> None:
-    made = len(base.prompt_ids(model.tokenizer, prompt.id, prompt.messages)) if model.tokenizer else None
-    if made is not None and reply.prompt_tokens not in (None, made):
+    if not model.tokenizer:
+        return
+    count = len(base.prompt_ids(model.tokenizer, prompt.id, prompt.messages))
+    if reply.prompt_tokens not in (None, count):
         raise InputError(
             f"{model.endpoint.base_url}: row {_row(prompt.id)!r}: the server counted {reply.prompt_tokens} prompt tokens "
-            f"where the checkpoint's chat template makes {made}: it serves another template or another checkpoint"
+            f"where the checkpoint's chat template makes {count}: it serves another template or another checkpoint"
         )
 
 

@@ -1,7 +1,7 @@
 """``transformers``: batches of prompts of like length on this machine's GPU, or on its CPU.
 
-Batches are made of all prompts, longest first, so that a lack of memory shows at once; what an answer is held to is alike in a
-batch. Candidates come from a beam search beside the greedy answer, ranked by the sum of their tokens' logarithmic probabilities.
+Batches are made of all prompts, longest first, so that a lack of memory shows at once; a batch has one kind of constraint.
+Candidates come from a beam search beside the greedy answer, ranked by the sum of their tokens' log-probabilities.
 """
 
 import zlib
@@ -17,10 +17,10 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationCon
 
 from converters.errors import InputError
 from eval import trie
+from eval.answers.base import Schema, Texts
 from eval.backends import base
 from eval.backends.base import Answer, Plan, Prompt
 from eval.checkpoint import Checkpoint, find, template_sha256
-from eval.constraints import Schema, Texts
 
 CANDIDATES = "beam search, by log-probability"
 BEAMS_MORE = 1  # beams beyond the candidates asked for: the greedy answer is often one of them
@@ -42,22 +42,22 @@ class Model:
 
 def load(checkpoint: str, plan: Plan) -> Model:
     """Load a checkpoint: bf16 on a GPU, fp32 on a CPU, an adapter on its base."""
-    found = find(checkpoint)
-    tokenizer = base.load_tokenizer(found)
+    located = find(checkpoint)
+    tokenizer = base.load_tokenizer(located)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     transformers.utils.logging.disable_progress_bar()
     try:
-        network = _network(found, device, dtype).eval()
+        network = _network(located, device, dtype).eval()
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise base.cannot_load(found, error) from error
+        raise base.cannot_load(located, error) from error
     ends = base.end_ids(tokenizer, network.generation_config.eos_token_id)
-    return Model(network, tokenizer, found, ends, device, str(dtype).removeprefix("torch."))
+    return Model(network, tokenizer, located, ends, device, str(dtype).removeprefix("torch."))
 
 
 def _network(checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> Any:
     if checkpoint.base is None:
-        # What a card cannot hold is computed from main memory: one that trained in four bits may be too small for sixteen.
+        # "auto" offloads to main memory: a GPU that trained in four bits may be too small for sixteen.
         where = "auto" if device == "cuda" else None
         return AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype=dtype, device_map=where)
     from peft import PeftModel
@@ -88,9 +88,8 @@ def describe(model: Model, plan: Plan) -> dict[str, Any]:
 
 def batches(model: Model, plan: Plan, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
     """Return all prompts, with their ids, in batches of like length."""
-    return grouped(
-        [replace(p, ids=base.prompt_ids(model.tokenizer, p.id, p.messages)) for p in prompts], plan.batch_size
-    )
+    ready = [replace(p, ids=base.prompt_ids(model.tokenizer, p.id, p.messages)) for p in prompts]
+    return grouped(ready, plan.batch_size)
 
 
 def grouped(prompts: Sequence[Prompt], size: int) -> list[list[Prompt]]:
@@ -101,28 +100,28 @@ def grouped(prompts: Sequence[Prompt], size: int) -> list[list[Prompt]]:
     >>> [[prompt.id for prompt in batch] for batch in grouped(prompts, 2)]
     [['b', 'c'], ['a'], ['d']]
     """
-    made = []
+    batches = []
     for kind in (type(None), Texts, Schema):
         alike = sorted((p for p in prompts if type(p.limit) is kind), key=lambda p: (-len(p.ids), p.id))
-        made += [alike[start : start + size] for start in range(0, len(alike), size)]
-    return made
+        batches += [alike[start : start + size] for start in range(0, len(alike), size)]
+    return batches
 
 
 def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> Iterator[list[Answer]]:
     """Yield the answers of each batch."""
     for batch in batches:
-        said = [lines[0] for lines in _generate(model, plan, batch, 0)]
+        greedy = [lines[0] for lines in _generate(model, plan, batch, 0)]
         wanted = [prompt for prompt in batch if prompt.several]
         size = max(1, plan.batch_size // (plan.candidates + BEAMS_MORE))
         parts = [wanted[start : start + size] for start in range(0, len(wanted), size)]
         beams = [lines for part in parts for lines in _generate(model, plan, part, plan.candidates + BEAMS_MORE)]
         further = dict(zip((prompt.id for prompt in wanted), beams, strict=True))
-        yield [_answer(model, p, line, further.get(p.id, [])) for p, line in zip(batch, said, strict=True)]
+        yield [_answer(model, p, line, further.get(p.id, [])) for p, line in zip(batch, greedy, strict=True)]
 
 
 def _answer(model: Model, prompt: Prompt, line: list[int], further: list[list[int]]) -> Answer:
     texts = [base.decode(model.tokenizer, beam) for beam in further]
-    if isinstance(prompt.limit, Texts):  # with fewer texts than beams, the search fills up with what may not be said
+    if isinstance(prompt.limit, Texts):  # with fewer texts than beams, the search fills up with others
         texts = [text for text in texts if text.strip() in prompt.limit.texts]
     text = base.decode(model.tokenizer, line)
     return Answer(prompt.id, text, len(line), line[-1] in model.ends, len(prompt.ids), texts)
@@ -134,14 +133,13 @@ def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int) -> 
     width = max(len(prompt.ids) for prompt in batch)
     ids = torch.tensor([[pad] * (width - len(p.ids)) + list(p.ids) for p in batch], device=model.device)
     mask = torch.tensor([[0] * (width - len(p.ids)) + [1] * len(p.ids) for p in batch], device=model.device)
-    # The checkpoint's own generation settings may sample or penalise repetition: they are put out of force here.
+    # The checkpoint's own generation settings may sample or penalise repetition: they are replaced here.
     model.network.generation_config = config = _config(model, plan, pad, beams)
     torch.manual_seed(zlib.crc32(f"{plan.seed}\0{batch[0].id}".encode()))
     with torch.inference_mode(), _enough_memory(plan.batch_size):
-        made = model.network.generate(
-            input_ids=ids, attention_mask=mask, generation_config=config, **_held(model, batch, width)
-        )
-    lines = [list(base.until_end(line, model.ends)) for line in made[:, width:].tolist()]
+        constraints = _constraints(model, batch, width)
+        output = model.network.generate(input_ids=ids, attention_mask=mask, generation_config=config, **constraints)
+    lines = [list(base.until_end(line, model.ends)) for line in output[:, width:].tolist()]
     each = max(1, beams)
     return [lines[start : start + each] for start in range(0, len(lines), each)]
 
@@ -155,16 +153,16 @@ def _config(model: Model, plan: Plan, pad: int, beams: int) -> GenerationConfig:
     return GenerationConfig(max_new_tokens=plan.max_new_tokens, eos_token_id=model.ends, pad_token_id=pad, **how)
 
 
-def _held(model: Model, batch: Sequence[Prompt], width: int) -> dict[str, Any]:
+def _constraints(model: Model, batch: Sequence[Prompt], width: int) -> dict[str, Any]:
     limits = [prompt.limit for prompt in batch]
     texts = [_trie(model, limit) for limit in limits if isinstance(limit, Texts)]
     if texts:
-        # A beam that is whole goes on with end tokens, which no one reads.
-        return {
-            "prefix_allowed_tokens_fn": lambda row, ids: (
-                trie.following(texts[row], ids[width:].tolist()) or model.ends[:1]
-            )
-        }
+
+        def allowed(row: int, ids: Any) -> Any:
+            # A finished beam goes on with end tokens, which no one reads.
+            return trie.following(texts[row], ids[width:].tolist()) or model.ends[:1]
+
+        return {"prefix_allowed_tokens_fn": allowed}
     schemas = [_grammar(model, limit) for limit in limits if isinstance(limit, Schema)]
     return {"logits_processor": [_xgrammar().contrib.hf.LogitsProcessor(schemas)]} if schemas else {}
 

@@ -1,8 +1,8 @@
-"""``vllm``: offline on an NVIDIA GPU, thousands of prompts in one call, the beginnings that they share computed once.
+"""``vllm``: offline on an NVIDIA GPU, thousands of prompts in one call, shared prefixes computed once.
 
-vLLM pins a torch of its own, so it wants an environment of its own: ``pip install 'ecom-llm-recipes[vllm]'``. One call takes all
-prompts, or ``CALL`` of them: a call that was interrupted is made again, on the same prompts and with an empty prefix cache. With
-scheduling in one process, that gives the same answers on the same GPU and version (docs.vllm.ai, "Reproducibility").
+vLLM pins a torch of its own, so it wants an environment of its own: ``pip install 'ecom-llm-recipes[vllm]'``. An interrupted call
+is repeated with the same prompts and an empty prefix cache. With scheduling in one process, that gives the same answers on the
+same GPU and version (docs.vllm.ai, "Reproducibility").
 """
 
 import os
@@ -12,10 +12,10 @@ from importlib import util
 from typing import Any
 
 from converters.errors import InputError
+from eval.answers.base import Schema, Texts
 from eval.backends import base
 from eval.backends.base import Answer, Plan, Prompt
 from eval.checkpoint import Checkpoint, find, template_sha256
-from eval.constraints import Schema, Texts
 
 CANDIDATES = "seeded samples at temperature 1, by log-probability"
 SAMPLES = 2  # for each candidate: samples repeat themselves
@@ -40,32 +40,27 @@ def load(checkpoint: str, plan: Plan) -> Model:
     import torch
 
     if not torch.cuda.is_available():
-        raise InputError("the vllm backend found no NVIDIA GPU, expected one: use --backend transformers here")
-    found = find(checkpoint)
-    if found.base:
+        raise InputError("the vllm backend needs an NVIDIA GPU: use --backend transformers here")
+    located = find(checkpoint)
+    if located.base:
         raise InputError(f"{checkpoint}: found an adapter, expected a merged checkpoint (ecom-train merge) for vLLM")
-    tokenizer = base.load_tokenizer(found)
+    tokenizer = base.load_tokenizer(located)
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     from transformers import GenerationConfig
     from vllm import LLM
 
     try:
-        configured = GenerationConfig.from_pretrained(found.folder).eos_token_id
+        configured = GenerationConfig.from_pretrained(located.folder).eos_token_id
     except OSError:  # a checkpoint need not have one
         configured = None
     ends = base.end_ids(tokenizer, configured)
     try:
         # "vllm": the checkpoint's own generation settings may sample or penalise repetition.
-        engine = LLM(
-            model=str(found.folder),
-            dtype=DTYPE,
-            seed=plan.seed,
-            enable_prefix_caching=True,
-            generation_config="vllm",
-        )
+        settings = {"dtype": DTYPE, "seed": plan.seed, "enable_prefix_caching": True, "generation_config": "vllm"}
+        engine = LLM(model=str(located.folder), **settings)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise base.cannot_load(found, error) from error
-    return Model(engine, tokenizer, found, ends)
+        raise base.cannot_load(located, error) from error
+    return Model(engine, tokenizer, located, ends)
 
 
 def describe(model: Model, plan: Plan) -> dict[str, Any]:
@@ -91,12 +86,12 @@ def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> It
     """Yield the answers of each call."""
     for batch in batches:
         model.engine.reset_prefix_cache()
-        said = _generate(model, batch, {"temperature": plan.temperature, "seed": plan.seed}, plan)
+        outputs = _generate(model, batch, {"temperature": plan.temperature, "seed": plan.seed}, plan)
         wanted = [prompt for prompt in batch if prompt.several]
         sampled = {"temperature": 1.0, "seed": plan.seed, "n": SAMPLES * plan.candidates, "logprobs": 0}
         more = _generate(model, wanted, sampled, plan) if wanted else []
         further = {prompt.id: _ranked(model, output) for prompt, output in zip(wanted, more, strict=True)}
-        yield [_answer(model, p, out, further.get(p.id, [])) for p, out in zip(batch, said, strict=True)]
+        yield [_answer(model, p, out, further.get(p.id, [])) for p, out in zip(batch, outputs, strict=True)]
 
 
 def _generate(model: Model, batch: Sequence[Prompt], settings: dict[str, Any], plan: Plan) -> list[Any]:
@@ -104,14 +99,18 @@ def _generate(model: Model, batch: Sequence[Prompt], settings: dict[str, Any], p
 
     params = [
         SamplingParams(
-            **settings, **_held(prompt), max_tokens=plan.max_new_tokens, stop_token_ids=model.ends, detokenize=False
+            **settings,
+            **_constraint(prompt),
+            max_tokens=plan.max_new_tokens,
+            stop_token_ids=model.ends,
+            detokenize=False,
         )
         for prompt in batch
     ]
     return list(model.engine.generate([{"prompt_token_ids": list(p.ids)} for p in batch], params, use_tqdm=False))
 
 
-def _held(prompt: Prompt) -> dict[str, Any]:
+def _constraint(prompt: Prompt) -> dict[str, Any]:
     if prompt.limit is None:
         return {}
     from vllm.sampling_params import StructuredOutputsParams
@@ -123,11 +122,11 @@ def _held(prompt: Prompt) -> dict[str, Any]:
 
 
 def _ranked(model: Model, output: Any) -> list[str]:
-    likeliest = sorted(output.outputs, key=lambda one: (-one.cumulative_logprob, tuple(one.token_ids)))
-    return [base.decode(model.tokenizer, one.token_ids) for one in likeliest]
+    likeliest = sorted(output.outputs, key=lambda sample: (-sample.cumulative_logprob, tuple(sample.token_ids)))
+    return [base.decode(model.tokenizer, sample.token_ids) for sample in likeliest]
 
 
 def _answer(model: Model, prompt: Prompt, output: Any, further: list[str]) -> Answer:
-    (one,) = output.outputs
-    text, ended = base.decode(model.tokenizer, one.token_ids), one.finish_reason == "stop"
-    return Answer(prompt.id, text, len(one.token_ids), ended, len(prompt.ids), further)
+    (best,) = output.outputs
+    text, ended = base.decode(model.tokenizer, best.token_ids), best.finish_reason == "stop"
+    return Answer(prompt.id, text, len(best.token_ids), ended, len(prompt.ids), further)

@@ -36,12 +36,12 @@ class Baseline:
     """One baseline.
 
     ``fit`` takes training rows of one family, each with its answer, read once; it returns what answers blinded rows of that
-    family: one :class:`Said` a row, or ``None`` where it has nothing to say. ``tasks`` are those that it is for, none named: all.
-    ``settings`` are recorded with the predictions.
+    family: one :class:`Said` a row, or ``None`` where it has nothing to say. ``kinds`` are the
+    kinds of answers that it is for, none named: all. ``settings`` are recorded with the predictions.
     """
 
     fit: Callable[[Iterator[Solved], Tell], Predict]
-    tasks: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -6,6 +6,7 @@ BM25 and its parameters are those of :mod:`converters.retrieval`; document frequ
 import re
 from collections.abc import Iterator, Sequence
 
+from converters import tasks
 from converters.examples import Row
 from converters.retrieval import K1, B, bm25, ranked, words
 from converters.tasks import answer
@@ -22,7 +23,7 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
 
 
 def _said(row: Row) -> Said | None:
-    return _snippet(question(row)) if row.task == "answer" else _order(text(row))
+    return _snippet(question(row)) if tasks.get(row.task).kind == "reply" else _order(text(row))
 
 
 def _snippet(asks: str) -> Said | None:
@@ -44,4 +45,4 @@ def _best(asked: str, texts: Sequence[str]) -> list[int]:
     return ranked(bm25([words(asked)], [*map(words, texts)])[0])
 
 
-BASELINE = Baseline(fit, ("answer", "ranking"), {"k1": K1, "b": B})
+BASELINE = Baseline(fit, ("order", "reply"), {"k1": K1, "b": B})

@@ -54,4 +54,4 @@ def _values(line: str, known: Known) -> Iterator[str]:
                 yield line[start : spans[place + length - 1][1]]
 
 
-BASELINE = Baseline(fit, ("attributes",), {"longest": LONGEST})
+BASELINE = Baseline(fit, ("record",), {"longest": LONGEST})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from converters import tasks
 from converters.examples import Row
 from converters.tasks import category
 from converters.tasks.answer import Reply, snippets
@@ -18,7 +19,7 @@ def _said(row: Row) -> Said | None:
     extra = row.extra
     if "gains" in extra:
         return Said(Order(tuple(range(1, len(extra["gains"]) + 1))))
-    if row.task == "answer":
+    if tasks.get(row.task).kind == "reply":
         found = snippets(question(row))
         return Said(Reply(found[0], (1,))) if found else None
     if listed := extra.get("candidates"):
@@ -27,4 +28,4 @@ def _said(row: Row) -> Said | None:
     return Said(extra["options"][0]) if extra.get("options") else None
 
 
-BASELINE = Baseline(fit, ("answer", "category_shortlist", "choice", "ranking"))
+BASELINE = Baseline(fit, ("choice", "order", "path", "reply"))

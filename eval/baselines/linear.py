@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from converters.examples import Row
 from eval import tfidf
+from eval.answers import kind_of
+from eval.answers.base import Route
+from eval.answers.choice import LEARNT, OFTEN
 from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell, text
 
-OPTIONS = 256  # that are learnt at most, the commonest: a weight for each of them and each word is held
-OFTEN = 3  # times that an option must have been right to be learnt: those of one row alone teach nothing
 PASSES, ALPHA, SEED = 3, 1e-6, 0
 LARGE = 1e6  # rows times children from which a node's classifier uses all cores and tells how far it is
 ROUNDED = 5  # digits, so that the last bits of another machine make no other order
 
-Route = tuple[Hashable, ...]
 Ints = NDArray[np.int64]
 
 
@@ -39,15 +39,16 @@ class Node:
 
 def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
     """Fit a classifier, or a tree of them."""
-    answers: list[Any] = []
+    answers, tasks = list[Any](), set[str]()
 
     def texts() -> Iterator[str]:
         for row, answer in rows:
             answers.append(answer)
+            tasks.add(row.task)
             yield text(row)
 
     weights, vectors = tfidf.fit(texts())
-    routed = _routes(answers)
+    routed = kind_of(min(tasks)).routes(Counter(answers)) if tasks else {}  # one family: all have the same kind
     learnt = [place for place, answer in enumerate(answers) if answer in routed]
     if not learnt:
         return lambda asked: [None] * len(asked)
@@ -56,20 +57,12 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
 
     def predict(asked: Sequence[Row]) -> Iterator[Said | None]:
         for chunk in tfidf.chunks(asked):
-            keep = OPTIONS if any("options" in row.extra for row in chunk) else CANDIDATES
+            keep = LEARNT if any("options" in row.extra for row in chunk) else CANDIDATES
             found = ranked(tree, weights.vectors([text(row) for row in chunk]), keep)
             for row, routes in zip(chunk, found, strict=True):
                 yield _said(row, [meant[route] for route in routes])
 
     return predict
-
-
-def _routes(answers: Sequence[Any]) -> dict[Any, Route]:
-    """Return the steps to each answer that is learnt: a path's nodes and an end, or a verdict, or an option, in one step."""
-    counts = Counter(answers)
-    if answers and isinstance(answers[0], str):
-        return {option: (option,) for option, times in counts.most_common(OPTIONS) if times >= OFTEN}
-    return {answer: (*answer, None) if isinstance(answer, tuple) else (answer,) for answer in counts}
 
 
 def _tree(vectors: Any, routes: Sequence[Route], tell: Tell) -> dict[Route, Node]:
@@ -142,15 +135,14 @@ def _said(row: Row, answers: Sequence[Any]) -> Said | None:
     options = row.extra.get("options")
     if options is not None:
         answers = [answer for answer in answers if answer in options]
-    return Said(answers[0], tuple(answers) if isinstance(answers[0], tuple) else ()) if answers else None
+    return Said(answers[0], tuple(answers) if kind_of(row.task).ranked else ()) if answers else None
 
 
-TASKS = ("answerable", "category", "category_levels", "category_shortlist", "choice", "yes_no")
 SETTINGS = {
     "words": tfidf.WORDS,
-    "options": OPTIONS,
+    "options": LEARNT,
     "often": OFTEN,
     "passes": PASSES,
     "alpha": ALPHA,
 }
-BASELINE = Baseline(fit, TASKS, SETTINGS | {"seed": SEED})
+BASELINE = Baseline(fit, ("choice", "path", "verdict"), SETTINGS | {"seed": SEED})

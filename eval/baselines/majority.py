@@ -10,6 +10,7 @@ from typing import Any
 
 from converters.examples import Row
 from converters.tasks.ranking import Order
+from eval.answers import kind_of
 from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell
 
 Counts = Mapping[Any, Counter[Any]]
@@ -23,7 +24,7 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
         for key, value in _parts(row, answer):
             counts[key][value] += 1
     usual = {key: [value for value, _ in found.most_common(CANDIDATES)] for key, found in counts.items()}
-    return lambda asked: (_said(row.extra, counts, usual) for row in asked)
+    return lambda asked: (_said(row, counts, usual) for row in asked)
 
 
 def _parts(row: Row, answer: Any) -> Iterator[tuple[Any, Any]]:
@@ -37,14 +38,15 @@ def _parts(row: Row, answer: Any) -> Iterator[tuple[Any, Any]]:
         yield len(extra.get("gains", ())), answer
 
 
-def _said(extra: Mapping[str, Any], counts: Counts, usual: Mapping[Any, list[Any]]) -> Said | None:
+def _said(row: Row, counts: Counts, usual: Mapping[Any, list[Any]]) -> Said | None:
+    extra = row.extra
     if "attributes" in extra:
         return Said({name: usual.get(name, [()])[0] for name in extra["attributes"]})
     if "options" in extra:
         return _choice(extra["options"], counts)
     count = len(extra.get("gains", ()))
     found = usual.get(count) or ([Order(tuple(range(1, count + 1)))] if count else [])
-    return Said(found[0], tuple(found) if isinstance(found[0], tuple) else ()) if found else None
+    return Said(found[0], tuple(found) if kind_of(row.task).ranked else ()) if found else None
 
 
 def _choice(options: Sequence[str], counts: Counts) -> Said | None:

@@ -4,14 +4,14 @@ An attribute's value is that of the most similar product that was asked for it; 
 among the options. Citations are left out: they number the snippets of another row.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from converters.examples import Row
-from converters.tasks.answer import Reply
 from eval import tfidf
+from eval.answers import kind_of
 from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell, text
 
 NEIGHBOURS = 50  # that are looked at for an attribute, an option, or further candidates
@@ -25,7 +25,7 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
 
     def texts() -> Iterator[str]:
         for row, answer in rows:
-            answers.append(Reply(answer.text) if isinstance(answer, Reply) else answer)
+            answers.append(kind_of(row.task).portable(answer))
             yield text(row)
 
     weights, vectors = tfidf.fit(texts())
@@ -36,7 +36,7 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
         for chunk in tfidf.chunks(asked, CHUNK):
             scores = (weights.vectors([text(row) for row in chunk]) @ index).toarray().round(ROUNDED)
             for row, line in zip(chunk, scores, strict=True):
-                yield _said(row.extra, [answers[place] for place in nearest(line)])
+                yield _said(row, [answers[place] for place in nearest(line)])
             done += len(chunk)
             tell(f"{done:,} of {len(asked):,} rows")
 
@@ -54,7 +54,8 @@ def nearest(scores: Any) -> list[int]:
     return [int(place) for place in places[np.argsort(-scores[places], kind="stable")][:NEIGHBOURS]]
 
 
-def _said(extra: Mapping[str, Any], near: Sequence[Any]) -> Said | None:
+def _said(row: Row, near: Sequence[Any]) -> Said | None:
+    extra = row.extra
     if "gains" in extra or not near:
         return None
     if "attributes" in extra:
@@ -64,7 +65,7 @@ def _said(extra: Mapping[str, Any], near: Sequence[Any]) -> Said | None:
     if "options" in extra:
         option = _first(answer for answer in near if answer in extra["options"])
         return option and Said(option)
-    paths = tuple(dict.fromkeys(near))[:CANDIDATES] if isinstance(near[0], tuple) else ()
+    paths = tuple(dict.fromkeys(near))[:CANDIDATES] if kind_of(row.task).ranked else ()
     return Said(near[0], paths)
 
 

@@ -1,4 +1,4 @@
-"""Of answers that are to be had: predict, baseline, judge."""
+"""Commands that produce answers: predict, baseline, judge."""
 
 import time
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from converters.errors import InputError
-from eval.cli.group import RUN, hush, main, now_and_then
+from eval.cli.group import RUN, bar, hush, main, status
 
 
 @main.command()
@@ -20,27 +20,33 @@ from eval.cli.group import RUN, hush, main, now_and_then
 )
 @click.option("--temperature", default=0.0, show_default=True, type=click.FloatRange(0, 5), help="0 is greedy.")
 @click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1), help="Of samples and demonstrations."
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**31 - 1),
+    help="Seed of samples and demonstrations.",
 )
-@click.option("--candidates", type=click.IntRange(2), help="So many distinct answers to a classification, ranked.")
-@click.option("--constrain", is_flag=True, help="Hold answers to the options, the paths or the attributes' JSON.")
-@click.option("--paths", type=RUN, help="The taxonomy for --constrain: a training split (.jsonl) or a path a line.")
-@click.option("--few-shot", type=click.IntRange(1), help="So many solved rows of --train before every question.")
+@click.option("--candidates", type=click.IntRange(2), help="Number of distinct answers to a classification, ranked.")
+@click.option("--constrain", is_flag=True, help="Constrain answers to the options, the paths or the attributes' JSON.")
+@click.option("--paths", type=RUN, help="The taxonomy for --constrain: a training split (.jsonl) or one path per line.")
+@click.option("--few-shot", type=click.IntRange(1), help="Number of solved rows of --train before every question.")
 @click.option("--train", type=RUN, help="The training split for --few-shot.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Prompts at a time.")
-@click.option("--base-url", help="The endpoint: http://127.0.0.1:8000/v1. A key comes from OPENAI_API_KEY alone.")
+@click.option(
+    "--base-url", help="The endpoint, such as http://127.0.0.1:8000/v1; the key comes from OPENAI_API_KEY alone."
+)
 @click.option("--model", help="The endpoint's name for the model.  [default: the checkpoint as given]")
 @click.option("--concurrency", default=8, show_default=True, type=click.IntRange(1), help="Requests at a time.")
 @click.option("--timeout", default=120.0, show_default=True, type=click.FloatRange(0.1), help="Seconds for one try.")
-@click.option("--retries", default=4, show_default=True, type=click.IntRange(0), help="Tries more, with pauses.")
+@click.option("--retries", default=4, show_default=True, type=click.IntRange(0), help="Further tries, with pauses.")
 @click.option("--choice-as", default="structured_outputs", show_default=True, help="Or guided_choice, or grammar.")
 @click.option("--extra", help="JSON object that goes into every request.")
 @click.option("--accept-unanswered", is_flag=True, help="A prompt that the endpoint fails on counts as invalid.")
 @click.pass_context
 def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backend: str, **options: Any) -> None:
-    """Answer every test row, greedily unless told otherwise.
+    """Answer every test row with a model, greedily by default.
 
-    A run that was stopped goes on where it was, with the same result.
+    An interrupted run resumes where it stopped, with the same result.
 
     Example: ecom-eval predict --checkpoint runs/demo-qlora/merged --data data/demo/test.jsonl --out runs/demo-qlora/eval
     """
@@ -58,20 +64,7 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
     from eval import predict as predicting
 
     plan, paths, shots = settings.plan(jsonl.sha256(data), rows, checkpoint, options)
-    begin = last = time.monotonic()
-
-    def progress(done: int, fresh: int, total: int) -> None:
-        nonlocal begin, last
-        now = time.monotonic()
-        if not fresh:
-            begin = now  # what came before was loading
-        if now - last >= 2 or done == total or not fresh:
-            last = now
-            speed = fresh / max(now - begin, 1e-9)
-            ahead = f", {speed:.1f} prompts/s, {(total - done) / speed:,.0f} s left" if fresh else ""
-            click.echo(f"{done:,} of {total:,} prompts{ahead}", err=True)
-
-    predicting.predict(backend, checkpoint, rows, plan, out, progress, time.monotonic, paths, shots)
+    predicting.predict(backend, checkpoint, rows, plan, out, bar("prompts"), time.monotonic, paths, shots)
     click.echo(f"predictions: {out / 'predictions.jsonl'}")
 
 
@@ -89,28 +82,27 @@ def baseline(name: str, train: Path, data: Path, out: str) -> None:
     """Answer every test row without a language model: what a tuned one must beat. NAME is a baseline, or all.
 
     There are bm25, dictionary, first, linear, majority and nearest, fitted on the training split alone. What one cannot
-    answer falls back to the majority, counted in predictions.json.
+    answer, the majority does; predictions.json counts both.
 
     Example: ecom-eval baseline linear --train data/demo/train.jsonl --data data/demo/test.jsonl
     """
     from converters import jsonl
     from eval import baselines, predict_baseline
 
-    chosen = baselines.names() if name == "all" else [name]
-    for one in chosen:
-        baselines.get(one)
-    if len(chosen) > 1 and "NAME" not in out:
-        raise InputError(f"--out {out}: found no NAME in it, expected one folder for each of {', '.join(chosen)}")
+    names = baselines.names() if name == "all" else [name]
+    settings = {each: dict(baselines.get(each).settings) for each in names}
+    if len(names) > 1 and "NAME" not in out:
+        raise InputError(f"--out {out}: needs NAME in it, for a folder for each of {', '.join(names)}")
     rows = jsonl.read_rows(data)
-    learnt = predict_baseline.training(train, rows) | {"test_sha256": jsonl.sha256(data)}
-    for one in chosen:
+    training = predict_baseline.training(train, rows) | {"test_sha256": jsonl.sha256(data)}
+    for each in names:
         start = time.monotonic()
-        answers = predict_baseline.predict(one, train, rows, now_and_then())
-        origin = {"baseline": one, "settings": dict(baselines.get(one).settings), **learnt}
-        folder = Path(out.replace("NAME", one))
+        answers = predict_baseline.predict(each, train, rows, status())
+        origin = {"baseline": each, "settings": settings[each], **training}
+        folder = Path(out.replace("NAME", each))
         record = predict_baseline.write(folder, rows, answers, origin)
         for task, by in sorted(record["answered_by"].items()):
-            click.echo(f"{one}: {task}: " + ", ".join(f"{count:,} by {who}" for who, count in by.most_common()))
+            click.echo(f"{each}: {task}: " + ", ".join(f"{count:,} by {who}" for who, count in by.most_common()))
         click.echo(f"predictions: {folder / 'predictions.jsonl'} ({time.monotonic() - start:.1f} s)")
 
 
@@ -126,13 +118,13 @@ def baseline(name: str, train: Path, data: Path, out: str) -> None:
 )
 @click.option("--concurrency", default=8, show_default=True, type=click.IntRange(1), help="Requests at a time.")
 @click.option("--timeout", default=120.0, show_default=True, type=click.FloatRange(1), help="Seconds for each try.")
-@click.option("--retries", default=4, show_default=True, type=click.IntRange(0), help="Tries more where one fails.")
+@click.option("--retries", default=4, show_default=True, type=click.IntRange(0), help="Further tries where one fails.")
 def judge(
     data: Path, predictions: Path, endpoint: str, model: str, out: Path, concurrency: int, timeout: float, retries: int
 ) -> None:
     """Let a model judge how relevant and how well grounded answers are.
 
-    A run that was stopped goes on where it was. Scoring takes the verdicts from judgements.jsonl beside the predictions.
+    An interrupted run resumes where it stopped. Scoring takes the verdicts from judgements.jsonl beside the predictions.
 
     Example: ecom-eval judge --data data/demo/test.jsonl --predictions runs/demo-qlora/eval/predictions.jsonl
     --endpoint http://127.0.0.1:8000/v1 --model Qwen/Qwen3-32B --out runs/demo-qlora/eval
@@ -143,13 +135,12 @@ def judge(
     from eval.endpoint import Endpoint
 
     rows = jsonl.read_rows(data)
-    said = {row.id: given.prediction for row, given in runs.answered(data, predictions)}
+    predicted = {row.id: given.prediction for row, given in runs.answered(data, predictions)}
     hashes = {"test_sha256": jsonl.sha256(data), "predictions_sha256": jsonl.sha256(predictions)}
-    tell = now_and_then()
-    where = Endpoint(endpoint, model, concurrency, timeout, retries)
-    found = judging.judge(where, rows, said, hashes, out, lambda done, total: tell(f"{done:,} of {total:,} answers"))
+    server = Endpoint(endpoint, model, concurrency, timeout, retries)
+    record = judging.judge(server, rows, predicted, hashes, out, bar("answers"))
     click.echo(
-        f"{found['judged']:,} answers judged, {found['unreadable_verdicts']:,} verdicts unreadable, "
-        f"{found['refused_requests']:,} requests refused, {found['unreadable_predictions']:,} answers unreadable"
+        f"{record['judged']:,} answers judged, {record['unreadable_verdicts']:,} verdicts unreadable, "
+        f"{record['refused_requests']:,} requests refused, {record['unreadable_predictions']:,} answers unreadable"
     )
     click.echo(f"judgements: {out / 'judgements.jsonl'}")

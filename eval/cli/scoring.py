@@ -1,6 +1,7 @@
-"""Of answers that are there: score, compare, runs."""
+"""Commands that use answers: score, compare, runs."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import click
@@ -21,16 +22,16 @@ from eval.cli.group import RUN, hush, main
     "--resamples", default=RESAMPLES, show_default=True, type=click.IntRange(100), help="Bootstrap resamples."
 )
 @click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
-@click.option("--train", type=RUN, help="The training split, for scores on what it shows and on what it does not.")
+@click.option("--train", type=RUN, help="The training split, for scores by what training showed.")
 @click.option("--encoder", help="Sentence encoder for semantic_f1: a folder or a name on the hub.")
 @click.option("--bert-score", help="Model for bert_score_f1, such as roberta-large: a folder or a name on the hub.")
-@click.option("--bert-layer", type=click.IntRange(1), help="Its layer, where bert-score knows no best one.")
+@click.option("--bert-layer", type=click.IntRange(1), help="Its layer, if bert-score knows no best one.")
 @click.option(
     "--scorer",
     type=click.Choice(["ours", "ecellm-compat"]),
     default="ours",
     show_default=True,
-    help="ecellm-compat adds, labelled so, what eCeLLM's published script would give.",
+    help="ecellm-compat adds the scores that eCeLLM's published script would give.",
 )
 def score(
     data: Path,
@@ -47,39 +48,35 @@ def score(
 ) -> None:
     """Score predictions on rows of our format.
 
-    Answers of others score like ours: write a line {"id", "prediction"} for each row. A judgements.jsonl beside the predictions
-    ({"id", "relevance", "grounded"} a line) adds what a judge says.
+    Predictions may come from anywhere: one line {"id", "prediction"} for each row. A judgements.jsonl beside them
+    (lines of {"id", "relevance", "grounded"}) adds a judge's scores.
 
     Example: ecom-eval score --data data/demo/test.jsonl --predictions runs/demo-qlora/eval/predictions.jsonl
     --out runs/demo-qlora/eval --normaliser strict
     """
     from converters import jsonl, sums
-    from eval import ecellm, pages, report, runs, seen, tables, text
+    from eval import ecellm, pages, report, runs, scored, seen, tables, text
     from eval import score as scoring
     from eval import tools as loading
 
-    def tell(what: str) -> None:
-        click.echo(what, err=True)
-
-    # A model cut at its best layer has weights that are not needed, each of which would be reported.
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # weights that a scoring model does not need are no news
     hush()
-
+    tell = partial(click.echo, err=True)
     normalise = text.normaliser(normaliser)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: found a file, expected a folder or a new name")
-    settings = scoring.Settings(normaliser, resamples, seed)
+    settings = scored.Settings(normaliser, resamples, seed)
     answered = runs.answered(data, predictions)
     tools, stated = loading.load(normalise, loading.Models(encoder, bert_score, bert_layer), tell)
     provenance = runs.provenance(data, predictions, settings, train) | stated
-    known = seen.learn(jsonl.stream_rows(train), normalise) if train else None
-    found, lines = scoring.score(answered, settings, tools, known, tell)
+    frequencies = seen.learn(jsonl.stream_rows(train), normalise) if train else None
+    by_task, lines = scoring.score(answered, settings, tools, frequencies, tell)
     if scorer == ecellm.SCORER:
-        found = ecellm.beside(found, ecellm.scores(answered, tools))
-    scores = runs.write_run(out, scoring.Scores(found, provenance), lines)
+        by_task = ecellm.beside(by_task, ecellm.scores(answered, tools))
+    scores = runs.write_run(out, scored.Scores(by_task, provenance), lines)
     pages.write(out, "report", report.of_run(runs.read_run(out)))
-    made = ("scores.json", "rows.jsonl", "report.html", "report.md")
-    sums.write(out / "report.sha256", [out / name for name in made])
+    files = ("scores.json", "rows.jsonl", "report.html", "report.md")
+    sums.write(out / "report.sha256", [out / name for name in files])
     click.echo(tables.of_scores(scores))
     if scorer == ecellm.SCORER:
         click.echo(ecellm.table(scores.tasks))
@@ -94,7 +91,7 @@ def score(
 )
 @click.option("--seed", default=SEED, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
 @click.option(
-    "--intersect", is_flag=True, help="Compare on the ids that all runs have, whatever test file they are from."
+    "--intersect", is_flag=True, help="Compare on the ids that all runs share, even from different test files."
 )
 @click.option("--gate", is_flag=True, help="Exit with 1 if a task's headline metric is significantly worse.")
 def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, intersect: bool, gate: bool) -> None:
@@ -105,21 +102,20 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, interse
     from converters import jsonl, sums
     from eval import common, comparable, pages, runs, tables, versus
     from eval import compare as comparing
-    from eval import gate as gating
 
-    found, left_out = [runs.read_run(path) for path in run], None
+    scored_runs, left_out = [runs.read_run(path) for path in run], None
     if intersect:
-        comparable.check_comparable(found, intersect)
-        found, left_out = common.common(found)
-    comparison = comparing.compare(found, resamples, seed, left_out)
+        comparable.check_comparable(scored_runs, intersect)
+        scored_runs, left_out = common.common(scored_runs)
+    comparison = comparing.compare(scored_runs, resamples, seed, left_out)
     jsonl.write_json(out / "compare.json", comparison)
-    pages.write(out, "compare", versus.of_comparison(comparison, found))
-    made = [out / f"compare.{kind}" for kind in ("json", "html", "md")]
-    sums.write(out / "compare.sha256", [*(runs.place(path) / "scores.json" for path in run), *made])
+    pages.write(out, "compare", versus.of_comparison(comparison, scored_runs))
+    files = [out / f"compare.{kind}" for kind in ("json", "html", "md")]
+    sums.write(out / "compare.sha256", [*(runs.place(path) / "scores.json" for path in run), *files])
     click.echo(tables.of_comparison(comparison))
     click.echo(f"\nreport: {out / 'compare.html'}")
     if gate:
-        passed, sentences = gating.gate(comparison)
+        passed, sentences = tables.gate(comparison)
         click.echo("\n".join(["", *sentences]))
         click.get_current_context().exit(0 if passed else 1)
 

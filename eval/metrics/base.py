@@ -5,7 +5,7 @@ Because lines add up, a bootstrap over groups is one matrix product (``weights @
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ class Example:
 
     ``ranked`` are the candidates in order as the task reads them, () if none were given; ``None`` is one that is unreadable or
     means what an earlier one does: it holds its rank. ``judged`` is what a judge gave: relevance, grounded, each from 0 to 1.
+    ``kind`` is what :mod:`eval.answers` knows of the shape of ``gold`` and ``said``, a :class:`Shape` at the least; without it
+    both count as texts.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Example:
     prompt: str = ""
     ranked: tuple[Any, ...] = ()
     judged: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    kind: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,28 @@ class Tools:
     normalise: Normalise
     encode: Encode | None = None
     bert: Bert | None = None
+
+
+class Part(NamedTuple):
+    """Texts that are said, those that they may match, and how many of these there are to be found."""
+
+    said: tuple[str, ...]
+    gold: tuple[str, ...]
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What metrics ask of a kind of answer.
+
+    ``same``: the answer is right after normalising. ``tokens`` are the sum of token F1, over how many, and how many of these the
+    gold states. ``parts`` are what is matched by meaning. ``lent`` returns another example's gold as an answer to this one's.
+    """
+
+    same: Callable[[Example, Normalise], bool]
+    tokens: Callable[[Example], tuple[float, float, float]]
+    parts: Callable[[Example, Tools], list[Part]]
+    lent: Callable[[Any, Any], Any]
 
 
 def nothing(examples: Sequence[Example], tools: Tools) -> str:

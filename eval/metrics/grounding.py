@@ -10,6 +10,7 @@ The two notions are RAGAS's (arXiv:2309.15217), which asks a model for both.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from converters.tasks.answer import Reply, asked, snippets
 from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean
@@ -50,11 +51,12 @@ def grounded(example: Example) -> float:
     >>> [grounded(Example("1", "g", Reply("2 l"), reply, {}, prompt)) for reply in said]
     [1.0, 0.0, 1.0, 0.0]
     """
-    if not isinstance(example.said, Reply) or example.said.text is None:
+    reply = _reply(example)
+    if reply is None:
         return 0.0
-    shown, cited = snippets(example.prompt), example.said.cited
+    shown, cited = snippets(example.prompt), reply.cited
     chosen = [shown[number - 1] for number in cited if 1 <= number <= len(shown)] if cited else shown
-    return _share(words(example.said.text), " ".join(chosen))
+    return _share(words(reply.text), " ".join(chosen))
 
 
 def relevant(example: Example) -> float:
@@ -63,15 +65,18 @@ def relevant(example: Example) -> float:
     >>> relevant(Example("1", "g", Reply("x"), Reply("The lid is made of steel."), {}, "Question: What is the lid made of?"))
     1.0
     """
-    if not isinstance(example.said, Reply) or example.said.text is None:
-        return 0.0
-    return _share(words(asked(example.prompt)), example.said.text)
+    reply = _reply(example)
+    return 0.0 if reply is None else _share(words(asked(example.prompt)), reply.text)
+
+
+def _reply(example: Example) -> Any:
+    """Return the answer, ``None`` for one that is unreadable or abstains."""
+    return None if abstains(example.said) else example.said
 
 
 def _judge(name: str) -> Value:
     def value(example: Example) -> float:
-        answered = example.said is not None and not abstains(example.said)
-        return example.judged.get(name, 0.0) if answered else 0.0
+        return 0.0 if _reply(example) is None else example.judged.get(name, 0.0)
 
     return value
 

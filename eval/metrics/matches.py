@@ -2,19 +2,13 @@
 
 from collections.abc import Sequence
 
-from eval.metrics import slots, texts
 from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean, ratio, scores
-from eval.text import Normalise
+from eval.metrics.texts import shape
 
 
 def exact_match(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return whether the whole record, or the text, is a gold one after normalising."""
-    return scores(float(_same(example, tools.normalise)) for example in examples)
-
-
-def _same(example: Example, normalise: Normalise) -> bool:
-    same = slots.same_record if isinstance(example.gold, dict) else texts.same_text
-    return same(example, normalise)
+    return scores(float(shape(example).same(example, tools.normalise)) for example in examples)
 
 
 def token_counts(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -22,11 +16,7 @@ def token_counts(examples: Sequence[Example], tools: Tools) -> Floats:
 
     A text is one; a record has one for each slot where something is stated or said.
     """
-    return lines(_tokens(example) for example in examples)
-
-
-def _tokens(example: Example) -> tuple[float, float, float]:
-    return slots.slot_tokens(example) if isinstance(example.gold, dict) else (texts.best_token_f1(example), 1, 1)
+    return lines(shape(example).tokens(example) for example in examples)
 
 
 def token_f1(sums: Floats) -> Floats:

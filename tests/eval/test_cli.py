@@ -128,7 +128,7 @@ def test_a_judges_marks_and_candidates_are_read_beside_the_predictions(
     jsonl.write_lines(marks, [{"id": r.id, "relevance": 1, "grounded": None} for r in rows if r.task == "answer"])
     given = ("score", "--data", test_file, "--predictions", said, "--out", out, "--resamples", 100)
     (out / "judgements.json").write_text('{"judge": "someone", "predictions_sha256": "0"}')
-    assert "found that it belongs to predictions file 0" in sentence(cli(*given))
+    assert "belongs to another predictions file: found 0" in sentence(cli(*given))
     (out / "judgements.json").write_text('{"judge": "someone", "prompt_sha256": "1"}')
     assert cli(*given).exit_code == 0
     found = json.loads((out / "scores.json").read_text())
@@ -147,7 +147,7 @@ def test_a_training_split_divides_what_it_shows(
 ) -> None:
     path, train = write_predictions("run", lambda i, row: row.target), tmp_path / "train.jsonl"
     given = ("score", "--data", test_file, "--predictions", path, "--out", path.parent, "--resamples", 100)
-    assert "found the test file itself" in sentence(cli(*given, "--train", test_file))
+    assert "is the test file itself" in sentence(cli(*given, "--train", test_file))
     train.write_text("\n".join(test_file.read_text().splitlines()[:30]))
     assert cli(*given, "--train", train).exit_code == 0
     found = json.loads((path.parent / "scores.json").read_text())
@@ -179,8 +179,8 @@ def test_predictions_of_another_test_file_or_edited_ones(
     cli: Any, test_file: Path, write_predictions: Any, tmp_path: Path
 ) -> None:
     for origin, words in (
-        ({"test_sha256": "0" * 64}, "test file 000"),
-        ({"predictions_sha256": "1" * 64}, "predictions file 111"),
+        ({"test_sha256": "0" * 64}, "another test file: found 000"),
+        ({"predictions_sha256": "1" * 64}, "another predictions file: found 111"),
     ):
         path = write_predictions("run", lambda i, row: row.target, **origin)
         assert words in sentence(cli("score", "--data", test_file, "--predictions", path, "--out", tmp_path / "out"))

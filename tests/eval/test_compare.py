@@ -97,7 +97,7 @@ def test_it_refuses_other_settings_and_says_which(cli: Any, scored: Any, tmp_pat
     assert "unknown has none recorded" in refusal(cli, out, base, unknown)
     assert "found 1 run, expected two or more" in refusal(cli, out, base)
     assert "expected every run once" in refusal(cli, out, base, base)
-    assert "expected a scored run" in refusal(cli, out, base, tmp_path / "nowhere")
+    assert "run ecom-eval score first" in refusal(cli, out, base, tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_it_refuses_another_origin(cli: Any, scored: Any, tmp_path: Path, key: s
 def test_a_misspelt_run_gets_the_nearest_one(cli: Any, scored: Any, tmp_path: Path) -> None:
     base = scored("base", mostly(5))
     said = refusal(cli, tmp_path / "out", base, base.with_name("bsae"))
-    assert said.endswith(f"expected a scored run (ecom-eval score); did you mean '{base}'?")
+    assert said.endswith(f"run ecom-eval score first; did you mean '{base}'?")
 
 
 def test_scores_on_another_mix_are_told_apart_from_the_runs_own(cli: Any, scored: Any, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_it_refuses_scores_of_an_older_scorer_and_edited_rows(cli: Any, scored: 
     path = runs[1] / "eval" / "rows.jsonl"
     kept = path.read_bytes()
     path.write_bytes(kept.replace(b"Acme", b"Umbra"))
-    assert "other rows than scores.json was made from" in refusal(cli, tmp_path / "out", *runs)
+    assert "are not the rows that scores.json was made from" in refusal(cli, tmp_path / "out", *runs)
     path.write_bytes(kept)
     for run in runs:
         scores = json.loads((run / "eval" / "scores.json").read_text())
@@ -239,7 +239,7 @@ def test_common_ids_with_other_prompts_are_refused(cli: Any, scored: Any, test_f
     scores["provenance"]["rows_sha256"] = jsonl.sha256(path)
     jsonl.write_json(short / "eval" / "scores.json", scores)
     found = cli("compare", base, short, "--out", tmp_path / "out", "--intersect")
-    assert found.exit_code == 1 and "has another prompt in each" in found.output
+    assert found.exit_code == 1 and "has a different prompt in each" in found.output
     assert len(found.output.splitlines()) == 1 and not (tmp_path / "out").exists()
 
 

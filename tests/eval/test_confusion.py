@@ -1,11 +1,22 @@
 """Where paths leave the gold path: every row ends in one way, and siblings are counted where they are taken for each other."""
 
+from collections.abc import Iterable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.confusion import confusion, depths, parents
+from eval.confusion import Confusion, depths, parents
 
 GOLD = ("Home", "Kitchen", "Mugs")
+
+
+def confusion(pairs: Iterable[tuple[tuple[str, ...], tuple[str, ...] | None]]) -> Confusion:
+    counts = Confusion()
+    for gold, said in pairs:
+        counts.add(gold, said)
+    return counts
+
+
 PATHS = st.lists(st.sampled_from("ABC"), min_size=1, max_size=4).map(tuple)
 
 

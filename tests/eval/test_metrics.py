@@ -16,6 +16,7 @@ from converters.errors import InputError
 from converters.tasks.answer import Reply
 from converters.tasks.ranking import Order, by_gain
 from eval import floors, metrics, stats, text
+from eval.answers import kind_of
 from eval.metrics.base import Example, Floats, Metric, Tools
 from eval.score import best_floors, tables, unavailable
 
@@ -85,7 +86,17 @@ def examples(draw: Any, task: str, answers: st.SearchStrategy[Any]) -> list[Exam
         others = draw(st.permutations([gold, ("A",), ("B",), ("C",), ("D",), ("E",)]))
         ranked = tuple(None if one in others[:place] else one for place, one in enumerate(others))
         found.append(
-            Example(str(number), f"g{number // 2}", gold, draw(answers), extra, draw(PROMPTS), ranked, draw(MARKS))
+            Example(
+                str(number),
+                f"g{number // 2}",
+                gold,
+                draw(answers),
+                extra,
+                draw(PROMPTS),
+                ranked,
+                draw(MARKS),
+                kind_of(task),
+            )
         )
     return found
 
@@ -254,5 +265,5 @@ def test_metrics_that_share_a_table_share_the_work() -> None:
 
 
 def test_trivial_answers_carry_no_candidates() -> None:
-    found = [Example("1", "g", ("A",), ("A",), {}, "", (("A",), ("B",), ("C",)))]
+    found = [Example("1", "g", ("A",), ("A",), {}, "", (("A",), ("B",), ("C",)), kind=kind_of("category"))]
     assert all(not e.ranked for _, said in floors.answered(found) for e in said)

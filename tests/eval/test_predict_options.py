@@ -184,7 +184,7 @@ def test_options_that_cannot_be(
 def test_nothing_to_constrain_is_a_sentence(cli: Any, rows: list[Row], test_file: Path, tmp_path: Path) -> None:
     jsonl.write_lines(test_file, [row for row in rows if row.task == "category"])
     found = cli("predict", "--checkpoint", "m", "--data", test_file, "--out", tmp_path / "out", "--constrain")
-    assert "found nothing to hold answers of category to; paths need --paths FILE" in error(found)
+    assert "nothing constrains answers of category; paths need --paths FILE" in error(found)
 
 
 def test_vllm_says_what_it_lacks(cli: Any, tiny_checkpoint: Path, test_file: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score
 
 from converters.tasks.answer import Reply
 from eval import metrics, stats
+from eval.answers import get
 from eval.metrics.base import Example, Tools
 from eval.score import best_floors
 
@@ -20,7 +21,7 @@ def value(name: str, *examples: Example) -> float:
 
 
 def replies(*pairs: tuple[Reply, Reply | None]) -> list[Example]:
-    return [Example(str(i), str(i), gold, said, {}, PROMPT) for i, (gold, said) in enumerate(pairs)]
+    return [Example(str(i), str(i), gold, said, {}, PROMPT, kind=get("reply")) for i, (gold, said) in enumerate(pairs)]
 
 
 NONE, YES, NO = Reply(None), Reply("yes"), Reply("no")
@@ -63,7 +64,10 @@ def test_citations_by_hand() -> None:
 
 
 def retrieved(*ranks: list[int]) -> list[Example]:
-    return [Example(str(i), str(i), YES, None, {"relevant_ranks": found}, PROMPT) for i, found in enumerate(ranks)]
+    return [
+        Example(str(i), str(i), YES, None, {"relevant_ranks": found}, PROMPT, kind=get("reply"))
+        for i, found in enumerate(ranks)
+    ]
 
 
 def test_retrieval_by_hand() -> None:
@@ -103,7 +107,7 @@ def test_proxies_by_hand() -> None:
     assert value("answer_relevance_proxy", *replies((gold, Reply("The jug can hold much")))) == 1
     assert value("answer_relevance_proxy", *replies((gold, Reply("jug jug jug")))) == pytest.approx(1 / 3)
     assert math.isnan(value("groundedness_proxy", *replies((NONE, Reply("x")))))
-    bare = Example("1", "g", gold, gold, {}, "[QA] Answer from what you know.\nQuestion: How much?")
+    bare = Example("1", "g", gold, gold, {}, "[QA] Answer from what you know.\nQuestion: How much?", kind=get("reply"))
     assert math.isnan(value("groundedness_proxy", bare)) and not math.isnan(value("answer_relevance_proxy", bare))
     two = replies((Reply("two litres"), YES), (Reply("blue dog"), YES), (NONE, YES))
     floor, by = best_floors(two, ["groundedness_proxy"], TOOLS)["groundedness_proxy"]
@@ -126,7 +130,9 @@ def test_what_a_judge_says() -> None:
 
 def test_top_k_wants_k_candidates_of_every_row() -> None:
     paths = [("a",), ("b",), ("c",), ("d",), ("e",)]
-    found = [Example(str(i), str(i), path, paths[0], {}, "", tuple(paths)) for i, path in enumerate(paths)]
+    found = [
+        Example(str(i), str(i), path, paths[0], {}, "", tuple(paths), kind=get("path")) for i, path in enumerate(paths)
+    ]
     assert (value("top_3_accuracy", *found), value("top_5_accuracy", *found)) == (3 / 5, 1)
     fewer = [*found, Example("6", "6", ("a",), ("a",), {}, "", (("a",), None, None))]
     assert (

@@ -239,7 +239,7 @@ def test_a_published_number_stands_beside_the_same_rows_and_scorer_alone(tmp_pat
 
 
 def test_cost_is_shown_as_far_as_it_is_known(tmp_path: Path) -> None:
-    record = {"rows": 8, "seconds": 4.0, "generated_tokens": 100, "latency": {"p50": 0.25, "p95": None}}
+    record = {"rows": 8, "seconds": 4.0, "generated_tokens": 100, "latency_seconds": {"p50": 0.25, "p95": None}}
     text = written(tmp_path, scored_task(), map(row, range(8)), predictions=record).words
     assert (
         "seconds per 1,000 products 500.0" in text and "generated tokens/s 25" in text and "latency p50 0.250 s" in text

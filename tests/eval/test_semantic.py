@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from converters.errors import InputError
 from converters.tasks.answer import Reply
-from eval import encoders, metrics, score, stats, text
+from eval import answers, encoders, metrics, score, stats, text
 from eval.metrics import semantic
 from eval.metrics.base import Example, Floats, Tools
 
@@ -21,7 +21,9 @@ def plane(words: list[str]) -> Floats:
 
 
 def value(gold: object, said: object, normaliser: str = "strict") -> float:
-    found = Example("1", "g", gold, said, {"references": ["blue"]} if isinstance(gold, Reply) else {})
+    kind = {tuple: "path", Reply: "reply", str: "text", dict: "record"}[type(gold)]
+    extra = {"references": ["blue"]} if kind == "reply" else {}
+    found = Example("1", "g", gold, said, extra, kind=answers.get(kind))
     return stats.value(METRIC.table([found], Tools(text.normaliser(normaliser), plane)), METRIC)
 
 
@@ -70,7 +72,9 @@ def test_a_real_encoder_knows_near_from_far_and_its_floor_is_above_0() -> None:
     tools = Tools(text.strict, encode)
     gold = [("Home & Garden", "Kitchen", "Kettles"), ("Sports", "Camping", "Tents"), ("Toys", "Dolls")]
     near = [("Home", "Kitchenware", "Tea kettles"), ("Outdoor", "Tents"), ("Toys & Games", "Dolls")]
-    found = [Example(str(n), str(n), g, s) for n, (g, s) in enumerate(zip(gold, near, strict=True))]
+    found = [
+        Example(str(n), str(n), g, s, kind=answers.get("path")) for n, (g, s) in enumerate(zip(gold, near, strict=True))
+    ]
     floor, _ = score.best_floors(found, ["semantic_f1"], tools)["semantic_f1"]
     random = stats.value(METRIC.guesses["random pair"](found, tools), METRIC)
     assert 0 < random <= floor < stats.value(METRIC.table(found, tools), METRIC) < 1
@@ -79,7 +83,8 @@ def test_a_real_encoder_knows_near_from_far_and_its_floor_is_above_0() -> None:
 def test_a_general_instructions_floor_is_the_random_pair() -> None:
     tools = Tools(text.strict, encoders.sentences(str(get_model_path())))
     found = [
-        Example(str(n), str(n), gold, None) for n, gold in enumerate(("Paris.", "A red kettle.", "Use a screwdriver."))
+        Example(str(n), str(n), gold, None, kind=answers.get("text"))
+        for n, gold in enumerate(("Paris.", "A red kettle.", "Use a screwdriver."))
     ]
     floor, by = score.best_floors(found, ["semantic_f1"], tools)["semantic_f1"]
     assert by == "random pair"

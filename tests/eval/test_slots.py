@@ -6,6 +6,7 @@ import pytest
 
 from converters.tasks import attributes
 from eval import metrics, stats, text
+from eval.answers import get
 from eval.metrics.base import Example, Tools
 from eval.metrics.slots import COUNTS, counts
 
@@ -13,7 +14,7 @@ GOLD = {"Brand": ("Acme",), "Color": ("Red", "Blue"), "Size": (), "Fit": ()}
 
 
 def case(said: str, gold: dict = GOLD) -> Example:
-    return Example("1", "g", gold, attributes.parse(said))
+    return Example("1", "g", gold, attributes.parse(said), kind=get("record"))
 
 
 def totals(said: str, normaliser: str = "strict") -> dict[str, int]:

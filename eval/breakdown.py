@@ -2,12 +2,10 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from converters.tasks.answer import Reply
 from eval.metrics.texts import abstains
 
 STEPS = (1, 3, 6, 11, 21, 41, 81, 161)  # the shortest answer, in words, of each bar
@@ -22,29 +20,21 @@ class Answers:
     said: Counter[int] = field(default_factory=Counter)
     abstention: Counter[tuple[bool, str]] = field(default_factory=Counter)
 
-    def add(self, gold: Any, said: Any | None) -> None:
+    def add(self, gold: Any, said: Any | None, may_abstain: bool) -> None:
         """Count one row; an abstention has no length.
 
+        >>> from converters.tasks.answer import Reply
         >>> found = Answers()
-        >>> found.add(Reply("Yes it does."), Reply(None))
+        >>> found.add(Reply("Yes it does."), Reply(None), True)
         >>> found.gold, found.said, found.abstention
         (Counter({1: 1}), Counter(), Counter({(True, 'abstained'): 1}))
         """
         for answer, counter in ((gold, self.gold), (said, self.said)):
-            text = answer.text if isinstance(answer, Reply) else answer
-            if isinstance(text, str):
-                counter[bisect_right(STEPS, max(1, len(text.split()))) - 1] += 1
-        if isinstance(gold, Reply):
+            if answer is not None and not abstains(answer):
+                counter[bisect_right(STEPS, max(1, len(str(answer).split()))) - 1] += 1
+        if may_abstain:
             done = "unreadable" if said is None else "abstained" if abstains(said) else "answered"
             self.abstention[not abstains(gold), done] += 1
-
-
-def answers(pairs: Iterable[tuple[Any, Any | None]]) -> Answers:
-    """Return what became of pairs of a gold answer and one said, ``None`` if unreadable."""
-    found = Answers()
-    for gold, said in pairs:
-        found.add(gold, said)
-    return found
 
 
 def lengths(found: Answers) -> list[tuple[str, float, float]]:

@@ -1,0 +1,30 @@
+"""The kinds of answers: one file each, all that evaluation knows of an answer's shape. The folder is their registry.
+
+A task names its kind (``kind="path"`` in ``converters/tasks/``). The room may use converters, results and metrics; what scores,
+predicts or reports asks a kind and never looks at an answer's type.
+"""
+
+import sys
+from functools import cache
+
+from converters import registry, tasks
+from eval.answers.base import Kind
+
+__all__ = ["Kind", "get", "kind_of", "names"]
+
+
+def names() -> list[str]:
+    """Return the names of all kinds, sorted."""
+    return registry.names(sys.modules[__name__])
+
+
+@cache
+def get(name: str) -> Kind:
+    """Return the kind called ``name``; an unknown name is an ``InputError`` with the nearest right one."""
+    kind: Kind = registry.load(sys.modules[__name__], name).KIND
+    return kind
+
+
+def kind_of(task: str) -> Kind:
+    """Return the kind of a task's answers."""
+    return get(tasks.get(task).kind)

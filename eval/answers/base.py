@@ -1,0 +1,169 @@
+"""What a kind of answer is: a frozen record of all that depends on an answer's shape, with what serves several kinds."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from converters.examples import Row
+from eval.metrics import texts
+from eval.metrics.base import Example, Part, Shape, Tools
+from eval.metrics.slots import Slots
+from eval.text import Normalise
+
+SHARES = {"head": 0.5, "torso": 0.9, "tail": 1.0}
+LABEL = re.compile(
+    r"\b(?:answer|category(?: path)?|path|output|result|option)\b[^\S\n]{0,3}(?:is[^\S\n]{0,3})?:?[^\S\n]{0,3}", re.I
+)
+WRAPPING = " \t\r\n`\"'*_.()[]{}“”"
+VALUE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 2}, {"type": "null"}]}
+
+Predictor = Callable[[Example], Any]
+Times = Callable[[Any], int]  # how often training shows an answer
+Labels = dict[str, Sequence[str]]  # by kind of slice: each item's slice, "" for none
+Route = tuple[Hashable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The answer is one of these, word for word."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The answer is a JSON object with these keys, in this order, each a text, texts or null."""
+
+    keys: tuple[str, ...]
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        properties = dict.fromkeys(self.keys, VALUE)
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(self.keys),
+            "additionalProperties": False,
+        }
+
+
+Limit: TypeAlias = Texts | Schema | None
+
+
+def one_of(values: Iterable[str]) -> Texts | None:
+    """Return the limit to these texts; none without any."""
+    distinct = tuple(dict.fromkeys(values))
+    return Texts(distinct) if distinct else None
+
+
+def no_limit(row: Row, paths: Sequence[str]) -> Limit:
+    """Return no limit: the answer is free text."""
+    return None
+
+
+def lines(text: str) -> Iterator[str]:
+    """Yield the first line and the last, without what wraps them, and what follows a label such as "Answer:"."""
+    written = [line for line in text.splitlines() if line.strip()]
+    for line in dict.fromkeys(written[:1] + written[-1:]):
+        yield line.strip(WRAPPING)
+        if label := LABEL.search(line[:1000]):
+            yield line[label.end() :].strip(WRAPPING)
+
+
+def nothing(text: str) -> Iterator[str]:
+    """Yield nothing: any text but an empty one is an answer."""
+    return iter(())
+
+
+def itself(answer: Any) -> Any:
+    """Return the answer as it is."""
+    return answer
+
+
+def no_labels(examples: Sequence[Example], times: Times | None) -> Labels:
+    """Return no slices of its own."""
+    return {}
+
+
+def whole(answer: Any, normalise: Normalise) -> Iterable[Hashable]:
+    """Return the answer as the one thing that a training row shows."""
+    return (answer,)
+
+
+def one_step(counts: Counter[Any]) -> dict[Any, Route]:
+    """Return each answer as a class of its own."""
+    return {answer: (answer,) for answer in counts}
+
+
+def commonest(values: Iterable[Any]) -> Any:
+    """Return the most frequent value, the first of equally frequent ones."""
+    return Counter(values).most_common(1)[0][0]
+
+
+def frequencies(classes: Sequence[Hashable], times: Times | None) -> list[str]:
+    """Name each class head, torso or tail by its frequency in training or, if that is not given, in the test gold."""
+    own = Counter(classes)
+    names = bands({each: times(each) if times else count for each, count in own.items()})
+    basis = "training" if times else "test gold"
+    return [f"{names[each]}, by {basis}" for each in classes]
+
+
+def bands(times: Mapping[Hashable, int]) -> dict[Hashable, str]:
+    """Name each class head, torso or tail by how often it occurs; what never occurs is tail.
+
+    >>> bands({"a": 50, "b": 30, "c": 15, "d": 4, "e": 1, "f": 0})
+    {'a': 'head', 'b': 'torso', 'c': 'torso', 'd': 'tail', 'e': 'tail', 'f': 'tail'}
+    """
+    total, before, named = sum(times.values()), 0, {0: "tail"}
+    for count, classes in sorted(Counter(times.values()).items(), reverse=True):
+        if count:
+            named[count] = next(name for name, share in SHARES.items() if before < share * total)
+        before += count * classes
+    return {each: named[count] for each, count in times.items()}
+
+
+def seen(times: int) -> str:
+    """Name the slice of an answer that training shows so many times."""
+    return "seen in training" if times else "unseen in training"
+
+
+def seen_answers(examples: Sequence[Example], times: Times | None) -> Labels:
+    """Return whether training shows each gold answer; nothing without a training split."""
+    return {"seen": [seen(times(e.gold)) for e in examples]} if times else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Shape):
+    """One kind of answer. Only the first two have to be given; what metrics ask stands in :class:`Shape`.
+
+    ``why`` says why a text, not empty, cannot be read, in few words that can be counted. ``predictors`` are the trivial ones,
+    from the test gold. ``lenient`` yields what an unreadable text may mean, likeliest first, to be read by the task; ``forgive``
+    returns what a readable answer means to a forgiving reader. ``limit`` is what a row's answer may be, for constrained
+    decoding, given the paths of the taxonomy. ``labels`` are its own slices of rows, ``slots`` those of the slots of a record.
+    ``shows`` is what a training row with this answer shows, ``routes`` the steps to each answer that a classifier learns.
+    ``portable`` leaves out what makes sense for its own row only; ``ranked``: baselines give further candidates. ``prompt``:
+    metrics or predictors look at the prompt. ``judged`` returns a row's question and snippets for a judge, ``None``: not judged.
+    ``breakdown`` names what a report shows: "tree", "words", "replies" (words and abstention), or nothing.
+    """
+
+    why: Callable[[str], str]
+    predictors: Callable[[Sequence[Example]], Mapping[str, Predictor]]
+    lenient: Callable[[str], Iterator[str]] = lines
+    forgive: Callable[[Any], Any] = itself
+    limit: Callable[[Row, Sequence[str]], Limit] = no_limit
+    labels: Callable[[Sequence[Example], Times | None], Labels] = no_labels
+    slots: Callable[[Sequence[Example], Tools, Times | None], tuple[Slots, Labels]] | None = None
+    shows: Callable[[Any, Normalise], Iterable[Hashable]] = whole
+    routes: Callable[[Counter[Any]], dict[Any, Route]] = one_step
+    portable: Callable[[Any], Any] = itself
+    ranked: bool = False
+    prompt: bool = False
+    judged: Callable[[Row], tuple[str, list[str]]] | None = None
+    breakdown: str = ""
+    same: Callable[[Example, Normalise], bool] = texts.same_text
+    tokens: Callable[[Example], tuple[float, float, float]] = texts.tokens_of_text
+    parts: Callable[[Example, Tools], list[Part]] = texts.whole_text
+    lent: Callable[[Any, Any], Any] = texts.other

@@ -1,0 +1,60 @@
+"""One of the options that a row lists, by its text."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from converters.examples import Row
+from converters.tasks.choice import letter
+from eval.answers.base import (
+    Kind,
+    Labels,
+    Limit,
+    Predictor,
+    Route,
+    Times,
+    commonest,
+    frequencies,
+    one_of,
+    seen_answers,
+)
+from eval.metrics.base import Example
+
+LEARNT = 256  # options that a classifier learns at most, the commonest: a weight for each of them and each word is held
+OFTEN = 3  # times that an option must have been right to be learnt: those of one row alone teach nothing
+
+
+def why(text: str) -> str:
+    """Say why a text is no option."""
+    return "more than one line" if len(text.strip().splitlines()) > 1 else "not one of the options"
+
+
+def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
+    """Return the two blind guesses: the option that is right most often, and the letter that is.
+
+    Options that differ from row to row have no majority, but their order may give the answer away.
+    """
+    option = commonest(e.gold for e in examples)
+    place = commonest(e.extra["options"].index(e.gold) for e in examples)
+    return {
+        "majority option": lambda e: option if option in e.extra["options"] else None,
+        f"always {letter(place)}": lambda e: e.extra["options"][place] if place < len(e.extra["options"]) else None,
+    }
+
+
+def limit(row: Row, paths: Sequence[str]) -> Limit:
+    """Return the options."""
+    return one_of(row.extra.get("options", ()))
+
+
+def labels(examples: Sequence[Example], times: Times | None) -> Labels:
+    """Return slices by the option's frequency and by what training shows."""
+    return {"frequency": frequencies([e.gold for e in examples], times), **seen_answers(examples, times)}
+
+
+def routes(counts: Counter[Any]) -> dict[Any, Route]:
+    """Return the options that are worth learning."""
+    return {option: (option,) for option, times in counts.most_common(LEARNT) if times >= OFTEN}
+
+
+KIND = Kind(why=why, predictors=predictors, limit=limit, labels=labels, routes=routes)

@@ -1,0 +1,27 @@
+"""An order of numbered candidates."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+
+from converters.tasks.ranking import Order
+from eval.answers.base import WRAPPING, Kind, Predictor
+from eval.metrics.base import Example
+
+_ORDER = re.compile(r"\d{1,4}(?:[^\S\n]{0,3}[,>][^\S\n]{0,3}\d{1,4})+", re.ASCII)
+
+
+def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
+    """Return the order in which the candidates are shown."""
+    return {"shown order": lambda e: Order(tuple(range(1, len(e.extra["gains"]) + 1)))}
+
+
+def lenient(text: str) -> Iterator[str]:
+    """Yield the one list of numbers in a text, if there is one only."""
+    yield text.strip(WRAPPING)
+    lists = list(islice(_ORDER.finditer(text), 2))
+    if len(lists) == 1:
+        yield lists[0].group()
+
+
+KIND = Kind(why=lambda _: "not numbers of candidates", predictors=predictors, lenient=lenient)

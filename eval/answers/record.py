@@ -1,0 +1,131 @@
+"""A record: the values of each attribute, none where nothing is stated. A slot is one attribute of one product."""
+
+import json
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from converters.examples import Row
+from eval.answers.base import Kind, Labels, Limit, Predictor, Schema, Times, commonest, frequencies, seen
+from eval.metrics import slots as counting
+from eval.metrics.base import Example, Part, Tools
+from eval.metrics.slots import Slots, Values
+from eval.text import Normalise
+
+OBJECTS = 8  # of a text that are tried
+
+
+def why(text: str) -> str:
+    """Say why a text is no record.
+
+    >>> [why(text) for text in ("Brand: Acme", "[1]", '{"a": 1, "a": 2}', '{"a": {}}')]
+    ['not JSON', 'no JSON object', 'an attribute named twice', 'a value of another kind']
+    """
+    twice = False
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal twice
+        twice |= len(dict(pairs)) < len(pairs)
+        return dict(pairs)
+
+    try:
+        value = json.loads(text, object_pairs_hook=once, parse_int=str, parse_float=str)
+    except RecursionError:
+        return "JSON nested too deep"
+    except ValueError:
+        return "JSON in a code fence" if "```" in text else "not JSON"
+    if not isinstance(value, dict):
+        return "no JSON object"
+    return "an attribute named twice" if twice else "a value of another kind"
+
+
+def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
+    """Return the record without values, and each attribute's commonest value."""
+    values: dict[str, list[str]] = {}
+    for example in examples:
+        for key, stated in example.gold.items():
+            values.setdefault(key, []).extend(stated[:1])
+    usual = {key: (commonest(stated),) for key, stated in values.items() if stated}
+    return {
+        "all null": lambda e: dict.fromkeys(e.gold, ()),
+        "commonest value": lambda e: {key: usual.get(key, ()) for key in e.gold},
+    }
+
+
+def lenient(text: str) -> Iterator[str]:
+    """Yield the JSON objects that start at the first braces; one inside another is no answer of its own."""
+    decode, end = json.JSONDecoder(), 0
+    for _ in range(OBJECTS):
+        at = text.find("{", end)
+        if at < 0:
+            return
+        try:
+            _, end = decode.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+            continue
+        yield text[at:end]
+
+
+def limit(row: Row, paths: Sequence[str]) -> Limit:
+    """Return an object with the attributes asked for."""
+    return Schema(tuple(row.extra.get("attributes", ())))
+
+
+def slots(examples: Sequence[Example], tools: Tools, times: Times | None) -> tuple[Slots, Labels]:
+    """Return the slots and their slices: by attribute, implied or stated, frequency, and what training shows."""
+    found = counting.slotted(examples, tools)
+    keys = [found.keys[code] for code in found.key.tolist()]
+    pairs = [(examples[row], key) for row, key in zip(found.row.tolist(), keys, strict=True)]
+    labels: Labels = {"attribute": keys}
+    if any("implicit" in e.extra for e in examples):
+        labels["implicit"] = [_implicit(e, key) if e.gold.get(key) else "" for e, key in pairs]
+    labels["frequency"] = frequencies(keys, times)
+    if times:
+        labels["seen"] = [_seen(times, key, e.gold.get(key, ()), tools.normalise) for e, key in pairs]
+    return found, labels
+
+
+def _implicit(example: Example, key: str) -> str:
+    return "implicit" if key in example.extra.get("implicit", ()) else "explicit"
+
+
+def _seen(times: Times, key: str, gold: Sequence[str], normalise: Normalise) -> str:
+    return seen(max(times((key, normalise(value))) for value in gold)) if gold else ""
+
+
+def shows(record: Values, normalise: Normalise) -> Iterable[Hashable]:
+    """Return each value with its attribute, then the attributes that are stated."""
+    values = [(name, normalise(value)) for name, stated in record.items() for value in stated]
+    return [*values, *(name for name, stated in record.items() if stated)]
+
+
+def parts(example: Example, tools: Tools) -> list[Part]:
+    """Return said and gold values slot by slot; those that are equal after normalising count once."""
+    pairs = [(_distinct(said, tools), _distinct(gold, tools)) for gold, said in counting.slots(example).values()]
+    return [Part(said, gold, len(gold)) for said, gold in pairs]
+
+
+def _distinct(values: Iterable[str], tools: Tools) -> tuple[str, ...]:
+    distinct: dict[str, str] = {}
+    for value in values:
+        distinct.setdefault(tools.normalise(value), value)
+    return tuple(distinct.values())
+
+
+def lent(own: Values, other: Values) -> Values:
+    """Return another record's values for what this one was asked."""
+    return {key: other.get(key, ()) for key in own}
+
+
+KIND = Kind(
+    why=why,
+    predictors=predictors,
+    lenient=lenient,
+    limit=limit,
+    slots=slots,
+    shows=shows,
+    same=counting.same_record,
+    tokens=counting.slot_tokens,
+    parts=parts,
+    lent=lent,
+)

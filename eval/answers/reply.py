@@ -1,0 +1,70 @@
+"""An answer from snippets that it cites, or the abstention."""
+
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+from converters.examples import Row
+from converters.tasks.answer import ABSTENTION, Reply, asked, snippets
+from eval.answers.base import WRAPPING, Kind, Labels, Predictor, Times, nothing, seen
+from eval.metrics.base import Example
+from eval.text import Normalise
+
+_CITED = re.compile(r"[^\S\n]?\[(\d{1,4})\]", re.ASCII)
+
+
+def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
+    """Return the abstention and the first snippet."""
+    return {"always abstain": lambda _: Reply(None), "first snippet": _first_snippet}
+
+
+def _first_snippet(example: Example) -> Reply | None:
+    first = next(iter(snippets(example.prompt)), "")
+    return Reply(first, (1,)) if first else None
+
+
+def forgive(reply: Reply) -> Reply:
+    """Take citations from the middle of an answer, and the abstention in other letters.
+
+    >>> forgive(Reply("Yes [2], it does."))
+    Reply(text='Yes, it does.', cited=(2,))
+    """
+    cited = tuple(sorted({*reply.cited, *map(int, _CITED.findall(reply.text or ""))}))
+    text = _CITED.sub("", reply.text or "").strip()
+    if not text or _plain(text) == _plain(ABSTENTION):
+        return Reply(None) if text or reply.text is None else reply
+    return Reply(text, cited)
+
+
+def _plain(text: str) -> str:
+    return text.casefold().strip(WRAPPING)
+
+
+def labels(examples: Sequence[Example], times: Times | None) -> Labels:
+    """Return whether training shows the gold's text; an abstention is in neither slice."""
+    if times is None:
+        return {}
+    return {"seen": ["" if e.gold.text is None else seen(times(e.gold.text)) for e in examples]}
+
+
+def shows(reply: Reply, normalise: Normalise) -> Iterable[Hashable]:
+    """Return the text: citations number the snippets of one row."""
+    return (reply.text,)
+
+
+def judged(row: Row) -> tuple[str, list[str]]:
+    """Return the question and the snippets of the last turn."""
+    return asked(row.messages[-2].content), snippets(row.messages[-2].content)
+
+
+KIND = Kind(
+    why=lambda _: "citations without an answer",
+    predictors=predictors,
+    lenient=nothing,
+    forgive=forgive,
+    labels=labels,
+    shows=shows,
+    portable=lambda reply: Reply(reply.text),
+    prompt=True,
+    judged=judged,
+    breakdown="replies",
+)
