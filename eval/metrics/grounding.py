@@ -75,15 +75,11 @@ def _reply(example: Example) -> Any:
 
 
 def _table(value: Value, needs_snippets: bool) -> Callable[[Sequence[Example], Tools], Floats]:
-    def table(examples: Sequence[Example], tools: Tools) -> Floats:
-        return lines(_line(value, e, needs_snippets) for e in examples)
+    def line(example: Example) -> tuple[float, float]:
+        applies = not abstains(example.gold) and (not needs_snippets or bool(snippets(example.prompt)))
+        return (value(example), 1.0) if applies else (0.0, 0.0)
 
-    return table
-
-
-def _line(value: Value, example: Example, needs_snippets: bool) -> tuple[float, float]:
-    applies = not abstains(example.gold) and (not needs_snippets or bool(snippets(example.prompt)))
-    return (value(example), 1.0) if applies else (0.0, 0.0)
+    return lambda examples, tools: lines(map(line, examples))
 
 
 def elsewhere(examples: Sequence[Example]) -> list[Example]:
