@@ -41,13 +41,8 @@ class Schema:
     @property
     def json(self) -> dict[str, Any]:
         """Return the JSON schema."""
-        properties = dict.fromkeys(self.keys, VALUE)
-        return {
-            "type": "object",
-            "properties": properties,
-            "required": list(self.keys),
-            "additionalProperties": False,
-        }
+        properties, keys = dict.fromkeys(self.keys, VALUE), list(self.keys)
+        return {"type": "object", "properties": properties, "required": keys, "additionalProperties": False}
 
 
 Limit: TypeAlias = Texts | Schema | None
@@ -55,13 +50,7 @@ Limit: TypeAlias = Texts | Schema | None
 
 def one_of(values: Iterable[str]) -> Texts | None:
     """Return the limit to these texts; none without any."""
-    distinct = tuple(dict.fromkeys(values))
-    return Texts(distinct) if distinct else None
-
-
-def no_limit(row: Row, paths: Sequence[str]) -> Limit:
-    """Return no limit: the answer is free text."""
-    return None
+    return Texts(distinct) if (distinct := tuple(dict.fromkeys(values))) else None
 
 
 def lines(text: str) -> Iterator[str]:
@@ -71,31 +60,6 @@ def lines(text: str) -> Iterator[str]:
         yield line.strip(WRAPPING)
         if label := LABEL.search(line[:1000]):
             yield line[label.end() :].strip(WRAPPING)
-
-
-def nothing(text: str) -> Iterator[str]:
-    """Yield nothing: any text but an empty one is an answer."""
-    return iter(())
-
-
-def itself(answer: Any) -> Any:
-    """Return the answer as it is."""
-    return answer
-
-
-def no_labels(examples: Sequence[Example], times: Times | None) -> Labels:
-    """Return no slices of its own."""
-    return {}
-
-
-def whole(answer: Any, normalise: Normalise) -> Iterable[Hashable]:
-    """Return the answer as the one thing that a training row shows."""
-    return (answer,)
-
-
-def one_step(counts: Counter[Any]) -> dict[Any, Route]:
-    """Return each answer as a class of its own."""
-    return {answer: (answer,) for answer in counts}
 
 
 def commonest(values: Iterable[Any]) -> Any:
@@ -152,13 +116,13 @@ class Kind(Shape):
     why: Callable[[str], str]
     predictors: Callable[[Sequence[Example]], Mapping[str, Predictor]]
     lenient: Callable[[str], Iterator[str]] = lines
-    forgive: Callable[[Any], Any] = itself
-    limit: Callable[[Row, Sequence[str]], Limit] = no_limit
-    labels: Callable[[Sequence[Example], Times | None], Labels] = no_labels
+    forgive: Callable[[Any], Any] = lambda answer: answer
+    limit: Callable[[Row, Sequence[str]], Limit] = lambda row, paths: None
+    labels: Callable[[Sequence[Example], Times | None], Labels] = lambda examples, times: {}
     slots: Callable[[Sequence[Example], Tools, Times | None], tuple[Slots, Labels]] | None = None
-    shows: Callable[[Any, Normalise], Iterable[Hashable]] = whole
-    routes: Callable[[Counter[Any]], dict[Any, Route]] = one_step
-    portable: Callable[[Any], Any] = itself
+    shows: Callable[[Any, Normalise], Iterable[Hashable]] = lambda answer, normalise: (answer,)
+    routes: Callable[[Counter[Any]], dict[Any, Route]] = lambda counts: {answer: (answer,) for answer in counts}
+    portable: Callable[[Any], Any] = lambda answer: answer
     ranked: bool = False
     prompt: bool = False
     judged: Callable[[Row], tuple[str, list[str]]] | None = None
@@ -166,4 +130,4 @@ class Kind(Shape):
     same: Callable[[Example, Normalise], bool] = texts.same_text
     tokens: Callable[[Example], tuple[float, float, float]] = texts.tokens_of_text
     parts: Callable[[Example, Tools], list[Part]] = texts.whole_text
-    lent: Callable[[Any, Any], Any] = texts.other
+    lent: Callable[[Any, Any], Any] = lambda own, gold: gold

@@ -4,20 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from converters.examples import Row
 from converters.tasks.choice import letter
-from eval.answers.base import (
-    Kind,
-    Labels,
-    Limit,
-    Predictor,
-    Route,
-    Times,
-    commonest,
-    frequencies,
-    one_of,
-    seen_answers,
-)
+from eval.answers import base
+from eval.answers.base import Kind, Labels, Predictor, Route, Times, frequencies
 from eval.metrics.base import Example
 
 LEARNT = 256  # options that a classifier learns at most, the commonest: a weight for each of them and each word is held
@@ -34,22 +23,17 @@ def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
 
     Options that differ from row to row have no majority, but their order may give the answer away.
     """
-    option = commonest(e.gold for e in examples)
-    place = commonest(e.extra["options"].index(e.gold) for e in examples)
+    option = base.commonest(e.gold for e in examples)
+    place = base.commonest(e.extra["options"].index(e.gold) for e in examples)
     return {
         "majority option": lambda e: option if option in e.extra["options"] else None,
         f"always {letter(place)}": lambda e: e.extra["options"][place] if place < len(e.extra["options"]) else None,
     }
 
 
-def limit(row: Row, paths: Sequence[str]) -> Limit:
-    """Return the options."""
-    return one_of(row.extra.get("options", ()))
-
-
 def labels(examples: Sequence[Example], times: Times | None) -> Labels:
     """Return slices by the option's frequency and by what training shows."""
-    return {"frequency": frequencies([e.gold for e in examples], times), **seen_answers(examples, times)}
+    return {"frequency": frequencies([e.gold for e in examples], times), **base.seen_answers(examples, times)}
 
 
 def routes(counts: Counter[Any]) -> dict[Any, Route]:
@@ -57,4 +41,10 @@ def routes(counts: Counter[Any]) -> dict[Any, Route]:
     return {option: (option,) for option, times in counts.most_common(LEARNT) if times >= OFTEN}
 
 
-KIND = Kind(why=why, predictors=predictors, limit=limit, labels=labels, routes=routes)
+KIND = Kind(
+    why=why,
+    predictors=predictors,
+    limit=lambda row, paths: base.one_of(row.extra.get("options", ())),
+    labels=labels,
+    routes=routes,
+)

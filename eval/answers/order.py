@@ -1,19 +1,13 @@
 """An order of numbered candidates."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from itertools import islice
 
 from converters.tasks.ranking import Order
-from eval.answers.base import WRAPPING, Kind, Predictor
-from eval.metrics.base import Example
+from eval.answers.base import WRAPPING, Kind
 
 _ORDER = re.compile(r"\d{1,4}(?:[^\S\n]{0,3}[,>][^\S\n]{0,3}\d{1,4})+", re.ASCII)
-
-
-def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
-    """Return the order in which the candidates are shown."""
-    return {"shown order": lambda e: Order(tuple(range(1, len(e.extra["gains"]) + 1)))}
 
 
 def lenient(text: str) -> Iterator[str]:
@@ -24,4 +18,8 @@ def lenient(text: str) -> Iterator[str]:
         yield lists[0].group()
 
 
-KIND = Kind(why=lambda _: "not numbers of candidates", predictors=predictors, lenient=lenient)
+KIND = Kind(
+    why=lambda text: "not numbers of candidates",
+    predictors=lambda examples: {"shown order": lambda e: Order(tuple(range(1, len(e.extra["gains"]) + 1)))},
+    lenient=lenient,
+)

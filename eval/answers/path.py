@@ -1,24 +1,12 @@
 """A path in a tree of categories, broadest node first."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from converters import tasks
 from converters.examples import Row
 from converters.tasks import category, category_levels
-from eval.answers.base import (
-    Kind,
-    Labels,
-    Limit,
-    Predictor,
-    Route,
-    Times,
-    commonest,
-    frequencies,
-    one_of,
-    seen_answers,
-)
+from eval.answers.base import Kind, Labels, Limit, Predictor, Times, commonest, frequencies, one_of, seen_answers
 from eval.metrics.base import Example, Part, Tools
 
 
@@ -61,11 +49,6 @@ def _listed(example: Example) -> str:
     return "right path listed" if category.render(example.gold) in example.extra.get("candidates", ()) else "not listed"
 
 
-def routes(counts: Counter[Any]) -> dict[Any, Route]:
-    """Return a path's nodes and an end."""
-    return {path: (*path, None) for path in counts}
-
-
 def parts(example: Example, tools: Tools) -> list[Part]:
     """Return the whole path as one text.
 
@@ -80,7 +63,7 @@ KIND = Kind(
     predictors=predictors,
     limit=limit,
     labels=labels,
-    routes=routes,
+    routes=lambda counts: {path: (*path, None) for path in counts},
     parts=parts,
     ranked=True,
     breakdown="tree",

@@ -4,8 +4,7 @@ import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from converters.examples import Row
-from eval.answers.base import Kind, Labels, Limit, Predictor, Schema, Times, commonest, frequencies, seen
+from eval.answers.base import Kind, Labels, Predictor, Schema, Times, commonest, frequencies, seen
 from eval.metrics import slots as counting
 from eval.metrics.base import Example, Part, Tools
 from eval.metrics.slots import Slots, Values
@@ -66,11 +65,6 @@ def lenient(text: str) -> Iterator[str]:
         yield text[at:end]
 
 
-def limit(row: Row, paths: Sequence[str]) -> Limit:
-    """Return an object with the attributes asked for."""
-    return Schema(tuple(row.extra.get("attributes", ())))
-
-
 def slots(examples: Sequence[Example], tools: Tools, times: Times | None) -> tuple[Slots, Labels]:
     """Return the slots and their slices: by attribute, implied or stated, frequency, and what training shows."""
     found = counting.slotted(examples, tools)
@@ -112,20 +106,15 @@ def _distinct(values: Iterable[str], tools: Tools) -> tuple[str, ...]:
     return tuple(distinct.values())
 
 
-def lent(own: Values, other: Values) -> Values:
-    """Return another record's values for what this one was asked."""
-    return {key: other.get(key, ()) for key in own}
-
-
 KIND = Kind(
     why=why,
     predictors=predictors,
     lenient=lenient,
-    limit=limit,
+    limit=lambda row, paths: Schema(tuple(row.extra.get("attributes", ()))),
     slots=slots,
     shows=shows,
     same=counting.same_record,
     tokens=counting.slot_tokens,
     parts=parts,
-    lent=lent,
+    lent=lambda own, other: {key: other.get(key, ()) for key in own},
 )

@@ -1,20 +1,13 @@
 """An answer from snippets that it cites, or the abstention."""
 
 import re
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-from converters.examples import Row
 from converters.tasks.answer import ABSTENTION, Reply, asked, snippets
-from eval.answers.base import WRAPPING, Kind, Labels, Predictor, Times, nothing, seen
+from eval.answers.base import WRAPPING, Kind, Labels, Times, seen
 from eval.metrics.base import Example
-from eval.text import Normalise
 
 _CITED = re.compile(r"[^\S\n]?\[(\d{1,4})\]", re.ASCII)
-
-
-def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
-    """Return the abstention and the first snippet."""
-    return {"always abstain": lambda _: Reply(None), "first snippet": _first_snippet}
 
 
 def _first_snippet(example: Example) -> Reply | None:
@@ -46,25 +39,15 @@ def labels(examples: Sequence[Example], times: Times | None) -> Labels:
     return {"seen": ["" if e.gold.text is None else seen(times(e.gold.text)) for e in examples]}
 
 
-def shows(reply: Reply, normalise: Normalise) -> Iterable[Hashable]:
-    """Return the text: citations number the snippets of one row."""
-    return (reply.text,)
-
-
-def judged(row: Row) -> tuple[str, list[str]]:
-    """Return the question and the snippets of the last turn."""
-    return asked(row.messages[-2].content), snippets(row.messages[-2].content)
-
-
 KIND = Kind(
-    why=lambda _: "citations without an answer",
-    predictors=predictors,
-    lenient=nothing,
+    why=lambda text: "citations without an answer",
+    predictors=lambda examples: {"always abstain": lambda _: Reply(None), "first snippet": _first_snippet},
+    lenient=lambda text: iter(()),
     forgive=forgive,
     labels=labels,
-    shows=shows,
+    shows=lambda reply, normalise: (reply.text,),
     portable=lambda reply: Reply(reply.text),
     prompt=True,
-    judged=judged,
+    judged=lambda row: (asked(row.messages[-2].content), snippets(row.messages[-2].content)),
     breakdown="replies",
 )

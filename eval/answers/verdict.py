@@ -1,19 +1,11 @@
 """Yes or no."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
-from converters.examples import Row
-from converters.tasks import yes_no
-from eval.answers.base import Kind, Limit, Predictor, lines, one_of
-from eval.metrics.base import Example
+from eval.answers.base import Kind, Texts, lines
 
 _WORD = re.compile(r"(yes|no)\b", re.I)
-
-
-def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
-    """Return the two that never look."""
-    return {"always yes": lambda _: True, "always no": lambda _: False}
 
 
 def lenient(text: str) -> Iterator[str]:
@@ -23,9 +15,9 @@ def lenient(text: str) -> Iterator[str]:
             yield word[1]
 
 
-def limit(row: Row, paths: Sequence[str]) -> Limit:
-    """Return the two words."""
-    return one_of(map(yes_no.render, (True, False)))
-
-
-KIND = Kind(why=lambda _: "neither yes nor no", predictors=predictors, lenient=lenient, limit=limit)
+KIND = Kind(
+    why=lambda text: "neither yes nor no",
+    predictors=lambda examples: {"always yes": lambda _: True, "always no": lambda _: False},
+    lenient=lenient,
+    limit=lambda row, paths: Texts(("yes", "no")),
+)

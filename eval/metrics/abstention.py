@@ -4,7 +4,7 @@ A run that always abstains has 1 on the questions without an answer and 0 on the
 over the two classes "answered" and "unanswerable"; an unreadable answer is neither.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,48 +12,28 @@ from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean, mean_
 from eval.metrics.texts import abstains, best_token_f1
 
 
-def has_answer(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return n × 2: whether a question that has an answer was answered, rightly or not; and whether it has one.
+def half(none: bool) -> Metric:
+    """Return the accuracy on the questions that have no answer (``none``) or on those that have one.
 
-    >>> has_answer([Example("1", "g", True, said) for said in (True, False, None)], Tools(str))[:, 0].tolist()
-    [1.0, 0.0, 0.0]
-    """
-    return lines(_split(e, False) for e in examples)
+    Always abstaining, or never, has 1 in one of the halves: the opponent in either is one who guesses at the gold's rate.
 
-
-def has_none(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return n × 2: whether a question that has no answer was left unanswered; and whether it has none.
-
-    >>> has_none([Example("1", "g", False, said) for said in (True, False, None)], Tools(str))[:, 0].tolist()
-    [0.0, 1.0, 0.0]
-    """
-    return lines(_split(e, True) for e in examples)
-
-
-def _split(example: Example, none: bool) -> tuple[float, float]:
-    if abstains(example.gold) != none:
-        return 0.0, 0.0
-    return float(example.said is not None and abstains(example.said) == none), 1.0
-
-
-def _rate(none: bool) -> Callable[[Sequence[Example], Tools], Floats]:
-    """Return the table of abstaining blindly, as often as there is no answer.
-
-    >>> _rate(True)([Example("1", "g", gold, None) for gold in (True, True, True, False)], Tools(str)).tolist()
-    [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.25, 1.0]]
+    >>> said = [Example("1", "g", True, answer) for answer in (True, False, None)]
+    >>> half(False).table(said, Tools(str)).tolist(), half(True).table(said, Tools(str)).any().item()
+    ([[1.0, 1.0], [0.0, 1.0], [0.0, 1.0]], False)
     """
 
-    def table(examples: Sequence[Example], tools: Tools) -> Floats:
+    def right(examples: Sequence[Example], tools: Tools) -> Floats:
+        return lines(
+            (float(e.said is not None and abstains(e.said) == none), 1.0) if abstains(e.gold) == none else (0.0, 0.0)
+            for e in examples
+        )
+
+    def blind(examples: Sequence[Example], tools: Tools) -> Floats:
         applies = [abstains(e.gold) == none for e in examples]
         share = sum(applies) / len(applies)
         return lines((share, 1.0) if applied else (0.0, 0.0) for applied in applies)
 
-    return table
-
-
-def _half(table: Callable[[Sequence[Example], Tools], Floats], none: bool) -> Metric:
-    # Always abstaining, or never, has 1 in one of the halves: the opponent in either is one who guesses at the gold's rate.
-    return Metric(table, mean, binary=True, guesses={"guess at the gold's rate": _rate(none)}, trivial=False)
+    return Metric(right, mean, binary=True, guesses={"guess at the gold's rate": blind}, trivial=False)
 
 
 def answer_tokens(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -64,11 +44,9 @@ def answer_tokens(examples: Sequence[Example], tools: Tools) -> Floats:
     >>> answer_tokens(found, Tools(str)).round(3).tolist()
     [[0.667, 1.0], [0.0, 1.0]]
     """
-    return lines((0.0, 0.0) if abstains(e.gold) else (_tokens(e), 1.0) for e in examples)
-
-
-def _tokens(example: Example) -> float:
-    return 0.0 if abstains(example.said) else best_token_f1(example)
+    return lines(
+        (0.0, 0.0) if abstains(e.gold) else (0.0 if abstains(e.said) else best_token_f1(e), 1.0) for e in examples
+    )
 
 
 def both_classes(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -94,7 +72,7 @@ def macro_f1(sums: Floats) -> Floats:
 
 METRICS = {
     "unanswerable_macro_f1": Metric(both_classes, macro_f1, each=False),
-    "has_answer_accuracy": _half(has_answer, False),
-    "has_none_accuracy": _half(has_none, True),
+    "has_answer_accuracy": half(False),
+    "has_none_accuracy": half(True),
     "has_answer_token_f1": Metric(answer_tokens, mean),
 }

@@ -5,50 +5,32 @@ gives K. A candidate that is unreadable, or means what an earlier one does, hold
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from eval.metrics.base import Example, Floats, Metric, Tools, mean, scores
 
 
-def _among(depth: int) -> Callable[[Sequence[Example], Tools], Floats]:
-    def table(examples: Sequence[Example], tools: Tools) -> Floats:
-        return scores(float(e.gold in e.ranked[:depth]) for e in examples)
-
-    return table
-
-
-def _fewer(depth: int) -> Callable[[Sequence[Example], Tools], str]:
-    def missing(examples: Sequence[Example], tools: Tools) -> str:
-        least = min(len(e.ranked) for e in examples)
-        return f"needs {depth} distinct candidates a row, found a row with {least}" if least < depth else ""
-
-    return missing
-
-
-def commonest(depth: int) -> Callable[[Sequence[Example], Tools], Floats]:
-    """Return the table of saying the ``depth`` commonest gold answers every time.
-
-    >>> gold = [("a",), ("a",), ("b",), ("c",)]
-    >>> commonest(2)([Example("1", "g", path, None) for path in gold], Tools(str))[:, 0].tolist()
-    [1.0, 1.0, 1.0, 0.0]
-    """
-
-    def table(examples: Sequence[Example], tools: Tools) -> Floats:
-        usual = {answer for answer, _ in Counter(e.gold for e in examples).most_common(depth)}
-        return scores(float(e.gold in usual) for e in examples)
-
-    return table
-
-
 def top(depth: int) -> Metric:
-    """Return top-``depth`` accuracy.
+    """Return top-``depth`` accuracy; its opponent says the ``depth`` commonest gold answers every time.
 
     >>> found = [Example("1", "g", "x", "y", {}, "", ("y", "x", "z")), Example("2", "g", "x", "y", {}, "", ("y", None, "z"))]
     >>> top(3).table(found, Tools(str))[:, 0].tolist(), top(5).missing(found, Tools(str))
     ([1.0, 0.0], 'needs 5 distinct candidates a row, found a row with 3')
     """
-    guesses = {f"{depth} commonest": commonest(depth)}
-    return Metric(_among(depth), mean, binary=True, missing=_fewer(depth), guesses=guesses, trivial=False)
+
+    def among(examples: Sequence[Example], tools: Tools) -> Floats:
+        return scores(float(e.gold in e.ranked[:depth]) for e in examples)
+
+    def fewer(examples: Sequence[Example], tools: Tools) -> str:
+        least = min(len(e.ranked) for e in examples)
+        return f"needs {depth} distinct candidates a row, found a row with {least}" if least < depth else ""
+
+    def commonest(examples: Sequence[Example], tools: Tools) -> Floats:
+        usual = {answer for answer, _ in Counter(e.gold for e in examples).most_common(depth)}
+        return scores(float(e.gold in usual) for e in examples)
+
+    guesses = {f"{depth} commonest": commonest}
+    return Metric(among, mean, binary=True, missing=fewer, guesses=guesses, trivial=False)
 
 
 METRICS = {"top_3_accuracy": top(3), "top_5_accuracy": top(5)}

@@ -74,23 +74,12 @@ def _reply(example: Example) -> Any:
     return None if abstains(example.said) else example.said
 
 
-def _judge(name: str) -> Value:
-    def value(example: Example) -> float:
-        return 0.0 if _reply(example) is None else example.judged.get(name, 0.0)
-
-    return value
-
-
 def _table(value: Value, needs_snippets: bool) -> Callable[[Sequence[Example], Tools], Floats]:
-    def table(examples: Sequence[Example], tools: Tools) -> Floats:
-        return lines(_line(value, e, needs_snippets) for e in examples)
+    def line(example: Example) -> tuple[float, float]:
+        applies = not abstains(example.gold) and (not needs_snippets or bool(snippets(example.prompt)))
+        return (value(example), 1.0) if applies else (0.0, 0.0)
 
-    return table
-
-
-def _line(value: Value, example: Example, needs_snippets: bool) -> tuple[float, float]:
-    applies = not abstains(example.gold) and (not needs_snippets or bool(snippets(example.prompt)))
-    return (value(example), 1.0) if applies else (0.0, 0.0)
+    return lambda examples, tools: lines(map(line, examples))
 
 
 def elsewhere(examples: Sequence[Example]) -> list[Example]:
@@ -112,17 +101,15 @@ def _proxy(value: Value, needs_snippets: bool) -> Metric:
     return Metric(table, mean, guesses=guesses, trivial=False)
 
 
-def _unjudged(name: str) -> Callable[[Sequence[Example], Tools], str]:
+def _judged(name: str, needs_snippets: bool) -> Metric:
     def missing(examples: Sequence[Example], tools: Tools) -> str:
         return "" if any(name in e.judged for e in examples) else "no judgements.jsonl beside the predictions"
 
-    return missing
+    def mark(example: Example) -> float:
+        return 0.0 if _reply(example) is None else example.judged.get(name, 0.0)
 
-
-def _judged(name: str, needs_snippets: bool) -> Metric:
-    missing = _unjudged(name)
-    guesses = {"abstain": lambda examples, tools: _table(lambda _: 0.0, needs_snippets)(examples, tools)}
-    return Metric(_table(_judge(name), needs_snippets), mean, missing=missing, guesses=guesses, trivial=False)
+    guesses = {"abstain": _table(lambda _: 0.0, needs_snippets)}
+    return Metric(_table(mark, needs_snippets), mean, missing=missing, guesses=guesses, trivial=False)
 
 
 METRICS = {

@@ -33,28 +33,13 @@ def reciprocal(ranks: Sequence[int]) -> float:
     return 1 / min(ranks)
 
 
-def _table(value: Value) -> Callable[[Sequence[Example], Tools], Floats]:
-    def table(examples: Sequence[Example], tools: Tools) -> Floats:
-        return lines((value(ranks), 1.0) if ranks else (0.0, 0.0) for ranks in map(_ranks, examples))
-
-    return table
-
-
 def _ranks(example: Example) -> Sequence[int]:
-    found: Sequence[int] = example.extra.get("relevant_ranks", ())
-    return found
-
-
-def _chance(value: Value) -> Callable[[Sequence[Example], Tools], Floats]:
-    """Return the table of a random order of as few candidates as there can have been: the ranks known and the snippets shown."""
-
-    def table(examples: Sequence[Example], tools: Tools) -> Floats:
-        return lines(_drawn(value, e) for e in examples)
-
-    return table
+    ranks: Sequence[int] = example.extra.get("relevant_ranks", ())
+    return ranks
 
 
 def _drawn(value: Value, example: Example) -> tuple[float, float]:
+    """Return a random order of as few candidates as there can have been: the ranks known and the snippets shown."""
     ranks = set(_ranks(example))
     if not ranks:
         return 0.0, 0.0
@@ -76,7 +61,13 @@ def _average(value: Value, count: int, relevant: int) -> float:
 
 
 def _metric(value: Value) -> Metric:
-    return Metric(_table(value), mean, guesses={"random order": _chance(value)}, trivial=False, of_rows=True)
+    def table(examples: Sequence[Example], tools: Tools) -> Floats:
+        return lines((value(ranks), 1.0) if ranks else (0.0, 0.0) for ranks in map(_ranks, examples))
+
+    def chance(examples: Sequence[Example], tools: Tools) -> Floats:
+        return lines(_drawn(value, e) for e in examples)
+
+    return Metric(table, mean, guesses={"random order": chance}, trivial=False, of_rows=True)
 
 
 def recall_at(depth: int) -> Metric:
@@ -87,10 +78,7 @@ def recall_at(depth: int) -> Metric:
     [[0.5, 1.0], [0.0, 1.0], [0.0, 0.0]]
     """
 
-    def value(ranks: Sequence[int]) -> float:
-        return found_by(depth, ranks)
-
-    return _metric(value)
+    return _metric(lambda ranks: found_by(depth, ranks))
 
 
 METRICS = {"recall_at_1": recall_at(1), "recall_at_5": recall_at(5), "mrr": _metric(reciprocal)}

@@ -8,7 +8,7 @@ record in which nothing is stated is worth 1 if nothing is said, as in SQuAD. ``
 Cosines of unrelated texts are not 0, so each score has the floor of random pairs: the gold answer of another example.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -81,25 +81,12 @@ def random_pairs(examples: Sequence[Example]) -> list[Example]:
     return [replace(example, said=said) for example, said in zip(examples, lent, strict=True)]
 
 
-def _missing_encoder(examples: Sequence[Example], tools: Tools) -> str:
-    return "" if tools.encode else "no sentence encoder given (--encoder)"
-
-
-def _missing_bert(examples: Sequence[Example], tools: Tools) -> str:
-    return "" if tools.bert else "no model given (--bert-score)"
+def _paired(table: Callable[[Sequence[Example], Tools], Floats], missing: Callable[[Tools], str]) -> Metric:
+    guesses = {"random pair": lambda examples, tools: table(random_pairs(examples), tools)}
+    return Metric(table, mean, missing=lambda _, tools: missing(tools), guesses=guesses)
 
 
 METRICS = {
-    "semantic_f1": Metric(
-        semantic_f1,
-        mean,
-        missing=_missing_encoder,
-        guesses={"random pair": lambda examples, tools: semantic_f1(random_pairs(examples), tools)},
-    ),
-    "bert_score_f1": Metric(
-        bert_score_f1,
-        mean,
-        missing=_missing_bert,
-        guesses={"random pair": lambda examples, tools: bert_score_f1(random_pairs(examples), tools)},
-    ),
+    "semantic_f1": _paired(semantic_f1, lambda t: "" if t.encode else "no sentence encoder given (--encoder)"),
+    "bert_score_f1": _paired(bert_score_f1, lambda t: "" if t.bert else "no model given (--bert-score)"),
 }

@@ -75,17 +75,12 @@ def whole_text(example: Example, tools: Tools) -> list[Part]:
     return [Part(() if text is None else (text,), references(example), 1)]
 
 
-def other(own: Any, gold: Any) -> Any:
-    """Return another example's gold as it is."""
-    return gold
-
-
 def shape(example: Example) -> Shape:
     """Return what metrics ask of an example's answers."""
     return example.kind or TEXT
 
 
-TEXT = Shape(same=same_text, tokens=tokens_of_text, parts=whole_text, lent=other)
+TEXT = Shape(same=same_text, tokens=tokens_of_text, parts=whole_text, lent=lambda own, gold: gold)
 METRICS = {
     "rouge_l": Metric(rouge_l, mean),
     "unanswerable_f1": Metric(unanswerable, f1, each=False),
