@@ -39,7 +39,7 @@ def export(
     click.echo(f"\n{table.read_text('utf-8')}\nparity table: {table}")
 
 
-@main.command()
+@main.command(hidden=True)
 @click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--format", "form", required=True, type=click.Choice(["fp8", "int8", "awq"]))
 @click.option("--data", required=True, type=FILE, help="Rows that calibrate: the training split.")
@@ -59,7 +59,7 @@ def quantise(checkpoint: Path, form: str, data: Path, out: Path) -> None:
     quantising(checkpoint, form, jsonl.read_rows(data), out)
 
 
-@main.command()
+@main.command(hidden=True)
 @click.argument("file", type=FILE)
 @click.option("--tokenizer", required=True, type=click.Path(path_type=Path, exists=True), help="The merged checkpoint.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the checkpoint.")

@@ -7,12 +7,26 @@ import click
 
 from recipes.runner.cli.group import main
 
+FOLDER = click.Path(path_type=Path)
 
-@main.command("tiny-base")
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="A mix; its train.jsonl makes the vocabulary."
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the checkpoint.")
+
+@main.command("demo-raw", hidden=True)
+@click.option("--out", required=True, type=FOLDER, help="The folder for the raw files.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def demo_raw(out: Path, seed: int) -> None:
+    """Generate small raw files in the public formats, for the demo.
+
+    Example: ecom-train demo-raw --out data/raw/demo --seed 0
+    """
+    from converters.demo import write
+
+    write(out, seed)
+    click.echo(f"raw files in {out}")
+
+
+@main.command("tiny-base", hidden=True)
+@click.option("--data", required=True, type=FOLDER, help="A mix; its train.jsonl makes the vocabulary.")
+@click.option("--out", required=True, type=FOLDER, help="The folder of the checkpoint.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def tiny_base(data: Path, out: Path, seed: int) -> None:
     """Make the demo's base: a small Mistral with random weights and a vocabulary of its own.

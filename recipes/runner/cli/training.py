@@ -119,7 +119,7 @@ def resume(run: str) -> None:
     click.echo(f"trained: {resuming(folder(run), echo)} (merge it with: make merge-{run})")
 
 
-@main.command()
+@main.command(hidden=True)
 @RUN
 def mix(run: str) -> None:
     """Print the folder of the mix that a run was trained on; its test split is what the run is scored on.
