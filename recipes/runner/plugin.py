@@ -1,14 +1,20 @@
-"""What a run adds to Axolotl's training, loaded in the training process alone: one seed, packs of each epoch's own, its loss
-curve, and how it ended."""
+"""What a run adds to Axolotl's training, inside its process: one seed, new packs every epoch, the loss curve, how it ended."""
 
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from axolotl.integrations.base import BasePlugin
+from axolotl.utils.logging import get_logger
 from axolotl.utils.samplers.multipack import MultipackBatchSampler
 from transformers import TrainerCallback, set_seed
 
+from converters.jsonl import write_lines
 from recipes.runner import curve, ended
+
+LOG = get_logger("axolotl.run")  # Axolotl prints what has its own name in front, and nothing else
+SECONDS = 10  # between two pictures, each of which takes a fifth of one
 
 
 class RunPlugin(BasePlugin):  # type: ignore[misc]
@@ -46,20 +52,31 @@ class Packs(TrainerCallback):  # type: ignore[misc]
 
 
 class Curve(TrainerCallback):  # type: ignore[misc]
-    """Writes picture and figures of the run at every logging step.
+    """Writes the run's losses at every logging step and draws them now and then.
 
     The trainer's history is whole: a resumed training reads what came before from its checkpoint.
     """
 
     def __init__(self, run: Path) -> None:
-        self.run = run
+        self.run, self.drawn = run, 0.0
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Draw what the trainer has logged so far."""
+        """Write what the trainer has logged so far."""
         if state.is_world_process_zero:
-            curve.write(self.run, state.log_history)
+            write_lines(self.run / curve.HISTORY, state.log_history)
+            if time.monotonic() - self.drawn > SECONDS:
+                self.draw(state.log_history)
+
+    def draw(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Draw the curve; a picture that fails is no reason to stop a training."""
+        try:
+            curve.draw(self.run / curve.PICTURE, self.run.name, history)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            LOG.warning(f"no {curve.PICTURE}: {error}")
+        self.drawn = time.monotonic()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Leave word that the training came to its end, after how many steps and because of what."""
+        """Draw the whole curve and record how the training ended: after how many steps, and whether a callback stopped it."""
         if state.is_world_process_zero:
+            self.draw(state.log_history)
             ended.write(self.run, state.global_step, state.max_steps, control.should_training_stop)

@@ -1,6 +1,7 @@
 """An interrupted run goes on from its last checkpoint and ends as if nothing had happened."""
 
 import json
+import re
 import shutil
 import sys
 import xml.etree.ElementTree as ET
@@ -153,17 +154,31 @@ def test_a_half_written_checkpoint_is_passed_over(tmp_path: Path) -> None:
 
 def test_the_curve_is_a_picture_of_the_history(finished: Path) -> None:
     run = finished / "runs" / "tiny"
-    found = history(run)
+    losses = [entry["loss"] for entry in history(run) if "loss" in entry]
+    assert len(losses) == 14
     picture = ET.fromstring((run / "loss.svg").read_text())
-    (line,) = [part for part in picture if part.tag.endswith("polyline")]
-    assert len(line.attrib["points"].split()) == sum("loss" in entry for entry in found) == 14
-    last = [entry["loss"] for entry in found if "loss" in entry][-1]
-    assert any(part.text == f"training {last:.4f}" for part in picture)
+    assert f"training {losses[-1]:.4f}" in [part.text for part in picture.iter()]
+    (line,) = [group[0] for group in picture.iter() if group.get("id") == "loss"]
+    assert len(re.findall("[ML]", line.attrib["d"])) == 14
 
 
-def test_a_long_history_is_thinned_and_names_are_escaped() -> None:
-    found = [{"step": step, "loss": 1 / step, "eval_loss": 2 / step} for step in range(1, 5001)]
-    assert len(curve.points(found, "loss")) <= curve.MOST_POINTS and curve.points(found, "loss")[-1] == (5000, 1 / 5000)
-    page = ET.fromstring(curve.draw("<b>&", found))
-    assert sum(part.tag.endswith("polyline") for part in page) == 2 and page[1].text == "<b>&: loss"
-    assert ET.fromstring(curve.draw("empty", []))[1].text == "empty: loss"
+def test_a_picture_is_the_same_for_the_same_history_and_small_for_a_long_one(tmp_path: Path) -> None:
+    rows = [{"step": step, "loss": 1 / step, "eval_loss": "nan" if step == 7 else 2 / step} for step in range(1, 5001)]
+    for name in ("a.svg", "b.svg"):
+        curve.draw(tmp_path / name, "<b>&$x_$", rows)
+    page = (tmp_path / "a.svg").read_bytes()
+    assert page == (tmp_path / "b.svg").read_bytes() and len(page) < 50_000
+    assert "<b>&$x_$: loss" in [part.text for part in ET.fromstring(page).iter()]
+    curve.draw(tmp_path / "empty.svg", "empty", [])
+    assert "empty: loss" in [part.text for part in ET.parse(tmp_path / "empty.svg").iter()]
+
+
+def test_a_picture_that_fails_does_not_stop_a_training(tmp_path: Path) -> None:
+    from transformers import TrainerControl, TrainerState
+
+    from recipes.runner.plugin import Curve
+
+    (tmp_path / "loss.svg").mkdir()
+    state = TrainerState(log_history=[{"step": 1, "loss": 2.0}], is_world_process_zero=True)
+    Curve(tmp_path).on_log(None, state, TrainerControl())
+    assert history(tmp_path) == state.log_history and not list((tmp_path / "loss.svg").iterdir())
