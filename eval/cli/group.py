@@ -11,7 +11,7 @@ import click
 from converters.console import Group
 
 RUN = click.Path(path_type=Path)
-NOISY = ("torchao", "torch.utils._pytree")  # they warn of every kernel that this machine cannot use
+NOISY = ("torchao", "torch.utils._pytree", "bitsandbytes")  # they warn of every kernel that this machine cannot use
 
 
 @click.group(cls=Group)
@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def hush() -> None:
-    """Keep the libraries that models need from warning of what is nobody's concern."""
+    """Silence noisy third-party loggers."""
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from converters.console import libraries_log_to
 from converters.errors import InputError
 from recipes.runner import gate, process, provenance, restore, unchanged
 from recipes.runner.train import ADAPTER, MERGED, RECIPE, alone, recipe_of
@@ -57,7 +58,8 @@ def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[byt
     complete(made, run / ADAPTER)
     if gate.nf4(keys) and original:
         restore.restore(made, original, run / ADAPTER)
-    passed(run, str(original or record["base_model"]["name"]), keys, made, rows)
+    with libraries_log_to(run / "logs" / "merge.log"):
+        passed(run, str(original or record["base_model"]["name"]), keys, made, rows)
     merged_sha256 = provenance.folder_sha256(made)
     seconds = record["seconds"] | {"merge": round(time.monotonic() - start, 1)}
     # The record first: a checkpoint that is there has its hash.

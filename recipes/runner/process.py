@@ -1,14 +1,16 @@
-"""Runs Axolotl as a process of its own: what it prints goes to the terminal and to a log, and Ctrl-C reaches it."""
+"""Runs Axolotl as a process of its own: what it prints goes to a log, its progress to the terminal, and Ctrl-C reaches it."""
 
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import TextIO
 
 from converters.errors import InputError
 from recipes.runner.hardware import gpus
@@ -21,6 +23,63 @@ QUIET = {
     "PYTHONUNBUFFERED": "1",
 }
 _TELLING = re.compile(r"(Error|error|Exception|Killed|out of memory)")
+# tqdm's bar, as Axolotl and its libraries draw it: "Tokenizing:   3%|▎   | 1000/30037 [00:00<00:13, 2145.00 examples/s]"
+_BAR = re.compile(r"(?:([^\r\n%|]*):)?\s*\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[[\d:]+<([\d:?]+)")
+_PROMPTS = re.compile(r"[\d,]+ of [\d,]+ prompts[^\r\n]*")  # our own evaluation
+_LOSS = re.compile(r"'loss': '?([\d.]+)")
+SECONDS = 15  # between two lines of progress where they cannot overwrite each other
+
+
+class Progress:
+    """Shows how far a followed process is, by the last progress bar in its output, and where its whole output goes.
+
+    On a terminal one line is refreshed, elsewhere a line is printed now and then and at the end of the training.
+
+    >>> import io
+    >>> progress = Progress(out := io.StringIO(), Path("logs/train.log"))
+    >>> progress(b"[WARNING] noise {'loss': '0.25'}"), progress(b" 100%|###| 14/14 [00:01<00:00,  9.00it/s]")
+    (None, None)
+    >>> out.getvalue()
+    'log      logs/train.log\\nstep 14 of 14, loss 0.25, 00:00 left\\n'
+    """
+
+    def __init__(self, out: TextIO, log: Path) -> None:
+        self.out, self.log, self.loss, self.steps = out, log, "", ""
+        self.last, self.open = 0.0, False
+
+    def __call__(self, piece: bytes) -> None:
+        """Take the next piece of output; a bar that is cut by its end is passed over."""
+        text = piece.decode("utf-8", errors="replace")
+        if not self.last:
+            self.out.write(f"log      {self.log}\n")
+            self.last = time.monotonic()
+        for line in _PROMPTS.findall(text)[-1:]:
+            self._show(line)
+        if losses := _LOSS.findall(text):
+            self.loss = f", loss {losses[-1]}"
+        for what, done, total, left in _BAR.findall(text)[-1:]:
+            if not what.strip():  # the trainer's bar, the first without a name, or one of its validations
+                self.steps = self.steps or total
+            training = not what.strip() and total == self.steps
+            what = (
+                f"step {done} of {total}{self.loss}"
+                if training
+                else f"{what.strip() or 'validation'}: {done} of {total}"
+            )
+            self._show(f"{what}, {left} left", training and done == total)
+        if text == "\n" and self.open:  # the process has ended
+            self.out.write("\n")
+            self.open = False
+
+    def _show(self, line: str, always: bool = False) -> None:
+        now = time.monotonic()
+        if self.out.isatty():
+            self.out.write(f"\r{line}\x1b[K")
+            self.open = True
+        elif always or now - self.last >= SECONDS:
+            self.out.write(f"{line}\n")
+            self.last = now
+        self.out.flush()
 
 
 def axolotl(
@@ -45,18 +104,15 @@ def follow(
     log.parent.mkdir(parents=True, exist_ok=True)
     with _ended_like_ctrl_c(), log.open("ab") as file, _started(command, variables) as process:
         assert process.stdout is not None
-        last = b"\n"
         try:
             while piece := os.read(process.stdout.fileno(), 65536):
-                last = piece
                 file.write(piece)
                 file.flush()
                 echo(piece)
             process.wait()
         finally:  # Ctrl-C, a full disk, a closed terminal: training must not go on unseen
             stop(process)
-            if not last.endswith(b"\n"):  # a progress bar: what is said next begins a line of its own
-                echo(b"\n")
+            echo(b"\n")  # what follows a progress bar begins a line of its own
     if process.returncode:
         raise InputError(f"{name} {_end(process.returncode)}: {last_line(log)} (all of it: {log})")
 

@@ -24,6 +24,20 @@ pytestmark = pytest.mark.slow
 FILES = ("data/mix/train.jsonl", "data/mix/validation.jsonl")
 
 
+def test_the_terminal_has_the_progress_and_the_log_has_the_rest(finished: Path, tmp_path: Path) -> None:
+    *_, last = (lines := (finished / "terminal.txt").read_text().splitlines())
+    assert lines[0] == "log      train.log" and last == "log      merge.log"
+    assert re.fullmatch(r"step 14 of 14, loss \d+\.\d+, 00:00 left", lines[-2]) and len(lines) < 10
+    for name, noise in (("train", "axolotl"), ("train", "Tokenizing Prompts"), ("merge", "Loading weights")):
+        assert noise in (finished / "runs" / "tiny" / "logs" / f"{name}.log").read_text(), "the whole output"
+    made = command(
+        finished, "ecom-train", "tiny-base", "--data", "data/mix", "--out", str(tmp_path / "base" / "merged")
+    )
+    log = tmp_path / "base" / "logs" / "base.log"
+    assert "Writing model shards" in log.read_text()
+    assert not made.stderr and made.stdout == f"base model: {tmp_path / 'base' / 'merged'} (log: {log})\n"
+
+
 def test_the_record_leads_back_to_the_raw_files(finished: Path) -> None:
     run = finished / "runs" / "tiny"
     record = json.loads((run / "run.json").read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from converters.errors import InputError
-from recipes.runner.cli.group import FILE, RUN, echo, main
+from recipes.runner.cli.group import FILE, RUN, main, progress
 
 
 @main.command()
@@ -29,6 +29,7 @@ def export(
     from recipes.runner.train import MERGED, folder
 
     where = folder(run)
+    echo = progress(where / "logs")
     made = exporting.export(where, form, converter, echo)
     click.echo(f"exported: {made}")
     names = exporting.scorable(where)

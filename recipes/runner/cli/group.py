@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from converters.console import Group
+from recipes.runner.process import Progress
 
 RUN = click.argument("run")
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -17,7 +18,6 @@ def main() -> None:
     """Check a recipe, train it with Axolotl, merge the result."""
 
 
-def echo(piece: bytes) -> None:
-    """Hand on what a process of a run prints, as it comes."""
-    sys.stdout.buffer.write(piece)
-    sys.stdout.flush()
+def progress(log: Path) -> Progress:
+    """Return what shows the user how far a process is whose whole output goes to ``log``."""
+    return Progress(sys.stdout, log)

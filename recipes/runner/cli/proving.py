@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from converters.errors import InputError
-from recipes.runner.cli.group import FILE, RUN, echo, main
+from recipes.runner.cli.group import FILE, RUN, main, progress
 
 
 @main.command()
@@ -20,7 +20,7 @@ def merge(run: str, held: Path | None) -> None:
     from recipes.runner.merge import merge as merging
     from recipes.runner.train import folder
 
-    merged = merging(folder(run), echo, held)
+    merged = merging(folder(run), progress(folder(run) / "logs" / "merge.log"), held)
     found = provenance.read(folder(run))["merge"]["gate"]["likeness"]
     click.echo(
         f"gate     {found['tokens']} answer tokens of {found['rows']} held rows: greedy agreement {found['agreement']:.4f}, "

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from converters.console import libraries_log_to
 from recipes.runner.cli.group import main
 
 FOLDER = click.Path(path_type=Path)
@@ -35,8 +36,9 @@ def tiny_base(data: Path, out: Path, seed: int) -> None:
     """
     from recipes.runner.tiny import build
 
-    build(data, out, seed)
-    click.echo(f"base model: {out}")
+    with libraries_log_to(log := out.parent / "logs" / "base.log"):
+        build(data, out, seed)
+    click.echo(f"base model: {out} (log: {log})")
 
 
 @main.command()
