@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from converters.errors import InputError
-from eval.checkpoint import Checkpoint, check_template, first_line, template_sha256
+from converters.sums import template_sha256
+from eval.checkpoint import Checkpoint, check_template, first_line
 from eval.constraints import Limit
 from eval.endpoint import Endpoint
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
+from converters.sums import template_sha256
 from eval.backends import base
 from eval.backends.base import Answer, Plan, Prompt
-from eval.checkpoint import Checkpoint, find, template_sha256
+from eval.checkpoint import Checkpoint, find
 from eval.constraints import Limit, Schema, Texts
 from eval.endpoint import REFUSED, Choice, Endpoint, Reply, Request, ask
 

@@ -16,10 +16,11 @@ import transformers
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig
 
 from converters.errors import InputError
+from converters.sums import template_sha256
 from eval import trie
 from eval.backends import base
 from eval.backends.base import Answer, Plan, Prompt
-from eval.checkpoint import Checkpoint, find, template_sha256
+from eval.checkpoint import Checkpoint, find
 from eval.constraints import Schema, Texts
 
 CANDIDATES = "beam search, by log-probability"

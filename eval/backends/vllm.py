@@ -12,9 +12,10 @@ from importlib import util
 from typing import Any
 
 from converters.errors import InputError
+from converters.sums import template_sha256
 from eval.backends import base
 from eval.backends.base import Answer, Plan, Prompt
-from eval.checkpoint import Checkpoint, find, template_sha256
+from eval.checkpoint import Checkpoint, find
 from eval.constraints import Schema, Texts
 
 CANDIDATES = "seeded samples at temperature 1, by log-probability"

@@ -15,6 +15,7 @@ from typing import Any
 from converters.errors import InputError
 from converters.jsonl import sha256, write_json
 from converters.registry import nearest
+from converters.sums import folder_sha256
 from recipes.runner import process, provenance
 from recipes.runner.recipe import FOLDER
 from recipes.runner.train import MERGED
@@ -53,8 +54,8 @@ def export(run: Path, form: str, converter: Path | None, echo: Echo) -> Path:
     record = {
         "format": form,
         "merged_sha256": merged,
-        "sha256": provenance.folder_sha256(out / MODEL),
-        "evaluated_sha256": provenance.folder_sha256(evaluated(out)),
+        "sha256": folder_sha256(out / MODEL),
+        "evaluated_sha256": folder_sha256(evaluated(out)),
         "bytes": size(out / MODEL),
         "calibration": None if form in ("fp8", GGUF) else {"name": str(rows), "sha256": sha256(rows)},
         "packages": packages(),
@@ -69,7 +70,7 @@ def merged_sha256(run: Path) -> str:
     record = provenance.read(run)
     if record["status"] != "merged" or not (run / MERGED).is_dir():
         raise InputError(f"{run}: found status {record['status']!r}, expected a merged run: make merge-{run.name}")
-    found = provenance.folder_sha256(run / MERGED)
+    found = folder_sha256(run / MERGED)
     if found != record["merged_sha256"]:
         raise InputError(f"{run / MERGED}: found another checkpoint than {provenance.RECORD} has; merge again")
     return found
@@ -158,7 +159,7 @@ def scored(folder: Path, checkpoint: Path, data: Path, max_new_tokens: int) -> b
     if not (folder / "scores.json").is_file():
         return False
     origin = json.loads((folder / "predictions.json").read_bytes())
-    wanted = provenance.folder_sha256(checkpoint), sha256(data), max_new_tokens
+    wanted = folder_sha256(checkpoint), sha256(data), max_new_tokens
     return wanted == (origin["checkpoint_sha256"], origin["test_sha256"], origin["decoding"]["max_new_tokens"])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from converters.console import libraries_log_to
 from converters.errors import InputError
+from converters.sums import folder_sha256
 from recipes.runner import gate, process, provenance, restore, unchanged
 from recipes.runner.train import ADAPTER, MERGED, RECIPE, alone, recipe_of
 
@@ -60,7 +61,7 @@ def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[byt
         restore.restore(made, original, run / ADAPTER)
     with libraries_log_to(run / "logs" / "merge.log"):
         passed(run, str(original or record["base_model"]["name"]), keys, made, rows)
-    merged_sha256 = provenance.folder_sha256(made)
+    merged_sha256 = folder_sha256(made)
     seconds = record["seconds"] | {"merge": round(time.monotonic() - start, 1)}
     # The record first: a checkpoint that is there has its hash.
     provenance.update(run, status="merged", seconds=seconds, merged_sha256=merged_sha256)

@@ -11,6 +11,7 @@ from typing import Any
 
 from converters.errors import InputError
 from converters.jsonl import sha256, write_json
+from converters.sums import folder_sha256, template_sha256
 from recipes.runner import hardware
 from recipes.runner.recipe import FOLDER, Recipe
 
@@ -129,25 +130,13 @@ def base_folder(name: str) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def folder_sha256(folder: Path, without: str = ".") -> str:
-    """Return one hash over the names and bytes of a folder's files, hidden ones and logs left out.
-
-    For a checkpoint it is the one that evaluation records. A name that begins with ``without`` is left out, too.
-    """
-    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"}
-    digest = hashlib.sha256()
-    for name in sorted(name for name in files if not any(part.startswith((".", without)) for part in name.parts)):
-        digest.update(f"{name.as_posix()}\0{sha256(files[name])}\n".encode())
-    return digest.hexdigest()
-
-
-def template_sha256(folder: Path) -> str | None:
+def saved_template_sha256(folder: Path) -> str | None:
     """Return the hash of the chat template saved with a checkpoint, the one that evaluation compares; ``None`` without one."""
     file, settings = folder / "chat_template.jinja", folder / "tokenizer_config.json"
     template = file.read_text("utf-8") if file.is_file() else None
     if template is None and settings.is_file():
         template = json.loads(settings.read_bytes()).get("chat_template")
-    return hashlib.sha256(template.encode()).hexdigest() if isinstance(template, str) else None
+    return template_sha256(template) if isinstance(template, str) else None
 
 
 def git(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Trains a checked recipe: everything of a run lies under ``runs/<run>``, and its record says what made it."""
 
-import fcntl
 import re
 import shutil
 import socket
@@ -14,9 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from converters.errors import InputError
 from converters.jsonl import replacing, sha256
+from converters.sums import folder_sha256
 from recipes.runner import data, ended, hardware, launch, process, provenance, said
 from recipes.runner.check import Checked
 from recipes.runner.recipe import FOLDER, Recipe, dump
@@ -161,13 +162,12 @@ def recipe_of(run: Path) -> dict[str, Any]:
 
 @contextmanager
 def alone(run: Path) -> Iterator[None]:
-    """Hold a run while it trains; one that another command trains is an ``InputError``."""
-    with (run / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"{run}: found another command that trains it now, expected to be the only one") from error
-        yield
+    """Hold a run while it trains; one that another process trains is an ``InputError``."""
+    try:
+        with FileLock(run / ".lock", blocking=False):
+            yield
+    except Timeout as error:
+        raise InputError(f"{run}: is being trained by another process; wait for it or stop it") from error
 
 
 def further(run: Path) -> str:
@@ -205,8 +205,8 @@ def finish(run: Path, seconds: float, keys: Mapping[str, Any]) -> None:
     changes = {
         # One from the hub has a commit only by now; a folder is as it was when training read it, or merging will refuse it.
         "base_model": base if base["sha256"] else provenance.base_model(base["name"]),
-        "template_sha256": provenance.template_sha256(run / ADAPTER),
-        "merged_sha256" if whole else "adapter_sha256": provenance.folder_sha256(run / ADAPTER, without="checkpoint-"),
+        "template_sha256": provenance.saved_template_sha256(run / ADAPTER),
+        "merged_sha256" if whole else "adapter_sha256": folder_sha256(run / ADAPTER, without="checkpoint-"),
     }
     # Hashing takes minutes, and what is stopped in them goes on from a checkpoint: so nothing has moved until now.
     for path in (run / ADAPTER).glob("checkpoint-*"):

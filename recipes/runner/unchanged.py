@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.jsonl import sha256
+from converters.sums import folder_sha256
 from recipes.runner import data, provenance
 from recipes.runner.recipe import Recipe
 from recipes.runner.train import ADAPTER, RECIPE
@@ -33,7 +34,7 @@ def trained(run: Path, record: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a merge does not find as the training left it: recipe, base model, adapter."""
     yield from _file(run / RECIPE, record["recipe"]["resolved_sha256"])
     yield from _base(record)
-    if provenance.folder_sha256(run / ADAPTER) != record["adapter_sha256"]:
+    if folder_sha256(run / ADAPTER) != record["adapter_sha256"]:
         yield f"{run / ADAPTER}: found other bytes"
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from converters.build import MANIFEST
 from converters.errors import InputError
 from converters.jsonl import sha256
+from converters.sums import folder_sha256
 from recipes.runner import provenance
 from recipes.runner.train import ADAPTER, MERGED, RECIPE
 
@@ -191,7 +192,7 @@ def _file(name: str, path: Path, expected: str | None) -> Link:
 
 
 def _folder(name: str, path: Path, expected: str | None) -> Link:
-    return Link(name, str(path), _state(provenance.folder_sha256(path) if path.is_dir() else None, expected))
+    return Link(name, str(path), _state(folder_sha256(path) if path.is_dir() else None, expected))
 
 
 def _state(found: str | None, expected: str | None) -> str:

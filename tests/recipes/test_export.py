@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from converters.errors import InputError
+from converters.sums import folder_sha256
 from recipes.runner import export, parity, provenance
 from tests.recipes.conftest import command
 
@@ -32,7 +33,7 @@ def test_fp8_and_int8_are_made_and_scored_beside_the_merged_model(finished: Path
         assert (group["weights"]["type"], group["weights"]["num_bits"]) == ({"fp8": "float", "int8": "int"}[form], 8)
         assert settings["ignore"] == ["lm_head"] and group["input_activations"]["dynamic"] is True
         assert record["merged_sha256"] == provenance.read(run)["merged_sha256"]
-        assert record["sha256"] == provenance.folder_sha256(run / "exports" / form / "model")
+        assert record["sha256"] == folder_sha256(run / "exports" / form / "model")
         assert record["packages"]["llmcompressor"] == "0.14.0.1" and (record["calibration"] is None) == (form == "fp8")
     lines = json.loads((run / "exports" / "parity.json").read_text())
     assert [line["format"] for line in lines] == ["merged", "fp8", "int8"]
@@ -60,7 +61,7 @@ def merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     run = Path("runs/mine")
     (run / "merged").mkdir(parents=True)
     (run / "merged" / "model.safetensors").write_bytes(b"weights")
-    record: dict[str, Any] = {"status": "merged", "merged_sha256": provenance.folder_sha256(run / "merged")}
+    record: dict[str, Any] = {"status": "merged", "merged_sha256": folder_sha256(run / "merged")}
     provenance.write(run, record | {"data": [{"name": "data/mix/train.jsonl"}]})
     return run
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from converters.errors import InputError
 from converters.jsonl import read_rows, sha256
+from converters.sums import folder_sha256
 from recipes.runner import gate, merge, provenance
 
 pytestmark = pytest.mark.slow
@@ -45,12 +46,12 @@ def test_a_spoilt_merge_is_thrown_away(unmerged: Path) -> None:
     (unmerged / "recipe.yaml").write_text(yaml.safe_dump(keys))
     recipe = provenance.read(unmerged)["recipe"] | {"resolved_sha256": sha256(unmerged / "recipe.yaml")}
     provenance.update(unmerged, recipe=recipe)
-    adapter = provenance.folder_sha256(unmerged / "adapter")
+    adapter = folder_sha256(unmerged / "adapter")
     with pytest.raises(InputError, match=r"^runs/tiny: the merge gate is not passed: .*No merged checkpoint was kept"):
         merge.merge(unmerged, lambda _: None)
     record = provenance.read(unmerged)
     assert record["status"] == "trained" and record["merge"]["gate"]["passed"] is False
-    assert not list(unmerged.rglob("merged")) and provenance.folder_sha256(unmerged / "adapter") == adapter
+    assert not list(unmerged.rglob("merged")) and folder_sha256(unmerged / "adapter") == adapter
     assert record["merge"]["method"] == "legacy"
 
 
@@ -62,7 +63,7 @@ def test_an_adapter_that_learnt_nothing_is_no_merge(unmerged: Path) -> None:
         name: (weight, base.get(name.removeprefix("base_model.model."))) for name, weight in load_file(path).items()
     }
     save_file({name: weight * 0 if own is None else own for name, (weight, own) in saved.items()}, path)
-    provenance.update(unmerged, adapter_sha256=provenance.folder_sha256(unmerged / "adapter"))
+    provenance.update(unmerged, adapter_sha256=folder_sha256(unmerged / "adapter"))
     with pytest.raises(InputError, match=r"the adapter changed nothing: its logits are those of the base"):
         merge.merge(unmerged, lambda _: None)
     found = provenance.read(unmerged)["merge"]["gate"]["likeness"]

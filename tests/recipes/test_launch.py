@@ -208,7 +208,7 @@ def test_the_slurm_script_trains_and_after_a_requeue_resumes(job: Path) -> None:
     saved.unlink()
     with train.alone(record.parent):  # no checkpoint yet, and another job trains it
         busy = submitted(job, "mistral-full-zero3", "big")
-    assert busy.returncode == 1 and "found another command that trains it now" in busy.stderr and record.exists()
+    assert busy.returncode == 1 and "is being trained by another process" in busy.stderr and record.exists()
     # nothing to go on from: it begins anew, and what there was steps aside
     assert submitted(job, "mistral-full-zero3", "big").stdout.startswith("train mistral-full-zero3 --run big")
     (aside,) = (job / "runs").glob("big.*")

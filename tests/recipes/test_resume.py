@@ -60,7 +60,7 @@ def test_changed_data_or_recipe_is_no_run_to_go_on_with(halved: Path, monkeypatc
 
 def test_a_run_that_trains_now_is_left_alone(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(halved.parents[1])
-    with train.alone(Path("runs/halved")), pytest.raises(InputError, match="found another command that trains it now"):
+    with train.alone(Path("runs/halved")), pytest.raises(InputError, match="is being trained by another process"):
         resume.resume(Path("runs/halved"), lambda _: None)
     assert provenance.read(halved)["status"] == "interrupted"
 

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from converters.errors import InputError
 from converters.jsonl import read_rows, sha256
+from converters.sums import folder_sha256
 from recipes.runner import check, ended, merge, process, provenance, recipe, train
 from recipes.runner.check import Checked
 from tests.recipes.conftest import BIN, command
@@ -52,9 +53,9 @@ def test_the_record_leads_back_to_the_raw_files(finished: Path) -> None:
     ]
     for item in record["mixes"][0]["inputs"]:
         assert item["sha256"] == sha256(Path(item["name"]))
-    assert record["adapter_sha256"] == provenance.folder_sha256(run / "adapter")
-    assert record["merged_sha256"] == provenance.folder_sha256(run / "merged")
-    assert record["base_model"]["sha256"] == provenance.folder_sha256(finished / "runs" / "base" / "merged")
+    assert record["adapter_sha256"] == folder_sha256(run / "adapter")
+    assert record["merged_sha256"] == folder_sha256(run / "merged")
+    assert record["base_model"]["sha256"] == folder_sha256(finished / "runs" / "base" / "merged")
     assert record["packages"]["axolotl"] == "0.19.0" and record["hardware"]["cores"] >= 1
     assert re.fullmatch(r"[0-9a-f]{40}", record["git"]["commit"] or "0" * 40)
     assert record["recipe"]["resolved_sha256"] == sha256(run / "recipe.yaml")
@@ -179,14 +180,14 @@ def test_what_is_stopped_while_the_end_is_recorded_can_be_resumed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(provenance, "folder_sha256", stopped)
+        patched.setattr(train, "folder_sha256", stopped)
         with pytest.raises(KeyboardInterrupt):
             train.finish(tmp_path, 1.0, {})
     last = train.last_checkpoint(tmp_path)
     assert last and last.name == "checkpoint-30"
     train.finish(tmp_path, 1.0, {})
     record = provenance.read(tmp_path)
-    assert record["status"] == "merged" and record["merged_sha256"] == provenance.folder_sha256(tmp_path / "merged")
+    assert record["status"] == "merged" and record["merged_sha256"] == folder_sha256(tmp_path / "merged")
     assert (tmp_path / "checkpoints" / "checkpoint-30").is_dir()
     assert record["base_model"] == base  # a merge will compare: what lies there by now may be another one
 

@@ -111,7 +111,7 @@ def test_an_earlier_run_steps_aside(tmp_path: Path) -> None:
         (tmp_path / "run" / "made").write_text(str(number))
         demo.step_aside(tmp_path / "run")
     assert [(tmp_path / f"run.{number}" / "made").read_text() for number in (1, 2)] == ["0", "1"]
-    with alone(tmp_path / "run.1"), pytest.raises(InputError, match="found another command that trains it now"):
+    with alone(tmp_path / "run.1"), pytest.raises(InputError, match="is being trained by another process"):
         demo.step_aside(tmp_path / "run.1")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from converters.errors import InputError
+from converters.sums import folder_sha256
 from recipes.runner import provenance, verify
 from tests.recipes.conftest import BIN, ROOT, command
 
@@ -208,10 +209,10 @@ def elsewhere(chain: Path) -> Path:
         lines = (chain / "data" / "mix" / f"{name}.jsonl").read_bytes().splitlines(keepends=True)
         (chain / "data" / "other").mkdir(exist_ok=True)
         (chain / "data" / "other" / f"{name}.jsonl").write_bytes(b"".join(lines[:-1]))
-    before = provenance.folder_sha256(chain / "runs" / "tiny" / "eval")
+    before = folder_sha256(chain / "runs" / "tiny" / "eval")
     done = make(chain, "eval-tiny", "MIX=other", "PREDICT=--max-new-tokens 4")
     assert done.returncode == 0, done.stderr
-    assert provenance.folder_sha256(chain / "runs" / "tiny" / "eval") == before, "the run's own scores stay"
+    assert folder_sha256(chain / "runs" / "tiny" / "eval") == before, "the run's own scores stay"
     return chain
 
 
