@@ -1,4 +1,4 @@
-"""Goes on with an interrupted run from its last checkpoint: the same recipe, the same rows in the same order, the same base."""
+"""Resumes an interrupted run from its last checkpoint: the same recipe, the same rows in the same order, the same base."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,13 +24,13 @@ def resume(run: Path, echo: Callable[[bytes], None]) -> Path:
 
 def _resume(run: Path, record: dict[str, Any], echo: Callable[[bytes], None]) -> None:
     if record["status"] not in STOPPED:
-        raise InputError(f"{run}: found status {record['status']!r}, expected a run that was stopped before its end")
+        raise InputError(f"{run}: found status {record['status']!r}, expected one of {', '.join(STOPPED)}")
     checkpoint = last_checkpoint(run)
     if checkpoint is None:
-        raise InputError(f"{run}: found no checkpoint to go on from. {further(run)}")
+        raise InputError(f"{run}: no checkpoint to resume from. {further(run)}")
     for fault in unchanged.faults(run, record):
         raise InputError(
-            f"{fault}, expected what {run} began with: what was trained so far came from that; train anew under another name"
+            f"{fault} since {run} began: one half would be trained on the old, one on the new; start a new run"
         )
     leg = {
         "from": checkpoint.name,

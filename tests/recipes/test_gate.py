@@ -47,7 +47,7 @@ def test_a_spoilt_merge_is_thrown_away(unmerged: Path) -> None:
     recipe = provenance.read(unmerged)["recipe"] | {"resolved_sha256": sha256(unmerged / "recipe.yaml")}
     provenance.update(unmerged, recipe=recipe)
     adapter = folder_sha256(unmerged / "adapter")
-    with pytest.raises(InputError, match=r"^runs/tiny: the merge gate is not passed: .*No merged checkpoint was kept"):
+    with pytest.raises(InputError, match=r"^runs/tiny: the merge failed its gate: .*No merged checkpoint was kept"):
         merge.merge(unmerged, lambda _: None)
     record = provenance.read(unmerged)
     assert record["status"] == "trained" and record["merge"]["gate"]["passed"] is False
@@ -77,9 +77,7 @@ def test_an_adapter_that_learnt_nothing_is_no_merge(unmerged: Path) -> None:
 def test_what_changed_since_the_training_is_not_merged(path: str, unmerged: Path) -> None:
     file = Path(path)
     file.write_bytes(file.read_bytes() + b"\n")
-    with pytest.raises(
-        InputError, match=r"found (other bytes|another base model), expected what the training of runs/tiny left"
-    ):
+    with pytest.raises(InputError, match=r"has changed since runs/tiny was trained"):
         merge.merge(unmerged, lambda _: None)
     assert not (unmerged / "logs" / "merge.log").exists() or not list(unmerged.rglob("merged"))
 

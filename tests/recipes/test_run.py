@@ -104,11 +104,11 @@ def test_the_merged_checkpoint_loads_with_its_template(finished: Path) -> None:
 def test_a_run_is_never_overwritten(finished: Path) -> None:
     before = (finished / "runs" / "tiny" / "run.json").read_bytes()
     done = command(finished, "ecom-train", "train", "tiny.yaml", "--run", "tiny")
-    assert done.returncode == 1 and "found a run of that name (status: merged)" in done.stderr
+    assert done.returncode == 1 and "a run of that name is there already (status: merged)" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert (finished / "runs" / "tiny" / "run.json").read_bytes() == before
     again = command(finished, "ecom-train", "merge", "tiny")
-    assert again.returncode == 1 and "found a merged checkpoint already" in again.stderr
+    assert again.returncode == 1 and "is there already; move it away" in again.stderr
 
 
 def test_ctrl_c_is_recorded_and_leaves_no_process(finished: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_training_that_a_signal_ends_is_not_trained(finished: Path, monkeypatc
             subprocess.run(["pkill", "-INT", "-P", str(os.getpid()), "-f", "runs/hit/recipe.yaml"], check=True)
 
     loaded = recipe.load(Path("tiny.yaml"), ["max_steps=100000", 'save_strategy="no"', "save_steps=null"])
-    with pytest.raises(InputError, match="runs/hit: found a training that something ended before its last step"):
+    with pytest.raises(InputError, match="runs/hit: training ended before its last step"):
         train.train(loaded, "hit", check.check, hit)
     assert provenance.read(Path("runs/hit"))["status"] == "failed"
     assert list(Path("runs/hit/adapter").glob("*.safetensors"))
@@ -232,7 +232,7 @@ def test_the_merged_checkpoint_gets_the_template_that_was_trained(tmp_path: Path
     for folder in (made, adapter):
         folder.mkdir()
         (folder / "chat_template.jinja").write_text(folder.name)
-    with pytest.raises(InputError, match="found no weights after merging"):
+    with pytest.raises(InputError, match="no weights after merging"):
         merge.complete(made, adapter)
     save_file({"weight": torch.zeros(2, 2)}, made / "model.safetensors")
     for name in ("tokenizer.model", "tokenizer.model.v3", "tekken.json"):
@@ -265,4 +265,4 @@ def test_a_terminal_that_went_away_ends_the_process(tmp_path: Path) -> None:
 
 def test_a_run_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     done = command(tmp_path, "ecom-train", "merge", "none")
-    assert done.returncode == 1 and done.stderr.startswith("error: runs/none: found no run.json")
+    assert done.returncode == 1 and done.stderr.startswith("error: runs/none: has no run.json")
