@@ -24,7 +24,7 @@ QUIET = {
 }
 _TELLING = re.compile(r"(Error|error|Exception|Killed|out of memory)")
 # tqdm's bar, as Axolotl and its libraries draw it: "Tokenizing:   3%|▎   | 1000/30037 [00:00<00:13, 2145.00 examples/s]"
-_BAR = re.compile(r"(?:([^\r\n%|]*):)?\s*\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[[\d:]+<([\d:?]+)")
+_BAR = re.compile(r"(?:([^\r\n%|]*):)?\s*\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[[\d:]+<([\d:]+)")
 _PROMPTS = re.compile(r"[\d,]+ of [\d,]+ prompts[^\r\n]*")  # our own evaluation
 _LOSS = re.compile(r"'loss': '?([\d.]+)")
 SECONDS = 15  # between two lines of progress where they cannot overwrite each other
