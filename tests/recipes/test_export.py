@@ -72,7 +72,7 @@ def test_what_cannot_be_exported_is_a_sentence(merged: Path) -> None:
     with pytest.raises(InputError, match=r"gguf is made by llama\.cpp: name its program with --converter"):
         export.export(merged, "gguf", None, lambda _: None)
     (merged / "merged" / "model.safetensors").write_bytes(b"others")
-    with pytest.raises(InputError, match=r"found another checkpoint than run\.json has"):
+    with pytest.raises(InputError, match=r"is not the checkpoint that run\.json records"):
         export.export(merged, "fp8", None, lambda _: None)
     provenance.update(merged, status="trained")
     with pytest.raises(InputError, match=r"found status 'trained', expected a merged run: make merge-mine"):
@@ -85,7 +85,7 @@ def test_an_export_of_another_merge_is_not_taken_for_this_one(merged: Path) -> N
     (out / "export.json").write_text(json.dumps({"merged_sha256": provenance.read(merged)["merged_sha256"]}))
     assert export.export(merged, "fp8", None, lambda _: None) == out
     (out / "export.json").write_text(json.dumps({"merged_sha256": "other"}))
-    with pytest.raises(InputError, match="found the export of another merged checkpoint"):
+    with pytest.raises(InputError, match="is the export of another merged checkpoint"):
         export.export(merged, "fp8", None, lambda _: None)
 
 
