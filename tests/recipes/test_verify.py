@@ -116,7 +116,7 @@ def test_the_command_names_the_link_and_ends_with_1(chain: Path) -> None:
     path.unlink()
     gone = command(chain, "ecom-train", "verify", "tiny")
     path.write_bytes(before)
-    said = "error: runs/tiny: the chain is broken at 'raw file': raw/shop.jsonl is not what the run was made from"
+    said = "error: runs/tiny: broken at 'raw file': raw/shop.jsonl is not what the run was made from"
     assert broken.returncode == 1 and broken.stderr.strip() == said
     assert gone.returncode == 0 and "not here to check  raw file: raw/shop.jsonl" in gone.stdout
     holds, without = (int(text.split("tiny: ")[-1].split()[0]) for text in (whole.stdout, gone.stdout))

@@ -20,7 +20,7 @@ from recipes.runner.cli.group import FILE, RUN, main, progress
 def export(
     run: str, form: str, data: Path | None, batch_size: int, max_new_tokens: int, converter: Path | None
 ) -> None:
-    """Quantise a merged run and score the result beside it; all of it lies in runs/NAME/exports.
+    """Quantise a merged run and score both, in runs/NAME/exports.
 
     Example: ecom-train export demo-qlora --format fp8
     """
@@ -56,7 +56,7 @@ def quantise(checkpoint: Path, form: str, data: Path, out: Path) -> None:
     from recipes.runner.quantise import quantise as quantising
 
     if not find_spec("llmcompressor"):
-        raise InputError("found no llmcompressor here, expected the environment that 'ecom-train export' makes")
+        raise InputError("llmcompressor is not installed here: 'ecom-train export' runs this where it is")
     quantising(checkpoint, form, jsonl.read_rows(data), out)
 
 

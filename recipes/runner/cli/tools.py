@@ -87,10 +87,10 @@ def bench(steps: int, tiny: bool, only: tuple[str, ...], out: Path) -> None:
     if not tiny:
         hardware.require(recipe.load(recipe.find("mistral-qlora")))
 
-    def told(one: bench_gpu.Figure) -> None:
-        click.echo(f"{one.name}, {one.rows} rows: {one.speed:,.0f} tokens/s, {one.memory:.1f} GiB")
+    def tell(figure: bench_gpu.Figure) -> None:
+        click.echo(f"{figure.name}, {figure.rows} rows: {figure.speed:,.0f} tokens/s, {figure.memory:.1f} GiB")
 
-    figures = bench_gpu.run(out, steps, tiny, only, told, lambda piece: None)  # each run's log lies in its folder
+    figures = bench_gpu.run(out, steps, tiny, only, tell, lambda piece: None)  # each run's log is in its folder
     text = "\n".join(bench_gpu.table(figures))
     (out / "table.md").write_text(text + "\n", "utf-8")
     click.echo("\n" + text)
