@@ -28,15 +28,9 @@ WORDS = [consonant + vowel for consonant in "bcdfghjklmnpqrstvwxz" for vowel in 
 WARM_UP = 3  # steps that compile kernels and are left out
 # What examples/mistral/qlora.yml of Axolotl sets.
 PLAIN: dict[str, Any] = {
-    **{
-        "lora_alpha": 16,
-        "lora_dropout": 0.05,
-        "sequence_len": 8192,
-        "micro_batch_size": 2,
-        "optimizer": "adamw_bnb_8bit",
-    },
-    **{"gradient_checkpointing": True, "plugins": None, "liger_fused_linear_cross_entropy": None},
-    "sample_packing_bin_size": None,
+    **{"lora_alpha": 16, "lora_dropout": 0.05, "sequence_len": 8192, "micro_batch_size": 2},
+    **{"optimizer": "adamw_bnb_8bit", "gradient_checkpointing": True, "plugins": None},
+    **{"liger_fused_linear_cross_entropy": None, "sample_packing_bin_size": None},
 }
 
 

@@ -79,7 +79,8 @@ def stages(seed: int) -> tuple[Stage, ...]:
             (train,),
             (f"{TUNED}/merged/config.json",),
         ),
-        *(stage for run in (BASE, TUNED) for stage in _evaluation(run)),
+        *_evaluation(BASE),
+        *_evaluation(TUNED),
         Stage(
             "compare",
             ("ecom-eval", "compare", BASE, TUNED, "--out", REPORT),

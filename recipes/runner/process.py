@@ -53,8 +53,8 @@ class Progress:
         if not self.last:
             self.out.write(f"log      {self.log}\n")
             self.last = time.monotonic()
-        for line in _PROMPTS.findall(text)[-1:]:
-            self._show(line)
+        if prompts := _PROMPTS.findall(text):
+            self._show(prompts[-1])
         if losses := _LOSS.findall(text):
             self.loss = f", loss {losses[-1]}"
         for what, done, total, left in _BAR.findall(text)[-1:]:
@@ -110,7 +110,7 @@ def follow(
                 file.flush()
                 echo(piece)
             process.wait()
-        finally:  # Ctrl-C, a full disk, a closed terminal: training must not go on unseen
+        finally:  # after Ctrl-C, a full disk, a closed terminal: training must not continue unseen
             stop(process)
             echo(b"\n")  # what follows a progress bar begins a line of its own
     if process.returncode:
@@ -127,7 +127,7 @@ def output(command: Sequence[str]) -> str:
 
 @contextmanager
 def _ended_like_ctrl_c() -> Iterator[None]:
-    """Let a scheduler's polite kill and a closed terminal end a run as Ctrl-C does; ``nohup`` keeps its meaning."""
+    """Treat a scheduler's SIGTERM and a closed terminal as Ctrl-C, unless they are ignored, as under ``nohup``."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -161,10 +161,9 @@ def _started(command: Sequence[str], variables: Mapping[str, str]) -> subprocess
 
 
 def environment() -> dict[str, str]:
-    """Return the child's environment.
+    """Return the child's environment: one thread on a CPU, unless the user asks for more.
 
-    What trains on a CPU is tiny: a second thread gains a third of the time on an
-    idle machine and loses a factor of five on one that does anything else, so there is one, unless the user says otherwise.
+    What trains on a CPU is tiny: a second thread saves a third of the time on an idle machine and costs five times on a busy one.
     """
     # Axolotl starts torchrun by its name, which lies beside the interpreter, whether or not its folder is on the path.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
@@ -173,7 +172,7 @@ def environment() -> dict[str, str]:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process with all its children: politely, then for good; one that has ended is left alone."""
+    """End a process with all its children, by SIGKILL if need be; one that has ended is left alone."""
     for number, seconds in ((signal.SIGINT, 10), (signal.SIGTERM, 5), (signal.SIGKILL, 5)):
         if process.poll() is not None:
             return
