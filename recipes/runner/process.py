@@ -44,7 +44,7 @@ class Progress:
     """
 
     def __init__(self, out: TextIO, log: Path) -> None:
-        self.out, self.log, self.loss, self.steps = out, log, "", ""
+        self.out, self.log, self.loss, self.steps, self.line = out, log, "", "", ""
         self.last, self.open = 0.0, False
 
     def __call__(self, piece: bytes) -> None:
@@ -76,9 +76,9 @@ class Progress:
         if self.out.isatty():
             self.out.write(f"\r{line}\x1b[K")
             self.open = True
-        elif always or now - self.last >= SECONDS:
+        elif line != self.line and (always or now - self.last >= SECONDS):
             self.out.write(f"{line}\n")
-            self.last = now
+            self.last, self.line = now, line
         self.out.flush()
 
 
