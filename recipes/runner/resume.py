@@ -32,16 +32,10 @@ def _resume(run: Path, record: dict[str, Any], echo: Callable[[bytes], None]) ->
         raise InputError(
             f"{fault} since {run} began: one half would be trained on the old, one on the new; start a new run"
         )
-    leg = {
-        "from": checkpoint.name,
-        "at": now(),
-        "git": provenance.git(FOLDER.parent),
-        "packages": provenance.packages(),
-        "hardware": hardware.describe(),
-    }
+    here = {"git": provenance.git(FOLDER.parent), "packages": provenance.packages(), "hardware": hardware.describe()}
     launched = again(Launch(**record["launch"]))
-    legs = [*record.get("resumed", ()), leg]
+    legs = [*record.get("resumed", ()), {"from": checkpoint.name, "at": now(), **here}]
     provenance.update(run, status="started", resumed=legs, launch=asdict(launched))
-    # A base of the hub is the one that is here, the one just compared: online, its name is whatever it has become since.
+    # Offline, a base from the hub is the one in the cache, which was just compared; online it is whatever it is by now.
     offline = {"HF_HUB_OFFLINE": "1"} if provenance.base_folder(record["base_model"]["name"]) else {}
     attempt(run, launched, echo, resuming(provenance.read(run), run), offline)

@@ -40,15 +40,12 @@ def build(data: Path, out: Path, seed: int) -> None:
     rows = read_rows(data / "train.jsonl")
     tokenizer = vocabulary(turn.content for row in rows for turn in row.messages)
     out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
+        folder = Path(place) / out.name
         network(tokenizer, seed).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        folder.chmod(0o755)
         shutil.rmtree(out, ignore_errors=True)
         folder.rename(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def vocabulary(texts: Iterable[str]) -> Any:

@@ -121,20 +121,15 @@ def attempt(
         variables |= {**data.variables(keys), **more_variables}
         process.axolotl(words, run / "logs" / "train.log", echo, launch.before(launched), variables)
         finish(run, _since(start), keys)
-    except KeyboardInterrupt as error:
-        stopped(run, "interrupted", _since(start))
-        raise InputError(f"interrupted; log and adapter so far are in {run}. {further(run)}") from error
-    except InputError as error:
-        stopped(run, "failed", _since(start))
-        raise InputError(f"{error}. {further(run)}" if last_checkpoint(run) else str(error)) from error
-    except OSError:
-        stopped(run, "failed", _since(start))
-        raise
-
-
-def stopped(run: Path, status: str, seconds: float) -> None:
-    """Record that a training ended before its time."""
-    provenance.update(run, status=status, finished=now(), seconds=spent(run, seconds))
+    except (KeyboardInterrupt, InputError, OSError) as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        status = "interrupted" if interrupted else "failed"
+        provenance.update(run, status=status, finished=now(), seconds=spent(run, _since(start)))
+        if isinstance(error, OSError):
+            raise
+        reason = f"interrupted; log and adapter so far are in {run}" if interrupted else str(error)
+        hint = f". {further(run)}" if interrupted or last_checkpoint(run) else ""
+        raise InputError(f"{reason}{hint}") from error
 
 
 def spent(run: Path, seconds: float) -> dict[str, float]:

@@ -69,14 +69,10 @@ def demo(seed: int) -> None:
 
 
 @main.command("bench-gpu")
-@click.option(
-    "--steps", type=click.IntRange(1), default=20, show_default=True, help="Optimiser steps of each training."
-)
+@click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Steps of each training.")
 @click.option("--tiny", is_flag=True, help="With a tiny base on the CPU: to see that it works.")
-@click.option(
-    "--only", multiple=True, metavar="NAME", help='A recipe, "axolotl\'s example", short or long; else all of them.'
-)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench-gpu"), show_default=True)
+@click.option("--only", multiple=True, metavar="NAME", help='A recipe, "axolotl\'s example", short or long; else all.')
+@click.option("--out", type=FOLDER, default=Path("runs/bench-gpu"), show_default=True)
 def bench(steps: int, tiny: bool, only: tuple[str, ...], out: Path) -> None:
     """Measure the Mistral recipes on this GPU with random weights: tokens a second and peak memory.
 
