@@ -71,9 +71,7 @@ def train(
     run = vacant(name)
     start = time.monotonic()
     checked = check(recipe)
-    new = run.with_name(
-        f".{name}.new"
-    )  # every run has its record from the start, and hashing a large base takes minutes
+    new = run.with_name(f".{name}.new")  # hashing a large base takes minutes, and no run is without a record
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     with replacing(new / RECIPE) as file:

@@ -1,12 +1,12 @@
 """The command itself, and what its parts share."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from converters.console import Group
-from recipes.runner.process import Progress
 
 RUN = click.argument("run")
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -18,6 +18,8 @@ def main() -> None:
     """Check a recipe, train it with Axolotl, merge the result."""
 
 
-def progress(log: Path) -> Progress:
+def progress(log: Path) -> Callable[[bytes], None]:
     """Return what shows the user how far a process is whose whole output goes to ``log``."""
+    from recipes.runner.process import Progress
+
     return Progress(sys.stdout, log)
