@@ -23,7 +23,7 @@ from recipes.runner.train import MERGED
 EXPORTS, RECORD, MODEL, UNPACKED = "exports", "export.json", "model", "unpacked"
 QUANTISED, GGUF = ("fp8", "int8", "awq"), "gguf"
 FORMATS = (*QUANTISED, GGUF)
-ENVIRONMENT = FOLDER.parent / ".venv-export" / "bin"
+HERE, ENVIRONMENT = Path(sys.executable).parent, FOLDER.parent / ".venv-export" / "bin"
 PACKAGES = ("llmcompressor", "compressed-tensors", "torch", "transformers", "gguf")
 
 Echo = Callable[[bytes], None]
@@ -43,7 +43,8 @@ def export(run: Path, form: str, converter: Path | None, echo: Echo) -> Path:
     start, new = time.monotonic(), out / f".{MODEL}"
     shutil.rmtree(new, ignore_errors=True)
     rows = training_rows(provenance.read(run))
-    install(run, echo)
+    setup = [sys.executable, str(FOLDER / "environment" / "install.py"), "export"]  # does nothing when it is ready
+    process.follow(setup, "set-up of .venv-export", run / "logs" / "export-setup.log", echo)
     words = gguf(run, converter, new) if converter else quantising(run, form, rows, new)
     process.follow(words, f"export to {form}", run / "logs" / f"export-{form}.log", echo)
     shutil.rmtree(out / MODEL, ignore_errors=True)
@@ -88,12 +89,6 @@ def test_rows(run: Path) -> Path:
 def scorable(run: Path) -> list[str]:
     """Return the exports that a run has."""
     return [form for form in FORMATS if (run / EXPORTS / form / RECORD).is_file()]
-
-
-def install(run: Path, echo: Echo) -> None:
-    """Make the environment for exports unless it is ready."""
-    command = [sys.executable, str(FOLDER / "environment" / "install.py"), "export"]
-    process.follow(command, "set-up of .venv-export", run / "logs" / "export-setup.log", echo)
 
 
 def quantising(run: Path, form: str, rows: Path, out: Path) -> list[str]:
@@ -142,7 +137,7 @@ def evaluate(run: Path, names: Sequence[str], data: Path, batch_size: int, max_n
         sizes = ["--batch-size", str(batch_size), "--max-new-tokens", str(max_new_tokens)]
         predicting = ["--checkpoint", str(checkpoint), *sizes]
         scoring = ["--predictions", str(out / "predictions.jsonl")]
-        for program, verb, more in ((ENVIRONMENT, "predict", predicting), (here(), "score", scoring)):
+        for program, verb, more in ((ENVIRONMENT, "predict", predicting), (HERE, "score", scoring)):
             words = [str(program / "ecom-eval"), verb, "--data", str(data), "--out", str(out), *more]
             process.follow(words, f"{verb} {name}", run / "logs" / f"export-{name}.log", echo)
 
@@ -159,12 +154,7 @@ def scored(folder: Path, checkpoint: Path, data: Path, max_new_tokens: int) -> b
 def compare(run: Path, names: Sequence[str], echo: Echo) -> dict[str, Any]:
     """Compare exports with the merged checkpoint, row by row, and return the comparison."""
     folders = [str(run / EXPORTS / name) for name in (MERGED, *names)]
-    words = [str(here() / "ecom-eval"), "compare", *folders, "--out", str(run / EXPORTS / "compare")]
+    words = [str(HERE / "ecom-eval"), "compare", *folders, "--out", str(run / EXPORTS / "compare")]
     process.follow(words, "compare", run / "logs" / "export-compare.log", echo)
     comparison: dict[str, Any] = json.loads((run / EXPORTS / "compare" / "compare.json").read_bytes())
     return comparison
-
-
-def here() -> Path:
-    """Return where this environment's commands lie."""
-    return Path(sys.executable).parent

@@ -120,9 +120,9 @@ def compare(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, row
         cosine=float(torch.nn.functional.cosine_similarity(first, second, dim=-1).double().mean()),
         loss_adapter=float(torch.nn.functional.cross_entropy(first, gold)),
         loss_merged=float(torch.nn.functional.cross_entropy(second, gold)),
-        learnt=_distance(first, control),
-        left=_distance(first, second),
-        kept=_distance(second, control),
+        learnt=float((first - control).norm(dim=-1).double().mean()),
+        left=float((first - second).norm(dim=-1).double().mean()),
+        kept=float((second - control).norm(dim=-1).double().mean()),
     )
 
 
@@ -132,10 +132,6 @@ def _agreement(first: Any, second: Any, step: float) -> float:
     chosen = first.gather(-1, second.argmax(-1, keepdim=True))[:, 0]
     near = ROUNDING * step * first.abs().max(-1).values
     return float((best - chosen <= near).double().mean())
-
-
-def _distance(first: Any, second: Any) -> float:
-    return float((first - second).norm(dim=-1).double().mean())
 
 
 def _encode(tokenizer: Any, row: Row) -> tuple[list[int], list[int]]:
