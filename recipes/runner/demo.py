@@ -22,7 +22,7 @@ from converters.errors import InputError
 from converters.jsonl import sha256, write_json
 from eval import predict
 from recipes import plugins
-from recipes.runner import tiny, train
+from recipes.runner import merge, tiny, train
 
 STAMPS = Path("runs/.demo")
 RAW, MIX = "data/raw/demo", "data/demo"
@@ -76,7 +76,7 @@ def stages(seed: int) -> tuple[Stage, ...]:
             "merge",
             ("ecom-train", "merge", tuned),
             (f"{TUNED}/adapter", f"{BASE}/merged"),
-            (train,),
+            (merge,),
             (f"{TUNED}/merged/config.json",),
         ),
         *_evaluation(BASE),
