@@ -92,7 +92,7 @@ class Anchor:
 
 def penalty(anchors: Iterable[Anchor], strength: float) -> Any:
     """Return ``strength / 2 * sum F_i (w_i - w*_i)^2``, a scalar that gradients flow through."""
-    return strength / 2 * sum((one.fisher * (one.weight.float() - one.start) ** 2).sum() for one in anchors)
+    return strength / 2 * sum((a.fisher * (a.weight.float() - a.start) ** 2).sum() for a in anchors)
 
 
 def penalised(trainer: Any, anchors: Sequence[Anchor], strength: float) -> Callable[..., Any]:

@@ -1,6 +1,6 @@
 """How a training is started: on one GPU or the CPU in one process, on several through torchrun, on several nodes through srun.
 
-``GPUS`` and ``NODES`` are all one sets. Inside a SLURM job of several nodes ``srun`` starts one torchrun a node; elsewhere
+``GPUS`` and ``NODES`` are the only settings. Inside a SLURM job of several nodes ``srun`` starts one torchrun a node; elsewhere
 ``ecom-train join`` does it on each further node, and the nodes find each other at ``HEAD``, a port of the first one.
 """
 
@@ -26,25 +26,25 @@ class Launch:
     slurm: str | None = None
 
 
-def plan(keys: Mapping[str, Any], gpus: int | None, nodes: int, head: str | None, found: int) -> Launch:
-    """Return the launch of a recipe on a machine with ``found`` GPUs; what it does not have is an ``InputError``.
+def plan(keys: Mapping[str, Any], gpus: int | None, nodes: int, head: str | None, available: int) -> Launch:
+    """Return the launch of a recipe on a machine with ``available`` GPUs; what it does not have is an ``InputError``.
 
     Without a number of GPUs, a recipe that divides the model takes all and any other takes one. Ray has workers of its own.
     """
     if keys.get("use_ray"):
         if gpus or nodes > 1 or head:
             raise InputError("GPUS, NODES and HEAD do nothing under use_ray: set ray_num_workers, and Ray places them")
-        return Launch(usual(keys, found))
-    if gpus is not None and gpus > max(found, 1):
-        raise InputError(f"GPUS={gpus}: found {found} here, expected as many on every node")
+        return Launch(usual(keys, available))
+    if gpus is not None and gpus > max(available, 1):
+        raise InputError(f"GPUS={gpus}: found {available} here, expected as many on every node")
     slurm = os.environ.get("SLURM_JOB_ID") if nodes > 1 else None
     if nodes > 1 and not (head or slurm):
         raise InputError(f"NODES={nodes} needs HEAD=host:port of the first node, or a SLURM job")
-    each = gpus or (max(1, found) if nodes > 1 else usual(keys, found))
+    each = gpus or (max(1, available) if nodes > 1 else usual(keys, available))
     return Launch(each, nodes, head or (f"{socket.gethostname()}:{PORT}" if slurm else None), slurm)
 
 
-def usual(keys: Mapping[str, Any], found: int) -> int:
+def usual(keys: Mapping[str, Any], available: int) -> int:
     """Return the GPUs that a recipe takes where nobody says how many.
 
     >>> usual({"deepspeed": "zero3.json"}, 8), usual({}, 8), usual({"use_ray": True, "ray_num_workers": 4}, 0)
@@ -53,7 +53,7 @@ def usual(keys: Mapping[str, Any], found: int) -> int:
     if keys.get("use_ray"):
         workers = keys.get("ray_num_workers")
         return workers if isinstance(workers, int) and workers > 0 else 1  # another value is for the lint to refuse
-    return max(1, found) if divides(keys) else 1
+    return max(1, available) if divides(keys) else 1
 
 
 def again(launched: Launch) -> Launch:

@@ -18,28 +18,28 @@ SECONDS = 10  # between two pictures, each of which takes a fifth of one
 
 
 class RunPlugin(BasePlugin):  # type: ignore[misc]
-    """Seeds what comes before the trainer, and draws into the folder above ``output_dir``, which is the run's."""
+    """Seeds what comes before the trainer, and draws into the run's folder, the parent of ``output_dir``."""
 
     def pre_model_load(self, cfg: Any) -> None:
         """Seed the adapter's first weights.
 
-        Axolotl seeds the trainer only. Preparing rows draws random numbers and reading them from the cache does not, so that
-        without this a second run of the same recipe would begin with another adapter.
+        Axolotl seeds the trainer only. Preparing rows draws random numbers and reading them from the cache does not: without this
+        a second run of the same recipe would start with another adapter.
         """
         if cfg.seed is not None:
             set_seed(cfg.seed)
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
-        """Return the callbacks that pack each epoch anew and that draw."""
+        """Return the callbacks that pack each epoch anew and draw the loss."""
         return [Packs(), Curve(Path(cfg.output_dir).parent)]
 
 
 class Packs(TrainerCallback):  # type: ignore[misc]
-    """Has the rows of each epoch packed in that epoch's order, whatever stands between the trainer and Axolotl's sampler.
+    """Packs the rows of each epoch in that epoch's order, whatever wraps Axolotl's sampler.
 
-    That keeps the packs it has made until it is told of a new epoch. Accelerate tells the order of the rows alone, and not the
-    packs, when it skips what a resumed training has seen or deals them out to several GPUs: the rest of the epoch would come in
-    another order, some rows twice and others never, and several GPUs would see the same packs in every epoch.
+    The sampler keeps its packs until it learns of a new epoch. Where Accelerate skips the batches of a resumed training, or
+    splits them among several GPUs, it tells the new epoch to the order of the rows, but not to the packs: the rest of the epoch
+    would come in another order, some rows twice and others never, and several GPUs would see the same packs in every epoch.
     """
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **kwargs: Any) -> None:

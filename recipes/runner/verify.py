@@ -47,8 +47,8 @@ def verify(run: Path) -> Iterator[Link]:
     for scored in sorted(run.glob("eval*")):  # eval, and eval-MIX of another mix
         yield from _evaluation(scored, (record.get("merged_sha256"), record.get("adapter_sha256")), tests)
     yield from _evaluation(run / "exports" / MERGED / "eval", [record.get("merged_sha256")], tests)
-    for made in sorted(run.glob("exports/*/export.json")):
-        yield from _export(made, record.get("merged_sha256"), tests)
+    for path in sorted(run.glob("exports/*/export.json")):
+        yield from _export(path, record.get("merged_sha256"), tests)
     for name, sums in (("comparison", "compare/compare.sha256"), ("parity table", "parity.sha256")):
         if (run / "exports" / sums).is_file():
             yield from _sums(name, run / "exports" / sums, COMPARED if name == "comparison" else ())
@@ -113,25 +113,25 @@ def _tests(record: Mapping[str, Any]) -> set[str]:
 def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]) -> Iterator[Link]:
     """Yield the links from a checkpoint to its predictions, scores and reports; a run that was not evaluated has none."""
     scores, origin = _json(folder / "scores.json"), _json(folder / "predictions.json")
-    made = scores.get("provenance", {})
-    recorded = made.get("predictions") or origin
+    scored = scores.get("provenance", {})
+    recorded = scored.get("predictions") or origin
     if not (scores or recorded):
         return
     asked = recorded.get("checkpoint_sha256")
     expected = asked if asked in checkpoints else next(filter(None, checkpoints), None)
     yield Link("predictions' checkpoint", str(folder), _state(asked, expected))
-    yield _test_split(Path(made.get("test_file", "test.jsonl")), recorded.get("test_sha256"), tests)
+    yield _test_split(Path(scored.get("test_file", "test.jsonl")), recorded.get("test_sha256"), tests)
     yield _file("predictions", folder / "predictions.jsonl", recorded.get("predictions_sha256"))
     if not scores:  # never made, or gone from beside its report
         yield from _sums("report", folder / "report.sha256", REPORTED)
         return
     state = GONE if not origin else HOLDS if origin == recorded else BROKEN
     yield Link("predictions' record", str(folder / "predictions.json"), state)
-    yield _file("scored predictions", folder / "predictions.jsonl", made.get("predictions_sha256"))
-    yield _file("scored rows", folder / "rows.jsonl", made.get("rows_sha256"))
+    yield _file("scored predictions", folder / "predictions.jsonl", scored.get("predictions_sha256"))
+    yield _file("scored rows", folder / "rows.jsonl", scored.get("rows_sha256"))
     yield from _sums("report", folder / "report.sha256", REPORTED)
     for report in sorted(REPORTS.glob("*")):
-        yield from _comparison(report, folder, made.get("predictions_sha256"))
+        yield from _comparison(report, folder, scored.get("predictions_sha256"))
 
 
 def _comparison(report: Path, folder: Path, predictions: str | None) -> Iterator[Link]:
@@ -141,7 +141,7 @@ def _comparison(report: Path, folder: Path, predictions: str | None) -> Iterator
         yield from _sums("comparison", sums, COMPARED)
         return
     run, compared = folder.parent.name, _json(report / "compare.json").get("runs", [])
-    names = [one["name"] for one in compared if one["provenance"].get("predictions_sha256") == predictions]
+    names = [other["name"] for other in compared if other["provenance"].get("predictions_sha256") == predictions]
     if run in names or f"{run}/{folder.name}" in names:
         yield Link("comparison", f"{sums}, which does not name {scores}", BROKEN if _lines(sums) else GONE)
 
@@ -151,25 +151,24 @@ def _test_split(path: Path, expected: str | None, tests: set[str]) -> Link:
     return Link("test split", str(path), HOLDS) if expected in tests else _file("test split", path, expected)
 
 
-def _export(made: Path, merged: str | None, tests: set[str]) -> Iterator[Link]:
-    record, folder = _json(made), made.parent
+def _export(path: Path, merged: str | None, tests: set[str]) -> Iterator[Link]:
+    record, folder = _json(path), path.parent
     yield Link("exported checkpoint", str(folder), _state(record.get("merged_sha256"), merged))
     yield _folder("export", folder / "model", record.get("sha256"))
     yield from _evaluation(folder / "eval", [record.get("evaluated_sha256")], tests)
 
 
-def _sums(name: str, path: Path, made: Sequence[str]) -> Iterator[Link]:
+def _sums(name: str, path: Path, expected: Sequence[str]) -> Iterator[Link]:
     """Yield the files that a list of sha256 sums names, which is in the format of ``sha256sum``.
 
-    A line that was taken out of it frees nothing: ``made`` are the files that it had when it was written.
+    ``expected`` are the files that it was written for: a line that is missing breaks the chain, too.
     """
     sums = _lines(path)
     if not sums:
         yield Link(name, str(path), GONE)
-    for expected, file in sums:
-        yield _file("scores" if file.name == "scores.json" else name, file, expected)
-    named = {file.name for _, file in sums}
-    missing = [file for file in made if sums and file not in named]
+    for digest, file in sums:
+        yield _file("scores" if file.name == "scores.json" else name, file, digest)
+    missing = [file for file in expected if sums and file not in {file.name for _, file in sums}]
     yield from (Link(name, f"{path}, which does not name {file}", BROKEN) for file in missing)
 
 
