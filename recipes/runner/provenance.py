@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from converters.jsonl import sha256, write_json
+from converters.jsonl import decode, sha256, write_json
 from converters.sums import folder_sha256, template_sha256
 from recipes.runner import hardware
 from recipes.runner.recipe import FOLDER, Recipe
@@ -86,11 +86,8 @@ def read(run: Path) -> dict[str, Any]:
     path = run / RECORD
     if not path.is_file():
         raise InputError(f"{run}: has no {RECORD}; expected a run made by 'ecom-train train'")
-    try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise InputError(f"{path}: is no JSON, expected the record of a run: {error}") from error
-    if not isinstance(record, dict) or "status" not in record:
+    record = decode(path.read_bytes(), dict[str, Any], str(path))
+    if "status" not in record:
         raise InputError(f"{path}: has no status, expected the record of a run")
     return record
 

@@ -72,4 +72,5 @@ def test_a_record_that_is_none_is_a_sentence(text: str, words: tuple[str, ...], 
     (tmp_path / "runs" / "odd" / "run.json").write_text(text)
     with contextlib.chdir(tmp_path):
         done = CliRunner().invoke(main, [words[0], "odd", *words[1:]])
-    assert done.exit_code == 1 and done.stderr.startswith("error: runs/odd/run.json: has no status, expected")
+    wrong = "has no status, expected" if text == "{}" else f"found b'{text}', expected JSON"
+    assert done.exit_code == 1 and done.stderr.startswith(f"error: runs/odd/run.json: {wrong}")
