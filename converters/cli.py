@@ -220,18 +220,11 @@ def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, w
     click.echo(f"{accounts['labels']['used']:,} records in {out}")
 
 
-@main.command("demo-raw")
-@click.option("--out", required=True, type=FilePath, help="The folder for the raw files.")
-@click.option("--seed", type=int, default=0, show_default=True)
-def demo_raw(out: Path, seed: int) -> None:
-    """Generate small raw files in the public formats, for the demo.
-
-    Example: ecom-data demo-raw --out data/raw/demo --seed 0
-    """
-    from converters.demo import write
-
-    write(out, seed)
-    click.echo(f"raw files in {out}")
+@main.command("demo-raw", hidden=True, context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1)
+def demo_raw(words: tuple[str, ...]) -> None:
+    """Say the command's new name, for one release."""
+    raise InputError(f"ecom-data demo-raw is now: ecom-train {' '.join(('demo-raw', *words))}")
 
 
 def _tell(account: dict[str, Any]) -> None:

@@ -1,8 +1,10 @@
 """What the three command lines share: sentences instead of tracebacks, exit code 1, and progress."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,6 +27,24 @@ def sentences() -> Iterator[None]:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _stop(f"{where}{error.strerror or error}")
+
+
+@contextmanager
+def libraries_log_to(log: Path) -> Iterator[None]:
+    """Append to ``log`` what this process prints on both outputs, C code and child processes included."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    originals = {number: os.dup(number) for number in (1, 2)}
+    try:
+        with log.open("ab") as file:
+            sys.stdout.flush()
+            for number in originals:
+                os.dup2(file.fileno(), number)
+        yield
+    finally:
+        sys.stdout.flush()
+        for number, original in originals.items():
+            os.dup2(original, number)
+            os.close(original)
 
 
 def _stop(sentence: str) -> None:

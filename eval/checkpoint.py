@@ -4,16 +4,15 @@ A checkpoint is a whole model or the folder of an adapter (``adapter_config.json
 trained by QLoRA is put on a base in NF4, as in training and merging.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 
 from converters import jsonl
 from converters.errors import InputError, first_line
+from converters.sums import folder_sha256
 
 ADAPTER, MERGED = "adapter_config.json", "merged"
 # Second copies of the weights in other formats, which transformers does not load.
@@ -51,12 +50,12 @@ def find(checkpoint: str) -> Checkpoint:
     folder = locate(checkpoint)
     settings = folder / ADAPTER
     if not settings.is_file():
-        return Checkpoint(folder, files_sha256(folder))
+        return Checkpoint(folder, folder_sha256(folder))
     name = jsonl.decode(settings.read_bytes(), dict[str, Any], str(settings)).get("base_model_name_or_path")
     if not isinstance(name, str) or not name:
         raise InputError(f"{settings}: found no base_model_name_or_path, expected the model that the adapter is for")
     base = locate(name)
-    return Checkpoint(folder, files_sha256(folder), Base(name, base, files_sha256(base), _quantised(folder)))
+    return Checkpoint(folder, folder_sha256(folder), Base(name, base, folder_sha256(base), _quantised(folder)))
 
 
 def require(checkpoint: str) -> None:
@@ -86,15 +85,6 @@ def locate(checkpoint: str) -> Path:
         ) from error
 
 
-def files_sha256(folder: Path) -> str:
-    """Return one hash over the names and hashes of a folder's files, hidden ones and logs left out: the one in ``run.json``."""
-    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"}
-    digest = hashlib.sha256()
-    for name in sorted(name for name in files if not any(part.startswith(".") for part in name.parts)):
-        digest.update(f"{name.as_posix()}\0{jsonl.sha256(files[name])}\n".encode())
-    return digest.hexdigest()
-
-
 def _quantised(adapter: Path) -> bool:
     recipe = _of_run(adapter, "recipe.yaml")
     try:
@@ -107,12 +97,6 @@ def _quantised(adapter: Path) -> bool:
 def _of_run(folder: Path, name: str) -> Path | None:
     """Return a file of the run that a checkpoint lies in: as ``merged``, ``adapter`` or ``adapter/checkpoint-100``."""
     return next((place / name for place in folder.resolve().parents[:2] if (place / name).is_file()), None)
-
-
-def template_sha256(template: str | dict[str, str]) -> str:
-    """Return the hash of a chat template; of several named ones it is the default that counts."""
-    text = template if isinstance(template, str) else template.get("default", msgspec.json.encode(template).decode())
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_template(folder: Path, template: str) -> None:

@@ -1,13 +1,12 @@
 """Sentence encoders for scoring: texts as unit vectors, each encoded once a run; a model's identity."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from converters import encoder as encoders
-from converters import jsonl
+from converters.sums import files_sha256
 from eval.metrics.base import Encode, Floats
 
 CHUNK = 1024
@@ -21,10 +20,8 @@ def identity(name: str) -> dict[str, str]:
     folder = Path(name)
     if not folder.is_dir():
         return {"name": name, "revision": _revision(name)}
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in WEIGHTS for path in folder.rglob(pattern)}):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{jsonl.sha256(path)}\n".encode())
-    return {"name": folder.resolve().name, "sha256": digest.hexdigest()}
+    files = {path for pattern in WEIGHTS for path in folder.rglob(pattern)}
+    return {"name": folder.resolve().name, "sha256": files_sha256(folder, files)}
 
 
 def _revision(name: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,6 @@ from converters import jsonl, tasks
 from converters.errors import InputError
 from converters.examples import Row
 from converters.registry import nearest
-from eval import metrics
 from eval.metrics.base import NOTHING
 from eval.reading import Given
 from eval.rouge import STEMMER
@@ -22,21 +22,8 @@ from eval.scored import ScoredRow, Scores, Settings
 
 VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz", "rouge-score")
 DEEPEST = 100
-SCORER = (
-    "text",
-    "units",
-    "rouge",
-    "encoders",
-    "bert",
-    "stats",
-    "floors",
-    "reading",
-    "salvage",
-    "cuts",
-    "slices",
-    "seen",
-    "score",
-)
+# Modules whose rooms, the folders that they lie in, decide a score: scoring, metrics, and how a task's answers are read.
+SCORER = ("eval.score", "eval.answers.base", "eval.metrics.base", "converters.tasks.base")
 
 Mark = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
@@ -174,12 +161,10 @@ def read_origin(predictions: Path, test_sha256: str, name: str = "predictions.js
 
 @cache
 def scorer_sha256() -> str:
-    """Return one hash over the source of all that decides a score: metrics, answer kinds, statistics, floors and tasks."""
-    here, readers = Path(__file__).parent, Path(str(tasks.__file__)).parent
-    files = [here / f"{name}.py" for name in SCORER if (here / f"{name}.py").is_file()]
-    for folder in (Path(str(metrics.__file__)).parent, here / "answers", readers):
-        files += sorted(folder.glob("*.py"))
-    return _digest((file.name, jsonl.sha256(file)) for file in files)
+    """Return one hash over the rooms whose code decides a score."""
+    rooms = [Path(str(spec.origin)).parent for spec in map(find_spec, SCORER) if spec]
+    files = [(path.relative_to(room), path) for room in rooms for path in sorted(room.rglob("*.py"))]
+    return _digest((name.as_posix(), jsonl.sha256(path)) for name, path in files)
 
 
 def prompt_sha256(rows: Iterable[Row]) -> str:

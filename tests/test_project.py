@@ -30,7 +30,7 @@ def test_set_up_names_the_python_it_needs() -> None:
     code = f"import sys, runpy; sys.version_info = (3, 10, 1); runpy.run_path({script!r}, run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "expected 3.11 or newer" in done.stderr and "Traceback" not in done.stderr
+    assert "use 3.11 or newer" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_command_lines_start_without_heavy_imports() -> None:

@@ -25,11 +25,11 @@ COUNTS = {
 
 def write(out: Path, seed: int) -> None:
     """Write the raw files of all splits into the folder ``out``."""
-    _write(out / "taxonomy.txt", shop.taxonomy())
     numbers = count(1)
-    for split in SPLITS:
-        for name, text in _files(split, seed, numbers):
-            _write(out / name, text)
+    files = [("taxonomy.txt", shop.taxonomy()), *(file for split in SPLITS for file in _files(split, seed, numbers))]
+    for name, text in files:
+        with replacing(out / name) as file:
+            file.write(text.encode())
 
 
 def _files(split: str, seed: int, numbers: Iterator[int]) -> Iterator[tuple[str, str]]:
@@ -53,8 +53,3 @@ def _files(split: str, seed: int, numbers: Iterator[int]) -> Iterator[tuple[str,
 
 def _lines(rows: Iterable[dict[str, Any]]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as file:
-        file.write(text.encode())

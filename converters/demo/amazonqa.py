@@ -8,7 +8,7 @@ from converters.demo.products import SPLITS, Product, dealt
 
 # What is asked, and how a review says it.
 FACTS = {"weight": "weighs {}", "length": "measures {}", "maker": "comes from {}", "color": "looks {}"}
-UNITS = {"weight": ("g", "kg"), "length": ("cm", "mm")}
+QUANTITIES = {"weight": ("g", "kg"), "length": ("cm", "mm")}
 QUESTIONS = (
     "What is the {key} of the {noun}?",
     "What {key} is the {noun}?",
@@ -25,22 +25,12 @@ QUESTIONS = (
 )
 SUBJECTS = ("It", "Mine", "Ours", "This one", "The {noun}", "The thing", "I think it", "My {noun}")
 TAILS = (
-    ".",
-    ", I checked.",
-    " for sure.",
-    ", the label says.",
-    " as far as I know.",
-    "!",
-    ", my wife says.",
-    " and works.",
+    *(".", ", I checked.", " for sure.", ", the label says."),
+    *(" as far as I know.", "!", ", my wife says.", " and works."),
 )
 SMALL_TALK = (
-    "Nice {noun}.",
-    "Arrived late.",
-    "My wife loves the {noun}.",
-    "Works &amp; looks fine.",
-    "Good value.",
-    "Not for me.",
+    *("Nice {noun}.", "Arrived late.", "My wife loves the {noun}."),
+    *("Works &amp; looks fine.", "Good value.", "Not for me."),
 )
 NO_IDEA = ("Sorry, no idea.", "I do not know.", "Ask the seller.")
 SHADES = ("dark", "light", "pale", "deep", "bright", "soft")
@@ -59,18 +49,19 @@ def questions(draw: random.Random, items: Sequence[Product], wording: Wording) -
     """Yield a record a product, now and then two; about a fifth has no answer in its snippets."""
     for item in items:
         keys = draw.sample(list(FACTS), 3)
-        yield _record(draw, item, wording, keys, draw.random() < 0.78)
+        yield _question(draw, item, wording, keys, draw.random() < 0.78)
         if draw.random() < 0.1:
-            yield _record(draw, item, wording, keys[1:] + keys[:1], True)
+            yield _question(draw, item, wording, keys[1:] + keys[:1], True)
 
 
-def _record(
+def _question(
     draw: random.Random, item: Product, wording: Wording, keys: Sequence[str], answerable: bool
 ) -> dict[str, Any]:
     asked, other, third = keys
     values = {key: _value(draw, item, key) for key in keys}
     snippets = [
-        _said(draw, item, wording, key, values[key]) for key in ((asked, other) if answerable else (other, third))
+        draw.choice(wording["said"]).format(fact=FACTS[key].format(values[key]), noun=item.noun)
+        for key in ((asked, other) if answerable else (other, third))
     ]
     if draw.random() < 0.3:
         snippets.append(draw.choice(SMALL_TALK).format(noun=item.noun))
@@ -93,13 +84,9 @@ def _answers(draw: random.Random, best: str) -> list[dict[str, Any]]:
     return draw.sample([good, poor], 2)
 
 
-def _said(draw: random.Random, item: Product, wording: Wording, key: str, value: str) -> str:
-    return draw.choice(wording["said"]).format(fact=FACTS[key].format(value), noun=item.noun)
-
-
 def _value(draw: random.Random, item: Product, key: str) -> str:
     if key == "maker":
         return item.values["Brand"]
     if key == "color":
         return f"{draw.choice(SHADES)} {item.values['Color']}"
-    return f"{draw.randint(2, 99)} {draw.choice(UNITS[key])}"
+    return f"{draw.randint(2, 99)} {draw.choice(QUANTITIES[key])}"

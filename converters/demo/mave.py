@@ -15,7 +15,7 @@ def positives(draw: random.Random, items: Sequence[Product], patterns: Sequence[
         if draw.random() < 0.02:
             text += " " + draw.choice(words.DIRT)
         keys = draw.sample(list(item.values), draw.choice((1, 2, 2, 3)))
-        yield _record(draw, item, text, [_attribute(draw, text, key, item.values[key]) for key in keys])
+        yield _product(draw, item, text, [_attribute(draw, text, key, item.values[key]) for key in keys])
 
 
 def negatives(draw: random.Random, items: Sequence[Product], patterns: Sequence[Pattern]) -> Iterator[dict[str, Any]]:
@@ -23,7 +23,7 @@ def negatives(draw: random.Random, items: Sequence[Product], patterns: Sequence[
     for item in items:
         key = draw.choice(list(item.values))
         text = title(item, draw.choice(patterns), [key])
-        yield _record(draw, item, text, [{"key": key, "evidences": []}])
+        yield _product(draw, item, text, [{"key": key, "evidences": []}])
 
 
 def _attribute(draw: random.Random, text: str, key: str, value: str) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def _attribute(draw: random.Random, text: str, key: str, value: str) -> dict[str
     return {"key": key, "evidences": [{"value": value, "pid": 0, "begin": begin, "end": begin + len(value)}]}
 
 
-def _record(draw: random.Random, item: Product, text: str, attributes: list[dict[str, Any]]) -> dict[str, Any]:
+def _product(draw: random.Random, item: Product, text: str, attributes: list[dict[str, Any]]) -> dict[str, Any]:
     paragraphs = [{"text": text, "source": "title"}]
     if draw.random() < 0.02:
         paragraphs.append({"text": " ", "source": "description"})

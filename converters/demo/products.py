@@ -62,11 +62,11 @@ def patterns(seed: int) -> dict[str, list[Pattern]]:
 def brands(seed: int) -> dict[str, list[str]]:
     """Return each split's brands: 2,400 for training, 300 for validation and test each."""
     draw = random.Random(seed)
-    made: dict[str, None] = {}
-    while len(made) < 3000:
+    names: dict[str, None] = {}
+    while len(names) < 3000:
         syllables = [draw.choice(words.ONSETS) + draw.choice(words.VOWELS) for _ in range(draw.choice((1, 2, 2)))]
-        made["".join([*syllables, draw.choice(words.ENDINGS)]).capitalize()] = None
-    return dealt([name for name in made if len(name) > 2], seed, 300)
+        names["".join([*syllables, draw.choice(words.ENDINGS)]).capitalize()] = None
+    return dealt([name for name in names if len(name) > 2], seed, 300)
 
 
 def product(draw: random.Random, number: int, names: Sequence[str]) -> Product:
@@ -86,5 +86,5 @@ def product(draw: random.Random, number: int, names: Sequence[str]) -> Product:
 def title(item: Product, pattern: Pattern, left_out: Sequence[str] = ()) -> str:
     """Return the product's title without the attributes in ``left_out``."""
     named = [(item.measure if part == "measure" else part, cue) for part, cue in pattern.parts]
-    shown = [cue.format(item.values[key]) for key, cue in named if key not in left_out]
-    return pattern.joiner.join([*shown[: pattern.place], item.noun, *shown[pattern.place :]])
+    parts = [cue.format(item.values[key]) for key, cue in named if key not in left_out]
+    return pattern.joiner.join([*parts[: pattern.place], item.noun, *parts[pattern.place :]])

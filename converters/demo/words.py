@@ -31,32 +31,11 @@ UNITS = {"Capacity": ("ml", "L"), "Length": ("cm", "mm"), "Weight": ("g", "kg")}
 
 # Brands are made of these, so that there are thousands of them.
 ONSETS = (
-    "b",
-    "br",
-    "c",
-    "d",
-    "dr",
-    "f",
-    "g",
-    "gr",
-    "h",
-    "k",
-    "kl",
-    "l",
-    "m",
-    "n",
-    "p",
-    "pr",
-    "r",
-    "s",
-    "st",
-    "t",
-    "tr",
-    "v",
-    "w",
+    *("b", "br", "c", "d", "dr", "f", "g", "gr", "h", "k", "kl", "l"),
+    *("m", "n", "p", "pr", "r", "s", "st", "t", "tr", "v", "w"),
 )
 VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "oo")
 ENDINGS = ("", "l", "m", "n", "r", "s", "t", "x", "nd", "rk")
 
-# Things that real titles hold and that must go through as text.
+# What real titles hold and what has to survive as plain text.
 DIRT = ("</s>", "[/INST]", "[CLASSIFY]", "<b>new</b>", "<script>alert(1)</script>", "☕", "红色", "&amp; more")

@@ -8,7 +8,7 @@ from io import BufferedReader
 from itertools import chain
 from pathlib import Path
 
-from converters.errors import InputError, nearest
+from converters.errors import InputError
 from converters.outcome import Outcome
 from converters.raw.files import AS_UTF8, NOT_UTF8, open_raw, whole
 from converters.raw.lines import LIMIT, Long, bounded, without_bom

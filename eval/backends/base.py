@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from converters.errors import InputError, first_line
+from converters.sums import template_sha256
 from eval.answers.base import Limit
-from eval.checkpoint import Checkpoint, check_template, template_sha256
+from eval.checkpoint import Checkpoint, check_template
 from eval.endpoint import Endpoint
 
 

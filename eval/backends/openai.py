@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
+from converters.sums import template_sha256
 from eval.answers.base import Limit, Schema, Texts
 from eval.backends import base
 from eval.backends.base import Answer, Plan, Prompt
-from eval.checkpoint import Checkpoint, find, template_sha256
+from eval.checkpoint import Checkpoint, find
 from eval.endpoint import REFUSED, Endpoint, Reply, Request, ask
 
 CANDIDATES = "seeded samples at temperature 1, by log-probability where the endpoint sends it, else as sent"

@@ -16,11 +16,12 @@ import transformers
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig
 
 from converters.errors import InputError
+from converters.sums import template_sha256
 from eval import trie
 from eval.answers.base import Schema, Texts
 from eval.backends import base
 from eval.backends.base import Answer, Plan, Prompt
-from eval.checkpoint import Checkpoint, find, template_sha256
+from eval.checkpoint import Checkpoint, find
 
 CANDIDATES = "beam search, by log-probability"
 BEAMS_MORE = 1  # beams beyond the candidates asked for: the greedy answer is often one of them

@@ -12,10 +12,11 @@ from importlib import util
 from typing import Any
 
 from converters.errors import InputError
+from converters.sums import template_sha256
 from eval.answers.base import Schema, Texts
 from eval.backends import base
 from eval.backends.base import Answer, Plan, Prompt
-from eval.checkpoint import Checkpoint, find, template_sha256
+from eval.checkpoint import Checkpoint, find
 
 CANDIDATES = "seeded samples at temperature 1, by log-probability"
 SAMPLES = 2  # for each candidate: samples repeat themselves

@@ -29,7 +29,7 @@ GPU_EXTRAS = {
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment: its folder, its pins, the project's extras that it has, and the modules that show it to work."""
+    """A virtual environment: its folder, its pins, the project's extras in it, and modules that must be importable."""
 
     venv: Path
     constraints: Path
@@ -77,20 +77,17 @@ ENVIRONMENTS = {
 def main() -> None:
     """Make or repair the environment; say nothing and do nothing when it is ready."""
     if sys.version_info < (3, 11):  # noqa: UP036 - a user may well start it with an older one
-        sys.exit(
-            f"error: this is Python {sys.version.split()[0]}, expected 3.11 or newer: make setup PYTHON=python3.12"
-        )
+        sys.exit(f"error: Python {sys.version.split()[0]} is too old, use 3.11 or newer: make setup PYTHON=python3.12")
     env = ENVIRONMENTS[sys.argv[1] if len(sys.argv) > 1 else "train"]
     if ready(env):
         return
     try:
         install(env)
     except subprocess.CalledProcessError as error:
-        sys.exit(
-            f"error: set-up stopped at '{' '.join(map(str, error.cmd[:6]))} ...' (above it says why); run it again to go on"
-        )
+        command = " ".join(map(str, error.cmd[:6]))
+        sys.exit(f"error: set-up stopped at '{command} ...' (the reason is above); run it again to continue")
     except KeyboardInterrupt:
-        sys.exit("error: set-up was interrupted; run it again to go on")
+        sys.exit("error: set-up was interrupted; run it again to continue")
 
 
 def ready(env: Environment) -> bool:
@@ -108,13 +105,8 @@ def works(env: Environment, code: str) -> bool:
 
 def fingerprint(env: Environment) -> str:
     """Return what the environment depends on: the pins, the project's dependencies, the place, the kind of PyTorch."""
-    parts = (
-        env.constraints.read_bytes(),
-        (ROOT / "pyproject.toml").read_bytes(),
-        str(ROOT).encode(),
-        str(has_gpu()).encode(),
-    )
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    files = (env.constraints.read_bytes(), (ROOT / "pyproject.toml").read_bytes())
+    return hashlib.sha256(b"\0".join([*files, f"{ROOT}\0{has_gpu()}".encode()])).hexdigest()
 
 
 def has_gpu() -> bool:
@@ -152,8 +144,8 @@ def links(env: Environment) -> list[str]:
     """Return the local wheel folders that pip is configured with; uv does not read pip's configuration."""
     words: list[str | Path] = [env.python, "-m", "pip", "config", "list"]
     lines = subprocess.run(words, capture_output=True, text=True, check=False).stdout
-    found = [line.partition("=")[2].strip("'\" ") for line in lines.splitlines() if ".find-links=" in line]
-    return [word for folder in dict.fromkeys(" ".join(found).split()) for word in ("--find-links", folder)]
+    folders = [line.partition("=")[2].strip("'\" ") for line in lines.splitlines() if ".find-links=" in line]
+    return [word for folder in dict.fromkeys(" ".join(folders).split()) for word in ("--find-links", folder)]
 
 
 def torch_source(env: Environment, installer: Sequence[str | Path]) -> list[str]:

@@ -1,19 +1,18 @@
-"""Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv:1612.00796): weights that earlier rows rest on move less.
+"""Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv:1612.00796): weights that earlier rows depend on move less.
 
 For one run: ``--set 'plugins=[axolotl.integrations.liger.LigerPlugin, recipes.plugins.ewc.EWC]' --set ewc_lambda=10 --set
 ewc_data=data/april/train.jsonl``. The loss of every step gets ``ewc_lambda / 2 * sum F_i (w_i - w*_i)^2`` over the trained
 weights. w* are these weights as the run starts, and F is their diagonal Fisher information there, estimated on rows of
-``ewc_data``: the mean over rows of the squared gradient of the log-probability of all that is learnt of a row (with the answers
-that the rows have, so it is the empirical Fisher information), read by the recipe's own prompt strategy.
+``ewc_data``: the mean over rows of the squared gradient of the log-probability of a row's answers (the rows' own answers, so it
+is the empirical Fisher information), read by the recipe's own prompt strategy.
 
-What that means for an adapter: the base below is frozen and cannot forget; what drifts is the product B A. In a first run B
-starts at 0, so A has no Fisher information and is free, and the penalty holds B near 0 where the rows' answers feel it: it keeps
-the base model. A run that goes on from an earlier adapter (``lora_model_dir``) has the earlier run's B and A as w*, and keeps
-that model.
+For an adapter: the base is frozen and cannot forget; what drifts is the product B A. In a first run B starts at 0, so A has no
+Fisher information and is free, and the penalty holds B near 0 where the rows' answers depend on it: it keeps the base model. A
+run that starts from an earlier adapter (``lora_model_dir``) has the earlier run's B and A as w*, and keeps that model.
 
-It costs one pass over ``ewc_rows`` rows, one at a time, before the first step; two fp32 copies of the trained weights (F and w*),
-and about two more within a step; of its time next to nothing. F and w* are left beside the adapter's folder in
-``ewc.safetensors``: a resumed run takes them from there. The loss that is logged in training has the penalty in it.
+It costs one pass over ``ewc_rows`` rows, one at a time, before the first step, then two fp32 copies of the trained weights (F and
+w*), about two more within a step, and hardly any time. F and w* are saved beside the adapter's folder in ``ewc.safetensors``,
+where a resumed run finds them. The logged training loss includes the penalty.
 """
 
 import random
@@ -45,9 +44,8 @@ LOG = get_logger("axolotl.ewc")  # Axolotl prints what has its own name in front
 class EWCArgs(BaseModel):
     """The keys that this plugin adds to Axolotl's.
 
-    ``ewc_lambda`` has no value that fits every model: too large a one makes training diverge (on a toy, 100 can), so begin low
-    and look at the loss. ``ewc_data`` is a split of a mix; of its rows those of ``ewc_tasks``, or all, are drawn from;
-    ``ewc_rows`` is how many.
+    No ``ewc_lambda`` fits every model: too large a one makes training diverge (on a toy, 100 can), so begin low and watch the
+    loss. ``ewc_data`` is a split of a mix, from which ``ewc_rows`` rows of ``ewc_tasks``, or of all tasks, are drawn.
     """
 
     ewc_lambda: float | None = Field(default=None, gt=0)
@@ -62,12 +60,10 @@ class EWCArgs(BaseModel):
         if NAME in (data.get("plugins") or ()):
             for key in ("ewc_lambda", "ewc_data"):
                 if data.get(key) is None:
-                    raise ValueError(f"found plugin {NAME} without {key!r}, expected it")
+                    raise ValueError(f"plugin {NAME} needs the key {key!r}")
             for key in ("deepspeed", "fsdp_config"):
                 if data.get(key):
-                    raise ValueError(
-                        f"found {key!r} beside plugin {NAME}, expected one of them: EWC needs whole weights"
-                    )
+                    raise ValueError(f"plugin {NAME} and {key!r} exclude each other: EWC needs whole weights")
         return data
 
 
@@ -79,7 +75,7 @@ class EWC(BasePlugin):  # type: ignore[misc]
         return "recipes.plugins.ewc.EWCArgs"
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
-        """Take the trainer's loss over; what it is held to is found as training begins, the model being in its place by then."""
+        """Replace the trainer's loss; its anchors are computed when training begins and the model is on its device."""
         consolidation = Consolidation(trainer, cfg)
         trainer.compute_loss = penalised(trainer, consolidation.anchors, cfg.ewc_lambda)
         return [consolidation]
@@ -96,7 +92,7 @@ class Anchor:
 
 def penalty(anchors: Iterable[Anchor], strength: float) -> Any:
     """Return ``strength / 2 * sum F_i (w_i - w*_i)^2``, a scalar that gradients flow through."""
-    return strength / 2 * sum((one.fisher * (one.weight.float() - one.start) ** 2).sum() for one in anchors)
+    return strength / 2 * sum((a.fisher * (a.weight.float() - a.start) ** 2).sum() for a in anchors)
 
 
 def penalised(trainer: Any, anchors: Sequence[Anchor], strength: float) -> Callable[..., Any]:
@@ -104,15 +100,15 @@ def penalised(trainer: Any, anchors: Sequence[Anchor], strength: float) -> Calla
     own = trainer.compute_loss
 
     def compute(model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
-        found = own(model, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch)
+        loss = own(model, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch)
         if not model.training:
-            return found
+            return loss
         # The trainer divides a loss by the micro-batches of a step only where it is not one over all the step's tokens.
         whole = trainer.compute_loss_func is not None or (
             trainer.model_accepts_loss_kwargs and num_items_in_batch is not None
         )
         more = penalty(anchors, strength) / (trainer.current_gradient_accumulation_steps if whole else 1)
-        return (found[0] + more, *found[1:]) if return_outputs else found + more
+        return (loss[0] + more, *loss[1:]) if return_outputs else loss + more
 
     return compute
 
@@ -125,11 +121,11 @@ def trained(model: Any) -> dict[str, Any]:
 def fisher(model: Any, rows: Iterable[Any]) -> dict[str, Any]:
     """Return the diagonal of the empirical Fisher information of the trained weights, fp32, by name.
 
-    ``rows`` are a model's inputs, ``input_ids`` and ``labels`` of shape (1, tokens) each. The model is in its training mode, for
-    4-bit weights have no gradient on a CPU out of it. Gradients that were there are gone afterwards.
+    ``rows`` are a model's inputs, ``input_ids`` and ``labels`` of shape (1, tokens) each. The model is in training mode, outside
+    of which 4-bit weights have no gradient on a CPU. Existing gradients are cleared.
     """
     weights, count = trained(model), 0
-    found = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()}
+    squares = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()}
     model.train()
     for count, inputs in enumerate(rows, 1):  # noqa: B007 - count is the divisor
         model.zero_grad(set_to_none=True)
@@ -137,13 +133,13 @@ def fisher(model: Any, rows: Iterable[Any]) -> dict[str, Any]:
         (model(**inputs).loss * learnt).backward()
         for name, weight in weights.items():
             if weight.grad is not None:
-                found[name] += weight.grad.float() ** 2
+                squares[name] += weight.grad.float() ** 2
     model.zero_grad(set_to_none=True)
-    return {name: total / max(1, count) for name, total in found.items()}
+    return {name: total / max(1, count) for name, total in squares.items()}
 
 
 class Consolidation(TrainerCallback):  # type: ignore[misc]
-    """Finds, as training begins, what the weights are held to: anew, or where a run goes on as it was found then."""
+    """Computes the anchors when training begins, or loads those of the run that is resumed."""
 
     def __init__(self, trainer: Any, cfg: Any) -> None:
         self.trainer, self.cfg, self.anchors = trainer, cfg, list[Anchor]()
@@ -154,44 +150,42 @@ class Consolidation(TrainerCallback):  # type: ignore[misc]
         if state.global_step == 0:
             self._estimate(path, weights)
         elif not path.is_file():
-            raise InputError(f"{path}: found nothing, expected what the run's first steps were held to")
-        told = load_file(path)
+            raise InputError(f"{path}: is gone, without which the run cannot be resumed")
+        tensors = load_file(path)
         for name, weight in weights.items():
-            start, information = (told[f"{kind}.{name}"].to(weight.device) for kind in ("start", "fisher"))
+            start, information = (tensors[f"{kind}.{name}"].to(weight.device) for kind in ("start", "fisher"))
             self.anchors.append(Anchor(weight, start, information))
 
     def _estimate(self, path: Path, weights: dict[str, Any]) -> None:
         with self.trainer.compute_loss_context_manager():
-            found = fisher(self.trainer.model, self._inputs())
+            information = fisher(self.trainer.model, self._inputs())
         if self.trainer.is_world_process_zero():
-            told = {f"start.{name}": weight.detach().float().cpu() for name, weight in weights.items()}
-            save_file(told | {f"fisher.{name}": one.cpu() for name, one in found.items()}, path)
+            start = {f"start.{name}": weight.detach().float().cpu() for name, weight in weights.items()}
+            save_file(start | {f"fisher.{name}": tensor.cpu() for name, tensor in information.items()}, path)
         self.trainer.accelerator.wait_for_everyone()
-        total = sum(float(one.sum()) for one in found.values())
-        LOG.info(f"EWC: Fisher information {total:.4g} over {sum(one.numel() for one in found.values())} weights")
+        total, size = (sum(float(f(tensor)) for tensor in information.values()) for f in (torch.sum, torch.numel))
+        LOG.info(f"EWC: Fisher information {total:.4g} over {size:.0f} weights")
 
     def _inputs(self) -> Iterator[dict[str, Any]]:
-        """Yield ``ewc_rows`` rows as training has them; those that it would drop as too long are left out here, too."""
+        """Yield ``ewc_rows`` rows as training reads them, without those that it would drop as too long."""
         cfg, entry = self.cfg, self.cfg.datasets[0]
         reader = load(entry["type"], self.trainer.processing_class, cfg, DictDefault(dict(entry)))
         rows = shuffled(read_rows(Path(cfg.ewc_data)), cfg.ewc_tasks, cfg.seed or 0)
-        made = (
-            reader.tokenize_prompt({"messages": [*row.prompt, {"role": "assistant", "content": row.target}]})
-            for row in rows
-        )
-        fit = (one for one in made if len(one["input_ids"]) <= cfg.sequence_len)
-        for one in islice(fit, cfg.ewc_rows):
-            yield {key: torch.tensor([one[key]], device=self.trainer.args.device) for key in ("input_ids", "labels")}
+        turns = ([*row.prompt, {"role": "assistant", "content": row.target}] for row in rows)
+        tokenized = (reader.tokenize_prompt({"messages": messages}) for messages in turns)
+        fitting = (inputs for inputs in tokenized if len(inputs["input_ids"]) <= cfg.sequence_len)
+        for inputs in islice(fitting, cfg.ewc_rows):
+            yield {key: torch.tensor([inputs[key]], device=self.trainer.args.device) for key in ("input_ids", "labels")}
 
     def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        """Tell what the weights' drift costs in the end."""
+        """Log what the weights' drift costs in the end."""
         with torch.no_grad():
             LOG.info(f"EWC: penalty {float(penalty(self.anchors, self.cfg.ewc_lambda)):.4g} at the end")
 
 
 def shuffled(rows: Sequence[Row], tasks: Sequence[str] | None, seed: int) -> list[Row]:
-    """Return the rows of the tasks, of all if none is named, in a drawn order; none at all is an ``InputError``."""
-    among = [row for row in rows if not tasks or row.task in tasks]
-    if not among:
-        raise InputError(f"ewc_data: found no row of task {', '.join(tasks or ())}, expected some to estimate on")
-    return random.Random(seed).sample(among, len(among))
+    """Return the rows of the tasks, of all if none is named, shuffled; none at all is an ``InputError``."""
+    chosen = [row for row in rows if not tasks or row.task in tasks]
+    if not chosen:
+        raise InputError(f"ewc_data: has no row of task {', '.join(tasks or ())} to estimate on")
+    return random.Random(seed).sample(chosen, len(chosen))

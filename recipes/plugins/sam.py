@@ -1,10 +1,10 @@
 """Sharpness-aware minimisation (Foret et al. 2021, arXiv:2010.01412): flat minima, which later training moves out of less.
 
 For one run: ``--set 'plugins=[axolotl.integrations.liger.LigerPlugin, recipes.plugins.sam.SAM]' --set sam_rho=0.05``.
-A step takes the gradient g of its batch at the weights w, then that at w + rho g / |g|,
-and goes by the second one from w. The norm is over all trained weights: with an adapter those are the adapter's, whatever lies
-frozen below them. With gradient accumulation, or on several GPUs, every micro-batch has a point of its own, the paper's
-m-sharpness. It costs a second forward and backward pass, so twice the time, and two more copies of the trained weights.
+A step takes the gradient g of its batch at the weights w, then the gradient at w + rho g / |g|, and applies the second one at w.
+The norm is over all trained weights, which with an adapter are the adapter's. With gradient accumulation, or on several GPUs,
+every micro-batch has a point of its own, the paper's m-sharpness. It costs a second forward and backward pass, so twice the time,
+and two more copies of the trained weights.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,19 +29,19 @@ class SAMArgs(BaseModel):
         """Refuse what divides the weights or their gradients among GPUs."""
         for key in ("deepspeed", "fsdp_config"):
             if NAME in (data.get("plugins") or ()) and data.get(key):
-                raise ValueError(f"found {key!r} beside plugin {NAME}, expected one of them: SAM needs whole gradients")
+                raise ValueError(f"plugin {NAME} and {key!r} exclude each other: SAM needs whole gradients")
         return data
 
 
 class SAM(BasePlugin):  # type: ignore[misc]
-    """Puts two passes in the place of the trainer's one."""
+    """Replaces the trainer's one pass by two."""
 
     def get_input_args(self) -> str:
         """Return the place of the key's schema."""
         return "recipes.plugins.sam.SAMArgs"
 
     def post_trainer_create(self, cfg: Any, trainer: Any) -> None:
-        """Take the trainer's step over."""
+        """Replace the trainer's step."""
         trainer.training_step = sharpness_aware(trainer, cfg.sam_rho)
 
 
@@ -55,15 +55,15 @@ def sharpness_aware(trainer: Any, rho: float) -> Callable[..., Any]:
         _set_gradients(weights, [None] * len(weights))
         with trainer.accelerator.no_sync(model):
             loss = own(model, dict(inputs), *rest, **more)
-        kept = [weight.detach().clone() for weight in weights]
+        before = [weight.detach().clone() for weight in weights]
         climb(weights, rho)
         _set_gradients(weights, gathered)
         try:
             own(model, dict(inputs), *rest, **more)
         finally:
             with torch.no_grad():
-                for weight, before in zip(weights, kept, strict=True):
-                    weight.copy_(before)
+                for weight, original in zip(weights, before, strict=True):
+                    weight.copy_(original)
         return loss
 
     return step

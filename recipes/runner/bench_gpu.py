@@ -1,7 +1,7 @@
-"""What a GPU does with the Mistral recipes: tokens a second without padding and peak memory, on short and on long rows.
+"""Measures the Mistral recipes on a GPU: tokens a second without padding and peak memory, on short and on long rows.
 
 Nothing is downloaded: the base has Mistral-7B's architecture and random weights, which cost as much time and memory as trained
-ones. Beside the recipes runs what Axolotl's own example of a Mistral QLoRA sets (``PLAIN``). A small run has a base of 0.5M
+ones. The settings of Axolotl's own Mistral QLoRA example (``PLAIN``) run beside the recipes. A small run has a base of 0.5M
 parameters and runs on the CPU: to see that it works, not how fast it is.
 """
 
@@ -26,17 +26,11 @@ VARIANTS = ("mistral-qlora", "mistral-qlora-80gb", "mistral-lora")
 ROWS = {"short": (20, 120), "long": (700, 1900)}  # words a row, from and to: about as many tokens
 WORDS = [consonant + vowel for consonant in "bcdfghjklmnpqrstvwxz" for vowel in "aeiou"]
 WARM_UP = 3  # steps that compile kernels and are left out
-# What examples/mistral/qlora.yml of Axolotl sets, and nothing that it leaves to the user.
+# What examples/mistral/qlora.yml of Axolotl sets.
 PLAIN: dict[str, Any] = {
-    "lora_alpha": 16,
-    "lora_dropout": 0.05,
-    "sequence_len": 8192,
-    "micro_batch_size": 2,
-    "optimizer": "adamw_bnb_8bit",
-    "gradient_checkpointing": True,
-    "plugins": None,
-    "liger_fused_linear_cross_entropy": None,
-    "sample_packing_bin_size": None,
+    **{"lora_alpha": 16, "lora_dropout": 0.05, "sequence_len": 8192, "micro_batch_size": 2},
+    **{"optimizer": "adamw_bnb_8bit", "gradient_checkpointing": True, "plugins": None},
+    **{"liger_fused_linear_cross_entropy": None, "sample_packing_bin_size": None},
 }
 
 
@@ -44,7 +38,7 @@ PLAIN: dict[str, Any] = {
 class Figure:
     """One measured training: its name, the kind of rows, the device, tokens/s without padding, their share, peak memory in GiB.
 
-    ``expected`` is the memory that :mod:`recipes.runner.estimate` tells, in GiB.
+    ``expected`` is the memory that :mod:`recipes.runner.estimate` predicts, in GiB.
     """
 
     name: str
@@ -66,7 +60,7 @@ def rows(kind: str, count: int, seed: int) -> Iterator[Row]:
 
 
 def base(folder: Path, small: bool) -> None:
-    """Save a base with random weights: Mistral-7B's shape in bf16, or the demo's. One that is cut short has not the name."""
+    """Save a base with random weights: Mistral-7B's shape in bf16, or the demo's. Half of one never has the name."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
         _save(Path(place) / folder.name, small)
@@ -104,16 +98,15 @@ def _save(folder: Path, small: bool) -> None:
 
 def plans(small: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield name and keys of every training: the plain one, then the recipes'."""
-    found = [hardware.fitted(recipe.load(recipe.find(name)), hardware.gpus()) for name in VARIANTS]
-    yield "axolotl's example", _keys(found[0], PLAIN, small)
-    for name, one in zip(VARIANTS, found, strict=True):
-        yield name, _keys(one, {}, small)
+    recipes = [hardware.fitted(recipe.load(recipe.find(name)), hardware.gpus()) for name in VARIANTS]
+    yield "axolotl's example", _keys(recipes[0], PLAIN, small)
+    yield from ((name, _keys(loaded, {}, small)) for name, loaded in zip(VARIANTS, recipes, strict=True))
 
 
-def _keys(found: recipe.Recipe, changes: dict[str, Any], small: bool) -> dict[str, Any]:
-    own = {key: value for key, value in (found.keys | changes).items() if value is not None}
-    fits = recipe.Recipe(found.path, own, found.lines, {})
-    keys = dict((hardware.on_cpu(fits) if small else fits).keys)
+def _keys(loaded: recipe.Recipe, changes: dict[str, Any], small: bool) -> dict[str, Any]:
+    changed = {key: value for key, value in (loaded.keys | changes).items() if value is not None}
+    fitting = recipe.Recipe(loaded.path, changed, loaded.lines, {})
+    keys = dict((hardware.on_cpu(fitting) if small else fitting).keys)
     for key in ("test_datasets", "eval_sample_packing", "evals_per_epoch", "saves_per_epoch", "save_total_limit"):
         keys.pop(key, None)
     return keys
@@ -155,11 +148,8 @@ def _measured(
 ) -> Figure:
     place = out / f"{name.replace(' ', '-').replace(chr(39), '')}-{kind}"
     if small:
-        keys |= {
-            "sequence_len": 2048 if kind == "long" else 256,
-            "micro_batch_size": 1,
-            "gradient_accumulation_steps": 1,
-        }
+        length = 2048 if kind == "long" else 256
+        keys |= {"sequence_len": length, "micro_batch_size": 1, "gradient_accumulation_steps": 1}
     wanted = steps * keys["micro_batch_size"] * keys.get("gradient_accumulation_steps", 1) * keys["sequence_len"]
     count = 2 * wanted // sum(ROWS[kind]) + 50
     write_lines(out / f"{kind}.jsonl", rows(kind, count + count // 5, 1))
@@ -179,28 +169,24 @@ def _measured(
     place.mkdir(parents=True, exist_ok=True)
     with replacing(place / "recipe.yaml") as file:
         file.write(recipe.dump(keys).encode())
-    one = launch.Launch()
-    process.axolotl(
-        launch.words(place / "recipe.yaml", keys, one), place / "train.log", echo, variables=launch.visible(one, keys)
-    )
+    words = launch.words(place / "recipe.yaml", keys, alone := launch.Launch())
+    process.axolotl(words, place / "train.log", echo, variables=launch.visible(alone, keys))
     return figure(name, kind, json.loads((place / "meter.json").read_bytes()), keys)
 
 
-def figure(name: str, kind: str, found: Mapping[str, Any], keys: Mapping[str, Any]) -> Figure:
-    """Return what a meter's file says of the steps after the warm-up; of a training of fewer steps, of the last."""
-    steps: Sequence[Mapping[str, float]] = found["steps"][WARM_UP:] or found["steps"][-1:]
+def figure(name: str, kind: str, meter: Mapping[str, Any], keys: Mapping[str, Any]) -> Figure:
+    """Return the figures of a meter's file, of the steps after the warm-up; of a shorter training, of its last step."""
+    steps: Sequence[Mapping[str, float]] = meter["steps"][WARM_UP:] or meter["steps"][-1:]
     speeds = median(step["tokens"] / step["seconds"] for step in steps)
     share = sum(step["tokens"] for step in steps) / sum(step["slots"] for step in steps)
     shape = shapes.find(str(keys["base_model"]))
     expected = sum(estimate.memory(shape, estimate.plan(keys, 0, 1)).values()) / GIB if shape else 0.0
-    return Figure(name, kind, found["device"], speeds, share, found["memory"] / GIB, expected)
+    return Figure(name, kind, meter["device"], speeds, share, meter["memory"] / GIB, expected)
 
 
 def table(figures: Sequence[Figure]) -> Iterator[str]:
     """Yield the figures as lines of a Markdown table."""
     yield f"| {figures[0].device} | rows | tokens/s without padding | no padding | peak memory | estimated |"
     yield "|---|---|---|---|---|---|"
-    for one in figures:
-        yield (
-            f"| {one.name} | {one.rows} | {one.speed:,.0f} | {one.share:.3f} | {one.memory:.1f} GiB | {one.expected:.1f} GiB |"
-        )
+    for f in figures:
+        yield f"| {f.name} | {f.rows} | {f.speed:,.0f} | {f.share:.3f} | {f.memory:.1f} GiB | {f.expected:.1f} GiB |"

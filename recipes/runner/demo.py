@@ -1,6 +1,6 @@
-"""The demo as a chain of stages: each is an ordinary command, done again only when something it depends on has changed.
+"""The demo as a chain of stages: each is an ordinary command, run again only when something it depends on has changed.
 
-What a stage depends on is its command line, the bytes of its inputs and the code that shapes its output; the stamp of all that
+A stage depends on its command line, the bytes of its inputs, and the rooms whose code shapes its output. The hash of all that
 lies under ``runs/.demo``. A changed recipe trains again, an unchanged one does not.
 """
 
@@ -12,116 +12,122 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
+import converters
+import eval as evaluation
+from converters import demo as raw_files
+from converters import tasks
 from converters.errors import InputError
-from converters.jsonl import write_json
-from recipes.runner.train import alone
+from converters.jsonl import sha256, write_json
+from eval import predict
+from recipes import plugins
+from recipes.runner import merge, tiny, train
 
-ROOT = Path(__file__).resolve().parents[2]
 STAMPS = Path("runs/.demo")
 RAW, MIX = "data/raw/demo", "data/demo"
 BASE, TUNED, REPORT = "runs/demo-base", "runs/demo-qlora", "reports/demo"
 TRAIN, TEST = f"{MIX}/train.jsonl", f"{MIX}/test.jsonl"
-# All else as make eval does it, so that a run of one's own can be compared with the demo's.
+# Otherwise as make eval scores a run, so that a run of one's own can be compared with the demo's.
 GENERATE = ("--batch-size", "64")
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One command, the files it reads, the code that matters to it (globs from the project's root) and what it leaves."""
+    """One command, the files it reads, the modules that shape its output, and what it leaves.
+
+    A module stands for the room that it lies in: every file of that folder and the folders below.
+    """
 
     name: str
     command: tuple[str, ...]
     inputs: tuple[str, ...]
-    code: tuple[str, ...]
+    code: tuple[ModuleType, ...]
     outputs: tuple[str, ...]
 
 
 def stages(seed: int) -> tuple[Stage, ...]:
     """Return the demo's stages in order; ``seed`` drives the products, the mix, the base model and the training."""
-    number = str(seed)
+    number, tuned = str(seed), Path(TUNED).name
     return (
-        Stage(
-            "raw files",
-            ("ecom-data", "demo-raw", "--out", RAW, "--seed", number),
-            (),
-            ("converters/demo/*.py",),
-            (RAW,),
-        ),
+        Stage("raw files", ("ecom-train", "demo-raw", "--out", RAW, "--seed", number), (), (raw_files,), (RAW,)),
         Stage(
             "mix",
             ("ecom-data", "build", "recipes/mixes/demo.yaml", "--out", MIX, "--seed", number),
             (RAW, "recipes/mixes/demo.yaml"),
-            ("converters/*.py", "converters/tasks/*.py", "converters/sources/*.py"),
+            (converters,),
             (f"{MIX}/manifest.json", TEST),
         ),
         Stage(
             "base model",
             ("ecom-train", "tiny-base", "--data", MIX, "--out", f"{BASE}/merged", "--seed", number),
             (TRAIN,),
-            ("recipes/runner/tiny.py",),
+            (tiny,),
             (f"{BASE}/merged/config.json",),
         ),
         Stage(
             "train",
-            ("ecom-train", "train", "demo-qlora", "--run", Path(TUNED).name, "--set", f"seed={number}"),
+            ("ecom-train", "train", "demo-qlora", "--run", tuned, "--set", f"seed={number}"),
             ("recipes/demo-qlora.yaml", TRAIN, f"{BASE}/merged"),
-            ("recipes/runner/train.py",),
+            (train, plugins),
             (f"{TUNED}/run.json", f"{TUNED}/adapter"),
         ),
         Stage(
             "merge",
-            ("ecom-train", "merge", Path(TUNED).name),
+            ("ecom-train", "merge", tuned),
             (f"{TUNED}/adapter", f"{BASE}/merged"),
-            ("recipes/runner/merge.py", "recipes/runner/gate.py", "recipes/runner/restore.py"),
+            (merge,),
             (f"{TUNED}/merged/config.json",),
         ),
-        *(stage for run in (BASE, TUNED) for stage in _evaluation(run)),
+        *_evaluation(BASE),
+        *_evaluation(TUNED),
         Stage(
             "compare",
             ("ecom-eval", "compare", BASE, TUNED, "--out", REPORT),
             (f"{BASE}/eval", f"{TUNED}/eval"),
-            ("eval/*.py", "eval/templates/*"),
+            (evaluation,),
             tuple(f"{REPORT}/compare.{kind}" for kind in ("json", "md", "html")),
         ),
     )
 
 
 def _evaluation(run: str) -> Iterator[Stage]:
-    who, found = Path(run).name, f"{run}/eval/predictions.jsonl"
+    name, predictions = Path(run).name, f"{run}/eval/predictions.jsonl"
     yield Stage(
-        f"predict {who}",
+        f"predict {name}",
         ("ecom-eval", "predict", "--checkpoint", f"{run}/merged", "--data", TEST, "--out", f"{run}/eval", *GENERATE),
         (f"{run}/merged", TEST),
-        ("eval/predict.py", "eval/questions.py", "eval/checkpoint.py", "eval/backends/*.py"),
-        (found,),
+        (predict, tasks),
+        (predictions,),
     )
     yield Stage(
-        f"score {who}",
-        ("ecom-eval", "score", "--data", TEST, "--predictions", found, "--out", f"{run}/eval", "--train", TRAIN),
-        (TEST, TRAIN, found),
-        ("eval/*.py", "eval/metrics/*.py", "eval/templates/*", "converters/tasks/*.py"),
+        f"score {name}",
+        ("ecom-eval", "score", "--data", TEST, "--predictions", predictions, "--out", f"{run}/eval", "--train", TRAIN),
+        (TEST, TRAIN, predictions),
+        (evaluation, tasks),
         (f"{run}/eval/scores.json",),
     )
 
 
 def fingerprint(stage: Stage) -> str:
     """Return a hash of all that the stage's result depends on."""
-    code = sorted(path for pattern in stage.code for path in ROOT.glob(pattern))
-    files = [path for name in stage.inputs for path in _files(Path(name))]
-    parts = [(str(path), hashlib.sha256(path.read_bytes()).hexdigest()) for path in (*files, *code)]
-    return hashlib.sha256(json.dumps([stage.command, parts]).encode()).hexdigest()
+    inputs = [(str(path), sha256(path)) for name in stage.inputs for path in _files(Path(name))]
+    rooms = [(module.__name__, Path(str(module.__file__)).parent) for module in stage.code]
+    code = [(name, str(path.relative_to(room)), sha256(path)) for name, room in rooms for path in _files(room)]
+    return hashlib.sha256(json.dumps([stage.command, inputs, code]).encode()).hexdigest()
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file() and file.parent.name != "__pycache__")
 
 
 def fresh(stage: Stage) -> bool:
     """Tell whether the stage's result is there and nothing that it depends on has changed."""
     stamp = _stamp(stage)
-    there = stamp.is_file() and all(Path(name).exists() for name in (*stage.inputs, *stage.outputs))
-    return there and stamp.read_text() == json.dumps(fingerprint(stage), indent=2) + "\n"
+    present = stamp.is_file() and all(Path(name).exists() for name in (*stage.inputs, *stage.outputs))
+    return present and json.loads(stamp.read_bytes()) == fingerprint(stage)
 
 
 def _stamp(stage: Stage) -> Path:
@@ -129,17 +135,19 @@ def _stamp(stage: Stage) -> Path:
 
 
 def run(stage: Stage) -> None:
-    """Run a stage's command in front of the user; a run in the way steps aside first. A failing command stops the demo."""
+    """Run a stage's command in front of the user; an earlier run of the name is moved aside. A failure stops the demo."""
     if stage.name == "train":
         step_aside(Path(TUNED))
     # One thread: the model is so small that a second one costs more than it gives, many times more on a busy machine.
     # The commands lie beside the interpreter that runs this one, whatever PATH says.
-    program = Path(sys.executable).with_name(stage.command[0])
-    code = subprocess.run(
-        [str(program), *stage.command[1:]], check=False, env={"OMP_NUM_THREADS": "1", **os.environ}
-    ).returncode
-    if code:
-        raise InputError(f"the demo stopped at '{stage.name}' (above it says why); make demo goes on from there")
+    words = [str(Path(sys.executable).with_name(stage.command[0])), *stage.command[1:]]
+    if subprocess.run(words, check=False, env={"OMP_NUM_THREADS": "1", **os.environ}).returncode:
+        raise InputError(f"the demo stopped at '{stage.name}' (the reason is above); make demo continues from there")
+    finished(stage)
+
+
+def finished(stage: Stage) -> None:
+    """Record what a stage was done with."""
     write_json(_stamp(stage), fingerprint(stage))
 
 
@@ -149,5 +157,5 @@ def step_aside(run_folder: Path) -> None:
         number = 1
         while (aside := run_folder.with_name(f"{run_folder.name}.{number}")).exists():
             number += 1
-        with alone(run_folder):
+        with train.alone(run_folder):
             run_folder.rename(aside)

@@ -11,30 +11,30 @@ from converters.jsonl import write_json
 FILE = "logs/ended.json"
 
 
-def write(run: Path, steps: int, planned: int, told: bool) -> None:
-    """Leave word that the trainer came to its end, ``told`` so by a callback; one that is stopped from outside never does.
+def write(run: Path, steps: int, planned: int, by_callback: bool) -> None:
+    """Record how training ended, and whether a callback stopped it early; one that is killed records nothing.
 
     With more than 100,000 packed rows an epoch's batches vary by one: the last epoch may end a step before what was planned.
     """
-    write_json(run / FILE, {"steps": steps, "planned": planned, "stopped": told and steps < planned})
+    write_json(run / FILE, {"steps": steps, "planned": planned, "stopped": by_callback and steps < planned})
 
 
 def steps(run: Path, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ``steps`` of a training, those ``planned``, and whether it was ``stopped``, which is an ``InputError``.
+    """Return the ``steps`` of a training, those ``planned``, and whether it was ``stopped``.
 
-    Only a recipe with ``early_stopping_patience`` wants one.
+    One that stopped early is an ``InputError``, unless the recipe asks for it by ``early_stopping_patience``.
     """
     if not (run / FILE).is_file():
-        raise InputError(f"{run}: found a training that something ended before its last step (see {run / 'logs'})")
-    found: dict[str, Any] = json.loads((run / FILE).read_bytes())
-    if found["stopped"] and not keys.get("early_stopping_patience"):
-        stopped = f"stopped itself after {found['steps']} of {found['planned']} steps"
-        raise InputError(f"{run}: found a training that {stopped} (see {run / 'logs'})")
-    return found
+        raise InputError(f"{run}: training ended before its last step (see {run / 'logs'})")
+    outcome: dict[str, Any] = json.loads((run / FILE).read_bytes())
+    if outcome["stopped"] and not keys.get("early_stopping_patience"):
+        steps = f"{outcome['steps']} of {outcome['planned']} steps"
+        raise InputError(f"{run}: training stopped itself after {steps} (see {run / 'logs'})")
+    return outcome
 
 
 def spoilt(folder: Path) -> str | None:
-    """Return the name of a tensor with something in it that is no number, ``None`` where all are sound."""
+    """Return the name of a tensor that holds NaN or infinity, ``None`` if there is none."""
     from safetensors import safe_open
 
     for path in sorted(folder.glob("*.safetensors")):

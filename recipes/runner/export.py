@@ -1,4 +1,4 @@
-"""Exports a merged run to another number format, in an environment of its own, and has it scored beside itself.
+"""Exports a merged run to another number format, in an environment of its own, and scores both.
 
 ``runs/<run>/exports/<format>`` gets the checkpoint (``model``), what made it (``export.json``) and its evaluation (``eval``);
 ``exports/merged/eval`` is the merged checkpoint under the very same programs, so that nothing but the format differs.
@@ -15,6 +15,7 @@ from typing import Any
 from converters.errors import InputError
 from converters.jsonl import sha256, write_json
 from converters.registry import nearest
+from converters.sums import folder_sha256
 from recipes.runner import process, provenance
 from recipes.runner.recipe import FOLDER
 from recipes.runner.train import MERGED
@@ -22,14 +23,14 @@ from recipes.runner.train import MERGED
 EXPORTS, RECORD, MODEL, UNPACKED = "exports", "export.json", "model", "unpacked"
 QUANTISED, GGUF = ("fp8", "int8", "awq"), "gguf"
 FORMATS = (*QUANTISED, GGUF)
-ENVIRONMENT = FOLDER.parent / ".venv-export" / "bin"
+HERE, ENVIRONMENT = Path(sys.executable).parent, FOLDER.parent / ".venv-export" / "bin"
 PACKAGES = ("llmcompressor", "compressed-tensors", "torch", "transformers", "gguf")
 
 Echo = Callable[[bytes], None]
 
 
 def export(run: Path, form: str, converter: Path | None, echo: Echo) -> Path:
-    """Return the folder of the export; one that is there for the same merged checkpoint is taken as it is."""
+    """Return the folder of the export; one of the same merged checkpoint is used again."""
     if form not in FORMATS:
         raise InputError(f"unknown format {form!r}{nearest(form, list(FORMATS))}")
     if form == GGUF and not converter:
@@ -38,23 +39,24 @@ def export(run: Path, form: str, converter: Path | None, echo: Echo) -> Path:
     if (out / RECORD).is_file():
         if json.loads((out / RECORD).read_bytes())["merged_sha256"] == merged:
             return out
-        raise InputError(f"{out}: found the export of another merged checkpoint, expected none: move it away")
-    start, made = time.monotonic(), out / f".{MODEL}"
-    shutil.rmtree(made, ignore_errors=True)
+        raise InputError(f"{out}: is the export of another merged checkpoint: move it away")
+    start, new = time.monotonic(), out / f".{MODEL}"
+    shutil.rmtree(new, ignore_errors=True)
     rows = training_rows(provenance.read(run))
-    install(run, echo)
-    words = gguf(run, converter, made) if converter else quantising(run, form, rows, made)
+    setup = [sys.executable, str(FOLDER / "environment" / "install.py"), "export"]  # does nothing when it is ready
+    process.follow(setup, "set-up of .venv-export", run / "logs" / "export-setup.log", echo)
+    words = gguf(run, converter, new) if converter else quantising(run, form, rows, new)
     process.follow(words, f"export to {form}", run / "logs" / f"export-{form}.log", echo)
     shutil.rmtree(out / MODEL, ignore_errors=True)
-    made.rename(out / MODEL)
+    new.rename(out / MODEL)
     if form == GGUF:
         words = unpacking(run, out / MODEL / f"{run.name}.gguf", out / UNPACKED)
         process.follow(words, "unpacking gguf", run / "logs" / f"export-{form}.log", echo)
     record = {
         "format": form,
         "merged_sha256": merged,
-        "sha256": provenance.folder_sha256(out / MODEL),
-        "evaluated_sha256": provenance.folder_sha256(evaluated(out)),
+        "sha256": folder_sha256(out / MODEL),
+        "evaluated_sha256": folder_sha256(evaluated(out)),
         "bytes": size(out / MODEL),
         "calibration": None if form in ("fp8", GGUF) else {"name": str(rows), "sha256": sha256(rows)},
         "packages": packages(),
@@ -65,14 +67,13 @@ def export(run: Path, form: str, converter: Path | None, echo: Echo) -> Path:
 
 
 def merged_sha256(run: Path) -> str:
-    """Return the hash of a run's merged checkpoint; one that is not there, or not the recorded one, is an ``InputError``."""
+    """Return the hash of a run's merged checkpoint; a missing one, or another than was recorded, is an ``InputError``."""
     record = provenance.read(run)
     if record["status"] != "merged" or not (run / MERGED).is_dir():
         raise InputError(f"{run}: found status {record['status']!r}, expected a merged run: make merge-{run.name}")
-    found = provenance.folder_sha256(run / MERGED)
-    if found != record["merged_sha256"]:
-        raise InputError(f"{run / MERGED}: found another checkpoint than {provenance.RECORD} has; merge again")
-    return found
+    if (digest := folder_sha256(run / MERGED)) != record["merged_sha256"]:
+        raise InputError(f"{run / MERGED}: is not the checkpoint that {provenance.RECORD} records; merge again")
+    return digest
 
 
 def training_rows(record: dict[str, Any]) -> Path:
@@ -88,12 +89,6 @@ def test_rows(run: Path) -> Path:
 def scorable(run: Path) -> list[str]:
     """Return the exports that a run has."""
     return [form for form in FORMATS if (run / EXPORTS / form / RECORD).is_file()]
-
-
-def install(run: Path, echo: Echo) -> None:
-    """Make the environment for exports, or find that it is ready."""
-    command = [sys.executable, str(FOLDER / "environment" / "install.py"), "export"]
-    process.follow(command, "set-up of .venv-export", run / "logs" / "export-setup.log", echo)
 
 
 def quantising(run: Path, form: str, rows: Path, out: Path) -> list[str]:
@@ -123,8 +118,8 @@ def evaluated(folder: Path) -> Path:
 def packages() -> dict[str, str | None]:
     """Return the versions in the environment for exports."""
     code = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
-    found: dict[str, str | None] = json.loads(process.output([str(ENVIRONMENT / "python"), "-c", code, *PACKAGES]))
-    return found
+    versions: dict[str, str | None] = json.loads(process.output([str(ENVIRONMENT / "python"), "-c", code, *PACKAGES]))
+    return versions
 
 
 def size(folder: Path) -> int:
@@ -133,44 +128,33 @@ def size(folder: Path) -> int:
 
 
 def evaluate(run: Path, names: Sequence[str], data: Path, batch_size: int, max_new_tokens: int, echo: Echo) -> None:
-    """Predict and score ``names`` ("merged" or formats) by the environment for exports; what is scored already is left alone."""
+    """Predict and score ``names`` ("merged" or formats) in the environment for exports, except what is scored already."""
     for name in names:
         folder = run / EXPORTS / name
         checkpoint, out = run / MERGED if name == MERGED else evaluated(folder), folder / "eval"
         if scored(out, checkpoint, data, max_new_tokens):
             continue
-        predicting = [
-            "--checkpoint",
-            str(checkpoint),
-            "--batch-size",
-            str(batch_size),
-            "--max-new-tokens",
-            str(max_new_tokens),
-        ]
+        sizes = ["--batch-size", str(batch_size), "--max-new-tokens", str(max_new_tokens)]
+        predicting = ["--checkpoint", str(checkpoint), *sizes]
         scoring = ["--predictions", str(out / "predictions.jsonl")]
-        for program, verb, more in ((ENVIRONMENT, "predict", predicting), (here(), "score", scoring)):
+        for program, verb, more in ((ENVIRONMENT, "predict", predicting), (HERE, "score", scoring)):
             words = [str(program / "ecom-eval"), verb, "--data", str(data), "--out", str(out), *more]
             process.follow(words, f"{verb} {name}", run / "logs" / f"export-{name}.log", echo)
 
 
 def scored(folder: Path, checkpoint: Path, data: Path, max_new_tokens: int) -> bool:
-    """Tell whether these scores are there, of this checkpoint, these rows and these settings."""
+    """Tell whether there are scores of this checkpoint, these rows and these settings."""
     if not (folder / "scores.json").is_file():
         return False
     origin = json.loads((folder / "predictions.json").read_bytes())
-    wanted = provenance.folder_sha256(checkpoint), sha256(data), max_new_tokens
+    wanted = folder_sha256(checkpoint), sha256(data), max_new_tokens
     return wanted == (origin["checkpoint_sha256"], origin["test_sha256"], origin["decoding"]["max_new_tokens"])
 
 
 def compare(run: Path, names: Sequence[str], echo: Echo) -> dict[str, Any]:
     """Compare exports with the merged checkpoint, row by row, and return the comparison."""
     folders = [str(run / EXPORTS / name) for name in (MERGED, *names)]
-    words = [str(here() / "ecom-eval"), "compare", *folders, "--out", str(run / EXPORTS / "compare")]
+    words = [str(HERE / "ecom-eval"), "compare", *folders, "--out", str(run / EXPORTS / "compare")]
     process.follow(words, "compare", run / "logs" / "export-compare.log", echo)
-    found: dict[str, Any] = json.loads((run / EXPORTS / "compare" / "compare.json").read_bytes())
-    return found
-
-
-def here() -> Path:
-    """Return where this environment's commands lie."""
-    return Path(sys.executable).parent
+    comparison: dict[str, Any] = json.loads((run / EXPORTS / "compare" / "compare.json").read_bytes())
+    return comparison

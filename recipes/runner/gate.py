@@ -1,15 +1,14 @@
-"""The merge gate: the merged checkpoint must say what the adapter said on the base that it was trained on.
+"""The merge gate: the merged checkpoint must answer as the adapter does on the base that it was trained on.
 
-Both read the same held rows. At every token of the answers their logits are compared: whether both would write the same token
-next, or two that are alike to within rounding (greedy agreement), how their logits point (cosine), and how well they know the
-answer (loss, in nats a token). The adapter's base is loaded as in training, quantised if it was: a merge goes through the
-quantised base, and the base at full precision is another model. The same base without its adapter is the control: an adapter
-that changes nothing of it is no training, and merged weights that are nearer to the base than to the adapter have lost it,
-however alike all three are.
+Both read the same held-out rows. At every token of the answers their logits are compared: whether both would write the same token
+next, up to rounding (greedy agreement), the cosine of their logits, and the loss of the answer in nats a token. The adapter's
+base is loaded as in training, quantised if it was: a merge goes through the quantised base, and the base at full precision is
+another model. The same base without its adapter is the control: an adapter that changes nothing learnt nothing, and merged
+weights that are nearer to the base than to the adapter have lost it, however alike all three are.
 """
 
 import hashlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,11 +18,8 @@ from converters.errors import InputError
 from converters.examples import Row
 from converters.jsonl import read_rows, sha256
 
-ROWS, ROWS_PER_TASK, TOKENS_PER_ROW = (
-    64,
-    16,
-    32,
-)  # at a vocabulary of 128k and some 1,000 answer tokens, half a GB of logits
+# At a vocabulary of 128k and some 1,000 answer tokens, half a GB of logits.
+ROWS, ROWS_PER_TASK, TOKENS_PER_ROW = 64, 16, 32
 # A faithful merge differs by rounding alone. Measured on the demo: see tests/recipes/test_gate.py.
 ROUNDING = 4  # steps of the number format by which the logits of one token differ between two sums of the same products
 BAR = {"agreement": 0.97, "cosine": 0.995, "loss": 0.05}
@@ -66,7 +62,7 @@ class Likeness:
 
 
 def judge(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, held: Path) -> dict[str, Any]:
-    """Return what the run's record keeps of the gate: held file, bar, likeness and whether it ``passed``."""
+    """Return the gate's entry in the run's record: held-out file, bar, likeness and whether it ``passed``."""
     likeness = compare(base, keys, adapter, merged, sample(read_rows(held)))
     faults = list(likeness.faults())
     return {
@@ -80,27 +76,27 @@ def judge(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, held:
 
 
 def held_file(record: Mapping[str, Any]) -> Path:
-    """Return the validation split beside the rows that a run trained on; one that is not there is an ``InputError``."""
+    """Return the validation split beside the rows that a run trained on; a missing one is an ``InputError``."""
     folders = dict.fromkeys(Path(item["name"]).parent for item in record["data"])
-    found = next((path for folder in folders if (path := folder / "validation.jsonl").is_file()), None)
-    if found is None:
-        where = ", ".join(map(str, folders)) or "the run's data"
-        raise InputError(
-            f"{where}: found no validation.jsonl, expected held rows for the merge gate: build the mix again (make data "
-            "MIX=...), or give some (ecom-train merge --held FILE)"
-        )
-    return found
+    for folder in folders:
+        if (path := folder / "validation.jsonl").is_file():
+            return path
+    raise InputError(
+        f"{', '.join(map(str, folders)) or 'the data'}: no validation.jsonl for the merge gate: build the mix again (make data "
+        "MIX=...), or name other held-out rows (ecom-train merge --held FILE)"
+    )
 
 
 def sample(rows: Sequence[Row]) -> list[Row]:
     """Return some rows of every task, the same ones whatever their order in the file."""
-    taken: Counter[str] = Counter()
-    chosen: list[Row] = []
-    for row in sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).digest()):
-        if taken[row.task] < ROWS_PER_TASK and len(chosen) < ROWS:
-            taken[row.task] += 1
-            chosen.append(row)
-    return chosen
+    by_task = defaultdict[str, list[Row]](list)
+    for row in sorted(rows, key=_draw):
+        by_task[row.task].append(row)
+    return sorted((row for some in by_task.values() for row in some[:ROWS_PER_TASK]), key=_draw)[:ROWS]
+
+
+def _draw(row: Row) -> bytes:
+    return hashlib.sha256(row.id.encode()).digest()
 
 
 def compare(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, rows: Sequence[Row]) -> Likeness:
@@ -124,9 +120,9 @@ def compare(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, row
         cosine=float(torch.nn.functional.cosine_similarity(first, second, dim=-1).double().mean()),
         loss_adapter=float(torch.nn.functional.cross_entropy(first, gold)),
         loss_merged=float(torch.nn.functional.cross_entropy(second, gold)),
-        learnt=_distance(first, control),
-        left=_distance(first, second),
-        kept=_distance(second, control),
+        learnt=float((first - control).norm(dim=-1).double().mean()),
+        left=float((first - second).norm(dim=-1).double().mean()),
+        kept=float((second - control).norm(dim=-1).double().mean()),
     )
 
 
@@ -136,10 +132,6 @@ def _agreement(first: Any, second: Any, step: float) -> float:
     chosen = first.gather(-1, second.argmax(-1, keepdim=True))[:, 0]
     near = ROUNDING * step * first.abs().max(-1).values
     return float((best - chosen <= near).double().mean())
-
-
-def _distance(first: Any, second: Any) -> float:
-    return float((first - second).norm(dim=-1).double().mean())
 
 
 def _encode(tokenizer: Any, row: Row) -> tuple[list[int], list[int]]:
@@ -154,12 +146,12 @@ def _logits(network: Any, encoded: Sequence[tuple[list[int], list[int]]]) -> Any
     """Return the logits before every answer token, fp32 on the CPU: (tokens, vocabulary)."""
     import torch
 
-    found = []
+    logits = []
     with torch.inference_mode():
         for prompt, answer in encoded:
             ids = torch.tensor([prompt + answer], device="cuda" if torch.cuda.is_available() else "cpu")
-            found.append(network(input_ids=ids).logits[0, len(prompt) - 1 : -1].float().cpu())
-    return torch.cat(found)
+            logits.append(network(input_ids=ids).logits[0, len(prompt) - 1 : -1].float().cpu())
+    return torch.cat(logits)
 
 
 def _trained(base: str, keys: Mapping[str, Any], adapter: Path) -> Any:
@@ -167,9 +159,7 @@ def _trained(base: str, keys: Mapping[str, Any], adapter: Path) -> Any:
 
     network = PeftModel.from_pretrained(_plain(base, quantisation(keys)), str(adapter)).eval()
     for module in network.modules():
-        if hasattr(
-            module, "support_avx512bf16_for_cpu"
-        ):  # inference on a CPU would go through bf16, as training did not
+        if hasattr(module, "support_avx512bf16_for_cpu"):  # inference would use bf16, which training did not
             module.support_avx512bf16_for_cpu = False
     return network
 
@@ -178,15 +168,14 @@ def _plain(name: str, quantised: Any = None) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    there, kind = torch.cuda.is_available(), _kind()
-    # A card that trained the quantised base need not hold the merged weights: what does not fit is computed from main memory.
-    where = None if not there else "auto" if quantised is None else {"": 0}
-    found = AutoModelForCausalLM.from_pretrained(name, dtype=kind, quantization_config=quantised, device_map=where)
-    return found.eval()
+    # A GPU that trained the quantised base may be too small for the merged weights: "auto" leaves the rest in main memory.
+    place = None if not torch.cuda.is_available() else "auto" if quantised is None else {"": 0}
+    settings = {"dtype": _kind(), "quantization_config": quantised, "device_map": place}
+    return AutoModelForCausalLM.from_pretrained(name, **settings).eval()
 
 
 def _kind() -> Any:
-    """Return the format in which both models compute: as training did on a GPU, or on a CPU."""
+    """Return the number format of both models: the one that training used on this device."""
     import torch
 
     return torch.bfloat16 if torch.cuda.is_available() else torch.float32

@@ -1,6 +1,6 @@
 """How a training is started: on one GPU or the CPU in one process, on several through torchrun, on several nodes through srun.
 
-``GPUS`` and ``NODES`` are all there is to set. Inside a SLURM job of several nodes ``srun`` starts one torchrun a node; elsewhere
+``GPUS`` and ``NODES`` are the only settings. Inside a SLURM job of several nodes ``srun`` starts one torchrun a node; elsewhere
 ``ecom-train join`` does it on each further node, and the nodes find each other at ``HEAD``, a port of the first one.
 """
 
@@ -26,29 +26,25 @@ class Launch:
     slurm: str | None = None
 
 
-def plan(keys: Mapping[str, Any], gpus: int | None, nodes: int, head: str | None, found: int) -> Launch:
-    """Return the launch of a recipe on a machine with ``found`` GPUs; what that machine has not is an ``InputError``.
+def plan(keys: Mapping[str, Any], gpus: int | None, nodes: int, head: str | None, available: int) -> Launch:
+    """Return the launch of a recipe on a machine with ``available`` GPUs; what it does not have is an ``InputError``.
 
     Without a number of GPUs, a recipe that divides the model takes all and any other takes one. Ray has workers of its own.
     """
     if keys.get("use_ray"):
         if gpus or nodes > 1 or head:
-            raise InputError(
-                "found GPUS, NODES or HEAD beside use_ray, expected ray_num_workers alone: Ray places them"
-            )
-        return Launch(usual(keys, found))
-    if gpus is not None and gpus > max(found, 1):
-        raise InputError(f"GPUS={gpus}: found {found} here, expected that many on every node")
+            raise InputError("GPUS, NODES and HEAD do nothing under use_ray: set ray_num_workers, and Ray places them")
+        return Launch(usual(keys, available))
+    if gpus is not None and gpus > max(available, 1):
+        raise InputError(f"GPUS={gpus}: found {available} here, expected as many on every node")
     slurm = os.environ.get("SLURM_JOB_ID") if nodes > 1 else None
     if nodes > 1 and not (head or slurm):
-        raise InputError(
-            f"NODES={nodes}: found neither HEAD nor a SLURM job, expected HEAD=host:port of the first node"
-        )
-    each = gpus or (max(1, found) if nodes > 1 else usual(keys, found))
+        raise InputError(f"NODES={nodes} needs HEAD=host:port of the first node, or a SLURM job")
+    each = gpus or (max(1, available) if nodes > 1 else usual(keys, available))
     return Launch(each, nodes, head or (f"{socket.gethostname()}:{PORT}" if slurm else None), slurm)
 
 
-def usual(keys: Mapping[str, Any], found: int) -> int:
+def usual(keys: Mapping[str, Any], available: int) -> int:
     """Return the GPUs that a recipe takes where nobody says how many.
 
     >>> usual({"deepspeed": "zero3.json"}, 8), usual({}, 8), usual({"use_ray": True, "ray_num_workers": 4}, 0)
@@ -57,16 +53,16 @@ def usual(keys: Mapping[str, Any], found: int) -> int:
     if keys.get("use_ray"):
         workers = keys.get("ray_num_workers")
         return workers if isinstance(workers, int) and workers > 0 else 1  # another value is for the lint to refuse
-    return max(1, found) if divides(keys) else 1
+    return max(1, available) if divides(keys) else 1
 
 
 def again(launched: Launch) -> Launch:
-    """Return the launch of a run that goes on: a SLURM job of several nodes begins on other nodes than the one before."""
+    """Return the launch of a resumed run: a SLURM job of several nodes starts on other nodes than the one before."""
     if not launched.slurm:
         return launched
     job = os.environ.get("SLURM_JOB_ID")
     if not job:
-        raise InputError(f"found no SLURM job, expected one of {launched.nodes} nodes as the run began in")
+        raise InputError(f"not inside a SLURM job: resume in one of {launched.nodes} nodes, as the run began")
     return replace(launched, slurm=job, head=f"{socket.gethostname()}:{PORT}")
 
 
@@ -92,7 +88,7 @@ def words(config: Path, keys: Mapping[str, Any], launch: Launch, more: Sequence[
 
 
 def torchrun(launch: Launch, run: str) -> list[str]:
-    """Return torchrun's own arguments; all nodes of a run carry its name as their meeting's.
+    """Return torchrun's own arguments; the nodes of a run find each other by its name.
 
     >>> torchrun(Launch(gpus=8, nodes=2, head="gpu1:29500"), "mine")[2:]
     ['--rdzv_backend=c10d', '--rdzv_endpoint=gpu1:29500', '--rdzv_id=mine']
@@ -107,25 +103,25 @@ def torchrun(launch: Launch, run: str) -> list[str]:
 def before(launch: Launch) -> list[str]:
     """Return what stands before the command: ``srun``, one task a node, in a SLURM job of several nodes.
 
-    It does not take over the job's processors for each task (slurm.schedmd.com/srun.html, since 22.05): they are named again.
+    Since 22.05 srun does not inherit the job's processors for each task (slurm.schedmd.com/srun.html): they are given again.
     """
     if not launch.slurm:
         return []
     processors = os.environ.get("SLURM_CPUS_PER_TASK")
-    return [
+    words = [
         "srun",
         f"--nodes={launch.nodes}",
         f"--ntasks={launch.nodes}",
         "--ntasks-per-node=1",
         "--kill-on-bad-exit=1",
-        *([f"--cpus-per-task={processors}"] if processors else []),
     ]
+    return [*words, f"--cpus-per-task={processors}"] if processors else words
 
 
 def visible(launch: Launch, keys: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variable that leaves one process one GPU: with more in sight the trainer would copy the model to all.
+    """Return the variable that shows one process one GPU: with more visible the trainer would copy the model to all.
 
-    Ray gets one that leaves its workers in this folder.
+    Ray gets one that keeps its workers in this folder.
     """
     if keys.get("use_ray"):
         return {"RAY_CHDIR_TO_TRIAL_DIR": "0"}  # a recipe's paths count from here

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from converters.console import libraries_log_to
 from converters.errors import InputError
+from converters.sums import folder_sha256
 from recipes.runner import gate, process, provenance, restore, unchanged
 from recipes.runner.train import ADAPTER, MERGED, RECIPE, alone, recipe_of
 
@@ -19,7 +21,7 @@ TOKENIZER = (
     "added_tokens.json",
     "vocab.*",
     "merges.txt",
-    "tekken.json",
+    NATIVE[0],
 )
 
 
@@ -32,16 +34,12 @@ def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) ->
     if record["status"] not in ("trained", "merged"):
         raise InputError(f"{run}: found status {record['status']!r}, expected a run whose training ended well")
     if (run / MERGED).exists():
-        raise InputError(
-            f"{run / MERGED}: found a merged checkpoint already, expected none: move it away to merge again"
-        )
+        raise InputError(f"{run / MERGED}: is there already; move it away to merge again")
     rows = held or gate.held_file(record)
     with alone(run):
         for fault in unchanged.trained(run, record):
-            raise InputError(
-                f"{fault}, expected what the training of {run} left; merged, it would be a model that nobody trained"
-            )
-        shutil.rmtree(run / MERGING, ignore_errors=True)  # of a merge that did not end
+            raise InputError(f"{fault} since {run} was trained: the merged model would be one that nobody trained")
+        shutil.rmtree(run / MERGING, ignore_errors=True)  # of a merge that was killed
         try:
             _merge(run, record, rows, echo)
         finally:
@@ -50,44 +48,37 @@ def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) ->
 
 
 def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[bytes], None]) -> None:
-    start, made = time.monotonic(), run / MERGING / "merged"  # Axolotl's name for it
-    keys = recipe_of(run)
+    start, merged, keys = time.monotonic(), run / MERGING / "merged", recipe_of(run)  # the folder's name is Axolotl's
     original = provenance.base_folder(record["base_model"]["name"])
     process.axolotl(words(run, original), run / "logs" / "merge.log", echo)
-    complete(made, run / ADAPTER)
+    complete(merged, run / ADAPTER)
     if gate.nf4(keys) and original:
-        restore.restore(made, original, run / ADAPTER)
-    passed(run, str(original or record["base_model"]["name"]), keys, made, rows)
-    merged_sha256 = provenance.folder_sha256(made)
+        restore.restore(merged, original, run / ADAPTER)
+    with libraries_log_to(run / "logs" / "merge.log"):
+        passed(run, str(original or record["base_model"]["name"]), keys, merged, rows)
     seconds = record["seconds"] | {"merge": round(time.monotonic() - start, 1)}
     # The record first: a checkpoint that is there has its hash.
-    provenance.update(run, status="merged", seconds=seconds, merged_sha256=merged_sha256)
-    made.rename(run / MERGED)
+    provenance.update(run, status="merged", merged_sha256=folder_sha256(merged), seconds=seconds)
+    merged.rename(run / MERGED)
 
 
 def words(run: Path, original: Path | None) -> list[str]:
     """Return the arguments of ``axolotl`` that merge a run beside its adapter.
 
-    A base of the hub is named by its folder in the cache: by its name, all files of it would be fetched, weights in other
+    A base from the hub is named by its folder in the cache: by its name all its files would be fetched, weights in other
     formats among them.
     """
-    base = [f"--base-model={original}"] if original else []
-    return [
-        "merge-lora",
-        str(run / RECIPE),
-        f"--lora-model-dir={run / ADAPTER}",
-        f"--output-dir={run / MERGING}",
-        *base,
-    ]
+    places = [f"--lora-model-dir={run / ADAPTER}", f"--output-dir={run / MERGING}"]
+    return ["merge-lora", str(run / RECIPE), *places, *([f"--base-model={original}"] if original else [])]
 
 
-def passed(run: Path, base: str, keys: Mapping[str, Any], made: Path, held: Path) -> None:
-    """Record the merge's mode and how its gate was passed; merged weights below the bar are an ``InputError``."""
-    found = gate.judge(base, keys, run / ADAPTER, made, held)
-    provenance.update(run, merge=mode(keys) | {"gate": found})
-    if not found["passed"]:
+def passed(run: Path, base: str, keys: Mapping[str, Any], merged: Path, held: Path) -> None:
+    """Record the merge's mode and the gate's verdict; merged weights below the bar are an ``InputError``."""
+    verdict = gate.judge(base, keys, run / ADAPTER, merged, held)
+    provenance.update(run, merge=mode(keys) | {"gate": verdict})
+    if not verdict["passed"]:
         raise InputError(
-            f"{run}: the merge gate is not passed: {'; '.join(found['faults'])} ({found['likeness']['tokens']} answer "
+            f"{run}: the merge failed its gate: {'; '.join(verdict['faults'])} ({verdict['likeness']['tokens']} answer "
             f"tokens of {held}). No merged checkpoint was kept; the adapter is as it was"
         )
 
@@ -104,14 +95,13 @@ def mode(keys: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def complete(made: Path, adapter: Path) -> None:
-    """Give the merged weights the tokenizer and template of the training; weights that are not there are an ``InputError``."""
-    if not list(made.glob("*.safetensors")):
-        raise InputError(f"{made}: found no weights after merging (see {adapter.parent / 'logs' / 'merge.log'})")
-    # Of the base's files there may be Mistral's own tokenizer: vLLM would take it, and leave the chat template alone.
-    for path in (path for pattern in NATIVE for path in made.glob(pattern)):
+def complete(merged: Path, adapter: Path) -> None:
+    """Give the merged weights the tokenizer and template of the training; missing weights are an ``InputError``."""
+    if not list(merged.glob("*.safetensors")):
+        raise InputError(f"{merged}: no weights after merging (see {adapter.parent / 'logs' / 'merge.log'})")
+    # The base may bring Mistral's own tokenizer: vLLM would use it, and ignore the chat template.
+    for path in (path for pattern in NATIVE for path in merged.glob(pattern)):
         path.unlink()
-    # Axolotl copies the base's: without this, evaluation would use another template than the one that was trained.
-    for pattern in TOKENIZER:
-        for path in adapter.glob(pattern):
-            shutil.copy2(path, made / path.name)
+    # Axolotl copies the base's: without this, evaluation would use another template than training did.
+    for path in (path for pattern in TOKENIZER for path in adapter.glob(pattern)):
+        shutil.copy2(path, merged / path.name)

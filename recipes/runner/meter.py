@@ -23,14 +23,14 @@ class MeterArgs(BaseModel):
 
 
 class Meter(BasePlugin):  # type: ignore[misc]
-    """Counts the tokens of each micro-batch that are no padding, and times whole steps."""
+    """Counts the non-padding tokens of each micro-batch and times whole steps."""
 
     def get_input_args(self) -> str:
         """Return the place of the key's schema."""
         return "recipes.runner.meter.MeterArgs"
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
-        """Count what goes through the trainer's own step, and time it."""
+        """Wrap the trainer's own step."""
         clock = Clock(Path(cfg.meter_file))
         own, padding = trainer.training_step, trainer.processing_class.pad_token_id
 

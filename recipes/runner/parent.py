@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
+from converters.sums import folder_sha256
 from recipes.runner import estimate, provenance
 from recipes.runner.recipe import Recipe, where
 
@@ -92,11 +93,11 @@ def find(recipe: Recipe) -> dict[str, Any] | None:
 
 
 def _start(run: str | None, part: str, folder: Path) -> dict[str, Any]:
-    return {"run": run, "part": part, "path": str(folder), "sha256": provenance.folder_sha256(folder)}
+    return {"run": run, "part": part, "path": str(folder), "sha256": folder_sha256(folder)}
 
 
 def _checked(recipe: Recipe, key: str, folder: Path) -> dict[str, Any]:
-    record, digest = provenance.read(folder.parent), provenance.folder_sha256(folder)
+    record, digest = provenance.read(folder.parent), folder_sha256(folder)
     recorded = record.get(f"{folder.name}_sha256")
     if digest != recorded:
         raise InputError(

@@ -10,6 +10,8 @@ from converters.jsonl import replacing, write_json
 from recipes.runner.export import EXPORTS, MODEL, size
 from recipes.runner.train import MERGED
 
+COMPARED = ("metric", "difference", "low", "high", "verdict")
+
 
 def table(run: Path, names: Sequence[str], comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one line a format: bytes of weights, tokens a second, and for each task its headline metric.
@@ -21,26 +23,22 @@ def table(run: Path, names: Sequence[str], comparison: Mapping[str, Any]) -> lis
     merged = {pair["task"]: {"metric": pair["metric"], "value": pair["value_a"]} for pair in heads}
     lines = [_line(run, MERGED, run / MERGED, merged)]
     for name in names:
-        found = {pair["task"]: _metric(pair) for pair in heads if pair["b"] == name}
-        lines.append(_line(run, name, run / EXPORTS / name / MODEL, found))
+        pairs = [pair for pair in heads if pair["b"] == name]
+        metrics = {pair["task"]: {"value": pair["value_b"]} | {key: pair[key] for key in COMPARED} for pair in pairs}
+        lines.append(_line(run, name, run / EXPORTS / name / MODEL, metrics))
     return lines
 
 
 def save(run: Path, names: Sequence[str], lines: Sequence[Mapping[str, Any]]) -> Path:
     """Write the table as JSON and Markdown, with the hashes of both and of what they were made from; return the latter."""
     exports = run / EXPORTS
-    made = [exports / "parity.json", exports / "parity.md"]
-    write_json(made[0], lines)
-    with replacing(made[1]) as file:
+    tables = [exports / "parity.json", exports / "parity.md"]
+    write_json(tables[0], lines)
+    with replacing(tables[1]) as file:
         file.write(markdown(lines).encode())
     origins = [exports / name / "eval" / "predictions.json" for name in (MERGED, *names)]
-    sums.write(exports / "parity.sha256", [*origins, exports / "compare" / "compare.json", *made])
-    return made[1]
-
-
-def _metric(pair: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("metric", "difference", "low", "high", "verdict")
-    return {"value": pair["value_b"]} | {key: pair[key] for key in kept}
+    sums.write(exports / "parity.sha256", [*origins, exports / "compare" / "compare.json", *tables])
+    return tables[1]
 
 
 def _line(run: Path, name: str, checkpoint: Path, tasks: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,8 +56,16 @@ def _line(run: Path, name: str, checkpoint: Path, tasks: Mapping[str, Any]) -> d
 def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     """Return the table as Markdown."""
     tasks = lines[0]["tasks"]
-    heads = ["format", "MB", "tokens/s", *(f"{task}, {found['metric']}" for task, found in tasks.items())]
-    rows = [_row(line) for line in lines]
+    heads = ["format", "MB", "tokens/s", *(f"{task}, {metric['metric']}" for task, metric in tasks.items())]
+    rows = [
+        [
+            line["format"],
+            f"{line['bytes'] / 1e6:,.1f}",
+            f"{line['tokens_per_second']:,.1f}",
+            *map(_cell, line["tasks"].values()),
+        ]
+        for line in lines
+    ]
     note = (
         "Differences to `merged`, with their 95 % interval; the verdict goes by p corrected for all comparisons shown (Holm), not"
         " by the interval alone. Tokens/s by transformers"
@@ -69,14 +75,9 @@ def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows)]) + f"\n\n{note}"
 
 
-def _row(line: Mapping[str, Any]) -> list[str]:
-    cells = [line["format"], f"{line['bytes'] / 1e6:,.1f}", f"{line['tokens_per_second']:,.1f}"]
-    return cells + [_cell(found) for found in line["tasks"].values()]
-
-
-def _cell(found: Mapping[str, Any]) -> str:
-    value = f"{found['value']:.3f}"
-    if "difference" not in found:
+def _cell(metric: Mapping[str, Any]) -> str:
+    value = f"{metric['value']:.3f}"
+    if "difference" not in metric:
         return value
-    around = "one group" if found["low"] is None else f"{found['low']:+.3f} to {found['high']:+.3f}"
-    return f"{value} ({found['difference']:+.3f}; {around}; {found['verdict']})"
+    interval = "one group" if metric["low"] is None else f"{metric['low']:+.3f} to {metric['high']:+.3f}"
+    return f"{value} ({metric['difference']:+.3f}; {interval}; {metric['verdict']})"

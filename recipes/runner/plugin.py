@@ -1,39 +1,45 @@
-"""What a run adds to Axolotl's training, loaded in the training process alone: one seed, packs of each epoch's own, its loss
-curve, and how it ended."""
+"""What a run adds to Axolotl's training, inside its process: one seed, new packs every epoch, the loss curve, how it ended."""
 
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from axolotl.integrations.base import BasePlugin
+from axolotl.utils.logging import get_logger
 from axolotl.utils.samplers.multipack import MultipackBatchSampler
 from transformers import TrainerCallback, set_seed
 
+from converters.jsonl import write_lines
 from recipes.runner import curve, ended
+
+LOG = get_logger("axolotl.run")  # Axolotl prints what has its own name in front, and nothing else
+SECONDS = 10  # between two pictures, each of which takes a fifth of one
 
 
 class RunPlugin(BasePlugin):  # type: ignore[misc]
-    """Seeds what comes before the trainer, and draws into the folder above ``output_dir``, which is the run's."""
+    """Seeds what comes before the trainer, and draws into the run's folder, the parent of ``output_dir``."""
 
     def pre_model_load(self, cfg: Any) -> None:
         """Seed the adapter's first weights.
 
-        Axolotl seeds the trainer only. Preparing rows draws random numbers and reading them from the cache does not, so that
-        without this a second run of the same recipe would begin with another adapter.
+        Axolotl seeds the trainer only. Preparing rows draws random numbers and reading them from the cache does not: without this
+        a second run of the same recipe would start with another adapter.
         """
         if cfg.seed is not None:
             set_seed(cfg.seed)
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
-        """Return the callbacks that pack each epoch anew and that draw."""
+        """Return the callbacks that pack each epoch anew and draw the loss."""
         return [Packs(), Curve(Path(cfg.output_dir).parent)]
 
 
 class Packs(TrainerCallback):  # type: ignore[misc]
-    """Has the rows of each epoch packed in that epoch's order, whatever stands between the trainer and Axolotl's sampler.
+    """Packs the rows of each epoch in that epoch's order, whatever wraps Axolotl's sampler.
 
-    That keeps the packs it has made until it is told of a new epoch. Accelerate tells the order of the rows alone, and not the
-    packs, when it skips what a resumed training has seen or deals them out to several GPUs: the rest of the epoch would come in
-    another order, some rows twice and others never, and several GPUs would see the same packs in every epoch.
+    The sampler keeps its packs until it learns of a new epoch. Where Accelerate skips the batches of a resumed training, or
+    splits them among several GPUs, it tells the new epoch to the order of the rows, but not to the packs: the rest of the epoch
+    would come in another order, some rows twice and others never, and several GPUs would see the same packs in every epoch.
     """
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **kwargs: Any) -> None:
@@ -46,20 +52,31 @@ class Packs(TrainerCallback):  # type: ignore[misc]
 
 
 class Curve(TrainerCallback):  # type: ignore[misc]
-    """Writes picture and figures of the run at every logging step.
+    """Writes the run's losses at every logging step and draws them now and then.
 
     The trainer's history is whole: a resumed training reads what came before from its checkpoint.
     """
 
     def __init__(self, run: Path) -> None:
-        self.run = run
+        self.run, self.drawn = run, 0.0
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Draw what the trainer has logged so far."""
+        """Write what the trainer has logged so far."""
         if state.is_world_process_zero:
-            curve.write(self.run, state.log_history)
+            write_lines(self.run / curve.HISTORY, state.log_history)
+            if time.monotonic() - self.drawn > SECONDS:
+                self.draw(state.log_history)
+
+    def draw(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Draw the curve; a picture that fails is no reason to stop a training."""
+        try:
+            curve.draw(self.run / curve.PICTURE, self.run.name, history)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            LOG.warning(f"no {curve.PICTURE}: {error}")
+        self.drawn = time.monotonic()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Leave word that the training came to its end, after how many steps and because of what."""
+        """Draw the whole curve and record how the training ended: after how many steps, and whether a callback stopped it."""
         if state.is_world_process_zero:
+            self.draw(state.log_history)
             ended.write(self.run, state.global_step, state.max_steps, control.should_training_stop)

@@ -10,26 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from converters.jsonl import sha256, write_json
+from converters.jsonl import decode, sha256, write_json
+from converters.sums import folder_sha256, template_sha256
 from recipes.runner import hardware
 from recipes.runner.recipe import FOLDER, Recipe
 
 RECORD, SEAL, PATCH = "run.json", "record_sha256", "changes.patch"
 LARGE = 2**20  # bytes of a file that is no code
 PACKAGES = (
-    "ecom-llm-recipes",
-    "axolotl",
-    "torch",
-    "transformers",
-    "peft",
-    "bitsandbytes",
-    "datasets",
-    "accelerate",
-    "tokenizers",
-    "liger-kernel",
-    "triton",
-    "flash-attn",
-    "deepspeed",
+    *("ecom-llm-recipes", "axolotl", "torch", "transformers", "peft", "bitsandbytes", "datasets", "accelerate"),
+    *("tokenizers", "liger-kernel", "triton", "flash-attn", "deepspeed"),
 )
 
 
@@ -63,7 +53,7 @@ def start(
 
 
 def _deepspeed(named: Any) -> dict[str, Any] | None:
-    """Return the file that says how the model is divided; one that stands in the recipe itself is hashed with it."""
+    """Return the file that DeepSpeed is configured by; settings in the recipe itself are hashed with it."""
     return {"name": str(named), "sha256": sha256(Path(named))} if isinstance(named, str) else None
 
 
@@ -84,12 +74,10 @@ def update(run: Path, **changes: Any) -> None:
 
 
 def sealed(run: Path) -> dict[str, Any]:
-    """Return a run's record; one that was edited since it was written is an ``InputError``: it would be sealed anew."""
+    """Return a run's record; one that was edited by hand is an ``InputError``, as its seal would be renewed."""
     record = read(run)
     if record.get(SEAL) != seal(record):
-        raise InputError(
-            f"{run / RECORD}: found other contents than were written, expected nobody to edit the record of a run"
-        )
+        raise InputError(f"{run / RECORD}: was edited by hand; put back what the runner wrote")
     return record
 
 
@@ -97,13 +85,10 @@ def read(run: Path) -> dict[str, Any]:
     """Return a run's record; a run without one is an ``InputError``."""
     path = run / RECORD
     if not path.is_file():
-        raise InputError(f"{run}: found no {RECORD}, expected a run made by 'ecom-train train'")
-    try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise InputError(f"{path}: found no JSON, expected the record of a run: {error}") from error
-    if not isinstance(record, dict) or "status" not in record:
-        raise InputError(f"{path}: found JSON with no status in it, expected the record of a run")
+        raise InputError(f"{run}: has no {RECORD}; expected a run made by 'ecom-train train'")
+    record = decode(path.read_bytes(), dict[str, Any], str(path))
+    if "status" not in record:
+        raise InputError(f"{path}: has no status, expected the record of a run")
     return record
 
 
@@ -123,80 +108,56 @@ def base_folder(name: str) -> Path | None:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(name, "config.json")
+        path = try_to_load_from_cache(name, "config.json")
     except HFValidationError:
         return None
-    return Path(found).parent if isinstance(found, str) else None
+    return Path(path).parent if isinstance(path, str) else None
 
 
-def folder_sha256(folder: Path, without: str = ".") -> str:
-    """Return one hash over the names and bytes of a folder's files, hidden ones and logs left out.
-
-    For a checkpoint it is the one that evaluation records. A name that begins with ``without`` is left out, too.
-    """
-    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"}
-    digest = hashlib.sha256()
-    for name in sorted(name for name in files if not any(part.startswith((".", without)) for part in name.parts)):
-        digest.update(f"{name.as_posix()}\0{sha256(files[name])}\n".encode())
-    return digest.hexdigest()
-
-
-def template_sha256(folder: Path) -> str | None:
+def saved_template_sha256(folder: Path) -> str | None:
     """Return the hash of the chat template saved with a checkpoint, the one that evaluation compares; ``None`` without one."""
     file, settings = folder / "chat_template.jinja", folder / "tokenizer_config.json"
     template = file.read_text("utf-8") if file.is_file() else None
     if template is None and settings.is_file():
         template = json.loads(settings.read_bytes()).get("chat_template")
-    return hashlib.sha256(template.encode()).hexdigest() if isinstance(template, str) else None
+    return template_sha256(template) if isinstance(template, str) else None
 
 
 def git(folder: Path) -> dict[str, Any]:
     """Return commit and whether the tree differs from it; both ``None`` outside a checkout."""
-    commit, changes = (_git(folder, *words) for words in (("rev-parse", "HEAD"), ("status", "--porcelain")))
-    return {"commit": commit, "dirty": None if changes is None else bool(changes)}
+    commit, changes = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain")
+    return {
+        "commit": None if commit is None else commit.decode().strip(),
+        "dirty": None if changes is None else bool(changes),
+    }
 
 
 def changes(folder: Path) -> bytes:
-    """Return how a checkout's files differ from its commit, as a patch; new files are in it, but for ignored and large ones."""
-    new = (_git(folder, "ls-files", "--others", "--exclude-standard", "-z") or "").split("\0")
+    """Return a patch of a checkout's uncommitted changes, new files included unless they are ignored or large."""
+    new = (_git(folder, "ls-files", "--others", "--exclude-standard", "-z") or b"").decode().split("\0")
     small = [name for name in new if name and (folder / name).is_file() and (folder / name).stat().st_size < LARGE]
-    parts = [_diff(folder, "HEAD"), *(_diff(folder, "--no-index", "--", os.devnull, name) for name in small)]
-    return b"".join(parts)
+    return b"".join([_diff(folder, "HEAD"), *(_diff(folder, "--no-index", "--", os.devnull, name) for name in small)])
 
 
 def _diff(folder: Path, *words: str) -> bytes:
-    # what a user sets for the eye, such as a diff tool or colours, would make it no patch
+    # Settings for people, such as a diff tool or colours, would make it no patch.
     plain = ["--binary", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/"]
-    try:
-        done = subprocess.run(["git", "-C", str(folder), "diff", *plain, *words], capture_output=True, check=False)
-    except FileNotFoundError:
-        return b""
-    return done.stdout if done.returncode in (0, 1) else b""  # 1: without an index, there is a difference
+    return _git(folder, "diff", *plain, *words, ends=(0, 1)) or b""  # 1: with --no-index, files differ
 
 
 def in_commit(commit: str, path: str = "") -> bytes | None:
-    """Return a file of this project as a commit has it (nothing of it without a path); ``None`` where that is not here."""
-    words = [
-        "git",
-        "-C",
-        str(FOLDER.parent),
-        "cat-file",
-        "blob" if path else "commit",
-        f"{commit}:{path}" if path else commit,
-    ]
-    try:
-        done = subprocess.run(words, capture_output=True, check=False)
-    except FileNotFoundError:
-        return None
-    return done.stdout if done.returncode == 0 else None
+    """Return a file of this project at a commit, or the commit itself without a path; ``None`` if it is not in this checkout."""
+    what = ("blob", f"{commit}:{path}") if path else ("commit", commit)
+    return _git(FOLDER.parent, "cat-file", *what)
 
 
-def _git(folder: Path, *words: str) -> str | None:
+def _git(folder: Path, *words: str, ends: Sequence[int] = (0,)) -> bytes | None:
+    """Return what git prints; ``None`` without git, or if it exits with another code than ``ends``."""
     try:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=False)
     except FileNotFoundError:
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout if done.returncode in ends else None
 
 
 def packages() -> dict[str, str | None]:

@@ -1,6 +1,6 @@
 """Quantises a checkpoint with llm-compressor, calibrated on rows of the training mix. It runs in the environment for exports.
 
-fp8: weights and activations in 8-bit floats, activations scaled as they come, so nothing is calibrated. int8: SmoothQuant
+fp8: weights and activations in 8-bit floats, activations scaled at run time, so nothing is calibrated. int8: SmoothQuant
 (arXiv:2211.10438), then GPTQ (arXiv:2210.17323) to 8-bit weights and activations. awq: 4-bit weights with scales that spare what
 the activations use most (arXiv:2306.00978). The output layer stays as it is in all of them.
 """
@@ -25,7 +25,7 @@ def quantise(checkpoint: Path, form: str, rows: Sequence[Row], out: Path) -> Non
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if not torch.cuda.is_available():
-        # It pins memory for a GPU, whether or not there is one.
+        # It pins memory even without a GPU.
         IntermediatesCache.pin_memory = lambda self, *_: None
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     kind = "auto" if torch.cuda.is_available() else torch.float32
@@ -40,8 +40,8 @@ def quantise(checkpoint: Path, form: str, rows: Sequence[Row], out: Path) -> Non
 def unpack(file: Path, tokenizer: Path, out: Path) -> None:
     """Write the weights of a GGUF file as an ordinary checkpoint, with the tokenizer and template of the folder ``tokenizer``.
 
-    Its rounded weights are what is evaluated then, by the same program as every other checkpoint. All else is that folder's, too:
-    transformers does not read all of a configuration out of such a file, such as how Llama 3.1 scales its positions.
+    So the rounded weights are evaluated by the same program as every other checkpoint. The configuration is that folder's, too:
+    transformers does not read all of it out of a GGUF file, such as how Llama 3.1 scales its positions.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM

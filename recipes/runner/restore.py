@@ -7,45 +7,42 @@ model reads and writes through matrices that the adapter never saw. What the ada
 """
 
 from pathlib import Path
-from typing import Any
 
 KEPT = ("embed_tokens.weight", "lm_head.weight")
 
 
-def restore(made: Path, base: Path, adapter: Path) -> list[str]:
+def restore(merged: Path, base: Path, adapter: Path) -> list[str]:
     """Write the base's own tensors over the rounded ones, a file at a time; return their names."""
-    from safetensors import safe_open
-
-    own = {name for path in adapter.glob("*.safetensors") for name in _names(path)}
-    where = {name: path for path in sorted(base.glob("*.safetensors")) for name in _names(path) if name.endswith(KEPT)}
-    written = []
-    for path in sorted(made.glob("*.safetensors")):
-        names = [n for n in _names(path) if n in where and not any(n.removesuffix("weight") in key for key in own)]
-        found = {}
-        for name in names:
-            with safe_open(where[name], framework="pt") as file:
-                found[name] = file.get_tensor(name)
-        if found:
-            _replace(path, found)
-        written += names
-    return written
+    own = [name for path in adapter.glob("*.safetensors") for name in _tensors(path)]
+    originals = {name: path for path in base.glob("*.safetensors") for name in _tensors(path) if name.endswith(KEPT)}
+    restored = []
+    for path in sorted(merged.glob("*.safetensors")):
+        names = [
+            n for n in _tensors(path) if n in originals and not any(n.removesuffix("weight") in key for key in own)
+        ]
+        if names:
+            _overwrite(path, {name: originals[name] for name in names})
+        restored += names
+    return restored
 
 
-def _names(path: Path) -> list[str]:
+def _tensors(path: Path) -> list[str]:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
         return list(file.keys())
 
 
-def _replace(path: Path, tensors: dict[str, Any]) -> None:
+def _overwrite(path: Path, originals: dict[str, Path]) -> None:
     from safetensors import safe_open
     from safetensors.torch import load_file, save_file
 
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
-    held = load_file(path)
-    fresh = {name: tensor.to(held[name].dtype) for name, tensor in tensors.items()}
-    beside = path.with_name(path.name + ".part")
-    save_file(held | fresh, beside, metadata)
-    beside.replace(path)
+    tensors = load_file(path)
+    for name, original in originals.items():
+        with safe_open(original, framework="pt") as file:
+            tensors[name] = file.get_tensor(name).to(tensors[name].dtype)
+    part = path.with_name(path.name + ".part")
+    save_file(tensors, part, metadata)
+    part.replace(path)

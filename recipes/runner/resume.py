@@ -1,4 +1,4 @@
-"""Goes on with an interrupted run from its last checkpoint: the same recipe, the same rows in the same order, the same base."""
+"""Resumes an interrupted run from its last checkpoint: the same recipe, the same rows in the same order, the same base."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,24 +24,18 @@ def resume(run: Path, echo: Callable[[bytes], None]) -> Path:
 
 def _resume(run: Path, record: dict[str, Any], echo: Callable[[bytes], None]) -> None:
     if record["status"] not in STOPPED:
-        raise InputError(f"{run}: found status {record['status']!r}, expected a run that was stopped before its end")
+        raise InputError(f"{run}: found status {record['status']!r}, expected one of {', '.join(STOPPED)}")
     checkpoint = last_checkpoint(run)
     if checkpoint is None:
-        raise InputError(f"{run}: found no checkpoint to go on from. {further(run)}")
+        raise InputError(f"{run}: no checkpoint to resume from. {further(run)}")
     for fault in unchanged.faults(run, record):
         raise InputError(
-            f"{fault}, expected what {run} began with: what was trained so far came from that; train anew under another name"
+            f"{fault} since {run} began: one half would be trained on the old, one on the new; start a new run"
         )
-    leg = {
-        "from": checkpoint.name,
-        "at": now(),
-        "git": provenance.git(FOLDER.parent),
-        "packages": provenance.packages(),
-        "hardware": hardware.describe(),
-    }
+    here = {"git": provenance.git(FOLDER.parent), "packages": provenance.packages(), "hardware": hardware.describe()}
     launched = again(Launch(**record["launch"]))
-    legs = [*record.get("resumed", ()), leg]
+    legs = [*record.get("resumed", ()), {"from": checkpoint.name, "at": now(), **here}]
     provenance.update(run, status="started", resumed=legs, launch=asdict(launched))
-    # A base of the hub is the one that is here, the one just compared: online, its name is whatever it has become since.
+    # Offline, a base from the hub is the one in the cache, which was just compared; online it is whatever it is by now.
     offline = {"HF_HUB_OFFLINE": "1"} if provenance.base_folder(record["base_model"]["name"]) else {}
     attempt(run, launched, echo, resuming(provenance.read(run), run), offline)

@@ -12,9 +12,9 @@ from recipes.runner.train import MERGED, recipe_of
 
 
 def command(run: Path, form: str | None, host: str, port: int) -> list[str]:
-    """Return ``vllm serve`` with its arguments; a checkpoint that is not there is an ``InputError``.
+    """Return ``vllm serve`` with its arguments; a missing checkpoint is an ``InputError``.
 
-    The prefix cache spares the instruction, which every prompt of a task begins with. Without ``--generation-config vllm`` the
+    The prefix cache keeps the instruction that every prompt of a task begins with. Without ``--generation-config vllm`` the
     checkpoint's own settings could sample. A prompt may be as long as a row of training, and its answer comes on top.
     """
     folder = checkpoint(run, form)
@@ -41,7 +41,7 @@ def checkpoint(run: Path, form: str | None) -> Path:
     folder = run / EXPORTS / form / MODEL if form else run / MERGED
     if not folder.is_dir():
         make = f"make export RUN={run.name} FORMAT={form}" if form else f"make merge-{run.name}"
-        raise InputError(f"{folder}: found no checkpoint, expected one made by '{make}'")
+        raise InputError(f"{folder}: no such checkpoint; make it with '{make}'")
     return folder
 
 

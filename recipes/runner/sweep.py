@@ -62,32 +62,30 @@ def load(name: str) -> Sweep:
 
 def trainings(sweep: Sweep) -> Iterator[Training]:
     """Yield every combination of one value of each axis, in order."""
-    for chosen in product(*(axis.items() for axis in sweep.axes)):
-        changes: dict[str, Any] = {}
-        for _, keys in chosen:
-            changes |= keys
+    for values in product(*(axis.items() for axis in sweep.axes)):
+        changes = {key: value for _, keys in values for key, value in keys.items()}
         mix = changes.pop("mix", None)
         overrides = tuple(f"{key}={json.dumps(value)}" for key, value in changes.items())
-        yield Training("-".join([sweep.recipe, *(label for label, _ in chosen)]), overrides, mix)
+        yield Training("-".join([sweep.recipe, *(label for label, _ in values)]), overrides, mix)
 
 
 def lines(sweep: Sweep) -> Iterator[str]:
     """Yield the commands of a sweep: mixes, trainings, merges, scores and the comparison of all with the first."""
-    found = list(trainings(sweep))
-    yield from (f"make data MIX={mix}" for mix in dict.fromkeys(one.mix for one in found if one.mix))
-    for one in found:
-        yield shlex.join([f".venv/bin/{one.command(sweep.recipe)[0]}", *one.command(sweep.recipe)[1:]])
-        yield f"make merge-{one.run} && make eval-{one.run}" + (f" MIX={sweep.test}" if sweep.test else "")
-    yield f'make compare RUNS="{" ".join(_scored(one, sweep) for one in found)}"'
+    every = list(trainings(sweep))
+    yield from (f"make data MIX={mix}" for mix in dict.fromkeys(training.mix for training in every if training.mix))
+    for training in every:
+        yield f".venv/bin/{shlex.join(training.command(sweep.recipe))}"
+        yield f"make merge-{training.run} && make eval-{training.run}" + (f" MIX={sweep.test}" if sweep.test else "")
+    yield f'make compare RUNS="{" ".join(_scored(training, sweep) for training in every)}"'
 
 
 def _scored(training: Training, sweep: Sweep) -> str:
-    """Return the name under which a run's scores are compared: those on another mix than its own lie apart."""
+    """Return the name that a run's scores are compared by: those on another mix have a folder of their own."""
     if sweep.test is None or sweep.test == (training.mix or _mix(sweep.recipe)):
         return training.run
     return f"{training.run}/eval-{sweep.test}"
 
 
 def _mix(name: str) -> str:
-    """Return the name of the mix that a recipe trains on if nothing else is said."""
+    """Return the name of the mix that a recipe trains on by default."""
     return Path(recipe.load(recipe.find(name)).keys["datasets"][0]["path"]).parent.name

@@ -1,7 +1,7 @@
 """The demo's base model: Mistral's architecture with 0.5M random weights and a byte-level BPE of the training split.
 
-It knows nothing: whatever the tuned model can do, it learnt here. Output weights begin as a copy of the input embeddings, so that
-copying a word from the prompt is one linear step away; they are trained apart (untied).
+It knows nothing: whatever the tuned model can do, it learnt here. Output weights start as a copy of the input embeddings, so that
+copying a word from the prompt is one linear step away; they are trained separately (untied).
 """
 
 import shutil
@@ -40,15 +40,12 @@ def build(data: Path, out: Path, seed: int) -> None:
     rows = read_rows(data / "train.jsonl")
     tokenizer = vocabulary(turn.content for row in rows for turn in row.messages)
     out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
+        folder = Path(place) / out.name
         network(tokenizer, seed).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        folder.chmod(0o755)
         shutil.rmtree(out, ignore_errors=True)
         folder.rename(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def vocabulary(texts: Iterable[str]) -> Any:
@@ -60,13 +57,10 @@ def vocabulary(texts: Iterable[str]) -> Any:
     digits = pre_tokenizers.Split(Regex(r"\d"), "isolated")
     model.pre_tokenizer = pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=False)])
     model.decoder = decoders.ByteLevel()
-    settings: dict[str, Any] = {
-        "vocab_size": VOCABULARY,
-        "special_tokens": [*SPECIAL.values(), *TURNS],
-        "initial_alphabet": pre_tokenizers.ByteLevel.alphabet(),
-        "show_progress": False,
-    }
-    trainer: Any = trainers.BpeTrainer(**settings)  # type: ignore[no-untyped-call]
+    special, alphabet = [*SPECIAL.values(), *TURNS], pre_tokenizers.ByteLevel.alphabet()
+    trainer: Any = trainers.BpeTrainer(  # type: ignore[no-untyped-call]
+        vocab_size=VOCABULARY, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
     model.train_from_iterator(texts, trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=model, additional_special_tokens=TURNS, **SPECIAL)
     tokenizer.chat_template = TEMPLATE

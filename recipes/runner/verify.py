@@ -1,20 +1,19 @@
 """Walks a run's chain of hashes from the raw files to its reports and names the first link that is broken.
 
 raw file → mix manifest → rows → recipe, commit, packages, machine → adapter → merged → predictions → scores → report, comparison.
-A link holds when the bytes on this disk are those that the next one was made from. What is no longer on this disk is said so:
-it is neither whole nor broken.
+A link holds when the bytes on this disk are those that the next one was made from. What is no longer on this disk is reported as
+gone: it neither holds nor is broken.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from converters.build import MANIFEST
-from converters.errors import InputError
-from converters.jsonl import sha256
+from converters.jsonl import decode, sha256
+from converters.sums import folder_sha256
 from recipes.runner import provenance
 from recipes.runner.train import ADAPTER, MERGED, RECIPE
 
@@ -45,11 +44,11 @@ def verify(run: Path) -> Iterator[Link]:
             yield _folder(name, folder, record[f"{name}_sha256"])
     yield from _parent(record)
     tests = _tests(record)
-    for scored in sorted(run.glob("eval*")):  # eval, and eval-MIX where it was scored on another mix
+    for scored in sorted(run.glob("eval*")):  # eval, and eval-MIX of another mix
         yield from _evaluation(scored, (record.get("merged_sha256"), record.get("adapter_sha256")), tests)
     yield from _evaluation(run / "exports" / MERGED / "eval", [record.get("merged_sha256")], tests)
-    for made in sorted(run.glob("exports/*/export.json")):
-        yield from _export(made, record.get("merged_sha256"), tests)
+    for path in sorted(run.glob("exports/*/export.json")):
+        yield from _export(path, record.get("merged_sha256"), tests)
     for name, sums in (("comparison", "compare/compare.sha256"), ("parity table", "parity.sha256")):
         if (run / "exports" / sums).is_file():
             yield from _sums(name, run / "exports" / sums, COMPARED if name == "comparison" else ())
@@ -62,9 +61,9 @@ def _data(record: Mapping[str, Any]) -> Iterator[Link]:
         yield _file("mix manifest", manifest, mix["sha256"])
         splits = _splits(manifest)
         yield from (_file("rows", manifest.with_name(f"{name}.jsonl"), sha) for name, sha in splits.items())
-        mine = [item for item in record["data"] if Path(item["name"]).with_name(MANIFEST) == manifest]
-        for item in mine:
-            yield Link("rows trained on", item["name"], _state(splits.get(Path(item["name"]).stem), item["sha256"]))
+        for item in record["data"]:
+            if Path(item["name"]).with_name(MANIFEST) == manifest:
+                yield Link("rows trained on", item["name"], _state(splits.get(Path(item["name"]).stem), item["sha256"]))
 
 
 def _splits(manifest: Path) -> dict[str, str]:
@@ -74,9 +73,9 @@ def _splits(manifest: Path) -> dict[str, str]:
 
 def _code(run: Path, record: Mapping[str, Any]) -> Iterator[Link]:
     commit = record["git"]["commit"]
-    found = commit if commit and provenance.in_commit(commit) is not None else None
-    more = " and changes that are in no commit" if record["git"]["dirty"] else ""
-    yield Link("commit", f"{commit or 'none recorded'}{more}", _state(found, commit))
+    present = commit if commit and provenance.in_commit(commit) is not None else None
+    more = " and uncommitted changes" if record["git"]["dirty"] else ""
+    yield Link("commit", f"{commit or 'none recorded'}{more}", _state(present, commit))
     if patch := record.get("changes_sha256"):
         yield _file("uncommitted changes", run / provenance.PATCH, patch)
     yield _recipe(record, commit)
@@ -93,13 +92,11 @@ def _code(run: Path, record: Mapping[str, Any]) -> Iterator[Link]:
 
 def _recipe(record: Mapping[str, Any], commit: str | None) -> Link:
     """Return the link to the recipe as it was written; one that was edited since is no longer here, which breaks nothing."""
-    path, expected = (
-        Path(record["recipe"].get("path") or f"recipes/{record['recipe']['name']}.yaml"),
-        record["recipe"]["sha256"],
-    )
-    kept = provenance.in_commit(commit, path.as_posix()) if commit else None
-    found = (kept and hashlib.sha256(kept).hexdigest(), sha256(path) if path.is_file() else None)
-    return Link("recipe", str(path), HOLDS if expected in found else GONE)
+    recipe = record["recipe"]
+    path = Path(recipe.get("path") or f"recipes/{recipe['name']}.yaml")
+    committed = provenance.in_commit(commit, path.as_posix()) if commit else None
+    hashes = (committed and hashlib.sha256(committed).hexdigest(), sha256(path) if path.is_file() else None)
+    return Link("recipe", str(path), HOLDS if recipe["sha256"] in hashes else GONE)
 
 
 def _parent(record: Mapping[str, Any]) -> Iterator[Link]:
@@ -116,29 +113,25 @@ def _tests(record: Mapping[str, Any]) -> set[str]:
 def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]) -> Iterator[Link]:
     """Yield the links from a checkpoint to its predictions, scores and reports; a run that was not evaluated has none."""
     scores, origin = _json(folder / "scores.json"), _json(folder / "predictions.json")
-    made = scores.get("provenance", {})
-    recorded = made.get("predictions") or origin
+    scored = scores.get("provenance", {})
+    recorded = scored.get("predictions") or origin
     if not (scores or recorded):
         return
     asked = recorded.get("checkpoint_sha256")
     expected = asked if asked in checkpoints else next(filter(None, checkpoints), None)
     yield Link("predictions' checkpoint", str(folder), _state(asked, expected))
-    yield _test_split(Path(made.get("test_file", "test.jsonl")), recorded.get("test_sha256"), tests)
+    yield _test_split(Path(scored.get("test_file", "test.jsonl")), recorded.get("test_sha256"), tests)
     yield _file("predictions", folder / "predictions.jsonl", recorded.get("predictions_sha256"))
     if not scores:  # never made, or gone from beside its report
         yield from _sums("report", folder / "report.sha256", REPORTED)
         return
-    here = bool(origin)
-    yield Link(
-        "predictions' record",
-        str(folder / "predictions.json"),
-        GONE if not here else HOLDS if origin == recorded else BROKEN,
-    )
-    yield _file("scored predictions", folder / "predictions.jsonl", made.get("predictions_sha256"))
-    yield _file("scored rows", folder / "rows.jsonl", made.get("rows_sha256"))
+    state = GONE if not origin else HOLDS if origin == recorded else BROKEN
+    yield Link("predictions' record", str(folder / "predictions.json"), state)
+    yield _file("scored predictions", folder / "predictions.jsonl", scored.get("predictions_sha256"))
+    yield _file("scored rows", folder / "rows.jsonl", scored.get("rows_sha256"))
     yield from _sums("report", folder / "report.sha256", REPORTED)
     for report in sorted(REPORTS.glob("*")):
-        yield from _comparison(report, folder, made.get("predictions_sha256"))
+        yield from _comparison(report, folder, scored.get("predictions_sha256"))
 
 
 def _comparison(report: Path, folder: Path, predictions: str | None) -> Iterator[Link]:
@@ -148,7 +141,7 @@ def _comparison(report: Path, folder: Path, predictions: str | None) -> Iterator
         yield from _sums("comparison", sums, COMPARED)
         return
     run, compared = folder.parent.name, _json(report / "compare.json").get("runs", [])
-    names = [one["name"] for one in compared if one["provenance"].get("predictions_sha256") == predictions]
+    names = [other["name"] for other in compared if other["provenance"].get("predictions_sha256") == predictions]
     if run in names or f"{run}/{folder.name}" in names:
         yield Link("comparison", f"{sums}, which does not name {scores}", BROKEN if _lines(sums) else GONE)
 
@@ -158,27 +151,25 @@ def _test_split(path: Path, expected: str | None, tests: set[str]) -> Link:
     return Link("test split", str(path), HOLDS) if expected in tests else _file("test split", path, expected)
 
 
-def _export(made: Path, merged: str | None, tests: set[str]) -> Iterator[Link]:
-    record, folder = _json(made), made.parent
+def _export(path: Path, merged: str | None, tests: set[str]) -> Iterator[Link]:
+    record, folder = _json(path), path.parent
     yield Link("exported checkpoint", str(folder), _state(record.get("merged_sha256"), merged))
     yield _folder("export", folder / "model", record.get("sha256"))
     yield from _evaluation(folder / "eval", [record.get("evaluated_sha256")], tests)
 
 
-def _sums(name: str, path: Path, made: Sequence[str]) -> Iterator[Link]:
+def _sums(name: str, path: Path, expected: Sequence[str]) -> Iterator[Link]:
     """Yield the files that a list of sha256 sums names, which is in the format of ``sha256sum``.
 
-    A line that was taken out of it frees nothing: ``made`` are the files that it had when it was written.
+    ``expected`` are the files that it was written for: a line that is missing breaks the chain, too.
     """
     sums = _lines(path)
     if not sums:
         yield Link(name, str(path), GONE)
-    for expected, file in sums:
-        yield _file("scores" if file.name == "scores.json" else name, file, expected)
-    named = {file.name for _, file in sums}
-    yield from (
-        Link(name, f"{path}, which does not name {file}", BROKEN) for file in made if sums and file not in named
-    )
+    for digest, file in sums:
+        yield _file("scores" if file.name == "scores.json" else name, file, digest)
+    missing = [file for file in expected if sums and file not in {file.name for _, file in sums}]
+    yield from (Link(name, f"{path}, which does not name {file}", BROKEN) for file in missing)
 
 
 def _lines(path: Path) -> list[tuple[str, Path]]:
@@ -191,27 +182,15 @@ def _file(name: str, path: Path, expected: str | None) -> Link:
 
 
 def _folder(name: str, path: Path, expected: str | None) -> Link:
-    return Link(name, str(path), _state(provenance.folder_sha256(path) if path.is_dir() else None, expected))
+    return Link(name, str(path), _state(folder_sha256(path) if path.is_dir() else None, expected))
 
 
-def _state(found: str | None, expected: str | None) -> str:
-    if found is None or expected is None:
-        return GONE
-    return HOLDS if found == expected else BROKEN
+def _state(actual: str | None, expected: str | None) -> str:
+    return GONE if None in (actual, expected) else HOLDS if actual == expected else BROKEN
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """Return a JSON object, an empty one where there is none; one that cannot be read is an ``InputError``."""
+    """Return the JSON object in a file, an empty one without the file; one that cannot be read is an ``InputError``."""
     if not path.is_file():
         return {}
-    try:
-        found: dict[str, Any] = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise InputError(
-            f"{path}: found no JSON, expected what the command that wrote it had written: {error}"
-        ) from error
-    if not isinstance(found, dict):
-        raise InputError(
-            f"{path}: found a JSON {type(found).__name__}, expected what the command that wrote it had written"
-        )
-    return found
+    return decode(path.read_bytes(), dict[str, Any], str(path))

@@ -1,11 +1,11 @@
-"""A prompt strategy for Axolotl (``type: recipes.runner.whole_answer``): all that follows the prompt of evaluation is learnt.
+"""Axolotl prompt strategy, completion-only loss (``type: recipes.runner.whole_answer``): whatever follows the prompt is learnt.
 
 Axolotl's ``chat_template`` searches the rendered text for the answer and learns the tokens that lie in it. A template such as
 Mistral's writes a space before the answer; before a digit or a Chinese character that space is a token of its own, outside the
 answer's text: masked in training, though the model has to write it. This is Axolotl's own strategy without the search: the
-prompt as evaluation sends it is masked, the rest is learnt. Of a conversation every answer is learnt, each as the last one of the
-turns up to it: a walk down a category tree is asked turn by turn. An earlier answer that the template writes in another way once
-more turns follow is not.
+prompt as evaluation sends it is masked, the rest is learnt. Every answer of a conversation is learnt as the last one of the turns
+up to it, because a walk down a category tree is asked turn by turn. An earlier answer that the template renders differently once
+more turns follow is not learnt.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,13 +29,13 @@ def load(tokenizer: Any, cfg: Any, ds_cfg: Mapping[str, Any] | None = None) -> A
 
 
 def every_answer(last_answer: Callable[[Any], Any], field: str, row: Mapping[str, Any]) -> Any:
-    """Return a row's ids and labels with all its answers learnt; ``last_answer`` learns the last one of the turns it is given."""
-    found, turns = last_answer(row), row[field]
+    """Return a row's ids and labels with all answers learnt; ``last_answer`` unmasks the last one of the turns it is given."""
+    tokens, turns = last_answer(row), row[field]
     for number, turn in enumerate(turns[:-1], 1):
         if turn["role"] == "assistant":
             part = last_answer({**row, field: turns[:number]})
             size = len(part["input_ids"])
-            if found["input_ids"][:size] == part["input_ids"]:
-                learnt = [max(old, new) for old, new in zip(found["labels"], part["labels"], strict=False)]
-                found["labels"] = learnt + found["labels"][size:]
-    return found
+            if tokens["input_ids"][:size] == part["input_ids"]:
+                labels = [max(old, new) for old, new in zip(tokens["labels"], part["labels"], strict=False)]
+                tokens["labels"] = labels + tokens["labels"][size:]
+    return tokens

@@ -23,7 +23,7 @@ if grep -qsE '"status": ?"(started|interrupted|failed)"' "runs/$run/run.json" \
   && ! compgen -G "runs/$run/adapter/checkpoint-*/trainer_state.json" > /dev/null; then
   # Under the lock that a training holds: one that has no checkpoint yet may be at work in another job.
   flock --nonblock "runs/$run/.lock" mv "runs/$run" "runs/$run.$(date +%Y%m%d%H%M%S)" \
-    || { echo "error: runs/$run: found another command that trains it now, or no right to move it" >&2; exit 1; }
+    || { echo "error: runs/$run: is being trained by another process, or you may not move it" >&2; exit 1; }
 fi
 if [ -f "runs/$run/run.json" ]; then
   command=(resume "$run")

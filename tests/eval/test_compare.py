@@ -2,6 +2,10 @@
 
 import html
 import json
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,9 @@ import pytest
 from scipy.stats import binomtest
 
 from converters import jsonl, tasks
-from eval import comparable
+from eval import comparable, runs
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -303,3 +309,20 @@ def test_by_what_a_verdict_goes_stands_beside_it(cli: Any, scored: Any, tmp_path
     page, text = ((tmp_path / "out" / f"compare.{kind}").read_text() for kind in ("html", "md"))
     for where in (found.output, page, text):
         assert "The verdict goes by p corrected for all comparisons shown (Holm)" in where
+
+
+def test_an_edit_of_what_decides_a_score_is_another_scorer(tmp_path: Path) -> None:
+    for room in ("converters", "eval"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-c", "from eval.runs import scorer_sha256; print(scorer_sha256())"]
+
+    def scorer() -> str:
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    hashes = [scorer()]
+    for place in (find_spec(name) for name in runs.SCORER):
+        assert place and place.origin
+        with (tmp_path / Path(place.origin).relative_to(ROOT)).open("a") as file:
+            file.write("\n")
+        hashes.append(scorer())
+    assert len(set(hashes)) == len(hashes)

@@ -11,6 +11,7 @@ from msgspec import structs
 from converters import jsonl
 from converters.errors import InputError
 from converters.examples import Row
+from converters.sums import folder_sha256, template_sha256
 from eval import backends, checkpoint, demonstrations
 from recipes.runner import provenance
 
@@ -66,9 +67,9 @@ def test_an_adapter_answers_as_its_merged_model(
     own, record = run(cli, adapter, test_file, tmp_path / "adapter")
     base, _ = run(cli, tiny_checkpoint, test_file, tmp_path / "base")
     assert own == merged and own != base
-    sha256 = checkpoint.files_sha256(tiny_checkpoint)
+    sha256 = folder_sha256(tiny_checkpoint)
     assert record["adapter_base"] == {"name": str(tiny_checkpoint), "sha256": sha256, "loaded": "whole"}
-    assert record["checkpoint_sha256"] == checkpoint.files_sha256(adapter) and "peft" in record["versions"]
+    assert record["checkpoint_sha256"] == folder_sha256(adapter) and "peft" in record["versions"]
 
 
 def test_an_adapter_of_a_qlora_run_is_for_a_base_in_nf4(adapter: Path) -> None:
@@ -95,7 +96,7 @@ def test_the_template_has_to_be_the_one_of_the_training(
     place = adapter.parent / name
     if not place.exists():
         shutil.copytree(adapter, place)
-    recorded = provenance.template_sha256(place)
+    recorded = provenance.saved_template_sha256(place)
     jsonl.write_json(adapter.parent / "run.json", {"template_sha256": recorded})
     _, record = run(cli, place, test_file, tmp_path / "well")
     assert record["template_sha256"] == recorded
@@ -205,7 +206,7 @@ def test_every_backend_has_what_a_backend_has(name: str) -> None:
 
 
 def test_a_template_with_names_counts_by_its_default() -> None:
-    assert checkpoint.template_sha256({"default": "x", "tool_use": "y"}) == checkpoint.template_sha256("x")
+    assert template_sha256({"default": "x", "tool_use": "y"}) == template_sha256("x")
 
 
 def test_a_demonstration_needs_rows(rows: list[Row]) -> None:

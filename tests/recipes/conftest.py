@@ -14,7 +14,7 @@ import yaml
 
 from converters.build import build
 from converters.spec import Entry, Spec
-from recipes.runner import check, merge, recipe, tiny, train
+from recipes.runner import check, merge, process, recipe, tiny, train
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -136,7 +136,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny.build(folder / "data" / "mix", folder / "runs" / "base" / "merged", 0)
     with contextlib.chdir(folder):  # in this process, which has imported Axolotl already: that takes 15 s
         loaded = recipe.load(Path("tiny.yaml"), ["learning_rate=1e-3"])
-        merge.merge(train.train(loaded, "tiny", check.check, sys.stdout.buffer.write), sys.stdout.buffer.write)
+        with Path("terminal.txt").open("w") as terminal:
+            run = train.train(loaded, "tiny", check.check, process.Progress(terminal, Path("train.log")))
+            merge.merge(run, process.Progress(terminal, Path("merge.log")))
     return folder
 
 

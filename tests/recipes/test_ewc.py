@@ -104,8 +104,8 @@ def test_an_old_task_is_kept_better_at_the_same_loss_on_the_new_one() -> None:
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
-        ({}, "without 'ewc_lambda'"),
-        ({"ewc_lambda": 1.0}, "without 'ewc_data'"),
+        ({}, "needs the key 'ewc_lambda'"),
+        ({"ewc_lambda": 1.0}, "needs the key 'ewc_data'"),
         ({"ewc_lambda": 1.0, "ewc_data": "x", "deepspeed": "zero3.json"}, "EWC needs whole weights"),
     ],
 )

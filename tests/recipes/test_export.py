@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from converters.errors import InputError
+from converters.sums import folder_sha256
 from recipes.runner import export, parity, provenance
 from tests.recipes.conftest import command
 
@@ -32,7 +33,7 @@ def test_fp8_and_int8_are_made_and_scored_beside_the_merged_model(finished: Path
         assert (group["weights"]["type"], group["weights"]["num_bits"]) == ({"fp8": "float", "int8": "int"}[form], 8)
         assert settings["ignore"] == ["lm_head"] and group["input_activations"]["dynamic"] is True
         assert record["merged_sha256"] == provenance.read(run)["merged_sha256"]
-        assert record["sha256"] == provenance.folder_sha256(run / "exports" / form / "model")
+        assert record["sha256"] == folder_sha256(run / "exports" / form / "model")
         assert record["packages"]["llmcompressor"] == "0.14.0.1" and (record["calibration"] is None) == (form == "fp8")
     lines = json.loads((run / "exports" / "parity.json").read_text())
     assert [line["format"] for line in lines] == ["merged", "fp8", "int8"]
@@ -60,7 +61,7 @@ def merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     run = Path("runs/mine")
     (run / "merged").mkdir(parents=True)
     (run / "merged" / "model.safetensors").write_bytes(b"weights")
-    record: dict[str, Any] = {"status": "merged", "merged_sha256": provenance.folder_sha256(run / "merged")}
+    record: dict[str, Any] = {"status": "merged", "merged_sha256": folder_sha256(run / "merged")}
     provenance.write(run, record | {"data": [{"name": "data/mix/train.jsonl"}]})
     return run
 
@@ -71,7 +72,7 @@ def test_what_cannot_be_exported_is_a_sentence(merged: Path) -> None:
     with pytest.raises(InputError, match=r"gguf is made by llama\.cpp: name its program with --converter"):
         export.export(merged, "gguf", None, lambda _: None)
     (merged / "merged" / "model.safetensors").write_bytes(b"others")
-    with pytest.raises(InputError, match=r"found another checkpoint than run\.json has"):
+    with pytest.raises(InputError, match=r"is not the checkpoint that run\.json records"):
         export.export(merged, "fp8", None, lambda _: None)
     provenance.update(merged, status="trained")
     with pytest.raises(InputError, match=r"found status 'trained', expected a merged run: make merge-mine"):
@@ -84,7 +85,7 @@ def test_an_export_of_another_merge_is_not_taken_for_this_one(merged: Path) -> N
     (out / "export.json").write_text(json.dumps({"merged_sha256": provenance.read(merged)["merged_sha256"]}))
     assert export.export(merged, "fp8", None, lambda _: None) == out
     (out / "export.json").write_text(json.dumps({"merged_sha256": "other"}))
-    with pytest.raises(InputError, match="found the export of another merged checkpoint"):
+    with pytest.raises(InputError, match="is the export of another merged checkpoint"):
         export.export(merged, "fp8", None, lambda _: None)
 
 

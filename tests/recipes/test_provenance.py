@@ -51,7 +51,7 @@ def test_a_record_that_was_edited_is_not_sealed_anew(tmp_path: Path) -> None:
     record = tmp_path / provenance.RECORD
     edited = record.read_text().replace("trained", "merged")
     record.write_text(edited)
-    with pytest.raises(InputError, match=r"run\.json: found other contents than were written"):
+    with pytest.raises(InputError, match=r"run\.json: was edited by hand"):
         provenance.update(tmp_path, finished="now")
     assert record.read_text() == edited
 
@@ -62,9 +62,7 @@ def test_a_record_without_what_a_command_needs_is_a_sentence(words: tuple[str, .
     (tmp_path / "runs" / "odd" / "run.json").write_text('{"status": "trained"}')
     with contextlib.chdir(tmp_path):
         done = CliRunner().invoke(main, [*words, "odd"])
-    assert done.exit_code == 1 and done.stderr.startswith(
-        "error: runs/odd/run.json: found other contents than were written"
-    )
+    assert done.exit_code == 1 and done.stderr.startswith("error: runs/odd/run.json: was edited by hand")
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "7"])
@@ -74,4 +72,5 @@ def test_a_record_that_is_none_is_a_sentence(text: str, words: tuple[str, ...], 
     (tmp_path / "runs" / "odd" / "run.json").write_text(text)
     with contextlib.chdir(tmp_path):
         done = CliRunner().invoke(main, [words[0], "odd", *words[1:]])
-    assert done.exit_code == 1 and done.stderr.startswith("error: runs/odd/run.json: found JSON with no status in it")
+    wrong = "has no status, expected" if text == "{}" else f"found b'{text}', expected JSON"
+    assert done.exit_code == 1 and done.stderr.startswith(f"error: runs/odd/run.json: {wrong}")

@@ -16,12 +16,29 @@ from safetensors.torch import save_file
 
 from converters.errors import InputError
 from converters.jsonl import read_rows, sha256
+from converters.sums import folder_sha256
 from recipes.runner import check, ended, merge, process, provenance, recipe, train
 from recipes.runner.check import Checked
 from tests.recipes.conftest import BIN, command
 
 pytestmark = pytest.mark.slow
 FILES = ("data/mix/train.jsonl", "data/mix/validation.jsonl")
+
+
+def test_the_terminal_has_the_progress_and_the_log_has_the_rest(finished: Path, tmp_path: Path) -> None:
+    lines = (finished / "terminal.txt").read_text().splitlines()
+    (step,) = [line for line in lines if line.startswith("step 14 of 14")]
+    assert re.fullmatch(r"step 14 of 14, loss \d+\.\d+, 00:00 left", step)
+    others = {line for line in lines if not re.fullmatch(r"[\w ()=/]+: \d+ of \d+, .* left|step \d+ of .*", line)}
+    assert others == {"log      train.log", "log      merge.log"}
+    for name, noise in (("train", "axolotl"), ("train", "Tokenizing Prompts"), ("merge", "Loading weights")):
+        assert noise in (finished / "runs" / "tiny" / "logs" / f"{name}.log").read_text(), "the whole output"
+    made = command(
+        finished, "ecom-train", "tiny-base", "--data", "data/mix", "--out", str(tmp_path / "base" / "merged")
+    )
+    log = tmp_path / "base" / "logs" / "base.log"
+    assert "Writing model shards" in log.read_text()
+    assert not made.stderr and made.stdout == f"base model: {tmp_path / 'base' / 'merged'} (log: {log})\n"
 
 
 def test_the_record_leads_back_to_the_raw_files(finished: Path) -> None:
@@ -38,9 +55,9 @@ def test_the_record_leads_back_to_the_raw_files(finished: Path) -> None:
     ]
     for item in record["mixes"][0]["inputs"]:
         assert item["sha256"] == sha256(Path(item["name"]))
-    assert record["adapter_sha256"] == provenance.folder_sha256(run / "adapter")
-    assert record["merged_sha256"] == provenance.folder_sha256(run / "merged")
-    assert record["base_model"]["sha256"] == provenance.folder_sha256(finished / "runs" / "base" / "merged")
+    assert record["adapter_sha256"] == folder_sha256(run / "adapter")
+    assert record["merged_sha256"] == folder_sha256(run / "merged")
+    assert record["base_model"]["sha256"] == folder_sha256(finished / "runs" / "base" / "merged")
     assert record["packages"]["axolotl"] == "0.19.0" and record["hardware"]["cores"] >= 1
     assert re.fullmatch(r"[0-9a-f]{40}", record["git"]["commit"] or "0" * 40)
     assert record["recipe"]["resolved_sha256"] == sha256(run / "recipe.yaml")
@@ -89,11 +106,11 @@ def test_the_merged_checkpoint_loads_with_its_template(finished: Path) -> None:
 def test_a_run_is_never_overwritten(finished: Path) -> None:
     before = (finished / "runs" / "tiny" / "run.json").read_bytes()
     done = command(finished, "ecom-train", "train", "tiny.yaml", "--run", "tiny")
-    assert done.returncode == 1 and "found a run of that name (status: merged)" in done.stderr
+    assert done.returncode == 1 and "a run of that name is there already (status: merged)" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert (finished / "runs" / "tiny" / "run.json").read_bytes() == before
     again = command(finished, "ecom-train", "merge", "tiny")
-    assert again.returncode == 1 and "found a merged checkpoint already" in again.stderr
+    assert again.returncode == 1 and "is there already; move it away" in again.stderr
 
 
 def test_ctrl_c_is_recorded_and_leaves_no_process(finished: Path) -> None:
@@ -129,7 +146,7 @@ def test_a_training_that_a_signal_ends_is_not_trained(finished: Path, monkeypatc
             subprocess.run(["pkill", "-INT", "-P", str(os.getpid()), "-f", "runs/hit/recipe.yaml"], check=True)
 
     loaded = recipe.load(Path("tiny.yaml"), ["max_steps=100000", 'save_strategy="no"', "save_steps=null"])
-    with pytest.raises(InputError, match="runs/hit: found a training that something ended before its last step"):
+    with pytest.raises(InputError, match="runs/hit: training ended before its last step"):
         train.train(loaded, "hit", check.check, hit)
     assert provenance.read(Path("runs/hit"))["status"] == "failed"
     assert list(Path("runs/hit/adapter").glob("*.safetensors"))
@@ -165,14 +182,14 @@ def test_what_is_stopped_while_the_end_is_recorded_can_be_resumed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(provenance, "folder_sha256", stopped)
+        patched.setattr(train, "folder_sha256", stopped)
         with pytest.raises(KeyboardInterrupt):
             train.finish(tmp_path, 1.0, {})
     last = train.last_checkpoint(tmp_path)
     assert last and last.name == "checkpoint-30"
     train.finish(tmp_path, 1.0, {})
     record = provenance.read(tmp_path)
-    assert record["status"] == "merged" and record["merged_sha256"] == provenance.folder_sha256(tmp_path / "merged")
+    assert record["status"] == "merged" and record["merged_sha256"] == folder_sha256(tmp_path / "merged")
     assert (tmp_path / "checkpoints" / "checkpoint-30").is_dir()
     assert record["base_model"] == base  # a merge will compare: what lies there by now may be another one
 
@@ -217,7 +234,7 @@ def test_the_merged_checkpoint_gets_the_template_that_was_trained(tmp_path: Path
     for folder in (made, adapter):
         folder.mkdir()
         (folder / "chat_template.jinja").write_text(folder.name)
-    with pytest.raises(InputError, match="found no weights after merging"):
+    with pytest.raises(InputError, match="no weights after merging"):
         merge.complete(made, adapter)
     save_file({"weight": torch.zeros(2, 2)}, made / "model.safetensors")
     for name in ("tokenizer.model", "tokenizer.model.v3", "tekken.json"):
@@ -250,4 +267,4 @@ def test_a_terminal_that_went_away_ends_the_process(tmp_path: Path) -> None:
 
 def test_a_run_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     done = command(tmp_path, "ecom-train", "merge", "none")
-    assert done.returncode == 1 and done.stderr.startswith("error: runs/none: found no run.json")
+    assert done.returncode == 1 and done.stderr.startswith("error: runs/none: has no run.json")

@@ -95,7 +95,7 @@ def test_a_sweep_leaves_out_what_is_trained_and_stops_at_what_fails(tmp_path: Pa
     for change, said in (
         ({"overrides": {"seed": 3}}, "overrides were {'seed': 3}"),
         ({"overrides": {"seed": 3}, "status": "interrupted"}, "overrides were {'seed': 3}"),  # nor gone on with
-        ({"data": []}, "rows.jsonl is another"),
+        ({"data": []}, "rows.jsonl has changed"),
     ):
         write_json(first / "run.json", record | change)
         stale = command(tmp_path, "ecom-train", "sweep", "mine.yaml", "--run")

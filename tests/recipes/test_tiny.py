@@ -1,11 +1,15 @@
 """The demo's base model and its chain of stages."""
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from converters import tasks
 from converters.errors import InputError
 from converters.jsonl import sha256
 from recipes.runner import demo, tiny
@@ -35,7 +39,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> demo.Stage:
     monkeypatch.chdir(tmp_path)
     Path("raw.jsonl").write_text('{"instruction": "Say 1.", "output": "1"}\n')
     words = ("ecom-data", "convert", "general", "raw.jsonl", "--out", "out.jsonl")
-    return demo.Stage("one stage", words, ("raw.jsonl",), ("converters/sources/general.py",), ("out.jsonl",))
+    return demo.Stage("one stage", words, ("raw.jsonl",), (tasks,), ("out.jsonl",))
 
 
 def test_a_stage_is_done_again_only_when_something_changed(stage: demo.Stage) -> None:
@@ -57,13 +61,57 @@ def test_a_stage_that_fails_stops_the_demo_and_is_not_done(stage: demo.Stage) ->
     assert not demo.fresh(stage)
 
 
+# Pretend that every stage is done, then print those that an edit made stale: with the code of a copy of this project.
+DONE = """
+from pathlib import Path
+import sys
+from recipes.runner import demo
+for stage in demo.stages(0):
+    if sys.argv[1:]:
+        for name in (*stage.inputs, *stage.outputs):
+            place = Path(name)
+            if not place.suffix:
+                place = place / "file"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+for stage in demo.stages(0):
+    if sys.argv[1:]:
+        demo.finished(stage)
+    elif not demo.fresh(stage):
+        print(stage.name)
+"""
+
+
+def stale(project: Path, work: Path, *done: str) -> list[str]:
+    command = [sys.executable, "-c", DONE, *done]
+    variables = os.environ | {"PYTHONPATH": str(project)}
+    return subprocess.run(command, cwd=work, env=variables, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )[:-1]
+
+
+def test_an_edit_makes_the_stages_stale_that_run_the_edited_code(tmp_path: Path) -> None:
+    for room in ("converters", "eval", "recipes"):
+        shutil.copytree(ROOT / room, tmp_path / "project" / room, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "work").mkdir()
+    places = [next((tmp_path / "project").rglob(name)) for name in ("parquet.py", "card.html.j2", "sam.py")]
+    for place, expected in zip(places, ("mix", "mix", "train"), strict=True):
+        stale(tmp_path / "project", tmp_path / "work", "done")
+        assert stale(tmp_path / "project", tmp_path / "work") == []
+        with place.open("a") as file:
+            file.write("\n")
+        stages = stale(tmp_path / "project", tmp_path / "work")
+        assert expected in stages and ("mix" in stages) == (expected == "mix"), place
+        assert not {"predict demo-base", "score demo-base", "compare"} & set(stages), place
+
+
 def test_an_earlier_run_steps_aside(tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "made").write_text(str(number))
         demo.step_aside(tmp_path / "run")
     assert [(tmp_path / f"run.{number}" / "made").read_text() for number in (1, 2)] == ["0", "1"]
-    with alone(tmp_path / "run.1"), pytest.raises(InputError, match="found another command that trains it now"):
+    with alone(tmp_path / "run.1"), pytest.raises(InputError, match="is being trained by another process"):
         demo.step_aside(tmp_path / "run.1")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from converters.errors import InputError
+from converters.sums import folder_sha256
 from recipes.runner import provenance, verify
 from tests.recipes.conftest import BIN, ROOT, command
 
@@ -115,7 +116,7 @@ def test_the_command_names_the_link_and_ends_with_1(chain: Path) -> None:
     path.unlink()
     gone = command(chain, "ecom-train", "verify", "tiny")
     path.write_bytes(before)
-    said = "error: runs/tiny: the chain is broken at 'raw file': raw/shop.jsonl is not what the run was made from"
+    said = "error: runs/tiny: broken at 'raw file': raw/shop.jsonl is not what the run was made from"
     assert broken.returncode == 1 and broken.stderr.strip() == said
     assert gone.returncode == 0 and "not here to check  raw file: raw/shop.jsonl" in gone.stdout
     holds, without = (int(text.split("tiny: ")[-1].split()[0]) for text in (whole.stdout, gone.stdout))
@@ -183,7 +184,7 @@ def test_scores_of_another_form_are_a_sentence(chain: Path, monkeypatch: pytest.
     before = path.read_bytes()
     path.write_text("[]")
     try:
-        with pytest.raises(InputError, match=r"eval/scores\.json: found a JSON list, expected what the command"):
+        with pytest.raises(InputError, match=r"eval/scores\.json: found .*, expected JSON"):
             list(verify.verify(Path("runs/tiny")))
     finally:
         path.write_bytes(before)
@@ -208,10 +209,10 @@ def elsewhere(chain: Path) -> Path:
         lines = (chain / "data" / "mix" / f"{name}.jsonl").read_bytes().splitlines(keepends=True)
         (chain / "data" / "other").mkdir(exist_ok=True)
         (chain / "data" / "other" / f"{name}.jsonl").write_bytes(b"".join(lines[:-1]))
-    before = provenance.folder_sha256(chain / "runs" / "tiny" / "eval")
+    before = folder_sha256(chain / "runs" / "tiny" / "eval")
     done = make(chain, "eval-tiny", "MIX=other", "PREDICT=--max-new-tokens 4")
     assert done.returncode == 0, done.stderr
-    assert provenance.folder_sha256(chain / "runs" / "tiny" / "eval") == before, "the run's own scores stay"
+    assert folder_sha256(chain / "runs" / "tiny" / "eval") == before, "the run's own scores stay"
     return chain
 
 

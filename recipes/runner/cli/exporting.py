@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from converters.errors import InputError
-from recipes.runner.cli.group import FILE, RUN, echo, main
+from recipes.runner.cli.group import FILE, RUN, main, progress
 
 
 @main.command()
@@ -20,7 +20,7 @@ from recipes.runner.cli.group import FILE, RUN, echo, main
 def export(
     run: str, form: str, data: Path | None, batch_size: int, max_new_tokens: int, converter: Path | None
 ) -> None:
-    """Quantise a merged run and score the result beside it; all of it lies in runs/NAME/exports.
+    """Quantise a merged run and score both, in runs/NAME/exports.
 
     Example: ecom-train export demo-qlora --format fp8
     """
@@ -29,6 +29,7 @@ def export(
     from recipes.runner.train import MERGED, folder
 
     where = folder(run)
+    echo = progress(where / "logs")
     made = exporting.export(where, form, converter, echo)
     click.echo(f"exported: {made}")
     names = exporting.scorable(where)
@@ -39,7 +40,7 @@ def export(
     click.echo(f"\n{table.read_text('utf-8')}\nparity table: {table}")
 
 
-@main.command()
+@main.command(hidden=True)
 @click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--format", "form", required=True, type=click.Choice(["fp8", "int8", "awq"]))
 @click.option("--data", required=True, type=FILE, help="Rows that calibrate: the training split.")
@@ -55,11 +56,11 @@ def quantise(checkpoint: Path, form: str, data: Path, out: Path) -> None:
     from recipes.runner.quantise import quantise as quantising
 
     if not find_spec("llmcompressor"):
-        raise InputError("found no llmcompressor here, expected the environment that 'ecom-train export' makes")
+        raise InputError("llmcompressor is not installed here: 'ecom-train export' runs this where it is")
     quantising(checkpoint, form, jsonl.read_rows(data), out)
 
 
-@main.command()
+@main.command(hidden=True)
 @click.argument("file", type=FILE)
 @click.option("--tokenizer", required=True, type=click.Path(path_type=Path, exists=True), help="The merged checkpoint.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the checkpoint.")

@@ -1,6 +1,7 @@
 """The command itself, and what its parts share."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -17,7 +18,8 @@ def main() -> None:
     """Check a recipe, train it with Axolotl, merge the result."""
 
 
-def echo(piece: bytes) -> None:
-    """Hand on what a process of a run prints, as it comes."""
-    sys.stdout.buffer.write(piece)
-    sys.stdout.flush()
+def progress(log: Path) -> Callable[[bytes], None]:
+    """Return what shows the user how far a process is whose whole output goes to ``log``."""
+    from recipes.runner.process import Progress
+
+    return Progress(sys.stdout, log)

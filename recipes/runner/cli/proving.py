@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from converters.errors import InputError
-from recipes.runner.cli.group import FILE, RUN, echo, main
+from recipes.runner.cli.group import FILE, RUN, main, progress
 
 
 @main.command()
@@ -20,11 +20,11 @@ def merge(run: str, held: Path | None) -> None:
     from recipes.runner.merge import merge as merging
     from recipes.runner.train import folder
 
-    merged = merging(folder(run), echo, held)
-    found = provenance.read(folder(run))["merge"]["gate"]["likeness"]
+    merged = merging(folder(run), progress(folder(run) / "logs" / "merge.log"), held)
+    like = provenance.read(folder(run))["merge"]["gate"]["likeness"]
     click.echo(
-        f"gate     {found['tokens']} answer tokens of {found['rows']} held rows: greedy agreement {found['agreement']:.4f}, "
-        f"cosine {found['cosine']:.4f}, loss {found['loss_adapter']:.4f} before and {found['loss_merged']:.4f} after"
+        f"gate     {like['tokens']} answer tokens of {like['rows']} held-out rows: greedy agreement {like['agreement']:.4f}, "
+        f"cosine {like['cosine']:.4f}, loss {like['loss_adapter']:.4f} before and {like['loss_merged']:.4f} after"
     )
     click.echo(f"merged: {merged}")
 
@@ -44,9 +44,7 @@ def verify(run: str) -> None:
         states.append(link.state)
         click.echo(f"{link.state:<17}  {link.name}: {link.what}")
         if link.state == chain.BROKEN:
-            raise InputError(
-                f"{where}: the chain is broken at '{link.name}': {link.what} is not what the run was made from"
-            )
+            raise InputError(f"{where}: broken at '{link.name}': {link.what} is not what the run was made from")
     gone = states.count(chain.GONE)
     rest = f"; {gone} not here to check" if gone else ""
     click.echo(f"{where}: {states.count(chain.HOLDS)} of {len(states)} links hold, none is broken{rest}")

@@ -5,14 +5,29 @@ from pathlib import Path
 
 import click
 
+from converters.console import libraries_log_to
 from recipes.runner.cli.group import main
 
+FOLDER = click.Path(path_type=Path)
 
-@main.command("tiny-base")
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="A mix; its train.jsonl makes the vocabulary."
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the checkpoint.")
+
+@main.command("demo-raw", hidden=True)
+@click.option("--out", required=True, type=FOLDER, help="The folder for the raw files.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def demo_raw(out: Path, seed: int) -> None:
+    """Generate small raw files in the public formats, for the demo.
+
+    Example: ecom-train demo-raw --out data/raw/demo --seed 0
+    """
+    from converters.demo import write
+
+    write(out, seed)
+    click.echo(f"raw files in {out}")
+
+
+@main.command("tiny-base", hidden=True)
+@click.option("--data", required=True, type=FOLDER, help="A mix; its train.jsonl makes the vocabulary.")
+@click.option("--out", required=True, type=FOLDER, help="The folder of the checkpoint.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def tiny_base(data: Path, out: Path, seed: int) -> None:
     """Make the demo's base: a small Mistral with random weights and a vocabulary of its own.
@@ -21,8 +36,9 @@ def tiny_base(data: Path, out: Path, seed: int) -> None:
     """
     from recipes.runner.tiny import build
 
-    build(data, out, seed)
-    click.echo(f"base model: {out}")
+    with libraries_log_to(log := out.parent / "logs" / "base.log"):
+        build(data, out, seed)
+    click.echo(f"base model: {out} (log: {log})")
 
 
 @main.command()
@@ -53,14 +69,10 @@ def demo(seed: int) -> None:
 
 
 @main.command("bench-gpu")
-@click.option(
-    "--steps", type=click.IntRange(1), default=20, show_default=True, help="Optimiser steps of each training."
-)
+@click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Steps of each training.")
 @click.option("--tiny", is_flag=True, help="With a tiny base on the CPU: to see that it works.")
-@click.option(
-    "--only", multiple=True, metavar="NAME", help='A recipe, "axolotl\'s example", short or long; else all of them.'
-)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench-gpu"), show_default=True)
+@click.option("--only", multiple=True, metavar="NAME", help='A recipe, "axolotl\'s example", short or long; else all.')
+@click.option("--out", type=FOLDER, default=Path("runs/bench-gpu"), show_default=True)
 def bench(steps: int, tiny: bool, only: tuple[str, ...], out: Path) -> None:
     """Measure the Mistral recipes on this GPU with random weights: tokens a second and peak memory.
 
@@ -71,10 +83,10 @@ def bench(steps: int, tiny: bool, only: tuple[str, ...], out: Path) -> None:
     if not tiny:
         hardware.require(recipe.load(recipe.find("mistral-qlora")))
 
-    def told(one: bench_gpu.Figure) -> None:
-        click.echo(f"{one.name}, {one.rows} rows: {one.speed:,.0f} tokens/s, {one.memory:.1f} GiB")
+    def tell(figure: bench_gpu.Figure) -> None:
+        click.echo(f"{figure.name}, {figure.rows} rows: {figure.speed:,.0f} tokens/s, {figure.memory:.1f} GiB")
 
-    figures = bench_gpu.run(out, steps, tiny, only, told, lambda piece: None)  # each run's log lies in its folder
+    figures = bench_gpu.run(out, steps, tiny, only, tell, lambda piece: None)  # each run's log is in its folder
     text = "\n".join(bench_gpu.table(figures))
     (out / "table.md").write_text(text + "\n", "utf-8")
     click.echo("\n" + text)

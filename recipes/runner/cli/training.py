@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from converters.errors import InputError
-from recipes.runner.cli.group import RUN, echo, main
+from recipes.runner.cli.group import RUN, main, progress
 
 if TYPE_CHECKING:
     from recipes.runner.check import Checked
@@ -80,17 +80,17 @@ def train(
     Example: ecom-train train demo-qlora --run demo-qlora --seed 1
     """
     from recipes.runner import hardware, launch
-    from recipes.runner.train import CHECKED
+    from recipes.runner.train import CHECKED, folder
     from recipes.runner.train import train as training
 
-    loaded = _loaded(recipe, overrides, mix, keys)
+    where, loaded = folder(run), _loaded(recipe, overrides, mix, keys)
     hardware.require(loaded)
     launched = launch.plan(loaded.keys, gpus, nodes, head, len(hardware.gpus()))
     if nodes > 1 and not launched.slurm:
         click.echo(f"on every other node, once it trains here: ecom-train join {run}")
     checked = partial(_checked, lose=lose, gpus=launched.gpus * launched.nodes)
-    folder = training(loaded, run, checked, echo, launched)
-    click.echo(f"trained: {folder} (what was checked: {folder / CHECKED}; merge it with: make merge-{run})")
+    training(loaded, run, checked, progress(where / "logs" / "train.log"), launched)
+    click.echo(f"trained: {where} (what was checked: {where / CHECKED}; merge it with: make merge-{run})")
 
 
 @main.command()
@@ -103,7 +103,7 @@ def join(run: str) -> None:
     from recipes.runner.train import folder
     from recipes.runner.train import join as joining
 
-    joining(folder(run), echo)
+    joining(folder(run), progress(folder(run) / "logs"))
 
 
 @main.command()
@@ -116,10 +116,11 @@ def resume(run: str) -> None:
     from recipes.runner.resume import resume as resuming
     from recipes.runner.train import folder
 
-    click.echo(f"trained: {resuming(folder(run), echo)} (merge it with: make merge-{run})")
+    done = resuming(folder(run), progress(folder(run) / "logs" / "train.log"))
+    click.echo(f"trained: {done} (merge it with: make merge-{run})")
 
 
-@main.command()
+@main.command(hidden=True)
 @RUN
 def mix(run: str) -> None:
     """Print the folder of the mix that a run was trained on; its test split is what the run is scored on.

@@ -1,0 +1,51 @@
+"""What a user sees of a training: its log's path and one line of progress."""
+
+import io
+from pathlib import Path
+
+from recipes.runner.process import Progress
+from tests.recipes.conftest import command
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+OUTPUT = (
+    b"[WARNING] [torchao] Failed to load\n",
+    b"\rTokenizing Prompts (num_proc=1):  50%|##  | 50/100 [00:01<00:01, 50.00 examples/s]",
+    b"\r  7%|#   | 1/14 [00:01<00:13,  1.00s/it]\r 14%|##  | 2/14 [00:02<00:12,  1.00s/it]",
+    b"{'loss': '2.5', 'grad_norm': '0.1'}\n",
+    b"\r 33%|##  | 1/3 [00:01<00:02,  1.00s/it]",
+    b"\r 14%|##  | 2/14 [00:02<00:12,  1.00s/it]",
+    b"\n",
+)
+
+
+def test_on_a_terminal_one_line_is_refreshed() -> None:
+    progress = Progress(terminal := Terminal(), Path("train.log"))
+    for piece in OUTPUT:
+        progress(piece)
+    first, *lines, end = terminal.getvalue().split("\r")
+    assert first == "log      train.log\n" and end == "step 2 of 14, loss 2.5, 00:12 left\x1b[K\n"
+    assert [line.removesuffix("\x1b[K") for line in lines] == [
+        "Tokenizing Prompts (num_proc=1): 50 of 100, 00:01 left",
+        "step 2 of 14, 00:12 left",
+        "validation: 1 of 3, 00:02 left",
+    ]
+
+
+def test_elsewhere_a_line_comes_now_and_then() -> None:
+    progress = Progress(file := io.StringIO(), Path("train.log"))
+    for piece in OUTPUT:
+        progress(piece)
+    assert file.getvalue() == "log      train.log\n"
+    progress.last -= 60
+    progress(OUTPUT[2])
+    assert file.getvalue().splitlines()[1:] == ["step 2 of 14, loss 2.5, 00:12 left"]
+
+
+def test_the_old_name_of_the_demos_raw_files_says_the_new_one(tmp_path: Path) -> None:
+    done = command(tmp_path, "ecom-data", "demo-raw", "--out", "raw")
+    assert done.returncode == 1 and done.stderr == "error: ecom-data demo-raw is now: ecom-train demo-raw --out raw\n"
