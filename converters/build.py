@@ -3,7 +3,6 @@
 Converted parts lie in a hidden folder beside the mix until it is finished, so an interrupted build goes on where it stopped.
 """
 
-import fcntl
 import shutil
 import tempfile
 from collections import Counter
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -23,6 +22,7 @@ from converters.earlier import MANIFEST
 from converters.errors import InputError
 from converters.jsonl import replacing, write_json
 from converters.lengths import ruler
+from converters.lock import alone as locked
 from converters.manifest import manifest
 from converters.parts import TEMPORARY, Part, load
 from converters.raw.files import missing
@@ -109,11 +109,10 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
 
 @contextmanager
 def _parts(out: Path) -> Iterator[Path]:
-    """Hold the folder where converted parts wait until ``out`` is finished; without a part that has rows it goes at once."""
+    """Lock the folder of converted parts beside ``out``; remove it on success, or on failure if no part has rows."""
     work = out.with_name(f".{out.name}.parts")
     work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        _alone(lock, out)
+    with locked(work / "lock", out):
         try:
             _swept(work, out)
             yield work
@@ -124,13 +123,6 @@ def _parts(out: Path) -> Iterator[Path]:
         for path in work.glob("*/part.json"):  # first, so that a kill in between leaves no part that seems to be whole
             path.unlink()
         shutil.rmtree(work)
-
-
-def _alone(lock: IO[str], out: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(f"{out}: found another command that writes it now, expected to be the only one") from error
 
 
 def _swept(work: Path, out: Path) -> None:
