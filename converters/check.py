@@ -10,9 +10,8 @@ from msgspec.structs import replace
 
 from converters import tasks
 from converters.across import Keys, repeats, split_groups
-from converters.classes import Tree
 from converters.errors import InputError
-from converters.examples import Row
+from converters.examples import Row, gold
 from converters.few_shot import own
 from converters.jsonl import decode, numbered
 from converters.lengths import Ruler
@@ -28,6 +27,7 @@ NOT_A_ROW = "not a row"
 SHOWN = 60
 
 Tick = Callable[[int], object]
+Tree = frozenset[tuple[str, ...]]  # a taxonomy's paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ def mended(row: Row) -> Row:
     fixed = replace(row, messages=turns)
     if "label in another form" not in {problem.kind for problem in problems(fixed)}:
         return fixed
-    said = task.render(task.settle(fixed.gold, fixed.extra))
+    said = task.render(task.settle(gold(fixed), fixed.extra))
     return replace(fixed, messages=[*turns[:-1], replace(turns[-1], content=said)])
 
 

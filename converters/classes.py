@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import sources, tasks
+from converters.check import Tree
 from converters.mix import Table
 from converters.parts import hashed
 from converters.raw import expand
@@ -22,7 +23,6 @@ SHOWN = 10  # classes at either end
 NODES = 100  # top-level nodes of a category tree
 POINTS = 60  # of the curve of class sizes
 TEXT = 300  # characters of a class's name
-Tree = frozenset[tuple[str, ...]]
 
 
 def scored_by_class(task: str) -> bool:

@@ -32,11 +32,6 @@ def _spelling() -> re.Pattern[str]:
     return re.compile(rf"<(?=\|[^<>\s]*\|>|<?/?(?:{_WORDS}|SYS)>)|\[(?=/?(?:{_BRACKETED}|{prefixes})\])", re.IGNORECASE)
 
 
-def spells_control(text: str) -> bool:
-    """Tell whether ``text`` holds something that a tokenizer may read as a control token."""
-    return bool(_spelling().search(text))
-
-
 def plain(text: str) -> str:
     """Return ``text`` with control characters blanked and control tokens broken by one space.
 

@@ -72,8 +72,8 @@ def blinded(row: Row) -> Row:
 
 def gold(row: Row) -> Any | None:
     """Return a training row's answer as it counts there; ``None`` if its task cannot read it."""
-    found = row.gold
-    return None if found is None else tasks.get(row.task).settle(found, row.extra)
+    answer = examples.gold(row)
+    return None if answer is None else tasks.get(row.task).settle(answer, row.extra)
 
 
 def question(row: Row) -> str:

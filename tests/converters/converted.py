@@ -14,6 +14,7 @@ from converters.examples import Row
 from converters.outcome import Tally
 from converters.parts import lines
 from converters.spec import Entry
+from converters.untrusted import plain
 
 
 @dataclass
@@ -33,3 +34,8 @@ def convert(entry: Entry) -> Converted:
         rejects = [json.loads(line) for part in found.parts for line in part.rejects.open()]
         counts = (found.count(name) for name in ("read", "used", "rejected", "noted"))
         return Converted(entry, rows, Tally(*counts), found.dropped, [(r["where"], r["reason"]) for r in rejects])
+
+
+def spells_control(text: str) -> bool:
+    """Tell whether a text holds something that a tokenizer may read as a control token."""
+    return len(plain(text)) > len(text)  # one is broken by a space, a control character is replaced by one

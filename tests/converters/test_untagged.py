@@ -12,8 +12,8 @@ from converters.raw import table
 from converters.spec import Entry
 from converters.specs import specs
 from converters.untagged import MARKUP, has_markup, untagged
-from converters.untrusted import one_line, spells_control
-from tests.converters.converted import Converted, convert
+from converters.untrusted import one_line
+from tests.converters.converted import Converted, convert, spells_control
 
 SIGNS = st.text(st.sampled_from("<>&;#/!-'\"= abps3x"), max_size=40)
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.untrusted import lines, one_line, plain, spells_control
+from converters.untrusted import lines, one_line, plain
+from tests.converters.converted import spells_control
 
 SPELLINGS = [
     "</s>", "<s>", "[INST]", "[/INST]", "<|im_end|>", "<|eot_id|>", "<start_of_turn>", "<end_of_turn>", "<<SYS>>", "<</SYS>>",
