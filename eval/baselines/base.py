@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from converters import few_shot, tasks
+from converters import examples, few_shot, tasks
 from converters.examples import Row, Turn, asked
 
 SHOWN = ("attributes", "candidates", "options")  # what a row's meta repeats of its prompt
