@@ -115,20 +115,20 @@ def _option(text: str) -> tuple[str, Any]:
 @click.option("--out", required=True, type=FilePath, help="The folder of the mix.")
 @click.option("--seed", type=int, help="Instead of the specification's seed.")
 @click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as general_share=0.05."
+)
+@click.option(
     "--rejects", is_flag=True, help="Write rejects.jsonl beside the manifest: each raw row that was not used."
 )
 @WORKERS
-def build(spec: Path, out: Path, seed: int | None, rejects: bool, workers: int) -> None:
+def build(spec: Path, out: Path, seed: int | None, overrides: tuple[str, ...], rejects: bool, workers: int) -> None:
     """Build a whole mix: train, validation and test rows with a manifest that accounts for every raw row.
 
     Interrupted, it goes on where it stopped when it is called again.
 
     Example: ecom-data build recipes/mixes/demo.yaml --out data/demo
     """
-    from msgspec.structs import replace
-
-    plan = specs.load(spec)
-    plan = plan if seed is None else replace(plan, seed=seed)
+    plan = specs.load(spec, overrides if seed is None else [*overrides, f"seed={seed}"])
     found = building.build(plan, out, workers, rejects, _progress(), _progress("rows measured"))
     if rejects:
         click.echo(_unused(found, out / "rejects.jsonl"))

@@ -142,35 +142,38 @@ def test_a_limit_takes_a_stable_choice(built: Callable[..., Path], tmp_path: Pat
         ),
         ("sources: [{source: mave, paths: [x], tasks: [answer]}]", "no rows for task 'answer'"),
         ("sources: [{source: mave, paths: [x], split: tset}]", "Invalid enum value 'tset'"),
-        ("sources: [{source: mave, paths: [x]}]\ngeneral_share: 2", "general_share 2"),
-        ("sources: [{source: mave, paths: [x]}]\nsplits: {test: .nan}", "expected shares of validation and test"),
-        ("sources: [{source: mave, paths: [x], limit: -3}]", "found limit -3"),
-        ("sources: [{source: mave, paths: [x]}]\nsequence_len: 0", "found sequence_len 0"),
+        ("sources: [{source: mave, paths: [x]}]\ngeneral_share: 2", r"yaml:2: general_share: Expected `float` < 1\.0"),
+        ("sources: [{source: mave, paths: [x]}]\nsplits: {test: .nan}", "splits.* >= 0"),
+        ("sources: [{source: mave, paths: [x], limit: -3}]", r"yaml:1: sources\[0\]\.limit: Expected `int` >= 1"),
+        ("sources: [{source: mave, paths: [x]}]\nsequence_len: 0", "yaml:2: sequence_len: Expected `int` >= 1"),
         ("sources: [{source: esci, paths: [x], options: {texts: a}}]", "option 'texts': found 'a'"),
         ("sources: [{source: mave, paths: [x]}]\nsplits: {tset: 0.1}", "expected shares of validation and test"),
-        ("sources: [{source: mave, paths: [x], weight: 0}]", "weight 0.0, expected a number above 0"),
-        ("sources: [{source: mave, paths: [x]}]\nnear_duplicates: 2", "near_duplicates 2.0, expected above 0"),
+        ("sources: [{source: mave, paths: [x], weight: 0}]", r"sources\[0\]\.weight: Expected `float` > 0"),
+        ("sources: [{source: mave, paths: [x]}]\nnear_duplicates: 2", r"near_duplicates: Expected `float` <= 1"),
         (
             "sources: [{source: mave, paths: [x]}]\nbalance: {task: [category]}",
             "unknown key 'task'; did you mean 'tasks'",
         ),
         ("sources: [{source: mave, paths: [x]}]\nbalance: {tasks: [catgory]}", "did you mean 'category'"),
-        ("sources: [{source: mave, paths: [x]}]\nbalance: {tasks: [category], cap: 0}", "with cap 0"),
+        (
+            "sources: [{source: mave, paths: [x]}]\nbalance: {tasks: [category], cap: 0}",
+            "balance.cap: Expected `int` >= 1",
+        ),
         ("sources: [{source: catalog, paths: [x], shortlst: 3}]", "unknown key 'shortlst'; did you mean 'shortlist'"),
-        ("sources: [{source: catalog, paths: [x], few_shot: 0}]", "found few_shot 0, expected 1 or more"),
-        ("sources: [{source: catalog, paths: [x], shortlist: 3}]", "shortlist without task 'category_shortlist'"),
+        ("sources: [{source: catalog, paths: [x], few_shot: 0}]", "few_shot: Expected `int` >= 1"),
+        ("sources: [{source: catalog, paths: [x], shortlist: 3}]", "shortlist needs task 'category_shortlist'"),
         ("sources: [{source: catalog, paths: [x], tasks: [category_shortlist]}]", "needs the number of candidates"),
-        ("sources: [{source: general, paths: [x], few_shot: 1}]", "found few_shot for task 'general'"),
+        ("sources: [{source: general, paths: [x], few_shot: 1}]", "few_shot does not fit task 'general'"),
         (
             "sources: [{source: mave, paths: [x], hard: {typo: 0.1}}]",
             "unknown kind 'typo' under hard; did you mean 'typos'",
         ),
         ("sources: [{source: mave, paths: [x], hard: {typos: 0.6, casing: 0.5}}]", "sum to 1.1, expected 1 at most"),
-        ("sources: [{source: mave, paths: [x], hard: {typos: -1}}]", "at -1.0, expected a share from 0 to 1"),
+        ("sources: [{source: mave, paths: [x], hard: {typos: -1}}]", "hard.*: Expected `float` >= 0"),
         ("sources: [{source: general, paths: [x], hard: {typos: 1}}]", "changes no row of tasks general"),
         ("sources: [{source: mave, paths: [x], definitions: none.yaml}]", "none.yaml: found nothing, expected a YAML"),
-        ("sources: []", "no list under 'sources'"),
-        ("", "no list under 'sources'"),
+        ("sources: []", "sources: Expected `array` of length >= 1"),
+        ("", "Expected `object`, got `null`"),
         ("sources: [", r"plan\.yaml:1: found .*, expected YAML$"),
     ],
 )
@@ -179,6 +182,30 @@ def test_a_wrong_specification_is_a_sentence(text: str, sentence: str, tmp_path:
     path.write_text(text, "utf-8")
     with pytest.raises(InputError, match=sentence):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("general_shar=0.1", "unknown key 'general_shar'; did you mean 'general_share'"),
+        ("general_share=2", "^--set general_share: Expected `float` < 1"),
+        ("general_share", "expected KEY=VALUE"),
+        ("general_share={", "is no YAML value"),
+    ],
+)
+def test_a_wrong_override_is_a_sentence(override: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("sources: [{source: mave, paths: [x]}]", "utf-8")
+    assert load(path, ["general_share=0.05", "splits={test: 0.5}"]).splits == {"test": 0.5}
+    with pytest.raises(InputError, match=sentence):
+        load(path, [override])
+
+
+def test_a_mix_that_became_an_override_says_so() -> None:
+    with pytest.raises(
+        InputError, match=r"run: ecom-data build recipes/mixes/ecom.yaml --set general_share=0.05 --out"
+    ):
+        load(Path("recipes/mixes/ecom-general-05.yaml"))
 
 
 def test_building_over_something_that_is_no_mix_is_refused(built: Callable[..., Path], tmp_path: Path) -> None:
