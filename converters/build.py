@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from converters import card, left_out, mix, sources, stats
 from converters.apart import apart
@@ -27,8 +28,6 @@ from converters.manifest import manifest
 from converters.parts import TEMPORARY, Part, load
 from converters.raw.files import missing
 from converters.spec import Entry, Spec
-from converters.split import BITS
-from converters.unique import first_ones
 from converters.workers import mapped
 from converters.write import write_in_order, write_splits
 
@@ -64,7 +63,7 @@ def build(
         last = late.prepare(rows, converted, spec)
         write_splits(folder, rows, converted, spec.seed, [last.finish(entry) for entry in spec.sources])
         if rejects:
-            write_rejects(folder / "rejects.jsonl", converted, rows.why, rows.reasons)
+            write_rejects(folder / "rejects.jsonl", converted, mix.reason_codes(rows), mix.REASONS)
         seen, samples = stats.of_mix(folder, rows, spec, lengths, measuring)
         found = manifest(rows, converted, spec, folder, seen)
         for name, recall in late.recalls(last).items():
@@ -94,15 +93,16 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     """
     with _parts(out) as work:
         [converted] = _convert_all([entry], 0, work, workers, tick)
-        kept = first_ones((chunk["id"] for part in converted.parts for chunk in part.chunks()), BITS)
-        why = -np.frombuffer(kept, np.int8)  # -1 is KEPT, 0 the first and only reason
+        ids = np.concatenate([part.ids() for part in converted.parts])
+        again = pd.Series(ids).duplicated().to_numpy()
+        why = again.astype(np.int8) - np.int8(1)  # KEPT, or 0: the only reason
         if rejects:
             write_rejects(rejects, [converted], why, [mix.SAME])
         need_rows(converted)
-        write_in_order(out, converted, kept)
-        repeated = Counter({mix.SAME: kept.count(0)} if 0 in kept else {})
+        write_in_order(out, converted, ~again)
+        repeated = Counter({mix.SAME: int(again.sum())} if again.any() else {})
         left = left_out.counted(converted.parts, why, [mix.SAME])
-        found = account(converted, left) | {"dropped": dict(converted.dropped + repeated), "rows": kept.count(1)}
+        found = account(converted, left) | {"dropped": dict(converted.dropped + repeated), "rows": int((~again).sum())}
         write_json(out.with_name(out.name + ".manifest.json"), found)
     return found
 
@@ -151,7 +151,7 @@ def write_rejects(path: Path, converted: Sequence[Converted], why: left_out.Code
         for part, here in left_out.each(parts, why):
             with part.rejects.open("rb") as found:
                 shutil.copyfileobj(found, file)
-            for where, reason, rows in left_out.told(part, here, reasons):
+            for where, reason, rows in left_out.listed(part, here, reasons):
                 more = {"rows": rows} if rows > 1 else {}
                 file.write(msgspec.json.encode({"where": where, "reason": reason} | more) + b"\n")
 

@@ -10,14 +10,12 @@ from typing import Any
 import click
 import yaml
 
-from converters import build as building
 from converters import check as checking
 from converters import spec as specs
 from converters.console import Group
 from converters.convert import mended
 from converters.errors import InputError
 from converters.jsonl import write_json
-from converters.manifest import forbids
 
 FilePath = click.Path(path_type=Path)
 # What each count of an account is of; a row may have several notes.
@@ -90,6 +88,8 @@ def convert(
 
     Example: ecom-data convert catalog shop.csv --option id=sku --option title=name --out data/shop.jsonl
     """
+    from converters import build as building
+
     entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=dict(map(_option, options)))
     found = building.alone(entry, out, workers, rejects, _progress())
     _tell(found)
@@ -128,6 +128,9 @@ def build(spec: Path, out: Path, seed: int | None, overrides: tuple[str, ...], r
 
     Example: ecom-data build recipes/mixes/demo.yaml --out data/demo
     """
+    from converters import build as building
+    from converters.manifest import forbids
+
     plan = specs.load(spec, overrides if seed is None else [*overrides, f"seed={seed}"])
     found = building.build(plan, out, workers, rejects, _progress(), _progress("rows measured"))
     if rejects:

@@ -13,13 +13,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from converters import tasks
 from converters.classes import counted, coverage, histogram, learn, taxonomy, unseen
 from converters.examples import Turn
 from converters.lengths import Lengths, Ruler
-from converters.mix import TRAIN, Table
+from converters.mix import TRAIN
 from converters.raw import describe
 from converters.records import Attributes
 from converters.spec import Spec
@@ -60,7 +61,7 @@ class Found:
     samples: defaultdict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
 
-def of_mix(folder: Path, rows: Table, spec: Spec, ruler: Ruler, tick: Tick) -> tuple[dict[str, Any], Samples]:
+def of_mix(folder: Path, rows: pd.DataFrame, spec: Spec, ruler: Ruler, tick: Tick) -> tuple[dict[str, Any], Samples]:
     """Return what the manifest says of each split in ``folder``, and three sample rows a task; ``tick`` hears rows so far."""
     tree, told, samples, done = taxonomy(spec), {}, [], 0
     training = counted(rows, TRAIN)

@@ -4,15 +4,19 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from converters import build, spec
 from converters.cli import main
 from converters.errors import InputError
 from converters.examples import Row
 from converters.jsonl import read_rows
-from converters.mix import HELD
+from converters.mix import HELD, REASONS, SAME, _strongest, drop_repeats, kept, linked
 from converters.spec import load
 from converters.split import SPLITS
 
@@ -295,3 +299,29 @@ def test_a_product_that_a_held_out_query_judges_leaves_training_in_every_source(
         for name, found in splits_of_jsonl(tmp_path / "mix").items()
     }
     assert told == {"train": {str(n) for n in range(10, 30)}, "validation": set(), "test": {str(n) for n in range(10)}}
+
+
+NAMES = st.integers(0, 6)
+
+
+@given(st.lists(st.tuples(NAMES, NAMES, NAMES, st.integers(-1, 2)), min_size=1, max_size=30))
+def test_the_table_decides_what_a_loop_over_its_rows_would(cases: list[tuple[int, int, int, int]]) -> None:
+    rows = pd.DataFrame(cases, columns=["group", "product", "alias", "split"]).astype("u8")
+    rows["split"] = np.array([split for *_, split in cases], np.int8)
+    home = {name: {name} for *names, _ in cases for name in names}
+    for _, product, alias, _ in cases:
+        joined = home[product] | home[alias]
+        home |= dict.fromkeys(joined, joined)
+    named = {name for group, product, *_ in cases for name in (group, product)}
+    groups, about = linked(rows)
+    assert groups.tolist() == [min(home[group] & named) for group, *_ in cases]
+    assert about.tolist() == [min(home[product] & named) for _, product, *_ in cases]
+    strongest = [max(split for other, *_, split in cases if other == group) for group, *_ in cases]
+    assert _strongest(rows["group"].to_numpy(), rows["split"].to_numpy()).tolist() == strongest
+    rows["why"] = pd.Categorical.from_codes(np.full(len(rows), -1, np.int8), list(REASONS))
+    expected: dict[int, int] = {}
+    for place in sorted(range(len(cases)), key=lambda place: -cases[place][-1]):
+        if cases[place][-1] >= 0:
+            expected.setdefault(cases[place][0], place)
+    drop_repeats(rows, "group", SAME)
+    assert np.flatnonzero(kept(rows)).tolist() == sorted(expected.values())
