@@ -146,7 +146,7 @@ def _rows(rows: pd.DataFrame, converted: Sequence[Converted], places: NDArray[np
     for part in (part for one in converted for part in one.parts):
         stop = start + part.examples
         here = places[np.searchsorted(places, start) : np.searchsorted(places, stop)] - start
-        yield from map(decode, picked(part, rows["size"].to_numpy()[start:stop], here))
+        yield from map(decode, picked(part.rows, rows["size"].to_numpy()[start:stop], here))
         start = stop
 
 

@@ -180,10 +180,10 @@ def lines(part: Part) -> Iterator[bytes]:
         yield from file
 
 
-def picked(part: Part, sizes: NDArray[np.uint32], numbers: NDArray[np.int64]) -> Iterator[bytes]:
-    """Yield some of a part's rows by their numbers; ``sizes`` are those of all its rows, in bytes."""
+def picked(path: Path, sizes: NDArray[np.uint32], numbers: NDArray[np.int64]) -> Iterator[bytes]:
+    """Yield some of a file's lines by their numbers; ``sizes`` are those of all its lines, in bytes."""
     starts = np.cumsum(sizes, dtype=np.int64) - sizes
-    with part.rows.open("rb") as file:
+    with path.open("rb") as file:
         for number in numbers.tolist():
             file.seek(starts[number])
             yield file.read(sizes[number])
