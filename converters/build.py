@@ -46,15 +46,15 @@ def build(
     ``measuring`` of the written rows that were looked at. No byte depends on the number of ``workers``.
     """
     if out.exists() and not (out / MANIFEST).is_file():
-        raise InputError(f"{out}: found something that is not a mix, expected a new folder or one with {MANIFEST}")
+        raise InputError(f"{out}: is not a mix (it has no {MANIFEST}); choose a new folder")
     from converters import late  # brings scipy, and the command line starts without it
 
-    lengths = ruler(spec.tokenizer, workers)  # a wrong tokenizer is told before an hour's work, not after
+    lengths = ruler(spec.tokenizer, workers)  # fails here on a wrong tokenizer, not after an hour's work
     need_files(spec.sources)
     with _parts(out) as work:
         converted = _convert_all(spec.sources, spec.seed, work, workers, tick)
-        for one in converted:
-            need_rows(one)
+        for entry in converted:
+            need_rows(entry)
         rows = mix.table(converted)
         mix.decide(rows, spec)
         apart(rows, converted, spec.near_duplicates)
@@ -64,21 +64,21 @@ def build(
         write_splits(folder, rows, converted, spec.seed, [last.finish(entry) for entry in spec.sources])
         if rejects:
             write_rejects(folder / "rejects.jsonl", converted, mix.reason_codes(rows), mix.REASONS)
-        seen, samples = stats.of_mix(folder, rows, spec, lengths, measuring)
-        found = manifest(rows, converted, spec, folder, seen)
+        statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring)
+        record = manifest(rows, converted, spec, folder, statistics)
         for name, recall in late.recalls(last).items():
-            found["splits"][name]["shortlist_recall"] = recall
-        write_json(folder / MANIFEST, found)
-        card.write(folder / card.CARD, found, samples)
+            record["splits"][name]["shortlist_recall"] = recall
+        write_json(folder / MANIFEST, record)
+        card.write(folder / card.CARD, record, samples)
         _swap(folder, out)
-    return found
+    return record
 
 
 def need_files(entries: Sequence[Entry]) -> None:
     """Stop with all raw files that are missing, a line each with the source and its page, not with the first one alone."""
-    found = [(text, entry.source) for entry in entries for text in missing(entry.paths)]
-    if found:
-        lines = dict.fromkeys(f"  {text} ({source}: {sources.get(source).URL})" for text, source in found)
+    absent = [(text, entry.source) for entry in entries for text in missing(entry.paths)]
+    if absent:
+        lines = dict.fromkeys(f"  {text} ({source}: {sources.get(source).URL})" for text, source in absent)
         raise InputError(
             f"{len(lines)} of the specification's raw files or folders: found nothing, expected all of them:\n"
             + "\n".join(lines)
@@ -135,10 +135,10 @@ def _swept(work: Path, out: Path) -> None:
 
 def _convert_all(entries: Sequence[Entry], seed: int, folder: Path, workers: int, tick: Tick) -> list[Converted]:
     todo = [unit for number, entry in enumerate(entries) for unit in units(number, entry, seed)]
-    found: list[list[Part]] = [[] for _ in entries]
+    shards: list[list[Part]] = [[] for _ in entries]
     for unit, part in zip(todo, mapped(partial(convert, folder=folder), todo, workers, tick), strict=True):
-        found[unit.number].append(part)
-    return [collected(entry, parts) for entry, parts in zip(entries, found, strict=True)]
+        shards[unit.number].append(part)
+    return [collected(entry, parts) for entry, parts in zip(entries, shards, strict=True)]
 
 
 def write_rejects(path: Path, converted: Sequence[Converted], why: left_out.Codes, reasons: Sequence[str]) -> None:
@@ -146,11 +146,11 @@ def write_rejects(path: Path, converted: Sequence[Converted], why: left_out.Code
 
     A line of several raw rows that were gathered in one says with ``rows`` how many.
     """
-    parts = [part for one in converted for part in one.parts]
+    parts = [part for entry in converted for part in entry.parts]
     with replacing(path) as file:
         for part, here in left_out.each(parts, why):
-            with part.rejects.open("rb") as found:
-                shutil.copyfileobj(found, file)
+            with part.rejects.open("rb") as source:
+                shutil.copyfileobj(source, file)
             for where, reason, rows in left_out.listed(part, here, reasons):
                 more = {"rows": rows} if rows > 1 else {}
                 file.write(msgspec.json.encode({"where": where, "reason": reason} | more) + b"\n")

@@ -51,7 +51,7 @@ class Seen(msgspec.Struct):
 
 @dataclass(slots=True)
 class Found:
-    """What one pass finds; ``samples`` are the first rows of each task and source, in the shuffled order of the file."""
+    """What one pass collects; ``samples`` are the first rows of each task and source, in the shuffled order of the file."""
 
     measured: list[NDArray[np.void]] = field(default_factory=list)
     longest: list[tuple[int, str]] = field(default_factory=list)

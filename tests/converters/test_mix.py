@@ -175,7 +175,7 @@ def test_a_limit_takes_a_stable_choice(built: Callable[..., Path], tmp_path: Pat
         ("sources: [{source: mave, paths: [x], hard: {typos: 0.6, casing: 0.5}}]", "sum to 1.1, expected 1 at most"),
         ("sources: [{source: mave, paths: [x], hard: {typos: -1}}]", "hard.*: Expected `float` >= 0"),
         ("sources: [{source: general, paths: [x], hard: {typos: 1}}]", "changes no row of tasks general"),
-        ("sources: [{source: mave, paths: [x], definitions: none.yaml}]", "none.yaml: found nothing, expected a YAML"),
+        ("sources: [{source: mave, paths: [x], definitions: none.yaml}]", "none.yaml: no such file of definitions"),
         ("sources: []", "sources: Expected `array` of length >= 1"),
         ("", "Expected `object`, got `null`"),
         ("sources: [", r"plan\.yaml:1: found .*, expected YAML$"),
