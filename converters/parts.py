@@ -142,11 +142,11 @@ def _write_rows(folder: Path, rows: Iterable[Pinned], seed: int) -> int:
         for chunk in _chunked(rows):
             lines = [encode(pinned.row) + b"\n" for pinned in chunk]
             file.writelines(lines)
-            told = [
+            entries = [
                 (*_keys(pinned, seed), len(line), numbers[pinned.row.task], _split(pinned.split))
                 for pinned, line in zip(chunk, lines, strict=True)
             ]
-            columns.write(np.array(told, DTYPE).tobytes())
+            columns.write(np.array(entries, DTYPE).tobytes())
             count += len(chunk)
     return count
 

@@ -63,7 +63,7 @@ class Found:
 
 def of_mix(folder: Path, rows: pd.DataFrame, spec: Spec, ruler: Ruler, tick: Tick) -> tuple[dict[str, Any], Samples]:
     """Return what the manifest says of each split in ``folder``, and three sample rows a task; ``tick`` hears rows so far."""
-    tree, told, samples, done = taxonomy(spec), {}, [], 0
+    tree, statistics, samples, done = taxonomy(spec), {}, [], 0
     training = counted(rows, TRAIN)
     for number, name in enumerate(SPLITS):
         found, classes = Found(), counted(rows, number) if number != TRAIN else training
@@ -73,7 +73,7 @@ def of_mix(folder: Path, rows: pd.DataFrame, spec: Spec, ruler: Ruler, tick: Tic
                 learn(known, [row.messages[-1].content for row in batch if row.task == task], tree)
             done += len(batch)
             tick(done)
-        told[name] = _told(found, ruler, spec) | {
+        statistics[name] = _summarised(found, ruler, spec) | {
             "classes": {
                 task: histogram(known) | {"rows_unseen_in_training": unseen(known, training.get(task))}
                 for task, known in classes.items()
@@ -81,7 +81,7 @@ def of_mix(folder: Path, rows: pd.DataFrame, spec: Spec, ruler: Ruler, tick: Tic
             "categories": {task: at for task, known in classes.items() if (at := coverage(known, tree))},
         }
         samples.append(found.samples)
-    return told, _chosen(samples)
+    return statistics, _chosen(samples)
 
 
 def batches(path: Path) -> Iterator[list[Seen]]:
@@ -141,13 +141,12 @@ def _clipped(turn: Turn) -> tuple[str, str]:
     return turn.role, turn.content[:SAMPLE_TEXT] + (f" … ({more:,} more characters)" if more > 0 else "")
 
 
-def _told(found: Found, ruler: Ruler, spec: Spec) -> dict[str, Any]:
+def _summarised(found: Found, ruler: Ruler, spec: Spec) -> dict[str, Any]:
     by_task: dict[str, dict[str, int]] = {}
+    sources: Counter[str] = Counter()
     for (task, source), count in sorted(found.cells.items()):
         by_task.setdefault(task, {})[source] = count
-    sources: Counter[str] = Counter()
-    for cells in by_task.values():
-        sources.update(cells)
+        sources[source] += count
     return {
         "sources": dict(sorted(sources.items())),
         "tasks_by_source": by_task,
