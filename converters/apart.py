@@ -4,25 +4,23 @@ from collections.abc import Iterator, Sequence
 from itertools import compress
 
 import numpy as np
+import pandas as pd
 
 from converters import neighbours
 from converters.convert import Converted
-from converters.mix import TRAIN, Table
-from converters.parts import UNPINNED, lines
-
-REASON = "near-duplicate of a held-out row"
+from converters.mix import NEAR, TRAIN, drop, kept, within
+from converters.parts import lines
 
 
-def apart(rows: Table, converted: Sequence[Converted], threshold: float | None) -> None:
+def apart(rows: pd.DataFrame, converted: Sequence[Converted], threshold: float | None) -> None:
     """Drop training rows whose text is near that of a validation or test row; with no threshold, none."""
     if threshold is None:
         return
-    train = rows.within(TRAIN)
-    held = (rows.split != UNPINNED) & ~train
-    look = zip(_lines(converted), train.tolist(), strict=True)
-    found = neighbours.near(look, compress(_lines(converted), held.tolist()), threshold)
-    rows.drop(np.fromiter(found, bool, len(train)), REASON)
+    train = within(rows, TRAIN)
+    candidates = zip(_lines(converted), train.tolist(), strict=True)
+    held_out = compress(_lines(converted), kept(rows) & ~train)
+    drop(rows, np.fromiter(neighbours.near(candidates, held_out, threshold), bool, len(train)), NEAR)
 
 
 def _lines(converted: Sequence[Converted]) -> Iterator[bytes]:
-    return (line for one in converted for part in one.parts for line in lines(part))
+    return (line for entry in converted for part in entry.parts for line in lines(part))

@@ -3,7 +3,6 @@
 Converted parts lie in a hidden folder beside the mix until it is finished, so an interrupted build goes on where it stopped.
 """
 
-import fcntl
 import shutil
 import tempfile
 from collections import Counter
@@ -11,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from converters import card, left_out, mix, sources, stats
 from converters.apart import apart
@@ -23,12 +23,11 @@ from converters.earlier import MANIFEST
 from converters.errors import InputError
 from converters.jsonl import replacing, write_json
 from converters.lengths import ruler
+from converters.lock import alone as locked
 from converters.manifest import manifest
 from converters.parts import TEMPORARY, Part, load
 from converters.raw.files import missing
 from converters.spec import Entry, Spec
-from converters.split import BITS
-from converters.unique import first_ones
 from converters.workers import mapped
 from converters.write import write_in_order, write_splits
 
@@ -47,15 +46,15 @@ def build(
     ``measuring`` of the written rows that were looked at. No byte depends on the number of ``workers``.
     """
     if out.exists() and not (out / MANIFEST).is_file():
-        raise InputError(f"{out}: found something that is not a mix, expected a new folder or one with {MANIFEST}")
+        raise InputError(f"{out}: is not a mix (it has no {MANIFEST}); choose a new folder")
     from converters import late  # brings scipy, and the command line starts without it
 
-    lengths = ruler(spec.tokenizer, workers)  # a wrong tokenizer is told before an hour's work, not after
+    lengths = ruler(spec.tokenizer, workers)  # fails here on a wrong tokenizer, not after an hour's work
     need_files(spec.sources)
     with _parts(out) as work:
         converted = _convert_all(spec.sources, spec.seed, work, workers, tick)
-        for one in converted:
-            need_rows(one)
+        for entry in converted:
+            need_rows(entry)
         rows = mix.table(converted)
         mix.decide(rows, spec)
         apart(rows, converted, spec.near_duplicates)
@@ -64,22 +63,22 @@ def build(
         last = late.prepare(rows, converted, spec)
         write_splits(folder, rows, converted, spec.seed, [last.finish(entry) for entry in spec.sources])
         if rejects:
-            write_rejects(folder / "rejects.jsonl", converted, rows.why, rows.reasons)
-        seen, samples = stats.of_mix(folder, rows, spec, lengths, measuring)
-        found = manifest(rows, converted, spec, folder, seen)
+            write_rejects(folder / "rejects.jsonl", converted, mix.reason_codes(rows), mix.REASONS)
+        statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring)
+        record = manifest(rows, converted, spec, folder, statistics)
         for name, recall in late.recalls(last).items():
-            found["splits"][name]["shortlist_recall"] = recall
-        write_json(folder / MANIFEST, found)
-        card.write(folder / card.CARD, found, samples)
+            record["splits"][name]["shortlist_recall"] = recall
+        write_json(folder / MANIFEST, record)
+        card.write(folder / card.CARD, record, samples)
         _swap(folder, out)
-    return found
+    return record
 
 
 def need_files(entries: Sequence[Entry]) -> None:
     """Stop with all raw files that are missing, a line each with the source and its page, not with the first one alone."""
-    found = [(text, entry.source) for entry in entries for text in missing(entry.paths)]
-    if found:
-        lines = dict.fromkeys(f"  {text} ({source}: {sources.get(source).URL})" for text, source in found)
+    absent = [(text, entry.source) for entry in entries for text in missing(entry.paths)]
+    if absent:
+        lines = dict.fromkeys(f"  {text} ({source}: {sources.get(source).URL})" for text, source in absent)
         raise InputError(
             f"{len(lines)} of the specification's raw files or folders are missing:\n"
             + "\n".join(lines)
@@ -94,26 +93,26 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     """
     with _parts(out) as work:
         [converted] = _convert_all([entry], 0, work, workers, tick)
-        kept = first_ones((chunk["id"] for part in converted.parts for chunk in part.chunks()), BITS)
-        why = -np.frombuffer(kept, np.int8)  # -1 is KEPT, 0 the first and only reason
+        ids = np.concatenate([part.ids() for part in converted.parts])
+        again = pd.Series(ids).duplicated().to_numpy()
+        why = again.astype(np.int8) - np.int8(1)  # KEPT, or 0: the only reason
         if rejects:
             write_rejects(rejects, [converted], why, [mix.SAME])
         need_rows(converted)
-        write_in_order(out, converted, kept)
-        repeated = Counter({mix.SAME: kept.count(0)} if 0 in kept else {})
+        write_in_order(out, converted, ~again)
+        repeated = Counter({mix.SAME: int(again.sum())} if again.any() else {})
         left = left_out.counted(converted.parts, why, [mix.SAME])
-        found = account(converted, left) | {"dropped": dict(converted.dropped + repeated), "rows": kept.count(1)}
+        found = account(converted, left) | {"dropped": dict(converted.dropped + repeated), "rows": int((~again).sum())}
         write_json(out.with_name(out.name + ".manifest.json"), found)
     return found
 
 
 @contextmanager
 def _parts(out: Path) -> Iterator[Path]:
-    """Hold the folder where converted parts wait until ``out`` is finished; without a part that has rows it goes at once."""
+    """Lock the folder of converted parts beside ``out``; remove it on success, or on failure if no part has rows."""
     work = out.with_name(f".{out.name}.parts")
     work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        _alone(lock, out)
+    with locked(work / "lock", out):
         try:
             _swept(work, out)
             yield work
@@ -126,13 +125,6 @@ def _parts(out: Path) -> Iterator[Path]:
         shutil.rmtree(work)
 
 
-def _alone(lock: IO[str], out: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(f"{out}: found another command that writes it now, expected to be the only one") from error
-
-
 def _swept(work: Path, out: Path) -> None:
     for left in work.glob(f"{TEMPORARY}*"):
         if left.name.endswith(ASIDE) and not out.exists():
@@ -143,10 +135,10 @@ def _swept(work: Path, out: Path) -> None:
 
 def _convert_all(entries: Sequence[Entry], seed: int, folder: Path, workers: int, tick: Tick) -> list[Converted]:
     todo = [unit for number, entry in enumerate(entries) for unit in units(number, entry, seed)]
-    found: list[list[Part]] = [[] for _ in entries]
+    shards: list[list[Part]] = [[] for _ in entries]
     for unit, part in zip(todo, mapped(partial(convert, folder=folder), todo, workers, tick), strict=True):
-        found[unit.number].append(part)
-    return [collected(entry, parts) for entry, parts in zip(entries, found, strict=True)]
+        shards[unit.number].append(part)
+    return [collected(entry, parts) for entry, parts in zip(entries, shards, strict=True)]
 
 
 def write_rejects(path: Path, converted: Sequence[Converted], why: left_out.Codes, reasons: Sequence[str]) -> None:
@@ -154,12 +146,12 @@ def write_rejects(path: Path, converted: Sequence[Converted], why: left_out.Code
 
     A line of several raw rows that were gathered in one says with ``rows`` how many.
     """
-    parts = [part for one in converted for part in one.parts]
+    parts = [part for entry in converted for part in entry.parts]
     with replacing(path) as file:
         for part, here in left_out.each(parts, why):
-            with part.rejects.open("rb") as found:
-                shutil.copyfileobj(found, file)
-            for where, reason, rows in left_out.told(part, here, reasons):
+            with part.rejects.open("rb") as source:
+                shutil.copyfileobj(source, file)
+            for where, reason, rows in left_out.listed(part, here, reasons):
                 more = {"rows": rows} if rows > 1 else {}
                 file.write(msgspec.json.encode({"where": where, "reason": reason} | more) + b"\n")
 

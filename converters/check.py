@@ -10,9 +10,8 @@ from msgspec.structs import replace
 
 from converters import tasks
 from converters.across import Keys, repeats, split_groups
-from converters.classes import Tree
 from converters.errors import InputError, nearest
-from converters.examples import Row
+from converters.examples import Row, gold
 from converters.few_shot import own
 from converters.jsonl import decode, numbered
 from converters.lengths import Ruler
@@ -27,6 +26,7 @@ NOT_A_ROW = "not a row"
 SHOWN = 60
 
 Tick = Callable[[int], object]
+Tree = frozenset[tuple[str, ...]]  # a taxonomy's paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ def files(path: Path) -> list[Path]:
     """Return the files to check: the splits of a mix folder, or the one file."""
     if not path.is_dir():
         return [path]
-    found = [path / f"{name}.jsonl" for name in SPLITS if (path / f"{name}.jsonl").is_file()]
-    if not found:
-        raise InputError(f"{path}: found no train.jsonl, validation.jsonl or test.jsonl, expected a mix")
-    return found
+    splits = [path / f"{name}.jsonl" for name in SPLITS if (path / f"{name}.jsonl").is_file()]
+    if not splits:
+        raise InputError(f"{path}: has no train.jsonl, validation.jsonl or test.jsonl; name a mix's folder")
+    return splits
 
 
 def findings(paths: Sequence[Path], rules: Rules = CONTRACT, tick: Tick = lambda rows: None) -> Iterator[Finding]:
@@ -133,9 +133,11 @@ def _texts(row: Row, task: Task) -> Iterator[Problem]:
         yield Problem(kind, f"found a prompt that starts {asked[:20]!r}, expected {task.prefix!r} of task {row.task!r}")
     for turn in row.messages:
         prefix = start if wrong and turn is row.messages[-2] else task.prefix
-        said = body(turn.content, prefix if turn.role == "user" else "")
-        if plain(said) != said:
-            text = f"found a control token or character in the {turn.role}'s text {around(said)!r}, expected plain text"
+        content = body(turn.content, prefix if turn.role == "user" else "")
+        if plain(content) != content:
+            text = (
+                f"found a control token or character in the {turn.role}'s text {around(content)!r}, expected plain text"
+            )
             yield Problem("control token", text)
         if turn.content != turn.content.strip() != "":
             yield Problem("white space", f"found white space around the {turn.role}'s text, expected none")
@@ -203,13 +205,13 @@ def _record(row: Row, gold: Any, extra: Mapping[str, Any], rules: Rules) -> Iter
 
 
 def _values(row: Row, gold: Mapping[str, Sequence[str]], extra: Mapping[str, Any]) -> Iterator[Problem]:
-    said = own(row.messages[-2].content)
-    text = " ".join(" ".join(line.partition(": ")[2] or line for line in said.splitlines()).split()).casefold()
+    lines = own(row.messages[-2].content).splitlines()
+    text = " ".join(" ".join(line.partition(": ")[2] or line for line in lines).split()).casefold()
     for name, values in gold.items():
         for value in values if name not in extra.get("implicit", []) else ():
             if " ".join(value.split()).casefold() not in text:
-                told = f"found the value {value[:SHOWN]!r} of {name!r}, expected one that stands in the text"
-                yield Problem("value not in the text", told)
+                sentence = f"found the value {value[:SHOWN]!r} of {name!r}, expected one that stands in the text"
+                yield Problem("value not in the text", sentence)
 
 
 def _category(path: tuple[str, ...], tree: Tree) -> str:
@@ -239,11 +241,11 @@ def mended(row: Row) -> Row:
     fixed = replace(row, messages=turns)
     if "label in another form" not in {problem.kind for problem in problems(fixed)}:
         return fixed
-    said = task.render(task.settle(fixed.gold, fixed.extra))
-    return replace(fixed, messages=[*turns[:-1], replace(turns[-1], content=said)])
+    answer = task.render(task.settle(gold(fixed), fixed.extra))
+    return replace(fixed, messages=[*turns[:-1], replace(turns[-1], content=answer)])
 
 
 def _clean(text: str, prefix: str) -> str:
-    said = text.replace("\r\n", "\n").strip()
-    start = prefix if said.startswith(prefix) else ""
-    return (start + plain(said.removeprefix(start))).strip()
+    text = text.replace("\r\n", "\n").strip()
+    start = prefix if text.startswith(prefix) else ""
+    return (start + plain(text.removeprefix(start))).strip()

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from converters import sources, tasks
-from converters.mix import Table
+from converters.check import Tree
+from converters.mix import of_task, within
 from converters.parts import hashed
 from converters.raw import expand
 from converters.records import Listing
@@ -22,7 +24,6 @@ SHOWN = 10  # classes at either end
 NODES = 100  # top-level nodes of a category tree
 POINTS = 60  # of the curve of class sizes
 TEXT = 300  # characters of a class's name
-Tree = frozenset[tuple[str, ...]]
 
 
 def scored_by_class(task: str) -> bool:
@@ -52,17 +53,19 @@ class Classes:
     nodes: dict[str, int] = field(default_factory=dict)
 
 
-def counted(rows: Table, split: int) -> dict[str, Classes]:
+def counted(rows: pd.DataFrame, split: int) -> dict[str, Classes]:
     """Return the classes of every task of a split that has some, each row as often as it is written."""
-    within = rows.within(split)
-    found = {}
-    for number, name in enumerate(tasks.names()):
-        places = np.flatnonzero(within & (rows.columns["task"] == number))
-        if len(places) and scored_by_class(name):
-            hashes, label = np.unique(rows.columns["target"][places], return_inverse=True)
-            counts = np.bincount(label, weights=rows.times[places]).astype(np.int64)
-            found[name] = _classes(name, hashes, counts)
-    return found
+    here = rows[within(rows, split)]
+    counts = {
+        name: here[of_task(here, name)].groupby("target")["times"].sum()
+        for name in tasks.names()
+        if scored_by_class(name)
+    }
+    return {
+        name: _classes(name, count.index.to_numpy(np.uint64), count.to_numpy(np.int64))
+        for name, count in counts.items()
+        if len(count)
+    }
 
 
 def _classes(task: str, hashes: NDArray[np.uint64], rows: NDArray[np.int64]) -> Classes:

@@ -7,14 +7,12 @@ from typing import Any
 import click
 import yaml
 
-from converters import build as building
 from converters import check as checking
 from converters import spec as specs
 from converters.console import Group, progress
 from converters.convert import mended
 from converters.errors import InputError
 from converters.jsonl import write_json
-from converters.manifest import forbids
 
 FilePath = click.Path(path_type=Path)
 # What each count of an account is of; a row may have several notes.
@@ -87,6 +85,8 @@ def convert(
 
     Example: ecom-data convert catalog shop.csv --option id=sku --option title=name --out data/shop.jsonl
     """
+    from converters import build as building
+
     entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=dict(map(_option, options)))
     found = building.alone(entry, out, workers, rejects, progress("raw rows"))
     _tell(found)
@@ -112,20 +112,23 @@ def _option(text: str) -> tuple[str, Any]:
 @click.option("--out", required=True, type=FilePath, help="The folder of the mix.")
 @click.option("--seed", type=int, help="Instead of the specification's seed.")
 @click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, such as general_share=0.05."
+)
+@click.option(
     "--rejects", is_flag=True, help="Write rejects.jsonl beside the manifest: each raw row that was not used."
 )
 @WORKERS
-def build(spec: Path, out: Path, seed: int | None, rejects: bool, workers: int) -> None:
+def build(spec: Path, out: Path, seed: int | None, overrides: tuple[str, ...], rejects: bool, workers: int) -> None:
     """Build a whole mix: train, validation and test rows with a manifest that accounts for every raw row.
 
     Interrupted, it goes on where it stopped when it is called again.
 
     Example: ecom-data build recipes/mixes/demo.yaml --out data/demo
     """
-    from msgspec.structs import replace
+    from converters import build as building
+    from converters.manifest import forbids
 
-    plan = specs.load(spec)
-    plan = plan if seed is None else replace(plan, seed=seed)
+    plan = specs.load(spec, overrides if seed is None else [*overrides, f"seed={seed}"])
     found = building.build(plan, out, workers, rejects, progress("raw rows"), progress("rows measured"))
     if rejects:
         click.echo(_unused(found, out / "rejects.jsonl"))

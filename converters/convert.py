@@ -52,7 +52,7 @@ def _convert(unit: Unit, home: Path) -> Part:
     outcomes = tallied(counted(sources.read(unit.entry.source, unit.items, unit.entry.options)), tally)
     meant = definitions.load(Path(unit.entry.definitions)) if unit.entry.definitions else {}
     cut = cutter(unit.entry, tally.noted)
-    used = (found for outcome in outcomes if (found := _used(outcome, unit, meant, tally, dropped, cut)))
+    used = (row for outcome in outcomes if (row := _used(outcome, unit, meant, tally, dropped, cut)))
     return parts.write(home, used, tally, dropped, unit.seed)
 
 
@@ -101,8 +101,8 @@ def _rows(
     rendered = (row for row in outcome.records if isinstance(row, Row))
     yield from (Pinned(row, split, *earlier.product(row)) for row in rendered)
     for name in chosen_tasks(entry):
-        for record in (one for one in outcome.records if not isinstance(one, Row)):
-            if isinstance(record, tasks.get(name).record):
+        for record in outcome.records:
+            if isinstance(record, tasks.get(name).record) and not isinstance(record, Row):
                 shaped, more = _shaped(record, unit, meant, noted)
                 try:
                     row = cut(shaped, partial(example, task_name=name, source=entry.source, more=more))
@@ -126,20 +126,21 @@ def _alias(record: Record) -> str:
 def _shaped(record: Record, unit: Unit, meant: Definitions, noted: Counter[str]) -> tuple[Record, dict[str, str]]:
     """Return a record as its entry wants it, and what that adds to its row's meta."""
     kind = kind_of(record, unit.entry.hard, unit.seed) if unit.entry.hard else ""
-    found = harden(record, kind, unit.seed) if kind and isinstance(record, FITS[kind]) else None
+    harder = None
     if kind and isinstance(record, FITS[kind]):
-        noted[f"hard input: {kind}" if found else f"hard input left out: {kind} does not fit"] += 1
-    shaped = found or record
+        harder = harden(record, kind, unit.seed)
+        noted[f"hard input: {kind}" if harder else f"hard input left out: {kind} does not fit"] += 1
+    shaped = harder or record
     if meant and isinstance(shaped, Attributes):
         shaped = defined(shaped, meant)
-    return shaped, {"hard": kind} if found else {}
+    return shaped, {"hard": kind} if harder else {}
 
 
 def _name(unit: Unit) -> str:
     """Return a name that changes with the files, the options and the code that shape a part."""
     files = [(repr(item), *_stat(item)) for item in (*unit.items, *_beside(unit.entry))]
-    told = repr((unit.number, msgspec.to_builtins(unit.entry), files, unit.seed, _code()))
-    return f"{unit.number:03d}-{unit.entry.source}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+    shape = repr((unit.number, msgspec.to_builtins(unit.entry), files, unit.seed, _code()))
+    return f"{unit.number:03d}-{unit.entry.source}-{hashlib.sha256(shape.encode()).hexdigest()[:16]}"
 
 
 def _beside(entry: Entry) -> list[Path]:
@@ -177,9 +178,9 @@ class Converted:
         return sum(rest, first)
 
 
-def collected(entry: Entry, found: Sequence[Part]) -> Converted:
+def collected(entry: Entry, shards: Sequence[Part]) -> Converted:
     """Return an entry with its parts."""
-    return Converted(entry, list(found), sum((part.dropped for part in found), Counter()))
+    return Converted(entry, list(shards), sum((part.dropped for part in shards), Counter()))
 
 
 def need_rows(converted: Converted) -> None:
@@ -189,12 +190,12 @@ def need_rows(converted: Converted) -> None:
         paths = expand(entry.paths)
         common = (converted.count("rejected") + converted.dropped).most_common(1)
         why = f" (most common reason: {mended(common[0][0])})" if common else ""
-        found = f"{converted.count('read')} rows and none to use"
+        content = f"{converted.count('read')} rows and none to use"
         if converted.count("read") == converted.count("rejected")["blank line"] and all(
             {".csv", ".tsv"} & set(path.suffixes) for path in paths
         ):
-            found = "only a header"
-        raise InputError(f"{', '.join(map(str, paths))}: found {found}, expected {entry.source}{why}")
+            content = "only a header"
+        raise InputError(f"{', '.join(map(str, paths))}: found {content}, expected {entry.source}{why}")
 
 
 def mended(reason: str) -> str:

@@ -16,17 +16,17 @@ Definitions = Mapping[str, str]
 def load(path: Path) -> Definitions:
     """Read a file; one that is missing, broken or no mapping of names to sentences is an ``InputError``."""
     if not path.is_file():
-        raise InputError(f"{path}: found nothing, expected a YAML or JSON file with a sentence for each attribute")
+        raise InputError(f"{path}: no such file of definitions (YAML or JSON, a sentence for each attribute)")
     try:
-        found = yaml.safe_load(path.read_text("utf-8-sig"))
+        tree = yaml.safe_load(path.read_text("utf-8-sig"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(path, error, "YAML or JSON") from error
-    if not isinstance(found, dict) or not found:
-        raise InputError(f"{path}: found {str(found)[:60]!r}, expected attributes with a sentence each")
-    for name, sentence in found.items():
+    if not isinstance(tree, dict) or not tree:
+        raise InputError(f"{path}: found {str(tree)[:60]!r}, expected attributes with a sentence each")
+    for name, sentence in tree.items():
         if not isinstance(name, str) or not isinstance(sentence, str) or not one_line(sentence):
             raise InputError(f"{path}: found {name!r}: {str(sentence)[:60]!r}, expected an attribute with a sentence")
-    return {one_line(name): _ended(one_line(sentence)) for name, sentence in found.items()}
+    return {one_line(name): _ended(one_line(sentence)) for name, sentence in tree.items()}
 
 
 def _ended(sentence: str) -> str:

@@ -10,7 +10,7 @@ from converters.records import Message, Record
 from converters.tasks.base import RenderError
 from converters.untrusted import clean
 
-__all__ = ["RenderError", "Row", "Turn", "asked", "example"]
+__all__ = ["RenderError", "Row", "Turn", "asked", "example", "gold"]
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -43,14 +43,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return [{"role": turn.role, "content": turn.content} for turn in self.messages[:-1]]
 
     @property
-    def gold(self) -> Any:
-        """The target as its task reads it; it is stored nowhere else."""
-        return tasks.get(self.task).parse(self.target)
-
-    @property
     def extra(self) -> Mapping[str, Any]:
         """``meta``, decoded."""
         return dict(msgspec.json.decode(self.meta))
+
+
+def gold(row: Row) -> Any:
+    """Return the target as the row's task parses it; it is stored nowhere else."""
+    return tasks.get(row.task).parse(row.target)
 
 
 def asked(task: str, messages: list[Turn]) -> list[Turn]:

@@ -57,6 +57,6 @@ def _solved(row: Row, instruction: str) -> list[str]:
     """Return a row's lines with its answers, every one of a walk; an instruction of its own stands without the prefix."""
     before = asked(row.task, row.messages)
     own, _, texts = before[-1].content.partition("\n")
-    told = [] if own == instruction else [own.removeprefix(tasks.get(row.task).prefix).strip()]
+    instructions = [] if own == instruction else [own.removeprefix(tasks.get(row.task).prefix).strip()]
     answers = [f"Answer: {turn.content}" for turn in row.messages[len(before) :: 2]]
-    return ["Example:", *told, texts, *answers]
+    return ["Example:", *instructions, texts, *answers]

@@ -48,18 +48,18 @@ def fix(path: Path, paths: Sequence[Path], out: Path, rules: Rules, tick: Tick) 
     A mix's copy has a manifest that says what it is a copy of. No more than 26 bytes a row are held.
     """
     if out.exists():
-        raise InputError(f"{out}: found an earlier corrected copy, expected none: move it away, or remove it")
+        raise InputError(f"{out}: is an earlier corrected copy; move it away, or remove it")
     fixed, folder = Fixed(), path.is_dir()
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as work:
-        made = Path(work) / "made"
-        made.mkdir()
+        copy = Path(work) / "copy"
+        copy.mkdir()
         halves = [Path(work) / source.name for source in paths]
         keys = _row_by_row(paths, halves, rules, fixed, tick)
-        _across(paths, halves, [made / source.name for source in paths], keys, fixed)
+        _across(paths, halves, [copy / source.name for source in paths], keys, fixed)
         if folder and (path / MANIFEST).is_file():
-            write_json(made / MANIFEST, _manifest(path, made, paths, fixed))
-        made.chmod(0o755)
-        (made if folder else made / paths[0].name).rename(out)
+            write_json(copy / MANIFEST, _manifest(path, copy, paths, fixed))
+        copy.chmod(0o755)
+        (copy if folder else copy / paths[0].name).rename(out)
     return fixed
 
 
@@ -120,8 +120,8 @@ def _renamed(line: bytes, again: bool, fixed: Fixed, count: Counter[str]) -> byt
     if not again:
         return line
     fixed.mended["id again"] += 1
-    told = digest(row.group, *((turn.role, turn.content) for turn in row.messages))
-    return msgspec.json.encode(msgspec.structs.replace(row, id=f"{row.id}~{told}")) + b"\n"
+    content = digest(row.group, *((turn.role, turn.content) for turn in row.messages))
+    return msgspec.json.encode(msgspec.structs.replace(row, id=f"{row.id}~{content}")) + b"\n"
 
 
 def _manifest(path: Path, made: Path, paths: Sequence[Path], fixed: Fixed) -> Mapping[str, Any]:

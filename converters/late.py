@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from converters import few_shot, shortlist, tasks
-from converters.codes import firsts
+from converters import few_shot, shortlist
 from converters.convert import Converted
 from converters.errors import InputError
 from converters.examples import Row, Turn
-from converters.mix import TRAIN, Mask, Splits, Table, linked
-from converters.parts import UNPINNED, Columns, picked
+from converters.mix import TRAIN, Mask, Splits, kept, linked, of_task, within
+from converters.parts import picked
 from converters.spec import SHORTLIST, Entry, Spec, chosen_tasks
 from converters.split import SPLITS
 from converters.tasks.category_shortlist import listed
@@ -37,10 +37,10 @@ class Products:
         return found
 
 
-def products(columns: Columns) -> Products:
+def products(rows: pd.DataFrame) -> Products:
     """Return the products of all rows of a mix."""
-    groups, first = np.unique(columns["group"], return_index=True)
-    return Products(groups, linked(columns)[0][first])
+    groups, first = np.unique(rows["group"], return_index=True)
+    return Products(groups, linked(rows)[0][first])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,10 @@ class Late:
         return found
 
 
-def prepare(rows: Table, converted: Sequence[Converted], spec: Spec) -> Late:
+def prepare(rows: pd.DataFrame, converted: Sequence[Converted], spec: Spec) -> Late:
     """Fit the experts and choose the demonstrations that the entries ask for; too few training rows are an ``InputError``."""
     asked = any(entry.shortlist or entry.few_shot for entry in spec.sources)
-    late = Late(products(rows.columns if asked else rows.columns[:0]), {}, {}, spec.seed)
+    late = Late(products(rows if asked else rows[:0]), {}, {}, spec.seed)
     for entry in spec.sources:
         if entry.shortlist and entry.source not in late.proposers:
             late.proposers[entry.source] = _proposer(rows, converted, entry.source, late.products)
@@ -98,22 +98,22 @@ def prepare(rows: Table, converted: Sequence[Converted], spec: Spec) -> Late:
     return late
 
 
-def _training(rows: Table, converted: Sequence[Converted], source: str, task: str) -> Mask:
+def _training(rows: pd.DataFrame, converted: Sequence[Converted], source: str, task: str) -> Mask:
     of_source = np.array([one.entry.source == source for one in converted])
-    found: Mask = rows.within(TRAIN) & of_source[rows.entry] & (rows.columns["task"] == tasks.names().index(task))
-    return found
+    chosen: Mask = within(rows, TRAIN) & of_task(rows, task) & of_source[rows["entry"]]
+    return chosen
 
 
-def _proposer(rows: Table, converted: Sequence[Converted], source: str, products: Products) -> Proposer:
+def _proposer(rows: pd.DataFrame, converted: Sequence[Converted], source: str, products: Products) -> Proposer:
     places = np.flatnonzero(_training(rows, converted, source, SHORTLIST))
-    seen = products.of(rows.columns["group"][places])
+    seen = products.of(rows["group"].to_numpy()[places])
     known = np.unique(seen)
     if len(known) < 2:
         raise InputError(
             f"shortlist: found {len(known)} products of source {source!r} with task {SHORTLIST!r} in the training split, "
             "expected at least 2 to learn from"
         )
-    _, first, labels = np.unique(rows.columns["target"][places], return_index=True, return_inverse=True)
+    _, first, labels = np.unique(rows["target"].to_numpy()[places], return_index=True, return_inverse=True)
     order = np.argsort(first)
     targets = [row.target for row in _rows(rows, converted, places[first[order]])]
     paths = [targets[place] for place in np.argsort(order)]
@@ -129,22 +129,24 @@ def _folds(known: Numbers, numbers: Numbers) -> NDArray[np.int64]:
     return np.where(there, places % shortlist.FOLDS, shortlist.FOLDS)
 
 
-def _pool(rows: Table, converted: Sequence[Converted], of: tuple[str, str], products: Products) -> dict[int, Row]:
+def _pool(
+    rows: pd.DataFrame, converted: Sequence[Converted], of: tuple[str, str], products: Products
+) -> dict[int, Row]:
     places = np.flatnonzero(_training(rows, converted, *of))
-    places = places[np.argsort(rows.columns["id"][places], kind="stable")]
-    first = firsts(products.of(rows.columns["group"][places]))[: few_shot.POOL]
-    places = np.sort(places[first])
-    numbers = products.of(rows.columns["group"][places]).tolist()
-    return dict(zip(numbers, _rows(rows, converted, places), strict=True))
+    places = places[np.argsort(rows["id"].to_numpy()[places], kind="stable")]
+    numbers = products.of(rows["group"].to_numpy()[places])
+    places = np.sort(places[~pd.Series(numbers).duplicated()][: few_shot.POOL])
+    numbers = products.of(rows["group"].to_numpy()[places])
+    return dict(zip(numbers.tolist(), _rows(rows, converted, places), strict=True))
 
 
-def _rows(rows: Table, converted: Sequence[Converted], places: NDArray[np.int64]) -> Iterator[Row]:
+def _rows(rows: pd.DataFrame, converted: Sequence[Converted], places: NDArray[np.int64]) -> Iterator[Row]:
     """Yield the rows at these places of the table, which are in order."""
     decode, start = msgspec.json.Decoder(Row).decode, 0
     for part in (part for one in converted for part in one.parts):
         stop = start + part.examples
         here = places[np.searchsorted(places, start) : np.searchsorted(places, stop)] - start
-        yield from map(decode, picked(part, rows.columns["size"][start:stop], here))
+        yield from map(decode, picked(part.rows, rows["size"].to_numpy()[start:stop], here))
         start = stop
 
 
@@ -152,13 +154,13 @@ def _text(row: Row) -> str:
     return row.messages[0].content.partition("\n")[2]
 
 
-def _finished(late: Late, entry: Entry, lines: Sequence[bytes], rows: Table) -> list[bytes]:
+def _finished(late: Late, entry: Entry, lines: Sequence[bytes], rows: pd.DataFrame) -> list[bytes]:
     found, decode, encode = list(lines), msgspec.json.Decoder(Row).decode, msgspec.json.Encoder().encode
-    places = np.flatnonzero(rows.split != UNPINNED)
+    places = np.flatnonzero(kept(rows))
     made = [decode(lines[place]) for place in places]
-    numbers = late.products.of(rows.columns["group"][places])
+    numbers = late.products.of(rows["group"].to_numpy()[places])
     if entry.shortlist:
-        made = _proposed(late.proposers[entry.source], entry.shortlist, made, numbers, rows.split[places])
+        made = _proposed(late.proposers[entry.source], entry.shortlist, made, numbers, rows["split"].to_numpy()[places])
     if entry.few_shot:
         made = [_shown(late, row, number, entry.few_shot) for row, number in zip(made, numbers.tolist(), strict=True)]
     for place, row in zip(places, made, strict=True):

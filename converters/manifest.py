@@ -8,33 +8,35 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from converters import left_out, tasks
-from converters.apart import REASON
 from converters.convert import Converted, account
 from converters.jsonl import sha256
-from converters.mix import HELD, REPEATED, Table
+from converters.mix import HELD, NEAR, REASONS, REPEATED, kept, reason_codes, within
 from converters.spec import Spec
 from converters.split import SPLITS
 
 
 def manifest(
-    rows: Table, converted: Sequence[Converted], spec: Spec, folder: Path, seen: Mapping[str, Mapping[str, Any]]
+    rows: pd.DataFrame, converted: Sequence[Converted], spec: Spec, folder: Path, seen: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return the account; the splits lie in ``folder``, and ``seen`` is what :mod:`converters.stats` found in each."""
-    left = [left_out.counted(one.parts, rows.why[rows.entry == n], rows.reasons) for n, one in enumerate(converted)]
-    accounts = [
-        account(one, out) | {"dropped": _sorted(dropped)}
-        for one, out, dropped in zip(converted, left, rows.dropped, strict=True)
-    ]
-    dropped = _sum(a["dropped"] for a in accounts)
+    accounts = []
+    for number, entry in enumerate(converted):
+        why = reason_codes(rows[rows["entry"] == number])
+        left = left_out.counted(entry.parts, why, REASONS)
+        counts = np.bincount(why + 1, minlength=len(REASONS) + 1)[1:].tolist()
+        dropped = entry.dropped + Counter(dict(zip(REASONS, counts, strict=True)))
+        accounts.append(account(entry, left) | {"dropped": _sorted(dropped)})
+    total = _sum(a["dropped"] for a in accounts)
     return {
         "read": sum(a["read"] for a in accounts),
         "used": sum(a["used"] for a in accounts),
         "rejected": _sum(a["rejected"] for a in accounts),
-        "dropped_examples": dropped,
-        "repeated_examples": int(np.maximum(rows.times - 1, 0)[rows.split >= 0].sum()),
-        "leaks": {name: dropped.get(why, 0) for name, why in LEAKS.items()},
+        "dropped_examples": total,
+        "repeated_examples": int((rows["times"][kept(rows)] - 1).clip(lower=0).sum()),
+        "leaks": {name: total.get(why, 0) for name, why in LEAKS.items()},
         "inputs": [item for a in accounts for item in a["inputs"]],
         "sources": accounts,
         "splits": {n: _split(rows, k, folder / f"{n}.jsonl") | dict(seen[n]) for k, n in enumerate(SPLITS)},
@@ -44,7 +46,7 @@ def manifest(
     }
 
 
-LEAKS = {"groups": HELD, "near_duplicates": REASON, "prompts": REPEATED}
+LEAKS = {"groups": HELD, "near_duplicates": NEAR, "prompts": REPEATED}
 
 
 def forbids(licence: str) -> bool:
@@ -56,16 +58,16 @@ def forbids(licence: str) -> bool:
     return "not for commercial use" in licence
 
 
-def _split(rows: Table, number: int, path: Path) -> dict[str, Any]:
-    within = rows.within(number)
-    times, columns = rows.times[within], rows.columns[within]
-    counts = np.bincount(columns["task"], weights=times, minlength=len(tasks.names())).astype(int)
-    found = {name: int(count) for name, count in zip(tasks.names(), counts, strict=True) if count}
+def _split(rows: pd.DataFrame, number: int, path: Path) -> dict[str, Any]:
+    here = rows[within(rows, number)]
+    total = int(here["times"].sum())
+    counts = here.groupby("task")["times"].sum()
+    by_task = {tasks.names()[task]: count for task, count in zip(counts.index, counts.tolist(), strict=True)}
     return {
-        "rows": int(times.sum()),
-        "groups": len(np.unique(columns["group"])),
-        "general_share": found.get("general", 0) / max(1, int(times.sum())),
-        "tasks": found,
+        "rows": total,
+        "groups": here["group"].nunique(),
+        "general_share": by_task.get("general", 0) / max(1, total),
+        "tasks": by_task,
         "sha256": sha256(path),
         "bytes": path.stat().st_size,
     }

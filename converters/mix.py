@@ -1,23 +1,24 @@
 """What goes where: limits, official splits, hold-outs, duplicates, balance and the general share, decided on numbers alone.
 
-A row is 54 bytes here (:data:`converters.parts.DTYPE`); its text stays on disk. Everything is decided by hashes of ids and
-groups, so the same inputs and seed give the same mix whatever the order of the rows and the number of processes.
+The table of a mix is a DataFrame with a row for each example: the columns of :data:`converters.parts.DTYPE` (no text: 54 bytes),
+and ``entry`` (its number in the specification), ``split`` (``UNPINNED`` once it is dropped), ``times`` (how often it is written)
+and ``why`` (the reason for which it was dropped). Everything is decided by hashes of ids and groups, so the same inputs and seed
+give the same mix whatever the order of the rows and the number of processes.
 """
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from converters import tasks
-from converters.codes import codes, firsts
 from converters.convert import Converted
 from converters.errors import InputError
 from converters.left_out import KEPT, Codes
-from converters.parts import UNPINNED, Columns
+from converters.parts import UNPINNED
 from converters.spec import Balance, Spec
 from converters.split import SPLITS, edges
 
@@ -26,66 +27,59 @@ Splits = NDArray[np.int8]
 Numbers = NDArray[np.uint64]
 TRAIN, TEST = 0, len(SPLITS) - 1
 HELD, REPEATED = "product held out by another source's split", "same prompt again"
-SAME = "same id again"
+SAME, NEAR = "same id again", "near-duplicate of a held-out row"
+OVER_WEIGHT, OVER_LIMIT, OVER_SHARE = "over the entry's weight", "over the entry's limit", "general row over the share"
+NOT_REPLAYED = "task that is not replayed"
+REASONS = (HELD, REPEATED, SAME, NEAR, OVER_WEIGHT, OVER_LIMIT, OVER_SHARE, NOT_REPLAYED)
 
 
-@dataclass(slots=True)
-class Table:
-    """All rows of a mix as numbers, in the order of their parts.
-
-    ``entry`` is each row's entry; ``split`` its split, ``UNPINNED`` once it is dropped; ``times`` how often it is written;
-    ``why`` is the place in ``reasons`` of the one for which it was dropped, ``KEPT`` else.
-    """
-
-    columns: Columns
-    entry: NDArray[np.int16]
-    split: Splits
-    times: NDArray[np.int32]
-    dropped: list[Counter[str]]
-    why: Codes
-    reasons: list[str]
-
-    def drop(self, gone: Mask, reason: str) -> None:
-        """Drop rows that are still there, counted for the entries they are from."""
-        gone = gone & (self.split != UNPINNED)
-        self.split[gone] = UNPINNED
-        self.reasons += [reason] if reason not in self.reasons else []
-        self.why[gone] = self.reasons.index(reason)
-        for number, count in enumerate(np.bincount(self.entry[gone], minlength=len(self.dropped))):
-            self.dropped[number].update({reason: int(count)} if count else {})
-
-    def part(self, start: int, count: int) -> "Table":
-        """Return ``count`` rows from ``start`` on."""
-        here = slice(start, start + count)
-        columns, entry, split, times = self.columns[here], self.entry[here], self.split[here], self.times[here]
-        return Table(columns, entry, split, times, self.dropped, self.why[here], self.reasons)
-
-    def within(self, split: int) -> Mask:
-        """Return which rows are in a split."""
-        found: Mask = self.split == split
-        return found
+def table(converted: Sequence[Converted]) -> pd.DataFrame:
+    """Return the table of all examples in the order of their parts; none is in a split yet, none is dropped."""
+    rows = pd.DataFrame(np.concatenate([part.columns() for entry in converted for part in entry.parts]))
+    counts = [sum(part.examples for part in entry.parts) for entry in converted]
+    return rows.assign(
+        entry=np.repeat(np.arange(len(converted), dtype=np.int16), counts),
+        split=np.int8(TRAIN),
+        times=np.int32(1),
+        why=pd.Categorical.from_codes(np.full(len(rows), KEPT, np.int8), pd.Index(REASONS)),
+    )
 
 
-def table(converted: Sequence[Converted]) -> Table:
-    """Return all rows of the converted entries; none is in a split yet, none is dropped."""
-    columns = [np.concatenate([part.columns() for part in one.parts]) for one in converted]
-    entry = np.repeat(np.arange(len(columns), dtype=np.int16), [len(one) for one in columns])
-    everything = np.concatenate(columns)
-    split = np.full(len(everything), TRAIN, np.int8)
-    times = np.ones(len(everything), np.int32)
-    why = np.full(len(everything), KEPT, np.int8)
-    return Table(everything, entry, split, times, [Counter(one.dropped) for one in converted], why, [])
+def drop(rows: pd.DataFrame, which: Any, reason: str) -> None:
+    """Drop the rows of a mask, or with these labels, for one of ``REASONS``."""
+    rows.loc[which, "split"] = UNPINNED
+    rows.loc[which, "why"] = reason
 
 
-def decide(rows: Table, spec: Spec) -> None:
+def reason_codes(rows: pd.DataFrame) -> Codes:
+    """Return for each row the place in ``REASONS`` of the one for which it was dropped, ``KEPT`` else."""
+    return np.asarray(rows["why"].cat.codes, np.int8)
+
+
+def kept(rows: pd.DataFrame) -> Mask:
+    """Return which rows are not dropped."""
+    return np.asarray(rows["split"] != UNPINNED)
+
+
+def within(rows: pd.DataFrame, split: int) -> Mask:
+    """Return which rows are in a split."""
+    return np.asarray(rows["split"] == split)
+
+
+def of_task(rows: pd.DataFrame, *names: str) -> Mask:
+    """Return which rows are of one of these tasks."""
+    return np.asarray(rows["task"].isin([tasks.names().index(name) for name in names]))
+
+
+def decide(rows: pd.DataFrame, spec: Spec) -> None:
     """Place every row in a split or drop it, up to what needs the rows' texts or changes their number."""
     weigh(rows, spec)
     place(rows, spec)
-    repeated(rows, "prompt", REPEATED)
-    repeated(rows, "id", SAME)
+    drop_repeats(rows, "prompt", REPEATED)
+    drop_repeats(rows, "id", SAME)
 
 
-def finish(rows: Table, spec: Spec) -> None:
+def finish(rows: pd.DataFrame, spec: Spec) -> None:
     """Balance the classes of the training split, then bring every split to the general share."""
     if spec.balance:
         balance(rows, spec.balance)
@@ -93,59 +87,48 @@ def finish(rows: Table, spec: Spec) -> None:
         share(rows, spec.general_share, number, name)
 
 
-def weigh(rows: Table, spec: Spec) -> None:
+def weigh(rows: pd.DataFrame, spec: Spec) -> None:
     """Keep at most ``limit`` rows of an entry, and rows of weighted entries in the proportion of their weights.
 
     Which ones stay is a random, stable choice, not the first ones of a file.
     """
-    _other_tasks(rows, spec)
-    found = np.bincount(rows.entry[rows.split != UNPINNED], minlength=len(spec.sources))
-    limits = [min(int(n), entry.limit or int(n)) for n, entry in zip(found, spec.sources, strict=True)]
+    for number, entry in enumerate(spec.sources):
+        if entry.replays and entry.tasks:  # any other source made no rows of other tasks
+            drop(rows, (rows["entry"] == number) & ~of_task(rows, *entry.tasks), NOT_REPLAYED)
+    counts = np.bincount(rows["entry"][kept(rows)], minlength=len(spec.sources)).tolist()
+    limits = [min(count, entry.limit or count) for count, entry in zip(counts, spec.sources, strict=True)]
     scale = min((limit / e.weight for limit, e in zip(limits, spec.sources, strict=True) if e.weight), default=0.0)
     for number, entry in enumerate(spec.sources):
         limit = math.floor(scale * entry.weight + 1e-9) if entry.weight else limits[number]
-        reason = "over the entry's weight" if entry.weight else "over the entry's limit"
-        rows.drop(_beyond(rows, (rows.entry == number) & (rows.split != UNPINNED), limit), reason)
+        _limit(rows, (rows["entry"] == number) & kept(rows), limit, OVER_WEIGHT if entry.weight else OVER_LIMIT)
 
 
-def _other_tasks(rows: Table, spec: Spec) -> None:
-    """Drop replayed rows of tasks that their entry does not name; any other source made none of them."""
-    for number, entry in enumerate(spec.sources):
-        if entry.replays and entry.tasks:
-            taken = np.isin(rows.columns["task"], [tasks.names().index(name) for name in entry.tasks])
-            rows.drop((rows.entry == number) & ~taken, "task that is not replayed")
+def _limit(rows: pd.DataFrame, among: Any, limit: int, reason: str) -> None:
+    """Drop all of ``among`` but the ``limit`` ones that were drawn first."""
+    drop(rows, rows["id"][among].sort_values(kind="stable").index[limit:], reason)
 
 
-def _beyond(rows: Table, among: Mask, limit: int) -> Mask:
-    """Return all of ``among`` but the ``limit`` ones that were drawn first."""
-    places = np.flatnonzero(among)
-    order = np.argsort(rows.columns["id"][places], kind="stable")
-    gone = np.zeros(len(among), bool)
-    gone[places[order[limit:]]] = True
-    return gone
-
-
-def place(rows: Table, spec: Spec) -> None:
+def place(rows: pd.DataFrame, spec: Spec) -> None:
     """Give every row its split: its official one, or the one its group was drawn for.
 
     Where an official split holds a product out, rows of that product from elsewhere are dropped, not moved: test wins over
     validation, validation over train. So are rows of other groups, such as queries, that are about a product which a stronger
     split tells something about. A row of an earlier mix says so even where it is left out: a model knows that mix.
     """
-    there = rows.split != UNPINNED
-    own = rows.columns["split"]
-    products, about = linked(rows.columns)
-    replayed = np.isin(rows.entry, [number for number, entry in enumerate(spec.sources) if entry.replays])
-    pins = _pins(products, np.where(there | replayed, own, UNPINNED))
+    there, own = kept(rows), rows["official"].to_numpy()
+    products, about = linked(rows)
+    replayed = rows["entry"].isin([number for number, entry in enumerate(spec.sources) if entry.replays]).to_numpy()
+    pins = _strongest(products, np.where(there | replayed, own, UNPINNED))
     drawn = _drawn(products, spec.splits)
-    split = np.where(own != UNPINNED, own, np.where(pins != UNPINNED, pins, drawn))
-    rows.split[there] = split[there].astype(np.int8)
+    split = np.where(own != UNPINNED, own, np.where(pins != UNPINNED, pins, drawn)).astype(np.int8)
+    rows["split"] = np.where(there, split, UNPINNED).astype(np.int8)
     held = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, TRAIN, own))
-    rows.drop(held, HELD)
-    rows.drop(_told(products, about, np.where(replayed & ~there, own, rows.split)), HELD)
+    drop(rows, held & there, HELD)
+    known = np.where(replayed & ~there, own, rows["split"])
+    drop(rows, _known_elsewhere(products, about, known) & kept(rows), HELD)
 
 
-def linked(columns: Columns) -> tuple[Numbers, Numbers]:
+def linked(rows: pd.DataFrame) -> tuple[Numbers, Numbers]:
     """Return a number for each row's group and for the product that it is about, which is another one where groups are queries.
 
     Groups that share an alias are one product, known by their first draw: so a product that one source knows by its ASIN and
@@ -154,84 +137,73 @@ def linked(columns: Columns) -> tuple[Numbers, Numbers]:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    other = np.flatnonzero(
-        columns["product"] != columns["group"]
-    )  # hashing all of them twice would take most of the time
-    names = np.concatenate([columns["group"], columns["product"][other], columns["alias"]])
-    group, product, alias = np.split(codes(names), [len(columns), len(columns) + len(other)])
+    groups, named = rows["group"].to_numpy(), rows["product"].to_numpy()
+    other = np.flatnonzero(named != groups)  # hashing all of them twice would take most of the time
+    names = np.concatenate([groups, named[other], rows["alias"].to_numpy()])
+    codes, different = pd.factorize(names)
+    group, product, alias = np.split(codes, [len(rows), len(rows) + len(other)])
     about = group.copy()
     about[other] = product
-    known = max(group.max(initial=-1), product.max(initial=-1), alias.max(initial=-1)) + 1
     pairs = (np.ones(len(about), bool), (about, alias))
-    _, one = connected_components(coo_matrix(pairs, shape=(known, known)), directed=False)
-    first = np.full(one.max(initial=-1) + 1, np.iinfo(np.uint64).max)
-    np.minimum.at(first, one[np.concatenate([group, product])], names[: len(group) + len(product)])
-    return first[one[group]], first[one[about]]
+    _, component = connected_components(coo_matrix(pairs, shape=(len(different),) * 2), directed=False)
+    count = len(rows) + len(other)
+    first = pd.Series(names[:count]).groupby(component[codes[:count]]).min().to_numpy()
+    return first[component[group]], first[component[about]]
 
 
-def _told(products: Numbers, about: Numbers, split: Splits) -> Mask:
+def _known_elsewhere(products: Numbers, about: Numbers, split: Splits) -> Mask:
     """Return which rows share a product with a stronger split, where one of the two has a group that is another thing."""
     other = np.flatnonzero(products != about)
     if not len(other):
         return np.zeros(len(split), bool)
-    strongest = _pins(np.concatenate([products, about[other]]), np.concatenate([split, split[other]]))
+    strongest = _strongest(np.concatenate([products, about[other]]), np.concatenate([split, split[other]]))
     gone: Mask = strongest[: len(split)] > split
     gone[other] |= strongest[len(split) :] > split[other]
     return gone
 
 
-def _pins(groups: NDArray[np.uint64], own: Splits) -> Splits:
-    """Return for each row the strongest official split of its group, ``UNPINNED`` for a group that has none."""
-    places = codes(groups)
-    strongest = np.full(places.max(initial=-1) + 1, UNPINNED, np.int8)
-    np.maximum.at(strongest, places, own)
-    found: Splits = strongest[places]
-    return found
+def _strongest(groups: Numbers, splits: Splits) -> Splits:
+    """Return for each row the strongest split of its group, ``UNPINNED`` for a group that has none."""
+    return np.asarray(pd.Series(splits).groupby(groups, sort=False).transform("max"))
 
 
-def _drawn(groups: NDArray[np.uint64], shares: Mapping[str, float]) -> Splits:
+def _drawn(groups: Numbers, shares: Mapping[str, float]) -> Splits:
     test, validation = edges(shares)
     return np.where(groups < test, TEST, np.where(groups < validation, 1, TRAIN)).astype(np.int8)
 
 
-def repeated(rows: Table, column: str, reason: str) -> None:
+def drop_repeats(rows: pd.DataFrame, column: str, reason: str) -> None:
     """Drop rows whose ``column`` an earlier one has; test comes before validation before train, never the other way round."""
-    places = np.flatnonzero(rows.split != UNPINNED)
-    order = places[np.argsort(-rows.split[places], kind="stable")]
-    gone = rows.split != UNPINNED
-    gone[order[firsts(rows.columns[column][order])]] = False
-    rows.drop(gone, reason)
+    values = rows.loc[kept(rows), ["split", column]].sort_values("split", ascending=False, kind="stable")[column]
+    drop(rows, values.index[values.duplicated()], reason)
 
 
-def balance(rows: Table, how: Balance) -> None:
+def balance(rows: pd.DataFrame, how: Balance) -> None:
     """Repeat rows of rare classes in the training split: a class of n rows grows to ``largest * (n/largest)**(1/temperature)``.
 
     No row is written more than ``cap`` times. Rows are chosen by their draw, so the result is stable.
     """
     for name in how.tasks:
-        places = np.flatnonzero(rows.within(TRAIN) & (rows.columns["task"] == tasks.names().index(name)))
-        _, label, counts = np.unique(rows.columns["target"][places], return_inverse=True, return_counts=True)
-        if not len(places):
-            continue
-        wanted = counts.max() * (counts / counts.max()) ** (1 / how.temperature)
-        factor = np.minimum(wanted / counts, how.cap)[label]
-        part = (rows.columns["id"][places] & 0xFFFFFF) / 2**24
-        rows.times[places] = (factor + part).astype(np.int32)
+        chosen = rows[within(rows, TRAIN) & of_task(rows, name)]
+        counts = chosen.groupby("target")["target"].transform("size").to_numpy()
+        wanted = counts.max(initial=0) * (counts / counts.max(initial=1)) ** (1 / how.temperature)
+        fraction = (chosen["id"].to_numpy() & 0xFFFFFF) / 2**24
+        rows.loc[chosen.index, "times"] = (np.minimum(wanted / counts, how.cap) + fraction).astype(np.int32)
 
 
-def share(rows: Table, wanted_share: float, split: int, name: str) -> None:
+def share(rows: pd.DataFrame, wanted_share: float, split: int, name: str) -> None:
     """Bring one split to exactly the general share asked for; what is over it is dropped and counted."""
-    among = rows.within(split)
-    general = among & (rows.columns["task"] == tasks.names().index("general"))
-    others, found = int(rows.times[among & ~general].sum()), int(general.sum())
+    among = within(rows, split)
+    general = among & of_task(rows, "general")
+    others, count = int(rows["times"][among & ~general].sum()), int(general.sum())
     wanted = general_rows(others, wanted_share)
-    if wanted > found:
+    if wanted > count:
         raise InputError(
             f"split {name!r}: {others} rows need {wanted} general ones for general_share {wanted_share}, found "
-            f"{found}: add general data, lower general_share or set a limit on the other sources"
+            f"{count}: add general data, lower general_share or set a limit on the other sources"
         )
     if others:
-        rows.drop(_beyond(rows, general, wanted), "general row over the share")
+        _limit(rows, general, wanted, OVER_SHARE)
 
 
 def general_rows(others: int, share: float) -> int:

@@ -30,7 +30,7 @@ from converters.split import SPLITS, draw
 Columns = NDArray[np.void]
 # Numbers in place of texts: 54 bytes a row are all that a mix holds in memory, however long the rows are.
 _TEXTS = ("id", "group", "product", "alias", "prompt", "target")
-DTYPE = np.dtype([*((name, "u8") for name in _TEXTS), ("size", "u4"), ("task", "u1"), ("split", "i1")])
+DTYPE = np.dtype([*((name, "u8") for name in _TEXTS), ("size", "u4"), ("task", "u1"), ("official", "i1")])
 UNPINNED = -1
 RAW = np.dtype([("examples", "<u4"), ("rows", "<u4")])
 COLUMNS, RAWS, PLACES = "columns.bin", "raws.bin", "places.jsonl"
@@ -64,16 +64,13 @@ class Part:
         """Return what a mix decides by, one entry for each row."""
         return np.fromfile(self.folder / COLUMNS, DTYPE)
 
-    def chunks(self) -> Iterator[Columns]:
-        """Yield the same, a bounded number at a time."""
-        for start in range(0, self.examples, CHUNK):
-            yield np.fromfile(self.folder / COLUMNS, DTYPE, count=CHUNK, offset=start * DTYPE.itemsize)
+    def ids(self) -> NDArray[np.uint64]:
+        """Return the draw of each row's id."""
+        return np.array(np.memmap(self.folder / COLUMNS, DTYPE, "r")["id"] if self.examples else [], np.uint64)
 
-    def raws(self) -> Iterator[Columns]:
-        """Yield for raw rows with examples how many they are and how many raw rows each stands for, so many at a time."""
-        with (self.folder / RAWS).open("rb") as file:
-            while len(found := np.fromfile(file, RAW, count=CHUNK)):
-                yield found
+    def raws(self) -> Columns:
+        """Return for each raw row with examples how many they are, and how many raw rows it stands for."""
+        return np.fromfile(self.folder / RAWS, RAW)
 
 
 def load(folder: Path) -> Part | None:
@@ -145,11 +142,11 @@ def _write_rows(folder: Path, rows: Iterable[Pinned], seed: int) -> int:
         for chunk in _chunked(rows):
             lines = [encode(pinned.row) + b"\n" for pinned in chunk]
             file.writelines(lines)
-            told = [
+            entries = [
                 (*_keys(pinned, seed), len(line), numbers[pinned.row.task], _split(pinned.split))
                 for pinned, line in zip(chunk, lines, strict=True)
             ]
-            columns.write(np.array(told, DTYPE).tobytes())
+            columns.write(np.array(entries, DTYPE).tobytes())
             count += len(chunk)
     return count
 
@@ -183,10 +180,10 @@ def lines(part: Part) -> Iterator[bytes]:
         yield from file
 
 
-def picked(part: Part, sizes: NDArray[np.uint32], numbers: NDArray[np.int64]) -> Iterator[bytes]:
-    """Yield some of a part's rows by their numbers; ``sizes`` are those of all its rows, in bytes."""
+def picked(path: Path, sizes: NDArray[np.uint32], numbers: NDArray[np.int64]) -> Iterator[bytes]:
+    """Yield some of a file's lines by their numbers; ``sizes`` are those of all its lines, in bytes."""
     starts = np.cumsum(sizes, dtype=np.int64) - sizes
-    with part.rows.open("rb") as file:
+    with path.open("rb") as file:
         for number in numbers.tolist():
             file.seek(starts[number])
             yield file.read(sizes[number])

@@ -11,7 +11,7 @@ from pathlib import Path
 from converters import check, tasks
 from converters.earlier import MANIFEST, account, folders
 from converters.errors import InputError
-from converters.examples import Row
+from converters.examples import Row, gold
 from converters.jsonl import sha256
 from converters.outcome import Outcome
 from converters.split import SPLITS
@@ -44,6 +44,7 @@ def _outcome(where: str, row: Row | check.Problem, split: str) -> Outcome:
         assert problem
         return Outcome(where, reason=problem.kind, detail=problem.text)
     task = tasks.get(row.task)
-    if task.parse(task.render(row.gold)) != row.gold:
+    answer = gold(row)
+    if task.parse(task.render(answer)) != answer:
         return Outcome(where, reason="answer cannot be written and read back")
     return Outcome(where, (row,), split=split)

@@ -1,9 +1,10 @@
 """A mix specification: which datasets make a mix, and how much of each."""
 
-import math
-from collections.abc import Mapping, Sequence
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -12,8 +13,10 @@ from converters import definitions, hard, sources, tasks
 from converters.errors import InputError, nearest, unreadable
 from converters.split import SPLITS
 
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 SHORTLIST = "category_shortlist"
-RENDERS = ("split", "shortlist", "few_shot", "definitions", "hard", "trim")  # what an earlier mix has behind it
+RENDERS = ("split", "shortlist", "few_shot", "definitions", "hard", "trim")  # keys for rows not rendered yet
 
 
 class Trim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +25,7 @@ class Trim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     The chat template adds to them, at most a hundred tokens a row, and so does what ``few_shot`` and ``shortlist`` put in later.
     """
 
-    tokens: int
+    tokens: Count
     tokenizer: str | None = None
 
 
@@ -39,12 +42,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     paths: list[str]
     split: Literal["train", "validation", "test"] | None = None
     tasks: list[str] = []
-    limit: int | None = None
-    weight: float | None = None
-    shortlist: int | None = None
-    few_shot: int | None = None
+    limit: Count | None = None
+    weight: Annotated[float, msgspec.Meta(gt=0, le=sys.float_info.max)] | None = None
+    shortlist: Count | None = None
+    few_shot: Count | None = None
     definitions: str | None = None
-    hard: dict[str, float] = {}
+    hard: dict[str, Share] = {}
     trim: Trim | None = None
     options: dict[str, Any] = {}
 
@@ -61,8 +64,8 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     tasks: list[str]
-    cap: int = 5
-    temperature: float = 2.0
+    cap: Count = 5
+    temperature: Annotated[float, msgspec.Meta(ge=1, le=sys.float_info.max)] = 2.0
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,129 +75,121 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     leaves them in. ``tokenizer`` (a ``tokenizer.json`` or SentencePiece file) and ``sequence_len`` are for the statistics.
     """
 
-    sources: list[Entry]
+    sources: Annotated[list[Entry], msgspec.Meta(min_length=1)]
     seed: int = 0
-    general_share: float = 0.10
-    splits: dict[str, float] = msgspec.field(default_factory=lambda: {"validation": 0.05, "test": 0.05})
+    general_share: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.10
+    splits: dict[str, Share] = msgspec.field(default_factory=lambda: {"validation": 0.05, "test": 0.05})
     balance: Balance | None = None
-    near_duplicates: float | None = 0.8
+    near_duplicates: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = 0.8
     tokenizer: str | None = None
-    sequence_len: int = 2048
+    sequence_len: Count = 2048
 
 
-def load(path: Path) -> Spec:
-    """Read a specification; a wrong key, name or value is an ``InputError`` with the nearest right one."""
+STRUCTS: dict[str, type[msgspec.Struct]] = {"": Spec, "sources": Entry, "trim": Trim, "balance": Balance}
+MOVED = {f"ecom-general-{percent}": f"general_share=0.{percent}" for percent in ("00", "05", "20")}
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Spec:
+    """Read a specification, with ``key=value`` overrides of its top-level keys; anything wrong is an ``InputError``."""
     if not path.is_file():
-        near = sorted(str(p) for p in path.parent.glob("*.yaml"))
-        raise InputError(
-            f"{path}: found nothing, expected a mix specification{nearest(str(path), near) if near else ''}"
-        )
+        raise InputError(_missing(path))
     try:
-        tree = yaml.safe_load(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        tree = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise unreadable(path, error, "YAML") from error
-    return _checked(path, tree)
-
-
-def _checked(path: Path, tree: Any) -> Spec:
-    if not isinstance(tree, dict) or not isinstance(tree.get("sources"), list) or not tree["sources"]:
-        raise InputError(f"{path}: found no list under 'sources', expected a mix specification")
-    _keys(path, tree, Spec)
-    for entry in tree["sources"]:
-        _keys(path, entry, Entry)
-        _keys(path, entry.get("trim") if isinstance(entry, dict) else None, Trim)
-    _keys(path, tree.get("balance"), Balance)
+    changes = dict(map(_override, overrides))
     try:
-        spec = msgspec.convert(tree, Spec)
+        spec = msgspec.convert({**tree, **changes} if isinstance(tree, dict) else tree, Spec)
     except msgspec.ValidationError as error:
-        raise InputError(f"{path}: {error}") from error
-    _values(path, spec)
+        raise InputError(_explained(path, text, str(error), changes)) from error
+    _check_splits(path, spec)
+    for number, entry in enumerate(spec.sources):
+        _check_entry(f"{path}:{_line(text, ('sources', number))}", entry)
+    for name in spec.balance.tasks if spec.balance else ():
+        tasks.get(name)
     return spec
 
 
-def _keys(path: Path, tree: Any, kind: type[msgspec.Struct]) -> None:
-    known = list(kind.__struct_fields__)
-    for key in tree if isinstance(tree, dict) else ():
-        if key not in known:
-            raise InputError(f"{path}: unknown key {str(key)!r}{nearest(str(key), known)}")
+def _missing(path: Path) -> str:
+    if path.stem in MOVED:
+        build = f"ecom-data build {path.with_name('ecom.yaml')} --set {MOVED[path.stem]} --out data/{path.stem}"
+        return f"{path}: is now an override of ecom.yaml; run: {build}"
+    near = sorted(map(str, path.parent.glob("*.yaml")))
+    return f"{path}: no such mix specification{nearest(str(path), near) if near else ''}"
 
 
-def _values(path: Path, spec: Spec) -> None:
-    if not 0 <= spec.general_share < 1:
-        raise InputError(f"{path}: found general_share {spec.general_share}, expected 0 or more and less than 1")
-    if (
-        not set(spec.splits) < set(SPLITS)
-        or not 0 <= sum(spec.splits.values()) <= 1
-        or min(spec.splits.values(), default=0) < 0
-    ):
+def _override(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text!r}: has no '=', expected KEY=VALUE")
+    if key not in Spec.__struct_fields__:
+        raise InputError(f"--set {text}: unknown key {key!r}{nearest(key, list(Spec.__struct_fields__))}")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {text}: {value!r} is no YAML value such as 5 or {{test: 0.1}}") from error
+
+
+def _explained(path: Path, text: str, error: str, changes: Mapping[str, Any]) -> str:
+    """Return msgspec's error with the line of the key that it is about, and the nearest right name of an unknown one."""
+    message, _, place = error.partition(" - at `$")
+    place = place.strip("`").lstrip(".")
+    keys = [int(number) if number else name for name, number in re.findall(r"(\w+)|\[(\d+)\]", place)]
+    if unknown := re.search(r"unknown field `(.*)`", message):
+        known = next(STRUCTS[name] for name in [*keys[::-1], ""] if name in STRUCTS).__struct_fields__
+        message = f"unknown key {unknown[1]!r}{nearest(unknown[1], list(known))}"
+        keys.append(unknown[1])
+    where = "--set" if keys and keys[0] in changes else f"{path}:{_line(text, keys)}:"
+    return f"{where} {place + ': ' if place else ''}{message}"
+
+
+def _line(text: str, keys: Iterable[str | int]) -> int:
+    """Return the line of the value that ``keys`` lead to, or of the last one on the way that is there."""
+    node = yaml.compose(text)
+    for key in keys:
+        if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            node = node.value[key]
+        elif isinstance(node, yaml.MappingNode):
+            node = next((value for name, value in node.value if name.value == key), node)
+    return node.start_mark.line + 1 if node else 1
+
+
+def _check_splits(path: Path, spec: Spec) -> None:
+    if not {*spec.splits} < {*SPLITS} or sum(spec.splits.values()) > 1:
         raise InputError(
             f"{path}: found splits {spec.splits}, expected shares of validation and test that sum to 1 at most"
         )
-    for entry in spec.sources:
-        _entry(path, entry)
-    if spec.near_duplicates is not None and not 0 < spec.near_duplicates <= 1:
-        raise InputError(f"{path}: found near_duplicates {spec.near_duplicates}, expected above 0, 1 at most, or null")
-    if spec.sequence_len < 1:
-        raise InputError(f"{path}: found sequence_len {spec.sequence_len}, expected 1 or more")
-    if spec.balance:
-        _balance(path, spec.balance)
 
 
-def _entry(path: Path, entry: Entry) -> None:
-    chosen_tasks(entry)
-    if entry.weight is not None and not 0 < entry.weight < math.inf:
-        raise InputError(f"{path}: found weight {entry.weight}, expected a number above 0")
-    if entry.limit is not None and entry.limit < 1:
-        raise InputError(f"{path}: found limit {entry.limit}, expected 1 or more, or no such key")
-    sources.check(entry.source, entry.options, f"{path}: ")
-    _as_they_are(path, entry)
-    _asked(path, entry)
-
-
-def _as_they_are(path: Path, entry: Entry) -> None:
-    if entry.replays and (found := [key for key in RENDERS if getattr(entry, key)]):
-        raise InputError(f"{path}: found {found[0]} for source 'mix', expected none: its rows are taken as they are")
-
-
-def _asked(path: Path, entry: Entry) -> None:
+def _check_entry(where: str, entry: Entry) -> None:
     chosen = chosen_tasks(entry)
-    for key in ("shortlist", "few_shot"):
-        if getattr(entry, key) is not None and getattr(entry, key) < 1:
-            raise InputError(f"{path}: found {key} {getattr(entry, key)}, expected 1 or more, or no such key")
+    sources.check(entry.source, entry.options, f"{where}: ")
+    if entry.replays and (rendering := [key for key in RENDERS if getattr(entry, key)]):
+        raise InputError(f"{where}: {rendering[0]} does not fit source 'mix', whose rows are taken as they are")
     if entry.shortlist and SHORTLIST not in chosen:
-        raise InputError(
-            f"{path}: found shortlist without task {SHORTLIST!r}, expected it among the entry's tasks: {', '.join(chosen)}"
-        )
-    if entry.trim and entry.trim.tokens < 1:
-        raise InputError(f"{path}: found trim to {entry.trim.tokens} tokens, expected 1 or more")
+        raise InputError(f"{where}: shortlist needs task {SHORTLIST!r} among the entry's tasks: {', '.join(chosen)}")
     if entry.few_shot and not all(tasks.get(name).prefix for name in chosen):
-        raise InputError(f"{path}: found few_shot for task 'general', expected it for tasks with a prefix alone")
+        raise InputError(f"{where}: few_shot does not fit task 'general', only tasks with a prefix")
     if entry.definitions:
         definitions.load(Path(entry.definitions))
-    if entry.definitions and "attributes" not in chosen:
-        raise InputError(f"{path}: found definitions without task 'attributes', expected it among: {', '.join(chosen)}")
-    _hard(path, entry.hard, chosen)
+        if "attributes" not in chosen:
+            raise InputError(
+                f"{where}: definitions need task 'attributes' among the entry's tasks: {', '.join(chosen)}"
+            )
+    _check_hard(where, entry, chosen)
 
 
-def _hard(path: Path, rates: Mapping[str, float], chosen: Sequence[str]) -> None:
-    kinds = {tasks.get(name).record for name in chosen}
-    for kind, rate in rates.items():
+def _check_hard(where: str, entry: Entry, chosen: Sequence[str]) -> None:
+    records = {tasks.get(name).record for name in chosen}
+    for kind in entry.hard:
         if kind not in hard.FITS:
-            raise InputError(f"{path}: unknown kind {kind!r} under hard{nearest(kind, list(hard.FITS))}")
-        if not kinds & {*hard.FITS[kind]}:
-            raise InputError(f"{path}: found hard {kind!r}, which changes no row of tasks {', '.join(chosen)}")
-        if not 0 <= rate <= 1:
-            raise InputError(f"{path}: found hard {kind!r} at {rate}, expected a share from 0 to 1")
-    if sum(rates.values()) > 1 + 1e-9:
-        raise InputError(f"{path}: found rates under hard that sum to {sum(rates.values()):g}, expected 1 at most")
-
-
-def _balance(path: Path, balance: Balance) -> None:
-    for name in balance.tasks:
-        tasks.get(name)
-    if balance.cap < 1 or not 1 <= balance.temperature < math.inf:
+            raise InputError(f"{where}: unknown kind {kind!r} under hard{nearest(kind, list(hard.FITS))}")
+        if not records & {*hard.FITS[kind]}:
+            raise InputError(f"{where}: hard {kind!r} changes no row of tasks {', '.join(chosen)}")
+    if sum(entry.hard.values()) > 1 + 1e-9:
         raise InputError(
-            f"{path}: found balance with cap {balance.cap} and temperature {balance.temperature}, expected 1 or more of both"
+            f"{where}: found rates under hard that sum to {sum(entry.hard.values()):g}, expected 1 at most"
         )
 
 

@@ -13,13 +13,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from converters import tasks
 from converters.classes import counted, coverage, histogram, learn, taxonomy, unseen
 from converters.examples import Turn
 from converters.lengths import Lengths, Ruler
-from converters.mix import TRAIN, Table
+from converters.mix import TRAIN
 from converters.raw import describe
 from converters.records import Attributes
 from converters.spec import Spec
@@ -50,7 +51,7 @@ class Seen(msgspec.Struct):
 
 @dataclass(slots=True)
 class Found:
-    """What one pass finds; ``samples`` are the first rows of each task and source, in the shuffled order of the file."""
+    """What one pass collects; ``samples`` are the first rows of each task and source, in the shuffled order of the file."""
 
     measured: list[NDArray[np.void]] = field(default_factory=list)
     longest: list[tuple[int, str]] = field(default_factory=list)
@@ -60,9 +61,9 @@ class Found:
     samples: defaultdict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
 
 
-def of_mix(folder: Path, rows: Table, spec: Spec, ruler: Ruler, tick: Tick) -> tuple[dict[str, Any], Samples]:
+def of_mix(folder: Path, rows: pd.DataFrame, spec: Spec, ruler: Ruler, tick: Tick) -> tuple[dict[str, Any], Samples]:
     """Return what the manifest says of each split in ``folder``, and three sample rows a task; ``tick`` hears rows so far."""
-    tree, told, samples, done = taxonomy(spec), {}, [], 0
+    tree, statistics, samples, done = taxonomy(spec), {}, [], 0
     training = counted(rows, TRAIN)
     for number, name in enumerate(SPLITS):
         found, classes = Found(), counted(rows, number) if number != TRAIN else training
@@ -72,7 +73,7 @@ def of_mix(folder: Path, rows: Table, spec: Spec, ruler: Ruler, tick: Tick) -> t
                 learn(known, [row.messages[-1].content for row in batch if row.task == task], tree)
             done += len(batch)
             tick(done)
-        told[name] = _told(found, ruler, spec) | {
+        statistics[name] = _summarised(found, ruler, spec) | {
             "classes": {
                 task: histogram(known) | {"rows_unseen_in_training": unseen(known, training.get(task))}
                 for task, known in classes.items()
@@ -80,7 +81,7 @@ def of_mix(folder: Path, rows: Table, spec: Spec, ruler: Ruler, tick: Tick) -> t
             "categories": {task: at for task, known in classes.items() if (at := coverage(known, tree))},
         }
         samples.append(found.samples)
-    return told, _chosen(samples)
+    return statistics, _chosen(samples)
 
 
 def batches(path: Path) -> Iterator[list[Seen]]:
@@ -140,13 +141,12 @@ def _clipped(turn: Turn) -> tuple[str, str]:
     return turn.role, turn.content[:SAMPLE_TEXT] + (f" … ({more:,} more characters)" if more > 0 else "")
 
 
-def _told(found: Found, ruler: Ruler, spec: Spec) -> dict[str, Any]:
+def _summarised(found: Found, ruler: Ruler, spec: Spec) -> dict[str, Any]:
     by_task: dict[str, dict[str, int]] = {}
+    sources: Counter[str] = Counter()
     for (task, source), count in sorted(found.cells.items()):
         by_task.setdefault(task, {})[source] = count
-    sources: Counter[str] = Counter()
-    for cells in by_task.values():
-        sources.update(cells)
+        sources[source] += count
     return {
         "sources": dict(sorted(sources.items())),
         "tasks_by_source": by_task,

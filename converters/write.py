@@ -1,73 +1,91 @@
-"""Writes the splits of a mix: the rows that were decided for each, as often as was decided, shuffled."""
+"""Writes the splits of a mix: the rows that were decided for each, as often as was decided, shuffled.
 
-import shutil
+A split is in the order of its rows' draws: they are sorted as numbers, and each line is then taken from its shard, which is
+mapped into memory.
+"""
+
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import compress
+from contextlib import ExitStack, contextmanager
+from itertools import compress, islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from converters.convert import Converted
 from converters.examples import Row
-from converters.jsonl import replacing
-from converters.mix import Table
-from converters.parts import UNPINNED, Part, lines
-from converters.shuffle import Shuffle, Sizes
+from converters.jsonl import replacing, written
+from converters.mix import kept, within
+from converters.parts import Part, lines, picked
 from converters.split import SPLITS, draw
 
 # Takes rows as they stand in their part and what was decided for them, and returns what is written instead.
-Finish = Callable[[Sequence[bytes], Table], list[bytes]]
+Finish = Callable[[Sequence[bytes], pd.DataFrame], list[bytes]]
 WINDOW = 8 * 2**20  # bytes of rows in memory at a time
+CHUNK = 2**16  # lines whose places are Python numbers at a time
 
 
 def write_splits(
-    folder: Path, rows: Table, converted: Sequence[Converted], seed: int, finish: Sequence[Finish | None]
+    folder: Path, rows: pd.DataFrame, converted: Sequence[Converted], seed: int, finish: Sequence[Finish | None]
 ) -> None:
     """Write ``<split>.jsonl`` for every split, each in the order of its rows' draws; ``finish`` has one for each entry."""
-    sizes = rows.columns["size"].astype(np.int64) * rows.times
-    shuffles = [
-        Shuffle(folder / f"{name}.buckets", int(sizes[rows.within(number)].sum())) for number, name in enumerate(SPLITS)
-    ]
-    start = 0
-    for part, last in ((part, last) for one, last in zip(converted, finish, strict=True) for part in one.parts):
-        _scatter(part, rows.part(start, part.examples), shuffles, seed, last)
-        start += part.examples
-    for name, shuffle in zip(SPLITS, shuffles, strict=True):
-        with replacing(folder / f"{name}.jsonl") as file:
-            file.writelines(shuffle.pieces())
-        shutil.rmtree(folder / f"{name}.buckets")
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        files, places = _sources(Path(work), rows, converted, seed, finish)
+        for number, name in enumerate(SPLITS):
+            with replacing(folder / f"{name}.jsonl") as file:
+                file.writelines(_gathered(files, places[within(places, number)]))
 
 
-def write_in_order(path: Path, converted: Converted, kept: Iterable[int]) -> None:
-    """Write the rows of one entry that are ``kept``, in the order of their files."""
+def write_in_order(path: Path, converted: Converted, chosen: Iterable[bool]) -> None:
+    """Write the ``chosen`` rows of one entry, in the order of their files."""
     with replacing(path) as file:
-        file.writelines(compress((line for part in converted.parts for line in lines(part)), kept))
+        file.writelines(compress((line for part in converted.parts for line in lines(part)), chosen))
 
 
-def _scatter(part: Part, rows: Table, shuffles: Sequence[Shuffle], seed: int, finish: Finish | None) -> None:
-    with part.rows.open("rb") as file:
-        for window in _windows(rows.columns["size"]):
-            sizes, split, times = rows.columns["size"][window], rows.split[window], rows.times[window]
-            data = memoryview(file.read(int(sizes.sum(dtype=np.int64))))
-            if finish:
-                found = finish(_lines(data, sizes), rows.part(window.start, len(sizes)))
-                data, sizes = memoryview(b"".join(found)), np.fromiter(map(len, found), np.uint32)
-            starts = np.cumsum(sizes, dtype=np.int64) - sizes
-            for number, shuffle in enumerate(shuffles):
-                here = split == number
-                shuffle.add(data, starts[here], sizes[here], rows.columns["id"][window][here])
-            for n in np.flatnonzero((times > 1) & (split != UNPINNED)):
-                for copy in range(2, times[n] + 1):
-                    _again(bytes(data[starts[n] : starts[n] + sizes[n]]), copy, shuffles[split[n]], seed)
+def _sources(
+    work: Path, rows: pd.DataFrame, converted: Sequence[Converted], seed: int, finish: Sequence[Finish | None]
+) -> tuple[list[Path], pd.DataFrame]:
+    """Return the files that lines are taken from, the repeated ones first, and each line's file, place, draw and split."""
+    files, index, start = [work / "copies"], [], 0
+    with written(work), files[0].open("wb") as copies:
+        for part, last in ((part, last) for entry, last in zip(converted, finish, strict=True) for part in entry.parts):
+            here = rows.loc[start : start + part.examples - 1, ["id", "size", "split", "times"]]
+            path = part.rows
+            if last:
+                path = work / str(len(files))
+                here["size"] = _finish(path, part, rows[start : start + part.examples], last)
+            index += [_index(here, len(files)), _repeat(copies, path, here, seed)]
+            files.append(path)
+            start += part.examples
+    places = pd.concat(index, ignore_index=True)
+    copied = places["file"] == 0
+    places.loc[copied, "start"] = places["size"][copied].cumsum() - places["size"][copied]
+    return files, places
 
 
-def _lines(data: memoryview, sizes: Sizes) -> list[bytes]:
-    ends = np.cumsum(sizes, dtype=np.int64)
-    return [bytes(data[a:b]) for a, b in zip((ends - sizes).tolist(), ends.tolist(), strict=True)]
+def _index(rows: pd.DataFrame, file: int) -> pd.DataFrame:
+    sizes = rows["size"].astype(np.int64)
+    return rows[["id", "size", "split"]].assign(file=np.int32(file), start=sizes.cumsum() - sizes)
 
 
-def _windows(sizes: Sizes) -> Iterator[slice]:
+def _finish(path: Path, part: Part, rows: pd.DataFrame, finish: Finish) -> NDArray[np.uint32]:
+    """Write a part's finished rows and return their sizes."""
+    sizes: list[int] = []
+    source = lines(part)
+    with replacing(path) as file:
+        for window in _windows(rows["size"].to_numpy()):
+            finished = finish(list(islice(source, window.stop - window.start)), rows[window])
+            file.writelines(finished)
+            sizes += map(len, finished)
+    return np.array(sizes, np.uint32)
+
+
+def _windows(sizes: NDArray[np.uint32]) -> Iterator[slice]:
     """Yield slices of rows that together take about ``WINDOW`` bytes, and at least one row."""
     ends = np.cumsum(sizes, dtype=np.int64)
     start = 0
@@ -78,10 +96,39 @@ def _windows(sizes: Sizes) -> Iterator[slice]:
         start = stop
 
 
-def _again(line: bytes, copy: int, shuffle: Shuffle, seed: int) -> None:
-    """Add a row once more, under an id of its own."""
-    row = msgspec.json.decode(line, type=Row)
-    named = msgspec.structs.replace(row, id=f"{row.id}#{copy}")
-    data = msgspec.json.encode(named) + b"\n"
-    key = np.array([draw(named.id, seed)], np.uint64)
-    shuffle.add(memoryview(data), np.zeros(1, np.int64), np.array([len(data)], np.uint32), key)
+def _repeat(copies: BinaryIO, path: Path, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Write the rows of a file that are wanted more than once, each copy under an id of its own; return their index."""
+    numbers = np.flatnonzero((rows["times"] > 1) & kept(rows))
+    index = []
+    wanted = rows.iloc[numbers]
+    for line, times, split in zip(
+        picked(path, rows["size"].to_numpy(), numbers), wanted["times"], wanted["split"], strict=True
+    ):
+        row = msgspec.json.decode(line, type=Row)
+        for copy in range(2, times + 1):
+            again = msgspec.structs.replace(row, id=f"{row.id}#{copy}")
+            size = copies.write(msgspec.json.encode(again) + b"\n")
+            index.append((draw(again.id, seed), size, split))
+    return _index(pd.DataFrame(np.array(index, _COPY)), 0)
+
+
+_COPY = np.dtype([("id", "u8"), ("size", "u4"), ("split", "i1")])
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[mmap | bytes]:
+    with path.open("rb") as file:
+        yield mmap(file.fileno(), 0, access=ACCESS_READ) if path.stat().st_size else b""
+
+
+def _gathered(files: Sequence[Path], places: pd.DataFrame) -> Iterator[bytes]:
+    """Yield the lines at these places in the order of their draws; no two are equal, as rows of one draw are one id."""
+    with ExitStack() as stack:
+        maps = [stack.enter_context(_mapped(path)) for path in files]
+        order = np.argsort(places["id"].to_numpy())
+        for chunk in (order[start : start + CHUNK] for start in range(0, len(order), CHUNK)):
+            part = places.iloc[chunk]
+            for file, start, size in zip(
+                part["file"].tolist(), part["start"].tolist(), part["size"].tolist(), strict=True
+            ):
+                yield maps[file][start : start + size]

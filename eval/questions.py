@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from converters import tasks
-from converters.examples import Row
+from converters.examples import Row, gold
 from eval.backends.base import Answer
 
 
@@ -25,7 +25,7 @@ def questions(row: Row) -> dict[str, Row]:
 def said(turns: Mapping[str, Row], done: Mapping[str, Answer]) -> str | None:
     """Return a row's prediction: its first wrong answer, or the last."""
     answers = [(done[key].prediction, row) for key, row in turns.items()]
-    wrong = (text for text, row in answers if text is None or tasks.get(row.task).parse(text) != row.gold)
+    wrong = (text for text, row in answers if text is None or tasks.get(row.task).parse(text) != gold(row))
     return next(wrong, answers[-1][0])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from converters import few_shot, tasks
+from converters import examples, few_shot, tasks
 from converters.examples import Row, Turn, asked
 
 SHOWN = ("attributes", "candidates", "options")  # what a row's meta repeats of its prompt
@@ -72,8 +72,8 @@ def blinded(row: Row) -> Row:
 
 def gold(row: Row) -> Any | None:
     """Return a training row's answer as it counts there; ``None`` if its task cannot read it."""
-    found = row.gold
-    return None if found is None else tasks.get(row.task).settle(found, row.extra)
+    answer = examples.gold(row)
+    return None if answer is None else tasks.get(row.task).settle(answer, row.extra)
 
 
 def question(row: Row) -> str:

@@ -21,12 +21,14 @@ SWEEPS = recipe.FOLDER / "sweeps"
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A recipe and its axes; each value of an axis has a label and the keys that it changes, ``mix`` among them.
 
+    ``mixes`` are mixes that no file under ``recipes/mixes`` is named after: each is another one (``of``) with keys overridden.
     ``test`` is the mix whose test rows all runs are scored on; without it that is each run's own, which then has to be the same.
     """
 
     recipe: str
     axes: list[dict[str, dict[str, Any]]]
     test: str | None = None
+    mixes: dict[str, dict[str, Any]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,20 @@ def trainings(sweep: Sweep) -> Iterator[Training]:
 def lines(sweep: Sweep) -> Iterator[str]:
     """Yield the commands of a sweep: mixes, trainings, merges, scores and the comparison of all with the first."""
     every = list(trainings(sweep))
-    yield from (f"make data MIX={mix}" for mix in dict.fromkeys(training.mix for training in every if training.mix))
+    yield from (_data(mix, sweep) for mix in dict.fromkeys(training.mix for training in every if training.mix))
     for training in every:
         yield f".venv/bin/{shlex.join(training.command(sweep.recipe))}"
         yield f"make merge-{training.run} && make eval-{training.run}" + (f" MIX={sweep.test}" if sweep.test else "")
     yield f'make compare RUNS="{" ".join(_scored(training, sweep) for training in every)}"'
+
+
+def _data(mix: str, sweep: Sweep) -> str:
+    if mix not in sweep.mixes:
+        return f"make data MIX={mix}"
+    changes = {**sweep.mixes[mix]}
+    of = f"recipes/mixes/{changes.pop('of')}.yaml"
+    sets = (word for key, value in changes.items() for word in ("--set", f"{key}={json.dumps(value)}"))
+    return shlex.join([".venv/bin/ecom-data", "build", of, *sets, "--out", f"data/{mix}"])
 
 
 def _scored(training: Training, sweep: Sweep) -> str:

@@ -159,7 +159,7 @@ def test_two_builds_of_one_mix_do_not_meet(plan: Callable[..., Path], tmp_path: 
     with (tmp_path / ".mix.parts" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         result = CliRunner().invoke(main, ["build", str(path), "--out", str(tmp_path / "mix")])
-    assert result.exit_code == 1 and "another command" in result.output
+    assert result.exit_code == 1 and "is being written by another process" in result.output
 
 
 def test_weights_are_the_proportion_of_what_the_sources_give(plan: Callable[..., Path], tmp_path: Path) -> None:

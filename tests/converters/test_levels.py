@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from converters import neighbours
+from converters import examples, neighbours
 from converters.examples import RenderError, asked, example
 from converters.records import Listing, Text
 from tests.converters import mixed
@@ -23,14 +23,14 @@ def test_a_path_with_names_below_it_ends_with_the_path_again() -> None:
     assert others == [
         "Home", "[CLASSIFY] Mugs | Pans & Pots", "Home > Mugs", "[CLASSIFY] Red mugs | Blue mugs", "Home > Mugs"
     ]  # fmt: skip
-    assert row.gold == ("Home", "Mugs") and row.extra == {"taxonomy": "2020"}
+    assert examples.gold(row) == ("Home", "Mugs") and row.extra == {"taxonomy": "2020"}
     whole = example(replace(LISTING, children=(*BELOW[:2], ())), "category_levels", "s")
     assert whole.messages == row.messages[:4] and whole.target == row.target
 
 
 def test_a_path_of_one_node_is_one_question() -> None:
     row = example(replace(LISTING, path=("Car",), children=(BELOW[0], ())), "category_levels", "s")
-    assert [turn.role for turn in row.messages] == ["user", "assistant"] and row.gold == ("Car",)
+    assert [turn.role for turn in row.messages] == ["user", "assistant"] and examples.gold(row) == ("Car",)
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,19 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from converters import build, spec
 from converters.cli import main
 from converters.errors import InputError
 from converters.examples import Row
 from converters.jsonl import read_rows
-from converters.mix import HELD
+from converters.mix import HELD, REASONS, SAME, _strongest, drop_repeats, kept, linked
 from converters.spec import load
 from converters.split import SPLITS
 
@@ -142,35 +146,38 @@ def test_a_limit_takes_a_stable_choice(built: Callable[..., Path], tmp_path: Pat
         ),
         ("sources: [{source: mave, paths: [x], tasks: [answer]}]", "no rows for task 'answer'"),
         ("sources: [{source: mave, paths: [x], split: tset}]", "Invalid enum value 'tset'"),
-        ("sources: [{source: mave, paths: [x]}]\ngeneral_share: 2", "general_share 2"),
-        ("sources: [{source: mave, paths: [x]}]\nsplits: {test: .nan}", "expected shares of validation and test"),
-        ("sources: [{source: mave, paths: [x], limit: -3}]", "found limit -3"),
-        ("sources: [{source: mave, paths: [x]}]\nsequence_len: 0", "found sequence_len 0"),
+        ("sources: [{source: mave, paths: [x]}]\ngeneral_share: 2", r"yaml:2: general_share: Expected `float` < 1\.0"),
+        ("sources: [{source: mave, paths: [x]}]\nsplits: {test: .nan}", "splits.* >= 0"),
+        ("sources: [{source: mave, paths: [x], limit: -3}]", r"yaml:1: sources\[0\]\.limit: Expected `int` >= 1"),
+        ("sources: [{source: mave, paths: [x]}]\nsequence_len: 0", "yaml:2: sequence_len: Expected `int` >= 1"),
         ("sources: [{source: esci, paths: [x], options: {texts: a}}]", "option 'texts': found 'a'"),
         ("sources: [{source: mave, paths: [x]}]\nsplits: {tset: 0.1}", "expected shares of validation and test"),
-        ("sources: [{source: mave, paths: [x], weight: 0}]", "weight 0.0, expected a number above 0"),
-        ("sources: [{source: mave, paths: [x]}]\nnear_duplicates: 2", "near_duplicates 2.0, expected above 0"),
+        ("sources: [{source: mave, paths: [x], weight: 0}]", r"sources\[0\]\.weight: Expected `float` > 0"),
+        ("sources: [{source: mave, paths: [x]}]\nnear_duplicates: 2", r"near_duplicates: Expected `float` <= 1"),
         (
             "sources: [{source: mave, paths: [x]}]\nbalance: {task: [category]}",
             "unknown key 'task'; did you mean 'tasks'",
         ),
         ("sources: [{source: mave, paths: [x]}]\nbalance: {tasks: [catgory]}", "did you mean 'category'"),
-        ("sources: [{source: mave, paths: [x]}]\nbalance: {tasks: [category], cap: 0}", "with cap 0"),
+        (
+            "sources: [{source: mave, paths: [x]}]\nbalance: {tasks: [category], cap: 0}",
+            "balance.cap: Expected `int` >= 1",
+        ),
         ("sources: [{source: catalog, paths: [x], shortlst: 3}]", "unknown key 'shortlst'; did you mean 'shortlist'"),
-        ("sources: [{source: catalog, paths: [x], few_shot: 0}]", "found few_shot 0, expected 1 or more"),
-        ("sources: [{source: catalog, paths: [x], shortlist: 3}]", "shortlist without task 'category_shortlist'"),
+        ("sources: [{source: catalog, paths: [x], few_shot: 0}]", "few_shot: Expected `int` >= 1"),
+        ("sources: [{source: catalog, paths: [x], shortlist: 3}]", "shortlist needs task 'category_shortlist'"),
         ("sources: [{source: catalog, paths: [x], tasks: [category_shortlist]}]", "needs the number of candidates"),
-        ("sources: [{source: general, paths: [x], few_shot: 1}]", "found few_shot for task 'general'"),
+        ("sources: [{source: general, paths: [x], few_shot: 1}]", "few_shot does not fit task 'general'"),
         (
             "sources: [{source: mave, paths: [x], hard: {typo: 0.1}}]",
             "unknown kind 'typo' under hard; did you mean 'typos'",
         ),
         ("sources: [{source: mave, paths: [x], hard: {typos: 0.6, casing: 0.5}}]", "sum to 1.1, expected 1 at most"),
-        ("sources: [{source: mave, paths: [x], hard: {typos: -1}}]", "at -1.0, expected a share from 0 to 1"),
+        ("sources: [{source: mave, paths: [x], hard: {typos: -1}}]", "hard.*: Expected `float` >= 0"),
         ("sources: [{source: general, paths: [x], hard: {typos: 1}}]", "changes no row of tasks general"),
-        ("sources: [{source: mave, paths: [x], definitions: none.yaml}]", "none.yaml: found nothing, expected a YAML"),
-        ("sources: []", "no list under 'sources'"),
-        ("", "no list under 'sources'"),
+        ("sources: [{source: mave, paths: [x], definitions: none.yaml}]", "none.yaml: no such file of definitions"),
+        ("sources: []", "sources: Expected `array` of length >= 1"),
+        ("", "Expected `object`, got `null`"),
         ("sources: [", r"plan\.yaml:1: found .*, expected YAML$"),
     ],
 )
@@ -179,6 +186,30 @@ def test_a_wrong_specification_is_a_sentence(text: str, sentence: str, tmp_path:
     path.write_text(text, "utf-8")
     with pytest.raises(InputError, match=sentence):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("general_shar=0.1", "unknown key 'general_shar'; did you mean 'general_share'"),
+        ("general_share=2", "^--set general_share: Expected `float` < 1"),
+        ("general_share", "expected KEY=VALUE"),
+        ("general_share={", "is no YAML value"),
+    ],
+)
+def test_a_wrong_override_is_a_sentence(override: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("sources: [{source: mave, paths: [x]}]", "utf-8")
+    assert load(path, ["general_share=0.05", "splits={test: 0.5}"]).splits == {"test": 0.5}
+    with pytest.raises(InputError, match=sentence):
+        load(path, [override])
+
+
+def test_a_mix_that_became_an_override_says_so() -> None:
+    with pytest.raises(
+        InputError, match=r"run: ecom-data build recipes/mixes/ecom.yaml --set general_share=0.05 --out"
+    ):
+        load(Path("recipes/mixes/ecom-general-05.yaml"))
 
 
 def test_building_over_something_that_is_no_mix_is_refused(built: Callable[..., Path], tmp_path: Path) -> None:
@@ -268,3 +299,29 @@ def test_a_product_that_a_held_out_query_judges_leaves_training_in_every_source(
         for name, found in splits_of_jsonl(tmp_path / "mix").items()
     }
     assert told == {"train": {str(n) for n in range(10, 30)}, "validation": set(), "test": {str(n) for n in range(10)}}
+
+
+NAMES = st.integers(0, 6)
+
+
+@given(st.lists(st.tuples(NAMES, NAMES, NAMES, st.integers(-1, 2)), min_size=1, max_size=30))
+def test_the_table_decides_what_a_loop_over_its_rows_would(cases: list[tuple[int, int, int, int]]) -> None:
+    rows = pd.DataFrame(cases, columns=["group", "product", "alias", "split"]).astype("u8")
+    rows["split"] = np.array([split for *_, split in cases], np.int8)
+    home = {name: {name} for *names, _ in cases for name in names}
+    for _, product, alias, _ in cases:
+        joined = home[product] | home[alias]
+        home |= dict.fromkeys(joined, joined)
+    named = {name for group, product, *_ in cases for name in (group, product)}
+    groups, about = linked(rows)
+    assert groups.tolist() == [min(home[group] & named) for group, *_ in cases]
+    assert about.tolist() == [min(home[product] & named) for _, product, *_ in cases]
+    strongest = [max(split for other, *_, split in cases if other == group) for group, *_ in cases]
+    assert _strongest(rows["group"].to_numpy(), rows["split"].to_numpy()).tolist() == strongest
+    rows["why"] = pd.Categorical.from_codes(np.full(len(rows), -1, np.int8), list(REASONS))
+    expected: dict[int, int] = {}
+    for place in sorted(range(len(cases)), key=lambda place: -cases[place][-1]):
+        if cases[place][-1] >= 0:
+            expected.setdefault(cases[place][0], place)
+    drop_repeats(rows, "group", SAME)
+    assert np.flatnonzero(kept(rows)).tolist() == sorted(expected.values())

@@ -111,4 +111,4 @@ def test_a_row_that_breaks_the_contract_is_counted_not_replayed(tmp_path: Path) 
 
 def test_a_replayed_row_cannot_be_rendered_anew(tmp_path: Path) -> None:
     done = build(tmp_path, [replay(old(tmp_path, 40), few_shot=2)])
-    assert done.exit_code == 1 and "found few_shot for source 'mix', expected none" in done.output
+    assert done.exit_code == 1 and "few_shot does not fit source 'mix'" in done.output

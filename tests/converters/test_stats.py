@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from converters import examples
 from converters.build import MANIFEST
 from converters.classes import POINTS, SHOWN, taxonomy
 from converters.cli import main
@@ -207,7 +208,7 @@ def test_attributes_are_asked_and_stated(mix: Callable[..., Any], fixtures: Path
     (tmp_path / "mave.yaml").write_text(json.dumps(plan))
     assert CliRunner().invoke(main, ["build", str(tmp_path / "mave.yaml"), "--out", str(tmp_path / "m")]).exit_code == 0
     found = json.loads((tmp_path / "m" / MANIFEST).read_text())["splits"]["train"]["attributes"]
-    golds = [row.gold for row in read_rows(tmp_path / "m" / "train.jsonl")]
+    golds = [examples.gold(row) for row in read_rows(tmp_path / "m" / "train.jsonl")]
     asked = [name for gold in golds for name in gold]
     stated = [name for gold in golds for name, values in gold.items() if values]
     assert found["asked"] == len(asked) > found["stated"] == len(stated) > 0

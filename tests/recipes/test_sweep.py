@@ -1,8 +1,10 @@
 """Sweeps: every combination once, each of them a training that the recipe takes."""
 
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -41,17 +43,26 @@ def test_the_learning_rate_goes_by_the_rank() -> None:
 
 def test_the_mixes_of_the_forgetting_curve_differ_in_nothing_else() -> None:
     shares = {}
-    for one in sweep.trainings(sweep.load("general-share")):
-        mix = spec.load(ROOT / "recipes" / "mixes" / f"{one.mix}.yaml")
-        shares[one.run] = mix.general_share
-        assert mix.sources == spec.load(ROOT / "recipes" / "mixes" / "ecom.yaml").sources and not one.overrides
+    ecom = spec.load(ROOT / "recipes" / "mixes" / "ecom.yaml")
+    shown = list(sweep.lines(sweep.load("general-share")))
+    for line, training in zip(shown, sweep.trainings(sweep.load("general-share")), strict=False):
+        words = shlex.split(line)
+        overrides = [word for before, word in pairwise(words) if before == "--set"]
+        mix = spec.load(ROOT / "recipes" / "mixes" / "ecom.yaml", overrides)
+        shares[training.run] = mix.general_share
+        assert msgspec.structs.replace(mix, general_share=0.1) == ecom and not training.overrides
+        assert training.mix == "ecom" or words[-2:] == ["--out", f"data/{training.mix}"]
     assert list(shares.values()) == [0, 0.05, 0.10, 0.20]
 
 
 def test_the_commands_are_printed() -> None:
     said = CliRunner().invoke(main, ["sweep", "general-share"]).output.splitlines()
+    build = ".venv/bin/ecom-data build recipes/mixes/ecom.yaml --set general_share={} --out data/ecom-general-{}"
     assert said[:4] == [
-        f"make data MIX={name}" for name in ("ecom-general-00", "ecom-general-05", "ecom", "ecom-general-20")
+        build.format("0.0", "00"),
+        build.format("0.05", "05"),
+        "make data MIX=ecom",
+        build.format("0.2", "20"),
     ]
     assert "--run mistral-qlora-general05 --mix data/ecom-general-05" in said[6]
     assert said[5] == "make merge-mistral-qlora-general00 && make eval-mistral-qlora-general00 MIX=ecom"
