@@ -12,7 +12,7 @@ from converters.errors import InputError
 from converters.examples import Row, example
 from converters.records import Answerable, Listing, Text
 from eval import constraints
-from eval.constraints import Schema, Texts
+from eval.answers.base import Schema, Texts
 from eval.questions import questions
 
 ROOT = ("Home > Kitchen > Kettles", "Home > Kitchen > Mugs", "Home", "Sports > Tents", "Sports > Tents for two")
