@@ -6,6 +6,7 @@ The allowed keys are those of Axolotl's own schema, so a new Axolotl brings its 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from importlib import metadata
 from inspect import signature
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from converters.errors import InputError
 from converters.registry import nearest
-from recipes.runner import bounds, choices, refused, whole_answer, zero
+from recipes.runner import bounds, choices, hardware, refused, whole_answer, zero
 from recipes.runner.cards import Card
 from recipes.runner.hardware import gpu_needs
 from recipes.runner.recipe import Place, Recipe, where
@@ -35,6 +36,7 @@ BESIDE = (
     ("lora_mlp_kernel", ("liger_glu_activation",)),
     ("adapter", ("unfrozen_parameters",)),  # it freezes the adapter, and what it trains instead no adapter keeps
 )
+NO_GPU: dict[str, Any] = {"bf16": False, "fp8": False, "tf32": False, "n_gpu": 1, "compute_capability": None}
 CROSS_ENTROPY = (
     "liger_fused_linear_cross_entropy",
     "cut_cross_entropy",
@@ -43,17 +45,16 @@ CROSS_ENTROPY = (
 )
 
 
-def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1) -> Any:
-    """Return Axolotl's validated configuration; the first unknown key, conflict or refusal of its own is an ``InputError``.
+def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1, oldest: tuple[str, str] | None = None) -> Any:
+    """Return Axolotl's validated configuration; all that is wrong with the keys is one ``InputError``.
 
-    It is validated for ``gpus`` cards of the kind named, for this machine if none is.
+    It is validated for ``gpus`` cards of the kind named, for this machine if none is. ``oldest`` is name and compute capability
+    of the oldest card here.
     """
-    for finding in (
-        *unknown_keys(recipe),
-        *conflicts(recipe),
-        *(incapable(recipe, card.name, card.capability) if card else ()),
-    ):
-        raise InputError(finding)
+    old = (card.name, card.capability) if card else oldest
+    faults = [*unknown_keys(recipe), *conflicts(recipe), *(incapable(recipe, *old) if old else ())]
+    if faults:
+        raise InputError("\n       ".join(faults))
     return validated(recipe, card, gpus)
 
 
@@ -71,12 +72,13 @@ def unknown_keys(recipe: Recipe) -> Iterator[str]:
 
 
 def _schema(recipe: Recipe) -> type[BaseModel]:
+    if not recipe.keys.get("plugins"):
+        from axolotl.utils.schemas.config import AxolotlInputConfig
+
+        return AxolotlInputConfig  # type: ignore[no-any-return]
     from axolotl.utils.config import merge_input_args, prepare_plugins
     from axolotl.utils.dict import DictDefault
-    from axolotl.utils.schemas.config import AxolotlInputConfig
 
-    if not recipe.keys.get("plugins"):
-        return AxolotlInputConfig  # type: ignore[no-any-return]
     try:
         prepare_plugins(DictDefault(dict(recipe.keys)))
     except (ImportError, AttributeError, ValueError) as error:
@@ -215,22 +217,38 @@ def validated(recipe: Recipe, card: Card | None = None, gpus: int = 1) -> Any:
     """Return Axolotl's own validated configuration; what it refuses becomes one sentence."""
     import copy
 
-    from axolotl.cli.config import gpu_capabilities
     from axolotl.utils.config import validate_config
     from axolotl.utils.dict import DictDefault
 
-    capabilities, environment = gpu_capabilities()
-    if card:
-        capabilities = card.capabilities(gpus)
+    capabilities, environment = _capabilities(card, gpus)
     keys = DictDefault(copy.deepcopy(dict(recipe.keys)))
     try:
         return validate_config(keys, capabilities=capabilities, env_capabilities=environment)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = tuple(part for part in first["loc"] if isinstance(part, str | int))
-        named = f"{place[0]!r}: " if place else ""
-        raise InputError(f"{where(recipe, place)}: {named}{' '.join(first['msg'].split())}") from error
+        raise InputError("\n       ".join(_refusals(recipe, error))) from error
     except (ValueError, ImportError) as error:
         raise InputError(f"{recipe.path}: {' '.join(str(error).split())}") from error
     except (AttributeError, TypeError) as error:  # Axolotl looks at some values before it has checked their types
         raise InputError(f"{recipe.path}: found a value of a type that Axolotl does not take: {error}") from error
+
+
+def _refusals(recipe: Recipe, error: ValidationError) -> Iterator[str]:
+    """Yield the first thing that Axolotl's schema says of each key: of a union it says one for every member."""
+    named: set[str | int] = set()
+    for item in error.errors():
+        place = tuple(part for part in item["loc"] if isinstance(part, str | int))
+        if not named.intersection(place[:1]):
+            key = f"{place[0]!r}: " if place else ""
+            yield f"{where(recipe, place)}: {key}{' '.join(item['msg'].split())}"
+        named.update(place[:1])
+
+
+def _capabilities(card: Card | None, gpus: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what Axolotl would find out about GPUs and PyTorch; where there is no GPU it is not imported for that."""
+    environment = {"torch_version": metadata.version("torch").partition("+")[0]}
+    if card or not hardware.gpus():
+        return (card.capabilities(gpus) if card else NO_GPU), environment
+    from axolotl.cli.config import gpu_capabilities
+
+    detected: tuple[dict[str, Any], dict[str, Any]] = gpu_capabilities()
+    return detected

@@ -20,7 +20,21 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
 }
+# transformers and peft import these where they are installed, for models and metrics that no check uses.
+UNUSED = ("sklearn", "scipy", "torchao", "bitsandbytes")
 _TELLING = re.compile(r"(Error|error|Exception|Killed|out of memory)")
+
+
+@contextmanager
+def without(packages: Sequence[str]) -> Iterator[None]:
+    """Import as if packages were not installed that are not in use yet: importing those takes seconds."""
+    absent = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
 
 def axolotl(

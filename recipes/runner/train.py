@@ -49,11 +49,11 @@ def vacant(name: str) -> Path:
     return run
 
 
-def resolved(recipe: Recipe, run: Path) -> dict[str, Any]:
+def resolved(recipe: Recipe, run: Path, hashes: Mapping[Path, str]) -> dict[str, Any]:
     """Return the keys as Axolotl gets them: the recipe's own, where the run lies, the cache of what it trains on, our plugin."""
     return recipe.keys | {
         "output_dir": str(run / ADAPTER),
-        "dataset_prepared_path": str(data.prepared_path(recipe)),
+        "dataset_prepared_path": str(data.prepared_path(recipe, hashes)),
         "plugins": [*(recipe.keys.get("plugins") or ()), PLUGIN],
     }
 
@@ -66,7 +66,6 @@ def train(
     launched: launch.Launch = ONE,
 ) -> Path:
     """Check, then train; return the run's folder. Failure and Ctrl-C leave the record saying so."""
-    hardware.require(recipe)
     run = vacant(name)
     start = time.monotonic()
     checked = check(recipe)
@@ -74,7 +73,7 @@ def train(
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     with replacing(made / RECIPE) as file:
-        file.write(dump(resolved(recipe, run)).encode())
+        file.write(dump(resolved(recipe, run, checked.files)).encode())
     with replacing(made / CHECKED) as file:  # Axolotl's own output scrolls it away
         file.write("".join(f"{line}\n" for line in said.passed(recipe, checked)).encode())
     record = provenance.start(recipe, made / RECIPE, checked.files, checked.manifests, now())

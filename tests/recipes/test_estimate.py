@@ -141,8 +141,8 @@ def test_what_is_offloaded_takes_nothing_of_a_card() -> None:
     shape, plan = planned("mistral-full-zero3", 4, 3)
     here, away = (estimate.memory(shape, replace(plan, offloaded=parts)) for parts in ((), zero.offloaded(loaded)))
     assert not any(away[part] for part in zero.offloaded(loaded)) and away["activations"] == here["activations"]
-    _, config = check.needs(loaded, check.Machine(cards.find("24gb"), 4, True)) or (None, plan)
-    assert config.offloaded == zero.offloaded(loaded)
+    model = check.validate(loaded, check.Machine(cards.find("24gb"), 4, True)).model
+    assert model and model[1].offloaded == zero.offloaded(loaded)
     assert estimate.verdict(away, cards.find("24gb")).startswith("fits")
 
 
