@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from recipes.runner import advice, base, cards, data, estimate, hardware, launch, lint, parent, shapes, targets, zero
+from recipes.runner import advice, base_model, cards, data, estimate, hardware, launch, lint, shapes, zero
 from recipes.runner.cards import Card
 from recipes.runner.estimate import Plan
 from recipes.runner.ledger import Count, Packed
@@ -81,8 +81,8 @@ def validate(recipe: Recipe, on: Machine) -> Valid:
     """Check the keys, then what they name of the base model; all faults in the keys are one ``InputError``."""
     old = None if on.named else hardware.oldest()
     config = lint.lint(recipe, on.card if on.named else None, on.gpus, old)
-    base.require(recipe)
-    parent.fits(recipe)
+    base_model.require(recipe)
+    base_model.adapter(recipe)
     shape = shapes.find(str(recipe.keys["base_model"]))
     plan = estimate.plan(config, zero.stage(recipe), on.gpus, zero.offloaded(recipe))
     return Valid(config, (shape, plan) if shape else None)
@@ -116,12 +116,12 @@ def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE, valid: 
     if not on.named:
         room(estimate.disk(*model, int(recipe.keys.get("save_total_limit") or 4)) if model else 0.0, Path("runs"))
         held(estimate.main_memory(*model) * min(1, len(hardware.gpus()) / on.gpus) if model else 0.0)
-    base.downloadable(str(recipe.keys["base_model"]))
+    base_model.downloadable(str(recipe.keys["base_model"]))
     from recipes.runner import identity, ledger
 
     tokenizer = identity.load_tokenizer(config)
-    targets.require(recipe, config)
-    base.embedded(recipe, len(tokenizer))
+    base_model.layers(recipe, config)
+    base_model.embedded(recipe, len(tokenizer))
     proven = identity.prove(config, tokenizer, files)
     measured = ledger.measured(files, tokenizer, data.prepared_path(recipe, hashes) / ledger.CACHE)
     counts = ledger.counts(measured, config.sequence_len)
@@ -136,7 +136,7 @@ def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE, valid: 
         config.sequence_len,
         ledger.counts(training, config.sequence_len),
         ledger.pack(training.tokens, config, on.gpus),
-        parent.find(recipe),
+        base_model.parent(recipe),
     )
 
 

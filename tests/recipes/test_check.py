@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from converters.errors import InputError
 from converters.jsonl import sha256
 from converters.untrusted import one_line
-from recipes.runner import base, data, hardware, identity, lint, recipe, said, tiny, train
+from recipes.runner import base_model, data, hardware, identity, lint, recipe, said, tiny, train
 from recipes.runner.check import Checked, check, room
 from recipes.runner.cli import main
 from recipes.runner.ledger import Packed
@@ -233,14 +233,14 @@ def test_missing_data_and_a_missing_manifest_are_sentences(
 
 
 def test_a_local_base_that_is_not_there_is_a_sentence(place: Place) -> None:
-    with pytest.raises(InputError, match=r"mine\.yaml:1: found no folder 'runs/demo-base/merged', .* 'make demo'"):
+    with pytest.raises(InputError, match=r"mine\.yaml:1: no folder 'runs/demo-base/merged'; .* 'make demo'"):
         check(recipe.load(place("runs/demo-base/merged")))
 
 
 @pytest.mark.parametrize(
     ("lost", "sentence"),
     [
-        ("base", "mine.yaml:1: found no folder './base', expected a checkpoint"),
+        ("base", "mine.yaml:1: no folder './base'; name a checkpoint"),
         ("data/mix/train.jsonl", "no file 'data/mix/train.jsonl'; build it with"),
         ("data/mix/manifest.json", "data/mix/manifest.json: no such file"),
     ],
@@ -368,16 +368,16 @@ def test_a_model_that_cannot_be_fetched_says_what_to_do(
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    base.downloadable("a/open", hub)
-    base.downloadable(str(tmp_path), "http://127.0.0.1:9")
+    base_model.downloadable("a/open", hub)
+    base_model.downloadable(str(tmp_path), "http://127.0.0.1:9")
     with pytest.raises(
         InputError, match=r"a/gated: found a gated model .* accept its terms at .*/a/gated, .*hf auth login"
     ):
-        base.downloadable("a/gated", hub)
+        base_model.downloadable("a/gated", hub)
     with pytest.raises(InputError, match=r"a/none: found no such model"):
-        base.downloadable("a/none", hub)
+        base_model.downloadable("a/none", hub)
     with pytest.raises(InputError, match=r"a/open: not in the hub's cache, and the hub .*hf download a/open"):
-        base.downloadable("a/open", "http://127.0.0.1:9")
+        base_model.downloadable("a/open", "http://127.0.0.1:9")
 
 
 def test_too_little_disk_is_a_sentence(tmp_path: Path) -> None:

@@ -335,7 +335,7 @@ def test_a_step_of_other_tokens_than_the_recipe_is_written_for_is_told() -> None
 def test_the_table_of_recipes_has_each_with_its_machine() -> None:
     lines = CliRunner().invoke(main, ["recipes"]).output.splitlines()
     names = [name for name in recipe.names() if name != "demo-qlora"]
-    assert [line.split("`")[1] for line in lines[2 : lines.index("")]] == names
+    assert [line.split("`")[1] for line in lines[2:]] == names
     (full,) = (line for line in lines if "zero3" in line)
     assert re.fullmatch(
         r"\| `mistral-full-zero3` \| .*v0\.3 \| 4 x 80 GB \| 3\d\.\d GiB each \| [\d,]+ \| \d+\.\d h \|", full

@@ -133,13 +133,13 @@ def mix(run: str) -> None:
 
 @main.command("recipes")
 def table() -> None:
-    """Print the recipes for GPUs with what is estimated of memory and time, and what others measured beside its estimate.
+    """Print the recipes for GPUs with their estimated memory and time.
 
     Example: ecom-train recipes
     """
-    from recipes.runner import published, said
+    from recipes.runner import said
 
-    click.echo("\n".join([*said.recipes(), "", *published.table()]))
+    click.echo("\n".join(said.recipes()))
 
 
 @main.command()
