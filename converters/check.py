@@ -27,6 +27,7 @@ SHOWN = 60
 
 Tick = Callable[[int], object]
 Tree = frozenset[tuple[str, ...]]  # a taxonomy's paths
+Lines = Callable[[Path], Iterator[tuple[int, bytes]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,17 @@ def files(path: Path) -> list[Path]:
     return splits
 
 
-def findings(paths: Sequence[Path], rules: Rules = CONTRACT, tick: Tick = lambda rows: None) -> Iterator[Finding]:
-    """Yield what is wrong: row by row, then ids that repeat and groups that are in two files; 29 bytes a row are held."""
+def findings(
+    paths: Sequence[Path], rules: Rules = CONTRACT, tick: Tick = lambda rows: None, lines: Lines = numbered
+) -> Iterator[Finding]:
+    """Yield what is wrong: row by row, then ids that repeat and groups that are in two files; 29 bytes a row are held.
+
+    ``lines`` yields the numbered lines of a path, for callers that have read the file already.
+    """
     keys, done = Keys(), 0
     for number, path in enumerate(paths):
         before = done
-        for line, row in rows(path):
+        for line, row in rows(path, lines):
             where = f"{path}:{line}"
             if isinstance(row, Row):
                 yield from (Finding(where, problem) for problem in problems(row, rules))
@@ -90,9 +96,9 @@ def findings(paths: Sequence[Path], rules: Rules = CONTRACT, tick: Tick = lambda
     yield from _across(keys, paths)
 
 
-def rows(path: Path) -> Iterator[tuple[int, Row | Problem]]:
+def rows(path: Path, lines: Lines = numbered) -> Iterator[tuple[int, Row | Problem]]:
     """Yield each line's number and its row, or what is wrong with it."""
-    for number, line in numbered(path):
+    for number, line in lines(path):
         try:
             yield number, decode(line, Row, "")
         except InputError as error:

@@ -2,12 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from converters.errors import InputError
-from recipes.runner import advice, base, cards, data, estimate, hardware, launch, lint, parent, shapes, targets, zero
+from recipes.runner import advice, base_model, cards, data, estimate, hardware, launch, lint, shapes, zero
 from recipes.runner.cards import Card
 from recipes.runner.estimate import Plan
 from recipes.runner.ledger import Count, Packed
@@ -20,13 +21,13 @@ LOSE = 0.01  # of a task's rows may be too long for training
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A recipe that passed: its data files, their mixes' manifests, and counts of rows by task.
+    """A recipe that passed: its data files with their hashes, their mixes' manifests, and counts of rows by task.
 
     ``proven`` rows were held against evaluation's prompts; ``too_long`` ones are over ``sequence_len`` and will be dropped.
     ``ledger`` and ``packed`` are of the training files alone; ``parent`` is the earlier run that this one goes on from.
     """
 
-    files: list[Path]
+    files: Mapping[Path, str]
     manifests: dict[str, Any]
     rows: dict[str, int]
     proven: dict[str, int]
@@ -68,32 +69,23 @@ def step_tokens(recipe: Recipe, gpus: int) -> tuple[int, int | None]:
     return estimate.plan(recipe.keys, 0, gpus).step_tokens, written
 
 
-def at_once(recipe: Recipe) -> None:
-    """Raise an ``InputError`` for what is known in a second, before the import of Axolotl takes twenty.
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """Axolotl's validated configuration; ``model`` is what :mod:`recipes.runner.estimate` takes, none for an unknown shape."""
 
-    That is a base folder or a data file that is not there, and a file that is not as its manifest says; entries of another form
-    are for :mod:`recipes.runner.lint`.
-    """
-    groups = [recipe.keys.get(key) or [] for key in ("datasets", "test_datasets")]
-    if all(
-        isinstance(group, list) and all(isinstance(entry, dict) and "path" in entry for entry in group)
-        for group in groups
-    ):
-        data.manifests(data.files(recipe))
-    if isinstance(recipe.keys.get("base_model"), str):
-        base.require(recipe)
+    config: Any
+    model: tuple[Shape, Plan] | None
 
 
-def needs(recipe: Recipe, on: Machine) -> tuple[Shape, Plan] | None:
-    """Check the keys, and return model and plan for :mod:`recipes.runner.estimate`; ``None`` for a model of unknown shape."""
+def validate(recipe: Recipe, on: Machine) -> Valid:
+    """Check the keys, then what they name of the base model; all faults in the keys are one ``InputError``."""
     old = None if on.named else hardware.oldest()
-    for fault in lint.incapable(recipe, *old) if old else ():
-        raise InputError(fault)
-    config = lint.lint(recipe, on.card if on.named else None, on.gpus)
-    base.require(recipe)
-    parent.fits(recipe)
+    config = lint.lint(recipe, on.card if on.named else None, on.gpus, old)
+    base_model.require(recipe)
+    base_model.adapter(recipe)
     shape = shapes.find(str(recipe.keys["base_model"]))
-    return (shape, estimate.plan(config, zero.stage(recipe), on.gpus, zero.offloaded(recipe))) if shape else None
+    plan = estimate.plan(config, zero.stage(recipe), on.gpus, zero.offloaded(recipe))
+    return Valid(config, (shape, plan) if shape else None)
 
 
 def fits(shape: Shape, plan: Plan, on: Machine, recipe: Recipe) -> None:
@@ -105,43 +97,46 @@ def fits(shape: Shape, plan: Plan, on: Machine, recipe: Recipe) -> None:
         raise InputError(f"{said}; {advice.advice(shape, plan, on.card, header(recipe.path))}")
 
 
-def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE) -> Checked:
+def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE, valid: Valid | None = None) -> Checked:
     """Check keys, data, machine and prompts; the first fault is an ``InputError``.
 
-    ``on`` is this machine if none is given; ``lose`` is the share of a task's rows that may be over ``sequence_len``.
+    ``on`` is this machine if none is given; ``lose`` is the share of a task's rows that may be over ``sequence_len``; ``valid``
+    is what :func:`validate` returned, if it was called already.
     """
     on = on or machine(None, recipe)
-    wanted = needs(recipe, on)
-    files = data.files(recipe)
-    everything = [*files, *data.beside(recipe)]
+    valid = valid or validate(recipe, on)
+    config, model = valid.config, valid.model
+    if not on.named:
+        hardware.require(recipe)
+    files = [data.read(path) for path in data.files(recipe)]
+    everything = [*files, *map(data.read, data.beside(recipe))]
+    hashes = {file.path: file.sha256 for file in everything}
     manifests = data.manifests(everything)
     data.contract(everything)
     if not on.named:
-        hardware.require(recipe)
-        room(estimate.disk(*wanted, int(recipe.keys.get("save_total_limit") or 4)) if wanted else 0.0, Path("runs"))
-        held(estimate.main_memory(*wanted) * min(1, len(hardware.gpus()) / on.gpus) if wanted else 0.0)
-    base.downloadable(str(recipe.keys["base_model"]))
+        room(estimate.disk(*model, int(recipe.keys.get("save_total_limit") or 4)) if model else 0.0, Path("runs"))
+        held(estimate.main_memory(*model) * min(1, len(hardware.gpus()) / on.gpus) if model else 0.0)
+    base_model.downloadable(str(recipe.keys["base_model"]))
     from recipes.runner import identity, ledger
 
-    config = lint.validated(recipe, on.card if on.named else None, on.gpus)
     tokenizer = identity.load_tokenizer(config)
-    targets.require(recipe, config)
-    base.embedded(recipe, len(tokenizer))
+    base_model.layers(recipe, config)
+    base_model.embedded(recipe, len(tokenizer))
     proven = identity.prove(config, tokenizer, files)
-    measured = ledger.measure(files, tokenizer)
-    found = ledger.counts(measured, config.sequence_len)
-    ledger.refuse(found, config.sequence_len, lose)
+    measured = ledger.measured(files, tokenizer, data.prepared_path(recipe, hashes) / ledger.CACHE)
+    counts = ledger.counts(measured, config.sequence_len)
+    ledger.refuse(counts, config.sequence_len, lose)
     training = ledger.first(measured, files[: len(config.datasets)])
     return Checked(
-        everything,
+        hashes,
         manifests,
-        {task: count.rows for task, count in found.items()},
+        {task: count.rows for task, count in counts.items()},
         proven,
-        {task: count.longer for task, count in found.items() if count.longer},
+        {task: count.longer for task, count in counts.items() if count.longer},
         config.sequence_len,
         ledger.counts(training, config.sequence_len),
         ledger.pack(training.tokens, config, on.gpus),
-        parent.find(recipe),
+        base_model.parent(recipe),
     )
 
 

@@ -1,11 +1,15 @@
 """The data files a recipe names: present, unchanged since their mix was built; and where Axolotl keeps what it makes of them."""
 
 import hashlib
+import io
 import json
+import mmap
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from converters import check as rows
@@ -31,6 +35,31 @@ APART = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A data file, opened and hashed once; its lines are read from the same mapping as often as they are asked for."""
+
+    path: Path
+    sha256: str
+    content: mmap.mmap | io.BytesIO
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield number and bytes of each line that is not blank, as :func:`converters.jsonl.numbered` does."""
+        self.content.seek(0)
+        for number, line in enumerate(iter(self.content.readline, b""), 1):
+            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if text.strip():
+                yield number, text
+
+
+def read(path: Path) -> DataFile:
+    """Open and hash a data file."""
+    with path.open("rb") as file:
+        empty = not path.stat().st_size  # which cannot be mapped
+        content = io.BytesIO() if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return DataFile(path, hashlib.sha256(b"" if isinstance(content, io.BytesIO) else content).hexdigest(), content)
+
+
 def files(recipe: Recipe) -> list[Path]:
     """Return the local data files of a recipe, those of training first; a missing one is an ``InputError``."""
     return [path for key in ("datasets", "test_datasets") for path in _files(recipe, key)]
@@ -42,7 +71,7 @@ def beside(recipe: Recipe) -> list[Path]:
     if named is None or Path(str(named)) in files(recipe):
         return []
     if not Path(str(named)).is_file():
-        raise InputError(f"{where(recipe, ('ewc_data',))}: found no file {str(named)!r}, expected a split of a mix")
+        raise InputError(f"{where(recipe, ('ewc_data',))}: no file {str(named)!r}; name a split of a mix")
     return [Path(str(named))]
 
 
@@ -52,9 +81,7 @@ def _files(recipe: Recipe, key: str) -> Iterator[Path]:
         name = entry.get("path") if isinstance(entry, dict) else None
         path = Path(str(name))
         if not path.is_file():
-            raise InputError(
-                f"{at}: found no file {str(name)!r}, expected rows built by 'make data MIX={path.parent.name}'{_apart()}"
-            )
+            raise InputError(f"{at}: no file {str(name)!r}; build it with 'make data MIX={path.parent.name}'{_apart()}")
         yield path
 
 
@@ -67,47 +94,58 @@ def _apart() -> str:
     )
 
 
-def manifests(paths: list[Path]) -> dict[str, Any]:
+def manifests(opened: Sequence[DataFile]) -> dict[str, Any]:
     """Return each mix's manifest by its path, after checking that every file is the one that the manifest describes."""
-    found: dict[str, Any] = {}
-    for path in paths:
-        manifest = path.with_name(MANIFEST)
-        if not manifest.is_file():
-            raise InputError(f"{path}: found no {MANIFEST} beside it, expected a mix built by 'ecom-data build'")
+    mixes: dict[str, Any] = {}
+    for file in opened:
+        path = file.path.with_name(MANIFEST)
+        if str(path) not in mixes:
+            mixes[str(path)] = _manifest(path)
         try:
-            found[str(manifest)] = json.loads(manifest.read_bytes())
-            expected = found[str(manifest)]["splits"][path.stem]["sha256"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{manifest}: found no entry for {path.name}, expected a manifest of 'ecom-data build'"
-            ) from error
-        if sha256(path) != expected:
-            raise InputError(f"{path}: found other bytes than {manifest} describes; build the mix again")
-    return found
+            expected = mixes[str(path)]["splits"][file.path.stem]["sha256"]
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: no entry for {file.path.name}; build the mix with 'ecom-data build'") from error
+        if file.sha256 != expected:
+            raise InputError(f"{file.path}: its bytes are not those that {path} describes; build the mix again")
+    return mixes
 
 
-def contract(paths: list[Path]) -> None:
+def _manifest(path: Path) -> Any:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a recipe trains on a mix built by 'ecom-data build'")
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); build the mix again") from error
+
+
+def contract(opened: Sequence[DataFile]) -> None:
     """Check every row of the mixes that the files are from, all their splits: form, contract, and no product in two of them."""
-    named = {*paths, *(beside for path in paths for beside in rows.files(path.parent))}
-    found = list(islice(rows.findings(sorted(named)), SHOWN + 1))
-    if found:
-        more = (
-            ""
-            if len(found) == 1
-            else f" (and {'more than ' * (len(found) > SHOWN)}{min(len(found) - 1, SHOWN)} others)"
+    named = {file.path: file for file in opened}
+    splits = {split for path in named for split in rows.files(path.parent)}
+    by_path = named | {path: read(path) for path in sorted(splits - named.keys())}
+    problems = list(islice(rows.findings(sorted(by_path), lines=lambda path: by_path[path].lines()), SHOWN + 1))
+    if problems:
+        others = min(len(problems) - 1, SHOWN)
+        more = f" (and {'more than ' * (len(problems) > SHOWN)}{others} others)" if others else ""
+        raise InputError(
+            f"{problems[0]}{more}; see: ecom-data check {Path(problems[0].where.partition(':')[0]).parent}"
         )
-        raise InputError(f"{found[0]}{more}; see: ecom-data check {Path(str(found[0]).partition(':')[0]).parent}")
 
 
-def prepared_path(recipe: Recipe) -> Path:
+def prepared_path(recipe: Recipe, hashes: Mapping[Path, str] = MappingProxyType({})) -> Path:
     """Return where Axolotl keeps the tokenised rows of this very recipe, its files, its base's tokenizer and this code.
 
     Axolotl keys its cache on some of a recipe's keys: without this, an edited file, template or tokenizer would be trained on as
-    it was, and another seed would bring the rows in the first one's order.
+    it was, and another seed would bring the rows in the first one's order. ``hashes`` are those of files that were read already.
     """
     files = [*_named(recipe.keys), *_tokenizer(recipe), Path(whole_answer.__file__)]
     keys = {key: value for key, value in recipe.keys.items() if key not in APART}
-    decides = {"keys": keys, "files": [sha256(path) for path in files], "packages": provenance.packages()}
+    decides = {
+        "keys": keys,
+        "files": [hashes.get(path) or sha256(path) for path in files],
+        "packages": provenance.packages(),
+    }
     return PREPARED / hashlib.sha256(dump(decides).encode()).hexdigest()[:16]
 
 

@@ -20,7 +20,7 @@ Time: 2 operations a weight and token forward, 2 backward to the activations, 2 
 again with checkpointing; the weights of the blocks and the output layer count. SAM does all of it twice. A card reaches
 ``REACHED`` of its peak: LLaMA-Factory's wiki has 3,128 tokens/s for a 4-bit LLaMA-2-7B on an A100, 0.40 of it.
 
-The published figures that this is held against are in :mod:`recipes.runner.published`.
+tests/recipes/test_estimate.py compares the memory with figures that others published.
 """
 
 from collections.abc import Mapping

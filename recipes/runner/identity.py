@@ -15,8 +15,9 @@ from jinja2 import TemplateError
 
 from converters.errors import InputError
 from converters.examples import Row
-from converters.jsonl import decode, numbered
+from converters.jsonl import decode
 from recipes.runner import whole_answer
+from recipes.runner.data import DataFile
 
 MASKED = -100
 CLOCK = "strftime_now"
@@ -36,10 +37,10 @@ class Encoded:
     target: str
 
 
-def prove(config: Any, tokenizer: Any, paths: Sequence[Path]) -> dict[str, int]:
+def prove(config: Any, tokenizer: Any, files: Sequence[DataFile]) -> dict[str, int]:
     """Return how many rows of each task were proven; the first row that fails is an ``InputError``.
 
-    ``config`` is Axolotl's validated configuration; ``paths`` are the files of its datasets and test datasets, in that order.
+    ``config`` is Axolotl's validated configuration; ``files`` are those of its datasets and test datasets, in that order.
     """
     if CLOCK in str(tokenizer.chat_template):
         raise InputError(
@@ -47,14 +48,14 @@ def prove(config: Any, tokenizer: Any, paths: Sequence[Path]) -> dict[str, int]:
             "evaluation would send others than training saw; expected a template without one, such as chat_template: llama3"
         )
     proven: Counter[str] = Counter()
-    for entry, path in zip([*config.datasets, *(config.test_datasets or [])], paths, strict=True):
+    for entry, file in zip([*config.datasets, *(config.test_datasets or [])], files, strict=True):
         strategy = _strategy(tokenizer, config, entry)
-        for row in samples(path):
-            for fault in faults(encode(row, strategy, tokenizer, path), tokenizer):
-                raise InputError(f"{path}: row {row.id!r}: {fault}")
+        for row in samples(file):
+            for fault in faults(encode(row, strategy, tokenizer, file.path), tokenizer):
+                raise InputError(f"{file.path}: row {row.id!r}: {fault}")
             proven[row.task] += 1
     if not proven:
-        raise InputError(f"{', '.join(map(str, paths))}: found no rows, expected some to train on")
+        raise InputError(f"{', '.join(str(file.path) for file in files)}: no rows to train on")
     return dict(sorted(proven.items()))
 
 
@@ -92,15 +93,15 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def samples(path: Path) -> Iterator[Row]:
+def samples(file: DataFile) -> Iterator[Row]:
     """Yield the first rows of each task, and one row for every other character that its answers begin with.
 
     What a tokenizer makes of the place where prompt and answer meet depends on that character.
     """
     taken: Counter[str] = Counter()
     seen: set[tuple[str, str]] = set()
-    for number, line in numbered(path):
-        row = decode(line, Row, f"{path}:{number}")
+    for number, line in file.lines():
+        row = decode(line, Row, f"{file.path}:{number}")
         begin = (row.task, row.target[:1])
         if taken[row.task] < ROWS_PER_TASK or (begin not in seen and taken[row.task] < BEGINNINGS_PER_TASK):
             taken[row.task] += 1

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.errors import InputError
 from converters.examples import Row
-from converters.jsonl import decode, numbered
+from converters.jsonl import decode, replacing
+from recipes.runner.data import DataFile
 
 Lengths = NDArray[np.int32]
 BATCH = 512
+CACHE = "tokens.npz"
 TEMPLATE = 96  # more tokens than any family's template adds to a row
 
 
@@ -51,17 +54,29 @@ class Measured:
     learnt: Lengths
 
 
-def measure(paths: Sequence[Path], tokenizer: Any) -> Measured:
+def measure(files: Sequence[DataFile], tokenizer: Any) -> Measured:
     """Return the lengths of all rows of the files."""
     tasks: list[str] = []
     sizes: list[tuple[int, int]] = []
-    for path in paths:
-        left = (decode(line, Row, f"{path}:{number}") for number, line in numbered(path))
+    for file in files:
+        left = (decode(line, Row, f"{file.path}:{number}") for number, line in file.lines())
         while rows := list(islice(left, BATCH)):
             tasks += [row.task for row in rows]
             sizes += _sizes(rows, tokenizer)
-    found = np.array(sizes, np.int32).reshape(-1, 2)
-    return Measured(tasks, found[:, 0], found[:, 1])
+    table = np.array(sizes, np.int32).reshape(-1, 2)
+    return Measured(tasks, table[:, 0], table[:, 1])
+
+
+def measured(files: Sequence[DataFile], tokenizer: Any, cache: Path) -> Measured:
+    """Return what :func:`measure` does, from the file ``cache`` if that is there; its name stands for all that decides it."""
+    try:
+        with np.load(cache) as saved:
+            return Measured(saved["tasks"].tolist(), saved["tokens"], saved["learnt"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        counts = measure(files, tokenizer)
+    with replacing(cache) as file:
+        np.savez(file, tasks=np.array(counts.tasks, str), tokens=counts.tokens, learnt=counts.learnt)
+    return counts
 
 
 def _sizes(rows: Sequence[Row], tokenizer: Any) -> Iterator[tuple[int, int]]:
@@ -74,20 +89,27 @@ def _sizes(rows: Sequence[Row], tokenizer: Any) -> Iterator[tuple[int, int]]:
         texts += (_text(tokenizer, turns[: end - 1], True) for end in ends)
         texts += (_text(tokenizer, turns[:end], False) for end in ends)
         spans.append(len(ends))
-    lengths = iter(map(len, tokenizer(texts, add_special_tokens=False)["input_ids"]))
+    lengths = _lengths(texts, tokenizer)
     for answers in spans:
         before = [next(lengths) for _ in range(answers)]
         after = [next(lengths) for _ in range(answers)]
         yield after[-1], sum(after) - sum(before)
 
 
+def _lengths(texts: list[str], tokenizer: Any) -> Iterator[int]:
+    if not tokenizer.is_fast:
+        return map(len, tokenizer(texts, add_special_tokens=False)["input_ids"])
+    tokenizer("", add_special_tokens=False)  # switches off any truncation that was saved with it
+    return map(len, tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False))  # no lists of ids
+
+
 def _text(tokenizer: Any, turns: Sequence[dict[str, str]], generation: bool) -> str:
     return str(tokenizer.apply_chat_template(turns, add_generation_prompt=generation, tokenize=False))
 
 
-def first(measured: Measured, paths: Sequence[Path]) -> Measured:
+def first(measured: Measured, files: Sequence[DataFile]) -> Measured:
     """Return what was measured of the rows of the first files alone."""
-    size = sum(1 for path in paths for _ in numbered(path))
+    size = sum(1 for file in files for _ in file.lines())
     return Measured(measured.tasks[:size], measured.tokens[:size], measured.learnt[:size])
 
 

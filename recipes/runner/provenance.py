@@ -24,9 +24,12 @@ PACKAGES = (
 
 
 def start(
-    recipe: Recipe, resolved: Path, files: Sequence[Path], manifests: Mapping[str, Any], started: str
+    recipe: Recipe, resolved: Path, files: Mapping[Path, str], manifests: Mapping[str, Any], started: str
 ) -> dict[str, Any]:
-    """Return the record of a run that begins now; ``resolved`` is the YAML that Axolotl gets, ``started`` an ISO time."""
+    """Return the record of a run that begins now.
+
+    ``resolved`` is the YAML that Axolotl gets, ``files`` are its data with their hashes, ``started`` is an ISO time.
+    """
     return {
         "status": "started",
         "started": started,
@@ -39,7 +42,7 @@ def start(
         "overrides": dict(recipe.overrides),
         "seed": recipe.keys.get("seed"),
         "base_model": base_model(str(recipe.keys.get("base_model"))),
-        "data": [{"name": str(path), "sha256": sha256(path), "bytes": path.stat().st_size} for path in files],
+        "data": [{"name": str(path), "sha256": digest, "bytes": path.stat().st_size} for path, digest in files.items()],
         "mixes": [
             {"manifest": name, "sha256": sha256(Path(name)), "seed": mix["seed"], "inputs": mix["inputs"]}
             for name, mix in manifests.items()

@@ -50,11 +50,11 @@ def vacant(name: str) -> Path:
     return run
 
 
-def resolved(recipe: Recipe, run: Path) -> dict[str, Any]:
+def resolved(recipe: Recipe, run: Path, hashes: Mapping[Path, str]) -> dict[str, Any]:
     """Return the keys as Axolotl gets them: the recipe's own, the run's folder, the cache of tokenised rows, our plugin."""
     return recipe.keys | {
         "output_dir": str(run / ADAPTER),
-        "dataset_prepared_path": str(data.prepared_path(recipe)),
+        "dataset_prepared_path": str(data.prepared_path(recipe, hashes)),
         "plugins": [*(recipe.keys.get("plugins") or ()), PLUGIN],
     }
 
@@ -67,7 +67,6 @@ def train(
     launched: launch.Launch = ONE,
 ) -> Path:
     """Check, then train; return the run's folder. Failure and Ctrl-C leave the record saying so."""
-    hardware.require(recipe)
     run = vacant(name)
     start = time.monotonic()
     checked = check(recipe)
@@ -75,7 +74,7 @@ def train(
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     with replacing(new / RECIPE) as file:
-        file.write(dump(resolved(recipe, run)).encode())
+        file.write(dump(resolved(recipe, run, checked.files)).encode())
     with replacing(new / CHECKED) as file:
         file.write("".join(f"{line}\n" for line in said.passed(recipe, checked)).encode())
     record = provenance.start(recipe, new / RECIPE, checked.files, checked.manifests, now())

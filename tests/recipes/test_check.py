@@ -1,13 +1,12 @@
 """The checks before training: machine, data and the prompt identity proof, each with the case that it must catch."""
 
-import dataclasses
 import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.util import find_spec
@@ -18,9 +17,10 @@ import pytest
 from click.testing import CliRunner
 
 from converters.errors import InputError
+from converters.jsonl import sha256
 from converters.untrusted import one_line
-from recipes.runner import base, data, hardware, identity, lint, recipe, said, tiny
-from recipes.runner.check import Checked, at_once, check, room
+from recipes.runner import base_model, data, hardware, identity, lint, recipe, said, tiny, train
+from recipes.runner.check import Checked, check, room
 from recipes.runner.cli import main
 from recipes.runner.ledger import Packed
 from tests.recipes.conftest import WHOLE
@@ -109,11 +109,15 @@ def test_the_demo_tokenizer_passes(place: Place, tmp_path: Path) -> None:
     assert check(recipe.load(place("base"))).proven["attributes"] >= 4
 
 
+def opened(loaded: recipe.Recipe) -> list[data.DataFile]:
+    return [data.read(path) for path in data.files(loaded)]
+
+
 def proof(path: Path, **entry: Any) -> dict[str, int]:
     loaded = recipe.load(path)
     loaded.keys["datasets"][0].update(entry)
     config = lint.validated(loaded)
-    return identity.prove(config, identity.load_tokenizer(config), data.files(loaded))
+    return identity.prove(config, identity.load_tokenizer(config), opened(loaded))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +179,7 @@ def test_answers_of_every_beginning_are_proven(place: Place, mistral: tuple[Path
     """The first eight rows alone would not show that an answer of digits loses its space."""
     path, train = place(mistral[0]), tmp_path / "data" / "mix" / "train.jsonl"
     train.write_text("".join(row(f"Word {n}") for n in range(20)) + row("7"), "utf-8")
-    assert len(list(identity.samples(train))) == identity.ROWS_PER_TASK + 1
+    assert len(list(identity.samples(data.read(train)))) == identity.ROWS_PER_TASK + 1
     with pytest.raises(InputError, match=r"row 'x:7': .* not supervised"):
         proof(path)
 
@@ -197,14 +201,15 @@ def test_text_that_spells_any_control_token_of_mistral_stays_text(mistral: tuple
 
 
 def test_an_edited_row_breaks_the_manifest(place: Place, mistral: tuple[Path, Any]) -> None:
-    files = data.files(recipe.load(place(mistral[0])))
-    assert data.manifests(files)
-    rows = files[0].read_text().splitlines()
-    files[0].write_text(
+    loaded = recipe.load(place(mistral[0]))
+    assert data.manifests(opened(loaded))
+    train = data.files(loaded)[0]
+    rows = train.read_text().splitlines()
+    train.write_text(
         "\n".join([rows[0].replace("mug", "cup").replace("Say", "Sag").replace("holds", "bolds"), *rows[1:]]) + "\n"
     )
-    with pytest.raises(InputError, match=r"found other bytes than .*manifest\.json describes"):
-        data.manifests(files)
+    with pytest.raises(InputError, match=r"its bytes are not those that .*manifest\.json describes"):
+        data.manifests(opened(loaded))
 
 
 def test_missing_data_and_a_missing_manifest_are_sentences(
@@ -213,54 +218,75 @@ def test_missing_data_and_a_missing_manifest_are_sentences(
     loaded = recipe.load(place(mistral[0]))
     manifest = tmp_path / "data" / "mix" / "manifest.json"
     manifest.rename(manifest.with_name("gone"))
-    with pytest.raises(InputError, match=r"found no manifest\.json beside it"):
-        data.manifests(data.files(loaded))
+    with pytest.raises(InputError, match=r"manifest\.json: no such file"):
+        data.manifests(opened(loaded))
     (tmp_path / "data" / "mix" / "train.jsonl").unlink()
-    with pytest.raises(
-        InputError, match=r"mine\.yaml:\d+: found no file 'data/mix/train\.jsonl', expected rows built by 'make data"
-    ):
+    with pytest.raises(InputError, match=r"mine\.yaml:\d+: no file 'data/mix/train\.jsonl'; build it with 'make data"):
         data.files(loaded)
     manifest.write_text("{")
-    with pytest.raises(InputError, match="found no entry for"):
-        data.manifests([tmp_path / "data" / "mix" / "validation.jsonl"])
+    validation = data.read(tmp_path / "data" / "mix" / "validation.jsonl")
+    with pytest.raises(InputError, match=r"manifest\.json: not JSON"):
+        data.manifests([validation])
+    manifest.write_text("{}")
+    with pytest.raises(InputError, match=r"no entry for validation\.jsonl"):
+        data.manifests([validation])
 
 
 def test_a_local_base_that_is_not_there_is_a_sentence(place: Place) -> None:
-    with pytest.raises(InputError, match=r"mine\.yaml:1: found no folder 'runs/demo-base/merged', .* 'make demo'"):
+    with pytest.raises(InputError, match=r"mine\.yaml:1: no folder 'runs/demo-base/merged'; .* 'make demo'"):
         check(recipe.load(place("runs/demo-base/merged")))
-
-
-KNOWN_AT_ONCE = """
-import sys
-from click.testing import CliRunner
-from recipes.runner.cli import main
-result = CliRunner().invoke(main, ["check", "mine.yaml"])
-print(result.exit_code, "axolotl" in sys.modules, result.stderr)
-"""
 
 
 @pytest.mark.parametrize(
     ("lost", "sentence"),
     [
-        ("base", "mine.yaml:1: found no folder './base', expected a checkpoint"),
-        ("data/mix/train.jsonl", "found no file 'data/mix/train.jsonl', expected rows built by"),
-        ("data/mix/manifest.json", "found no manifest.json beside it"),
+        ("base", "mine.yaml:1: no folder './base'; name a checkpoint"),
+        ("data/mix/train.jsonl", "no file 'data/mix/train.jsonl'; build it with"),
+        ("data/mix/manifest.json", "data/mix/manifest.json: no such file"),
     ],
 )
-def test_what_is_known_at_once_is_said_before_axolotl_is_imported(
+def test_what_is_missing_is_named_and_a_misspelt_key_before_it(
     lost: str, sentence: str, place: Place, tmp_path: Path
 ) -> None:
-    place("./base")
+    path = place("./base")
     (tmp_path / "base").mkdir()
     (tmp_path / lost).rename(tmp_path / "gone")
-    done = subprocess.run([sys.executable, "-c", KNOWN_AT_ONCE], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("1 False ") and sentence in done.stdout
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        check(recipe.load(path))
+    with pytest.raises(InputError, match=r"unknown key 'lora_rnak'.*\n.*found learning_rate 0, expected more than 0"):
+        check(recipe.load(path, ["lora_rnak=1", "learning_rate=0"]))
 
 
-def test_an_entry_without_a_path_is_for_the_keys_own_check(place: Place) -> None:
-    loaded = recipe.load(place("a/b"))
-    for entries in ({"path": "x"}, 7, ["x"], [{"pth": "x"}]):
-        at_once(dataclasses.replace(loaded, keys=loaded.keys | {"datasets": entries}))
+def test_training_reads_its_data_once_and_validates_once(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to the start of Axolotl, which reads them itself, in a process of its own."""
+    import axolotl.utils.config
+
+    path = place("base", kind=WHOLE)
+    tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
+    opened: Counter[str] = Counter()
+    validations: list[int] = []
+    counting, real = [True], axolotl.utils.config.validate_config
+
+    def count_open(event: str, arguments: tuple[Any, ...]) -> None:  # an audit hook cannot be removed
+        if counting and event == "open" and str(arguments[0]).endswith(".jsonl"):
+            opened[Path(str(arguments[0])).name] += 1
+
+    def validate(*arguments: Any, **named: Any) -> Any:
+        validations.append(1)
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(axolotl.utils.config, "validate_config", validate)
+    monkeypatch.setattr(train, "attempt", lambda *_: None)
+    sys.addaudithook(count_open)
+    result = CliRunner().invoke(main, ["train", str(path), "--run", "counted"])
+    counting.clear()
+    assert result.exit_code == 0, result.output
+    assert opened == {"train.jsonl": 1, "validation.jsonl": 1, "test.jsonl": 1}
+    assert len(validations) == 1
+    (record,) = json.loads((tmp_path / "runs" / "counted" / "run.json").read_text())["data"]
+    assert record["sha256"] == sha256(tmp_path / "data" / "mix" / "train.jsonl")
 
 
 @pytest.mark.skipif(bool(hardware.gpus()), reason="this machine has a GPU")
@@ -295,14 +321,14 @@ def test_attention_falls_back_where_flash_attn_is_missing() -> None:
 def test_a_product_in_two_splits_is_caught(place: Place, mistral: tuple[Path, Any], tmp_path: Path) -> None:
     """The recipe names the training file alone; the other splits of its mix are looked at, too."""
     loaded = recipe.load(place(mistral[0]))
-    data.contract(data.files(loaded))
+    data.contract(opened(loaded))
     train, test = (tmp_path / "data" / "mix" / f"{name}.jsonl" for name in ("train", "test"))
     leaked = json.loads(test.read_text().splitlines()[0]) | {"id": "another"}
     train.write_text(train.read_text() + json.dumps(leaked) + "\n")
     with pytest.raises(
         InputError, match=r"found a group that is in (test|train)\.jsonl, too.*see: ecom-data check data/mix"
     ):
-        data.contract(data.files(loaded))
+        data.contract(opened(loaded))
 
 
 def test_a_row_that_breaks_the_contract_is_caught(place: Place, mistral: tuple[Path, Any], tmp_path: Path) -> None:
@@ -311,7 +337,7 @@ def test_a_row_that_breaks_the_contract_is_caught(place: Place, mistral: tuple[P
     with pytest.raises(
         InputError, match=r"train\.jsonl:\d+: found a prompt that starts '\[CLASIFY\].*others\); see: ecom-data"
     ):
-        data.contract(data.files(recipe.load(path)))
+        data.contract(opened(recipe.load(path)))
 
 
 @pytest.fixture
@@ -342,16 +368,16 @@ def test_a_model_that_cannot_be_fetched_says_what_to_do(
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    base.downloadable("a/open", hub)
-    base.downloadable(str(tmp_path), "http://127.0.0.1:9")
+    base_model.downloadable("a/open", hub)
+    base_model.downloadable(str(tmp_path), "http://127.0.0.1:9")
     with pytest.raises(
         InputError, match=r"a/gated: found a gated model .* accept its terms at .*/a/gated, .*hf auth login"
     ):
-        base.downloadable("a/gated", hub)
+        base_model.downloadable("a/gated", hub)
     with pytest.raises(InputError, match=r"a/none: found no such model"):
-        base.downloadable("a/none", hub)
+        base_model.downloadable("a/none", hub)
     with pytest.raises(InputError, match=r"a/open: not in the hub's cache, and the hub .*hf download a/open"):
-        base.downloadable("a/open", "http://127.0.0.1:9")
+        base_model.downloadable("a/open", "http://127.0.0.1:9")
 
 
 def test_too_little_disk_is_a_sentence(tmp_path: Path) -> None:
@@ -392,7 +418,7 @@ def test_a_conversation_of_several_turns_passes(place: Place, mistral: tuple[Pat
 
 @pytest.mark.parametrize(("warm", "told"), [(30, True), (50, True), (29, False), (None, False)])
 def test_a_warm_up_as_long_as_the_training_is_told(warm: int | None, told: bool) -> None:
-    passed = Checked([], {}, {}, {}, {}, 256, packed=Packed(1.0, 10.0, 30, 900))
+    passed = Checked({}, {}, {}, {}, {}, 256, packed=Packed(1.0, 10.0, 30, 900))
     found = list(said.warnings(recipe.Recipe(Path("r.yaml"), {"warmup_steps": warm}, {}, {}), passed))
     line = f"warning  warmup_steps {warm} of 30 steps: the learning rate never gets to what it is set to"
     assert found == [line] * told
@@ -400,14 +426,14 @@ def test_a_warm_up_as_long_as_the_training_is_told(warm: int | None, told: bool)
 
 @pytest.mark.parametrize(("every", "told"), [(31, True), ("1e3", True), (30, False), (0.25, False), (None, False)])
 def test_checkpoints_that_come_after_the_training_are_told(every: Any, told: bool) -> None:
-    passed = Checked([], {}, {}, {}, {}, 256, packed=Packed(1.0, 10.0, 30, 900))
+    passed = Checked({}, {}, {}, {}, {}, 256, packed=Packed(1.0, 10.0, 30, 900))
     found = list(said.warnings(recipe.Recipe(Path("r.yaml"), {"save_steps": every}, {}, {}), passed))
     assert len(found) == told and all("of 30 steps: an interrupted run will have no checkpoint" in one for one in found)
 
 
 def test_what_leaves_the_machine_is_told() -> None:
     keys = {"use_wandb": True, "use_mlflow": False, "trust_remote_code": True}
-    found = list(said.warnings(recipe.Recipe(Path("r.yaml"), keys, {}, {}), Checked([], {}, {}, {}, {}, 256)))
+    found = list(said.warnings(recipe.Recipe(Path("r.yaml"), keys, {}, {}), Checked({}, {}, {}, {}, {}, 256)))
     assert [line.split()[1] for line in found] == ["use_wandb:", "trust_remote_code:"]
     assert "leave this machine" in found[0] and "runs on this machine" in found[1]
 

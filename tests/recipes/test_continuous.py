@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from converters.errors import InputError
 from converters.jsonl import sha256
-from recipes.runner import check, estimate, lint, merge, parent, provenance, recipe, resume, train, verify
+from recipes.runner import base_model, check, estimate, lint, merge, provenance, recipe, resume, train, verify
 from tests.recipes.conftest import recipe_keys
 
 EWC = {"ewc_lambda": 10.0, "ewc_data": "data/mix/validation.jsonl", "ewc_tasks": ["general"], "ewc_rows": 4}
@@ -102,22 +102,22 @@ def test_a_run_goes_on_from_a_merged_checkpoint_with_sam_and_names_its_parent(pl
 
 def test_a_parent_that_is_not_as_its_run_left_it_is_an_error(place: Path) -> None:
     going_on = written(lora_model_dir="runs/tiny/adapter")
-    parent.fits(going_on)
-    found = parent.find(going_on)
-    assert found and found["run"] == "tiny" and parent.find(written()) is None
+    base_model.adapter(going_on)
+    found = base_model.parent(going_on)
+    assert found and found["run"] == "tiny" and base_model.parent(written()) is None
     weights = next(Path("runs/tiny/adapter").glob("*.safetensors"))
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     with pytest.raises(
         InputError, match=r"next.yaml:\d+: found other bytes in runs/tiny/adapter than runs/tiny/run.json"
     ):
-        parent.find(going_on)
+        base_model.parent(going_on)
     weights.write_bytes(whole)
     provenance.update(Path("runs/tiny"), base_model={"name": "other/base", "sha256": "0" * 64, "revision": None})
     with pytest.raises(
         InputError, match="an adapter of runs/tiny that was trained on 'other/base'; expected the same base"
     ):
-        parent.find(going_on)
+        base_model.parent(going_on)
 
 
 SETTINGS = {
@@ -154,10 +154,10 @@ def test_what_an_adapter_would_pass_over_in_silence_is_an_error(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     same = adapter()
-    parent.fits(same)
+    base_model.adapter(same)
     named = "lora_target_modules" if key == "lora_target_linear" else key
     with pytest.raises(InputError, match=rf"next.yaml.*: found {named} .*expected the adapter's own"):
-        parent.fits(dataclasses.replace(same, keys=same.keys | {key: value}))
+        base_model.adapter(dataclasses.replace(same, keys=same.keys | {key: value}))
 
 
 def test_an_adapter_of_all_linear_layers_is_one_of_each_by_name(
@@ -165,10 +165,10 @@ def test_an_adapter_of_all_linear_layers_is_one_of_each_by_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     going_on = adapter(target_modules=[*reversed(estimate.LINEAR)])
-    parent.fits(
+    base_model.adapter(
         dataclasses.replace(going_on, keys=going_on.keys | {"lora_target_modules": None, "lora_target_linear": True})
     )
-    parent.fits(dataclasses.replace(going_on, keys=going_on.keys | {"lora_target_modules": [*estimate.LINEAR]}))
+    base_model.adapter(dataclasses.replace(going_on, keys=going_on.keys | {"lora_target_modules": [*estimate.LINEAR]}))
 
 
 def test_an_adapter_of_another_base_is_an_error_though_no_run_of_ours_made_it(
@@ -179,13 +179,13 @@ def test_an_adapter_of_another_base_is_an_error_though_no_run_of_ours_made_it(
         r"next.yaml:1: found base_model 'base', and an adapter that was trained on 'some/other' \(theirs/adapter_"
     )
     with pytest.raises(InputError, match=sentence):
-        parent.fits(adapter(base_model_name_or_path="some/other"))
+        base_model.adapter(adapter(base_model_name_or_path="some/other"))
     Path("base").mkdir()
-    parent.fits(adapter(base_model_name_or_path=str(tmp_path / "base")))
+    base_model.adapter(adapter(base_model_name_or_path=str(tmp_path / "base")))
     going_on = adapter()
     Path("theirs/adapter_config.json").write_text("{")
     with pytest.raises(InputError, match=r"theirs/adapter_config\.json: found .*, expected JSON"):
-        parent.fits(going_on)
+        base_model.adapter(going_on)
 
 
 def test_a_folder_without_an_adapter_is_an_error(place: Path) -> None:

@@ -34,7 +34,7 @@ def loaded(family: str, *overrides: str) -> recipe.Recipe:
 
 def proof(found: recipe.Recipe) -> dict[str, int]:
     config = lint.validated(found)
-    return identity.prove(config, identity.load_tokenizer(config), data.files(found))
+    return identity.prove(config, identity.load_tokenizer(config), list(map(data.read, data.files(found))))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -143,7 +143,7 @@ def test_an_old_card_of_this_machine_is_refused_as_one_that_was_named(
     with pytest.raises(
         InputError, match=r"found bf16, and Tesla V100-SXM2-16GB of compute capability 7\.0; expected 8\.0"
     ):
-        check.needs(recipe.load(recipe.find("qwen-small-qlora")), check.Machine(None, 1, False))
+        check.validate(recipe.load(recipe.find("qwen-small-qlora")), check.Machine(None, 1, False))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-7c0e")
     assert hardware.oldest() is None
 

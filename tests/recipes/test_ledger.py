@@ -10,7 +10,7 @@ from axolotl.utils.dict import DictDefault
 
 from converters.errors import InputError
 from converters.jsonl import read_rows
-from recipes.runner import identity, ledger, lint, recipe
+from recipes.runner import data, identity, ledger, lint, recipe
 from recipes.runner.ledger import Count
 from tests.recipes.conftest import WHOLE
 from tests.recipes.test_check import Place, row
@@ -28,7 +28,7 @@ def test_lengths_and_learnt_tokens_are_those_of_axolotls_strategy(
     config = lint.validated(loaded)
     tokenizer = identity.load_tokenizer(config)
     strategy = identity._strategy(tokenizer, config, config.datasets[0])
-    measured = ledger.measure([train], tokenizer)
+    measured = ledger.measure([data.read(train)], tokenizer)
     for found, size, learnt in zip(read_rows(train), measured.tokens, measured.learnt, strict=True):
         told = strategy.tokenize_prompt({"messages": [{"role": t.role, "content": t.content} for t in found.messages]})
         assert len(told["input_ids"]) == size
@@ -38,7 +38,11 @@ def test_lengths_and_learnt_tokens_are_those_of_axolotls_strategy(
 def test_rows_over_the_length_are_counted_by_task_and_refused(mistral: tuple[Path, Any], tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(row(f"Word {n}") for n in range(99)) + row("long", "word " * 3000), "utf-8")
-    measured = ledger.measure([path], mistral[1])
+    measured = ledger.measured([data.read(path)], mistral[1], tmp_path / "tokens.npz")
+    again = ledger.measured([], None, tmp_path / "tokens.npz")  # what was counted before is not counted again
+    assert again.tasks == measured.tasks and (again.tokens == measured.tokens).all()
+    (tmp_path / "tokens.npz").write_bytes(b"half a file")
+    assert ledger.measured([data.read(path)], mistral[1], tmp_path / "tokens.npz").tasks == measured.tasks
     found = ledger.counts(measured, 2048)
     assert found == {"general": Count(100, int(measured.tokens.sum()), int(measured.learnt.sum()), 1)}
     ledger.refuse(found, 2048, 0.01)

@@ -198,7 +198,7 @@ def test_what_is_stopped_before_there_is_a_record_leaves_no_run(
     finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(finished)
-    passed = Checked(files=[], manifests={}, rows={}, proven={}, too_long={}, sequence_len=256)
+    passed = Checked(files={}, manifests={}, rows={}, proven={}, too_long={}, sequence_len=256)
 
     def stopped(*_: Any) -> dict[str, Any]:
         raise KeyboardInterrupt
@@ -211,7 +211,7 @@ def test_what_is_stopped_before_there_is_a_record_leaves_no_run(
 
 def test_a_failing_axolotl_is_a_sentence_and_recorded(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(finished)
-    passed = Checked(files=[], manifests={}, rows={}, proven={}, too_long={}, sequence_len=256)
+    passed = Checked(files={}, manifests={}, rows={}, proven={}, too_long={}, sequence_len=256)
     broken = recipe.load(finished / "tiny.yaml", ["optimizer=no_such_one"])
     log = "runs/broken/logs/train.log"
     with pytest.raises(

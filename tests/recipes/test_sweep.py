@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from converters import spec
 from converters.errors import InputError
 from converters.jsonl import sha256, write_json
-from recipes.runner import lint, recipe, sweep
+from recipes.runner import lint, recipe, rules, sweep
 from recipes.runner.cli import main
 from tests.recipes.conftest import ROOT, command
 
@@ -28,7 +28,7 @@ def test_every_training_of_a_sweep_is_one_that_the_recipe_takes(name: str) -> No
     plain = recipe.load(recipe.find(found.recipe)).keys
     for one in trainings:
         loaded = recipe.load(recipe.find(found.recipe), one.overrides)
-        assert not list(lint.unknown_keys(loaded)) and not list(lint.conflicts(loaded))
+        assert not list(lint.unknown_keys(loaded)) and not list(rules.faults(loaded))
         assert loaded.keys["lora_alpha"] == 2 * loaded.keys["lora_r"]
         assert len({key for key in plain if loaded.keys[key] != plain[key]}) <= 3
 

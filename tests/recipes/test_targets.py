@@ -8,7 +8,7 @@ from axolotl.utils.dict import DictDefault
 from transformers import LlamaConfig, MistralConfig, MixtralConfig, Qwen3Config
 
 from converters.errors import InputError
-from recipes.runner import recipe, targets
+from recipes.runner import base_model, recipe
 from tests.recipes.families import SMALL
 
 KINDS = {"mistral": MistralConfig, "llama": LlamaConfig, "qwen": Qwen3Config}
@@ -17,7 +17,7 @@ KINDS = {"mistral": MistralConfig, "llama": LlamaConfig, "qwen": Qwen3Config}
 def required(base: Path, adapter: str | None = "lora", **keys: Any) -> None:
     """Hold keys of a recipe against the model whose configuration lies in ``base``."""
     found = recipe.Recipe(Path("mine.yaml"), keys, {(key,): f"mine.yaml:{n}" for n, key in enumerate(keys, 1)}, {})
-    targets.require(found, DictDefault({"base_model": str(base), "adapter": adapter}))
+    base_model.layers(found, DictDefault({"base_model": str(base), "adapter": adapter}))
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,6 @@ def train(
     from recipes.runner.train import train as training
 
     where, loaded = folder(run), _loaded(recipe, overrides, mix, keys)
-    hardware.require(loaded)
     launched = launch.plan(loaded.keys, gpus, nodes, head, len(hardware.gpus()))
     if nodes > 1 and not launched.slurm:
         click.echo(f"on every other node, once it trains here: ecom-train join {run}")
@@ -135,13 +134,13 @@ def mix(run: str) -> None:
 
 @main.command("recipes")
 def table() -> None:
-    """Print the recipes for GPUs with what is estimated of memory and time, and what others measured beside its estimate.
+    """Print the recipes for GPUs with their estimated memory and time.
 
     Example: ecom-train recipes
     """
-    from recipes.runner import published, said
+    from recipes.runner import said
 
-    click.echo("\n".join([*said.recipes(), "", *published.table()]))
+    click.echo("\n".join(said.recipes()))
 
 
 @main.command()
@@ -196,22 +195,21 @@ def _checked(
 
     os.environ.update(process.QUIET)  # this process loads Axolotl, too
     logging.disable(logging.WARNING)  # what Axolotl and its libraries say at their start is said again by the training
+    machine = checks.machine(card, recipe, gpus)
     try:
-        if not card:
-            checks.at_once(recipe)
-        machine = checks.machine(card, recipe, gpus)
-        wanted = checks.needs(recipe, machine)
-        click.echo(said.machine(recipe))
-        click.echo(said.batch(recipe, machine.gpus))
-        if wanted and machine.card:
-            click.echo("\n".join(said.memory(*wanted, machine.card)))
-            checks.fits(*wanted, machine, recipe)
-        checked = checks.check(recipe, machine, lose)
+        with process.without(process.UNUSED):
+            valid = checks.validate(recipe, machine)
+            click.echo(said.machine(recipe))
+            click.echo(said.batch(recipe, machine.gpus))
+            if valid.model and machine.card:
+                click.echo("\n".join(said.memory(*valid.model, machine.card)))
+                checks.fits(*valid.model, machine, recipe)
+            checked = checks.check(recipe, machine, lose, valid)
     finally:
         logging.disable(logging.NOTSET)
     click.echo("\n".join(said.passed(recipe, checked)))
-    if wanted and machine.card:
-        click.echo(said.time(checked, *wanted, machine.card, price))
+    if valid.model and machine.card:
+        click.echo(said.time(checked, *valid.model, machine.card, price))
     for warning in said.warnings(recipe, checked):
         click.echo(warning, err=True)
     return checked
