@@ -8,8 +8,10 @@ from typing import Any
 
 from converters.errors import InputError
 from converters.outcome import Outcome
-from converters.raw import decoded, need_columns, table
+from converters.raw.columns import need_columns
 from converters.raw.hub import is_hub
+from converters.raw.rows import decoded
+from converters.raw.tables import table
 
 AHEAD = 100  # rows of JSON whose keys are looked at: a row may leave out what it has nothing for
 

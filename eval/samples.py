@@ -1,16 +1,17 @@
 """A run's rows as a comparison needs them: in the order of the test file, without their texts."""
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import replace
 
 import msgspec
 
 from converters import tasks
 from converters.tasks import answer
-from eval import metrics, score
+from eval import metrics
 from eval.metrics.base import Example, Table, Tools, lines, mean
 from eval.reading import of_scored
 from eval.runs import Run
+from eval.score import tables as computed_tables
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -29,7 +30,7 @@ def sample(run: Run, task: str) -> Sample:
         if row.task == task:
             example = of_scored(row)
             rows.ids.append(row.id)
-            rows.examples.append(example if prompts else replace(example, prompt=""))
+            rows.examples.append(example if prompts else dataclasses.replace(example, prompt=""))
             rows.values.append(row.values)
     return rows
 
@@ -53,6 +54,6 @@ def _missing(name: str, sample: Sample, tools: Tools) -> str:
 def tables(sample: Sample, names: Sequence[str], tools: Tools) -> dict[str, Table]:
     """Return each metric's table; one that needs a tool (an encoder, a judge) is the average that its rows already hold."""
     stored = [name for name in names if _missing(name, sample, tools)]
-    computed = score.tables(sample.examples, [name for name in names if name not in stored], tools)
+    computed = computed_tables(sample.examples, [name for name in names if name not in stored], tools)
     averages = {name: lines((row.get(name, 0.0), float(name in row)) for row in sample.values) for name in stored}
     return {name: averages[name] if name in stored else computed[name] for name in names}
