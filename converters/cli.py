@@ -7,12 +7,12 @@ from typing import Any
 import click
 import yaml
 
-from converters import check as checking
-from converters import spec as specs
-from converters.console import Group, progress
-from converters.convert import mended
-from converters.errors import InputError
-from converters.jsonl import write_json
+from converters.core.console import Group, progress
+from converters.core.errors import InputError
+from converters.io.jsonl import write_json
+from converters.mixture import spec as specs
+from converters.mixture.manifest import mended
+from converters.validation import check as checking
 
 FilePath = click.Path(path_type=Path)
 # What each count of an account is of; a row may have several notes.
@@ -85,7 +85,7 @@ def convert(
 
     Example: ecom-data convert catalog shop.csv --option id=sku --option title=name --out data/shop.jsonl
     """
-    from converters import build as building
+    from converters.mixture import build as building
 
     entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=dict(map(_option, options)))
     found = building.alone(entry, out, workers, rejects, progress("raw rows"))
@@ -125,8 +125,8 @@ def build(spec: Path, out: Path, seed: int | None, overrides: tuple[str, ...], r
 
     Example: ecom-data build recipes/mixes/demo.yaml --out data/demo
     """
-    from converters import build as building
-    from converters.manifest import forbids
+    from converters.mixture import build as building
+    from converters.mixture.manifest import forbids
 
     plan = specs.load(spec, overrides if seed is None else [*overrides, f"seed={seed}"])
     found = building.build(plan, out, workers, rejects, progress("raw rows"), progress("rows measured"))
@@ -167,8 +167,8 @@ def check(path: Path, fixing: bool, taxonomy: Path | None, tokenizer: Path | Non
 
     Example: ecom-data check data/demo
     """
-    from converters.lengths import ruler
     from converters.sources.google_taxonomy import load
+    from converters.text.lengths import ruler
 
     if sequence_len and not tokenizer:
         raise InputError("--sequence-len: found no --tokenizer, expected one to count tokens with")
@@ -189,7 +189,7 @@ def check(path: Path, fixing: bool, taxonomy: Path | None, tokenizer: Path | Non
 
 
 def _fix(path: Path, paths: list[Path], rules: checking.Rules) -> str:
-    from converters import fix
+    from converters.validation import fix
 
     out = fix.beside(path)
     found = fix.fix(path, paths, out, rules, progress("rows"))
@@ -211,7 +211,7 @@ def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, w
 
     Example: ecom-data join-mave --labels mave_positives_labels.jsonl --metadata All_Amazon_Meta.json.gz --out joined.jsonl
     """
-    from converters import join_mave as joining
+    from converters.sources.mave import join as joining
 
     counts = joining.join(labels, metadata, out, workers, progress("raw rows"))
     accounts = {

@@ -1,51 +1,19 @@
 """An example and its JSONL row: one JSON object a line, every column but ``messages`` a text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from converters import tasks
-from converters.records import Message, Record
+from converters.core.errors import InputError
+from converters.io.jsonl import stream
+from converters.schema import Message, Record, Row, Turn
 from converters.tasks.base import RenderError
-from converters.untrusted import clean
-
-__all__ = ["RenderError", "Row", "Turn", "asked", "example", "gold"]
+from converters.text.sanitize import clean
 
 NOTHING: Mapping[str, Any] = {}
-
-
-class Turn(msgspec.Struct, frozen=True):
-    """One message of a row."""
-
-    role: str
-    content: str
-
-
-class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One example. The last message is the target; ``meta`` is a JSON text with what scoring needs beyond it."""
-
-    id: str
-    group: str
-    task: str
-    source: str
-    messages: list[Turn]
-    meta: str = "{}"
-
-    @property
-    def target(self) -> str:
-        """The text that the model should write."""
-        return self.messages[-1].content
-
-    @property
-    def prompt(self) -> list[dict[str, str]]:
-        """The messages that the model is given."""
-        return [{"role": turn.role, "content": turn.content} for turn in self.messages[:-1]]
-
-    @property
-    def extra(self) -> Mapping[str, Any]:
-        """``meta``, decoded."""
-        return dict(msgspec.json.decode(self.meta))
 
 
 def gold(row: Row) -> Any:
@@ -84,3 +52,20 @@ def example(record: Record, task_name: str, source: str, more: Mapping[str, Any]
         messages=[Turn(turn.role, turn.content) for turn in turns],
         meta=msgspec.json.encode(meta).decode(),
     )
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read a file of our format; a row without messages or with a repeated id is an :class:`InputError`."""
+    return list(stream_rows(path))
+
+
+def stream_rows(path: Path) -> Iterator[Row]:
+    """Yield what :func:`read_rows` returns, a row at a time."""
+    seen: set[str] = set()
+    for row in stream(path, Row):
+        if len(row.messages) < 2 or row.messages[-1].role != "assistant":
+            raise InputError(f"{path}: row {row.id!r} does not end in an assistant message")
+        if row.id in seen:
+            raise InputError(f"{path}: id {row.id!r} is found twice, expected every id once")
+        seen.add(row.id)
+        yield row

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from converters.errors import InputError, first_line
+from converters.core.errors import InputError, first_line
 from eval.encoders import Tell, identity
 from eval.metrics.base import Bert, Floats
 
-CHUNK = 2048  # pairs at a time: BERTScorer holds the embeddings of all texts of a call
+PAIRS = 2048  # pairs at a time: BERTScorer holds the embeddings of all texts of a call
 
 
-def load(name: str, layer: int | None = None, tell: Tell = lambda _: None) -> tuple[Bert, dict[str, Any]]:
+def load_bert(name: str, layer: int | None = None, tell: Tell = lambda _: None) -> tuple[Bert, dict[str, Any]]:
     """Return BERTScore by a model, a folder or hub id, and what a score by it must state.
 
     ``layer`` is the one whose output is compared, by default the one that the package found best. An ``InputError`` if the
@@ -71,11 +71,11 @@ def memoised(score: Callable[[list[str], list[str]], Any], name: str, tell: Tell
     def best(answers: Sequence[str], references: Sequence[Sequence[str]]) -> Floats:
         pairs = {(answer, ref) for answer, refs in zip(answers, references, strict=True) for ref in refs}
         fresh = sorted((p for p in pairs - known.keys() if p[0].strip() and p[1].strip()), key=lambda p: p[::-1])
-        for start in range(0, len(fresh), CHUNK):
-            chunk = fresh[start : start + CHUNK]
+        for start in range(0, len(fresh), PAIRS):
+            chunk = fresh[start : start + PAIRS]
             *_, f1 = score([answer for answer, _ in chunk], [reference for _, reference in chunk])
             known.update(zip(chunk, f1.clip(0, 1).tolist(), strict=True))
-            if len(fresh) > CHUNK:
+            if len(fresh) > PAIRS:
                 tell(f"{name}: {start + len(chunk):,} of {len(fresh):,} pairs compared")
         columns = zip(answers, references, strict=True)
         return np.array([max((known.get((answer, ref), 0.0) for ref in refs), default=0.0) for answer, refs in columns])

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from converters import jsonl
-from converters.errors import InputError, first_line
-from converters.sums import folder_sha256
+from converters.core.errors import InputError, first_line
+from converters.io import jsonl
+from converters.io.jsonl import folder_sha256
 
 ADAPTER, MERGED = "adapter_config.json", "merged"
 # Second copies of the weights in other formats, which transformers does not load.

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from converters.errors import InputError
-from converters.examples import Row, Turn
+from converters.core.errors import InputError
+from converters.schema import Row, Turn
 from eval.reading import Given
 from eval.runs import Run
 from eval.score import score
 from eval.scored import ScoredRow, Scores, Settings
 
-SAME = ("task", "group", "prompt", "gold", "meta")
+SAME_FIELDS = ("task", "group", "prompt", "gold", "meta")
 
 
 def common(runs: Sequence[Run]) -> tuple[list[Run], dict[str, int]]:
@@ -26,7 +26,7 @@ def common(runs: Sequence[Run]) -> tuple[list[Run], dict[str, int]]:
         raise InputError(f"{runs[0].name} and the others have no id in common: they are from different test files")
     for run, others in zip(runs[1:], rows[1:], strict=True):
         for id_ in shared:
-            _same(rows[0][id_], others[id_], runs[0].name, run.name)
+            _same_row(rows[0][id_], others[id_], runs[0].name, run.name)
     cut = [_scored(run, [by_id[id_] for id_ in shared]) for run, by_id in zip(runs, rows, strict=True)]
     return cut, {run.name: len(by_id) - len(shared) for run, by_id in zip(runs, rows, strict=True)}
 
@@ -53,8 +53,8 @@ def unsliced(run: Run, kinds: Collection[str]) -> Run:
     return Run(run.name, replace(run.scores, tasks=tasks), Unsliced(run.rows, kinds))
 
 
-def _same(row: ScoredRow, other: ScoredRow, first: str, second: str) -> None:
-    for field in SAME:
+def _same_row(row: ScoredRow, other: ScoredRow, first: str, second: str) -> None:
+    for field in SAME_FIELDS:
         if getattr(row, field) != getattr(other, field):
             raise InputError(
                 f"{first} and {second} cannot be compared: row {row.id!r} has a different {field} in each: "

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from eval.runs import Run, scorer_sha256
 
 SAME = {

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from converters import tasks
-from converters.errors import InputError
+from converters.core.errors import InputError
 from eval import COMPARE_RESAMPLES, SEED, metrics, samples, stats, text
 from eval.common import unsliced
 from eval.comparable import check_comparable, unlike_slices

@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from converters import jsonl, tasks
-from converters.errors import InputError
-from converters.examples import Row
-from converters.records import Listing
+from converters import tasks
+from converters.core.errors import InputError
+from converters.io import jsonl
+from converters.schema import Listing, Row
 from converters.tasks import category
 from eval.answers import kind_of
 from eval.answers.base import Limit, Schema, Texts

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import tasks
-from converters.examples import Row
+from converters.schema import Row
 from converters.tasks.answer import asked
 from eval.metrics.base import Example, Tools
 from eval.metrics.slots import Slots

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters import jsonl
-from converters.errors import InputError
-from converters.examples import Row
+from converters.core.errors import InputError
+from converters.io import jsonl
+from converters.schema import Row
 
 Pool = dict[tuple[str, str], dict[str, tuple[bytes, Row]]]
 

@@ -30,7 +30,7 @@ import numpy as np
 from msgspec import structs
 
 from converters import tasks
-from converters.examples import Row
+from converters.schema import Row
 from converters.tasks.choice import letter
 from eval import metrics, reading, stats
 from eval.metrics import texts

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from converters import encoder as encoders
-from converters.sums import files_sha256
+from converters.io.jsonl import files_sha256
+from converters.text import retrieval as encoders
 from eval.metrics.base import Encode, Floats
 
 CHUNK = 1024

@@ -12,7 +12,7 @@ from multiprocessing.pool import ThreadPool
 from typing import Any
 from urllib.parse import urlsplit
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 
 KEY = "OPENAI_API_KEY"
 NO_KEY = "none"  # a local server wants no key, but the client wants one to send

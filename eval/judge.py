@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from converters import jsonl, tasks, untrusted
-from converters.errors import InputError
-from converters.examples import Row
+from converters import tasks
+from converters.core.errors import InputError
+from converters.io import jsonl
+from converters.schema import Row
+from converters.text import sanitize
 from eval import partial
 from eval.answers import kind_of
 from eval.endpoint import REFUSED, Endpoint, Reply, Request, ask
@@ -88,9 +90,9 @@ def case(row: Row, said: Any) -> Case | None:
     if judged is None or not isinstance(said, str) or tasks.get(row.task).parse(said) is None:
         return None
     question, snippets = judged(row)
-    material: dict[str, Any] = {"question": untrusted.plain(question)}
-    material |= {"snippets": [untrusted.plain(text) for text in snippets]} if snippets else {}
-    return Case(row.id, prompt({**material, "answer": untrusted.plain(said)}, bool(snippets)), bool(snippets))
+    material: dict[str, Any] = {"question": sanitize.plain(question)}
+    material |= {"snippets": [sanitize.plain(text) for text in snippets]} if snippets else {}
+    return Case(row.id, prompt({**material, "answer": sanitize.plain(said)}, bool(snippets)), bool(snippets))
 
 
 def prompt(material: Mapping[str, Any], snippets: bool) -> str:

@@ -14,7 +14,7 @@ import msgspec
 import pandas as pd
 import yaml
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from eval.report import headline
 from eval.scored import Score, Scores, TaskScores
 from eval.shown import number, share, title

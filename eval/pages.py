@@ -16,7 +16,7 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
-from converters import jsonl
+from converters.io import jsonl
 from eval import shown
 from eval.metrics.slots import COUNTS
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from converters import jsonl
+from converters.io import jsonl
 
 T = TypeVar("T")
 

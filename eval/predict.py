@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from converters import jsonl
-from converters.examples import Row
+from converters.io import jsonl
+from converters.schema import Row
 from eval import backends, constraints, partial
 from eval.backends.base import Answer, Plan, Prompt
 from eval.demonstrations import Shots

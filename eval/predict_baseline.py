@@ -13,9 +13,10 @@ from typing import Any
 
 import msgspec
 
-from converters import jsonl, tasks
-from converters.errors import InputError
-from converters.examples import Row
+from converters import tasks
+from converters.core.errors import InputError
+from converters.io import jsonl
+from converters.schema import Row
 from eval import baselines
 from eval.baselines.base import Baseline, Said, Solved, Tell, blinded, family, gold
 

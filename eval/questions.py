@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from converters import tasks
-from converters.examples import Row, gold
+from converters.examples import gold
+from converters.schema import Row
 from eval.backends.base import Answer
 
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import msgspec
 
 from converters import tasks
-from converters.errors import InputError
-from converters.examples import Row
+from converters.core.errors import InputError
+from converters.schema import Row
 from eval.answers import kind_of
 from eval.metrics.base import NOTHING, Example
 from eval.scored import ScoredRow

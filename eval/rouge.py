@@ -19,7 +19,7 @@ def _stemmer() -> Any:
     return stemmer
 
 
-def tokens(text: str, stem: bool = STEMMER) -> list[str]:
+def rouge_tokens(text: str, stem: bool = STEMMER) -> list[str]:
     """Return a text's tokens: runs of Latin letters and digits in lower case, those of more than three characters stemmed.
 
     >>> tokens("It's running, 1.5 L"), tokens("It's running", stem=False)
@@ -29,7 +29,7 @@ def tokens(text: str, stem: bool = STEMMER) -> list[str]:
     return words
 
 
-def f1(answer: Sequence[str], reference: Sequence[str]) -> float:
+def rouge_f1(answer: Sequence[str], reference: Sequence[str]) -> float:
     """Return ROUGE-L F1 of two lists of tokens; 0 where they have nothing in common.
 
     >>> round(f1(["red", "big", "mug"], ["red", "mug"]), 3)
@@ -48,5 +48,5 @@ def best(answer: str, references: Iterable[str], stem: bool = STEMMER) -> float:
     >>> best("A red mug.", ["Blue mug", "red mugs"])
     0.8
     """
-    words = tokens(answer, stem)
-    return max(f1(words, tokens(reference, stem)) for reference in references)
+    words = rouge_tokens(answer, stem)
+    return max(rouge_f1(words, rouge_tokens(reference, stem)) for reference in references)

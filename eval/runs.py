@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from converters import jsonl, tasks
-from converters.errors import InputError
-from converters.examples import Row
-from converters.registry import nearest
+from converters import examples, tasks
+from converters.core.errors import InputError, nearest
+from converters.io import jsonl
+from converters.schema import Row
 from eval.metrics.base import NOTHING
 from eval.reading import Given
 from eval.rouge import STEMMER
@@ -79,7 +79,7 @@ class Answered:
     def __iter__(self) -> Iterator[tuple[Row, Given]]:
         """Yield each row with its prediction, in the order of the test file."""
         with self.predictions.open("rb") as file:
-            for row in jsonl.stream_rows(self.data):
+            for row in examples.stream_rows(self.data):
                 file.seek(self.places[row.id])
                 line = jsonl.decode(file.readline(), Prediction, str(self.predictions))
                 yield row, Given(line.prediction, line.candidates, self.judged.get(row.id, NOTHING))
@@ -89,7 +89,7 @@ def answered(data: Path, predictions: Path) -> Answered:
     """Return the rows with their answers; extra, missing or repeated ids are an :class:`InputError`, as is a wrong line."""
     places, twice = _places(predictions)
     unused, missing = set(places), list[str]()
-    for row in jsonl.stream_rows(data):
+    for row in examples.stream_rows(data):
         tasks.get(row.task)
         if row.id in places:
             unused.discard(row.id)
@@ -189,7 +189,7 @@ def provenance(data: Path, predictions: Path, settings: Settings, train: Path | 
     return {
         "test_file": _from_here(data),
         "test_sha256": test,
-        "prompt_sha256": prompt_sha256(jsonl.stream_rows(data)),
+        "prompt_sha256": prompt_sha256(examples.stream_rows(data)),
         "predictions_sha256": jsonl.sha256(predictions),
         "predictions": read_origin(predictions, test),
         "normaliser": settings.normaliser,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from converters import tasks
-from converters.examples import Row
+from converters.schema import Row
 from eval import cuts as dividing
 from eval import floors, metrics, reading, slices, stats, text
 from eval.answers import kind_of
@@ -23,10 +23,8 @@ from eval.metrics.base import scores as averaged
 from eval.metrics.slots import COUNTS, slotted
 from eval.reading import Given
 from eval.salvage import salvage
-from eval.scored import Salvage, Score, ScoredRow, Scores, Settings, Slice, TaskScores
+from eval.scored import Salvage, Score, ScoredRow, Settings, TaskScores
 from eval.seen import Seen
-
-__all__ = ["Given", "Salvage", "Score", "ScoredRow", "Scores", "Settings", "Slice", "TaskScores", "join", "score"]
 
 Pairs = Iterable[tuple[Row, Given]]
 Tell = Callable[[str], None]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from converters import tasks
-from converters.errors import InputError
-from converters.examples import Row
+from converters.core.errors import InputError
+from converters.schema import Row
 from eval import reading
 from eval.answers import kind_of
 from eval.text import Normalise

@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 
-from converters.errors import InputError
-from converters.examples import Row
-from converters.jsonl import sha256
-from converters.registry import nearest
+from converters.core.errors import InputError, nearest
+from converters.io.jsonl import sha256
+from converters.schema import Row
 from eval import backends, constraints, demonstrations
 from eval.backends.base import Plan
 from eval.backends.openai import CHOICE_AS

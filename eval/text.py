@@ -9,8 +9,7 @@ import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from converters.errors import InputError
-from converters.registry import nearest
+from converters.core.errors import InputError, nearest
 from eval.units import units
 
 Normalise = Callable[[str], str]

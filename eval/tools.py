@@ -26,5 +26,5 @@ def load(normalise: Normalise, models: Models, tell: Tell = lambda _: None) -> t
         encode = encoders.sentences(models.encoder, tell)
         stated["encoder"] = encoders.identity(models.encoder)
     if models.bert:
-        scorer, stated["bert_score"] = bert.load(models.bert, models.layer, tell)
+        scorer, stated["bert_score"] = bert.load_bert(models.bert, models.layer, tell)
     return Tools(normalise, encode, scorer), stated

@@ -14,14 +14,16 @@ from pathlib import Path
 import numpy as np
 from bs4 import BeautifulSoup
 
-from converters import join_mave, markup, mix
-from converters.convert import collected, convert, units
 from converters.demo import mave, products
-from converters.outcome import Outcome
-from converters.raw import decoded
-from converters.sources.mave import Product
-from converters.spec import Entry, Spec
-from converters.write import write_splits
+from converters.io import decoded
+from converters.mixture import plan
+from converters.mixture.convert import convert, units
+from converters.mixture.shards import collected
+from converters.mixture.spec import Entry, Spec
+from converters.mixture.write import write_splits
+from converters.schema import Outcome
+from converters.sources.mave import Product, join
+from converters.text import html
 from tests import bench_bm25, bench_esci, bench_eval, bench_score
 
 ROWS = 40_000
@@ -116,9 +118,9 @@ def mixing(folder: Path) -> None:
     source = converted[0].parts[0].rows
 
     def ours() -> None:
-        table = mix.table(converted)
-        mix.decide(table, spec)
-        mix.finish(table, spec)
+        table = plan.table(converted)
+        plan.decide(table, spec)
+        plan.finish(table, spec)
         with tempfile.TemporaryDirectory(dir=folder) as out:
             write_splits(Path(out), table, converted, 0, [None])
 
@@ -177,14 +179,14 @@ def plain_join(labels: Path, meta: Path, out: Path) -> int:
             if product["asin"] not in known:
                 continue
             paragraphs = []
-            for source in join_mave.SOURCES:
+            for source in join.SOURCES:
                 value = product.get(source, [])
                 for text in [value] if isinstance(value, str) else value:
                     soup = BeautifulSoup(text.strip(), "html.parser")
                     for tag in soup(["style", "script"]):
                         tag.decompose()
                     said = " ".join(" ".join(soup.stripped_strings).split())
-                    if said and not markup.is_css(said) and not any(left in said for left in markup.LEFT_OVER):
+                    if said and not html.is_css(said) and not any(left in said for left in html.LEFT_OVER):
                         paragraphs.append({"text": said, "source": source})
             file.write(json.dumps({**known[product["asin"]], "paragraphs": paragraphs}) + "\n")
             count += 1
@@ -197,7 +199,7 @@ def joining(folder: Path) -> None:
     out = folder / "joined.jsonl"
 
     def ours() -> None:
-        join_mave.join([labels], [meta], out, 1, lambda rows: None)
+        join.join([labels], [meta], out, 1, lambda rows: None)
 
     fast, slow = seconds(ours, 3), seconds(lambda: plain_join(labels, meta, folder / "plain.jsonl"), 1)
     records = [sorted(map(_canonical, path.open())) for path in (out, folder / "plain.jsonl")]

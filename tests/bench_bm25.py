@@ -8,7 +8,7 @@ import bm25s
 import numpy as np
 from rank_bm25 import BM25Okapi
 
-from converters.retrieval import K1, B, bm25, ranked
+from converters.text.retrieval import K1, B, bm25, ranked
 
 PRODUCTS, TEXTS, QUESTIONS, VOCABULARY, BEST = 60, 120, 12, 8_000, 10
 Words = list[list[str]]

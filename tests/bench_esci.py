@@ -39,10 +39,10 @@ _LENGTHS = {"product_title": 15, "product_bullet_point": 60, "product_descriptio
 
 def ours(folder: Path) -> Iterator[tuple[object, ...]]:
     """Yield ``(query, product, label, title)`` as the source reads them."""
-    from converters import joins
+    from converters.io import parquet
 
     examples, products = [folder / "examples.parquet"], [folder / "products.parquet"]
-    for row in joins.joined(examples, products, KEYS, ("product_locale", "query"), NEEDED, ("product_title",)):
+    for row in parquet.joined(examples, products, KEYS, ("product_locale", "query"), NEEDED, ("product_title",)):
         yield row[1], row[2], row[4], row[5]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from converters.jsonl import read_rows
+from converters.examples import read_rows
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent

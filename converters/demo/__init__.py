@@ -13,7 +13,7 @@ from typing import Any
 
 from converters.demo import alpaca, amazonqa, mave, products, shop
 from converters.demo.products import SPLITS, Product
-from converters.jsonl import replacing
+from converters.io.jsonl import replacing
 
 # Products with attributes, products that lack one, products with questions, products of the shop, general instructions.
 COUNTS = {

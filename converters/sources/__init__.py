@@ -10,31 +10,25 @@
 import inspect
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 
-from converters import registry
-from converters.errors import InputError
-from converters.lengths import NAMES as TOKENIZERS
-from converters.outcome import Outcome
+from converters.core import errors, registry
+from converters.core.errors import InputError
+from converters.schema import Outcome
+from converters.text.lengths import NAMES as TOKENIZERS
 
 
 def names() -> list[str]:
-    """Return the names of all sources, sorted."""
-    return registry.names(sys.modules[__name__])
+    """Return the names of all datasets, sorted; ``mix``, an earlier mixture, is a source and no dataset."""
+    return [name for name in registry.names(sys.modules[__name__]) if name != "mix"]
 
 
 def get(name: str) -> ModuleType:
-    """Return the source called ``name``; an unknown name is an ``InputError`` with the nearest right one.
-
-    ``mix``, an earlier mix, is one, too, though it is no dataset and stands in no list of them.
-    """
-    if name == "mix":
-        return import_module("converters.replay")
+    """Return the source called ``name``; an unknown name is an ``InputError`` with the nearest right one."""
     return registry.load(sys.modules[__name__], name)
 
 
@@ -65,7 +59,7 @@ def check(source: str, options: Mapping[str, Any], where: str = "") -> None:
     for option, value in options.items():
         if option not in known:
             raise InputError(
-                f"{where}source {source!r} has no option {option!r}{registry.nearest(str(option), known or ['none'])}"
+                f"{where}source {source!r} has no option {option!r}{errors.nearest(str(option), known or ['none'])}"
             )
         try:
             msgspec.convert(value, kinds[option])

@@ -22,14 +22,14 @@ from typing import Annotated
 
 import msgspec
 
-from converters import retrieval as retrieving
-from converters.answers import Answer, agreeing, best_first, holds, text_of
-from converters.grouped import grouped
-from converters.outcome import Outcome, digest, product_group
-from converters.qarows import Raw, asked, reviews, said
-from converters.raw import decoded, unpacked_size
-from converters.records import Answerable, Question, Record
-from converters.retrieval import Retrieval
+from converters.core.hashing import digest
+from converters.io import decoded, unpacked_size
+from converters.io.grouping import grouped
+from converters.schema import Answerable, Outcome, Question, Record
+from converters.sources._qa import Answer, Raw, agreeing, asked, best_first, holds, reviews, said, text_of
+from converters.text import retrieval as retrieving
+from converters.text.matching import product_group
+from converters.text.retrieval import Retrieval
 
 URL = "https://github.com/amazonqa/amazonqa; older files: https://jmcauley.ucsd.edu/data/amazon/qa/"
 LICENCE = "none stated; questions, answers and reviews from Amazon, research use"

@@ -1,10 +1,4 @@
-"""hetPQA: human answers to product questions, each written from one piece of evidence.
-
-Raw format: tab-separated columns ``ASIN, question, candidate, answer, source`` in files named ``.csv``. Paper: Shen et al.,
-"semiPQA / hetPQA", ACL 2022 ECNLP. A question is asked once for each evidence that answers it, and several answers from one
-evidence are one question with references: the target is the one whose words the others use most. Attribute evidence is told in
-words. The official split is in the file's name; the dataset's own splits share products, and the mix keeps what is held out.
-"""
+"""hetPQA's attribute evidence, a notation close to JSON, as a text that a person would read."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,17 +7,112 @@ from typing import Annotated
 
 import msgspec
 
-from converters import retrieval as retrieving
-from converters.answers import Answer, agreeing, best_first
-from converters.evidence import readable
-from converters.grouped import grouped
-from converters.outcome import Outcome, digest, product_group
-from converters.queries import official
-from converters.raw import need_columns, table, unpacked_size
-from converters.records import Question
-from converters.retrieval import Retrieval
-from converters.untagged import MARKUP, has_markup, untagged
-from converters.untrusted import one_line
+from converters.core.hashing import digest
+from converters.io import need_columns, table, unpacked_size
+from converters.io.grouping import grouped
+from converters.schema import Outcome, Question
+from converters.sources._qa import Answer, agreeing, best_first
+from converters.sources._queries import official
+from converters.text import retrieval as retrieving
+from converters.text.html import MARKUP, has_markup, untagged
+from converters.text.matching import product_group
+from converters.text.retrieval import Retrieval
+from converters.text.sanitize import one_line
+
+_TOKEN = re.compile(r"""\s*(?:([{}\[\],:;])|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^{}\[\],:;"']+))""")
+_SAID = {"true": "yes", "false": "no"}
+_VALUES = ("value", "decimal_value", "string_value", "normalized_value")
+_ASIDE = {*_VALUES, "standardized_values", "unit", "type"}
+
+Value = str | list["Value"] | dict[str, "Value"]
+
+
+def readable(evidence: str) -> str | None:
+    """Return the attribute's name and its values in words, ``None`` where the evidence is not in this notation.
+
+    >>> readable('item_weight:  { unit:kilograms, normalized_value:{ unit:pounds, value:2.2 }, value:1.0 }')
+    'item weight: 1.0 kilograms'
+    >>> readable('num_batteries:  { quantity:3, type:d }; { quantity:3, type:lithium_ion }')
+    'num batteries: quantity 3, type d; quantity 3, type lithium ion'
+    >>> readable("it is red.") is None
+    True
+    """
+    name, colon, rest = evidence.partition(":")
+    tokens = _tokens(rest)
+    if not (colon and tokens and re.fullmatch(r"\w+", name.strip())):
+        return None
+    values: list[str] = []
+    try:
+        while tokens:
+            values.append(_told(_value(tokens)))
+            if tokens and tokens.pop()[0] != ";":
+                return None
+    except (IndexError, ValueError, RecursionError):
+        return None
+    return f"{_words(name.strip())}: {'; '.join(values)}" if all(values) else None
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    """Return signs and texts, the first one last; nothing if something else is among them."""
+    found, at = [], 0
+    text = text.strip()
+    while at < len(text):
+        token = _TOKEN.match(text, at)
+        if not token:
+            return []
+        sign, double, single, bare = token.groups()
+        quoted = double if double is not None else single
+        said = _words(bare.strip()) if bare else re.sub(r"\\(.)", r"\1", quoted or "")
+        found.append((sign or "", "" if sign else _SAID.get(said, said)))
+        at = token.end()
+    return found[::-1]
+
+
+def _words(text: str) -> str:
+    return text.replace("_", " ")
+
+
+def _value(tokens: list[tuple[str, str]]) -> Value:
+    """Take one value from the end of ``tokens``; what is no value is a ``ValueError`` or ``IndexError``."""
+    sign, text = tokens.pop()
+    if not sign:
+        return text
+    if sign not in "{[":
+        raise ValueError
+    pairs: dict[str, Value] = {}
+    several: list[Value] = []
+    closing = "}" if sign == "{" else "]"
+    while tokens[-1][0] != closing:
+        if sign == "{":
+            key = tokens.pop()[1].replace(" ", "_")
+            if not key or tokens.pop()[0] != ":":
+                raise ValueError
+            pairs[key] = _value(tokens)
+        else:
+            several.append(_value(tokens))
+        if tokens[-1][0] == ",":
+            tokens.pop()
+        elif tokens[-1][0] != closing:
+            raise ValueError
+    tokens.pop()
+    return pairs if sign == "{" else several
+
+
+def _told(value: Value) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ", ".join(map(_told, value))
+    main = next((value[key] for key in _VALUES if key in value), None)
+    if main is None or value.keys() - _ASIDE:
+        return ", ".join(f"{_words(key)} {_told(part)}" for key, part in value.items())
+    return _measured(_told(main), value)
+
+
+def _measured(text: str, value: Mapping[str, Value]) -> str:
+    unit, kind = (_told(value.get(key, "")) for key in ("unit", "type"))
+    return f"{text} {unit}".strip() + (f" ({kind})" if kind not in ("", "unknown") else "")
+
 
 URL = "https://github.com/amazon-science/contextual-product-qa"
 LICENCE = "CDLA-Sharing-1.0"

@@ -14,12 +14,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from converters.columns import rows
-from converters.errors import InputError, nearest
-from converters.outcome import Outcome, digest, product_group
-from converters.queries import GAINS, RELEVANCE, SUBSTITUTE, grade, official, query_group
-from converters.records import Choice, Ranking, Record, Text, Verdict
-from converters.split import SPLITS
+from converters.core.errors import InputError, nearest
+from converters.core.hashing import digest
+from converters.io.tables import rows
+from converters.schema import SPLITS, Choice, Outcome, Ranking, Record, Text, Verdict
+from converters.sources._queries import GAINS, RELEVANCE, SUBSTITUTE, grade, official
+from converters.text.matching import product_group, query_group
 
 URL = "https://github.com/amazon-science/esci-data"
 LICENCE = "Apache-2.0"
@@ -96,16 +96,16 @@ def _parquet(paths: Sequence[Path], texts: Sequence[str], version: str) -> Itera
     found = [path for path in paths if path.suffix == ".parquet"]
     if not found:
         return
-    from converters import joins
+    from converters.io import parquet
 
-    examples = [path for path in found if {"query", "esci_label"} & set(joins.columns(path))]
+    examples = [path for path in found if {"query", "esci_label"} & set(parquet.columns(path))]
     products = [path for path in found if path not in examples]
-    if not examples or not (products or set(texts) & set(joins.columns(examples[0]))):
+    if not examples or not (products or set(texts) & set(parquet.columns(examples[0]))):
         kind = "product texts" if examples else "queries"
         raise InputError(f"{found[0]}: found no parquet file with {kind}, expected one of examples and one of products")
-    split = ["split"] if all("split" in joins.columns(path) for path in examples) else []
+    split = ["split"] if all("split" in parquet.columns(path) for path in examples) else []
     wanted = [*NEEDED, f"{version}_version", *split]
-    for where, query, product, locale, label, kept, *rest in joins.joined(
+    for where, query, product, locale, label, kept, *rest in parquet.joined(
         examples, products, KEYS, ("product_locale", "query"), wanted, texts
     ):
         found_split, shown = (rest[0], rest[1:]) if split else (None, rest)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from converters.outcome import Outcome, digest
-from converters.raw import decoded
-from converters.records import Chat, Message
+from converters.core.hashing import digest
+from converters.io import decoded
+from converters.schema import Chat, Message, Outcome
 
 URL = "https://github.com/tatsu-lab/stanford_alpaca, https://huggingface.co/datasets/databricks/databricks-dolly-15k"
 LICENCE = "Alpaca: CC BY-NC 4.0 (not for commercial use); Dolly: CC BY-SA 3.0"

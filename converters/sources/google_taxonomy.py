@@ -1,20 +1,85 @@
-"""Google's product taxonomy: the category tree that product feeds use.
+"""Where a category that a taxonomy does not have would be in it: renamed, moved, or unknown with the nearest name."""
 
-Raw format: a head line ``# Google_Product_Taxonomy_Version: 2021-09-21``, then ``id - A > B > C`` lines. As a source of its own
-it teaches the paths: a category's name in, its path out. The ``catalog`` source checks a shop's categories against it.
-"""
-
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
-from converters.errors import InputError
-from converters.matching import Matcher
-from converters.outcome import Outcome
-from converters.raw import open_raw, whole
-from converters.records import Listing, Text
+from rapidfuzz import fuzz, process
+
+from converters.core.errors import InputError
+from converters.io import open_raw, whole
+from converters.schema import Listing, Outcome, Text
+
+Category = tuple[str, ...]
+NEAR, FAR = 85, 60  # per cent of a name's letters: the same one written otherwise, the nearest one worth naming
+
+
+class Match(NamedTuple):
+    """``kind`` is renamed, moved or unknown; ``sure`` tells that no other path of the taxonomy fits as well."""
+
+    kind: str
+    nearest: Category
+    sure: bool
+
+
+@dataclass(eq=False)
+class Matcher:
+    """Looks categories up; each different one costs once."""
+
+    paths: Iterable[Category]
+    known: dict[Category, Match] = field(default_factory=dict)
+
+    @cached_property
+    def spelt(self) -> dict[Category, Category]:
+        """Every path by its nodes as :func:`plain` has them."""
+        return {tuple(map(plain, path)): path for path in sorted(self.paths)}
+
+    @cached_property
+    def leaves(self) -> dict[str, list[Category]]:
+        """All paths by their last node."""
+        found = defaultdict[str, list[Category]](list)
+        for words, path in self.spelt.items():
+            found[words[-1]].append(path)
+        return dict(found)
+
+    def match(self, path: Category) -> Match:
+        """Return the nearest place of a path that is not in the taxonomy."""
+        if path not in self.known:
+            self.known[path] = self._found(tuple(map(plain, path)))
+        return self.known[path]
+
+    def _found(self, words: Category) -> Match:
+        if words in self.spelt:
+            return Match("renamed", self.spelt[words], True)
+        if words[-1] in self.leaves:
+            nearest, sure = _best(words, self.leaves[words[-1]])
+            return Match("moved", nearest, sure)
+        found = process.extractOne(words[-1], self.leaves.keys(), scorer=fuzz.ratio, score_cutoff=FAR)
+        if not found:
+            return Match("unknown", (), False)
+        return Match("renamed" if found[1] >= NEAR else "unknown", _best(words, self.leaves[found[0]])[0], False)
+
+
+def _best(words: Category, candidates: Sequence[Category]) -> tuple[Category, bool]:
+    """Return the candidate that shares most names with a path, the shortest of them, and whether it is the only such one."""
+    shared = [len({*words} & {*map(plain, path)}) for path in candidates]
+    best = [path for path, count in zip(candidates, shared, strict=True) if count == max(shared)]
+    return min(best, key=lambda path: (len(path), path)), len(best) == 1
+
+
+def plain(name: str) -> str:
+    """Return a name without what spellings differ in: case, ``&``, punctuation and a plural's end.
+
+    >>> plain("Cups & Mugs") == plain("cup and mug") == "cup and mug"
+    True
+    """
+    words = re.findall(r"\w+", name.casefold().replace("&", " and "))
+    return " ".join(word.removesuffix("s") if len(word) > 3 else word for word in words) or name
+
 
 URL = "https://www.google.com/basepages/producttype/taxonomy-with-ids.en-US.txt"
 LICENCE = "Google, free download; no licence stated"

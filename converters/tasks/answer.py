@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converters.records import Answerable, Question
+from converters.schema import Answerable, Question
 from converters.tasks.base import Task
 
 PREFIX = "[QA]"

@@ -1,6 +1,6 @@
 """``[QA]``: whether the numbered snippets answer the question, yes or no."""
 
-from converters.records import Answerable
+from converters.schema import Answerable
 from converters.tasks import yes_no
 from converters.tasks.answer import PREFIX, numbered
 from converters.tasks.base import Task

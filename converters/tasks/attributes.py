@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from converters.records import Attributes
+from converters.schema import Attributes
 from converters.tasks.base import Task
 
 PREFIX = "[EXTRACT]"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converters.records import Message
+from converters.schema import Message
 
 
 class RenderError(Exception):

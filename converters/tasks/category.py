@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from converters.records import Listing
+from converters.schema import Listing
 from converters.tasks.base import Task
 
 PREFIX = "[CLASSIFY]"

@@ -10,7 +10,7 @@ to the whole right path is right.
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from converters.records import Listing, Message
+from converters.schema import Listing, Message
 from converters.tasks import category
 from converters.tasks.base import RenderError, Task
 

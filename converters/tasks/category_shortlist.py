@@ -6,7 +6,7 @@ The right path may not be among them, in training as in the test.
 
 from collections.abc import Sequence
 
-from converters.records import Listing
+from converters.schema import Listing
 from converters.tasks import category
 from converters.tasks.base import Task
 

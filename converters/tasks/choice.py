@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from converters.records import Choice
+from converters.schema import Choice
 from converters.tasks.base import Task
 
 PREFIX = "[CLASSIFY]"

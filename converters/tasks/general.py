@@ -1,6 +1,6 @@
 """No prefix: general instructions, mixed in so that the model does not forget what it could do before."""
 
-from converters.records import Chat, Message
+from converters.schema import Chat, Message
 from converters.tasks.base import Task
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converters.records import Ranking
+from converters.schema import Ranking
 from converters.tasks.base import Task
 
 PREFIX = "[CLASSIFY]"

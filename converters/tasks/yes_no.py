@@ -1,6 +1,6 @@
 """``[CLASSIFY]``: a question about products that is answered by yes or no."""
 
-from converters.records import Verdict
+from converters.schema import Verdict
 from converters.tasks.base import Task
 
 PREFIX = "[CLASSIFY]"

@@ -7,7 +7,8 @@ predicts or reports asks a kind and never looks at an answer's type.
 import sys
 from functools import cache
 
-from converters import registry, tasks
+from converters import tasks
+from converters.core import registry
 from eval.answers.base import Kind
 
 __all__ = ["Kind", "get", "kind_of", "names"]

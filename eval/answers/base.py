@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from converters.examples import Row
+from converters.schema import Row
 from eval.metrics import texts
 from eval.metrics.base import Example, Part, Shape, Tools
 from eval.metrics.slots import Slots

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from converters import tasks
-from converters.examples import Row
+from converters.schema import Row
 from converters.tasks import category, category_levels
 from eval.answers.base import Kind, Labels, Limit, Predictor, Times, commonest, frequencies, one_of, seen_answers
 from eval.metrics.base import Example, Part, Tools

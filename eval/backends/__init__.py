@@ -10,7 +10,7 @@
 import sys
 from types import ModuleType
 
-from converters import registry
+from converters.core import registry
 
 
 def names() -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from converters.errors import InputError, first_line
-from converters.sums import template_sha256
+from converters.core.errors import InputError, first_line
+from converters.io.jsonl import template_sha256
 from eval.answers.base import Limit
 from eval.checkpoint import Checkpoint, check_template
 from eval.endpoint import Endpoint

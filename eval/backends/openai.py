@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
-from converters.sums import template_sha256
+from converters.core.errors import InputError
+from converters.io.jsonl import template_sha256
 from eval.answers.base import Limit, Schema, Texts
 from eval.backends import base
 from eval.backends.base import Answer, Plan, Prompt

@@ -15,8 +15,8 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig
 
-from converters.errors import InputError
-from converters.sums import template_sha256
+from converters.core.errors import InputError
+from converters.io.jsonl import template_sha256
 from eval import trie
 from eval.answers.base import Schema, Texts
 from eval.backends import base

@@ -2,7 +2,7 @@
 
 import sys
 
-from converters import registry
+from converters.core import registry
 from eval.baselines.base import Baseline
 
 

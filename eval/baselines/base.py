@@ -10,8 +10,10 @@ from typing import Any
 
 import msgspec
 
-from converters import examples, few_shot, tasks
-from converters.examples import Row, Turn, asked
+from converters import examples, tasks
+from converters.examples import asked
+from converters.schema import Row, Turn
+from converters.transforms import few_shot
 
 SHOWN = ("attributes", "candidates", "options")  # what a row's meta repeats of its prompt
 CANDIDATES = 10  # ranked answers beside the first one, for top-K accuracy

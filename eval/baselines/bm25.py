@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from converters import tasks
-from converters.examples import Row
-from converters.retrieval import K1, B, bm25, ranked, words
+from converters.schema import Row
 from converters.tasks import answer
 from converters.tasks.ranking import Order
+from converters.text.matching import words
+from converters.text.retrieval import K1, B, bm25, ranked
 from eval.baselines.base import Baseline, Predict, Said, Solved, Tell, question, text
 
 _CANDIDATE = re.compile(r"(\d+): (.*)")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from converters import tasks
-from converters.examples import Row
+from converters.schema import Row
 from converters.tasks import category
 from converters.tasks.answer import Reply, snippets
 from converters.tasks.ranking import Order

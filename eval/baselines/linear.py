@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.examples import Row
+from converters.schema import Row
 from eval import tfidf
 from eval.answers import kind_of
 from eval.answers.base import Route

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from converters.examples import Row
+from converters.schema import Row
 from converters.tasks.ranking import Order
 from eval.answers import kind_of
 from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from converters.examples import Row
+from converters.schema import Row
 from eval import tfidf
 from eval.answers import kind_of
 from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell, text

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from eval.cli.group import RUN, bar, hush, main, status
 
 
@@ -50,7 +50,8 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
 
     Example: ecom-eval predict --checkpoint runs/demo-qlora/merged --data data/demo/test.jsonl --out runs/demo-qlora/eval
     """
-    from converters import jsonl
+    from converters import examples
+    from converters.io import jsonl
     from eval import checkpoint as checkpoints
     from eval import settings
 
@@ -58,7 +59,7 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
     settings.check(backend, given)
     if backend != "openai":  # an endpoint's model may lie elsewhere
         checkpoints.require(checkpoint)
-    rows = jsonl.read_rows(data)
+    rows = examples.read_rows(data)
     click.echo(f"loading {checkpoint}", err=True)
     hush()
     from eval import predict as predicting
@@ -86,14 +87,15 @@ def baseline(name: str, train: Path, data: Path, out: str) -> None:
 
     Example: ecom-eval baseline linear --train data/demo/train.jsonl --data data/demo/test.jsonl
     """
-    from converters import jsonl
+    from converters import examples
+    from converters.io import jsonl
     from eval import baselines, predict_baseline
 
     names = baselines.names() if name == "all" else [name]
     settings = {each: dict(baselines.get(each).settings) for each in names}
     if len(names) > 1 and "NAME" not in out:
         raise InputError(f"--out {out}: needs NAME in it, for a folder for each of {', '.join(names)}")
-    rows = jsonl.read_rows(data)
+    rows = examples.read_rows(data)
     training = predict_baseline.training(train, rows) | {"test_sha256": jsonl.sha256(data)}
     for each in names:
         start = time.monotonic()
@@ -129,12 +131,13 @@ def judge(
     Example: ecom-eval judge --data data/demo/test.jsonl --predictions runs/demo-qlora/eval/predictions.jsonl
     --endpoint http://127.0.0.1:8000/v1 --model Qwen/Qwen3-32B --out runs/demo-qlora/eval
     """
-    from converters import jsonl
+    from converters import examples
+    from converters.io import jsonl
     from eval import judge as judging
     from eval import runs
     from eval.endpoint import Endpoint
 
-    rows = jsonl.read_rows(data)
+    rows = examples.read_rows(data)
     predicted = {row.id: given.prediction for row, given in runs.answered(data, predictions)}
     hashes = {"test_sha256": jsonl.sha256(data), "predictions_sha256": jsonl.sha256(predictions)}
     server = Endpoint(endpoint, model, concurrency, timeout, retries)

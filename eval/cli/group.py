@@ -10,7 +10,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from converters.console import Group
+from converters.core.console import Group
 
 RUN = click.Path(path_type=Path)
 NOISY = ("torchao", "torch.utils._pytree", "bitsandbytes")  # they warn of every kernel that this machine cannot use

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from eval import COMPARE_RESAMPLES, RESAMPLES, SEED
 from eval.cli.group import RUN, hush, main
 
@@ -54,7 +54,8 @@ def score(
     Example: ecom-eval score --data data/demo/test.jsonl --predictions runs/demo-qlora/eval/predictions.jsonl
     --out runs/demo-qlora/eval --normaliser strict
     """
-    from converters import jsonl, sums
+    from converters import examples
+    from converters.io import jsonl as sums
     from eval import ecellm, pages, report, runs, scored, seen, tables, text
     from eval import score as scoring
     from eval import tools as loading
@@ -69,7 +70,7 @@ def score(
     answered = runs.answered(data, predictions)
     tools, stated = loading.load(normalise, loading.Models(encoder, bert_score, bert_layer), tell)
     provenance = runs.provenance(data, predictions, settings, train) | stated
-    frequencies = seen.learn(jsonl.stream_rows(train), normalise) if train else None
+    frequencies = seen.learn(examples.stream_rows(train), normalise) if train else None
     by_task, lines = scoring.score(answered, settings, tools, frequencies, tell)
     if scorer == ecellm.SCORER:
         by_task = ecellm.beside(by_task, ecellm.scores(answered, tools))
@@ -99,7 +100,8 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, interse
 
     Example: ecom-eval compare runs/demo-base runs/demo-qlora --out reports/demo
     """
-    from converters import jsonl, sums
+    from converters.io import jsonl
+    from converters.io import jsonl as sums
     from eval import common, comparable, pages, runs, tables, versus
     from eval import compare as comparing
 

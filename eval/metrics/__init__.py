@@ -4,8 +4,8 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 
-from converters import registry
-from converters.errors import InputError
+from converters.core import errors, registry
+from converters.core.errors import InputError
 from eval.metrics.base import Metric
 
 
@@ -23,5 +23,5 @@ def known() -> Mapping[str, Metric]:
 def get(name: str) -> Metric:
     """Return the metric called ``name``; an unknown name is an ``InputError`` with the nearest right one."""
     if name not in known():
-        raise InputError(f"unknown metric {name!r}{registry.nearest(name, list(known()))}")
+        raise InputError(f"unknown metric {name!r}{errors.nearest(name, list(known()))}")
     return known()[name]

@@ -70,7 +70,7 @@ def macro_f1(sums: Floats) -> Floats:
     return mean_where(ratio(2 * right, said + gold, gold), gold)
 
 
-METRICS = {
+_ABSTENTION = {
     "unanswerable_macro_f1": Metric(both_classes, macro_f1, each=False),
     "has_answer_accuracy": half(False),
     "has_none_accuracy": half(True),

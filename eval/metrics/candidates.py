@@ -33,4 +33,4 @@ def top(depth: int) -> Metric:
     return Metric(among, mean, binary=True, missing=fewer, guesses=guesses, trivial=False)
 
 
-METRICS = {"top_3_accuracy": top(3), "top_5_accuracy": top(5)}
+_TOP_K = {"top_3_accuracy": top(3), "top_5_accuracy": top(5)}

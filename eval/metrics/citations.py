@@ -48,4 +48,4 @@ def recall(sums: Floats) -> Floats:
     return ratio(sums[..., 0], sums[..., 2])
 
 
-METRICS = {"citation_precision": Metric(cited, precision), "citation_recall": Metric(cited, recall)}
+_CITATIONS = {"citation_precision": Metric(cited, precision), "citation_recall": Metric(cited, recall)}

@@ -19,7 +19,7 @@ def token_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     return lines(shape(example).tokens(example) for example in examples)
 
 
-def token_f1(sums: Floats) -> Floats:
+def mean_token_f1(sums: Floats) -> Floats:
     """Average token F1; NaN if the gold states nothing.
 
     >>> token_f1(lines([(1.5, 2, 1), (0, 1, 0)])).tolist()
@@ -28,7 +28,7 @@ def token_f1(sums: Floats) -> Floats:
     return ratio(sums[..., 0], sums[..., 1], sums[..., 2])
 
 
-METRICS = {
+_MATCHES = {
     "exact_match": Metric(exact_match, mean, binary=True),
-    "token_f1": Metric(token_counts, token_f1),
+    "token_f1": Metric(token_counts, mean_token_f1),
 }

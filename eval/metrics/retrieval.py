@@ -44,10 +44,10 @@ def _drawn(value: Value, example: Example) -> tuple[float, float]:
     if not ranks:
         return 0.0, 0.0
     count = max(*ranks, len(snippets(example.prompt)), len(ranks))
-    return _average(value, count, len(ranks)), 1.0
+    return _mean_of_questions(value, count, len(ranks)), 1.0
 
 
-def _average(value: Value, count: int, relevant: int) -> float:
+def _mean_of_questions(value: Value, count: int, relevant: int) -> float:
     """Average over where one relevant candidate, or the first of several, falls in a random order of ``count``.
 
     >>> round(_average(reciprocal, 2, 1), 3), round(_average(reciprocal, 3, 2), 3)
@@ -81,4 +81,4 @@ def recall_at(depth: int) -> Metric:
     return _metric(lambda ranks: found_by(depth, ranks))
 
 
-METRICS = {"recall_at_1": recall_at(1), "recall_at_5": recall_at(5), "mrr": _metric(reciprocal)}
+_RETRIEVAL = {"recall_at_1": recall_at(1), "recall_at_5": recall_at(5), "mrr": _metric(reciprocal)}

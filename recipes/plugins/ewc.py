@@ -31,9 +31,9 @@ from pydantic import BaseModel, Field, model_validator
 from safetensors.torch import load_file, save_file
 from transformers import TrainerCallback
 
-from converters.errors import InputError
-from converters.examples import Row
-from converters.jsonl import read_rows
+from converters.core.errors import InputError
+from converters.examples import read_rows
+from converters.schema import Row
 
 NAME = "recipes.plugins.ewc.EWC"
 FILE = "ewc.safetensors"

@@ -10,9 +10,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
-from converters.registry import nearest
-from converters.sums import folder_sha256
+from converters.core.errors import InputError, nearest
+from converters.io.jsonl import folder_sha256
 from recipes.runner import estimate, provenance
 from recipes.runner.recipe import Recipe, where
 

@@ -15,10 +15,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from converters.errors import InputError
-from converters.examples import Row, Turn
-from converters.jsonl import replacing, write_lines
-from converters.registry import nearest
+from converters.core.errors import InputError, nearest
+from converters.io.jsonl import replacing, write_lines
+from converters.schema import Row, Turn
 from recipes.runner import estimate, hardware, launch, process, recipe, shapes, tiny
 from recipes.runner.estimate import GIB
 

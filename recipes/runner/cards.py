@@ -8,8 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from converters.errors import InputError
-from converters.registry import nearest
+from converters.core.errors import InputError, nearest
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner import advice, base_model, cards, data, estimate, hardware, launch, lint, shapes, zero
 from recipes.runner.cards import Card
 from recipes.runner.estimate import Plan

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from converters.jsonl import replacing
+from converters.io.jsonl import replacing
 
 PICTURE, HISTORY = "loss.svg", "logs/history.jsonl"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from converters import check as rows
-from converters.build import MANIFEST
-from converters.errors import InputError
-from converters.jsonl import sha256
+from converters.core.errors import InputError
+from converters.io.jsonl import sha256
+from converters.schema import MANIFEST
+from converters.validation import check as rows
 from recipes.runner import provenance, whole_answer
 from recipes.runner.recipe import FOLDER, Recipe, dump, where
 

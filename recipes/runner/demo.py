@@ -1,7 +1,6 @@
-"""The demo as a chain of stages: each is an ordinary command, run again only when something it depends on has changed.
+"""The demo: a made-up shop's raw files, a tiny base model, and the stages of make demo.
 
-A stage depends on its command line, the bytes of its inputs, and the rooms whose code shapes its output. The hash of all that
-lies under ``runs/.demo``. A changed recipe trains again, an unchanged one does not.
+Uses training and below. Nothing outside this room may depend on it, but for the command line and the GPU benchmark.
 """
 
 import hashlib
@@ -18,8 +17,8 @@ import converters
 import eval as evaluation
 from converters import demo as raw_files
 from converters import tasks
-from converters.errors import InputError
-from converters.jsonl import sha256, write_json
+from converters.core.errors import InputError
+from converters.io.jsonl import sha256, write_json
 from eval import predict
 from recipes import plugins
 from recipes.runner import merge, tiny, train

@@ -5,35 +5,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
-from converters.jsonl import write_json
+from converters.core.errors import InputError
+from converters.io.jsonl import write_json
 
-FILE = "logs/ended.json"
+OUTCOME = "logs/ended.json"
 
 
-def write(run: Path, steps: int, planned: int, by_callback: bool) -> None:
+def write_outcome(run: Path, steps: int, planned: int, by_callback: bool) -> None:
     """Record how training ended, and whether a callback stopped it early; one that is killed records nothing.
 
     With more than 100,000 packed rows an epoch's batches vary by one: the last epoch may end a step before what was planned.
     """
-    write_json(run / FILE, {"steps": steps, "planned": planned, "stopped": by_callback and steps < planned})
+    write_json(run / OUTCOME, {"steps": steps, "planned": planned, "stopped": by_callback and steps < planned})
 
 
-def steps(run: Path, keys: Mapping[str, Any]) -> dict[str, Any]:
+def read_outcome(run: Path, keys: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ``steps`` of a training, those ``planned``, and whether it was ``stopped``.
 
     One that stopped early is an ``InputError``, unless the recipe asks for it by ``early_stopping_patience``.
     """
-    if not (run / FILE).is_file():
+    if not (run / OUTCOME).is_file():
         raise InputError(f"{run}: training ended before its last step (see {run / 'logs'})")
-    outcome: dict[str, Any] = json.loads((run / FILE).read_bytes())
+    outcome: dict[str, Any] = json.loads((run / OUTCOME).read_bytes())
     if outcome["stopped"] and not keys.get("early_stopping_patience"):
         steps = f"{outcome['steps']} of {outcome['planned']} steps"
         raise InputError(f"{run}: training stopped itself after {steps} (see {run / 'logs'})")
     return outcome
 
 
-def spoilt(folder: Path) -> str | None:
+def non_finite(folder: Path) -> str | None:
     """Return the name of a tensor that holds NaN or infinity, ``None`` if there is none."""
     from safetensors import safe_open
 

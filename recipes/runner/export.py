@@ -1,7 +1,6 @@
-"""Exports a merged run to another number format, in an environment of its own, and scores both.
+"""A merged run in other formats, and behind a server.
 
-``runs/<run>/exports/<format>`` gets the checkpoint (``model``), what made it (``export.json``) and its evaluation (``eval``);
-``exports/merged/eval`` is the merged checkpoint under the very same programs, so that nothing but the format differs.
+Uses training and below. Scoring an export is for eval.
 """
 
 import json
@@ -12,10 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
-from converters.jsonl import sha256, write_json
-from converters.registry import nearest
-from converters.sums import folder_sha256
+from converters.core.errors import InputError, nearest
+from converters.io.jsonl import folder_sha256, sha256, write_json
 from recipes.runner import process, provenance
 from recipes.runner.recipe import FOLDER
 from recipes.runner.train import MERGED

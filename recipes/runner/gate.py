@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
-from converters.examples import Row
-from converters.jsonl import read_rows, sha256
+from converters.core.errors import InputError
+from converters.examples import read_rows
+from converters.io.jsonl import sha256
+from converters.schema import Row
 
 # At a vocabulary of 128k and some 1,000 answer tokens, half a GB of logits.
 ROWS, ROWS_PER_TASK, TOKENS_PER_ROW = 64, 16, 32

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner.recipe import Recipe
 
 # What a recipe for a GPU changes to run, slowly, on a CPU; None leaves a key out.

@@ -13,9 +13,9 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from converters.errors import InputError
-from converters.examples import Row
-from converters.jsonl import decode
+from converters.core.errors import InputError
+from converters.io.jsonl import decode
+from converters.schema import Row
 from recipes.runner import whole_answer
 from recipes.runner.data import DataFile
 

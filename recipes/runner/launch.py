@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 
 PORT = 29500  # torchrun's own
 

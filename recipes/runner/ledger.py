@@ -14,9 +14,9 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.errors import InputError
-from converters.examples import Row
-from converters.jsonl import decode, replacing
+from converters.core.errors import InputError
+from converters.io.jsonl import decode, replacing
+from converters.schema import Row
 from recipes.runner.data import DataFile
 
 Lengths = NDArray[np.int32]

@@ -12,8 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from converters.errors import InputError
-from converters.registry import nearest
+from converters.core.errors import InputError, nearest
 from recipes.runner import hardware, rules, zero
 from recipes.runner.cards import Card
 from recipes.runner.recipe import Place, Recipe, where

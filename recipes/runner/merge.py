@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from converters.console import libraries_log_to
-from converters.errors import InputError
-from converters.sums import folder_sha256
+from converters.core.console import libraries_log_to
+from converters.core.errors import InputError
+from converters.io.jsonl import folder_sha256
 from recipes.runner import gate, process, provenance, restore, unchanged
 from recipes.runner.train import ADAPTER, MERGED, RECIPE, alone, recipe_of
 

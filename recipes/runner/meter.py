@@ -13,7 +13,7 @@ from axolotl.integrations.base import BasePlugin
 from pydantic import BaseModel
 from transformers import TrainerCallback
 
-from converters.jsonl import write_json
+from converters.io.jsonl import write_json
 
 
 class MeterArgs(BaseModel):

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from converters import sums
-from converters.jsonl import replacing, write_json
+from converters.io import jsonl
+from converters.io.jsonl import replacing, write_json
 from recipes.runner.export import EXPORTS, MODEL, size
 from recipes.runner.train import MERGED
 
@@ -37,7 +37,7 @@ def save(run: Path, names: Sequence[str], lines: Sequence[Mapping[str, Any]]) ->
     with replacing(tables[1]) as file:
         file.write(markdown(lines).encode())
     origins = [exports / name / "eval" / "predictions.json" for name in (MERGED, *names)]
-    sums.write(exports / "parity.sha256", [*origins, exports / "compare" / "compare.json", *tables])
+    jsonl.write(exports / "parity.sha256", [*origins, exports / "compare" / "compare.json", *tables])
     return tables[1]
 
 

@@ -10,7 +10,7 @@ from axolotl.utils.logging import get_logger
 from axolotl.utils.samplers.multipack import MultipackBatchSampler
 from transformers import TrainerCallback, set_seed
 
-from converters.jsonl import write_lines
+from converters.io.jsonl import write_lines
 from recipes.runner import curve, ended
 
 LOG = get_logger("axolotl.run")  # Axolotl prints what has its own name in front, and nothing else
@@ -79,4 +79,4 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         """Draw the whole curve and record how the training ended: after how many steps, and whether a callback stopped it."""
         if state.is_world_process_zero:
             self.draw(state.log_history)
-            ended.write(self.run, state.global_step, state.max_steps, control.should_training_stop)
+            ended.write_outcome(self.run, state.global_step, state.max_steps, control.should_training_stop)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner.hardware import gpus
 
 QUIET = {

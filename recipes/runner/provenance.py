@@ -9,9 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
-from converters.jsonl import decode, sha256, write_json
-from converters.sums import folder_sha256, template_sha256
+from converters.core.errors import InputError
+from converters.io.jsonl import decode, folder_sha256, sha256, template_sha256, write_json
 from recipes.runner import hardware
 from recipes.runner.recipe import FOLDER, Recipe
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from converters.examples import Row
+from converters.schema import Row
 from recipes.runner.merge import TOKENIZER
 
 SAMPLES, LONGEST = 256, 2048  # rows, and tokens of one

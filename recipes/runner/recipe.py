@@ -8,8 +8,7 @@ from typing import Any
 
 import yaml
 
-from converters.errors import InputError, unreadable
-from converters.registry import nearest
+from converters.core.errors import InputError, nearest, unreadable
 
 FOLDER = Path(__file__).resolve().parents[1]
 Place = tuple[str | int, ...]  # the way to a key, such as ("datasets", 0, "type")

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner import hardware, provenance, unchanged
 from recipes.runner.launch import Launch, again
 from recipes.runner.recipe import FOLDER

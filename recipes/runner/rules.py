@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache, partial
 from typing import Any, NamedTuple
 
-from converters.registry import nearest
+from converters.core.errors import nearest
 from recipes.runner import whole_answer
 from recipes.runner.hardware import gpu_needs
 from recipes.runner.recipe import Place, Recipe, where

@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner import provenance
 from recipes.runner.export import EXPORTS, FORMATS, GGUF, MODEL
 from recipes.runner.train import MERGED, recipe_of

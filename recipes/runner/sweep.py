@@ -11,8 +11,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from converters.errors import InputError, unreadable
-from converters.registry import nearest
+from converters.core.errors import InputError, nearest, unreadable
 from recipes.runner import recipe
 
 SWEEPS = recipe.FOLDER / "sweeps"

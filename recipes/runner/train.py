@@ -15,9 +15,8 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from converters.errors import InputError
-from converters.jsonl import replacing, sha256
-from converters.sums import folder_sha256
+from converters.core.errors import InputError
+from converters.io.jsonl import folder_sha256, replacing, sha256
 from recipes.runner import data, ended, hardware, launch, process, provenance, said
 from recipes.runner.check import Checked
 from recipes.runner.recipe import FOLDER, Recipe, dump
@@ -112,7 +111,7 @@ def attempt(
     """Train to the end; whatever stops it before is recorded. ``more`` are further arguments of Axolotl."""
     keys, start = recipe_of(run), time.monotonic()
     words = launch.words(run / RECIPE, keys, launched, more)
-    (run / ended.FILE).unlink(missing_ok=True)
+    (run / ended.OUTCOME).unlink(missing_ok=True)
     try:
         variables = launch.visible(launched, keys) if hardware.gpus() or keys.get("use_ray") else {}
         variables |= {**data.variables(keys), **more_variables}
@@ -187,10 +186,10 @@ def finish(run: Path, seconds: float, keys: Mapping[str, Any]) -> None:
     Checkpoints move out of the adapter's folder, so that its hash is that of the result. A model that was trained whole needs no
     merging: it is the checkpoint that is evaluated.
     """
-    steps, whole = ended.steps(run, keys), not keys.get("adapter")
+    steps, whole = ended.read_outcome(run, keys), not keys.get("adapter")
     if not any(path.is_file() for path in (run / ADAPTER).glob("*.safetensors")):
         raise InputError(f"{run / ADAPTER}: no weights after training (see {run / 'logs' / 'train.log'})")
-    if tensor := ended.spoilt(run / ADAPTER):
+    if tensor := ended.non_finite(run / ADAPTER):
         raise InputError(f"{run / ADAPTER}: {tensor} holds NaN or infinity: the training diverged")
     base = provenance.read(run)["base_model"]
     changes = {

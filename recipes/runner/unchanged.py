@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from converters.jsonl import sha256
-from converters.sums import folder_sha256
+from converters.io.jsonl import folder_sha256, sha256
 from recipes.runner import data, provenance
 from recipes.runner.recipe import Recipe
 from recipes.runner.train import ADAPTER, RECIPE

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converters.build import MANIFEST
-from converters.jsonl import decode, sha256
-from converters.sums import folder_sha256
+from converters.io.jsonl import decode, folder_sha256, sha256
+from converters.schema import MANIFEST
 from recipes.runner import provenance
 from recipes.runner.train import ADAPTER, MERGED, RECIPE
 

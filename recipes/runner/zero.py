@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from converters.errors import InputError
-from converters.registry import nearest
+from converters.core.errors import InputError, nearest
 from recipes.runner.recipe import Recipe, where
 
 KEYS = (

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from converters.convert import collected, need_rows, units
-from converters.convert import convert as to_part
-from converters.examples import Row
-from converters.outcome import Tally
-from converters.parts import lines
-from converters.spec import Entry
-from converters.untrusted import plain
+from converters.mixture.convert import convert as to_part
+from converters.mixture.convert import units
+from converters.mixture.manifest import need_rows
+from converters.mixture.shards import Tally, collected, lines
+from converters.mixture.spec import Entry
+from converters.schema import Row
+from converters.text.sanitize import plain
 
 
 @dataclass

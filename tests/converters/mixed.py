@@ -8,9 +8,8 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from converters.cli import main
-from converters.examples import Row
-from converters.jsonl import read_rows
-from converters.split import SPLITS
+from converters.examples import read_rows
+from converters.schema import SPLITS, Row
 
 KINDS = ("mug", "pan", "rug", "tent", "lamp", "sock", "bike", "kite")
 NOISE = [f"{a}{b}" for a in ("ka", "mo", "ri", "tu", "sel", "van") for b in ("dor", "lin", "mek", "pos", "ruf", "zam")]

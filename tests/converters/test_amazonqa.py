@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from converters.answers import Answer, agreeing, best_first
-from converters.examples import Row
-from converters.spec import Entry
+from converters.mixture.spec import Entry
+from converters.schema import Row
+from converters.sources._qa import Answer, agreeing, best_first
 from tests.converters.converted import Converted, convert
 
 ASIN = "B0TEST0001"

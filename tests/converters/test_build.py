@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from converters.build import MANIFEST
 from converters.cli import main
-from converters.jsonl import read_rows, sha256
-from converters.left_out import DROPPED
-from converters.split import SPLITS
+from converters.examples import read_rows
+from converters.io.jsonl import sha256
+from converters.mixture.manifest import DROPPED
+from converters.schema import MANIFEST, SPLITS
 
 FILES = (*(f"{name}.jsonl" for name in SPLITS), "rejects.jsonl", "card.html", MANIFEST)
 WORDS = [f"{a}{b}" for a in ("ka", "mo", "ri", "tu", "sel", "van") for b in ("dor", "lin", "mek", "pos", "ruf", "zam")]

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from converters.build import MANIFEST
-from converters.card import curve, flags, histograms, licences, write
 from converters.cli import main
-from converters.manifest import forbids
+from converters.mixture.manifest import forbids
+from converters.mixture.report.card import curve, flags, histograms, licences, write
+from converters.schema import MANIFEST
 from tests.converters.test_stats import TREE, lines, word_tokenizer
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.errors import InputError
-from converters.matching import Matcher
-from converters.spec import Entry
-from converters.specs import specs
+from converters.core.errors import InputError
+from converters.mixture.spec import Entry
+from converters.sources.catalog.cells import specs
+from converters.sources.google_taxonomy import Matcher
 from tests.converters.converted import Converted, convert
 
 TAXONOMY = """# Google_Product_Taxonomy_Version: 2021-09-21

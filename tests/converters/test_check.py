@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converters import tasks
-from converters.build import MANIFEST
-from converters.check import Rules, files, findings, mended, problems
 from converters.cli import main
-from converters.examples import Row, Turn
-from converters.few_shot import shown
-from converters.fix import beside
-from converters.jsonl import read_rows, sha256, write_lines
-from converters.lengths import ruler
+from converters.examples import read_rows
+from converters.io.jsonl import sha256, write_lines
+from converters.schema import MANIFEST, Row, Turn
+from converters.text.lengths import ruler
+from converters.transforms.few_shot import shown
+from converters.validation.check import Rules, files, findings, mended, problems
+from converters.validation.fix import beside
 from tests.converters.test_stats import TREE, word_tokenizer
 
 Said = Sequence[tuple[str, str]]

@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 
 from converters import sources
 from converters.cli import main
-from converters.parts import TEMPORARY
-from converters.spec import load
+from converters.mixture.shards import TEMPORARY
+from converters.mixture.spec import load
 
 
 def run(*words: object) -> Result:

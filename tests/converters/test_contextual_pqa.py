@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.errors import InputError
-from converters.evidence import readable
-from converters.spec import Entry
+from converters.core.errors import InputError
+from converters.mixture.spec import Entry
+from converters.sources.contextual_pqa import readable
 from tests.converters.converted import Converted, convert
 from tests.converters.test_ecinstruct import pinned
 

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from converters import definitions
-from converters.build import MANIFEST
-from converters.errors import InputError
+from converters.core.errors import InputError
 from converters.examples import example
-from converters.records import Attributes, Text
-from converters.spec import Entry
+from converters.mixture.spec import Entry
+from converters.schema import MANIFEST, Attributes, Text
+from converters.transforms import definitions
 from tests.converters import mixed
 from tests.converters.converted import convert
 

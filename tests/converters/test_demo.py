@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from converters import demo, examples, tasks
-from converters.build import MANIFEST, build
 from converters.demo import amazonqa, products
-from converters.jsonl import read_rows, sha256
-from converters.spec import load
-from converters.split import SPLITS
+from converters.examples import read_rows
+from converters.io.jsonl import sha256
+from converters.mixture.build import build
+from converters.mixture.spec import load
+from converters.schema import MANIFEST, SPLITS
 
 ROOT = Path(__file__).resolve().parents[2]
 

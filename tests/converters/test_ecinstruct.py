@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from converters import ecrows
-from converters.errors import InputError
-from converters.examples import Row
-from converters.spec import Entry
-from converters.split import SPLITS
+from converters.core.errors import InputError
+from converters.mixture.spec import Entry
+from converters.schema import SPLITS, Row
+from converters.sources.ecinstruct import forms
 from tests.converters.converted import Converted, convert
 
 
@@ -70,8 +69,8 @@ def test_the_official_split_is_kept(tmp_path: Path) -> None:
 
 def pinned(entry: Entry, folder: Path) -> Counter[str]:
     """Return how many rows are pinned to which split."""
-    from converters.convert import convert as to_part
-    from converters.convert import units
+    from converters.mixture.convert import convert as to_part
+    from converters.mixture.convert import units
 
     [unit] = units(0, entry, 0)
     return Counter([*SPLITS, "none"][split] for split in to_part(unit, folder / "parts").columns()["split"])
@@ -131,4 +130,4 @@ def test_real_grades_fit_lists_that_were_made_of_them(real: Path, tmp_path: Path
 
 @pytest.mark.filterwarnings("error::SyntaxWarning", "error::DeprecationWarning")
 def test_a_backslash_in_a_python_text_is_no_warning() -> None:
-    assert ecrows.value("{'query': '2\\c 4'}") == {"query": "2\\c 4"}
+    assert forms.value("{'query': '2\\c 4'}") == {"query": "2\\c 4"}

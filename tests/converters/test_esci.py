@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from converters.errors import InputError
-from converters.spec import Entry
+from converters.core.errors import InputError
+from converters.mixture.spec import Entry
 from tests.converters.converted import Converted, convert
 from tests.converters.test_ecinstruct import pinned
 

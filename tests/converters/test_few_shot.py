@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from converters import few_shot
-from converters.examples import Row, example
-from converters.records import Attributes, Listing, Question, Text
+from converters import cli
+from converters.examples import example
+from converters.schema import Attributes, Listing, Question, Row, Text
+from converters.transforms import few_shot
 from tests.converters import mixed
 
 
@@ -79,7 +80,7 @@ def mix(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Row]]:
     ]
     result = mixed.build(folder, entries)
     assert result.exit_code == 0, result.output
-    assert mixed.CliRunner().invoke(mixed.main, ["check", str(folder / "mix")]).exit_code == 0
+    assert mixed.CliRunner().invoke(cli.main, ["check", str(folder / "mix")]).exit_code == 0
     return mixed.splits(folder / "mix")
 
 

@@ -17,11 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from converters import examples, sources, tasks
-from converters.errors import InputError
-from converters.examples import RenderError, Row, example
-from converters.hard import FITS, harden
-from converters.outcome import Outcome, Tally, tallied
-from converters.spec import possible_tasks
+from converters.core.errors import InputError
+from converters.examples import example
+from converters.mixture.shards import Tally, tallied
+from converters.mixture.spec import possible_tasks
+from converters.schema import Outcome, Row
+from converters.tasks.base import RenderError
+from converters.transforms.perturb import FITS, harden
 from tests.converters.converted import spells_control
 
 RECORDS = int(os.environ.get("FUZZ_RECORDS", "300"))

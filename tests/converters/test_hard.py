@@ -10,12 +10,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from converters import examples
-from converters.build import MANIFEST
-from converters.examples import RenderError, Row, example
-from converters.hard import FITS, KINDS, harden, kind_of, stands
-from converters.records import Attributes, Listing, Question, Record, Text, Verdict
-from converters.spec import Entry
-from converters.untrusted import clean
+from converters.examples import example
+from converters.mixture.spec import Entry
+from converters.schema import MANIFEST, Attributes, Listing, Question, Record, Row, Text, Verdict
+from converters.tasks.base import RenderError
+from converters.text.matching import stands
+from converters.text.sanitize import clean
+from converters.transforms.perturb import FITS, KINDS, harden, kind_of
 from tests.converters import mixed
 from tests.converters.converted import convert
 

@@ -16,8 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from converters.cli import main
-from converters.jsonl import sha256
-from converters.markup import clean, parsed, strings
+from converters.io.jsonl import sha256
+from converters.text.html import clean, parsed, strings
 
 PIECES = [
     *("<p>", "</p>", "<br>", "<br/>", "<BR />", "<b", "<", ">", "</", "<li>", "</ul >", '<a href="x">', "<a href='x'>"),
@@ -111,7 +111,7 @@ def test_strings_are_those_of_a_whole_parse(html: str) -> None:
 
 
 def test_most_markup_needs_no_whole_parse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("converters.markup.parsed", lambda html: pytest.fail(f"parsed {html!r}"))
+    monkeypatch.setattr("converters.text.html.parsed", lambda html: pytest.fail(f"parsed {html!r}"))
     html = '<div class="a b"><p>It holds 1.5&nbsp;L.<br /></p><ul><li>Steel &amp; glass&#174;</li></ul></DIV>'
     assert " ".join(strings(html).split()) == "It holds 1.5 L. Steel & glass®"
 
@@ -221,7 +221,7 @@ def test_a_first_product_without_a_title_leaves_room_for_the_second(joined: Call
 def test_any_number_of_workers_gives_the_same_bytes_and_mave_reads_them(
     joined: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("converters.join_mave.GROUPS", 7)
+    monkeypatch.setattr("converters.sources.mave.join.GROUPS", 7)
     monkeypatch.setattr("converters.grouped.HELD", 2000)
     draw = random.Random(0)
     asins = [f"B{draw.randrange(10**9):09d}" for _ in range(200)]

@@ -6,9 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from converters import examples, neighbours
-from converters.examples import RenderError, asked, example
-from converters.records import Listing, Text
+from converters import examples
+from converters.examples import asked, example
+from converters.mixture import plan
+from converters.schema import Listing, Text
+from converters.tasks.base import RenderError
 from tests.converters import mixed
 
 BELOW = (("Home", "Car"), ("Mugs", "Pans & Pots"), ("Red mugs", "Blue mugs"))
@@ -58,5 +60,5 @@ def test_rows_are_alike_by_their_product_and_not_by_what_is_listed() -> None:
     row = example(LISTING, "category_levels", "s")
     other = example(replace(LISTING, path=("Car",), children=(BELOW[0], ())), "category_levels", "s")
     assert asked(row.task, row.messages) == asked(other.task, other.messages)
-    found = neighbours.shingles(msgspec.convert(msgspec.to_builtins(row), neighbours.Asked, strict=False))
+    found = plan.shingles(msgspec.convert(msgspec.to_builtins(row), plan.Asked, strict=False))
     assert found == ["title red acme", "red acme mug", "acme mug brand", "mug brand acme"]

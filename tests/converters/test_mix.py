@@ -11,14 +11,14 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters import build, spec
+from converters import schema
 from converters.cli import main
-from converters.errors import InputError
-from converters.examples import Row
-from converters.jsonl import read_rows
-from converters.mix import HELD, REASONS, SAME, _strongest, drop_repeats, kept, linked
-from converters.spec import load
-from converters.split import SPLITS
+from converters.core.errors import InputError
+from converters.examples import read_rows
+from converters.mixture import spec
+from converters.mixture.plan import HELD, REASONS, SAME, _strongest, drop_repeats, kept, linked
+from converters.mixture.spec import load
+from converters.schema import SPLITS, Row
 
 
 def shop(path: Path, products: range, category: str = "Home > Kitchen") -> str:
@@ -64,7 +64,7 @@ def test_general_share_is_exact_to_the_row(built: Callable[..., Path], share: fl
     for rows in splits(folder).values():
         general = sum(row.task == "general" for row in rows)
         assert abs(general - share * len(rows)) <= 0.5
-    manifest = json.loads((folder / build.MANIFEST).read_text())
+    manifest = json.loads((folder / schema.MANIFEST).read_text())
     assert manifest["dropped_examples"]["general row over the share"] > 0
 
 
@@ -77,7 +77,7 @@ def test_no_group_is_in_two_splits_and_every_row_is_accounted_for(built: Callabl
         | groups["train"] & groups["test"]
         | groups["validation"] & groups["test"]
     )
-    manifest = json.loads((folder / build.MANIFEST).read_text())
+    manifest = json.loads((folder / schema.MANIFEST).read_text())
     assert manifest["read"] == manifest["used"] + sum(manifest["rejected"].values()) == 1300
     # Every raw row has one example here.
     assert manifest["used"] == sum(split["rows"] for split in manifest["splits"].values()) < 1300
@@ -88,7 +88,7 @@ def test_no_group_is_in_two_splits_and_every_row_is_accounted_for(built: Callabl
 
 def test_same_seed_same_bytes_other_seed_other_rows(built: Callable[..., Path]) -> None:
     first, second, third = built("a"), built("b"), built("c", seed=1)
-    for name in (*(f"{split}.jsonl" for split in SPLITS), build.MANIFEST):
+    for name in (*(f"{split}.jsonl" for split in SPLITS), schema.MANIFEST):
         assert (first / name).read_bytes() == (second / name).read_bytes()
     assert (first / "test.jsonl").read_bytes() != (third / "test.jsonl").read_bytes()
 
@@ -102,7 +102,7 @@ def test_an_official_split_wins_and_its_products_leave_the_others(tmp_path: Path
     found = splits_of_jsonl(tmp_path / "mix")
     assert (len(found["train"]), len(found["test"])) == (60, 40)
     assert {row["messages"][-1]["content"] for row in found["test"]} == {"Home > Pots"}
-    manifest = json.loads((tmp_path / "mix" / build.MANIFEST).read_text())
+    manifest = json.loads((tmp_path / "mix" / schema.MANIFEST).read_text())
     assert manifest["dropped_examples"] == {"product held out by another source's split": 40}
 
 
@@ -257,7 +257,7 @@ def test_a_product_that_is_held_out_under_its_title_leaves_training_under_its_as
     (tmp_path / "own.csv").write_text("id,title,category\n7,pot 7,Pots\n", "utf-8")
     (tmp_path / "mix.yaml").write_text(json.dumps({"sources": sources, "general_share": 0, "splits": {}}))
     assert run("build", tmp_path / "mix.yaml", "--out", tmp_path / "mix").exit_code == 0
-    manifest = json.loads((tmp_path / "mix" / build.MANIFEST).read_text())
+    manifest = json.loads((tmp_path / "mix" / schema.MANIFEST).read_text())
     assert manifest["sources"][0]["dropped"][HELD] == 1
     train = read_rows(tmp_path / "mix" / "train.jsonl")
     assert len(train) == 49 and not any(row.messages[0].content.endswith("Pot 7") for row in train)
@@ -292,7 +292,7 @@ def test_a_product_that_a_held_out_query_judges_leaves_training_in_every_source(
     )
     done = run("build", tmp_path / "mix.yaml", "--out", tmp_path / "mix")
     assert done.exit_code == 0, done.output
-    manifest = json.loads((tmp_path / "mix" / build.MANIFEST).read_text())
+    manifest = json.loads((tmp_path / "mix" / schema.MANIFEST).read_text())
     assert [entry["dropped"].get(HELD, 0) for entry in manifest["sources"]] == [20, 0, 10, 1]
     told = {
         name: {row["messages"][0]["content"].split()[-1] for row in found}

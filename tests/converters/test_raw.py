@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.errors import InputError
-from converters.outcome import Outcome
-from converters.raw import LIMIT, decoded, describe, expand, json_values, open_raw, table
+from converters.core.errors import InputError
+from converters.io import LIMIT, decoded, describe, expand, json_values, open_raw, table
+from converters.schema import Outcome
 
 
 class Thing(msgspec.Struct):

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters import examples, registry, sources, tasks
-from converters.errors import InputError
-from converters.examples import Row
-from converters.spec import Entry, chosen_tasks
+from converters import examples, sources, tasks
+from converters.core import registry
+from converters.core.errors import InputError
+from converters.mixture.spec import Entry, chosen_tasks
+from converters.schema import Row
 from converters.tasks.answer import ABSTENTION, Reply
 from converters.tasks.ranking import Order
 from tests.converters.converted import convert, spells_control
@@ -166,7 +167,7 @@ def raw_lines() -> Iterator[st.SearchStrategy[bytes]]:
 @pytest.mark.parametrize("name", ["mave", "amazonqa", "general"])
 @given(lines=st.lists(st.one_of(*raw_lines()), min_size=1, max_size=8))
 def test_no_raw_line_stops_a_source(name: str, lines: list[bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
-    from converters.outcome import Tally, tallied
+    from converters.mixture.shards import Tally, tallied
 
     path = tmp_path_factory.mktemp("raw") / "raw.jsonl"
     path.write_bytes(b'{"first": 1}\n' + b"\n".join(lines) + b"\n")

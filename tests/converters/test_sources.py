@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from converters import sources
-from converters.errors import InputError
-from converters.spec import Entry
+from converters.core.errors import InputError
+from converters.mixture.spec import Entry
 from tests.converters.converted import Converted, convert
 
 

@@ -11,16 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from converters import examples
-from converters.build import MANIFEST
-from converters.classes import POINTS, SHOWN, taxonomy
 from converters.cli import main
-from converters.errors import InputError
-from converters.examples import Row
-from converters.jsonl import read_rows
-from converters.lengths import ruler
-from converters.spec import Entry, Spec
-from converters.split import SPLITS
-from converters.stats import EDGES, LONGEST
+from converters.core.errors import InputError
+from converters.examples import read_rows
+from converters.mixture.report.stats import EDGES, LONGEST, POINTS, TOP_CLASSES, taxonomy
+from converters.mixture.report.stats import TOP_CLASSES as SHOWN  # noqa: F401
+from converters.mixture.spec import Entry, Spec
+from converters.schema import MANIFEST, SPLITS, Row
+from converters.text.lengths import ruler
 
 TREE = """# Google_Product_Taxonomy_Version: 2021-09-21
 1 - Home
@@ -161,8 +159,8 @@ def test_many_classes_are_bounded(tmp_path: Path) -> None:
     )
     split = json.loads((tmp_path / "mix" / MANIFEST).read_text())["splits"]["train"]
     found = split["classes"]["category"]
-    assert (found["classes"], len(found["largest"]), len(found["smallest"])) == (200, SHOWN, SHOWN)
-    assert len({name for name, _ in found["largest"] + found["smallest"]}) == 2 * SHOWN
+    assert (found["classes"], len(found["largest"]), len(found["smallest"])) == (200, TOP_CLASSES, TOP_CLASSES)
+    assert len({name for name, _ in found["largest"] + found["smallest"]}) == 2 * TOP_CLASSES
     assert len(found["curve"]) <= POINTS and found["curve"][0] == [1, 2] and found["curve"][-1] == [200, 2]
     assert found["share_of_largest_10_percent"] == 0.1
     assert split["categories"]["category"]["nodes"] == [

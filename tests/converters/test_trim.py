@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.build import build
-from converters.check import problems
-from converters.convert import cutter
-from converters.errors import InputError
-from converters.examples import RenderError, Row, example
-from converters.jsonl import read_rows
-from converters.lengths import ruler
-from converters.records import Attributes, Chat, Message, Question, Record, Text
-from converters.spec import Entry, Spec, Trim, load
-from converters.trim import cut, fitted, too_long
+from converters.core.errors import InputError
+from converters.examples import example, read_rows
+from converters.mixture.build import build
+from converters.mixture.convert import cutter
+from converters.mixture.spec import Entry, Spec, Trim, load
+from converters.schema import Attributes, Chat, Message, Question, Record, Row, Text
+from converters.tasks.base import RenderError
+from converters.text.lengths import ruler
+from converters.transforms.trim import cut, fitted, too_long
+from converters.validation.check import problems
 
 LONG = "It is well made and very nice to have. " * 40
 

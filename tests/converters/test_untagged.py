@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.raw import table
-from converters.spec import Entry
-from converters.specs import specs
-from converters.untagged import MARKUP, has_markup, untagged
-from converters.untrusted import one_line
+from converters.io import table
+from converters.mixture.spec import Entry
+from converters.sources.catalog.cells import specs
+from converters.text.html import MARKUP, has_markup, untagged
+from converters.text.sanitize import one_line
 from tests.converters.converted import Converted, convert, spells_control
 
 SIGNS = st.text(st.sampled_from("<>&;#/!-'\"= abps3x"), max_size=40)

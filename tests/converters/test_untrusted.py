@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.untrusted import lines, one_line, plain
+from converters.text.sanitize import lines, one_line, plain
 from tests.converters.converted import spells_control
 
 SPELLINGS = [

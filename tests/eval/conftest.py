@@ -9,9 +9,21 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from converters import jsonl
-from converters.examples import Row, example
-from converters.records import Answerable, Attributes, Chat, Choice, Listing, Message, Question, Ranking, Text, Verdict
+from converters.examples import example
+from converters.io import jsonl
+from converters.schema import (
+    Answerable,
+    Attributes,
+    Chat,
+    Choice,
+    Listing,
+    Message,
+    Question,
+    Ranking,
+    Row,
+    Text,
+    Verdict,
+)
 from eval.cli import main
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the model is so small that a second thread costs more than it gives

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from converters import jsonl, tasks
-from converters.errors import InputError
-from converters.examples import Row, Turn, example
-from converters.records import Attributes, Chat, Choice, Listing, Message, Question, Ranking, Text, Verdict
+from converters import tasks
+from converters.core.errors import InputError
+from converters.examples import example
+from converters.io import jsonl
+from converters.schema import Attributes, Chat, Choice, Listing, Message, Question, Ranking, Row, Text, Turn, Verdict
 from converters.tasks import category_shortlist
 from eval import baselines, predict_baseline
 from eval.answers import names as answer_kinds

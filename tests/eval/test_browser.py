@@ -13,7 +13,7 @@ import pytest
 
 from eval import pages, report
 from eval.runs import Run
-from eval.score import Score, ScoredRow, Scores, Slice, TaskScores
+from eval.scored import Score, ScoredRow, Scores, Slice, TaskScores
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")]

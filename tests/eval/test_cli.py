@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from converters import jsonl
-from converters.examples import Row
+from converters.io import jsonl
+from converters.schema import Row
 
 Edit = Callable[[list[dict[str, Any]]], Any]
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from scipy.stats import binomtest
 
-from converters import jsonl, tasks
+from converters import tasks
+from converters.io import jsonl
 from eval import comparable, runs
 
 ROOT = Path(__file__).parents[2]

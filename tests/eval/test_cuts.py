@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.examples import Row, example
-from converters.records import Attributes, Listing, Question, Text
+from converters.examples import example
+from converters.schema import Attributes, Listing, Question, Row, Text
 from eval import reading, slices, stats
 from eval.metrics.base import Example, Floats, mean
 from eval.metrics.base import scores as averaged
 from eval.reading import Given
-from eval.score import Settings, TaskScores, join, score
+from eval.score import join, score
+from eval.scored import Settings, TaskScores
 from eval.seen import learn
 from eval.slices import blocked
 

@@ -9,10 +9,10 @@ import pytest
 from sklearn.metrics import f1_score
 
 from converters import tasks
-from converters.examples import Row, example
-from converters.queries import GAINS
-from converters.records import Attributes, Choice, Question, Ranking, Text, Verdict
-from eval import ecellm, score, text
+from converters.examples import example
+from converters.schema import Attributes, Choice, Question, Ranking, Row, Text, Verdict
+from converters.sources._queries import GAINS
+from eval import ecellm, score, scored, text
 from eval.metrics.base import Tools
 from eval.reading import Given
 from eval.scored import Published
@@ -129,7 +129,7 @@ def test_answers_need_a_model() -> None:
 
 def test_it_stands_beside_our_scores_and_is_called_flawed(rows: list[Row]) -> None:
     pairs = [(row, Given(row.target)) for row in rows]
-    found, _ = score.score(pairs, score.Settings(resamples=100))
+    found, _ = score.score(pairs, scored.Settings(resamples=100))
     beside = ecellm.beside(found, ecellm.scores(pairs, TOOLS))
     assert set(beside) == set(found)
     assert {task for task, one in beside.items() if one.ecellm} == {

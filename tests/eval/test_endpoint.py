@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from eval.endpoint import Choice, Endpoint, Reply, Request, ask
 from tests.eval.serving import Answered, chat, serving
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters import jsonl
-from converters.examples import Row, Turn, example
-from converters.records import Chat, Message, Question
+from converters import examples
+from converters.examples import example
+from converters.io import jsonl
+from converters.schema import Chat, Message, Question, Row, Turn
 from eval import judge
 from eval.judge import BEST, Relevance, Verdict, case, prompt_sha256, read
 from tests.eval.serving import Answered, chat, serving
@@ -86,7 +87,7 @@ def test_verdicts_of_a_server_are_written_between_0_and_1(
         *[(0.0, 0.0)] * 4,  # unreadable: the judge is not asked
         *[(0.5, None), (0.0, None), (0.5, None)],  # no snippets to be grounded in
     ]
-    assert [*lines] == [row.id for row in jsonl.read_rows(test_file)]
+    assert [*lines] == [row.id for row in examples.read_rows(test_file)]
     assert {tuple(line) for line in lines.values()} == {("id", "relevance", "grounded")}
     assert len(seen) == 7 and {(body["model"], body["temperature"]) for body in seen} == {("m", 0)}
     counts = {"rows": 11, "unreadable_predictions": 4, "judged": 7, "without_snippets": 3}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from converters import jsonl
+from converters import examples
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_a_real_servers_verdicts_that_mean_nothing_are_counted(
     done = cli("judge", "--data", test_file, "--predictions", said, *flags)
     assert done.exit_code == 0, done.output
     record = json.loads((out / "judgements.json").read_text())
-    rows = [row for row in jsonl.read_rows(test_file) if row.task in ("answer", "general")]
+    rows = [row for row in examples.read_rows(test_file) if row.task in ("answer", "general")]
     assert record["rows"] == record["unreadable_verdicts"] == len(rows) == 6
     assert record["prompt_tokens"] > 6 * 100 and 6 <= record["generated_tokens"] <= 6 * 64
     lines = [json.loads(line) for line in (out / "judgements.jsonl").read_text().splitlines()]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from converters.examples import Row
+from converters.schema import Row
 from eval import listing
 
 

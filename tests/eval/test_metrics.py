@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from converters import tasks
-from converters.errors import InputError
+from converters.core.errors import InputError
 from converters.tasks.answer import Reply
 from converters.tasks.ranking import Order, by_gain
 from eval import floors, metrics, stats, text

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from converters import jsonl
-from converters.errors import InputError
-from converters.examples import Row, Turn, example
-from converters.records import Listing, Text
+from converters.core.errors import InputError
+from converters.examples import example
+from converters.io import jsonl
+from converters.schema import Listing, Row, Text, Turn
 
 MAX = 12
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from converters import jsonl
-from converters.examples import Row
+from converters.io import jsonl
+from converters.schema import Row
 from eval.questions import questions
 from tests.eval.serving import Answered, chat, serving
 

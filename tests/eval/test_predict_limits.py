@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from converters import jsonl, tasks
-from converters.errors import InputError
-from converters.examples import Row, example
-from converters.records import Answerable, Listing, Text
+from converters import tasks
+from converters.core.errors import InputError
+from converters.examples import example
+from converters.io import jsonl
+from converters.schema import Answerable, Listing, Row, Text
 from eval import constraints
 from eval.answers.base import Schema, Texts
 from eval.questions import questions

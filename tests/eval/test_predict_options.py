@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from converters import jsonl
-from converters.errors import InputError
-from converters.examples import Row
-from converters.sums import folder_sha256, template_sha256
+from converters.core.errors import InputError
+from converters.io import jsonl
+from converters.io.jsonl import folder_sha256, template_sha256
+from converters.schema import Row
 from eval import backends, checkpoint, demonstrations
 from recipes.runner import provenance
 

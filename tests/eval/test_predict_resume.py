@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from converters.examples import Row
+from converters.schema import Row
 from eval.backends.base import Plan
 from eval.predict import predict
 from tests.eval.serving import Answered, chat, serving

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from converters import jsonl
-from converters.examples import Row, example
-from converters.records import Attributes, Text
+from converters.examples import example
+from converters.io import jsonl
+from converters.schema import Attributes, Row, Text
 
 LOGS = Path(__file__).parents[2].parent / "shared" / "data" / "extraction_runs"
 RUNS = ("oa_mine_gpt35_list_10shot", "oa_mine_gpt4_schema_10shot")

@@ -12,12 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from converters.examples import Row
+from converters.schema import Row
 from eval import pages as pages_
 from eval import report, shown
 from eval.runs import Run
-from eval.score import Salvage, Score, ScoredRow, Scores, Slice, TaskScores
-from eval.scored import Both, Published
+from eval.scored import Both, Published, Salvage, Score, ScoredRow, Scores, Slice, TaskScores
 
 ATTACKS = (
     "<script>alert('p')</script>",

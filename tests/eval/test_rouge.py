@@ -45,4 +45,4 @@ def test_long_texts_of_few_words(said: list[str], target: list[str]) -> None:
 
 
 def test_a_lone_surrogate_and_nul_are_no_letters() -> None:
-    assert rouge.tokens("a\ud800b\x00c") == ["a", "b", "c"]
+    assert rouge.rouge_tokens("a\ud800b\x00c") == ["a", "b", "c"]

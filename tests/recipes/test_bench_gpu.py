@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner import bench_gpu, hardware, tiny
 from recipes.runner.bench_gpu import Figure
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from converters.errors import InputError
-from converters.jsonl import sha256
-from converters.untrusted import one_line
+from converters.core.errors import InputError
+from converters.io.jsonl import sha256
+from converters.text.sanitize import one_line
 from recipes.runner import base_model, data, hardware, identity, lint, recipe, said, tiny, train
 from recipes.runner.check import Checked, check, room
 from recipes.runner.cli import main

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from converters.errors import InputError
-from converters.jsonl import sha256
+from converters.core.errors import InputError
+from converters.io.jsonl import sha256
 from recipes.runner import base_model, check, estimate, lint, merge, provenance, recipe, resume, train, verify
 from tests.recipes.conftest import recipe_keys
 

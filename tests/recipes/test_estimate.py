@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.plugins import ewc, sam
 from recipes.runner import advice, cards, check, estimate, recipe, said, shapes, zero
 from recipes.runner.estimate import Plan

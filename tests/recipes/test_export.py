@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from converters.errors import InputError
-from converters.sums import folder_sha256
+from converters.core.errors import InputError
+from converters.io.jsonl import folder_sha256
 from recipes.runner import export, parity, provenance
 from tests.recipes.conftest import command
 

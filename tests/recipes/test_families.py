@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from converters.errors import InputError
-from converters.untrusted import one_line
+from converters.core.errors import InputError
+from converters.text.sanitize import one_line
 from recipes.runner import check, data, hardware, identity, lint, merge, provenance, recipe, train
 from tests.recipes.conftest import small_mix
 from tests.recipes.families import RECIPES, stand_in

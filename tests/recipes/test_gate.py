@@ -10,9 +10,9 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from converters.errors import InputError
-from converters.jsonl import read_rows, sha256
-from converters.sums import folder_sha256
+from converters.core.errors import InputError
+from converters.examples import read_rows
+from converters.io.jsonl import folder_sha256, sha256
 from recipes.runner import gate, merge, provenance
 
 pytestmark = pytest.mark.slow

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from converters.errors import InputError
-from recipes.runner import cards, check, hardware, launch, process, recipe, train
+from converters.core.errors import InputError
+from recipes.runner import cards, check, hardware, launch, process, provenance, recipe, train
 from recipes.runner.launch import Launch
 from tests.recipes.conftest import ROOT, command
 
@@ -170,7 +170,7 @@ def test_a_further_node_joins_only_a_run_of_several(tmp_path: Path) -> None:
     run.mkdir(parents=True)
     (run / "recipe.yaml").write_text("seed: 0\n")
     launched = {"gpus": 1, "nodes": 1, "head": None, "slurm": None}
-    train.provenance.write(run, {"status": "started", "launch": launched})
+    provenance.write(run, {"status": "started", "launch": launched})
     done = command(tmp_path, "ecom-train", "join", "one")
     assert done.returncode == 1 and "expected one of several outside SLURM" in done.stderr
 

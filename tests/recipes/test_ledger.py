@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from axolotl.utils.dict import DictDefault
 
-from converters.errors import InputError
-from converters.jsonl import read_rows
+from converters.core.errors import InputError
+from converters.examples import read_rows
 from recipes.runner import data, identity, ledger, lint, recipe
 from recipes.runner.ledger import Count
 from tests.recipes.conftest import WHOLE

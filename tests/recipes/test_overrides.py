@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner import recipe
 from tests.recipes.conftest import ROOT, command, recipe_keys, small_mix
 

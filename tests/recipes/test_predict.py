@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from converters.jsonl import read_rows, sha256
+from converters.examples import read_rows
+from converters.io.jsonl import sha256
 from recipes.runner import provenance
 from tests.recipes.conftest import command
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner import provenance
 from recipes.runner.cli import main
 

@@ -11,13 +11,11 @@ import yaml
 from click.testing import CliRunner
 
 from converters import examples, tasks
-from converters.build import MANIFEST
-from converters.check import findings
 from converters.cli import main
-from converters.examples import Row
-from converters.jsonl import read_rows
-from converters.outcome import title_group
-from converters.split import SPLITS
+from converters.examples import read_rows
+from converters.schema import MANIFEST, SPLITS, Row
+from converters.text.matching import title_group
+from converters.validation.check import findings
 
 SHOP = {
     "id": "uniq_id",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner import cards, estimate, lint, recipe, rules, said
 from recipes.runner.cli import main
 

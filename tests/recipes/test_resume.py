@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner import check, curve, provenance, recipe, resume, train
 from tests.recipes.conftest import command
 

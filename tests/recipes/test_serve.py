@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner import provenance, serve
 from tests.recipes.conftest import BIN
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from converters import spec
-from converters.errors import InputError
-from converters.jsonl import sha256, write_json
+from converters.core.errors import InputError
+from converters.io.jsonl import sha256, write_json
+from converters.mixture import spec
 from recipes.runner import lint, recipe, rules, sweep
 from recipes.runner.cli import main
 from tests.recipes.conftest import ROOT, command

@@ -7,7 +7,7 @@ import pytest
 from axolotl.utils.dict import DictDefault
 from transformers import LlamaConfig, MistralConfig, MixtralConfig, Qwen3Config
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner import base_model, recipe
 from tests.recipes.families import SMALL
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from converters import tasks
-from converters.errors import InputError
-from converters.jsonl import sha256
+from converters.core.errors import InputError
+from converters.io.jsonl import sha256
 from recipes.runner import demo, tiny
 from recipes.runner.train import alone
 from tests.recipes.conftest import ROOT, small_mix

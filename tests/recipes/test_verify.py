@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from converters.errors import InputError
-from converters.sums import folder_sha256
+from converters.core.errors import InputError
+from converters.io import jsonl
+from converters.io.jsonl import folder_sha256
 from recipes.runner import provenance, verify
 from tests.recipes.conftest import BIN, ROOT, command
 
@@ -47,7 +48,7 @@ def chain(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data/mix/manifest.json").write_text(json.dumps(manifest))
     record = provenance.read(folder / "runs/tiny")
     mix = record["mixes"][0]
-    mix |= {"sha256": provenance.sha256(folder / mix["manifest"]), "inputs": manifest["inputs"]}
+    mix |= {"sha256": jsonl.sha256(folder / mix["manifest"]), "inputs": manifest["inputs"]}
     provenance.write(folder / "runs/tiny", record)
     done = command(
         folder,
@@ -226,7 +227,7 @@ def test_scores_on_another_mix_lie_apart_and_are_a_link(elsewhere: Path, monkeyp
     monkeypatch.chdir(elsewhere)
     scores = json.loads(Path("runs/tiny/eval-other/scores.json").read_text())
     assert scores["provenance"]["test_file"] == "data/other/test.jsonl"
-    assert scores["provenance"]["train_sha256"] == provenance.sha256(Path("data/mix/train.jsonl")), "what the run saw"
+    assert scores["provenance"]["train_sha256"] == jsonl.sha256(Path("data/mix/train.jsonl")), "what the run saw"
     test = Path("data/other/test.jsonl")
     before = test.read_bytes()
     assert states(test) == {verify.HOLDS}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner import recipe, zero
 
 FOLDER = Path(zero.__file__).parents[1] / "deepspeed"

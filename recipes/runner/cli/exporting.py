@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner.cli.group import FILE, RUN, main, progress
 
 
@@ -52,12 +52,12 @@ def quantise(checkpoint: Path, form: str, data: Path, out: Path) -> None:
     """
     from importlib.util import find_spec
 
-    from converters import jsonl
+    from converters import examples
     from recipes.runner.quantise import quantise as quantising
 
     if not find_spec("llmcompressor"):
         raise InputError("llmcompressor is not installed here: 'ecom-train export' runs this where it is")
-    quantising(checkpoint, form, jsonl.read_rows(data), out)
+    quantising(checkpoint, form, examples.read_rows(data), out)
 
 
 @main.command(hidden=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from converters.console import Group
+from converters.core.console import Group
 
 RUN = click.argument("run")
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)

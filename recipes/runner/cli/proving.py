@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner.cli.group import FILE, RUN, main, progress
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from converters.console import libraries_log_to
+from converters.core.console import libraries_log_to
 from recipes.runner.cli.group import main
 
 FOLDER = click.Path(path_type=Path)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from converters.errors import InputError
+from converters.core.errors import InputError
 from recipes.runner.cli.group import RUN, main, progress
 
 if TYPE_CHECKING:
     from recipes.runner.check import Checked
     from recipes.runner.recipe import Recipe
+
 
 CARD = click.option("--card", metavar="[COUNTx]CARD", help="Check for a card by name or size, such as 24gb or 4x80gb.")
 LOSE = click.option(

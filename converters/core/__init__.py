@@ -1,0 +1,4 @@
+"""What every other room needs and no dataset knows of: errors, registries, the console, hashing, locks.
+
+Uses nothing else of this package. Nothing about rows, files or tasks belongs here.
+"""

@@ -1,0 +1,40 @@
+"""Digests of values, and draws that depend on a text and a seed alone."""
+
+import hashlib
+from collections.abc import Mapping
+
+
+def digest(*parts: object) -> str:
+    """Return 12 hex digits that depend on nothing but the parts.
+
+    >>> digest("a", ("b",)) == digest("a", ("b",)) != digest("ab")
+    True
+    """
+    return hashlib.blake2b(repr(parts).encode(errors="replace"), digest_size=6).hexdigest()
+
+
+def hashed(text: str) -> int:
+    """Return a text as the number that stands for it in a mix, below 2**64."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+
+
+BITS = 56
+
+
+def draw(key: str, seed: int) -> int:
+    """Return a number below 2**56 that depends on nothing but ``key`` and ``seed``, so order and rebuilds change nothing.
+
+    >>> draw("asin:B0002H0A3S", 0) == draw("asin:B0002H0A3S", 0) != draw("asin:B0002H0A3S", 1)
+    True
+    """
+    return int.from_bytes(hashlib.blake2b(f"{seed}:{key}".encode(), digest_size=BITS // 8).digest())
+
+
+def edges(shares: Mapping[str, float]) -> tuple[int, int]:
+    """Return where draws stop being of the test split, and where they stop being of the validation split.
+
+    >>> edges({"test": 0.25, "validation": 0.25}) == (2**54, 2**55)
+    True
+    """
+    test = shares.get("test", 0.0)
+    return round(test * 2**BITS), round((test + shares.get("validation", 0.0)) * 2**BITS)

@@ -1,0 +1,143 @@
+"""JSON Lines in and out: decode with line numbers, write atomically, checksums."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+
+from converters.core.errors import InputError
+
+T = TypeVar("T")
+
+
+def sha256(path: Path) -> str:
+    """Return the hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Give what stops a file from being written, such as a full disk, the file's name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno:
+            raise OSError(
+                error.errno, f"{os.strerror(error.errno)}, expected room for what is written", str(path)
+            ) from error
+        raise
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary neighbour of ``path`` for writing; it takes the name only when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with written(path), os.fdopen(handle, "wb") as file:
+            yield file
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+
+
+def write_lines(path: Path, values: Iterable[Any]) -> int:
+    """Write one JSON value a line and return how many there were."""
+    encode, count = msgspec.json.Encoder().encode, 0
+    with replacing(path) as file:
+        for count, value in enumerate(values, 1):  # noqa: B007 - count is the result
+            file.write(encode(value) + b"\n")
+    return count
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write one indented JSON document."""
+    with replacing(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield ``(line number, line)`` of the lines that are not blank; a byte order mark is passed over."""
+    return ((number, line) for number, _, line in placed(path))
+
+
+def placed(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    """Yield ``(line number, byte offset, line)`` as :func:`numbered` does."""
+    if not path.is_file():
+        raise InputError(f"{path}: found {'a folder' if path.is_dir() else 'nothing'}, expected a JSONL file")
+    with path.open("rb") as file:
+        offset = 0
+        for number, line in enumerate(file, 1):
+            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if text.strip():
+                yield number, offset + len(line) - len(text), text
+            offset += len(line)
+
+
+def read(path: Path, kind: type[T]) -> list[T]:
+    """Read a whole file of ``kind``; the first wrong line, or an empty file, is an :class:`InputError`."""
+    return list(stream(path, kind))
+
+
+def stream(path: Path, kind: type[T]) -> Iterator[T]:
+    """Yield what :func:`read` returns, a line at a time."""
+    number = 0
+    for number, line in numbered(path):
+        yield decode(line, kind, f"{path}:{number}")
+    if not number:
+        raise InputError(f"{path}: found an empty file, expected one JSON object a line")
+
+
+def decode(line: bytes, kind: type[T], where: str) -> T:
+    """Decode one JSON value; what is wrong with it is an :class:`InputError` that starts with ``where``."""
+    try:
+        return msgspec.json.decode(line, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{where}: found {line[:60]!r}, expected {expected(kind)}: {error}") from error
+
+
+def expected(kind: Any) -> str:
+    """Name the JSON that ``kind`` stands for."""
+    fields = ", ".join(getattr(kind, "__struct_fields__", ()))
+    return f"a JSON object with {fields}" if fields else "JSON"
+
+
+def write(path: Path, files: Sequence[Path]) -> None:
+    """Write one line a file into ``path``, with the file's way from there."""
+    lines = (f"{sha256(file)}  {Path(os.path.relpath(file, path.parent)).as_posix()}\n" for file in files)
+    with replacing(path) as out:
+        out.write("".join(lines).encode())
+
+
+def files_sha256(folder: Path, files: Iterable[Path]) -> str:
+    """Return one hash over the bytes of files and their names within ``folder``, whatever their order."""
+    digest = hashlib.sha256()
+    for name, path in sorted((path.relative_to(folder), path) for path in files):
+        digest.update(f"{name.as_posix()}\0{sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def folder_sha256(folder: Path, without: str = ".") -> str:
+    """Return one hash over a folder's files, without logs and hidden files and names that begin with ``without``.
+
+    Of a checkpoint it is what a run's record and an evaluation name it by.
+    """
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log")
+    hidden = (".", without)
+    return files_sha256(
+        folder, (f for f in files if not any(p.startswith(hidden) for p in f.relative_to(folder).parts))
+    )
+
+
+def template_sha256(template: str | dict[str, str]) -> str:
+    """Return the hash of a chat template; of several named ones it is the default that counts."""
+    text = template if isinstance(template, str) else template.get("default", msgspec.json.encode(template).decode())
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,120 @@
+"""Parquet row by row, and two Parquet tables joined."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from converters.core.errors import InputError, first_line
+from converters.io import need_columns
+from converters.io.columns import Wanted, chosen
+from converters.io.files import NOT_UTF8, open_raw, whole
+from converters.schema import Outcome
+
+ROWS_AT_ONCE = 8192  # rows that are Python objects at a time
+FILE, ROW = "#file", "#row"
+
+
+def columns(path: Path) -> list[str]:
+    """Return the names of a parquet file's columns."""
+    with opened(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def joined(
+    left: Sequence[Path],
+    right: Sequence[Path],
+    keys: Sequence[str],
+    together: Sequence[str],
+    wanted: Sequence[str],
+    looked_up: Sequence[str],
+) -> Iterator[tuple[Any, ...]]:
+    """Yield ``(file:#row, *wanted of left, *looked_up of right)``, ``None`` where right has no row with the same keys.
+
+    Rows that are equal in ``together`` come one after the other, in the order of the first of them. Of several right rows with
+    the same keys the first counts. With no ``right`` files, all columns are the left ones' own.
+    """
+    try:
+        table = _read(left, [*wanted, *keys, *together, *([] if right else looked_up)], keys)
+        order = [f"#{name}" for name in together] + [FILE, ROW]
+        for name in together:  # numbers in the order in which the values come, which sort faster than texts, too
+            codes = pc.dictionary_encode(table[name].combine_chunks(), null_encoding="encode").indices
+            table = table.append_column(f"#{name}", codes)
+        if right:
+            table = table.join(
+                _read(right, [*keys, *looked_up], keys), list(keys), join_type="left outer", right_suffix=" right"
+            )
+            order += [f"{FILE} right", f"{ROW} right"]
+        table = table.sort_by([(name, "ascending") for name in order]).select([FILE, ROW, *wanted, *looked_up])
+        before = None
+        for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+            for file, row, *values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                if before != (before := (file, row)):
+                    yield (f"{left[file]}:#{row}", *values)
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise InputError(f"{left[0]}: cannot be joined: {first_line(error)}") from error
+
+
+def _read(paths: Sequence[Path], names: Iterable[str], keys: Sequence[str]) -> Any:
+    """Return the columns of all files as one table, and where each row is from; keys are texts of one type on both sides."""
+    names, tables = list(dict.fromkeys(names)), []
+    for number, path in enumerate(paths):
+        with opened(path) as file:
+            need_columns(path, file.schema_arrow.names, names)
+            table = file.read(columns=names)
+        for name in names:
+            kind = table[name].type
+            if name in keys or pa.types.is_null(kind) or pa.types.is_string(kind):
+                # Long texts of one column may be more than 2 GiB; a column that is empty has no type of its own.
+                column = table[name].cast(pa.string()).cast(pa.large_string())
+                table = table.set_column(table.column_names.index(name), name, column)
+        table = table.append_column(FILE, pa.repeat(number, len(table)))
+        tables.append(table.append_column(ROW, pa.array(range(1, len(table) + 1), pa.int64())))
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+BATCH = 1024
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file; one that is missing, empty or damaged, wherever that shows, is an ``InputError``."""
+    with whole(path):
+        if not path.is_file() or path.stat().st_size == 0:
+            open_raw(path)
+    try:
+        with pq.ParquetFile(path, memory_map=False, buffer_size=1 << 20) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path}: damaged Parquet file: {first_line(error)}") from error
+
+
+def rows(path: Path, columns: Wanted) -> Iterator[tuple[str, dict[str, Any] | Outcome]]:
+    """Yield ``(file:#n, row)`` with those of ``columns`` that the file has; one group of rows is in memory at a time."""
+    with opened(path) as file:
+        names, number = chosen(path, file.schema_arrow.names, columns), 1
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(BATCH, row_groups=[group], columns=names, use_threads=False):
+                yield from _batch(path, batch, number)
+                number += batch.num_rows
+
+
+def _batch(path: Path, batch: Any, first: int) -> Iterator[tuple[str, dict[str, Any] | Outcome]]:
+    try:
+        rows = batch.to_pylist()
+    except UnicodeDecodeError:
+        rows = [_row(batch.slice(number, 1)) for number in range(batch.num_rows)]
+    for number, row in enumerate(rows, first):
+        where = f"{path}:#{number}"
+        yield where, Outcome(where, reason=NOT_UTF8) if row is None else row
+
+
+def _row(batch: Any) -> Any:
+    try:
+        return batch.to_pylist()[0]
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,177 @@
+"""Raw rows of JSON files: JSON lines, JSON lists and Python literals, each decoded into a struct or counted by its reason."""
+
+import ast
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from converters.core.errors import InputError, first_line
+from converters.io import hub
+from converters.io.columns import wanted
+from converters.io.files import BLOCK, NOT_UTF8, open_raw, whole
+from converters.schema import Outcome
+
+LIMIT = 64 << 20  # bytes of one line, list item or cell
+BOM = b"\xef\xbb\xbf"
+_ALONE = re.compile(rb"\s*\{[ \t]*[\r\n]")
+
+
+class Long(bytes):
+    """Stands for a line over the limit, which was passed over."""
+
+
+def bounded(file: BufferedReader, limit: int = LIMIT) -> Iterator[bytes]:
+    """Yield the lines with their line breaks; one of more than ``limit`` bytes comes as a :class:`Long`."""
+    for line in iter(partial(file.readline, limit + 1), b""):
+        if len(line) <= limit:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(BLOCK)
+        yield Long()
+
+
+def without_bom(line: bytes) -> bytes:
+    """Return a file's first line without the mark that some programs put before it."""
+    return line if isinstance(line, Long) else line.removeprefix(BOM)
+
+
+def is_list(file: BufferedReader) -> bool:
+    """Tell whether a file that was just opened holds one JSON list instead of lines."""
+    return file.peek(64).removeprefix(BOM).lstrip().startswith(b"[")
+
+
+def is_spread(file: BufferedReader) -> bool:
+    """Tell whether a file that was just opened holds one JSON object over several lines: its first line is the bracket."""
+    return bool(_ALONE.match(file.peek(64).removeprefix(BOM)))
+
+
+LONGEST = 1 << 20  # signs; the reader may take a hundred times its text in memory
+_START = re.compile(rb"\s*\{\s*u?'")
+
+
+def is_literal(text: bytes) -> bool:
+    """Tell whether a row starts as a Python dictionary does, and no JSON object can.
+
+    >>> is_literal(b"{'asin': 1}"), is_literal(b'{"asin": 1}')
+    (True, False)
+    """
+    return bool(_START.match(text))
+
+
+def literal(text: str) -> Any:
+    """Return the value that a text spells; one that is no literal, or too long, is a ``ValueError``."""
+    if len(text) > LONGEST:
+        raise ValueError(f"Python literal longer than {LONGEST >> 20} MiB")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # about backslashes that mean nothing
+            return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+        raise ValueError("not a Python literal") from error
+
+
+T = TypeVar("T")
+
+
+def json_values(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield ``(file:line, JSON text)`` of a JSON-lines file, or ``(file:#n, JSON text)`` of a JSON list.
+
+    A file that holds one object, spread over several lines, is one row. A text over the limit comes as a
+    :class:`~converters.raw.lines.Long`, which is not JSON.
+    """
+    with open_raw(path) as file, whole(path):
+        if is_list(file):
+            yield from _items(path, file.read().removeprefix(BOM))
+        elif is_spread(file):
+            text = file.read(LIMIT + 1)
+            yield f"{path}:1", without_bom(text) if len(text) <= LIMIT else Long()
+        else:
+            name = str(path)
+            for number, line in enumerate(bounded(file), 1):
+                yield f"{name}:{number}", without_bom(line) if number == 1 else line
+
+
+def _items(path: Path, text: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the items of a JSON list; a list that is broken anywhere is an ``InputError``."""
+    try:
+        items = msgspec.json.decode(text, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: broken JSON list: {first_line(error)}; mend it, or write one row a line") from error
+    yield from ((f"{path}:#{number}", bytes(item)) for number, item in enumerate(items, 1))
+
+
+def decoded(paths: Sequence[Path], kind: type[T], literals: bool = False) -> Iterator[tuple[str, T | Outcome]]:
+    """Yield ``(where, value)``; a row that does not decode comes as an :class:`Outcome` with its reason.
+
+    Of a key that stands twice in one JSON object the last value counts, as in Python's and JavaScript's own readers.
+    With ``literals`` a row may be a Python literal instead of JSON. Of Parquet and hub columns only those are read that ``kind``,
+    a struct, names.
+    """
+    for path in paths:
+        if hub.is_hub(path):
+            yield from _converted(hub.rows(path, wanted(kind)), kind)
+        elif path.suffix == ".parquet":
+            from converters.io import parquet
+
+            yield from _converted(parquet.rows(path, wanted(kind)), kind)
+        else:
+            decode = msgspec.json.Decoder(kind).decode
+            for where, text in json_values(path):
+                try:
+                    yield where, decode(text)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    if literals and is_literal(text):
+                        yield where, _literal(where, text, kind)
+                    else:
+                        yield where, Outcome(where, reason=_reason(text, error))
+
+
+def _literal(where: str, text: bytes, kind: type[T]) -> T | Outcome:
+    try:
+        return msgspec.convert(literal(text.decode()), kind)
+    except msgspec.ValidationError as error:
+        return Outcome(where, reason=_other(error))
+    except UnicodeDecodeError:
+        return Outcome(where, reason=NOT_UTF8)
+    except ValueError as error:
+        return Outcome(where, reason=str(error))
+
+
+def _reason(text: bytes, error: Exception) -> str:
+    if isinstance(text, Long):
+        return f"line longer than {LIMIT >> 20} MiB"
+    if isinstance(error, msgspec.ValidationError):
+        return _other(error)
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return NOT_UTF8
+    return "not JSON" if text.strip() else "blank line"
+
+
+def _other(error: msgspec.ValidationError) -> str:
+    return "other format: " + re.sub(r"\[\d+\]", "[...]", str(error))
+
+
+def _converted(
+    rows: Iterable[tuple[str, dict[str, Any] | Outcome]], kind: type[T]
+) -> Iterator[tuple[str, T | Outcome]]:
+    optional = {name for name, spare in (wanted(kind) or {}).items() if spare}
+    for where, row in rows:
+        if isinstance(row, Outcome):
+            yield where, row
+            continue
+        # A column has a cell in every row: an empty one is what an absent key is in JSON.
+        present = {key: value for key, value in row.items() if value is not None or key not in optional}
+        try:
+            yield where, msgspec.convert(present, kind)
+        except msgspec.ValidationError as error:
+            yield where, Outcome(where, reason=_other(error))

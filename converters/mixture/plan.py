@@ -1,0 +1,283 @@
+"""Decides for every row whether it stays and where: duplicates, near-duplicates, splits, balance, shares."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import compress
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from converters import tasks
+from converters.core.errors import InputError
+from converters.core.hashing import edges
+from converters.examples import asked
+from converters.mixture.shards import UNPINNED, Converted, lines
+from converters.mixture.spec import Balance, Spec
+from converters.schema import SPLITS, Turn
+from converters.tasks.choice import listed
+
+
+def apart(rows: pd.DataFrame, converted: Sequence[Converted], threshold: float | None) -> None:
+    """Drop training rows whose text is near that of a validation or test row; with no threshold, none."""
+    if threshold is None:
+        return
+    train = within(rows, TRAIN)
+    candidates = zip(_lines(converted), train.tolist(), strict=True)
+    held_out = compress(_lines(converted), kept(rows) & ~train)
+    drop(rows, np.fromiter(near(candidates, held_out, threshold), bool, len(train)), NEAR)
+
+
+def _lines(converted: Sequence[Converted]) -> Iterator[bytes]:
+    return (line for entry in converted for part in entry.parts for line in lines(part))
+
+
+Codes = NDArray[np.int8]
+KEPT = -1
+
+Mask = NDArray[np.bool_]
+Splits = NDArray[np.int8]
+Numbers = NDArray[np.uint64]
+TRAIN, TEST = 0, len(SPLITS) - 1
+HELD, REPEATED = "product held out by another source's split", "same prompt again"
+SAME, NEAR = "same id again", "near-duplicate of a held-out row"
+OVER_WEIGHT, OVER_LIMIT, OVER_SHARE = "over the entry's weight", "over the entry's limit", "general row over the share"
+NOT_REPLAYED = "task that is not replayed"
+REASONS = (HELD, REPEATED, SAME, NEAR, OVER_WEIGHT, OVER_LIMIT, OVER_SHARE, NOT_REPLAYED)
+
+
+def table(converted: Sequence[Converted]) -> pd.DataFrame:
+    """Return the table of all examples in the order of their parts; none is in a split yet, none is dropped."""
+    rows = pd.DataFrame(np.concatenate([part.columns() for entry in converted for part in entry.parts]))
+    counts = [sum(part.examples for part in entry.parts) for entry in converted]
+    return rows.assign(
+        entry=np.repeat(np.arange(len(converted), dtype=np.int16), counts),
+        split=np.int8(TRAIN),
+        times=np.int32(1),
+        why=pd.Categorical.from_codes(np.full(len(rows), KEPT, np.int8), pd.Index(REASONS)),
+    )
+
+
+def drop(rows: pd.DataFrame, which: Any, reason: str) -> None:
+    """Drop the rows of a mask, or with these labels, for one of ``REASONS``."""
+    rows.loc[which, "split"] = UNPINNED
+    rows.loc[which, "why"] = reason
+
+
+def reason_codes(rows: pd.DataFrame) -> Codes:
+    """Return for each row the place in ``REASONS`` of the one for which it was dropped, ``KEPT`` else."""
+    return np.asarray(rows["why"].cat.codes, np.int8)
+
+
+def kept(rows: pd.DataFrame) -> Mask:
+    """Return which rows are not dropped."""
+    return np.asarray(rows["split"] != UNPINNED)
+
+
+def within(rows: pd.DataFrame, split: int) -> Mask:
+    """Return which rows are in a split."""
+    return np.asarray(rows["split"] == split)
+
+
+def of_task(rows: pd.DataFrame, *names: str) -> Mask:
+    """Return which rows are of one of these tasks."""
+    return np.asarray(rows["task"].isin([tasks.names().index(name) for name in names]))
+
+
+def decide(rows: pd.DataFrame, spec: Spec) -> None:
+    """Place every row in a split or drop it, up to what needs the rows' texts or changes their number."""
+    weigh(rows, spec)
+    place(rows, spec)
+    drop_repeats(rows, "prompt", REPEATED)
+    drop_repeats(rows, "id", SAME)
+
+
+def finish(rows: pd.DataFrame, spec: Spec) -> None:
+    """Balance the classes of the training split, then bring every split to the general share."""
+    if spec.balance:
+        balance(rows, spec.balance)
+    for number, name in enumerate(SPLITS):
+        share(rows, spec.general_share, number, name)
+
+
+def weigh(rows: pd.DataFrame, spec: Spec) -> None:
+    """Keep at most ``limit`` rows of an entry, and rows of weighted entries in the proportion of their weights.
+
+    Which ones stay is a random, stable choice, not the first ones of a file.
+    """
+    for number, entry in enumerate(spec.sources):
+        if entry.replays and entry.tasks:  # any other source made no rows of other tasks
+            drop(rows, (rows["entry"] == number) & ~of_task(rows, *entry.tasks), NOT_REPLAYED)
+    counts = np.bincount(rows["entry"][kept(rows)], minlength=len(spec.sources)).tolist()
+    limits = [min(count, entry.limit or count) for count, entry in zip(counts, spec.sources, strict=True)]
+    scale = min((limit / e.weight for limit, e in zip(limits, spec.sources, strict=True) if e.weight), default=0.0)
+    for number, entry in enumerate(spec.sources):
+        limit = math.floor(scale * entry.weight + 1e-9) if entry.weight else limits[number]
+        _limit(rows, (rows["entry"] == number) & kept(rows), limit, OVER_WEIGHT if entry.weight else OVER_LIMIT)
+
+
+def _limit(rows: pd.DataFrame, among: Any, limit: int, reason: str) -> None:
+    """Drop all of ``among`` but the ``limit`` ones that were drawn first."""
+    drop(rows, rows["id"][among].sort_values(kind="stable").index[limit:], reason)
+
+
+def place(rows: pd.DataFrame, spec: Spec) -> None:
+    """Give every row its split: its official one, or the one its group was drawn for.
+
+    Where an official split holds a product out, rows of that product from elsewhere are dropped, not moved: test wins over
+    validation, validation over train. So are rows of other groups, such as queries, that are about a product which a stronger
+    split tells something about. A row of an earlier mix says so even where it is left out: a model knows that mix.
+    """
+    there, own = kept(rows), rows["official"].to_numpy()
+    products, about = linked(rows)
+    replayed = rows["entry"].isin([number for number, entry in enumerate(spec.sources) if entry.replays]).to_numpy()
+    pins = _strongest(products, np.where(there | replayed, own, UNPINNED))
+    drawn = _drawn(products, spec.splits)
+    split = np.where(own != UNPINNED, own, np.where(pins != UNPINNED, pins, drawn)).astype(np.int8)
+    rows["split"] = np.where(there, split, UNPINNED).astype(np.int8)
+    held = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, TRAIN, own))
+    drop(rows, held & there, HELD)
+    known = np.where(replayed & ~there, own, rows["split"])
+    drop(rows, _known_elsewhere(products, about, known) & kept(rows), HELD)
+
+
+def linked(rows: pd.DataFrame) -> tuple[Numbers, Numbers]:
+    """Return a number for each row's group and for the product that it is about, which is another one where groups are queries.
+
+    Groups that share an alias are one product, known by their first draw: so a product that one source knows by its ASIN and
+    another by its title alone is in one split.
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    groups, named = rows["group"].to_numpy(), rows["product"].to_numpy()
+    other = np.flatnonzero(named != groups)  # hashing all of them twice would take most of the time
+    names = np.concatenate([groups, named[other], rows["alias"].to_numpy()])
+    codes, different = pd.factorize(names)
+    group, product, alias = np.split(codes, [len(rows), len(rows) + len(other)])
+    about = group.copy()
+    about[other] = product
+    pairs = (np.ones(len(about), bool), (about, alias))
+    _, component = connected_components(coo_matrix(pairs, shape=(len(different),) * 2), directed=False)
+    count = len(rows) + len(other)
+    first = pd.Series(names[:count]).groupby(component[codes[:count]]).min().to_numpy()
+    return first[component[group]], first[component[about]]
+
+
+def _known_elsewhere(products: Numbers, about: Numbers, split: Splits) -> Mask:
+    """Return which rows share a product with a stronger split, where one of the two has a group that is another thing."""
+    other = np.flatnonzero(products != about)
+    if not len(other):
+        return np.zeros(len(split), bool)
+    strongest = _strongest(np.concatenate([products, about[other]]), np.concatenate([split, split[other]]))
+    gone: Mask = strongest[: len(split)] > split
+    gone[other] |= strongest[len(split) :] > split[other]
+    return gone
+
+
+def _strongest(groups: Numbers, splits: Splits) -> Splits:
+    """Return for each row the strongest split of its group, ``UNPINNED`` for a group that has none."""
+    return np.asarray(pd.Series(splits).groupby(groups, sort=False).transform("max"))
+
+
+def _drawn(groups: Numbers, shares: Mapping[str, float]) -> Splits:
+    test, validation = edges(shares)
+    return np.where(groups < test, TEST, np.where(groups < validation, 1, TRAIN)).astype(np.int8)
+
+
+def drop_repeats(rows: pd.DataFrame, column: str, reason: str) -> None:
+    """Drop rows whose ``column`` an earlier one has; test comes before validation before train, never the other way round."""
+    values = rows.loc[kept(rows), ["split", column]].sort_values("split", ascending=False, kind="stable")[column]
+    drop(rows, values.index[values.duplicated()], reason)
+
+
+def balance(rows: pd.DataFrame, how: Balance) -> None:
+    """Repeat rows of rare classes in the training split: a class of n rows grows to ``largest * (n/largest)**(1/temperature)``.
+
+    No row is written more than ``cap`` times. Rows are chosen by their draw, so the result is stable.
+    """
+    for name in how.tasks:
+        chosen = rows[within(rows, TRAIN) & of_task(rows, name)]
+        counts = chosen.groupby("target")["target"].transform("size").to_numpy()
+        wanted = counts.max(initial=0) * (counts / counts.max(initial=1)) ** (1 / how.temperature)
+        fraction = (chosen["id"].to_numpy() & 0xFFFFFF) / 2**24
+        rows.loc[chosen.index, "times"] = (np.minimum(wanted / counts, how.cap) + fraction).astype(np.int32)
+
+
+def share(rows: pd.DataFrame, wanted_share: float, split: int, name: str) -> None:
+    """Bring one split to exactly the general share asked for; what is over it is dropped and counted."""
+    among = within(rows, split)
+    general = among & of_task(rows, "general")
+    others, count = int(rows["times"][among & ~general].sum()), int(general.sum())
+    wanted = general_rows(others, wanted_share)
+    if wanted > count:
+        raise InputError(
+            f"split {name!r}: {others} rows need {wanted} general ones for general_share {wanted_share}, found "
+            f"{count}: add general data, lower general_share or set a limit on the other sources"
+        )
+    if others:
+        _limit(rows, general, wanted, OVER_SHARE)
+
+
+def general_rows(others: int, share: float) -> int:
+    """Return how many general rows make ``share`` of the sum, to the nearest row.
+
+    >>> general_rows(900, 0.10), general_rows(27000, 0.10), general_rows(10, 0.0)
+    (100, 3000, 0)
+    """
+    return math.floor(others * share / (1 - share) + 0.5)
+
+
+PERMUTATIONS, BANDS, SEED = 128, 32, 1
+OPTIONS = '"options":'
+
+
+class Asked(msgspec.Struct):
+    """As much of a row as is compared."""
+
+    task: str
+    messages: list[Turn]
+    meta: str = "{}"
+
+
+def near(lines: Iterable[tuple[bytes, bool]], held: Iterable[bytes], threshold: float) -> Iterator[bool]:
+    """Yield for each ``(line, whether to look)`` whether its row is near one of ``held``, rows of our format."""
+    from rensa import RMinHashLSH
+
+    decoder = msgspec.json.Decoder(Asked)
+    index = RMinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, num_bands=BANDS)
+    signatures = [_signature(decoder.decode(line)) for line in held]
+    for number, signature in enumerate(signatures):
+        index.insert(number, signature)
+    for line, look in lines:
+        yield look and _near(_signature(decoder.decode(line)), index, signatures, threshold)
+
+
+def _near(signature: Any, index: Any, signatures: list[Any], threshold: float) -> bool:
+    return any(signature.jaccard(signatures[number]) >= threshold for number in index.query(signature))
+
+
+def _signature(row: Asked) -> Any:
+    from rensa import RMinHash
+
+    found = RMinHash(num_perm=PERMUTATIONS, seed=SEED)
+    found.update(shingles(row))
+    return found
+
+
+def shingles(row: Asked) -> list[str]:
+    """Return the runs of three words of what a row asks about; instruction and options, the same in every row, are left out.
+
+    >>> shingles(Asked("category", [Turn("user", "[CLASSIFY] Category:\\nTitle: Red Acme mug"), Turn("assistant", "Mugs")]))
+    ['title red acme', 'red acme mug']
+    """
+    text = asked(row.task, row.messages)[-1].content
+    body = text.partition("\n")[2] if text.startswith("[") else text
+    if OPTIONS in row.meta:
+        options = frozenset(listed(msgspec.json.decode(row.meta)["options"]))
+        body = "\n".join(line for line in body.splitlines() if line not in options)
+    words = re.findall(r"\w+", (body or text).lower())
+    return [" ".join(words[n : n + 3]) for n in range(max(1, len(words) - 2))]

@@ -1,0 +1,191 @@
+"""All plain data: records, rows, outcomes, and the names of splits and files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+MANIFEST = "manifest.json"
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One message of a row."""
+
+    role: str
+    content: str
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One example. The last message is the target; ``meta`` is a JSON text with what scoring needs beyond it."""
+
+    id: str
+    group: str
+    task: str
+    source: str
+    messages: list[Turn]
+    meta: str = "{}"
+
+    @property
+    def target(self) -> str:
+        """The text that the model should write."""
+        return self.messages[-1].content
+
+    @property
+    def prompt(self) -> list[dict[str, str]]:
+        """The messages that the model is given."""
+        return [{"role": turn.role, "content": turn.content} for turn in self.messages[:-1]]
+
+    @property
+    def extra(self) -> Mapping[str, Any]:
+        """``meta``, decoded."""
+        return dict(msgspec.json.decode(self.meta))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One labelled piece of product text, such as ``Text("Title", "Acme kettle, 1.5 L")``."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation; ``role`` is ``system``, ``user`` or ``assistant``."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A product and its category path, broadest node first; ``taxonomy`` names the release the path is from.
+
+    ``children`` are the names to choose from at each level of the path, and below its last node, where the tree is known.
+    """
+
+    id: str
+    group: str
+    texts: tuple[Text, ...]
+    path: tuple[str, ...]
+    taxonomy: str = ""
+    children: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """A product and the values of the attributes asked for; an attribute that the text does not state has no values.
+
+    ``implicit`` names those whose value is known but does not stand in the text as it is written; ``definitions`` are sentences
+    that say what an attribute means.
+    """
+
+    id: str
+    group: str
+    texts: tuple[Text, ...]
+    values: tuple[tuple[str, tuple[str, ...]], ...]
+    implicit: tuple[str, ...] = ()
+    definitions: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # ids may be digests of what is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A product question, its snippets, the target answer and the further references.
+
+    ``answer`` is ``None`` when the snippets do not answer it; ``cited`` holds 1-based snippet numbers. Where the snippets were
+    retrieved, ``ranks`` are the 1-based ranks, among all candidates, of those known to hold the answer.
+    """
+
+    id: str
+    group: str
+    question: str
+    snippets: tuple[str, ...]
+    answer: str | None
+    cited: tuple[int, ...] = ()
+    references: tuple[str, ...] = ()
+    ranks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answerable:
+    """A product question, its snippets, and whether they answer it."""
+
+    id: str
+    group: str
+    question: str
+    snippets: tuple[str, ...]
+    answer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A general conversation that ends in an assistant turn."""
+
+    id: str
+    group: str
+    turns: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A question about texts with one right option; ``answer`` is one of ``options``.
+
+    ``product`` is the group of the product that it is about, where ``group`` is a query or another product.
+    """
+
+    id: str
+    group: str
+    question: str
+    texts: tuple[Text, ...]
+    options: tuple[str, ...]
+    answer: str
+    product: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A question about texts that is answered by yes or no; ``product`` is as in :class:`Choice`."""
+
+    id: str
+    group: str
+    question: str
+    texts: tuple[Text, ...]
+    answer: bool
+    product: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A query and its candidate products with the gain of each (E 1, S 0.1, C 0.01, I 0), in the order they are shown."""
+
+    id: str
+    group: str
+    query: str
+    candidates: tuple[str, ...]
+    gains: tuple[float, ...]
+
+
+Record = Listing | Attributes | Question | Answerable | Chat | Choice | Verdict | Ranking
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One raw row; ``where`` is ``file:line``. ``notes`` are parts of a used row that were left out.
+
+    A row of an earlier mix is its own record. ``split`` is the official split of a row that has one. ``rows`` counts raw rows
+    that were merged into this one. ``detail`` is what a person wants to know of this row's reason and no count could hold; of a
+    used row, it is what was left out. ``part_of`` is the kind of another row's record that this row is a part of.
+    """
+
+    where: str
+    records: tuple[Record | Row, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    split: str = ""
+    rows: int = 1
+    detail: str = ""
+    part_of: type | None = None
+
+
+SPLITS = ("train", "validation", "test")

@@ -1,0 +1,177 @@
+"""MAVE: attribute values with their places in the product's text, and attributes that the text does not state.
+
+URL, licence and files are below. Raw format: one JSON object a line with ``id, category, paragraphs[{text, source}]`` and
+``attributes[{key, evidences[{value, pid, begin, end}]}]``; offsets count characters. Negatives have ``evidences: []``.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+
+from converters.io import decoded, unpacked_size
+from converters.io.grouping import grouped
+from converters.schema import Attributes, Outcome, Text
+from converters.text.matching import is_asin, product_group
+from converters.text.sanitize import one_line
+
+URL = "https://github.com/google-research-datasets/MAVE"
+LICENCE = "CC BY-NC 4.0 (labels; not for commercial use); product text: Amazon Review Data 2018, research use"
+FILES = "mave_positives.jsonl, mave_negatives.jsonl (after joining with the product text)"
+TASKS = ("attributes",)
+_NO_ASIN = "text"
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One place where a value stands: paragraph number and character offsets."""
+
+    value: str
+    pid: int
+    begin: int
+    end: int
+
+
+class Attribute(msgspec.Struct, frozen=True):
+    """One attribute and its evidences, none of them when the text does not state it."""
+
+    key: str
+    evidences: list[Evidence]
+
+
+class Paragraph(msgspec.Struct, frozen=True):
+    """One piece of product text; ``source`` is title, description, feature, price or brand."""
+
+    text: str
+    source: str
+
+
+class Product(msgspec.Struct, frozen=True):
+    """One MAVE record."""
+
+    id: str
+    paragraphs: list[Paragraph]
+    attributes: list[Attribute]
+
+
+class Stated(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One record as it waits for the others of its product; an attribute with a span that does not hold has no values.
+
+    ``id`` is that of the product and its text.
+    """
+
+    where: str
+    id: str
+    texts: tuple[Text, ...]
+    values: list[tuple[str, tuple[str, ...] | None]]
+
+
+def read(paths: Sequence[Path]) -> Iterator[Outcome]:
+    """Yield one outcome a product: its records, in whichever files they are, are merged where their texts are the same.
+
+    Values of one attribute are united. An attribute that one record states and another does not is stated, which is noted. An
+    evidence whose span does not hold is noted and costs its attribute. Products come in the order of a hash, not of the files.
+    """
+    decode = msgspec.msgpack.Decoder(Stated).decode
+    for found in grouped(_records(decoded(paths, Product)), unpacked_size(paths)):
+        if isinstance(found, Outcome):
+            yield found
+        else:
+            yield from outcomes([decode(record) for record in found])
+
+
+def _records(rows: Iterable[tuple[str, Product | Outcome]]) -> Iterator[tuple[bytes, bytes] | Outcome]:
+    encode = msgspec.msgpack.Encoder().encode
+    for where, product in rows:
+        if isinstance(product, Outcome):
+            yield product
+        elif record := stated(where, product):
+            yield record.id.encode(), encode(record)
+        else:
+            yield Outcome(where, reason="no text")
+
+
+def stated(where: str, product: Product) -> Stated | None:
+    """Return what one record states, or ``None`` where it has no text."""
+    texts = _texts(product.paragraphs)
+    if not texts:
+        return None
+    plain = [paragraph.text for paragraph in product.paragraphs]
+    values = [(_name(attribute.key), spanned(attribute.evidences, plain)) for attribute in product.attributes]
+    # Derived sets number their records: where the id is no ASIN, only its text tells one product from another.
+    name = product.id if is_asin(product.id) else _NO_ASIN
+    joined = "\0".join([part for text in texts for part in (text.label, text.text)])
+    text_hash = blake2b(joined.encode(errors="replace"), digest_size=8).hexdigest()
+    return Stated(where, f"{name}:{text_hash}", texts, values)
+
+
+def _texts(paragraphs: Sequence[Paragraph]) -> tuple[Text, ...]:
+    """Return the paragraphs that are not blank."""
+    found = []
+    for paragraph in paragraphs:
+        label, text = paragraph.source.capitalize(), paragraph.text
+        if label == "Title" and " \n " in text:
+            # Derived sets join the description to the title by a line break and call both "title".
+            text, _, rest = text.partition(" \n ")
+            found += [Text(label, text), Text("Description", rest.replace(" \n ", " "))]
+        else:
+            found.append(Text(label, text))
+    return tuple([text for text in found if text.text.strip()])
+
+
+def spanned(evidences: Sequence[Evidence], paragraphs: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the distinct values, or ``None`` when one of them does not stand where it is said to."""
+    values = []
+    for evidence in evidences:
+        value, pid, begin, end = evidence.value, evidence.pid, evidence.begin, evidence.end
+        if not (0 <= pid < len(paragraphs) and 0 <= begin < end and paragraphs[pid][begin:end] == value):
+            return None
+        values.append(value.strip())
+    return None if "" in values else _distinct(tuple(values))
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the values without those that differ from an earlier one in upper and lower case alone."""
+    if len(values) < 2:
+        return values
+    return tuple({value.casefold(): value for value in reversed(values)}.values())[::-1]
+
+
+@lru_cache(1 << 14)
+def _name(key: str) -> str:
+    return one_line(key)
+
+
+def outcomes(records: Sequence[Stated]) -> Iterator[Outcome]:
+    """Yield the merged product, or for each of its records why there is none."""
+    first = records[0]
+    values, notes = _united(records)
+    if values:
+        asin = first.id.partition(":")[0]
+        group = product_group(first.id, first.texts[0].text) if asin == _NO_ASIN else f"asin:{asin}"
+        merged = Attributes(first.id, group, first.texts, tuple(values.items()))
+        yield Outcome(first.where, (merged,), "", notes, "", len(records))
+        return
+    reason = "no attribute whose spans hold" if any(record.values for record in records) else "no attribute"
+    for number, record in enumerate(records):
+        yield Outcome(record.where, reason=reason, notes=() if number else notes)
+
+
+def _united(records: Sequence[Stated]) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Return the attributes of all records with their values, and a note for each that was left out or contradicted."""
+    found: dict[str, tuple[str, ...] | None] = {}
+    notes = []
+    for record in records:
+        for name, values in record.values:
+            if name not in found:
+                found[name] = values
+                continue
+            known = found[name]
+            found[name] = None if known is None or values is None else _distinct(known + values)
+            if known is not None and values is not None and bool(known) != bool(values):
+                notes.append("attribute stated in one record and not stated in another: its values are kept")
+    kept = {name: values for name, values in found.items() if name and values is not None}
+    lost = [name for name in found if name not in kept] if len(kept) < len(found) else []
+    notes += [f"attribute left out: {'a span does not hold' if name else 'it has no name'}" for name in lost]
+    return kept, tuple(notes)

@@ -1,0 +1,142 @@
+"""HTML in product text: when a text is markup, and the text without it."""
+
+import re
+import warnings
+from html.entities import html5
+
+from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
+from bs4.dammit import EntitySubstitution
+
+# Tags that only part texts. Any other one (script, template, title, ...) changes how a parser reads what follows.
+_PARTING = (
+    "a|abbr|address|b|big|blockquote|body|br|center|code|dd|div|dl|dt|em|font|h[1-6]|hr|html|i|img|li|ol|p|pre|q|s|small|span|"
+    "strike|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul"
+)
+_ANY_TAG = re.compile(
+    rf"<(?:(?:{_PARTING})(?:\s+[a-z][a-z-]*=(?:\"[^\"<>&]*\"|'[^'<>&]*'))*\s*/?|/(?:{_PARTING})\s*)>",
+    re.IGNORECASE | re.ASCII,
+)
+_ENTITY = re.compile(r"&(?:([a-zA-Z][a-zA-Z0-9]*)|#([1-9]\d{1,3}));", re.ASCII)
+_NAMED = EntitySubstitution.HTML_ENTITY_TO_CHARACTER
+LEFT_OVER = ("<a href", "javascript:", "background-color:", "background-image:", " li:", ".aloha")
+
+
+def clean(source: str, text: str) -> str:
+    """Return a text as MAVE's offsets count it, or nothing where MAVE drops it.
+
+    >>> clean("description", "<p>Holds 1.5&nbsp;L</p><ul><li>Steel &amp; glass</li></ul>")
+    'Holds 1.5 L Steel & glass'
+    >>> clean("title", "new Date().getTime()"), clean("feature", "see <style>p {}</style> javascript:go()")
+    ('', '')
+    """
+    text = text.strip()
+    if source == "title" and "getTime" in text:
+        return ""
+    if not text.isascii():
+        text = text.encode("utf-8", "ignore").decode()
+    found = " ".join(strings(text).split())
+    # Most texts have neither sign, and then none of what is looked for.
+    if ":" in found or "<" in found or "." in found:
+        for left in LEFT_OVER:
+            if left in found:
+                return ""
+    return "" if is_css(found) else found
+
+
+def strings(html: str) -> str:
+    """Return the strings of an HTML text, parted by white space, without those of style and script."""
+    if "<" not in html and "&" not in html:
+        return html
+    bare = _ANY_TAG.sub(" ", html)
+    if "<" in bare or "&" in _ENTITY.sub(_known, bare):
+        return parsed(html)
+    return _ENTITY.sub(_character, bare)
+
+
+def _known(entity: re.Match[str]) -> str:
+    """Return nothing for an entity whose character is certain, the entity itself for any other."""
+    name, number = entity.groups()
+    # Below 256, numbers are read as Windows-1252, which is Latin-1 but for the range left out here.
+    certain = name in _NAMED if name else int(number) in range(32, 127) or int(number) in range(160, 10000)
+    return "" if certain else entity[0]
+
+
+def _character(entity: re.Match[str]) -> str:
+    name, number = entity.groups()
+    return _NAMED[name] if name else chr(int(number))
+
+
+def parsed(html: str) -> str:
+    """Do the same by a whole parse."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
+        soup = BeautifulSoup(html, "html.parser")
+    for tag in soup(["style", "script"]):
+        tag.decompose()
+    return " ".join(soup.stripped_strings)
+
+
+def is_css(text: str) -> bool:
+    """Tell whether a text is a style sheet: more than 20 of its words, and more than 30 % of them, look like one.
+
+    >>> is_css(".box { margin-top-x: 1px }"), is_css(".box 1px " * 20)
+    (False, True)
+    """
+    # At most so many words can look like one: a quick no for almost every text.
+    count = text.count
+    if len(text) < 42 or count(" .") + count(" #") + count(" div") + count("px") + count("-") // 2 < 20:
+        return False
+    words = text.split()
+    styled = sum(word.startswith((".", "#", "div")) or "px" in word or word.count("-") > 1 for word in words)
+    return styled > 20 and styled / len(words) > 0.3
+
+
+# Tags of letters and words: a browser shows what they part as one word.
+_INLINE = "abbr|b|big|cite|code|del|em|font|i|ins|mark|nobr|q|s|small|strike|strong|sub|sup|tt|u|wbr"
+_NAMES = _INLINE + (
+    "|a|acronym|address|article|aside|audio|blockquote|body|br|button|caption|center|col|colgroup|dd|details|dfn|dir|div|dl|dt|"
+    "embed|fieldset|figcaption|figure|footer|form|h[1-6]|head|header|hr|html|iframe|img|input|kbd|label|legend|li|link|main|map|"
+    "menu|meta|nav|noscript|object|ol|option|o:p|p|param|picture|pre|samp|script|section|select|source|span|style|summary|svg|"
+    "table|tbody|td|template|textarea|tfoot|th|thead|time|title|tr|ul|var|video"
+)
+_ATTRIBUTES = r"""(?:[\s/]+[a-z][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s<>"']+))*+[\s/]*>"""
+_TAG = rf"(?:/?(?:{_NAMES}){_ATTRIBUTES}|!doctype\s)"
+_COMMENT = r"<!--(?:(?!<!--)(?s:.))*?-->"  # one that is never closed is none
+_NUMBER = r"#(?:\d{1,7}|x[0-9a-f]{1,6});"
+_FLAGS = re.IGNORECASE | re.ASCII
+_WORDS = re.compile(rf"{_COMMENT}|</?(?:{_INLINE}){_ATTRIBUTES}", _FLAGS)
+_MARKUP = re.compile(rf"{_COMMENT}|<{_TAG}|&(?:{_NUMBER}|[a-z][a-z0-9]*;)", _FLAGS)
+_NONE = re.compile(rf"<(?!{_TAG})|&(?!{_NUMBER})([a-z][a-z0-9]*;)?", _FLAGS)
+MARKUP = "markup taken out"  # what a source notes of a row in which it was
+_ESCAPED = {"<": "&lt;", "&": "&amp;"}
+
+
+def has_markup(text: str) -> bool:
+    """Tell whether :func:`untagged` takes something out of a text.
+
+    >>> has_markup("Plates &amp; more"), has_markup("<b>Mug</b>"), has_markup("R&D, a < b > c, I <3 it, <Acme>, &foo;")
+    (True, True, False)
+    """
+    if "<" not in text and "&" not in text:
+        return False
+    return any(found[0][0] == "<" or found[0][1] == "#" or found[0][1:] in html5 for found in _MARKUP.finditer(text))
+
+
+def untagged(text: str) -> str:
+    """Return a text without tags, comments, scripts and styles, entities as their characters; white space may have changed.
+
+    What an export escaped on top of its markup (``&lt;b&gt;``, ``&amp;nbsp;``) is taken out, too.
+
+    >>> untagged("<p>Acme <b>green</b>, H<sub>2</sub>O<br>5 > 3 &amp;amp; I <3 it</p>").split()
+    ['Acme', 'green,', 'H2O', '5', '>', '3', '&', 'I', '<3', 'it']
+    """
+    for _ in range(2):
+        if not has_markup(text):
+            break
+        text = strings(_NONE.sub(_escaped, _WORDS.sub("", text)))
+    return text
+
+
+def _escaped(sign: re.Match[str]) -> str:
+    """Return a sign that is no markup so that it comes out of a parser as it went in."""
+    return sign[0] if sign[1] in html5 else _ESCAPED[sign[0][0]] + sign[0][1:]

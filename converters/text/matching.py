@@ -1,0 +1,67 @@
+"""Words of a text, whether a value stands in it, and the key of the product that it is about."""
+
+import re
+import unicodedata
+
+from converters.core.hashing import digest
+
+
+def stands(value: str, text: str, whole: bool) -> bool:
+    """Tell whether a value stands in a text, in any case; ``whole``: not as a part of a longer word.
+
+    >>> stands("red", "Hundred Red mugs", True), stands("red", "Hundred mugs", True), stands("red", "Hundred mugs", False)
+    (True, False, True)
+    """
+    edge = r"(?<!\w){}(?!\w)" if whole else "{}"
+    return bool(re.search(edge.format(re.escape(value.casefold())), text.casefold()))
+
+
+_ASIN = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")
+
+
+def is_asin(identifier: str) -> bool:
+    """Tell whether an id has the form of an ASIN: ``B`` and nine signs, or an ISBN of ten.
+
+    >>> is_asin("B0002H0A3S"), is_asin("2087")
+    (True, False)
+    """
+    return bool(_ASIN.fullmatch(identifier))
+
+
+def product_group(identifier: str, title: str) -> str:
+    """Return the product's group: its ASIN where the id is one, else the normalised title.
+
+    >>> product_group("B0002H0A3S", "Strings")
+    'asin:B0002H0A3S'
+    >>> product_group("17", "Red  MUG!") == product_group("99", "red mug")
+    True
+    """
+    return f"asin:{identifier}" if is_asin(identifier) else title_group(title) or f"title:{digest(identifier)}"
+
+
+def title_group(title: str) -> str:
+    """Return the group of products that are known by this title alone, nothing for a title without a word."""
+    words = re.findall(r"\w+", title.lower())
+    return "title:" + digest(" ".join(words)) if words else ""
+
+
+def query_group(query: str) -> str:
+    """Return a query's group: case, accents, punctuation and white space make no other query.
+
+    >>> query_group(" Café  mug!") == query_group("cafe mug") == "query:cafe mug"
+    True
+    """
+    letters = "".join(c for c in unicodedata.normalize("NFKD", query) if not unicodedata.combining(c))
+    return "query:" + (" ".join(re.findall(r"\w+", letters.casefold())) or query.strip())
+
+
+_WORD = re.compile(r"\w+")
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text, lower-cased.
+
+    >>> words("It's 1.5 L!")
+    ['it', 's', '1', '5', 'l']
+    """
+    return _WORD.findall(text.lower())
