@@ -14,9 +14,10 @@ import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
 from sklearn.metrics import f1_score
 
-from eval import RESAMPLES, metrics, rouge, stats
-from eval.metrics import classes
+from eval import RESAMPLES, metrics
+from eval.metrics import classification, generation
 from eval.metrics.base import Example, Tools
+from eval.scoring import stats
 
 PAIRS, CATEGORIES, MANY = 10_000, 5_595, 1_000_000
 ENDINGS = ("", "s", "ed", "ing", "er", "ly", "ness", "ation", "able")
@@ -65,8 +66,8 @@ def texts() -> None:
 
 
 def _rouge(found: Sequence[tuple[str, str]], stem: bool) -> list[float]:
-    rouge._stemmer.cache_clear()
-    return [rouge.best(said, (target,), stem) for said, target in found]
+    generation._stemmer.cache_clear()
+    return [generation.best(said, (target,), stem) for said, target in found]
 
 
 def say(what: str, ratio: float, goal: float) -> None:
@@ -90,7 +91,7 @@ def f1s(rows: int, width: int) -> None:
     def theirs(chosen: np.ndarray) -> float:
         return float(f1_score(gold[chosen], said[chosen], labels=labels, average="weighted", zero_division=0))
 
-    every, table = np.arange(rows), classes.counted(gold, said, width)
+    every, table = np.arange(rows), classification.counted(gold, said, width)
     (slow, value), (fast, ours) = timed(lambda: theirs(every), 5), timed(lambda: stats.value(table, METRIC), 9)
     assert abs(ours - value) < 1e-12
     say(f"weighted F1 of a table ({shape}), against scikit-learn on integers", slow / fast, 30)

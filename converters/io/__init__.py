@@ -1,6 +1,7 @@
 """Reading raw files as their publishers ship them: JSON lines, JSON lists, Parquet, delimited text, hub datasets.
 
-All but Parquet may be plain, ``.gz`` or ``.zst``. A row that cannot be used is an ``Outcome`` with its reason; a file that cannot be used is one ``InputError``. Uses schema and core. What a column means is for sources.
+All but Parquet may be plain, ``.gz`` or ``.zst``. A row that cannot be used is an ``Outcome`` with its reason;
+a file that cannot be used is one ``InputError``. Uses schema and core. What a column means is for sources.
 """
 
 from converters.io.columns import need_columns

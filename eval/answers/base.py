@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from converters.schema import Row
-from eval.metrics import texts
+from eval.metrics import generation
+from eval.metrics._normalise import Normalise
 from eval.metrics.base import Example, Part, Shape, Tools
-from eval.metrics.slots import Slots
-from eval.text import Normalise
+from eval.metrics.extraction import Slots
 
 SHARES = {"head": 0.5, "torso": 0.9, "tail": 1.0}
 LABEL = re.compile(
@@ -127,7 +127,7 @@ class Kind(Shape):
     prompt: bool = False
     judged: Callable[[Row], tuple[str, list[str]]] | None = None
     breakdown: str = ""
-    same: Callable[[Example, Normalise], bool] = texts.same_text
-    tokens: Callable[[Example], tuple[float, float, float]] = texts.tokens_of_text
-    parts: Callable[[Example, Tools], list[Part]] = texts.whole_text
+    same: Callable[[Example, Normalise], bool] = generation.same_text
+    tokens: Callable[[Example], tuple[float, float, float]] = generation.tokens_of_text
+    parts: Callable[[Example, Tools], list[Part]] = generation.whole_text
     lent: Callable[[Any, Any], Any] = lambda own, gold: gold

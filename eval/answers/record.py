@@ -5,10 +5,10 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from eval.answers.base import Kind, Labels, Predictor, Schema, Times, commonest, frequencies, seen
-from eval.metrics import slots as counting
+from eval.metrics import extraction as counting
+from eval.metrics._normalise import Normalise
 from eval.metrics.base import Example, Part, Tools
-from eval.metrics.slots import Slots, Values
-from eval.text import Normalise
+from eval.metrics.extraction import Slots, Values
 
 OBJECTS = 8  # of a text that are tried
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from converters.schema import Row
-from eval import tfidf
 from eval.answers import kind_of
+from eval.baselines import _tfidf
 from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell, text
 
 NEIGHBOURS = 50  # that are looked at for an attribute, an option, or further candidates
@@ -28,12 +28,12 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
             answers.append(kind_of(row.task).portable(answer))
             yield text(row)
 
-    weights, vectors = tfidf.fit(texts())
+    weights, vectors = _tfidf.fit(texts())
     index = vectors.T.tocsr()
 
     def predict(asked: Sequence[Row]) -> Iterator[Said | None]:
         done = 0
-        for chunk in tfidf.chunks(asked, CHUNK):
+        for chunk in _tfidf.chunks(asked, CHUNK):
             scores = (weights.vectors([text(row) for row in chunk]) @ index).toarray().round(ROUNDED)
             for row, line in zip(chunk, scores, strict=True):
                 yield _said(row, [answers[place] for place in nearest(line)])
@@ -73,4 +73,4 @@ def _first(values: Iterable[Any]) -> Any | None:
     return next(iter(values), None)
 
 
-BASELINE = Baseline(fit, settings={"words": tfidf.WORDS, "neighbours": NEIGHBOURS})
+BASELINE = Baseline(fit, settings={"words": _tfidf.WORDS, "neighbours": NEIGHBOURS})

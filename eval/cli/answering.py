@@ -52,8 +52,8 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
     """
     from converters import examples
     from converters.io import jsonl
-    from eval import checkpoint as checkpoints
-    from eval import settings
+    from eval.inference import checkpoint as checkpoints
+    from eval.inference import options as settings
 
     given = {name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
     settings.check(backend, given)
@@ -62,7 +62,7 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
     rows = examples.read_rows(data)
     click.echo(f"loading {checkpoint}", err=True)
     hush()
-    from eval import predict as predicting
+    from eval.inference import predict as predicting
 
     plan, paths, shots = settings.plan(jsonl.sha256(data), rows, checkpoint, options)
     predicting.predict(backend, checkpoint, rows, plan, out, bar("prompts"), time.monotonic, paths, shots)
@@ -89,20 +89,21 @@ def baseline(name: str, train: Path, data: Path, out: str) -> None:
     """
     from converters import examples
     from converters.io import jsonl
-    from eval import baselines, predict_baseline
+    from eval import baselines
+    from eval.baselines import _predict
 
     names = baselines.names() if name == "all" else [name]
     settings = {each: dict(baselines.get(each).settings) for each in names}
     if len(names) > 1 and "NAME" not in out:
         raise InputError(f"--out {out}: needs NAME in it, for a folder for each of {', '.join(names)}")
     rows = examples.read_rows(data)
-    training = predict_baseline.training(train, rows) | {"test_sha256": jsonl.sha256(data)}
+    training = _predict.training(train, rows) | {"test_sha256": jsonl.sha256(data)}
     for each in names:
         start = time.monotonic()
-        answers = predict_baseline.predict(each, train, rows, status())
+        answers = _predict.predict(each, train, rows, status())
         origin = {"baseline": each, "settings": settings[each], **training}
         folder = Path(out.replace("NAME", each))
-        record = predict_baseline.write(folder, rows, answers, origin)
+        record = _predict.write(folder, rows, answers, origin)
         for task, by in sorted(record["answered_by"].items()):
             click.echo(f"{each}: {task}: " + ", ".join(f"{count:,} by {who}" for who, count in by.most_common()))
         click.echo(f"predictions: {folder / 'predictions.jsonl'} ({time.monotonic() - start:.1f} s)")
@@ -133,9 +134,9 @@ def judge(
     """
     from converters import examples
     from converters.io import jsonl
-    from eval import judge as judging
-    from eval import runs
-    from eval.endpoint import Endpoint
+    from eval.inference import judge as judging
+    from eval.inference.backends.openai import Endpoint
+    from eval.results import runs
 
     rows = examples.read_rows(data)
     predicted = {row.id: given.prediction for row, given in runs.answered(data, predictions)}

@@ -56,29 +56,33 @@ def score(
     """
     from converters import examples
     from converters.io import jsonl as sums
-    from eval import ecellm, pages, report, runs, scored, seen, tables, text
-    from eval import score as scoring
-    from eval import tools as loading
+    from eval.metrics import _normalise
+    from eval.published import ecellm
+    from eval.report import console, pages, run_page
+    from eval.results import runs, schema
+    from eval.scoring import models as loading
+    from eval.scoring import score as scoring
+    from eval.scoring import slicing
 
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # weights that a scoring model does not need are no news
     hush()
     tell = partial(click.echo, err=True)
-    normalise = text.normaliser(normaliser)
+    normalise = _normalise.normaliser(normaliser)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: found a file, expected a folder or a new name")
-    settings = scored.Settings(normaliser, resamples, seed)
+    settings = schema.Settings(normaliser, resamples, seed)
     answered = runs.answered(data, predictions)
     tools, stated = loading.load(normalise, loading.Models(encoder, bert_score, bert_layer), tell)
     provenance = runs.provenance(data, predictions, settings, train) | stated
-    frequencies = seen.learn(examples.stream_rows(train), normalise) if train else None
+    frequencies = slicing.learn(examples.stream_rows(train), normalise) if train else None
     by_task, lines = scoring.score(answered, settings, tools, frequencies, tell)
     if scorer == ecellm.SCORER:
         by_task = ecellm.beside(by_task, ecellm.scores(answered, tools))
-    scores = runs.write_run(out, scored.Scores(by_task, provenance), lines)
-    pages.write(out, "report", report.of_run(runs.read_run(out)))
+    scores = runs.write_run(out, schema.Scores(by_task, provenance), lines)
+    pages.write(out, "report", run_page.of_run(runs.read_run(out)))
     files = ("scores.json", "rows.jsonl", "report.html", "report.md")
     sums.write(out / "report.sha256", [out / name for name in files])
-    click.echo(tables.of_scores(scores))
+    click.echo(console.of_scores(scores))
     if scorer == ecellm.SCORER:
         click.echo(ecellm.table(scores.tasks))
     click.echo(f"\nreport: {out / 'report.html'}")
@@ -102,22 +106,24 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, interse
     """
     from converters.io import jsonl
     from converters.io import jsonl as sums
-    from eval import common, comparable, pages, runs, tables, versus
-    from eval import compare as comparing
+    from eval.comparison import compare as comparing
+    from eval.comparison import pairing
+    from eval.report import comparison_page, console, pages
+    from eval.results import runs
 
     scored_runs, left_out = [runs.read_run(path) for path in run], None
     if intersect:
-        comparable.check_comparable(scored_runs, intersect)
-        scored_runs, left_out = common.common(scored_runs)
+        pairing.check_comparable(scored_runs, intersect)
+        scored_runs, left_out = pairing.common(scored_runs)
     comparison = comparing.compare(scored_runs, resamples, seed, left_out)
     jsonl.write_json(out / "compare.json", comparison)
-    pages.write(out, "compare", versus.of_comparison(comparison, scored_runs))
+    pages.write(out, "compare", comparison_page.of_comparison(comparison, scored_runs))
     files = [out / f"compare.{kind}" for kind in ("json", "html", "md")]
     sums.write(out / "compare.sha256", [*(runs.place(path) / "scores.json" for path in run), *files])
-    click.echo(tables.of_comparison(comparison))
+    click.echo(console.of_comparison(comparison))
     click.echo(f"\nreport: {out / 'compare.html'}")
     if gate:
-        passed, sentences = tables.gate(comparison)
+        passed, sentences = console.gate(comparison)
         click.echo("\n".join(["", *sentences]))
         click.get_current_context().exit(0 if passed else 1)
 
@@ -129,6 +135,6 @@ def listed(folder: Path) -> None:
 
     Example: ecom-eval runs runs
     """
-    from eval import listing
+    from eval.report import console
 
-    click.echo(listing.table(listing.read(folder)))
+    click.echo(console.table(console.read(folder)))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from eval.text import Normalise
+from eval.metrics._normalise import Normalise
 
 Floats = NDArray[np.float64]
 Table = Floats | sparse.csr_array

@@ -1,11 +1,4 @@
-"""Whether an answer speaks to its question and is borne out by its snippets: what a judge says, and proxies that count words.
-
-All are over the questions that have an answer: there an abstention, or an unreadable answer, is worth 0. What a judge gave no
-mark for counts 0 as well; without ``judgements.jsonl`` its metrics are not available. A proxy is cheap and repeatable, and is
-called a proxy because it can be had without a right answer: whoever copies a snippet is grounded, whoever repeats the question
-is relevant. Their floor is the answer to another question, written without reading this one.
-The two notions are RAGAS's (arXiv:2309.15217), which asks a model for both.
-"""
+"""Metrics of what an answer rests on: groundedness, relevance, citations."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -13,8 +6,46 @@ from dataclasses import replace
 from typing import Any
 
 from converters.tasks.answer import Reply, asked, snippets
-from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean
-from eval.metrics.texts import abstains
+from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean, ratio
+from eval.metrics.generation import abstains
+
+
+def cited(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 3: citations in common, said, gold; nothing where the gold cites none.
+
+    >>> from converters.tasks.answer import Reply
+    >>> found = [Example("1", "g", Reply("x", (1, 2)), Reply("y", (2, 3, 4))), Example("2", "g", Reply("x"), Reply("y", (1,)))]
+    >>> cited(found, Tools(str)).tolist()
+    [[1.0, 3.0, 2.0], [0.0, 0.0, 0.0]]
+    """
+    return lines(_counts(_numbers(e.said), _numbers(e.gold)) for e in examples)
+
+
+def _numbers(answer: Any) -> set[int]:
+    return set(getattr(answer, "cited", ()))  # what is unreadable cites nothing
+
+
+def _counts(said: set[int], gold: set[int]) -> tuple[int, int, int]:
+    return (len(said & gold), len(said), len(gold)) if gold else (0, 0, 0)
+
+
+def precision(sums: Floats) -> Floats:
+    """Return common / said; 0 where nothing was cited.
+
+    >>> precision(lines([(1, 4, 2), (0, 0, 2)])).tolist()
+    [0.25, 0.0]
+    """
+    return ratio(sums[..., 0], sums[..., 1], sums[..., 2])
+
+
+def recall(sums: Floats) -> Floats:
+    """Return common / gold.
+
+    >>> recall(lines([(1, 4, 2), (0, 0, 0)])).tolist()
+    [0.5, nan]
+    """
+    return ratio(sums[..., 0], sums[..., 2])
+
 
 _WORD = re.compile(r"\w+")
 FUNCTION_WORDS = frozenset(
@@ -117,4 +148,6 @@ METRICS = {
     "answer_relevance_proxy": _proxy(relevant, False),
     "groundedness": _judged("grounded", True),
     "groundedness_proxy": _proxy(grounded, True),
+    "citation_precision": Metric(cited, precision),
+    "citation_recall": Metric(cited, recall),
 }

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from eval import SEED
-from eval.metrics import texts
+from eval.metrics import generation
 from eval.metrics.base import Example, Floats, Metric, Part, Tools, mean, scores
 
 
@@ -31,7 +31,7 @@ def semantic_f1(examples: Sequence[Example], tools: Tools) -> Floats:
     [1.0, 0.6, 0.667, 0.0]
     """
     assert tools.encode
-    found = [texts.shape(example).parts(example, tools) for example in examples]
+    found = [generation.shape(example).parts(example, tools) for example in examples]
     words = dict.fromkeys(word for line in found for said, gold, _ in line if said and gold for word in (*said, *gold))
     places = {word: place for place, word in enumerate(words)}
     vectors = tools.encode(list(words)) if words else np.zeros((0, 1))
@@ -63,7 +63,7 @@ def _f1(example: Example, line: Sequence[Part], common: float) -> float:
 def bert_score_f1(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return each text's BERTScore F1 with its best reference: 0 if unreadable, 1 if it is a reference, without asking."""
     assert tools.bert
-    found = [(texts.said(example) or "", texts.references(example)) for example in examples]
+    found = [(generation.said(example) or "", generation.references(example)) for example in examples]
     asked = [(said, targets) for said, targets in found if said and said not in targets]
     values = iter(tools.bert([said for said, _ in asked], [targets for _, targets in asked]) if asked else ())
     return scores(float(bool(said)) if not said or said in targets else float(next(values)) for said, targets in found)
@@ -77,7 +77,7 @@ def random_pairs(examples: Sequence[Example]) -> list[Example]:
     """
     order = np.random.default_rng(SEED).permutation(len(examples))
     other = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
-    lent = (texts.shape(e).lent(e.gold, examples[other[n]].gold) for n, e in enumerate(examples))
+    lent = (generation.shape(e).lent(e.gold, examples[other[n]].gold) for n, e in enumerate(examples))
     return [replace(example, said=said) for example, said in zip(examples, lent, strict=True)]
 
 

@@ -19,7 +19,7 @@ from converters import demo as raw_files
 from converters import tasks
 from converters.core.errors import InputError
 from converters.io.jsonl import sha256, write_json
-from eval import predict
+from eval.inference import predict
 from recipes import plugins
 from recipes.runner import merge, tiny, train
 

@@ -2,7 +2,7 @@
 
 from converters import tasks
 from eval import metrics
-from eval.anchors import anchors, beside, beside_published
+from eval.published.anchors import anchors, beside, beside_published
 
 
 def test_every_anchor_names_its_source_and_a_metric_of_its_task() -> None:

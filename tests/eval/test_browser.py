@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from eval import pages, report
-from eval.runs import Run
-from eval.scored import Score, ScoredRow, Scores, Slice, TaskScores
+from eval.report import pages, run_page
+from eval.results.schema import Run, Score, ScoredRow, Scores, Slice, TaskScores
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")]
@@ -91,7 +90,7 @@ def hostile_report(tmp_path: Path) -> Path:
         found.update(dict.fromkeys(counts, 0))
     about = {"normaliser": ATTACK, ATTACK: ATTACK, "predictions": {"baseline": ATTACK, "backend": {ATTACK: ATTACK}}}
     run = Run(ATTACK, Scores({"category": scores}, about), [hostile(number) for number in range(60)])
-    pages.write(tmp_path, "report", report.of_run(run))
+    pages.write(tmp_path, "report", run_page.of_run(run))
     return tmp_path / "report.html"
 
 

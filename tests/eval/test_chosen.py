@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.chosen import Chosen
+from eval.report.examples import Chosen
 
 ONE = (("all",), 5)
 

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
-from eval import metrics, stats, text
+from eval import metrics
+from eval.metrics import _normalise
 from eval.metrics.base import Example, Tools
+from eval.scoring import stats
 
 CLASS = st.sampled_from("ABCDE").map(lambda name: (name,))
 
@@ -17,7 +19,7 @@ VERDICT = st.booleans()
 
 def value(name: str, pairs: list[tuple[tuple[str, ...], tuple[str, ...] | None]]) -> float:
     examples = [Example(str(i), str(i), gold, said) for i, (gold, said) in enumerate(pairs)]
-    return stats.value(metrics.get(name).table(examples, Tools(text.strict)), metrics.get(name))
+    return stats.value(metrics.get(name).table(examples, Tools(_normalise.strict)), metrics.get(name))
 
 
 @settings(max_examples=60, deadline=None)
@@ -61,5 +63,7 @@ def test_hierarchical_f1_by_hand() -> None:
 
 def test_a_class_that_a_resample_lacks_is_not_counted_as_failed() -> None:
     metric = metrics.get("macro_f1")
-    table = metric.table([Example(str(i), str(i), (name,), (name,)) for i, name in enumerate("AB")], Tools(text.strict))
+    table = metric.table(
+        [Example(str(i), str(i), (name,), (name,)) for i, name in enumerate("AB")], Tools(_normalise.strict)
+    )
     assert float(metric.reduce(np.array([2.0, 0.0]) @ table)) == 1

@@ -14,7 +14,8 @@ from scipy.stats import binomtest
 
 from converters import tasks
 from converters.io import jsonl
-from eval import comparable, runs
+from eval.comparison import pairing
+from eval.results import runs
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,7 +156,7 @@ def test_it_refuses_other_tools_of_the_scorer(cli: Any, scored: Any, tmp_path: P
     scores = json.loads(path.read_text())
     scores["provenance"][key] = {"name": "another"}
     path.write_text(json.dumps(scores))
-    assert f"they differ in the {comparable.SAME[key]}: base has none recorded" in refusal(
+    assert f"they differ in the {pairing.SAME[key]}: base has none recorded" in refusal(
         cli, tmp_path / "out", base, other
     )
 

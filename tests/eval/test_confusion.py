@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.confusion import Confusion, depths, parents
+from eval.report.breakdown import Confusion, depths, parents
 
 GOLD = ("Home", "Kitchen", "Mugs")
 

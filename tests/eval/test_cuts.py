@@ -7,14 +7,13 @@ import pytest
 
 from converters.examples import example
 from converters.schema import Attributes, Listing, Question, Row, Text
-from eval import reading, slices, stats
 from eval.metrics.base import Example, Floats, mean
 from eval.metrics.base import scores as averaged
-from eval.reading import Given
-from eval.score import join, score
-from eval.scored import Settings, TaskScores
-from eval.seen import learn
-from eval.slices import blocked
+from eval.results.schema import Given, Settings, TaskScores
+from eval.scoring import parse, slices, stats
+from eval.scoring.score import join, score
+from eval.scoring.slices import blocked
+from eval.scoring.slicing import learn
 
 PATHS = (("Home", "Mugs"), ("Home", "Mugs"), ("Home", "Mugs"), ("Home", "Garden", "Tents"), ("Car",))
 TEXTS = (Text("Title", "Mug"),)
@@ -166,7 +165,7 @@ def test_a_million_names_make_no_million_slices() -> None:
 
 def test_given_answers_reach_metrics() -> None:
     row = listings(1)[0]
-    found = reading.example(row, Given("Home > Mugs", ["Car", "Car", "x\ny", "Home > Mugs", 5], {"relevance": 0.5}))
+    found = parse.example(row, Given("Home > Mugs", ["Car", "Car", "x\ny", "Home > Mugs", 5], {"relevance": 0.5}))
     assert isinstance(found, Example)
     assert found.ranked == (("Car",), None, ("Home", "Mugs"))
     assert found.judged == {"relevance": 0.5}

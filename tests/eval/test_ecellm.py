@@ -12,12 +12,14 @@ from converters import tasks
 from converters.examples import example
 from converters.schema import Attributes, Choice, Question, Ranking, Row, Text, Verdict
 from converters.sources._queries import GAINS
-from eval import ecellm, score, scored, text
+from eval.metrics import _normalise
 from eval.metrics.base import Tools
-from eval.reading import Given
-from eval.scored import Published
+from eval.published import ecellm
+from eval.results import schema
+from eval.results.schema import Given, Published
+from eval.scoring import score
 
-TOOLS, TEXTS = Tools(text.strict), (Text("Title", "Mug"),)
+TOOLS, TEXTS = Tools(_normalise.strict), (Text("Title", "Mug"),)
 
 
 def published(rows: list[Row], said: list[Any], tools: Tools = TOOLS) -> Published:
@@ -123,13 +125,13 @@ def test_repeated_values_make_recall_exceed_1_and_parts_count_out_of_domain() ->
 def test_answers_need_a_model() -> None:
     rows = [example(Question("1", "g", "Hot?", ("Yes.",), "Yes."), "answer", "amazonqa")]
     assert published(rows, ["Yes."]).metrics == {}
-    found = published(rows, ["Yes."], Tools(text.strict, bert=lambda said, references: np.array([0.25])))
+    found = published(rows, ["Yes."], Tools(_normalise.strict, bert=lambda said, references: np.array([0.25])))
     assert found.metrics["bert_score_f1"].ecellm == 0.25
 
 
 def test_it_stands_beside_our_scores_and_is_called_flawed(rows: list[Row]) -> None:
     pairs = [(row, Given(row.target)) for row in rows]
-    found, _ = score.score(pairs, scored.Settings(resamples=100))
+    found, _ = score.score(pairs, schema.Settings(resamples=100))
     beside = ecellm.beside(found, ecellm.scores(pairs, TOOLS))
     assert set(beside) == set(found)
     assert {task for task, one in beside.items() if one.ecellm} == {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from converters.core.errors import InputError
-from eval.endpoint import Choice, Endpoint, Reply, Request, ask
+from eval.inference.backends.openai import Choice, Endpoint, Reply, Request, ask
 from tests.eval.serving import Answered, chat, serving
 
 Body = dict[str, Any]

@@ -8,11 +8,13 @@ import pytest
 from converters import tasks
 from converters.tasks.answer import Reply
 from converters.tasks.ranking import by_gain
-from eval import answers, floors, text
+from eval import answers
+from eval.metrics import _normalise
 from eval.metrics.base import Example, Tools
-from eval.score import best_floors, unavailable
+from eval.scoring import floors
+from eval.scoring.score import best_floors, unavailable
 
-STRICT = Tools(text.strict)
+STRICT = Tools(_normalise.strict)
 
 
 def of(kind: str, *fields: Any, **named: Any) -> Example:
@@ -99,7 +101,7 @@ def test_choices_majority_option_or_the_letter_that_is_right_most_often() -> Non
 
 
 def test_orders_shown_order_or_chance() -> None:
-    from eval.metrics.ranks import dcg, random_order
+    from eval.metrics.ranking import dcg, random_order
 
     gains = (0.0, 0.1, 1.0)
     examples = [of("order", "1", "1", by_gain(gains), None, {"gains": list(gains)})]

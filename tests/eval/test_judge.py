@@ -14,8 +14,8 @@ from converters import examples
 from converters.examples import example
 from converters.io import jsonl
 from converters.schema import Chat, Message, Question, Row, Turn
-from eval import judge
-from eval.judge import BEST, Relevance, Verdict, case, prompt_sha256, read
+from eval.inference import judge
+from eval.inference.judge import BEST, Relevance, Verdict, case, prompt_sha256, read
 from tests.eval.serving import Answered, chat, serving
 
 Body = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from converters.schema import Row
-from eval import listing
+from eval.report import console
 
 
 def recipe(run: Path, started: str, **keys: Any) -> None:
@@ -103,5 +103,5 @@ def test_a_folder_without_runs_is_a_sentence(cli: Any, tmp_path: Path, rows: lis
 
 
 def test_long_values_are_cut() -> None:
-    one = listing.Listed("a", "2026", "", {"x": "y" * 100})
-    assert f"{'y' * 39}…" in listing.table([one, listing.Listed("b", "2025", "", {"x": ""})])
+    one = console.Listed("a", "2026", "", {"x": "y" * 100})
+    assert f"{'y' * 39}…" in console.table([one, console.Listed("b", "2025", "", {"x": ""})])

@@ -15,10 +15,12 @@ from converters import tasks
 from converters.core.errors import InputError
 from converters.tasks.answer import Reply
 from converters.tasks.ranking import Order, by_gain
-from eval import floors, metrics, stats, text
+from eval import metrics
 from eval.answers import kind_of
+from eval.metrics import _normalise
 from eval.metrics.base import Example, Floats, Metric, Tools
-from eval.score import best_floors, tables, unavailable
+from eval.scoring import floors, stats
+from eval.scoring.score import best_floors, tables, unavailable
 
 WORDS = st.sampled_from(["red", "Red", "mug", "the", "1.5 L", "红", "🫖", "Acme!", "no"])
 TEXTS = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
@@ -74,7 +76,7 @@ def bert(said: Any, references: Any) -> Floats:
 
 
 def tools(normaliser: str = "strict") -> Tools:
-    return Tools(text.normaliser(normaliser), encode, bert)
+    return Tools(_normalise.normaliser(normaliser), encode, bert)
 
 
 @st.composite
@@ -140,7 +142,7 @@ def test_every_task_has_metrics_and_every_metric_is_some_tasks() -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_bounded_and_order_free_and_only_gold_decides_whether_it_applies(task: str) -> None:
-    @law_over(task, st.sampled_from(list(text.NORMALISERS)), st.randoms())
+    @law_over(task, st.sampled_from(list(_normalise.NORMALISERS)), st.randoms())
     def law(found: list[Example], normaliser: str, chance: random.Random) -> None:
         assert not unavailable(found, NAMES[task], tools(normaliser))
         score, best = (values(task, said, normaliser) for said in (found, [perfect(e) for e in found]))

@@ -22,8 +22,8 @@ def products() -> int:
 
 
 def predict(checkpoint: Path, rows: list[Row], out: Path, progress: Any = lambda *_: None, **plan: Any) -> bytes:
-    from eval.backends.base import Plan
-    from eval.predict import predict as run
+    from eval.inference.backends.base import Plan
+    from eval.inference.predict import predict as run
 
     clock = iter(float(second) for second in range(10**6)).__next__
     made = Plan("0" * 64, **{"batch_size": 4, "max_new_tokens": MAX, **plan})
@@ -69,8 +69,8 @@ def test_answers_are_the_models_own_greedy_ones(tiny_checkpoint: Path, rows: lis
 
 
 def test_a_walk_is_asked_turn_by_turn_and_ends_at_its_first_wrong_answer() -> None:
-    from eval.backends.base import Answer
-    from eval.questions import questions, said
+    from eval.inference.backends.base import Answer
+    from eval.inference.prompts import questions, said
 
     below = (("Home", "Car"), ("Mugs", "Pans"), ("Red mugs",))
     row = example(Listing("1", "g", (Text("Title", "Mug"),), ("Home", "Mugs"), "", below), "category_levels", "demo")

@@ -15,7 +15,7 @@ import pytest
 
 from converters.io import jsonl
 from converters.schema import Row
-from eval.questions import questions
+from eval.inference.prompts import questions
 from tests.eval.serving import Answered, chat, serving
 
 BIN = Path(sys.executable).parent

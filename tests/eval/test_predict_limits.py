@@ -12,9 +12,9 @@ from converters.core.errors import InputError
 from converters.examples import example
 from converters.io import jsonl
 from converters.schema import Answerable, Listing, Row, Text
-from eval import constraints
 from eval.answers.base import Schema, Texts
-from eval.questions import questions
+from eval.inference import constraints
+from eval.inference.prompts import questions
 
 ROOT = ("Home > Kitchen > Kettles", "Home > Kitchen > Mugs", "Home", "Sports > Tents", "Sports > Tents for two")
 

@@ -12,7 +12,7 @@ from converters.core.errors import InputError
 from converters.io import jsonl
 from converters.io.jsonl import folder_sha256, template_sha256
 from converters.schema import Row
-from eval import backends, checkpoint, demonstrations
+from eval.inference import backends, checkpoint, prompts
 from recipes.runner import provenance
 
 
@@ -114,7 +114,7 @@ def test_demonstrations_are_earlier_turns_and_never_of_the_own_group(
 ) -> None:
     train = tmp_path / "train.jsonl"
     jsonl.write_lines(train, rows)  # the very rows: the own group has to be passed over
-    shots = demonstrations.draw(rows, {(row.task, row.source) for row in rows}, 1, 0)
+    shots = prompts.draw(rows, {(row.task, row.source) for row in rows}, 1, 0)
     for row in rows:
         turns = shots.turns(row)
         told = [shot for shot in rows if shot.task == row.task and shot.group != row.group]
@@ -138,9 +138,9 @@ def test_the_draw_depends_on_the_seed_alone() -> None:
         for n in range(40)
     ]
     needed = {("general", "a"), ("general", "new")}
-    shots = demonstrations.draw(rows, needed, 3, 5)
-    assert shots == demonstrations.draw(rows[::-1], needed, 3, 5)
-    assert shots != demonstrations.draw(rows, needed, 3, 6)
+    shots = prompts.draw(rows, needed, 3, 5)
+    assert shots == prompts.draw(rows[::-1], needed, 3, 5)
+    assert shots != prompts.draw(rows, needed, 3, 6)
     assert set(shots.pool) == {("general", "a"), ("general", "")}
     for found in shots.pool.values():
         assert len(found) == len({row.group for row in found}) == 4  # one more than needed, for a row of the same group
@@ -210,6 +210,6 @@ def test_a_template_with_names_counts_by_its_default() -> None:
 
 
 def test_a_demonstration_needs_rows(rows: list[Row]) -> None:
-    shots = demonstrations.draw([], {("category", "demo")}, 1, 0)
+    shots = prompts.draw([], {("category", "demo")}, 1, 0)
     with pytest.raises(InputError, match="found 0 demonstrations of task 'category'"):
         shots.turns(structs.replace(rows[0], group="other"))

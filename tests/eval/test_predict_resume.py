@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from converters.schema import Row
-from eval.backends.base import Plan
-from eval.predict import predict
+from eval.inference.backends.base import Plan
+from eval.inference.predict import predict
 from tests.eval.serving import Answered, chat, serving
 
 BIN = Path(sys.executable).parent

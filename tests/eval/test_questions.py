@@ -7,10 +7,11 @@ import pytest
 from sklearn.metrics import f1_score
 
 from converters.tasks.answer import Reply
-from eval import metrics, stats
+from eval import metrics
 from eval.answers import get
 from eval.metrics.base import Example, Tools
-from eval.score import best_floors
+from eval.scoring import stats
+from eval.scoring.score import best_floors
 
 TOOLS = Tools(str.strip)
 PROMPT = "[QA] Answer\nQuestion: How much does the jug hold?\n[1] The jug holds two litres.\n[2] My dog is blue."

@@ -10,15 +10,17 @@ from sklearn.metrics import ndcg_score
 
 from converters import tasks
 from converters.tasks.ranking import Order, by_gain
-from eval import metrics, stats, text
+from eval import metrics
+from eval.metrics import _normalise
 from eval.metrics.base import Example, Tools
+from eval.scoring import stats
 
 GAINS = st.lists(st.sampled_from([1.0, 0.1, 0.01, 0.0]), min_size=2, max_size=8).filter(any)
 
 
 def ndcg(gains: list[float], *said: int) -> float:
     metric, found = metrics.get("ndcg"), Example("1", "g", by_gain(tuple(gains)), Order(said), {"gains": gains})
-    return stats.value(metric.table([found], Tools(text.strict)), metric)
+    return stats.value(metric.table([found], Tools(_normalise.strict)), metric)
 
 
 def test_by_hand() -> None:

@@ -13,10 +13,9 @@ import msgspec
 import pytest
 
 from converters.schema import Row
-from eval import pages as pages_
-from eval import report, shown
-from eval.runs import Run
-from eval.scored import Both, Published, Salvage, Score, ScoredRow, Scores, Slice, TaskScores
+from eval.report import formatting, run_page
+from eval.report import pages as pages_
+from eval.results.schema import Both, Published, Run, Salvage, Score, ScoredRow, Scores, Slice, TaskScores
 
 ATTACKS = (
     "<script>alert('p')</script>",
@@ -105,7 +104,7 @@ def test_the_report_shows_the_scores(pages: dict[str, Path]) -> None:
             drawn = f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
             assert drawn in " ".join(text.split())
             assert f"| {value['value']:.3f} | {value['low']:.3f} | {value['high']:.3f} |" in markdown
-        assert f"{task['invalid']} {shown.share(task['invalid'], task['n'])} of {task['n']}" in words
+        assert f"{task['invalid']} {formatting.share(task['invalid'], task['n'])} of {task['n']}" in words
     assert scores["provenance"]["test_sha256"] in text
     assert scores["provenance"]["test_sha256"] in markdown
 
@@ -114,9 +113,9 @@ def test_the_comparison_shows_differences_and_verdicts(pages: dict[str, Path]) -
     pairs = json.loads((pages["compare"].parent / "compare.json").read_text())["pairs"]
     page, markdown = Page(pages["compare"].with_suffix(".html")), pages["compare"].with_suffix(".md").read_text()
     for pair in pairs:
-        assert shown.signed(pair["difference"]) in page.text
+        assert formatting.signed(pair["difference"]) in page.text
         assert pair["verdict"] in page.text
-        assert f"| {shown.signed(pair['difference'])} | {shown.signed(pair['low'])} |" in markdown
+        assert f"| {formatting.signed(pair['difference'])} | {formatting.signed(pair['low'])} |" in markdown
     assert "a<b>base" in page.text
     assert "a&lt;b&gt;base" in markdown
     assert "Got worse" in page.text
@@ -174,7 +173,7 @@ def row(number: int, **changes: Any) -> ScoredRow:
 
 def written(tmp_path: Path, scores: TaskScores, rows: Iterable[ScoredRow], **provenance: Any) -> Page:
     run = Run("mine", Scores({"category": scores}, {"normaliser": "strict", **provenance}), list(rows))
-    pages_.write(tmp_path, "report", report.of_run(run))
+    pages_.write(tmp_path, "report", run_page.of_run(run))
     return Page(tmp_path / "report.html")
 
 
@@ -263,7 +262,7 @@ def test_the_page_is_bounded_and_says_of_how_many(tmp_path: Path) -> None:
 
 
 def test_long_text_is_shortened_with_its_length() -> None:
-    assert shown.clip("x" * 1_000_000).endswith(" … (999,300 more characters)")
+    assert formatting.clip("x" * 1_000_000).endswith(" … (999,300 more characters)")
 
 
 @pytest.mark.parametrize(
@@ -276,7 +275,7 @@ def test_long_text_is_shortened_with_its_length() -> None:
     ],
 )
 def test_floor_flags(score: Score, flag: str) -> None:
-    assert shown.floor_flag(score) == flag
+    assert formatting.floor_flag(score) == flag
 
 
 def test_every_markdown_row_has_its_table_s_width(pages: dict[str, Path]) -> None:

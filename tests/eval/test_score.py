@@ -13,9 +13,9 @@ from converters import tasks
 from converters.core.errors import InputError
 from converters.io import jsonl
 from converters.schema import Row
-from eval import runs
-from eval.score import join, score
-from eval.scored import Score, ScoredRow, Settings
+from eval.results import runs
+from eval.results.schema import Score, ScoredRow, Settings
+from eval.scoring.score import join, score
 
 SETTINGS = Settings(resamples=100)
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from converters.core.errors import InputError
 from converters.tasks.answer import Reply
-from eval import answers, encoders, metrics, score, stats, text
-from eval.metrics import semantic
+from eval import answers, metrics
+from eval.metrics import _normalise, semantic
 from eval.metrics.base import Example, Floats, Tools
+from eval.scoring import models, score, stats
 
 PLANE = {"red": (1.0, 0.0), "scarlet": (0.8, 0.6), "blue": (0.0, 1.0), "anti-red": (-1.0, 0.0)}
 METRIC = metrics.get("semantic_f1")
@@ -24,7 +25,7 @@ def value(gold: object, said: object, normaliser: str = "strict") -> float:
     kind = {tuple: "path", Reply: "reply", str: "text", dict: "record"}[type(gold)]
     extra = {"references": ["blue"]} if kind == "reply" else {}
     found = Example("1", "g", gold, said, extra, kind=answers.get(kind))
-    return stats.value(METRIC.table([found], Tools(text.normaliser(normaliser), plane)), METRIC)
+    return stats.value(METRIC.table([found], Tools(_normalise.normaliser(normaliser), plane)), METRIC)
 
 
 def colours(*values: str) -> dict[str, tuple[str, ...]]:
@@ -68,8 +69,8 @@ def test_a_random_pair_is_never_an_example_with_itself(count: int) -> None:
 
 
 def test_a_real_encoder_knows_near_from_far_and_its_floor_is_above_0() -> None:
-    encode = encoders.sentences(str(get_model_path()))
-    tools = Tools(text.strict, encode)
+    encode = models.sentences(str(get_model_path()))
+    tools = Tools(_normalise.strict, encode)
     gold = [("Home & Garden", "Kitchen", "Kettles"), ("Sports", "Camping", "Tents"), ("Toys", "Dolls")]
     near = [("Home", "Kitchenware", "Tea kettles"), ("Outdoor", "Tents"), ("Toys & Games", "Dolls")]
     found = [
@@ -81,7 +82,7 @@ def test_a_real_encoder_knows_near_from_far_and_its_floor_is_above_0() -> None:
 
 
 def test_a_general_instructions_floor_is_the_random_pair() -> None:
-    tools = Tools(text.strict, encoders.sentences(str(get_model_path())))
+    tools = Tools(_normalise.strict, models.sentences(str(get_model_path())))
     found = [
         Example(str(n), str(n), gold, None, kind=answers.get("text"))
         for n, gold in enumerate(("Paris.", "A red kettle.", "Use a screwdriver."))
@@ -92,7 +93,7 @@ def test_a_general_instructions_floor_is_the_random_pair() -> None:
 
 
 def test_a_text_is_encoded_once_and_its_vector_is_of_unit_length() -> None:
-    encode = encoders.sentences(str(get_model_path()))
+    encode = models.sentences(str(get_model_path()))
     first = encode(["red", "blue", "red"])
     assert np.array_equal(first[0], first[2])
     assert np.linalg.norm(first, axis=1) == pytest.approx(1)
@@ -104,13 +105,13 @@ def test_a_model_is_known_by_its_weights_wherever_it_lies(tmp_path) -> None:
     for place in ("a", "b"):
         (tmp_path / place / "model").mkdir(parents=True)
         (tmp_path / place / "model" / "model.safetensors").write_bytes(b"weights")
-    first, second = (encoders.identity(str(tmp_path / place / "model")) for place in ("a", "b"))
+    first, second = (models.identity(str(tmp_path / place / "model")) for place in ("a", "b"))
     assert first == second == {"name": "model", "sha256": first["sha256"]}
     (tmp_path / "b" / "model" / "model.safetensors").write_bytes(b"other")
-    assert encoders.identity(str(tmp_path / "b" / "model")) != first
+    assert models.identity(str(tmp_path / "b" / "model")) != first
 
 
 def test_without_an_encoder_the_metric_is_not_available_and_says_why() -> None:
-    assert METRIC.missing([], Tools(text.strict)) == "no sentence encoder given (--encoder)"
+    assert METRIC.missing([], Tools(_normalise.strict)) == "no sentence encoder given (--encoder)"
     with pytest.raises(InputError, match="expected a sentence encoder"):
-        encoders.sentences("/no/such/folder")
+        models.sentences("/no/such/folder")

@@ -5,10 +5,12 @@ import json
 import pytest
 
 from converters.tasks import attributes
-from eval import metrics, stats, text
+from eval import metrics
 from eval.answers import get
+from eval.metrics import _normalise
 from eval.metrics.base import Example, Tools
-from eval.metrics.slots import COUNTS, counts
+from eval.metrics.extraction import COUNTS, counts
+from eval.scoring import stats
 
 GOLD = {"Brand": ("Acme",), "Color": ("Red", "Blue"), "Size": (), "Fit": ()}
 
@@ -18,7 +20,7 @@ def case(said: str, gold: dict = GOLD) -> Example:
 
 
 def totals(said: str, normaliser: str = "strict") -> dict[str, int]:
-    line = counts([case(said)], Tools(text.normaliser(normaliser)))[0]
+    line = counts([case(said)], Tools(_normalise.normaliser(normaliser)))[0]
     return {name: int(count) for name, count in zip(COUNTS, line, strict=True) if count}
 
 
@@ -69,9 +71,9 @@ def test_scores_of_three_products_by_hand() -> None:
     }
     for name, value in expected.items():
         metric = metrics.get(name)
-        assert stats.value(metric.table(found, Tools(text.strict)), metric) == pytest.approx(value), name
+        assert stats.value(metric.table(found, Tools(_normalise.strict)), metric) == pytest.approx(value), name
 
 
 def test_an_attribute_asked_for_in_meta_is_a_slot() -> None:
     example = Example("1", "g", {"Brand": ("Acme",)}, {"Brand": ("Acme",)}, {"attributes": ["Brand", "Size"]})
-    assert dict(zip(COUNTS, counts([example], Tools(text.strict))[0], strict=True))["both_none"] == 1
+    assert dict(zip(COUNTS, counts([example], Tools(_normalise.strict))[0], strict=True))["both_none"] == 1

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats as theirs
 from sklearn.metrics import f1_score
 
-from eval import metrics, stats
+from eval import metrics
 from eval.metrics.base import Example, Tools, scores
+from eval.scoring import stats
 
 MEAN = metrics.get("accuracy")
 

@@ -6,15 +6,17 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from converters.tasks.answer import ABSTENTION, Reply
-from eval import metrics, stats, text
+from eval import metrics
+from eval.metrics import _normalise
 from eval.metrics.base import Example, Tools
+from eval.scoring import stats
 
 THEIRS = RougeScorer(["rougeL"], use_stemmer=True)
 TEXT = st.text("abé 1-.红runnings", min_size=1, max_size=30).filter(str.strip)
 
 
 def value(name: str, *examples: Example) -> float:
-    return stats.value(metrics.get(name).table(examples, Tools(text.strict)), metrics.get(name))
+    return stats.value(metrics.get(name).table(examples, Tools(_normalise.strict)), metrics.get(name))
 
 
 @settings(max_examples=80, deadline=None)

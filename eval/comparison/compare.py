@@ -1,0 +1,208 @@
+"""Two or more runs, paired: the first against each other one, difference = other − first.
+
+Rows are paired by id, groups are resampled once for all runs. p comes from exact McNemar where each row is right or wrong
+(which treats rows as independent), else from the bootstrap. Holm corrects in two families: the headline metrics (one a task,
+over all pairs), which carry the verdict, and all others.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from converters import tasks
+from converters.core.errors import InputError
+from eval import COMPARE_RESAMPLES, SEED, metrics
+from eval.comparison import pairing
+from eval.comparison.pairing import Sample, check_comparable, unlike_slices, unsliced
+from eval.metrics import _normalise
+from eval.metrics.base import Floats, Table, Tools
+from eval.results.schema import Run, Score, ScoredRow
+from eval.scoring import stats
+
+FAMILIES = "Holm over the headline metrics of all tasks and pairs; over all other metrics apart"
+ALPHA = 0.05
+HOLM = "The verdict goes by p corrected for all comparisons shown (Holm): an interval that leaves 0 out is not enough."
+POWER = 2.8  # standard errors, z of 97.5 % + z of 80 %: such a difference is found four times out of five
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of one task, run ``a`` (first) and run ``b``; ``low``, ``high``, ``p`` are ``None`` with a single group.
+
+    ``smallest`` is the smallest true difference that such a test set can show: 2.8 standard errors of the paired bootstrap
+    (80 % power at 5 %, two-sided, before Holm); ``None`` where no resample differs. ``wins``, ``losses`` and ``ties`` count rows
+    by their own value of the metric, if a row has one.
+    """
+
+    a: str
+    b: str
+    task: str
+    metric: str
+    headline: bool
+    value_a: float
+    value_b: float
+    difference: float
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None = None
+    test: str
+    verdict: str = ""
+    smallest: float | None = None
+    wins: int | None = None
+    losses: int | None = None
+    ties: int | None = None
+    score_a: Score
+    score_b: Score
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """The content of ``compare.json``; ``runs`` holds each run's name, tasks and provenance.
+
+    ``left_out`` counts the rows of each run that another run lacks. ``slices_left_out``: the kinds of slices that are not shown,
+    since the runs' training splits differ.
+    """
+
+    pairs: list[Pair]
+    runs: list[dict[str, Any]]
+    families: str
+    resamples: int
+    seed: int
+    left_out: dict[str, int] = {}
+    slices_left_out: list[str] = []
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One example under two runs, with the value of ``metric`` for each."""
+
+    a: ScoredRow
+    b: ScoredRow
+    metric: str
+    value_a: float
+    value_b: float
+
+
+def compare(
+    runs: Sequence[Run], resamples: int = COMPARE_RESAMPLES, seed: int = SEED, left_out: Mapping[str, int] | None = None
+) -> Comparison:
+    """Compare every later run with the first, task by task; ``left_out``: they were cut to their common rows."""
+    check_comparable(runs, intersect=left_out is not None)
+    pairs = [pair for task in runs[0].scores.tasks for pair in _task_pairs(task, runs, resamples, seed)]
+    pairs.sort(key=lambda pair: [run.name for run in runs].index(pair.b))
+    dropped = unlike_slices(runs)
+    scores = [unsliced(run, dropped).scores for run in runs]
+    described = [
+        {"name": run.name, "tasks": of_run.tasks, "provenance": of_run.provenance}
+        for run, of_run in zip(runs, scores, strict=True)
+    ]
+    return Comparison(_judged(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}), dropped)
+
+
+def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> list[Pair]:
+    rows = [pairing.sample(run, task) for run in runs]
+    for run, others in zip(runs[1:], rows[1:], strict=True):
+        if others.ids != rows[0].ids:
+            raise InputError(
+                f"{runs[0].name} and {run.name} have different rows of task {task!r}, expected the same ids"
+            )
+    tools = Tools(_normalise.normaliser(runs[0].scores.provenance["normaliser"]))
+    names = pairing.shared(task, runs, rows, tools)
+    tables = [pairing.tables(of_run, names, tools) for of_run in rows]
+    columns = [(table[name], metrics.get(name)) for table in tables for name in names]
+    draws = stats.bootstrap(columns, [example.group for example in rows[0].examples], resamples, seed)
+    pairs = []
+    for other in range(1, len(runs)):
+        for place, name in enumerate(names):
+            gap = draws[:, other * len(names) + place] - draws[:, place] if draws is not None else None
+            pair = _pair(task, name, (runs[0], runs[other]), (tables[0][name], tables[other][name]), gap)
+            pairs.append(_counted(pair, rows[0], rows[other]))
+    return pairs
+
+
+def _counted(pair: Pair, first: Sample, other: Sample) -> Pair:
+    values = ((a.get(pair.metric), b.get(pair.metric)) for a, b in zip(first.values, other.values, strict=True))
+    both = [(a, b) for a, b in values if a is not None and b is not None]
+    if not both:
+        return pair
+    wins, losses = sum(b > a for a, b in both), sum(b < a for a, b in both)
+    return msgspec.structs.replace(pair, wins=wins, losses=losses, ties=len(both) - wins - losses)
+
+
+def _pair(task: str, name: str, runs: tuple[Run, Run], tables: tuple[Table, Table], gap: Floats | None) -> Pair:
+    metric = metrics.get(name)
+    a, b = (stats.value(table, metric) for table in tables)
+    low, high = (stats.interval(gap, b - a) if gap is not None else None) or (None, None)
+    return Pair(
+        a=runs[0].name,
+        b=runs[1].name,
+        task=task,
+        metric=name,
+        headline=name == tasks.get(task).metrics[0],
+        value_a=a,
+        value_b=b,
+        difference=b - a,
+        low=low,
+        high=high,
+        p=None if gap is None else _p(tables, gap, metric.binary),
+        test="mcnemar" if metric.binary else "bootstrap",
+        smallest=None if gap is None else smallest(gap),
+        score_a=runs[0].scores.tasks[task].metrics[name],
+        score_b=runs[1].scores.tasks[task].metrics[name],
+    )
+
+
+def _p(tables: tuple[Table, Table], gap: Floats, binary: bool) -> float:
+    first, second = (np.asarray(table)[:, 0] for table in tables) if binary else (gap, gap)
+    return stats.mcnemar_p(first, second) if binary else stats.bootstrap_p(gap)
+
+
+def smallest(gap: Floats) -> float | None:
+    """Return 2.8 standard deviations of bootstrapped differences, ``None`` where they do not vary.
+
+    >>> round(smallest(np.array([0.0, 0.1, 0.2])), 2), smallest(np.zeros(3))
+    (0.28, None)
+    """
+    known = gap[~np.isnan(gap)]
+    spread = float(known.std(ddof=1)) if known.size > 1 else 0.0
+    return POWER * spread or None
+
+
+def _judged(pairs: Sequence[Pair]) -> list[Pair]:
+    adjusted: dict[int, float] = {}
+    for headline in (True, False):
+        family = [place for place, pair in enumerate(pairs) if pair.headline is headline and pair.p is not None]
+        adjusted |= dict(zip(family, stats.holm([pairs[place].p or 0.0 for place in family]), strict=True))
+    return [
+        msgspec.structs.replace(
+            pair, p_holm=adjusted.get(place), verdict=verdict(pair.low, pair.high, adjusted.get(place))
+        )
+        for place, pair in enumerate(pairs)
+    ]
+
+
+def verdict(low: float | None, high: float | None, p_holm: float | None) -> str:
+    """Return the verdict in words; it takes an interval without 0 *and* a corrected p below 0.05.
+
+    >>> verdict(0.1, 0.2, 0.01), verdict(-0.2, -0.1, 0.01), verdict(0.1, 0.2, 0.3), verdict(None, None, None)
+    ('better', 'worse', 'not shown to differ', 'not shown to differ')
+    """
+    if low is None or high is None or p_holm is None or p_holm >= ALPHA or low <= 0 <= high:
+        return "not shown to differ"
+    return "better" if low > 0 else "worse"
+
+
+def changes(first: Run, other: Run, task: str) -> Iterator[Change]:
+    """Yield a task's examples under both runs, by the first metric that has a value for one example."""
+    rows, others = ((row for row in run.rows if row.task == task) for run in (first, other))
+    return (change for a, b in zip(rows, others, strict=True) if (change := _change(a, b)))
+
+
+def _change(a: ScoredRow, b: ScoredRow) -> Change | None:
+    metric = leading(a.values)
+    return Change(a, b, metric, a.values[metric], b.values[metric]) if metric in b.values and metric else None
+
+
+def leading(values: Mapping[str, float]) -> str | None:
+    """Return the first metric that has a value for this example; the gold alone decides which do."""
+    return next(iter(values), None)

@@ -1,0 +1,150 @@
+"""Shared by all backends: plan, prompt, answer, and the tokenizer with its chat template."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+import msgspec
+
+from converters.core.errors import InputError, first_line
+from converters.io.jsonl import template_sha256
+from eval.answers.base import Limit
+from eval.inference.backends.openai import Endpoint
+from eval.inference.checkpoint import Checkpoint, check_template
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the answers depend on beside the checkpoint: the test file's hash and how answers are generated.
+
+    ``temperature`` 0 is greedy; ``candidates`` is the number of ranked answers. ``constrain`` and ``few_shot`` are for the
+    record: the prompts carry what they do. ``extra`` goes into every request to an ``endpoint``; ``choice_as`` is the key by
+    which that takes a list of allowed texts. ``accept_unanswered``: a prompt that it fails on gets ``null``.
+    """
+
+    test_sha256: str
+    max_new_tokens: int = 128
+    temperature: float = 0.0
+    seed: int = 0
+    candidates: int = 0
+    constrain: Mapping[str, Any] | None = None
+    few_shot: Mapping[str, Any] | None = None
+    batch_size: int = 16
+    endpoint: Endpoint | None = None
+    choice_as: str = "structured_outputs"
+    extra: Mapping[str, Any] | None = None
+    accept_unanswered: bool = False
+
+    @property
+    def decoding(self) -> dict[str, Any]:
+        """Return the settings in which two comparable runs agree; candidates change no prediction."""
+        sampled = {"temperature": self.temperature, "seed": self.seed} if self.temperature else {}
+        options = {"constrain": self.constrain, "few_shot": self.few_shot, "extra": self.extra}
+        chosen = {name: value for name, value in options.items() if value}
+        greedy = {"do_sample": bool(sampled), "num_beams": 1, "max_new_tokens": self.max_new_tokens}
+        return greedy | sampled | chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One prompt: messages, the constraint on its answer, whether candidates are wanted, and token ids once known."""
+
+    id: str
+    messages: Sequence[Mapping[str, str]]
+    limit: Limit = None
+    several: bool = False
+    ids: tuple[int, ...] = ()
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One answered prompt; ``tokens`` counts what was generated, the end token included if it ``ended``.
+
+    ``prediction`` is ``None`` where an endpoint failed and that was accepted. ``candidates``: further answers, likeliest first.
+    ``latency`` is in seconds, where a prompt is answered alone; ``seconds`` is its share of the time that all took.
+    """
+
+    id: str
+    prediction: str | None
+    tokens: int
+    ended: bool
+    prompt_tokens: int = 0
+    candidates: list[str] = []
+    latency: float | None = None
+    seconds: float = 0.0
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> Any:
+    """Return a checkpoint's tokenizer; one without a chat template, or not that of its run, is an ``InputError``."""
+    from transformers import AutoTokenizer
+
+    folder = checkpoint.folder
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise cannot_load(checkpoint, error) from error
+    if not getattr(tokenizer, "chat_template", None):
+        raise InputError(
+            f"{folder}: found no chat template, expected one saved with the checkpoint (chat_template.jinja)"
+        )
+    check_template(folder, template_sha256(tokenizer.chat_template))
+    return tokenizer
+
+
+def cannot_load(checkpoint: Checkpoint, error: Exception) -> InputError:
+    """Return the sentence for a checkpoint that cannot be used."""
+    base = f" or its base {checkpoint.base.name}" if checkpoint.base else ""
+    return InputError(f"{checkpoint.folder}{base}: cannot be loaded as a model with its tokenizer: {first_line(error)}")
+
+
+def prompt_ids(tokenizer: Any, id_: str, messages: Sequence[Mapping[str, str]]) -> tuple[int, ...]:
+    """Return the token ids of a prompt as the template writes them; the template alone decides on BOS."""
+    return _ids(tokenizer, id_, messages, True)
+
+
+def _ids(tokenizer: Any, id_: str, messages: Sequence[Mapping[str, str]], ask: bool) -> tuple[int, ...]:
+    from jinja2 import TemplateError
+
+    try:
+        ids = tokenizer.apply_chat_template(list(messages), add_generation_prompt=ask, tokenize=True, return_dict=False)
+    except TemplateError as error:
+        row = id_.partition("\0")[0]
+        raise InputError(
+            f"row {row!r}: the checkpoint's chat template refuses its messages: {first_line(error)}"
+        ) from error
+    return tuple(ids)
+
+
+def answer_ids(tokenizer: Any, text: str, ends: Sequence[int]) -> tuple[int, ...]:
+    """Return the token ids of an answer up to its end token, as the template writes it after a prompt."""
+    asked = [{"role": "user", "content": "?"}]
+    before = prompt_ids(tokenizer, "", asked)
+    whole = _ids(tokenizer, "", [*asked, {"role": "assistant", "content": text}], False)
+    plain = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+    ids = whole[len(before) :] if whole[: len(before)] == before else plain
+    return (*(id_ for id_ in until_end(ids, ends) if id_ not in ends), ends[0])
+
+
+def end_ids(tokenizer: Any, configured: Any) -> list[int]:
+    """Return the ids that end an answer: the tokenizer's and those of the checkpoint's generation settings."""
+    more = configured if isinstance(configured, list) else [configured]
+    ends = [id_ for id_ in dict.fromkeys([tokenizer.eos_token_id, *more]) if id_ is not None]
+    if not ends:
+        raise InputError("the checkpoint names no end-of-sequence token, expected eos_token in its tokenizer")
+    return ends
+
+
+def until_end(line: Sequence[int], ends: Sequence[int]) -> Sequence[int]:
+    """Return ids up to the first that ends an answer, that one included."""
+    stop = next((place for place, id_ in enumerate(line) if id_ in ends), len(line))
+    return line[: stop + 1]
+
+
+def decode(tokenizer: Any, line: Sequence[int]) -> str:
+    """Return the text of generated ids, without control tokens."""
+    return str(tokenizer.decode(list(line), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Return the versions of installed packages."""
+    return {name: metadata.version(name) for name in names}

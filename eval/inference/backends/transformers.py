@@ -1,0 +1,207 @@
+"""``transformers``: batches of prompts of like length on this machine's GPU, or on its CPU.
+
+Batches are made of all prompts, longest first, so that a lack of memory shows at once; a batch has one kind of constraint.
+Candidates come from a beam search beside the greedy answer, ranked by the sum of their tokens' log-probabilities.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig
+
+from converters.core.errors import InputError
+from converters.io.jsonl import template_sha256
+from eval.answers.base import Schema, Texts
+from eval.inference.backends import base
+from eval.inference.backends.base import Answer, Plan, Prompt
+from eval.inference.checkpoint import Checkpoint, find
+from eval.inference.constraints import Trie, build, following
+
+CANDIDATES = "beam search, by log-probability"
+BEAMS_MORE = 1  # beams beyond the candidates asked for: the greedy answer is often one of them
+
+Lines = list[list[list[int]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A loaded checkpoint; ``ends`` are the token ids that end an answer."""
+
+    network: Any
+    tokenizer: Any
+    checkpoint: Checkpoint
+    ends: list[int]
+    device: str
+    dtype: str
+
+
+def load(checkpoint: str, plan: Plan) -> Model:
+    """Load a checkpoint: bf16 on a GPU, fp32 on a CPU, an adapter on its base."""
+    located = find(checkpoint)
+    tokenizer = base.load_tokenizer(located)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        network = _network(located, device, dtype).eval()
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise base.cannot_load(located, error) from error
+    ends = base.end_ids(tokenizer, network.generation_config.eos_token_id)
+    return Model(network, tokenizer, located, ends, device, str(dtype).removeprefix("torch."))
+
+
+def _network(checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> Any:
+    if checkpoint.base is None:
+        # "auto" offloads to main memory: a GPU that trained in four bits may be too small for sixteen.
+        where = "auto" if device == "cuda" else None
+        return AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype=dtype, device_map=where)
+    from peft import PeftModel
+
+    nf4 = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    how = {"quantization_config": nf4} if checkpoint.base.nf4 else {}
+    whole = AutoModelForCausalLM.from_pretrained(checkpoint.base.folder, dtype=dtype, device_map=device, **how)
+    return PeftModel.from_pretrained(whole, checkpoint.folder)
+
+
+def describe(model: Model, plan: Plan) -> dict[str, Any]:
+    """Return the checkpoint's hashes, where it ran, and the packages that did it."""
+    packages = ("torch", "transformers", "tokenizers", *(("peft",) if model.checkpoint.base else ()))
+    return {
+        **model.checkpoint.identity,
+        "template_sha256": template_sha256(model.tokenizer.chat_template),
+        "backend": {
+            "name": "transformers",
+            "device": model.device,
+            "dtype": model.dtype,
+            "batch_size": plan.batch_size,
+        },
+        "versions": base.versions(*packages),
+    }
+
+
+def batches(model: Model, plan: Plan, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
+    """Return all prompts, with their ids, in batches of like length."""
+    ready = [replace(p, ids=base.prompt_ids(model.tokenizer, p.id, p.messages)) for p in prompts]
+    return grouped(ready, plan.batch_size)
+
+
+def grouped(prompts: Sequence[Prompt], size: int) -> list[list[Prompt]]:
+    """Return prompts in batches of one kind of limit, longest first.
+
+    >>> prompts = [Prompt("a", [], ids=(1,)), Prompt("b", [], ids=(1, 2)), Prompt("c", [], ids=(3, 4))]
+    >>> prompts.append(Prompt("d", [], Texts(("x",))))
+    >>> [[prompt.id for prompt in batch] for batch in grouped(prompts, 2)]
+    [['b', 'c'], ['a'], ['d']]
+    """
+    batches = []
+    for kind in (type(None), Texts, Schema):
+        alike = sorted((p for p in prompts if type(p.limit) is kind), key=lambda p: (-len(p.ids), p.id))
+        batches += [alike[start : start + size] for start in range(0, len(alike), size)]
+    return batches
+
+
+def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> Iterator[list[Answer]]:
+    """Yield the answers of each batch."""
+    for batch in batches:
+        greedy = [lines[0] for lines in _generate(model, plan, batch, 0)]
+        wanted = [prompt for prompt in batch if prompt.several]
+        size = max(1, plan.batch_size // (plan.candidates + BEAMS_MORE))
+        parts = [wanted[start : start + size] for start in range(0, len(wanted), size)]
+        beams = [lines for part in parts for lines in _generate(model, plan, part, plan.candidates + BEAMS_MORE)]
+        further = dict(zip((prompt.id for prompt in wanted), beams, strict=True))
+        yield [_answer(model, p, line, further.get(p.id, [])) for p, line in zip(batch, greedy, strict=True)]
+
+
+def _answer(model: Model, prompt: Prompt, line: list[int], further: list[list[int]]) -> Answer:
+    texts = [base.decode(model.tokenizer, beam) for beam in further]
+    if isinstance(prompt.limit, Texts):  # with fewer texts than beams, the search fills up with others
+        texts = [text for text in texts if text.strip() in prompt.limit.texts]
+    text = base.decode(model.tokenizer, line)
+    return Answer(prompt.id, text, len(line), line[-1] in model.ends, len(prompt.ids), texts)
+
+
+def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int) -> Lines:
+    """Return for each prompt its answer's ids, or those of ``beams`` answers, likeliest first."""
+    pad = model.tokenizer.pad_token_id if model.tokenizer.pad_token_id is not None else model.ends[0]
+    width = max(len(prompt.ids) for prompt in batch)
+    ids = torch.tensor([[pad] * (width - len(p.ids)) + list(p.ids) for p in batch], device=model.device)
+    mask = torch.tensor([[0] * (width - len(p.ids)) + [1] * len(p.ids) for p in batch], device=model.device)
+    # The checkpoint's own generation settings may sample or penalise repetition: they are replaced here.
+    model.network.generation_config = config = _config(model, plan, pad, beams)
+    torch.manual_seed(zlib.crc32(f"{plan.seed}\0{batch[0].id}".encode()))
+    with torch.inference_mode(), _enough_memory(plan.batch_size):
+        constraints = _constraints(model, batch, width)
+        output = model.network.generate(input_ids=ids, attention_mask=mask, generation_config=config, **constraints)
+    lines = [list(base.until_end(line, model.ends)) for line in output[:, width:].tolist()]
+    each = max(1, beams)
+    return [lines[start : start + each] for start in range(0, len(lines), each)]
+
+
+def _config(model: Model, plan: Plan, pad: int, beams: int) -> GenerationConfig:
+    how: dict[str, Any] = {"do_sample": False}
+    if beams:
+        how |= {"num_beams": beams, "num_return_sequences": beams, "length_penalty": 0.0}
+    elif plan.temperature:
+        how = {"do_sample": True, "temperature": plan.temperature, "top_k": 0, "top_p": 1.0}
+    return GenerationConfig(max_new_tokens=plan.max_new_tokens, eos_token_id=model.ends, pad_token_id=pad, **how)
+
+
+def _constraints(model: Model, batch: Sequence[Prompt], width: int) -> dict[str, Any]:
+    limits = [prompt.limit for prompt in batch]
+    texts = [_trie(model, limit) for limit in limits if isinstance(limit, Texts)]
+    if texts:
+
+        def allowed(row: int, ids: Any) -> Any:
+            # A finished beam goes on with end tokens, which no one reads.
+            return following(texts[row], ids[width:].tolist()) or model.ends[:1]
+
+        return {"prefix_allowed_tokens_fn": allowed}
+    schemas = [_grammar(model, limit) for limit in limits if isinstance(limit, Schema)]
+    return {"logits_processor": [_xgrammar().contrib.hf.LogitsProcessor(schemas)]} if schemas else {}
+
+
+@lru_cache(maxsize=256)
+def _trie(model: Model, limit: Texts) -> Trie:
+    return build(base.answer_ids(model.tokenizer, text, model.ends) for text in limit.texts)
+
+
+def _xgrammar() -> Any:
+    try:
+        import xgrammar
+        import xgrammar.contrib.hf
+    except ImportError as error:
+        raise InputError(
+            "JSON answers can be constrained only with the package 'xgrammar': pip install 'ecom-llm-recipes[constrain]'"
+        ) from error
+    return xgrammar
+
+
+@lru_cache(maxsize=1)
+def _compiler(model: Model) -> Any:
+    grammar = _xgrammar()
+    size = model.network.config.vocab_size
+    info = grammar.TokenizerInfo.from_huggingface(model.tokenizer, vocab_size=size, stop_token_ids=model.ends)
+    return grammar.GrammarCompiler(info)
+
+
+@lru_cache(maxsize=4096)
+def _grammar(model: Model, limit: Schema) -> Any:
+    # Spaces as json.dumps writes them: what the model learnt.
+    return _compiler(model).compile_json_schema(limit.json, any_whitespace=False, separators=(", ", ": "))
+
+
+@contextmanager
+def _enough_memory(batch_size: int) -> Iterator[None]:
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        smaller = f"; try --batch-size {batch_size // 2}" if batch_size > 1 else ""
+        raise InputError(f"the GPU ran out of memory with batches of {batch_size}{smaller}") from error

@@ -1,0 +1,119 @@
+"""The prompts that a model is asked: the test row's own turns, with few-shot demonstrations where asked for."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from converters import tasks
+from converters.core.errors import InputError
+from converters.examples import gold
+from converters.io import jsonl
+from converters.schema import Row
+from eval.inference.backends.base import Answer
+
+Pool = dict[tuple[str, str], dict[str, tuple[bytes, Row]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shots:
+    """``count`` demonstrations for every row, from ``pool``: by task and source, rows of distinct groups in the draw's order."""
+
+    count: int
+    pool: Mapping[tuple[str, str], tuple[Row, ...]]
+
+    def turns(self, row: Row) -> list[dict[str, str]]:
+        """Return the turns to put before a row's own; a draw that is too small is an ``InputError``."""
+        pool = self.pool.get((row.task, row.source)) or self.pool.get((row.task, ""), ())
+        shots = [shot for shot in pool if shot.group != row.group][: self.count]
+        if len(shots) < self.count:
+            raise InputError(
+                f"row {row.id!r}: found {len(shots)} demonstrations of task {row.task!r} in the training split, "
+                f"expected {self.count} of other groups"
+            )
+        turns = [turn for shot in shots for turn in shot.messages if turn.role != "system"]
+        return [{"role": turn.role, "content": turn.content} for turn in turns]
+
+    @property
+    def ids(self) -> dict[str, list[str]]:
+        """Return the ids of the demonstrations that a row of another group gets, by task and source."""
+        return {"/".join(filter(None, key)): [row.id for row in rows[: self.count]] for key, rows in self.pool.items()}
+
+
+def draw(rows: Iterable[Row], needed: Iterable[tuple[str, str]], count: int, seed: int) -> Shots:
+    """Draw demonstrations for the ``needed`` pairs of task and source; a source without enough draws from its whole task.
+
+    Holds ``count`` + 1 rows for each pair, however many there are.
+    """
+    pairs = sorted(set(needed))
+    pool: Pool = {key: {} for key in [*pairs, *((task, "") for task, _ in pairs)]}
+    for row in rows:
+        rank = hashlib.sha256(f"{seed}\0{row.id}".encode()).digest()
+        for key in ((row.task, row.source), (row.task, "")):
+            if key in pool:
+                _offer(pool[key], rank, row, count + 1)
+    drawn = {key: tuple(row for _, row in sorted(rows.values(), key=lambda p: p[0])) for key, rows in pool.items()}
+    enough = {key for key in pairs if len(drawn[key]) > count}
+    used = enough | {(task, "") for task, source in pairs if (task, source) not in enough}
+    return Shots(count, {key: drawn[key] for key in sorted(used)})
+
+
+def _offer(rows: dict[str, tuple[bytes, Row]], rank: bytes, row: Row, most: int) -> None:
+    if row.group not in rows or rank < rows[row.group][0]:
+        rows[row.group] = (rank, row)
+    if len(rows) > most:
+        del rows[max(rows, key=lambda group: rows[group][0])]
+
+
+def read(file: Path) -> Iterable[Row]:
+    """Yield the rows of a training split, one at a time."""
+    return (jsonl.decode(line, Row, f"{file}:{number}") for number, line in jsonl.numbered(file))
+
+
+def record(file: Path, shots: Shots, seed: int) -> dict[str, Any]:
+    """Return what is recorded of demonstrations, for comparisons."""
+    return {"count": shots.count, "seed": seed, "train_sha256": jsonl.sha256(file), "ids": shots.ids}
+
+
+def questions(row: Row) -> dict[str, Row]:
+    """Return the prompts of a row by key: the row itself, or for a walk one row that ends with each answer."""
+    if not tasks.get(row.task).walk:
+        return {row.id: row}
+    ends = (number for number, turn in enumerate(row.messages, 1) if turn.role == "assistant")
+    return {f"{row.id}\0{end}": msgspec.structs.replace(row, messages=row.messages[:end]) for end in ends}
+
+
+def said(turns: Mapping[str, Row], done: Mapping[str, Answer]) -> str | None:
+    """Return a row's prediction: its first wrong answer, or the last."""
+    answers = [(done[key].prediction, row) for key, row in turns.items()]
+    wrong = (text for text, row in answers if text is None or tasks.get(row.task).parse(text) != gold(row))
+    return next(wrong, answers[-1][0])
+
+
+def several(task: str) -> bool:
+    """Tell whether ranked candidates make sense for a task: it picks one class in one turn."""
+    return "accuracy" in tasks.get(task).metrics and not tasks.get(task).walk
+
+
+def candidates(row: Row, prediction: str, further: Sequence[str], count: int) -> list[str]:
+    """Return at most ``count`` answers, the prediction first, then further ones as ranked, each meaning once.
+
+    >>> from converters.examples import Turn
+    >>> row = Row(id="1", group="1", task="category", source="s", messages=[Turn("user", "?"), Turn("assistant", "Home")])
+    >>> candidates(row, "Home > Mugs", [" Home>Mugs", "Home > Pans", "Home >", "Car"], 3)
+    ['Home > Mugs', 'Home > Pans', 'Home >']
+    """
+    distinct: dict[Any, str] = {}
+    for text in [prediction, *further]:
+        distinct.setdefault(_meaning(row, text), text)
+    return list(distinct.values())[:count]
+
+
+def _meaning(row: Row, text: str) -> tuple[bool, str]:
+    task = tasks.get(row.task)
+    read = task.parse(text)
+    settled = None if read is None else task.settle(read, row.extra)
+    return (False, text.strip()) if settled is None else (True, repr(settled))

@@ -1,0 +1,153 @@
+"""Where a task's answers go wrong: unreadable ones, confused classes."""
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from eval.metrics.generation import abstains
+
+STEPS = (1, 3, 6, 11, 21, 41, 81, 161)  # the shortest answer, in words, of each bar
+ABSTENTION = ("answered", "abstained", "unreadable")
+
+
+@dataclass(slots=True)
+class Answers:
+    """Counts over one task's rows: words of gold and said answers, and (gold has an answer, what was done)."""
+
+    gold: Counter[int] = field(default_factory=Counter)
+    said: Counter[int] = field(default_factory=Counter)
+    abstention: Counter[tuple[bool, str]] = field(default_factory=Counter)
+
+    def add(self, gold: Any, said: Any | None, may_abstain: bool) -> None:
+        """Count one row; an abstention has no length.
+
+        >>> from converters.tasks.answer import Reply
+        >>> found = Answers()
+        >>> found.add(Reply("Yes it does."), Reply(None), True)
+        >>> found.gold, found.said, found.abstention
+        (Counter({1: 1}), Counter(), Counter({(True, 'abstained'): 1}))
+        """
+        for answer, counter in ((gold, self.gold), (said, self.said)):
+            if answer is not None and not abstains(answer):
+                counter[bisect_right(STEPS, max(1, len(str(answer).split()))) - 1] += 1
+        if may_abstain:
+            done = "unreadable" if said is None else "abstained" if abstains(said) else "answered"
+            self.abstention[not abstains(gold), done] += 1
+
+
+def lengths(found: Answers) -> list[tuple[str, float, float]]:
+    """Return each bar's words, and which share of the gold and of the said answers it holds, up to the last that holds any.
+
+    >>> lengths(Answers(Counter({0: 3, 1: 1}), Counter({0: 2})))
+    [('1–2', 0.75, 1.0), ('3–5', 0.25, 0.0)]
+    """
+    last = max((*found.gold, *found.said), default=-1)
+    names = [f"{low}–{high - 1}" for low, high in pairwise(STEPS)] + [f"{STEPS[-1]}+"]
+    gold, said = max(1, found.gold.total()), max(1, found.said.total())
+    return [(names[bar], found.gold[bar] / gold, found.said[bar] / said) for bar in range(last + 1)]
+
+
+Path = tuple[str, ...]
+PARENTS, CHILDREN, TAKEN = 8, 8, 3  # how many are shown of each
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One child of a parent: ``n`` rows that got to the parent and belong below this child, and which ones they took."""
+
+    name: str
+    n: int
+    taken: tuple[tuple[str, int, bool], ...]  # name, rows, whether some gold path has it
+    wrong: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """A node whose children are mixed up: ``n`` rows got there and go on below it, ``wrong`` of them under another child."""
+
+    path: Path
+    n: int
+    wrong: int
+    children: tuple[Child, ...]
+    further: int
+
+
+@dataclass(slots=True)
+class Confusion:
+    """What paths do, added up row by row."""
+
+    ends: Counter[str] = field(default_factory=Counter)  # "right", "stopped early", "went on too deep", "unreadable"
+    left: Counter[int] = field(default_factory=Counter)  # depth, from 1, of the first node that is not the gold one
+    reached: Counter[Path] = field(default_factory=Counter)  # gold nodes whose parent the answer got to
+    taken: Counter[tuple[Path, str]] = field(default_factory=Counter)  # gold node, the sibling said in its place
+    known: set[Path] = field(default_factory=set)
+
+    def add(self, gold: Path, said: Path | None) -> None:
+        """Count one row.
+
+        >>> found = Confusion()
+        >>> found.add(("Home", "Mugs"), ("Home", "Pans"))
+        >>> found.left, found.taken
+        (Counter({2: 1}), Counter({(('Home', 'Mugs'), 'Pans'): 1}))
+        """
+        self.known.update(gold[: depth + 1] for depth in range(len(gold)))
+        if said is None:
+            self.ends["unreadable"] += 1
+            return
+        pairs = enumerate(zip(gold, said, strict=False))
+        same = next((at for at, (a, b) in pairs if a != b), min(len(gold), len(said)))
+        self.reached.update(gold[: depth + 1] for depth in range(min(same + (same < len(said)), len(gold))))
+        if same < len(gold) and same < len(said):
+            self.left[same + 1] += 1
+            self.taken[gold[: same + 1], said[same]] += 1
+        else:
+            wrong = "stopped early" if len(said) < len(gold) else "went on too deep"
+            self.ends["right" if gold == said else wrong] += 1
+
+
+def depths(counts: Confusion) -> list[tuple[str, int]]:
+    """Return how the rows end, for people, in the order in which a walk down the tree meets them."""
+    left = [(f"leaves at level {depth}", counts.left[depth]) for depth in sorted(counts.left)]
+    rest = [(name, n) for name in ("stopped early", "went on too deep", "unreadable") if (n := counts.ends[name])]
+    return [("right", counts.ends["right"]), *left, *rest]
+
+
+def parents(counts: Confusion, most: int = PARENTS) -> list[Parent]:
+    """Return the parents below which most rows go wrong, in the order of the tree."""
+    children: dict[Path, Counter[Path]] = defaultdict(Counter)
+    for (node, _), rows in counts.taken.items():
+        children[node[:-1]][node] += rows
+    worst = sorted(children, key=lambda path: (-children[path].total(), path))[:most]
+    totals = Counter[Path]()
+    for node, rows in counts.reached.items():
+        totals[node[:-1]] += rows
+    siblings: dict[Path, Counter[str]] = defaultdict(Counter)
+    for (node, name), rows in counts.taken.items():
+        siblings[node][name] += rows
+    return [_parent(counts, path, totals[path], children[path], siblings) for path in sorted(worst)]
+
+
+def _parent(counts: Confusion, path: Path, n: int, wrong: Counter[Path], siblings: dict[Path, Counter[str]]) -> Parent:
+    nodes = sorted(wrong, key=lambda node: (-wrong[node], node))
+    shown = tuple(_child(counts, node, wrong[node], siblings[node]) for node in nodes[:CHILDREN])
+    return Parent(path, n, wrong.total(), shown, len(nodes) - len(shown))
+
+
+def _child(counts: Confusion, node: Path, wrong: int, siblings: Counter[str]) -> Child:
+    most = sorted(siblings.items(), key=lambda pair: (-pair[1], pair[0]))[:TAKEN]
+    taken = tuple((name, rows, (*node[:-1], name) in counts.known) for name, rows in most)
+    return Child(node[-1], counts.reached[node], taken, wrong)
+
+
+def tree(shown: Sequence[Parent]) -> list[tuple[Path, Parent | None]]:
+    """Return the parents with the nodes above them, each once, from the root down.
+
+    >>> [(path, bool(parent)) for path, parent in tree([Parent(("Home", "Mugs"), 3, 1, (), 0)])]
+    [((), False), (('Home',), False), (('Home', 'Mugs'), True)]
+    """
+    at = {parent.path: parent for parent in shown}
+    nodes = sorted({path[:depth] for path in at for depth in range(len(path) + 1)})
+    return [(path, at.get(path)) for path in nodes]

@@ -1,0 +1,136 @@
+"""The page of a comparison: one part for each later run against the first, with a section for each task."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from converters import tasks
+from eval.comparison.compare import Change, Comparison, Pair, changes
+from eval.comparison.pairing import baseline, unsliced
+from eval.report import run_page
+from eval.report.examples import IN_ALL, OF_EACH, PER_TASK, Chosen, Entry, entry, slices
+from eval.report.formatting import floor_flag, notes
+from eval.report.run_page import OWN, attributes, provenance
+from eval.results.schema import Run, Slice
+
+SHOWN = 3
+WORSE, BETTER, WRONG = "got worse", "got better", "still wrong"
+SIZES = {WORSE: 60, BETTER: 25, WRONG: 25}
+
+
+def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]:
+    """Return what the page shows."""
+    if comparison.slices_left_out:
+        runs = [unsliced(run, comparison.slices_left_out) for run in runs]
+    named = {run.name: run for run in runs}
+    heads = [pair for pair in comparison.pairs if pair.headline]
+    most = min(PER_TASK, IN_ALL // max(1, len(heads)))
+    by_run = groupby(comparison.pairs, key=lambda pair: (pair.a, pair.b))
+    parts = [_part(named[a], named[b], list(pairs), most) for (a, b), pairs in by_run]
+    sections = [(part, section) for part in parts for section in part["sections"]]
+    several = len(parts) > 1
+    templates = {_origin(run).get("template_sha256") for run in runs if not baseline(run)}
+    return {
+        "parts_of": parts,
+        "comparison": comparison,
+        "notes": notes(comparison),
+        "matrix": _matrix(heads, runs) if several else [],
+        "entries": [
+            _entry(part["a"], part["b"], kind, change, several)
+            for part, section in sections
+            for kind, change in section["chosen"]
+        ],
+        "changed": sum(count for _, section in sections for count, _ in section["examples"].values()),
+        "same": _facts(runs[0], True, runs),
+        "own": [(run.name, _facts(run, False, runs)) for run in runs],
+        "costs": [(run.name, run_page.cost(_origin(run), len({row.group for row in run.rows}))) for run in runs],
+        "baselines": {run.name: name for run in runs if (name := baseline(run))},
+        "templates_differ": len(templates) > 1,
+    }
+
+
+def _origin(run: Run) -> dict[str, Any]:
+    return run.scores.provenance.get("predictions") or {}
+
+
+def _part(a: Run, b: Run, pairs: Sequence[Pair], most: int) -> dict[str, Any]:
+    sections = [_section(a, b, list(of_task), most) for _, of_task in groupby(pairs, key=lambda pair: pair.task)]
+    return {"a": a.name, "b": b.name, "sections": sections, "sentence": sentence(sections)}
+
+
+def sentence(sections: Sequence[Mapping[str, Any]]) -> str:
+    """Say on which tasks the later run is better, worse, or not shown to differ, and where it is not above its floor."""
+    heads: list[Pair] = [section["headline"] for section in sections]
+    clauses = [
+        f"{verdict} on {', '.join(names) or 'none'}"
+        for verdict in ("better", "worse", "not shown to differ")
+        if (names := [pair.task for pair in heads if pair.verdict == verdict]) or verdict == "better"
+    ]
+    low = [pair.task for pair in heads if floor_flag(pair.score_b)]
+    return "; ".join(clauses).capitalize() + (f". Not shown above its floor on {', '.join(low)}." if low else ".")
+
+
+def _section(a: Run, b: Run, pairs: Sequence[Pair], most: int) -> dict[str, Any]:
+    task = pairs[0].task
+    chosen, counts = Chosen(), Counter[str]()
+    for change in changes(a, b, task):
+        if kind := _kind(change):
+            counts[kind] += 1
+            gap = abs(change.value_b - change.value_a) if kind != WRONG else 1 - change.value_b
+            some = [(("slice", kind, name), OF_EACH) for name in slices(change.a)]
+            chosen.offer(task, [((kind,), SIZES[kind]), *some], gap, (kind, change))
+    taken = chosen.taken(task, most)
+    headline = next((pair for pair in pairs if pair.headline), pairs[0])
+    others = b.scores.tasks[task].attributes
+    return {
+        "task": task,
+        "forgetting": not tasks.get(task).prefix,
+        "pairs": pairs,
+        "headline": headline,
+        "counted": next((pair for pair in pairs if pair.wins is not None), None),
+        "scores": (a.scores.tasks[task], b.scores.tasks[task]),
+        "attributes": [(n, counts, others[n]) for n, counts in attributes(a.scores.tasks[task]) if n in others],
+        "slices": _slices(a, b, task, headline.metric),
+        "chosen": taken,
+        "examples": {kind: (counts[kind], [change for k, change in taken if k == kind][:SHOWN]) for kind in SIZES},
+    }
+
+
+def _slices(a: Run, b: Run, task: str, metric: str) -> dict[str, list[tuple[Slice, Slice]]]:
+    others = {(other.kind, other.name): other for other in b.scores.tasks[task].slices if metric in other.metrics}
+    return {
+        kind: [(own, others[kind, own.name]) for own in parts if metric in own.metrics and (kind, own.name) in others]
+        for kind, parts in run_page.slices(a.scores.tasks[task], metric).items()
+    }
+
+
+def _kind(change: Change) -> str:
+    if change.value_b != change.value_a:
+        return WORSE if change.value_b < change.value_a else BETTER
+    return WRONG if change.value_b < 1 else ""
+
+
+def _entry(a: str, b: str, kind: str, change: Change, several: bool) -> Entry:
+    tags = [f"{b}: {kind}" if several else kind]
+    if not change.b.valid:
+        tags.append(f"{b}: unreadable" if several else "unreadable now")
+    return entry(change.a, {a: change.a, b: change.b}, tags)
+
+
+def _matrix(heads: Sequence[Pair], runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return a line for each task: the first run's headline score and each later run's pair."""
+    lines = []
+    for task in dict.fromkeys(pair.task for pair in heads):
+        by_run = {pair.b: pair for pair in heads if pair.task == task}
+        first = next(iter(by_run.values()))
+        pairs = [by_run[run.name] for run in runs[1:]]
+        lines.append({"task": task, "metric": first.metric, "first": first.score_a, "pairs": pairs})
+    return lines
+
+
+def _facts(run: Run, same: bool, runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Return the lines of provenance that all runs share, or those of one run that they do not."""
+    records = [each.scores.provenance for each in runs]
+    shared = {k for k, value in records[0].items() if k not in OWN and all(r.get(k) == value for r in records)}
+    return provenance({key: value for key, value in run.scores.provenance.items() if (key in shared) is same})

@@ -1,0 +1,201 @@
+"""Tables in the terminal: scores, runs, a comparison and its gate."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+import yaml
+
+from converters.core.errors import InputError
+from eval.comparison.compare import Comparison, Pair
+from eval.report.formatting import chance, floor_flag, interval, notes, number, share, signed, title
+from eval.report.run_page import headline
+from eval.results.schema import Score, Scores, TaskScores
+
+OWN = ("output_dir", "dataset_prepared_path")  # every run has its own of these
+WIDTH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One run: its name, start (ISO time) and status, its recipe's keys, its scores, and notes on files that are broken."""
+
+    name: str
+    started: str
+    status: str
+    recipe: Mapping[str, str] = field(default_factory=dict)
+    scores: Scores | None = None
+    broken: tuple[str, ...] = ()
+
+
+def read(folder: Path) -> list[Listed]:
+    """Return the runs in a folder, newest first; a folder without any is an :class:`InputError`."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: found {'a file' if folder.exists() else 'nothing'}, expected a folder of runs")
+    paths = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    runs = [run for path in paths for run in _evaluations(path)]
+    if not runs:
+        raise InputError(f"{folder}: found no run, expected folders with run.json or eval/scores.json")
+    return sorted(runs, key=lambda run: run.started, reverse=True)
+
+
+def _evaluations(path: Path) -> Iterator[Listed]:
+    """Yield a run, and again each time that it was scored on another mix, under the name that a comparison gives that."""
+    own = next((p for p in (path / "eval" / "scores.json", path / "scores.json") if p.is_file()), None)
+    if own or (path / "run.json").is_file():
+        yield _run(path, path.name, own)
+    for scores in sorted(path.glob("eval-*/scores.json")):
+        yield _run(path, f"{path.name}/{scores.parent.name}", scores)
+
+
+def _run(path: Path, name: str, scores_file: Path | None) -> Listed:
+    broken: list[str] = []
+    record_file = path / "run.json"
+    record = _decoded(record_file, dict[str, Any], broken) or {}
+    recipe = _decoded(path / "recipe.yaml", dict, broken) or {}
+    scores = _decoded(scores_file, Scores, broken) if scores_file else None
+    started = record.get("started")
+    if not isinstance(started, str):
+        changed = (scores_file or record_file).stat().st_mtime
+        started = datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds")
+    status = str(record.get("status", "")) if record_file.is_file() else _baseline(scores)
+    keys = {str(key): _line(value) for key, value in recipe.items() if key not in OWN}
+    return Listed(name, started, status, keys, scores, tuple(broken))
+
+
+def _decoded(path: Path, kind: Any, broken: list[str]) -> Any:
+    if not path.is_file():
+        return None
+    decode = msgspec.yaml.decode if path.suffix == ".yaml" else msgspec.json.decode
+    try:
+        return decode(path.read_bytes(), type=kind)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        broken.append(f"{path.name} cannot be read")
+        return None
+
+
+def _line(value: Any) -> str:
+    """Return a recipe's value on one line.
+
+    >>> _line([{"path": "a", "type": "b"}]), _line(2e-05), _line(None)
+    ('[{path: a, type: b}]', '2.0e-05', '')
+    """
+    if value is None:
+        return ""
+    dumped = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**9, sort_keys=False)
+    return " ".join(dumped.removesuffix("...\n").split())
+
+
+def _baseline(scores: Scores | None) -> str:
+    origin = scores.provenance.get("predictions") if scores else None
+    return f"baseline: {origin['baseline']}" if isinstance(origin, dict) and origin.get("baseline") else "no run.json"
+
+
+def table(runs: Sequence[Listed]) -> str:
+    """Return the runs as a text table, with notes below it; a recipe key that a run lacks counts as empty."""
+    recipes = pd.DataFrame([run.recipe for run in runs if run.recipe]).fillna("")
+    keys = [str(key) for key in recipes if recipes[key].nunique() > 1]
+    scored = [(task, scores) for run in reversed(runs) if run.scores for task, scores in run.scores.tasks.items()]
+    heads = {task: name for task, scores in scored if (name := _headline(task, scores))}
+    several = len({_test(run) for run in runs if run.scores}) > 1
+    notes = [f"score: {', '.join(f'{task} {title(name)}' for task, name in sorted(heads.items()))}"] if heads else []
+    if several:
+        notes.append("the runs' test files differ (column test): only scores of the same test file can be compared")
+    notes += [f"{run.name}: {problem}" for run in runs for problem in run.broken]
+    return "\n".join([text([_columns(run, keys, heads, several) for run in runs]), *([""] if notes else []), *notes])
+
+
+def _headline(task: str, scores: TaskScores) -> str | None:
+    try:
+        return headline(task, scores)
+    except InputError:  # a task that this version does not know any more
+        return next(iter(scores.metrics), None)
+
+
+def _columns(run: Listed, keys: Sequence[str], heads: Mapping[str, str], several: bool) -> dict[str, str]:
+    tasks = run.scores.tasks if run.scores else {}
+    line = {"run": run.name, "started": run.started[:16].replace("T", " "), "status": run.status}
+    line |= {"test": _test(run)} if several else {}
+    line |= {
+        task: _score(tasks[task].metrics.get(name) if task in tasks else None) for task, name in sorted(heads.items())
+    }
+    if heads:
+        rows, invalid = (sum(getattr(scores, name) for scores in tasks.values()) for name in ("n", "invalid"))
+        line["unreadable"] = share(invalid, rows) if rows else ""
+    values = {key: run.recipe.get(key, "") for key in keys}
+    return line | {key: v if len(v) <= WIDTH else f"{v[: WIDTH - 1]}…" for key, v in values.items()}
+
+
+def _score(score: Score | None) -> str:
+    if score is None:
+        return ""
+    interval = "" if score.low is None else f" [{number(score.low)}, {number(score.high)}]"
+    return number(score.value) + interval
+
+
+def _test(run: Listed) -> str:
+    return str(run.scores.provenance.get("test_sha256", ""))[:8] if run.scores else ""
+
+
+def text(rows: Sequence[dict[str, Any]]) -> str:
+    """Return rows as a text table; what a row lacks is left empty."""
+    return pd.DataFrame(rows).fillna("").to_string(index=False)
+
+
+def of_scores(scores: Scores) -> str:
+    """Return the scores as a text table."""
+    return text(
+        [
+            {
+                "task": task,
+                "metric": name,
+                "value": number(score.value),
+                "95 % interval": interval(score.low, score.high),
+                "floor": f"{number(score.floor)} ({score.floor_by})",
+                "unreadable": f"{of_task.invalid} of {of_task.n}",
+            }
+            for task, of_task in scores.tasks.items()
+            for name, score in of_task.metrics.items()
+        ]
+    )
+
+
+def of_comparison(comparison: Comparison) -> str:
+    """Return the comparison as a text table and how to read it; the headline metric of each task carries a star."""
+    table = text(
+        [
+            {
+                "run": pair.b,
+                "task": pair.task,
+                "metric": pair.metric + (" *" if pair.headline else ""),
+                pair.a: number(pair.value_a),
+                "value": number(pair.value_b),
+                "difference": signed(pair.difference),
+                "95 % interval": interval(pair.low, pair.high, signed),
+                "p (Holm)": chance(pair.p_holm),
+                "verdict": ", ".join(filter(None, [pair.verdict, floor_flag(pair.score_b)])),
+            }
+            for pair in comparison.pairs
+        ]
+    )
+    return "\n".join([table, "", *notes(comparison)])
+
+
+def gate(comparison: Comparison) -> tuple[bool, list[str]]:
+    """Return whether no task's headline metric is significantly worse, and a sentence for each task of each later run."""
+    heads = [pair for pair in comparison.pairs if pair.headline]
+    return all(pair.verdict != "worse" for pair in heads), [_gate_line(pair) for pair in heads]
+
+
+def _gate_line(pair: Pair) -> str:
+    mark = "fail" if pair.verdict == "worse" else "pass"
+    between = "" if pair.low is None else f" [{interval(pair.low, pair.high, signed)}]"
+    chances = "" if pair.p_holm is None else f", p {chance(pair.p_holm)}"
+    return (
+        f"{mark}: {pair.b} is {pair.verdict} {'from' if pair.verdict.endswith('differ') else 'than'} {pair.a} on {pair.task}: "
+        f"{title(pair.metric)} {number(pair.value_a)} to {number(pair.value_b)}, {signed(pair.difference)}{between}{chances}"
+    )
