@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from bs4 import BeautifulSoup
 
-from converters.demo import mave, products
 from converters.io import decoded
 from converters.mixture import plan
 from converters.mixture.convert import convert, units
@@ -24,6 +23,7 @@ from converters.mixture.write import write_splits
 from converters.schema import Outcome
 from converters.sources.mave import Product, join
 from converters.text import html
+from recipes.runner.demo import products, raw_files
 from tests import bench_bm25, bench_esci, bench_eval, bench_score
 
 ROWS = 40_000
@@ -34,7 +34,7 @@ def rows(path: Path, number: int) -> Path:
     draw = random.Random(0)
     names, patterns = products.brands(0)["train"], products.patterns(0)["train"]
     items = [products.product(draw, n, names) for n in range(number)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in mave.positives(draw, items, patterns)), "utf-8")
+    path.write_text("".join(json.dumps(row) + "\n" for row in raw_files.positives(draw, items, patterns)), "utf-8")
     return path
 
 

@@ -21,8 +21,8 @@ from eval.results.schema import Given, Judgement, Lines, Prediction, Run, Scored
 
 VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz", "rouge-score")
 DEEPEST = 100
-# Modules whose rooms, the folders that they lie in, decide a score: scoring, metrics, and how a task's answers are read.
-SCORER = ("eval.score", "eval.answers.base", "eval.metrics.base", "converters.tasks.base")
+# The rooms whose code decides a score: scoring, metrics, and how a task's answers are read.
+SCORER = ("eval.scoring", "eval.answers", "eval.metrics", "converters.tasks")
 
 
 @dataclass(frozen=True, slots=True)

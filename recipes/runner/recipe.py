@@ -10,6 +10,38 @@ import yaml
 
 from converters.core.errors import InputError, nearest, unreadable
 
+
+def usual(keys: Mapping[str, Any], available: int) -> int:
+    """Return the GPUs that a recipe takes where nobody says how many.
+
+    >>> usual({"deepspeed": "zero3.json"}, 8), usual({}, 8), usual({"use_ray": True, "ray_num_workers": 4}, 0)
+    (8, 1, 4)
+    """
+    if keys.get("use_ray"):
+        workers = keys.get("ray_num_workers")
+        return workers if isinstance(workers, int) and workers > 0 else 1  # another value is for the lint to refuse
+    return max(1, available) if divides(keys) else 1
+
+
+def divides(keys: Mapping[str, Any]) -> bool:
+    """Tell whether a recipe divides the model over its GPUs and so needs process groups even for one."""
+    return bool(keys.get("deepspeed") or keys.get("fsdp_config"))
+
+
+def base_folder(name: str) -> Path | None:
+    """Return where a base model lies, local or in the hub's cache, as far as it was fetched."""
+    if Path(name).is_dir():
+        return Path(name)
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        path = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return None
+    return Path(path).parent if isinstance(path, str) else None
+
+
 FOLDER = Path(__file__).resolve().parents[1]
 Place = tuple[str | int, ...]  # the way to a key, such as ("datasets", 0, "type")
 

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -12,7 +12,10 @@ import msgspec
 import yaml
 
 from converters.core.errors import InputError, nearest, unreadable
+from converters.io.jsonl import sha256
 from recipes.runner import recipe
+from recipes.runner.preflight import data
+from recipes.runner.recipe import Recipe
 
 SWEEPS = recipe.FOLDER / "sweeps"
 
@@ -99,3 +102,14 @@ def _scored(training: Training, sweep: Sweep) -> str:
 def _mix(name: str) -> str:
     """Return the name of the mix that a recipe trains on by default."""
     return Path(recipe.load(recipe.find(name)).keys["datasets"][0]["path"]).parent.name
+
+
+def asked(record: Mapping[str, Any], recipe: Recipe) -> Iterator[str]:
+    """Yield how a run differs from the one that a recipe with its overrides would start now."""
+    recorded = {item["name"]: item["sha256"] for item in record["data"]}
+    recorded[str(recipe.path)] = record["recipe"]["sha256"]
+    for path in (recipe.path, *data.files(recipe)):
+        if recorded.get(str(path)) != sha256(path):
+            yield f"{path} has changed"
+    if record["overrides"] != json.loads(json.dumps(recipe.overrides)):
+        yield f"its overrides were {record['overrides']}"

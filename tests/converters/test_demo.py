@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from converters import demo, examples, tasks
-from converters.demo import amazonqa, products
+from converters import examples, tasks
 from converters.examples import read_rows
 from converters.io.jsonl import sha256
 from converters.mixture.build import build
 from converters.mixture.spec import load
 from converters.schema import MANIFEST, SPLITS
+from recipes.runner.demo import products, raw_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -22,15 +22,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        demo.write(Path("data/raw/demo"), 0)
+        raw_files.write(Path("data/raw/demo"), 0)
         spec = load(ROOT / "recipes" / "mixes" / "demo.yaml")
         build(spec, Path("data/demo"), 1, False, lambda rows: None)
     return folder
 
 
 def test_same_seed_same_bytes(place: Path, tmp_path: Path) -> None:
-    demo.write(tmp_path / "again", 0)
-    demo.write(tmp_path / "other", 1)
+    raw_files.write(tmp_path / "again", 0)
+    raw_files.write(tmp_path / "other", 1)
     raw = sorted((place / "data" / "raw" / "demo").iterdir())
     assert len(raw) == 16
     for path in raw:
@@ -58,7 +58,7 @@ def test_no_brand_pattern_or_wording_is_in_two_splits(seed: int) -> None:
         seen = [set(dealt[split]) for split in SPLITS]
         assert all(seen) and len(set.union(*seen)) == sum(map(len, seen))
     for part in ("asked", "said"):
-        forms = [set(amazonqa.wordings(seed)[split][part]) for split in SPLITS]
+        forms = [set(raw_files.wordings(seed)[split][part]) for split in SPLITS]
         assert all(forms) and len(set.union(*forms)) == sum(map(len, forms))
 
 

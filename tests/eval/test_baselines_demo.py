@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from converters import demo, examples
+from converters import examples
 from converters.io import jsonl
 from converters.mixture.build import build
 from converters.mixture.spec import load
 from eval import baselines
 from eval.cli import main
+from recipes.runner.demo import raw_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +28,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        demo.write(Path("data/raw/demo"), 0)
+        raw_files.write(Path("data/raw/demo"), 0)
         build(load(ROOT / "recipes" / "mixes" / "demo.yaml"), Path("mix"), 1, False, lambda rows: None)
         lines = Path("mix/train.jsonl").read_bytes().splitlines(keepends=True)
         Path("train.jsonl").write_bytes(b"".join(lines[::5]))

@@ -13,7 +13,7 @@ from converters.io import jsonl
 from converters.io.jsonl import folder_sha256, template_sha256
 from converters.schema import Row
 from eval.inference import backends, checkpoint, prompts
-from recipes.runner import provenance
+from recipes.runner.records import provenance
 
 
 @pytest.fixture

@@ -15,7 +15,10 @@ import yaml
 
 from converters.mixture.build import build
 from converters.mixture.spec import Entry, Spec
-from recipes.runner import check, merge, process, recipe, tiny, train
+from recipes.runner import recipe
+from recipes.runner.demo import tiny_model
+from recipes.runner.preflight import check
+from recipes.runner.training import merge, process, train
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -55,7 +58,7 @@ def small_mix(folder: Path) -> Path:
     return folder / "data" / "mix"
 
 
-WHOLE = "recipes.runner.whole_answer"
+WHOLE = "recipes.plugins.completion_only"
 
 
 def recipe_keys(base: str, data: str, kind: str = "chat_template", **changes: Any) -> dict[str, Any]:
@@ -135,7 +138,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ours = recipe_keys("", "data/mix", WHOLE)["datasets"][0]
     keys["datasets"].append(ours | {"path": "data/mix/validation.jsonl"})
     (folder / "tiny.yaml").write_text(yaml.safe_dump(keys, sort_keys=False), "utf-8")
-    tiny.build(folder / "data" / "mix", folder / "runs" / "base" / "merged", 0)
+    tiny_model.build(folder / "data" / "mix", folder / "runs" / "base" / "merged", 0)
     with contextlib.chdir(folder):  # in this process, which has imported Axolotl already: that takes 15 s
         loaded = recipe.load(Path("tiny.yaml"), ["learning_rate=1e-3"])
         with Path("terminal.txt").open("w") as terminal:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from recipes.runner.quantise import unpack
+from recipes.runner.export.quantise import unpack
 
 NAMES = {
     "model.embed_tokens": "token_embd",

@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from converters.core.errors import InputError
-from recipes.runner import bench_gpu, hardware, tiny
-from recipes.runner.bench_gpu import Figure
+from recipes.runner import bench
+from recipes.runner.bench import Figure
+from recipes.runner.demo import tiny_model
+from recipes.runner.preflight import machine
 
 
 def test_the_speed_is_that_of_tokens_without_padding_after_the_warm_up() -> None:
@@ -18,39 +20,39 @@ def test_the_speed_is_that_of_tokens_without_padding_after_the_warm_up() -> None
     found = {
         "device": "X",
         "memory": 2**31,
-        "steps": [slow] * bench_gpu.WARM_UP + [fast] * 3 + [fast | {"seconds": 2.0}],
+        "steps": [slow] * bench.WARM_UP + [fast] * 3 + [fast | {"seconds": 2.0}],
     }
-    figure = bench_gpu.figure("a", "short", found, {"base_model": "no/such"})
+    figure = bench.figure("a", "short", found, {"base_model": "no/such"})
     assert figure == Figure("a", "short", "X", 80.0, 0.8, 2.0, 0.0)
-    assert list(bench_gpu.table([figure]))[2] == "| a | short | 80 | 0.800 | 2.0 GiB | 0.0 GiB |"
-    assert bench_gpu.figure("a", "short", found | {"steps": [slow]}, {"base_model": "no/such"}).speed == 10
+    assert list(bench.table([figure]))[2] == "| a | short | 80 | 0.800 | 2.0 GiB | 0.0 GiB |"
+    assert bench.figure("a", "short", found | {"steps": [slow]}, {"base_model": "no/such"}).speed == 10
 
 
 def test_rows_have_the_length_of_their_kind() -> None:
-    tokenizer = tiny.vocabulary(turn.content for row in bench_gpu.rows("short", 500, 0) for turn in row.messages)
-    for kind, (least, most) in bench_gpu.ROWS.items():
-        texts = [row.messages[0].content for row in bench_gpu.rows(kind, 50, 0)]
+    tokenizer = tiny_model.vocabulary(turn.content for row in bench.rows("short", 500, 0) for turn in row.messages)
+    for kind, (least, most) in bench.ROWS.items():
+        texts = [row.messages[0].content for row in bench.rows(kind, 50, 0)]
         sizes = [len(tokenizer(text).input_ids) for text in texts]
         assert sizes == [len(text.split()) for text in texts] and min(sizes) >= least and max(sizes) <= most
-        assert [row.id for row in bench_gpu.rows(kind, 2, 0)] == [f"{kind}:0", f"{kind}:1"]
+        assert [row.id for row in bench.rows(kind, 2, 0)] == [f"{kind}:0", f"{kind}:1"]
 
 
 def test_a_name_that_is_none_measures_nothing(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match="--only 'mistral-qlor': no such recipe and no such rows; did you mean 'mistral-"
     ):
-        bench_gpu.run(tmp_path, 1, True, ("mistral-qlor",), print, lambda piece: None)
+        bench.run(tmp_path, 1, True, ("mistral-qlor",), print, lambda piece: None)
     assert not list(tmp_path.iterdir())
 
 
 def test_every_variant_is_the_recipe_that_is_shipped() -> None:
-    plans = dict(bench_gpu.plans(False))
-    assert list(plans) == ["axolotl's example", *bench_gpu.VARIANTS]
+    plans = dict(bench.plans(False))
+    assert list(plans) == ["axolotl's example", *bench.VARIANTS]
     assert plans["mistral-qlora-80gb"]["micro_batch_size"] == 8 and plans["mistral-lora"]["adapter"] == "lora"
     plain = plans["axolotl's example"]
     assert (plain["sequence_len"], plain["micro_batch_size"], plain["lora_dropout"]) == (8192, 2, 0.05)
     assert "liger_fused_linear_cross_entropy" not in plain and "plugins" not in plain
-    assert all(not hardware.CPU.keys() & {"test_datasets"} & keys.keys() for keys in plans.values())
+    assert all(not machine.CPU.keys() & {"test_datasets"} & keys.keys() for keys in plans.values())
 
 
 def test_a_base_that_was_cut_short_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +62,7 @@ def test_a_base_that_was_cut_short_is_none(tmp_path: Path, monkeypatch: pytest.M
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
         with pytest.raises(Exception, match=r"(?i)too large"):
-            bench_gpu.base(tmp_path / "bench" / "base", True)
+            bench.base(tmp_path / "bench" / "base", True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list((tmp_path / "bench").iterdir()) == []
@@ -73,7 +75,7 @@ def test_two_trainings_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     stale = Path("bench/mistral-qlora-80gb-short/prepared/of-other-steps")
     stale.mkdir(parents=True)
     only = ("axolotl's example", "mistral-qlora-80gb", "short")
-    figures = bench_gpu.run(Path("bench"), 2, True, only, told.append, lambda piece: None)
+    figures = bench.run(Path("bench"), 2, True, only, told.append, lambda piece: None)
     assert figures == told and [one.name for one in figures] == ["axolotl's example", "mistral-qlora-80gb"]
     for one in figures:
         assert one.speed > 0 and 0.5 < one.share <= 1 and one.memory > 0.1 and one.rows == "short"

@@ -19,10 +19,14 @@ from click.testing import CliRunner
 from converters.core.errors import InputError
 from converters.io.jsonl import sha256
 from converters.text.sanitize import one_line
-from recipes.runner import base_model, data, hardware, identity, lint, recipe, said, tiny, train
-from recipes.runner.check import Checked, check, room
+from recipes.runner import recipe
+from recipes.runner.capacity import hardware
 from recipes.runner.cli import main
-from recipes.runner.ledger import Packed
+from recipes.runner.demo import tiny_model
+from recipes.runner.preflight import base_model, data, lint, machine, prompt_parity, report
+from recipes.runner.preflight.check import Checked, check, room
+from recipes.runner.preflight.token_counts import Packed
+from recipes.runner.training import train
 from tests.recipes.conftest import WHOLE
 
 Place = Callable[..., Path]
@@ -77,11 +81,11 @@ def test_a_space_that_moves_into_the_prompt_is_caught(place: Place, mistral: tup
 def test_the_whole_answer_is_learnt_and_nothing_else(place: Place, mistral: tuple[Path, Any]) -> None:
     tokenizer, loaded = mistral[1], recipe.load(place(mistral[0], kind=WHOLE))
     config = lint.validated(loaded)
-    strategy = identity._strategy(identity.load_tokenizer(config), config, config.datasets[0])
+    strategy = prompt_parity._strategy(prompt_parity.load_tokenizer(config), config, config.datasets[0])
     found = strategy.tokenize_prompt(
         {"messages": [{"role": "user", "content": "How big?"}, {"role": "assistant", "content": "5 L"}]}
     )
-    learnt = [number for number in found["labels"] if number != identity.MASKED]
+    learnt = [number for number in found["labels"] if number != prompt_parity.MASKED]
     assert tokenizer.convert_ids_to_tokens(learnt) == ["▁", "5", "▁L", "</s>"]
     assert found["labels"][-4:] == learnt == found["input_ids"][-4:]
 
@@ -89,7 +93,7 @@ def test_the_whole_answer_is_learnt_and_nothing_else(place: Place, mistral: tupl
 def test_every_answer_of_a_conversation_is_learnt_and_nothing_else(place: Place, mistral: tuple[Path, Any]) -> None:
     tokenizer, loaded = mistral[1], recipe.load(place(mistral[0], kind=WHOLE))
     config = lint.validated(loaded)
-    strategy = identity._strategy(identity.load_tokenizer(config), config, config.datasets[0])
+    strategy = prompt_parity._strategy(prompt_parity.load_tokenizer(config), config, config.datasets[0])
     said = ["Where?", "Home", "[CLASSIFY] 3 Mugs | Pans", "5 L", "Next: Red", "Home > Mugs"]
     turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(said)]
     single, batch = (
@@ -97,7 +101,7 @@ def test_every_answer_of_a_conversation_is_learnt_and_nothing_else(place: Place,
         strategy.tokenize_prompt({"messages": [turns, turns]}),
     )
     assert batch["labels"] == [single["labels"]] * 2 and len(single["labels"]) == len(single["input_ids"])
-    ids = [number for number in single["labels"] if number != identity.MASKED]
+    ids = [number for number in single["labels"] if number != prompt_parity.MASKED]
     assert [answer.strip() for answer in tokenizer.decode(ids).split("</s>")] == ["Home", "5 L", "Home > Mugs", ""]
     assert " ".join(tokenizer.convert_ids_to_tokens(ids)).startswith("▁Home </s> ▁ 5 ▁L </s> ▁Home")
     masked = [number for number, label in zip(single["input_ids"], single["labels"], strict=True) if label < 0]
@@ -105,7 +109,7 @@ def test_every_answer_of_a_conversation_is_learnt_and_nothing_else(place: Place,
 
 
 def test_the_demo_tokenizer_passes(place: Place, tmp_path: Path) -> None:
-    tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
+    tiny_model.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
     assert check(recipe.load(place("base"))).proven["attributes"] >= 4
 
 
@@ -117,28 +121,28 @@ def proof(path: Path, **entry: Any) -> dict[str, int]:
     loaded = recipe.load(path)
     loaded.keys["datasets"][0].update(entry)
     config = lint.validated(loaded)
-    return identity.prove(config, identity.load_tokenizer(config), opened(loaded))
+    return prompt_parity.prove(config, prompt_parity.load_tokenizer(config), opened(loaded))
 
 
 @pytest.mark.parametrize(
     ("template", "sentence"),
     [
         # the answer does not follow what evaluation sends
-        (tiny.TEMPLATE + "{% if add_generation_prompt %}Answer:{% endif %}", "see other prompts"),
-        (tiny.TEMPLATE.replace("'[/INST]' }}", "'[/INST]\\n' }}"), None),
+        (tiny_model.TEMPLATE + "{% if add_generation_prompt %}Answer:{% endif %}", "see other prompts"),
+        (tiny_model.TEMPLATE.replace("'[/INST]' }}", "'[/INST]\\n' }}"), None),
         # the space becomes one token with the answer's first word: training sees another prompt than evaluation sends
-        (tiny.TEMPLATE.replace("'[/INST]' }}", "'[/INST] ' }}"), "see other prompts"),
+        (tiny_model.TEMPLATE.replace("'[/INST]' }}", "'[/INST] ' }}"), "see other prompts"),
         # a bare-space token leads the answer: masked in training, needed in evaluation
         (
-            tiny.TEMPLATE.replace("{{ message['content'] + eos", "{{ ' ' + message['content'] + eos"),
+            tiny_model.TEMPLATE.replace("{{ message['content'] + eos", "{{ ' ' + message['content'] + eos"),
             "is not supervised",
         ),
-        (tiny.TEMPLATE.replace(" + eos_token", ""), "no end token"),
-        (tiny.TEMPLATE.replace("{{ '[INST]'", "{{ bos_token + '[INST]'"), "found 2 BOS tokens, expected one"),
-        (tiny.TEMPLATE.replace("{{ bos_token }}", ""), "found 0 BOS tokens, expected one"),
+        (tiny_model.TEMPLATE.replace(" + eos_token", ""), "no end token"),
+        (tiny_model.TEMPLATE.replace("{{ '[INST]'", "{{ bos_token + '[INST]'"), "found 2 BOS tokens, expected one"),
+        (tiny_model.TEMPLATE.replace("{{ bos_token }}", ""), "found 0 BOS tokens, expected one"),
         ("{{ raise_exception('no such turn') }}", "row '.*': its messages cannot be encoded: no such turn"),
         (
-            tiny.TEMPLATE.replace("message['content'] + eos", "message['content'] | lower + eos"),
+            tiny_model.TEMPLATE.replace("message['content'] + eos", "message['content'] | lower + eos"),
             "the answer reads|not supervised",
         ),
     ],
@@ -146,8 +150,8 @@ def proof(path: Path, **entry: Any) -> dict[str, int]:
 def test_a_template_that_does_not_fit_is_caught(
     template: str, sentence: str | None, place: Place, tmp_path: Path
 ) -> None:
-    tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
-    assert (tmp_path / "base" / "chat_template.jinja").read_text() == tiny.TEMPLATE
+    tiny_model.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
+    assert (tmp_path / "base" / "chat_template.jinja").read_text() == tiny_model.TEMPLATE
     (tmp_path / "base" / "chat_template.jinja").write_text(template)
     if sentence is None:
         assert proof(place("base"))  # a line break that belongs to the prompt does no harm
@@ -170,7 +174,7 @@ def test_a_template_that_does_not_fit_is_caught(
 def test_a_dataset_entry_that_reads_the_rows_wrongly_is_caught(
     entry: dict[str, Any], sentence: str, place: Place, tmp_path: Path
 ) -> None:
-    tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
+    tiny_model.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
     with pytest.raises(InputError, match=sentence):
         proof(place("base"), **entry)
 
@@ -179,7 +183,7 @@ def test_answers_of_every_beginning_are_proven(place: Place, mistral: tuple[Path
     """The first eight rows alone would not show that an answer of digits loses its space."""
     path, train = place(mistral[0]), tmp_path / "data" / "mix" / "train.jsonl"
     train.write_text("".join(row(f"Word {n}") for n in range(20)) + row("7"), "utf-8")
-    assert len(list(identity.samples(data.read(train)))) == identity.ROWS_PER_TASK + 1
+    assert len(list(prompt_parity.samples(data.read(train)))) == prompt_parity.ROWS_PER_TASK + 1
     with pytest.raises(InputError, match=r"row 'x:7': .* not supervised"):
         proof(path)
 
@@ -264,7 +268,7 @@ def test_training_reads_its_data_once_and_validates_once(
     import axolotl.utils.config
 
     path = place("base", kind=WHOLE)
-    tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
+    tiny_model.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
     opened: Counter[str] = Counter()
     validations: list[int] = []
     counting, real = [True], axolotl.utils.config.validate_config
@@ -300,7 +304,7 @@ def test_without_a_gpu_training_stops_with_one_sentence(tmp_path: Path, monkeypa
 
 def test_what_needs_a_gpu(tmp_path: Path) -> None:
     keys = {"bf16": False, "attn_implementation": "sdpa"}
-    needs = lambda **more: hardware.gpu_needs(recipe.Recipe(tmp_path, keys | more, {}, {}))  # noqa: E731
+    needs = lambda **more: machine.gpu_needs(recipe.Recipe(tmp_path, keys | more, {}, {}))  # noqa: E731
     assert needs() == []
     assert needs(bf16="auto") and needs(tf32=True) and needs(optimizer="paged_adamw_8bit") and needs(deepspeed="x.json")
     assert needs(attn_implementation="flash_attention_2") == ["flash attention"]
@@ -309,13 +313,13 @@ def test_what_needs_a_gpu(tmp_path: Path) -> None:
 @pytest.mark.skipif(bool(find_spec("flash_attn")), reason="flash-attn is installed")
 def test_attention_falls_back_where_flash_attn_is_missing() -> None:
     loaded = recipe.load(recipe.find("mistral-qlora"))
-    assert hardware.fitted(loaded, []) is loaded  # without a GPU it is for another machine
-    other = hardware.fitted(loaded, ["NVIDIA L4, 23034 MiB"])
+    assert machine.fitted(loaded, []) is loaded  # without a GPU it is for another machine
+    other = machine.fitted(loaded, ["NVIDIA L4, 23034 MiB"])
     assert other.keys == loaded.keys | {"attn_implementation": "sdpa"} and other.overrides == {
         "attn_implementation": "sdpa"
     }
     demo = recipe.load(recipe.find("demo-qlora"))
-    assert hardware.fitted(demo, ["NVIDIA L4, 23034 MiB"]) is demo
+    assert machine.fitted(demo, ["NVIDIA L4, 23034 MiB"]) is demo
 
 
 def test_a_product_in_two_splits_is_caught(place: Place, mistral: tuple[Path, Any], tmp_path: Path) -> None:
@@ -419,7 +423,7 @@ def test_a_conversation_of_several_turns_passes(place: Place, mistral: tuple[Pat
 @pytest.mark.parametrize(("warm", "told"), [(30, True), (50, True), (29, False), (None, False)])
 def test_a_warm_up_as_long_as_the_training_is_told(warm: int | None, told: bool) -> None:
     passed = Checked({}, {}, {}, {}, {}, 256, packed=Packed(1.0, 10.0, 30, 900))
-    found = list(said.warnings(recipe.Recipe(Path("r.yaml"), {"warmup_steps": warm}, {}, {}), passed))
+    found = list(report.warnings(recipe.Recipe(Path("r.yaml"), {"warmup_steps": warm}, {}, {}), passed))
     line = f"warning  warmup_steps {warm} of 30 steps: the learning rate never gets to what it is set to"
     assert found == [line] * told
 
@@ -427,19 +431,19 @@ def test_a_warm_up_as_long_as_the_training_is_told(warm: int | None, told: bool)
 @pytest.mark.parametrize(("every", "told"), [(31, True), ("1e3", True), (30, False), (0.25, False), (None, False)])
 def test_checkpoints_that_come_after_the_training_are_told(every: Any, told: bool) -> None:
     passed = Checked({}, {}, {}, {}, {}, 256, packed=Packed(1.0, 10.0, 30, 900))
-    found = list(said.warnings(recipe.Recipe(Path("r.yaml"), {"save_steps": every}, {}, {}), passed))
+    found = list(report.warnings(recipe.Recipe(Path("r.yaml"), {"save_steps": every}, {}, {}), passed))
     assert len(found) == told and all("of 30 steps: an interrupted run will have no checkpoint" in one for one in found)
 
 
 def test_what_leaves_the_machine_is_told() -> None:
     keys = {"use_wandb": True, "use_mlflow": False, "trust_remote_code": True}
-    found = list(said.warnings(recipe.Recipe(Path("r.yaml"), keys, {}, {}), Checked({}, {}, {}, {}, {}, 256)))
+    found = list(report.warnings(recipe.Recipe(Path("r.yaml"), keys, {}, {}), Checked({}, {}, {}, {}, {}, 256)))
     assert [line.split()[1] for line in found] == ["use_wandb:", "trust_remote_code:"]
     assert "leave this machine" in found[0] and "runs on this machine" in found[1]
 
 
 def test_check_says_what_it_found(place: Place, tmp_path: Path) -> None:
-    tiny.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
+    tiny_model.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
     result = CliRunner().invoke(main, ["check", str(place("base")), "--set", "warmup_steps=9000"])
     assert result.exit_code == 0, result.output
     printed = result.stdout

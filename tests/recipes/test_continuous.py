@@ -14,7 +14,11 @@ from safetensors.torch import load_file
 
 from converters.core.errors import InputError
 from converters.io.jsonl import sha256
-from recipes.runner import base_model, check, estimate, lint, merge, provenance, recipe, resume, train, verify
+from recipes.runner import recipe
+from recipes.runner.capacity import memory
+from recipes.runner.preflight import base_model, check, lint
+from recipes.runner.records import provenance, verify
+from recipes.runner.training import merge, train
 from tests.recipes.conftest import recipe_keys
 
 EWC = {"ewc_lambda": 10.0, "ewc_data": "data/mix/validation.jsonl", "ewc_tasks": ["general"], "ewc_rows": 4}
@@ -78,7 +82,7 @@ def resumed_equals_whole(run: Path) -> None:
         shutil.copy2(whole / name, run / name)
     shutil.copytree(whole / "checkpoints" / "checkpoint-2", run / "adapter" / "checkpoint-2")
     provenance.update(run, status="interrupted")
-    resume.resume(run, sys.stdout.buffer.write)
+    train.resume(run, sys.stdout.buffer.write)
     one, other = (folder / "adapter" / "adapter_model.safetensors" for folder in (whole, run))
     assert provenance.read(run)["resumed"][0]["from"] == "checkpoint-2" and sha256(one) == sha256(other)
     anchors = [folder / "ewc.safetensors" for folder in (whole, run)]
@@ -164,11 +168,11 @@ def test_an_adapter_of_all_linear_layers_is_one_of_each_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    going_on = adapter(target_modules=[*reversed(estimate.LINEAR)])
+    going_on = adapter(target_modules=[*reversed(memory.LINEAR)])
     base_model.adapter(
         dataclasses.replace(going_on, keys=going_on.keys | {"lora_target_modules": None, "lora_target_linear": True})
     )
-    base_model.adapter(dataclasses.replace(going_on, keys=going_on.keys | {"lora_target_modules": [*estimate.LINEAR]}))
+    base_model.adapter(dataclasses.replace(going_on, keys=going_on.keys | {"lora_target_modules": [*memory.LINEAR]}))
 
 
 def test_an_adapter_of_another_base_is_an_error_though_no_run_of_ours_made_it(

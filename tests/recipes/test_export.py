@@ -10,11 +10,12 @@ import pytest
 
 from converters.core.errors import InputError
 from converters.io.jsonl import folder_sha256
-from recipes.runner import export, parity, provenance
+from recipes.runner.export import formats
+from recipes.runner.records import provenance
 from tests.recipes.conftest import command
 
 ready = pytest.mark.skipif(
-    not (export.ENVIRONMENT.parent / "ready").is_file(), reason="no .venv-export: make setup-export"
+    not (formats.ENVIRONMENT.parent / "ready").is_file(), reason="no .venv-export: make setup-export"
 )
 
 
@@ -68,25 +69,25 @@ def merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_cannot_be_exported_is_a_sentence(merged: Path) -> None:
     with pytest.raises(InputError, match="unknown format 'fp9'; did you mean 'fp8'"):
-        export.export(merged, "fp9", None, lambda _: None)
+        formats.export(merged, "fp9", None, lambda _: None)
     with pytest.raises(InputError, match=r"gguf is made by llama\.cpp: name its program with --converter"):
-        export.export(merged, "gguf", None, lambda _: None)
+        formats.export(merged, "gguf", None, lambda _: None)
     (merged / "merged" / "model.safetensors").write_bytes(b"others")
     with pytest.raises(InputError, match=r"is not the checkpoint that run\.json records"):
-        export.export(merged, "fp8", None, lambda _: None)
+        formats.export(merged, "fp8", None, lambda _: None)
     provenance.update(merged, status="trained")
     with pytest.raises(InputError, match=r"found status 'trained', expected a merged run: make merge-mine"):
-        export.export(merged, "fp8", None, lambda _: None)
+        formats.export(merged, "fp8", None, lambda _: None)
 
 
 def test_an_export_of_another_merge_is_not_taken_for_this_one(merged: Path) -> None:
     out = merged / "exports" / "fp8"
     out.mkdir(parents=True)
     (out / "export.json").write_text(json.dumps({"merged_sha256": provenance.read(merged)["merged_sha256"]}))
-    assert export.export(merged, "fp8", None, lambda _: None) == out
+    assert formats.export(merged, "fp8", None, lambda _: None) == out
     (out / "export.json").write_text(json.dumps({"merged_sha256": "other"}))
     with pytest.raises(InputError, match="is the export of another merged checkpoint"):
-        export.export(merged, "fp8", None, lambda _: None)
+        formats.export(merged, "fp8", None, lambda _: None)
 
 
 @ready
@@ -105,15 +106,15 @@ def test_gguf_goes_through_the_converter_that_was_named(merged: Path, tmp_path: 
     with pytest.raises(
         InputError, match="unpacking gguf stopped with exit code 1"
     ):  # it is no GGUF that could be scored
-        export.export(merged, "gguf", converter, lambda _: None)
+        formats.export(merged, "gguf", converter, lambda _: None)
     assert (merged / "exports" / "gguf" / "model" / "mine.gguf").read_text() == "runs/mine/merged as q8_0"
-    assert not export.scorable(merged)
+    assert not formats.scorable(merged)
 
 
 @ready
 def test_a_gguf_file_is_unpacked_to_the_model_that_it_was_made_of(tmp_path: Path) -> None:
     """Positions are scaled in Llama 3.1, which the file's reader does not know of: evaluated would be another model."""
-    words = [str(export.ENVIRONMENT / "python"), str(Path(__file__).with_name("small_gguf.py")), str(tmp_path)]
+    words = [str(formats.ENVIRONMENT / "python"), str(Path(__file__).with_name("small_gguf.py")), str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
@@ -137,7 +138,7 @@ def test_the_table_shows_difference_and_interval() -> None:
         "device": "cuda",
         "tasks": {"category": merged},
     }
-    text = parity.markdown([line, line | {"format": "fp8", "bytes": 7_300_000_000, "tasks": {"category": other}}])
+    text = formats.markdown([line, line | {"format": "fp8", "bytes": 7_300_000_000, "tasks": {"category": other}}])
     assert text.splitlines()[0] == "| format | MB | tokens/s | category, weighted_f1 |"
     assert text.splitlines()[2] == "| merged | 14,500.0 | 51.2 | 0.900 |"
     assert text.splitlines()[3] == "| fp8 | 7,300.0 | 51.2 | 0.875 (-0.025; -0.050 to +0.010; not shown to differ) |"
@@ -150,6 +151,6 @@ def test_the_parity_table_says_by_what_its_verdicts_go() -> None:
     lines = [
         line | {"format": name, "tasks": {"attributes": found}} for name, found in (("merged", metric), ("fp8", pair))
     ]
-    said = parity.markdown(lines)
+    said = formats.markdown(lines)
     assert "| fp8 | 2.0 | 9.0 | 0.700 (-0.008; -0.019 to -0.000; not shown to differ) |" in said
     assert "the verdict goes by p corrected for all comparisons shown (Holm), not by the interval alone" in said

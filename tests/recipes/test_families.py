@@ -8,7 +8,10 @@ import pytest
 
 from converters.core.errors import InputError
 from converters.text.sanitize import one_line
-from recipes.runner import check, data, hardware, identity, lint, merge, provenance, recipe, train
+from recipes.runner import recipe
+from recipes.runner.preflight import check, data, lint, machine, prompt_parity
+from recipes.runner.records import provenance
+from recipes.runner.training import merge, train
 from tests.recipes.conftest import small_mix
 from tests.recipes.families import RECIPES, stand_in
 
@@ -29,12 +32,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def loaded(family: str, *overrides: str) -> recipe.Recipe:
     """Return a family's recipe on its stand-in, with nothing else changed but for what a CPU has not."""
     found = recipe.load(recipe.find(RECIPES[family]), [f"base_model=base/{family}", *overrides])
-    return hardware.on_cpu(found)
+    return machine.on_cpu(found)
 
 
 def proof(found: recipe.Recipe) -> dict[str, int]:
     config = lint.validated(found)
-    return identity.prove(config, identity.load_tokenizer(config), list(map(data.read, data.files(found))))
+    return prompt_parity.prove(config, prompt_parity.load_tokenizer(config), list(map(data.read, data.files(found))))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -50,13 +53,13 @@ def test_every_answer_of_a_walk_is_learnt(family: str, place: Path, monkeypatch:
     """A walk is trained as one conversation and asked turn by turn: each turn's prompt and answer are the same in both."""
     monkeypatch.chdir(place)
     config = lint.validated(loaded(family))
-    tokenizer = identity.load_tokenizer(config)
-    strategy = identity._strategy(tokenizer, config, config.datasets[0])
+    tokenizer = prompt_parity.load_tokenizer(config)
+    strategy = prompt_parity._strategy(tokenizer, config, config.datasets[0])
     said = ["Where?", "Home", "And then?", "Mugs", "And then?", "3 L"]
     turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(said)]
     whole = strategy.tokenize_prompt({"messages": turns})
     for end in (2, 4, 6):
-        prompt = identity._sent(tokenizer, turns[: end - 1], True)
+        prompt = prompt_parity._sent(tokenizer, turns[: end - 1], True)
         assert whole["input_ids"][: len(prompt)] == prompt
         stop = whole["input_ids"].index(tokenizer.eos_token_id, len(prompt))
         assert tokenizer.decode(whole["input_ids"][len(prompt) : stop]).strip() == said[end - 1]
@@ -80,7 +83,7 @@ def test_qwen_is_asked_as_its_own_template_asks_without_thinking(place: Path, mo
     from axolotl.utils.chat_templates import get_chat_template
 
     monkeypatch.chdir(place)
-    tokenizer = identity.load_tokenizer(lint.validated(loaded("qwen")))
+    tokenizer = prompt_parity.load_tokenizer(lint.validated(loaded("qwen")))
     system = {"role": "system", "content": "You sort products."}
     asked, answered = {"role": "user", "content": "Where?"}, {"role": "assistant", "content": "Home > Mugs"}
     for turns, generation in (([system, asked], True), ([asked], True), ([asked, answered], False)):
@@ -121,11 +124,11 @@ def test_a_template_that_writes_the_date_is_caught(
 def test_nothing_but_the_machine_changes_on_a_cpu() -> None:
     for name in recipe.names():
         found = recipe.load(recipe.find(name))
-        other = hardware.on_cpu(found)
+        other = machine.on_cpu(found)
         assert {key for key in found.keys | other.keys if found.keys.get(key) != other.keys.get(key)} <= set(
-            hardware.CPU
+            machine.CPU
         )
-        assert hardware.gpu_needs(other) == []
+        assert machine.gpu_needs(other) == []
 
 
 @pytest.mark.slow

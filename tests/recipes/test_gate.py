@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from converters.core.errors import InputError
 from converters.examples import read_rows
 from converters.io.jsonl import folder_sha256, sha256
-from recipes.runner import gate, merge, provenance
+from recipes.runner.records import provenance
+from recipes.runner.training import merge, merge_gate
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +87,7 @@ def test_two_tokens_alike_to_within_rounding_agree() -> None:
     """One step of bf16 at 16 is 1/8: what two faithful sums differ by must not count, and what the model means must."""
     first = torch.tensor([[16.0, 15.9, 0.0], [16.0, 15.0, 0.0]])
     second = torch.tensor([[15.9, 16.0, 0.0], [15.0, 16.0, 0.0]])
-    found = [gate._agreement(first, second, torch.finfo(kind).eps) for kind in (torch.float32, torch.bfloat16)]
+    found = [merge_gate._agreement(first, second, torch.finfo(kind).eps) for kind in (torch.float32, torch.bfloat16)]
     assert found == [0.0, 0.5]
 
 
@@ -97,7 +98,7 @@ def test_a_base_of_the_hub_is_named_by_its_folder() -> None:
 
 
 def test_every_bar_is_told() -> None:
-    good = gate.Likeness(
+    good = merge_gate.Likeness(
         1, 9, agreement=1.0, cosine=1.0, loss_adapter=1.0, loss_merged=1.01, learnt=1.0, left=0.01, kept=1.0
     )
     assert not list(good.faults())
@@ -110,12 +111,12 @@ def test_every_bar_is_told() -> None:
 
 def test_held_rows_are_of_every_task_and_the_same_in_any_order(finished: Path) -> None:
     rows = read_rows(finished / "data" / "mix" / "validation.jsonl")
-    chosen = gate.sample(rows)
-    assert {row.task for row in chosen} == {row.task for row in rows} and gate.sample(rows[::-1]) == chosen
+    chosen = merge_gate.sample(rows)
+    assert {row.task for row in chosen} == {row.task for row in rows} and merge_gate.sample(rows[::-1]) == chosen
 
 
 def test_without_held_rows_the_gate_asks_for_some(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"no validation\.jsonl.*name other held-out rows .ecom-train merge --held FILE"
     ):
-        gate.held_file({"data": [{"name": str(tmp_path / "train.jsonl")}]})
+        merge_gate.held_file({"data": [{"name": str(tmp_path / "train.jsonl")}]})

@@ -12,8 +12,12 @@ from typing import Any
 import pytest
 
 from converters.core.errors import InputError
-from recipes.runner import cards, check, hardware, launch, process, provenance, recipe, train
-from recipes.runner.launch import Launch
+from recipes.runner import recipe
+from recipes.runner.capacity import gpu_specs, hardware
+from recipes.runner.preflight import check, machine
+from recipes.runner.records import layout, provenance
+from recipes.runner.training import launch, process
+from recipes.runner.training.launch import Launch
 from tests.recipes.conftest import ROOT, command
 
 SCRIPT = ROOT / "recipes" / "slurm" / "train.sh"
@@ -107,8 +111,8 @@ def test_the_gpus_are_those_that_a_program_sees(
         assert hardware.gpus() == [f"NVIDIA L4, {23034 + n} MiB" for n in seen], variable
     monkeypatch.setattr(metadata, "version", lambda _: "2.13.0")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-7c0e")  # a part of a card, by a UUID that is not among the cards'
-    hardware.require(recipe.load(recipe.find("mistral-qlora")))
-    assert cards.here(hardware.gpus()[0]) is None
+    machine.require(recipe.load(recipe.find("mistral-qlora")))
+    assert gpu_specs.here(hardware.gpus()[0]) is None
 
 
 def test_a_package_that_set_up_could_not_get_is_named(
@@ -116,11 +120,11 @@ def test_a_package_that_set_up_could_not_get_is_named(
 ) -> None:
     nvidia_smi("0, GPU-1, NVIDIA L4, 23034 MiB")
     monkeypatch.setattr(metadata, "version", lambda _: "2.13.0")
-    hardware.require(recipe.load(recipe.find("mistral-qlora")))
+    machine.require(recipe.load(recipe.find("mistral-qlora")))
     with pytest.raises(
         InputError, match=r'found use_ray, and no ray in this environment, expected it: .*-e "\.\[ray\]"'
     ):
-        hardware.require(recipe.load(recipe.find("mistral-qlora"), ["use_ray=true"]))
+        machine.require(recipe.load(recipe.find("mistral-qlora"), ["use_ray=true"]))
 
 
 def test_a_build_of_pytorch_for_cpus_does_not_train_on_a_gpu(
@@ -130,8 +134,8 @@ def test_a_build_of_pytorch_for_cpus_does_not_train_on_a_gpu(
     nvidia_smi("0, GPU-1, NVIDIA L4, 23034 MiB")
     monkeypatch.setattr(metadata, "version", lambda _: "2.13.0+cpu")
     with pytest.raises(InputError, match="found an NVIDIA GPU and PyTorch's build for CPUs, expected the one for CUDA"):
-        hardware.require(recipe.load(recipe.find("mistral-qlora")))
-    hardware.require(recipe.load(recipe.find("demo-qlora")))
+        machine.require(recipe.load(recipe.find("mistral-qlora")))
+    machine.require(recipe.load(recipe.find("demo-qlora")))
 
 
 def test_an_old_card_of_this_machine_is_refused_as_one_that_was_named(
@@ -206,7 +210,7 @@ def test_the_slurm_script_trains_and_after_a_requeue_resumes(job: Path) -> None:
     saved.touch()
     assert submitted(job, "mistral-full-zero3", "big").stdout.strip() == "resume big"
     saved.unlink()
-    with train.alone(record.parent):  # no checkpoint yet, and another job trains it
+    with layout.alone(record.parent):  # no checkpoint yet, and another job trains it
         busy = submitted(job, "mistral-full-zero3", "big")
     assert busy.returncode == 1 and "is being trained by another process" in busy.stderr and record.exists()
     # nothing to go on from: it begins anew, and what there was steps aside

@@ -10,8 +10,9 @@ from axolotl.utils.dict import DictDefault
 
 from converters.core.errors import InputError
 from converters.examples import read_rows
-from recipes.runner import data, identity, ledger, lint, recipe
-from recipes.runner.ledger import Count
+from recipes.runner import recipe
+from recipes.runner.preflight import data, lint, prompt_parity, token_counts
+from recipes.runner.preflight.token_counts import Count
 from tests.recipes.conftest import WHOLE
 from tests.recipes.test_check import Place, row
 
@@ -26,32 +27,32 @@ def test_lengths_and_learnt_tokens_are_those_of_axolotls_strategy(
     walk = {"id": "x", "group": "g", "task": "general", "source": "mine", "messages": turns, "meta": "{}"}
     train.write_text(train.read_text() + json.dumps(walk) + "\n" + row("中" * 60, "中 " * 60))
     config = lint.validated(loaded)
-    tokenizer = identity.load_tokenizer(config)
-    strategy = identity._strategy(tokenizer, config, config.datasets[0])
-    measured = ledger.measure([data.read(train)], tokenizer)
+    tokenizer = prompt_parity.load_tokenizer(config)
+    strategy = prompt_parity._strategy(tokenizer, config, config.datasets[0])
+    measured = token_counts.measure([data.read(train)], tokenizer)
     for found, size, learnt in zip(read_rows(train), measured.tokens, measured.learnt, strict=True):
         told = strategy.tokenize_prompt({"messages": [{"role": t.role, "content": t.content} for t in found.messages]})
         assert len(told["input_ids"]) == size
-        assert sum(label != identity.MASKED for label in told["labels"]) == learnt
+        assert sum(label != prompt_parity.MASKED for label in told["labels"]) == learnt
 
 
 def test_rows_over_the_length_are_counted_by_task_and_refused(mistral: tuple[Path, Any], tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(row(f"Word {n}") for n in range(99)) + row("long", "word " * 3000), "utf-8")
-    measured = ledger.measured([data.read(path)], mistral[1], tmp_path / "tokens.npz")
-    again = ledger.measured([], None, tmp_path / "tokens.npz")  # what was counted before is not counted again
+    measured = token_counts.measured([data.read(path)], mistral[1], tmp_path / "tokens.npz")
+    again = token_counts.measured([], None, tmp_path / "tokens.npz")  # what was counted before is not counted again
     assert again.tasks == measured.tasks and (again.tokens == measured.tokens).all()
     (tmp_path / "tokens.npz").write_bytes(b"half a file")
-    assert ledger.measured([data.read(path)], mistral[1], tmp_path / "tokens.npz").tasks == measured.tasks
-    found = ledger.counts(measured, 2048)
+    assert token_counts.measured([data.read(path)], mistral[1], tmp_path / "tokens.npz").tasks == measured.tasks
+    found = token_counts.counts(measured, 2048)
     assert found == {"general": Count(100, int(measured.tokens.sum()), int(measured.learnt.sum()), 1)}
-    ledger.refuse(found, 2048, 0.01)
+    token_counts.refuse(found, 2048, 0.01)
     with pytest.raises(
         InputError, match=r"sequence_len 2048: 1 of 100 rows of task 'general' are longer.*--lose 0\.01"
     ):
-        ledger.refuse(found, 2048, 0.009)
+        token_counts.refuse(found, 2048, 0.009)
     with pytest.raises(InputError, match="100 of 100 rows"):
-        ledger.refuse(ledger.counts(measured, 3), 3, 1.0)
+        token_counts.refuse(token_counts.counts(measured, 3), 3, 1.0)
 
 
 @pytest.mark.parametrize("flash", [True, False])
@@ -72,7 +73,7 @@ def test_steps_are_those_that_axolotl_counts(flash: bool, bin_size: int) -> None
         | {"sample_packing": True, "sample_packing_bin_size": bin_size, "sample_packing_group_size": 100_000}
         | {"attn_supports_packing": flash, "total_num_tokens": 1, "total_supervised_tokens": 1, "dataset_num_proc": 1}
     )
-    packed = ledger.pack(lengths, config)
+    packed = token_counts.pack(lengths, config)
     rows = Dataset.from_dict({"length": lengths.tolist(), "input_ids": [[1]] * len(lengths)})
     assert packed.steps == pytest.approx(
         calculate_total_num_steps(config, rows, update=False), abs=3
@@ -83,5 +84,5 @@ def test_steps_are_those_that_axolotl_counts(flash: bool, bin_size: int) -> None
 
 def test_without_packing_padding_is_what_is_lost() -> None:
     config = DictDefault({"sequence_len": 100, "micro_batch_size": 2, "num_epochs": 1, "pad_to_sequence_len": True})
-    packed = ledger.pack(np.array([50, 100, 30, 101], np.int32), config)
-    assert packed == ledger.Packed(share=0.6, steps_per_epoch=1.5, steps=2, tokens=180)
+    packed = token_counts.pack(np.array([50, 100, 30, 101], np.int32), config)
+    assert packed == token_counts.Packed(share=0.6, steps_per_epoch=1.5, steps=2, tokens=180)

@@ -8,7 +8,7 @@ import pytest
 
 from converters.examples import read_rows
 from converters.io.jsonl import sha256
-from recipes.runner import provenance
+from recipes.runner.records import provenance
 from tests.recipes.conftest import command
 
 pytestmark = pytest.mark.slow

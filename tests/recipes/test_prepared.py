@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from recipes.runner import check, data, recipe, train, whole_answer
+from recipes.plugins import completion_only
+from recipes.runner import recipe
+from recipes.runner.preflight import check, data
+from recipes.runner.training import train
 from tests.recipes.conftest import WHOLE, recipe_keys
 
 
@@ -53,9 +56,9 @@ def test_the_runs_of_a_sweep_share_their_rows(place: Path) -> None:
 def test_changed_code_and_another_axolotl_change_the_path(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = prepared()
     edited = place / "whole_answer.py"
-    edited.write_bytes(Path(whole_answer.__file__).read_bytes() + b"\n")
+    edited.write_bytes(Path(completion_only.__file__).read_bytes() + b"\n")
     with monkeypatch.context() as patched:
-        patched.setattr(whole_answer, "__file__", str(edited))
+        patched.setattr(completion_only, "__file__", str(edited))
         assert prepared() != before
     installed = metadata.version
     monkeypatch.setattr(metadata, "version", lambda name: "0.20.0" if name == "axolotl" else installed(name))

@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-from recipes.runner.process import Progress
+from recipes.runner.training.process import Progress
 from tests.recipes.conftest import command
 
 

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from converters.core.errors import InputError
-from recipes.runner import provenance
 from recipes.runner.cli import main
+from recipes.runner.records import layout, provenance
 
 
 def git(folder: Path, *words: str) -> None:
@@ -48,7 +48,7 @@ def test_outside_a_checkout_there_are_no_changes(tmp_path: Path) -> None:
 def test_a_record_that_was_edited_is_not_sealed_anew(tmp_path: Path) -> None:
     provenance.write(tmp_path, {"status": "started", "rows": {}})
     provenance.update(tmp_path, status="trained")
-    record = tmp_path / provenance.RECORD
+    record = tmp_path / layout.RECORD
     edited = record.read_text().replace("trained", "merged")
     record.write_text(edited)
     with pytest.raises(InputError, match=r"run\.json: was edited by hand"):

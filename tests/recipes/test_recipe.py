@@ -7,8 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from converters.core.errors import InputError
-from recipes.runner import cards, estimate, lint, recipe, rules, said
+from recipes.runner import recipe
+from recipes.runner.capacity import gpu_specs, memory
 from recipes.runner.cli import main
+from recipes.runner.preflight import lint, report, rules
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -74,7 +76,7 @@ lora_mlp_kernel: false
         ),
         (
             GOOD,
-            ["datasets=[{path: x, type: recipes.runner.whole_answer, field_human: y}]"],
+            ["datasets=[{path: x, type: recipes.plugins.completion_only, field_human: y}]"],
             "--set: field_human 'y' is not allowed: no conversation is read by it",
         ),
         (
@@ -83,9 +85,9 @@ lora_mlp_kernel: false
             r"mine\.yaml:17: unknown key 'bnb_4bit_quant_typ' in 'bnb_config_kwargs'; did you mean 'bnb_4bit_quant_type'",
         ),
         (
-            GOOD.replace("type: chat_template", "type: recipes.runner.whole_answer\n    train_on_eos: turn"),
+            GOOD.replace("type: chat_template", "type: recipes.plugins.completion_only\n    train_on_eos: turn"),
             [],
-            r"mine\.yaml:5: train_on_eos is not allowed: type recipes\.runner\.whole_answer",
+            r"mine\.yaml:5: train_on_eos is not allowed: type recipes\.plugins\.completion_only",
         ),
         (
             GOOD.replace("datasets:", "test_datasets: 5\ndatasets:"),
@@ -284,7 +286,7 @@ def machine(name: str) -> str | None:
 @pytest.mark.parametrize("name", recipe.names())
 def test_every_recipe_passes_on_its_machine_and_says_how_to_run_it(name: str) -> None:
     path = recipe.find(name)
-    gpus, card = cards.several(machine(name) or "") if machine(name) else (1, None)
+    gpus, card = gpu_specs.several(machine(name) or "") if machine(name) else (1, None)
     lint.lint(recipe.load(path), card, gpus)
     assert (card is None) == (name == "demo-qlora")
     text = path.read_text("utf-8").splitlines()
@@ -311,8 +313,8 @@ def test_there_are_recipes() -> None:
 def test_a_step_has_the_same_tokens_in_every_variant() -> None:
     """On the machine of its header; what is learnt with a learning rate depends on it."""
     for name in set(recipe.names()) - {"demo-qlora"}:
-        keys, gpus = recipe.load(recipe.find(name)).keys, cards.several(machine(name) or "")[0]
-        assert estimate.plan(keys, 0, gpus).step_tokens == 32768, name
+        keys, gpus = recipe.load(recipe.find(name)).keys, gpu_specs.several(machine(name) or "")[0]
+        assert memory.plan(keys, 0, gpus).step_tokens == 32768, name
         assert keys["micro_batch_size"] * keys["sequence_len"] >= 8192, name
         assert (
             f"{keys['micro_batch_size']} x {keys['gradient_accumulation_steps']} x 2,048"
@@ -322,13 +324,13 @@ def test_a_step_has_the_same_tokens_in_every_variant() -> None:
 
 def test_a_step_of_other_tokens_than_the_recipe_is_written_for_is_told() -> None:
     path = recipe.find("mistral-qlora-multi")
-    assert said.batch(recipe.load(path), 4) == "batch    32,768 tokens a step: 4 x 1 x 2,048 on 4 GPUs"
-    two = said.batch(recipe.load(path), 2)
+    assert report.batch(recipe.load(path), 4) == "batch    32,768 tokens a step: 4 x 1 x 2,048 on 4 GPUs"
+    two = report.batch(recipe.load(path), 2)
     assert two.startswith("batch    16,384 tokens a step: 4 x 1 x 2,048 on 2 GPUs; ")
     assert two.endswith("recipes/mistral-qlora-multi.yaml is written for 32,768, and its learning rate with it")
     mended = recipe.load(path, ["gradient_accumulation_steps=2"])
-    assert said.batch(mended, 2) == "batch    32,768 tokens a step: 4 x 2 x 2,048 on 2 GPUs"
-    demo = said.batch(recipe.load(recipe.find("demo-qlora")), 1)
+    assert report.batch(mended, 2) == "batch    32,768 tokens a step: 4 x 2 x 2,048 on 2 GPUs"
+    demo = report.batch(recipe.load(recipe.find("demo-qlora")), 1)
     assert "written for" not in demo
 
 
@@ -345,8 +347,8 @@ def test_the_table_of_recipes_has_each_with_its_machine() -> None:
 def test_a_card_without_bf16_is_named(tmp_path: Path) -> None:
     loaded = recipe.load(written(tmp_path, GOOD), ["bf16=true"])
     with pytest.raises(InputError, match=r"--set: found bf16, and t4-16gb of compute capability 7\.5; expected 8\.0"):
-        lint.lint(loaded, cards.find("t4-16gb"))
-    validated = lint.lint(loaded, cards.find("l4-24gb"), 2)
+        lint.lint(loaded, gpu_specs.find("t4-16gb"))
+    validated = lint.lint(loaded, gpu_specs.find("l4-24gb"), 2)
     assert (validated.capabilities.compute_capability, validated.capabilities.n_gpu) == ("sm_89", 2)
 
 

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 
 from converters.core.errors import InputError
-from recipes.runner import check, curve, provenance, recipe, resume, train
+from recipes.plugins.run import draw
+from recipes.runner import recipe
+from recipes.runner.preflight import check
+from recipes.runner.records import layout, provenance
+from recipes.runner.training import train
 from tests.recipes.conftest import command
 
 pytestmark = pytest.mark.slow
@@ -29,7 +33,7 @@ def halved(finished: Path) -> Path:
 
     def until_saved(piece: bytes) -> None:
         sys.stdout.buffer.write(piece)
-        if train.last_checkpoint(Path("runs/halved")):
+        if layout.last_checkpoint(Path("runs/halved")):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
@@ -50,7 +54,7 @@ def test_changed_data_or_recipe_is_no_run_to_go_on_with(halved: Path, monkeypatc
         path.write_bytes(before + b" ")
         try:
             with pytest.raises(InputError, match=r"has changed since runs/halved began"):
-                resume.resume(Path("runs/halved"), lambda _: None)
+                train.resume(Path("runs/halved"), lambda _: None)
         finally:
             path.write_bytes(before)
     assert provenance.read(halved)["status"] == "interrupted"
@@ -58,16 +62,16 @@ def test_changed_data_or_recipe_is_no_run_to_go_on_with(halved: Path, monkeypatc
 
 def test_a_run_that_trains_now_is_left_alone(halved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(halved.parents[1])
-    with train.alone(Path("runs/halved")), pytest.raises(InputError, match="is being trained by another process"):
-        resume.resume(Path("runs/halved"), lambda _: None)
+    with layout.alone(Path("runs/halved")), pytest.raises(InputError, match="is being trained by another process"):
+        train.resume(Path("runs/halved"), lambda _: None)
     assert provenance.read(halved)["status"] == "interrupted"
 
 
 def test_resumed_equals_uninterrupted(halved: Path, finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(finished)
-    begun = train.last_checkpoint(Path("runs/halved"))
+    begun = layout.last_checkpoint(Path("runs/halved"))
     assert begun and begun.name != "checkpoint-14"
-    resume.resume(Path("runs/halved"), sys.stdout.buffer.write)
+    train.resume(Path("runs/halved"), sys.stdout.buffer.write)
     whole, resumed = finished / "runs" / "tiny", halved
     losses = [[(entry["step"], entry["loss"]) for entry in history(run) if "loss" in entry] for run in (whole, resumed)]
     assert losses[0] == losses[1] and [step for step, _ in losses[0]] == list(range(1, 15))
@@ -83,7 +87,7 @@ def test_resumed_equals_uninterrupted(halved: Path, finished: Path, monkeypatch:
         "checkpoint-8",
     ]
     with pytest.raises(InputError, match="found status 'trained', expected one of interrupted, failed, started"):
-        resume.resume(Path("runs/halved"), lambda _: None)
+        train.resume(Path("runs/halved"), lambda _: None)
 
 
 def test_packed_rows_go_on_in_their_order(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +106,7 @@ def test_packed_rows_go_on_in_their_order(finished: Path, tmp_path: Path, monkey
     (run / "checkpoints" / "checkpoint-8").rename(run / "adapter" / "checkpoint-8")
     shutil.rmtree(run / "checkpoints")
     provenance.update(run, status="interrupted")
-    resume.resume(run, sys.stdout.buffer.write)
+    train.resume(run, sys.stdout.buffer.write)
     assert [entry.get("loss") for entry in history(run)] == [entry.get("loss") for entry in whole]
     assert (run / "adapter" / "adapter_model.safetensors").read_bytes() == weights
 
@@ -113,7 +117,7 @@ def test_each_epoch_of_several_gpus_has_packs_of_its_own(gpu: int) -> None:
     from accelerate.data_loader import BatchSamplerShard, DataLoaderShard, SeedableRandomSampler
     from axolotl.utils.samplers.multipack import MultipackBatchSampler
 
-    from recipes.runner.plugin import Packs
+    from recipes.plugins.run import Packs
 
     rows = [[n] for n in range(200)]
     order = SeedableRandomSampler(rows, data_seed=0)
@@ -146,7 +150,7 @@ def test_a_half_written_checkpoint_is_passed_over(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         if whole:
             (folder / "trainer_state.json").touch()
-    found = train.last_checkpoint(tmp_path)
+    found = layout.last_checkpoint(tmp_path)
     assert found and found.name == "checkpoint-12"
 
 
@@ -163,18 +167,18 @@ def test_the_curve_is_a_picture_of_the_history(finished: Path) -> None:
 def test_a_picture_is_the_same_for_the_same_history_and_small_for_a_long_one(tmp_path: Path) -> None:
     rows = [{"step": step, "loss": 1 / step, "eval_loss": "nan" if step == 7 else 2 / step} for step in range(1, 5001)]
     for name in ("a.svg", "b.svg"):
-        curve.draw(tmp_path / name, "<b>&$x_$", rows)
+        draw(tmp_path / name, "<b>&$x_$", rows)
     page = (tmp_path / "a.svg").read_bytes()
     assert page == (tmp_path / "b.svg").read_bytes() and len(page) < 50_000
     assert "<b>&$x_$: loss" in [part.text for part in ET.fromstring(page).iter()]
-    curve.draw(tmp_path / "empty.svg", "empty", [])
+    draw(tmp_path / "empty.svg", "empty", [])
     assert "empty: loss" in [part.text for part in ET.parse(tmp_path / "empty.svg").iter()]
 
 
 def test_a_picture_that_fails_does_not_stop_a_training(tmp_path: Path) -> None:
     from transformers import TrainerControl, TrainerState
 
-    from recipes.runner.plugin import Curve
+    from recipes.plugins.run import Curve
 
     (tmp_path / "loss.svg").mkdir()
     state = TrainerState(log_history=[{"step": 1, "loss": 2.0}], is_world_process_zero=True)

@@ -18,8 +18,11 @@ from converters.core.errors import InputError
 from converters.examples import read_rows
 from converters.io import jsonl
 from converters.io.jsonl import folder_sha256, sha256
-from recipes.runner import check, ended, merge, process, provenance, recipe, train
-from recipes.runner.check import Checked
+from recipes.runner import recipe
+from recipes.runner.preflight import check
+from recipes.runner.preflight.check import Checked
+from recipes.runner.records import layout, provenance
+from recipes.runner.training import merge, process, train
 from tests.recipes.conftest import BIN, command
 
 pytestmark = pytest.mark.slow
@@ -154,25 +157,25 @@ def test_a_training_that_a_signal_ends_is_not_trained(finished: Path, monkeypatc
 
 
 def test_an_end_before_its_time_and_weights_that_are_none(tmp_path: Path) -> None:
-    ended.write_outcome(tmp_path, 30, 30, True)
-    assert ended.read_outcome(tmp_path, {}) == {"steps": 30, "planned": 30, "stopped": False}
-    ended.write_outcome(tmp_path, 29, 30, False)  # the last epoch had a batch less than the first: nobody stopped it
-    assert ended.read_outcome(tmp_path, {})["steps"] == 29
-    ended.write_outcome(tmp_path, 10, 30, True)
-    assert ended.read_outcome(tmp_path, {"early_stopping_patience": 3})["steps"] == 10
+    train.write_outcome(tmp_path, 30, 30, True)
+    assert train.read_outcome(tmp_path, {}) == {"steps": 30, "planned": 30, "stopped": False}
+    train.write_outcome(tmp_path, 29, 30, False)  # the last epoch had a batch less than the first: nobody stopped it
+    assert train.read_outcome(tmp_path, {})["steps"] == 29
+    train.write_outcome(tmp_path, 10, 30, True)
+    assert train.read_outcome(tmp_path, {"early_stopping_patience": 3})["steps"] == 10
     with pytest.raises(InputError, match="stopped itself after 10 of 30 steps"):
-        ended.read_outcome(tmp_path, {})
+        train.read_outcome(tmp_path, {})
     save_file({"a": torch.ones(2, 2, dtype=torch.bfloat16)}, tmp_path / "model.safetensors")
-    assert ended.non_finite(tmp_path) is None
+    assert train.non_finite(tmp_path) is None
     save_file({"a": torch.ones(2, 2), "b": torch.tensor([1.0, float("nan")])}, tmp_path / "model.safetensors")
-    assert ended.non_finite(tmp_path) == "b"
+    assert train.non_finite(tmp_path) == "b"
 
 
 def test_what_is_stopped_while_the_end_is_recorded_can_be_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hashing a model that was trained whole takes minutes: a job may well end in them."""
-    ended.write_outcome(tmp_path, 30, 30, True)
+    train.write_outcome(tmp_path, 30, 30, True)
     (tmp_path / "adapter" / "checkpoint-30").mkdir(parents=True)
     (tmp_path / "adapter" / "checkpoint-30" / "trainer_state.json").touch()
     save_file({"a": torch.ones(2, 2)}, tmp_path / "adapter" / "model.safetensors")
@@ -186,7 +189,7 @@ def test_what_is_stopped_while_the_end_is_recorded_can_be_resumed(
         patched.setattr(jsonl, "folder_sha256", stopped)
         with pytest.raises(KeyboardInterrupt):
             train.finish(tmp_path, 1.0, {})
-    last = train.last_checkpoint(tmp_path)
+    last = layout.last_checkpoint(tmp_path)
     assert last and last.name == "checkpoint-30"
     train.finish(tmp_path, 1.0, {})
     record = provenance.read(tmp_path)
@@ -227,7 +230,7 @@ def test_a_failing_axolotl_is_a_sentence_and_recorded(finished: Path, monkeypatc
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden"])
 def test_a_run_name_is_a_file_name(name: str) -> None:
     with pytest.raises(InputError, match="run name"):
-        train.folder(name)
+        layout.folder(name)
 
 
 def test_the_merged_checkpoint_gets_the_template_that_was_trained(tmp_path: Path) -> None:

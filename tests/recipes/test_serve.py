@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from converters.core.errors import InputError
-from recipes.runner import provenance, serve
+from recipes.runner.export import serve
+from recipes.runner.records import provenance
 from tests.recipes.conftest import BIN
 
 

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 from converters.core.errors import InputError
 from converters.io.jsonl import sha256, write_json
 from converters.mixture import spec
-from recipes.runner import lint, recipe, rules, sweep
+from recipes.runner import recipe, sweep
 from recipes.runner.cli import main
+from recipes.runner.preflight import lint, rules
 from tests.recipes.conftest import ROOT, command
 
 

@@ -8,7 +8,8 @@ from axolotl.utils.dict import DictDefault
 from transformers import LlamaConfig, MistralConfig, MixtralConfig, Qwen3Config
 
 from converters.core.errors import InputError
-from recipes.runner import base_model, recipe
+from recipes.runner import recipe
+from recipes.runner.preflight import base_model
 from tests.recipes.families import SMALL
 
 KINDS = {"mistral": MistralConfig, "llama": LlamaConfig, "qwen": Qwen3Config}

@@ -12,8 +12,8 @@ import pytest
 from converters import tasks
 from converters.core.errors import InputError
 from converters.io.jsonl import sha256
-from recipes.runner import demo, tiny
-from recipes.runner.train import alone
+from recipes.runner.demo import pipeline, tiny_model
+from recipes.runner.records.layout import alone
 from tests.recipes.conftest import ROOT, small_mix
 
 
@@ -22,7 +22,7 @@ def test_the_base_is_the_same_for_the_same_seed_and_small(tmp_path: Path) -> Non
 
     data = small_mix(tmp_path)
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        tiny.build(data, tmp_path / name, seed)
+        tiny_model.build(data, tmp_path / name, seed)
     assert sha256(tmp_path / "a" / "model.safetensors") == sha256(tmp_path / "b" / "model.safetensors")
     assert sha256(tmp_path / "a" / "tokenizer.json") == sha256(tmp_path / "b" / "tokenizer.json")
     assert sha256(tmp_path / "a" / "model.safetensors") != sha256(tmp_path / "c" / "model.safetensors")
@@ -34,31 +34,31 @@ def test_the_base_is_the_same_for_the_same_seed_and_small(tmp_path: Path) -> Non
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> demo.Stage:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pipeline.Stage:
     """A stage that converts one file with the project's own command."""
     monkeypatch.chdir(tmp_path)
     Path("raw.jsonl").write_text('{"instruction": "Say 1.", "output": "1"}\n')
     words = ("ecom-data", "convert", "general", "raw.jsonl", "--out", "out.jsonl")
-    return demo.Stage("one stage", words, ("raw.jsonl",), (tasks,), ("out.jsonl",))
+    return pipeline.Stage("one stage", words, ("raw.jsonl",), (tasks,), ("out.jsonl",))
 
 
-def test_a_stage_is_done_again_only_when_something_changed(stage: demo.Stage) -> None:
-    assert not demo.fresh(stage)
-    demo.run(stage)
-    assert demo.fresh(stage)
+def test_a_stage_is_done_again_only_when_something_changed(stage: pipeline.Stage) -> None:
+    assert not pipeline.fresh(stage)
+    pipeline.run(stage)
+    assert pipeline.fresh(stage)
     Path("raw.jsonl").write_text('{"instruction": "Say 2.", "output": "2"}\n')
-    assert not demo.fresh(stage)
-    demo.run(stage)
-    assert demo.fresh(stage) and '"2"' in Path("out.jsonl").read_text()
+    assert not pipeline.fresh(stage)
+    pipeline.run(stage)
+    assert pipeline.fresh(stage) and '"2"' in Path("out.jsonl").read_text()
     Path("out.jsonl").unlink()
-    assert not demo.fresh(stage)
+    assert not pipeline.fresh(stage)
 
 
-def test_a_stage_that_fails_stops_the_demo_and_is_not_done(stage: demo.Stage) -> None:
+def test_a_stage_that_fails_stops_the_demo_and_is_not_done(stage: pipeline.Stage) -> None:
     Path("raw.jsonl").write_text("")
     with pytest.raises(InputError, match="the demo stopped at 'one stage'"):
-        demo.run(stage)
-    assert not demo.fresh(stage)
+        pipeline.run(stage)
+    assert not pipeline.fresh(stage)
 
 
 # Pretend that every stage is done, then print those that an edit made stale: with the code of a copy of this project.
@@ -109,22 +109,22 @@ def test_an_earlier_run_steps_aside(tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "made").write_text(str(number))
-        demo.step_aside(tmp_path / "run")
+        pipeline.step_aside(tmp_path / "run")
     assert [(tmp_path / f"run.{number}" / "made").read_text() for number in (1, 2)] == ["0", "1"]
     with alone(tmp_path / "run.1"), pytest.raises(InputError, match="is being trained by another process"):
-        demo.step_aside(tmp_path / "run.1")
+        pipeline.step_aside(tmp_path / "run.1")
 
 
 def test_the_stages_follow_each_other() -> None:
     """What a stage reads is there from the start or left by an earlier one, and the seed is in every command that draws."""
     left = {"recipes/mixes/demo.yaml", "recipes/demo-qlora.yaml"}
-    for stage in demo.stages(7):
+    for stage in pipeline.stages(7):
         for name in stage.inputs:
             assert any(name == path or path.startswith(f"{name}/") or name.startswith(f"{path}/") for path in left) or (
                 Path(name).parent.as_posix() in {Path(path).parent.as_posix() for path in left}
             ), (stage.name, name)
         left |= set(stage.outputs)
-    seeded = [stage.name for stage in demo.stages(7) if "7" in " ".join(stage.command)]
+    seeded = [stage.name for stage in pipeline.stages(7) if "7" in " ".join(stage.command)]
     assert seeded == ["raw files", "mix", "base model", "train"]
 
 
@@ -133,7 +133,7 @@ def test_the_demo_is_scored_as_make_eval_scores_a_run() -> None:
     printed = subprocess.run(
         ["make", "--no-print-directory", "-n", "eval-mine"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    for stage in demo.stages(0):
+    for stage in pipeline.stages(0):
         kind = stage.name.split()[0]
         if kind in ("predict", "score"):
             (line,) = re.findall(rf"ecom-eval {kind} ((?:.|\\\n)*?)(?:&&|$)", printed)

@@ -11,7 +11,7 @@ import pytest
 from converters.core.errors import InputError
 from converters.io import jsonl
 from converters.io.jsonl import folder_sha256
-from recipes.runner import provenance, verify
+from recipes.runner.records import provenance, verify
 from tests.recipes.conftest import BIN, ROOT, command
 
 pytestmark = pytest.mark.slow

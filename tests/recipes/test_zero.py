@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from converters.core.errors import InputError
-from recipes.runner import recipe, zero
+from recipes.runner import recipe
+from recipes.runner.preflight import deepspeed
 
-FOLDER = Path(zero.__file__).parents[1] / "deepspeed"
+FOLDER = Path(deepspeed.__file__).parents[1] / "deepspeed"
 FILES = sorted(FOLDER.glob("*.json"))
 
 
@@ -42,7 +43,7 @@ def test_deepspeed_takes_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_stage_is_the_one_of_its_name(path: Path) -> None:
-    assert zero.stage(recipe.Recipe(Path("r.yaml"), {"deepspeed": str(path), "bf16": True}, {}, {})) == int(
+    assert deepspeed.stage(recipe.Recipe(Path("r.yaml"), {"deepspeed": str(path), "bf16": True}, {}, {})) == int(
         path.stem[4]
     )
 
@@ -65,7 +66,7 @@ def test_the_stage_is_the_one_of_its_name(path: Path) -> None:
         ),
         ({"zero_optimization": {"stage": 3}}, "found stage3_gather_16bit_weights_on_model_save None, expected true"),
         (
-            {"zero_optimization": {"stage": 3, zero.GATHER: False}},
+            {"zero_optimization": {"stage": 3, deepspeed.GATHER: False}},
             "found stage3_gather_16bit_weights_on_model_save False, expected true",
         ),
         (
@@ -80,18 +81,18 @@ def test_what_deepspeed_passes_over_is_named(tree: Any, sentence: str, tmp_path:
     path = tmp_path / "zero.json"
     path.write_text(json.dumps(tree))
     with pytest.raises(InputError, match=sentence):
-        zero.stage(recipe.Recipe(Path("r.yaml"), {"deepspeed": str(path), "bf16": True}, {}, {}))
+        deepspeed.stage(recipe.Recipe(Path("r.yaml"), {"deepspeed": str(path), "bf16": True}, {}, {}))
 
 
 def test_the_keys_inside_are_deepspeeds_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DS_ACCELERATOR", "cpu")
     config = pytest.importorskip("deepspeed.runtime.zero.config", reason="DeepSpeed comes with a GPU's environment")
     fields = config.DeepSpeedZeroConfig.model_fields
-    assert set(zero.ZERO) <= {field.alias or name for name, field in fields.items()}
+    assert set(deepspeed.ZERO) <= {field.alias or name for name, field in fields.items()}
 
 
 def test_a_file_that_is_not_there_gets_a_hint() -> None:
     missing = recipe.Recipe(Path("r.yaml"), {"deepspeed": str(FOLDER / "zero4.json")}, {("deepspeed",): "r.yaml:7"}, {})
     with pytest.raises(InputError, match=r"r\.yaml:7: found no file .*zero4\.json.*did you mean .*zero[23]\.json"):
-        zero.stage(missing)
-    assert zero.stage(recipe.Recipe(Path("r.yaml"), {}, {}, {})) == 0
+        deepspeed.stage(missing)
+    assert deepspeed.stage(recipe.Recipe(Path("r.yaml"), {}, {}, {})) == 0

@@ -1,6 +1,6 @@
 """``ecom-train``: check, train and merge recipes. One module a part of a run's life; each puts its commands into ``main``."""
 
-from recipes.runner.cli import exporting, proving, tools, training
+from recipes.runner.cli import results, tools, training
 from recipes.runner.cli.group import main
 
-__all__ = ["exporting", "main", "proving", "tools", "training"]
+__all__ = ["main", "results", "tools", "training"]

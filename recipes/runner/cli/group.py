@@ -20,6 +20,6 @@ def main() -> None:
 
 def progress(log: Path) -> Callable[[bytes], None]:
     """Return what shows the user how far a process is whose whole output goes to ``log``."""
-    from recipes.runner.process import Progress
+    from recipes.runner.training.process import Progress
 
     return Progress(sys.stdout, log)

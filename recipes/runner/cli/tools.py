@@ -19,7 +19,7 @@ def demo_raw(out: Path, seed: int) -> None:
 
     Example: ecom-train demo-raw --out data/raw/demo --seed 0
     """
-    from converters.demo import write
+    from recipes.runner.demo.raw_files import write
 
     write(out, seed)
     click.echo(f"raw files in {out}")
@@ -34,7 +34,7 @@ def tiny_base(data: Path, out: Path, seed: int) -> None:
 
     Example: ecom-train tiny-base --data data/demo --out runs/demo-base/merged --seed 0
     """
-    from recipes.runner.tiny import build
+    from recipes.runner.demo.tiny_model import build
 
     with libraries_log_to(log := out.parent / "logs" / "base.log"):
         build(data, out, seed)
@@ -48,7 +48,7 @@ def demo(seed: int) -> None:
 
     Example: ecom-train demo --seed 0
     """
-    from recipes.runner import demo as chain
+    from recipes.runner.demo import pipeline as chain
 
     stages = chain.stages(seed)
     times: list[tuple[str, float | None]] = []
@@ -78,10 +78,12 @@ def bench(steps: int, tiny: bool, only: tuple[str, ...], out: Path) -> None:
 
     Example: ecom-train bench-gpu --tiny --steps 2 --only mistral-qlora --only short
     """
-    from recipes.runner import bench_gpu, hardware, recipe
+    from recipes.runner import bench as bench_gpu
+    from recipes.runner import recipe
+    from recipes.runner.preflight import machine
 
     if not tiny:
-        hardware.require(recipe.load(recipe.find("mistral-qlora")))
+        machine.require(recipe.load(recipe.find("mistral-qlora")))
 
     def tell(figure: bench_gpu.Figure) -> None:
         click.echo(f"{figure.name}, {figure.rows} rows: {figure.speed:,.0f} tokens/s, {figure.memory:.1f} GiB")

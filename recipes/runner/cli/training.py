@@ -14,7 +14,7 @@ from converters.core.errors import InputError
 from recipes.runner.cli.group import RUN, main, progress
 
 if TYPE_CHECKING:
-    from recipes.runner.check import Checked
+    from recipes.runner.preflight.check import Checked
     from recipes.runner.recipe import Recipe
 
 
@@ -80,9 +80,10 @@ def train(
 
     Example: ecom-train train demo-qlora --run demo-qlora --seed 1
     """
-    from recipes.runner import hardware, launch
-    from recipes.runner.train import CHECKED, folder
-    from recipes.runner.train import train as training
+    from recipes.runner.capacity import hardware
+    from recipes.runner.records.layout import CHECKED, folder
+    from recipes.runner.training import launch
+    from recipes.runner.training.train import train as training
 
     where, loaded = folder(run), _loaded(recipe, overrides, mix, keys)
     launched = launch.plan(loaded.keys, gpus, nodes, head, len(hardware.gpus()))
@@ -100,8 +101,8 @@ def join(run: str) -> None:
 
     Example: ecom-train join mistral-full-zero3
     """
-    from recipes.runner.train import folder
-    from recipes.runner.train import join as joining
+    from recipes.runner.records.layout import folder
+    from recipes.runner.training.train import join as joining
 
     joining(folder(run), progress(folder(run) / "logs"))
 
@@ -113,8 +114,8 @@ def resume(run: str) -> None:
 
     Example: ecom-train resume demo-qlora
     """
-    from recipes.runner.resume import resume as resuming
-    from recipes.runner.train import folder
+    from recipes.runner.records.layout import folder
+    from recipes.runner.training.train import resume as resuming
 
     done = resuming(folder(run), progress(folder(run) / "logs" / "train.log"))
     click.echo(f"trained: {done} (merge it with: make merge-{run})")
@@ -127,8 +128,8 @@ def mix(run: str) -> None:
 
     Example: ecom-train mix demo-qlora
     """
-    from recipes.runner.export import test_rows
-    from recipes.runner.train import folder
+    from recipes.runner.records.layout import folder
+    from recipes.runner.records.provenance import test_rows
 
     click.echo(test_rows(folder(run)).parent)
 
@@ -139,9 +140,9 @@ def table() -> None:
 
     Example: ecom-train recipes
     """
-    from recipes.runner import said
+    from recipes.runner.preflight import report
 
-    click.echo("\n".join(said.recipes()))
+    click.echo("\n".join(report.recipes()))
 
 
 @main.command()
@@ -154,9 +155,10 @@ def sweep(name: str, start: bool) -> None:
 
     Example: ecom-train sweep rate-by-rank
     """
-    from recipes.runner import provenance, unchanged
     from recipes.runner import sweep as sweeps
-    from recipes.runner.train import folder
+    from recipes.runner import sweep as unchanged
+    from recipes.runner.records import provenance
+    from recipes.runner.records.layout import folder
 
     found = sweeps.load(name)
     if not start:
@@ -179,20 +181,22 @@ def sweep(name: str, start: bool) -> None:
 
 
 def _loaded(name: str, overrides: tuple[str, ...], mix: str | None, keys: tuple[str, ...]) -> "Recipe":
-    from recipes.runner import hardware
     from recipes.runner import recipe as recipes
+    from recipes.runner.capacity import hardware
+    from recipes.runner.preflight import machine
 
     folder = mix if not mix or Path(mix).is_dir() else str(Path("data") / mix)
     loaded = recipes.load(recipes.find(name), [*overrides, *recipes.joined(keys)], folder)
-    return hardware.fitted(loaded, hardware.gpus())
+    return machine.fitted(loaded, hardware.gpus())
 
 
 def _checked(
     recipe: "Recipe", card: str | None = None, lose: float = 0.01, price: float | None = None, gpus: int | None = None
 ) -> "Checked":
     """Check a recipe and say what was found; an estimate says no only for a card that was named."""
-    from recipes.runner import check as checks
-    from recipes.runner import process, said
+    from recipes.runner.preflight import check as checks
+    from recipes.runner.preflight import report
+    from recipes.runner.training import process
 
     os.environ.update(process.QUIET)  # this process loads Axolotl, too
     logging.disable(logging.WARNING)  # what Axolotl and its libraries say at their start is said again by the training
@@ -200,17 +204,17 @@ def _checked(
     try:
         with process.without(process.UNUSED):
             valid = checks.validate(recipe, machine)
-            click.echo(said.machine(recipe))
-            click.echo(said.batch(recipe, machine.gpus))
+            click.echo(report.machine(recipe))
+            click.echo(report.batch(recipe, machine.gpus))
             if valid.model and machine.card:
-                click.echo("\n".join(said.memory(*valid.model, machine.card)))
+                click.echo("\n".join(report.memory(*valid.model, machine.card)))
                 checks.fits(*valid.model, machine, recipe)
             checked = checks.check(recipe, machine, lose, valid)
     finally:
         logging.disable(logging.NOTSET)
-    click.echo("\n".join(said.passed(recipe, checked)))
+    click.echo("\n".join(report.passed(recipe, checked)))
     if valid.model and machine.card:
-        click.echo(said.time(checked, *valid.model, machine.card, price))
-    for warning in said.warnings(recipe, checked):
+        click.echo(report.time(checked, *valid.model, machine.card, price))
+    for warning in report.warnings(recipe, checked):
         click.echo(warning, err=True)
     return checked

@@ -1,0 +1,104 @@
+"""The plugin of every run: records how training ended and draws its loss."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from axolotl.integrations.base import BasePlugin
+from axolotl.utils.logging import get_logger
+from axolotl.utils.samplers.multipack import MultipackBatchSampler
+from transformers import TrainerCallback, set_seed
+
+from converters.io.jsonl import replacing, write_lines
+from recipes.runner.records import layout
+from recipes.runner.training import train
+
+
+def draw(path: Path, title: str, history: Sequence[Mapping[str, Any]]) -> None:
+    """Draw training and validation loss over steps as SVG, the same bytes for the same history.
+
+    ``history`` is the trainer's: one mapping a logging step, with its ``step``. Losses that are no numbers leave a gap.
+    """
+    from matplotlib import rc_context  # half a second that the start of a training need not wait for
+    from matplotlib.figure import Figure
+
+    with replacing(path) as file, rc_context({"svg.hashsalt": "loss", "svg.fonttype": "none"}):
+        axes = (figure := Figure(figsize=(7.6, 3.6), layout="constrained")).subplots()
+        axes.set_title(f"{title}: loss", loc="left", parse_math=False)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        for key, name in (("loss", "training"), ("eval_loss", "validation")):
+            if curve := [(entry["step"], float(entry[key])) for entry in history if key in entry]:
+                axes.plot(*zip(*curve, strict=True), label=f"{name} {curve[-1][1]:.4f}", gid=key)
+                axes.legend()
+        figure.savefig(file, format="svg", metadata={"Date": None})
+
+
+LOG = get_logger("axolotl.run")  # Axolotl prints what has its own name in front, and nothing else
+SECONDS = 10  # between two pictures, each of which takes a fifth of one
+
+
+class RunPlugin(BasePlugin):  # type: ignore[misc]
+    """Seeds what comes before the trainer, and draws into the run's folder, the parent of ``output_dir``."""
+
+    def pre_model_load(self, cfg: Any) -> None:
+        """Seed the adapter's first weights.
+
+        Axolotl seeds the trainer only. Preparing rows draws random numbers and reading them from the cache does not: without this
+        a second run of the same recipe would start with another adapter.
+        """
+        if cfg.seed is not None:
+            set_seed(cfg.seed)
+
+    def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
+        """Return the callbacks that pack each epoch anew and draw the loss."""
+        return [Packs(), Curve(Path(cfg.output_dir).parent)]
+
+
+class Packs(TrainerCallback):  # type: ignore[misc]
+    """Packs the rows of each epoch in that epoch's order, whatever wraps Axolotl's sampler.
+
+    The sampler keeps its packs until it learns of a new epoch. Where Accelerate skips the batches of a resumed training, or
+    splits them among several GPUs, it tells the new epoch to the order of the rows, but not to the packs: the rest of the epoch
+    would come in another order, some rows twice and others never, and several GPUs would see the same packs in every epoch.
+    """
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **kwargs: Any) -> None:
+        """Forget the packs that are there."""
+        sampler = getattr(train_dataloader, "batch_sampler", None)
+        while sampler is not None:
+            if isinstance(sampler, MultipackBatchSampler):
+                sampler.set_epoch(sampler.epoch)
+            sampler = getattr(sampler, "batch_sampler", None)
+
+
+class Curve(TrainerCallback):  # type: ignore[misc]
+    """Writes the run's losses at every logging step and draws them now and then.
+
+    The trainer's history is whole: a resumed training reads what came before from its checkpoint.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.run, self.drawn = run, 0.0
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Write what the trainer has logged so far."""
+        if state.is_world_process_zero:
+            write_lines(self.run / layout.HISTORY, state.log_history)
+            if time.monotonic() - self.drawn > SECONDS:
+                self.draw(state.log_history)
+
+    def draw(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """Draw the curve; a picture that fails is no reason to stop a training."""
+        try:
+            draw(self.run / layout.PICTURE, self.run.name, history)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            LOG.warning(f"no {layout.PICTURE}: {error}")
+        self.drawn = time.monotonic()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Draw the whole curve and record how the training ended: after how many steps, and whether a callback stopped it."""
+        if state.is_world_process_zero:
+            self.draw(state.log_history)
+            train.write_outcome(self.run, state.global_step, state.max_steps, control.should_training_stop)

@@ -1,0 +1,146 @@
+"""Commands on finished runs: merge, verify, export, serve."""
+
+import os
+import shlex
+from pathlib import Path
+
+import click
+
+from converters.core.errors import InputError
+from recipes.runner.cli.group import FILE, RUN, main, progress
+
+
+@main.command()
+@RUN
+@click.option("--format", "form", required=True, help="fp8, int8, awq or gguf.")
+@click.option("--data", type=FILE, help="Test rows; by default the test split of the run's mix.")
+@click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Prompts at a time.")
+@click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer.")
+@click.option("--converter", type=FILE, help="llama.cpp's convert_hf_to_gguf.py, for gguf.")
+def export(
+    run: str, form: str, data: Path | None, batch_size: int, max_new_tokens: int, converter: Path | None
+) -> None:
+    """Quantise a merged run and score both, in runs/NAME/exports.
+
+    Example: ecom-train export demo-qlora --format fp8
+    """
+    from recipes.runner.export import formats
+    from recipes.runner.records import provenance
+    from recipes.runner.records.layout import MERGED, folder
+
+    where = folder(run)
+    echo = progress(where / "logs")
+    made = formats.export(where, form, converter, echo)
+    click.echo(f"exported: {made}")
+    names = formats.scorable(where)
+    rows = data or provenance.test_rows(where)
+    formats.evaluate(where, (MERGED, *names), rows, batch_size, max_new_tokens, echo)
+    lines = formats.table(where, names, formats.compare(where, names, echo))
+    table = formats.save(where, names, lines)
+    click.echo(f"\n{table.read_text('utf-8')}\nparity table: {table}")
+
+
+@main.command(hidden=True)
+@click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--format", "form", required=True, type=click.Choice(["fp8", "int8", "awq"]))
+@click.option("--data", required=True, type=FILE, help="Rows that calibrate: the training split.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the quantised checkpoint.")
+def quantise(checkpoint: Path, form: str, data: Path, out: Path) -> None:
+    """Quantise a checkpoint with llm-compressor; 'export' does it in an environment that has it.
+
+    Example: ecom-train quantise runs/demo-qlora/merged --format int8 --data data/demo/train.jsonl --out /tmp/int8
+    """
+    from importlib.util import find_spec
+
+    from converters import examples
+    from recipes.runner.export.quantise import quantise as quantising
+
+    if not find_spec("llmcompressor"):
+        raise InputError("llmcompressor is not installed here: 'ecom-train export' runs this where it is")
+    quantising(checkpoint, form, examples.read_rows(data), out)
+
+
+@main.command(hidden=True)
+@click.argument("file", type=FILE)
+@click.option("--tokenizer", required=True, type=click.Path(path_type=Path, exists=True), help="The merged checkpoint.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the checkpoint.")
+def unpack(file: Path, tokenizer: Path, out: Path) -> None:
+    """Write a GGUF file's weights as a checkpoint that can be evaluated; 'export' does it in an environment that can.
+
+    Example: ecom-train unpack runs/mine/exports/gguf/model/mine.gguf --tokenizer runs/mine/merged --out /tmp/unpacked
+    """
+    from recipes.runner.export.quantise import unpack as unpacking
+
+    unpacking(file, tokenizer, out)
+
+
+@main.command()
+@RUN
+@click.option("--format", "form", help="An export instead of the merged checkpoint: fp8, int8 or awq.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--print", "only_print", is_flag=True, help="Print the command and do not run it.")
+def serve(run: str, form: str | None, host: str, port: int, only_print: bool) -> None:
+    """Serve a merged run with vLLM, with prefix caching and the template it was trained on.
+
+    Example: ecom-train serve demo-qlora --print
+    """
+    from recipes.runner.export import serve as serving
+    from recipes.runner.records.layout import folder
+    from recipes.runner.records.provenance import test_rows
+
+    words = serving.command(folder(run), form, host, port)
+    click.echo(shlex.join(words))
+    ask = serving.smoke(folder(run), test_rows(folder(run)), host, port)
+    click.echo(f"a first request, once it serves: {shlex.join(ask)}", err=True)
+    if only_print:
+        return
+    program = serving.program()
+    if not program:
+        raise InputError(
+            "vLLM is not installed here: install it on the machine that serves (pip install vllm, an environment of "
+            "its own) and run the command above there"
+        )
+    os.execv(program, words)
+
+
+@main.command()
+@RUN
+@click.option("--held", type=FILE, help="Rows of the merge gate; by default the validation split of the run's mix.")
+def merge(run: str, held: Path | None) -> None:
+    """Merge a run's adapter into its base model; a merge that changes the model is thrown away.
+
+    Example: ecom-train merge demo-qlora
+    """
+    from recipes.runner.records import provenance
+    from recipes.runner.records.layout import folder
+    from recipes.runner.training.merge import merge as merging
+
+    merged = merging(folder(run), progress(folder(run) / "logs" / "merge.log"), held)
+    like = provenance.read(folder(run))["merge"]["gate"]["likeness"]
+    click.echo(
+        f"gate     {like['tokens']} answer tokens of {like['rows']} held-out rows: greedy agreement {like['agreement']:.4f}, "
+        f"cosine {like['cosine']:.4f}, loss {like['loss_adapter']:.4f} before and {like['loss_merged']:.4f} after"
+    )
+    click.echo(f"merged: {merged}")
+
+
+@main.command()
+@RUN
+def verify(run: str) -> None:
+    """Walk a run's hashes from the raw files to its reports; the first broken link is named and ends it with 1.
+
+    Example: ecom-train verify demo-qlora
+    """
+    from recipes.runner.records import verify as chain
+    from recipes.runner.records.layout import folder
+
+    states, where = [], folder(run)
+    for link in chain.verify(where):
+        states.append(link.state)
+        click.echo(f"{link.state:<17}  {link.name}: {link.what}")
+        if link.state == chain.BROKEN:
+            raise InputError(f"{where}: broken at '{link.name}': {link.what} is not what the run was made from")
+    gone = states.count(chain.GONE)
+    rest = f"; {gone} not here to check" if gone else ""
+    click.echo(f"{where}: {states.count(chain.HOLDS)} of {len(states)} links hold, none is broken{rest}")

@@ -1,0 +1,58 @@
+"""The command that serves a merged run or one of its exports with vLLM, as it was evaluated: same template, nothing sampled."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from converters.core.errors import InputError
+from recipes.runner.export.formats import EXPORTS, FORMATS, GGUF, MODEL
+from recipes.runner.records import provenance
+from recipes.runner.records.layout import MERGED, recipe_of
+
+
+def command(run: Path, form: str | None, host: str, port: int) -> list[str]:
+    """Return ``vllm serve`` with its arguments; a missing checkpoint is an ``InputError``.
+
+    The prefix cache keeps the instruction that every prompt of a task begins with. Without ``--generation-config vllm`` the
+    checkpoint's own settings could sample. A prompt may be as long as a row of training, and its answer comes on top.
+    """
+    folder = checkpoint(run, form)
+    template = folder / "chat_template.jinja"
+    keys = recipe_of(run)
+    words = ["vllm", "serve", str(folder), "--served-model-name", run.name, "--host", host, "--port", str(port)]
+    words += ["--enable-prefix-caching", "--generation-config", "vllm"]
+    words += ["--max-model-len", str(min(2 * keys["sequence_len"], _positions(folder)))]
+    return [*words, "--chat-template", str(template)] if template.is_file() else words
+
+
+def _positions(folder: Path) -> int:
+    """Return the most tokens that a checkpoint can read."""
+    return int(json.loads((folder / "config.json").read_bytes())["max_position_embeddings"])
+
+
+def checkpoint(run: Path, form: str | None) -> Path:
+    """Return the folder to serve; llama.cpp, not vLLM, serves its own format."""
+    provenance.read(run)
+    if form == GGUF or (form and form not in FORMATS):
+        raise InputError(
+            f"--format {form}: expected one of {', '.join(FORMATS[:-1])}; gguf is served by llama.cpp's llama-server"
+        )
+    folder = run / EXPORTS / form / MODEL if form else run / MERGED
+    if not folder.is_dir():
+        make = f"make export RUN={run.name} FORMAT={form}" if form else f"make merge-{run.name}"
+        raise InputError(f"{folder}: no such checkpoint; make it with '{make}'")
+    return folder
+
+
+def smoke(run: Path, data: Path, host: str, port: int) -> list[str]:
+    """Return the command that asks the server the rows of ``data`` through our evaluation."""
+    out = run / "served"
+    words = ["ecom-eval", "predict", "--backend", "openai", "--base-url", f"http://{host}:{port}/v1"]
+    return [*words, "--checkpoint", str(run / MERGED), "--model", run.name, "--data", str(data), "--out", str(out)]
+
+
+def program() -> str | None:
+    """Return vLLM's program, beside this interpreter or on the path."""
+    beside = Path(sys.executable).with_name("vllm")
+    return str(beside) if beside.is_file() else shutil.which("vllm")

@@ -1,0 +1,4 @@
+"""All that can go wrong before a GPU is paid for, in the order of its cost.
+
+Uses records, capacity, recipe and the prompt strategy of recipes.plugins. Starts nothing and writes nothing.
+"""

@@ -1,0 +1,237 @@
+"""What depends on the base model: whether it is there, its LoRA target modules, and a warm start's parent."""
+
+import json
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from converters.core.errors import InputError, nearest
+from converters.io.jsonl import folder_sha256
+from recipes.runner.capacity import memory
+from recipes.runner.recipe import Recipe, base_folder, where
+from recipes.runner.records import layout, provenance
+
+LAYERS = ("lora_target_modules", "lora_modules_to_save")
+DEPTHS, WEIGHTS = "peft_layers_to_transform", "unfrozen_parameters"
+STARTS = {"lora_model_dir": "adapter", "base_model": "merged"}
+# To Axolotl an adapter that is there settles these; what the recipe says of them it passes over in silence.
+SETTLED = {
+    "lora_r": "r",
+    "lora_alpha": "lora_alpha",
+    "lora_dropout": "lora_dropout",
+    "lora_target_modules": "target_modules",
+    "lora_target_parameters": "target_parameters",
+    "lora_modules_to_save": "modules_to_save",
+    "lora_rank_pattern": "rank_pattern",
+    "lora_alpha_pattern": "alpha_pattern",
+    "peft_layers_to_transform": "layers_to_transform",
+    "peft_trainable_token_indices": "trainable_token_indices",
+    "peft_use_dora": "use_dora",
+    "peft_use_rslora": "use_rslora",
+}
+
+
+def require(recipe: Recipe) -> None:
+    """Raise an ``InputError`` when the base model is a local folder that is not there; a name on the hub has one slash."""
+    name = str(recipe.keys.get("base_model"))
+    local = name.count("/") != 1 or name.startswith((".", "/", "~", "runs/"))
+    if local and not Path(name).is_dir():
+        at = where(recipe, ("base_model",))
+        raise InputError(f"{at}: no folder {name!r}; name a checkpoint (the demo's is made by 'make demo')")
+
+
+def embedded(recipe: Recipe, tokens: int) -> None:
+    """Raise an ``InputError`` when a tokenizer has more ``tokens`` than the base model has embeddings."""
+    from transformers import AutoConfig
+
+    try:
+        settings = AutoConfig.from_pretrained(
+            str(recipe.keys["base_model"]), trust_remote_code=bool(recipe.keys.get("trust_remote_code"))
+        )
+    except (OSError, ValueError):
+        return
+    if (have := settings.get_text_config().vocab_size) < tokens:
+        key = next((key for key in ("tokens", "special_tokens") if recipe.keys.get(key)), "base_model")
+        raise InputError(
+            f"{where(recipe, (key,))}: found {tokens} tokens in the tokenizer and {have} in the base model, expected no more: "
+            "Axolotl would enlarge its embeddings, and the adapter fit no base that can be had; take a token that is there"
+        )
+
+
+def downloadable(name: str, endpoint: str | None = None) -> None:
+    """Raise an ``InputError`` when a model is neither here nor to be had; a gated one says what has to be done for it.
+
+    ``endpoint`` is the hub's address, its own if none is given.
+    """
+    if base_folder(name):
+        return
+    from httpx import HTTPError
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
+
+    try:
+        HfApi(endpoint=endpoint).auth_check(name)
+    except GatedRepoError as error:
+        page = f"{endpoint or 'https://huggingface.co'}/{name}"
+        raise InputError(
+            f"base_model {name}: found a gated model that this machine may not fetch; accept its terms at {page}, "
+            "then log in once: .venv/bin/hf auth login"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise InputError(
+            f"base_model {name}: found no such model on the hub, or a private one; log in: .venv/bin/hf auth login"
+        ) from error
+    except (OSError, HTTPError, OfflineModeIsEnabled) as error:
+        off = (
+            "the hub is switched off by HF_HUB_OFFLINE"
+            if os.environ.get("HF_HUB_OFFLINE")
+            else "the hub cannot be reached"
+        )
+        raise InputError(
+            f"base_model {name}: not in the hub's cache, and {off}; fetch it where there is a network: "
+            f".venv/bin/hf download {name}"
+        ) from error
+
+
+def layers(recipe: Recipe, config: Any) -> None:
+    """Raise an ``InputError`` for the first name that no layer of the base model bears; ``config`` is Axolotl's own."""
+    if not any(recipe.keys.get(key) for key in ((*LAYERS, DEPTHS) if config.adapter else (WEIGHTS,))):
+        return
+    model = skeleton(str(config.base_model), bool(config.trust_remote_code))
+    if model is not None:
+        for fault in (
+            *_unknown_layers(recipe, {name for name, _ in model.named_modules() if name}),
+            *_weights(recipe, model),
+        ):
+            raise InputError(fault)
+
+
+def skeleton(base: str, trust: bool = False) -> Any:
+    """Return a model without its weights, from its configuration alone; ``None`` for one that PEFT renames layers of.
+
+    It is ``None``, too, for a base whose configuration is not here or is no causal language model's.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        settings = AutoConfig.from_pretrained(base, trust_remote_code=trust)
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(settings, trust_remote_code=trust)
+    except (OSError, ValueError):
+        return None
+    experts = any(weights.dim() == 3 for weights in model.parameters())  # in one tensor, which PEFT knows as several
+    return None if experts else model
+
+
+def _unknown_layers(recipe: Recipe, names: Collection[str]) -> Iterator[str]:
+    """Yield a sentence for every name of a list that is none of the layers' nor the end of one; a text is PEFT's to match."""
+    last = sorted({name.rpartition(".")[2] for name in names if not name.rpartition(".")[2].isdigit()})
+    for key in LAYERS:
+        listed = recipe.keys.get(key)
+        for named in listed if isinstance(listed, list) else ():
+            if not any(f".{name}".endswith(f".{named}") for name in names):
+                at = where(recipe, (key,))
+                yield f"{at}: found {named!r} in {key}, and no such layer in the base model{nearest(str(named), last)}"
+    depth = sum(name.rpartition(".")[2].isdigit() for name in names)
+    for number in recipe.keys.get(DEPTHS) or ():
+        if not 0 <= number < depth:
+            yield f"{where(recipe, (DEPTHS,))}: found {number} in {DEPTHS}, expected 0 to {depth - 1}: the base model's layers"
+
+
+def _weights(recipe: Recipe, model: Any) -> Iterator[str]:
+    from axolotl.utils.freeze import LayerNamePattern
+
+    names = [name for name, _ in model.named_parameters()]
+    for pattern in recipe.keys.get(WEIGHTS) or ():
+        if not any(map(LayerNamePattern(pattern).match, names)):
+            at = where(recipe, (WEIGHTS,))
+            yield f"{at}: found {pattern!r} in {WEIGHTS}, which no weights of the base model match, such as {names[-1]}"
+
+
+def adapter(recipe: Recipe) -> None:
+    """Raise an ``InputError`` where ``lora_model_dir`` is no adapter, or one of another shape or base than the recipe says."""
+    if not (name := recipe.keys.get("lora_model_dir")):
+        return
+    at, path = where(recipe, ("lora_model_dir",)), Path(str(name)) / "adapter_config.json"
+    if not path.is_file():
+        raise InputError(
+            f"{at}: found no adapter in {str(name)!r}, expected the folder of one, such as runs/NAME/adapter"
+        )
+    try:
+        saved = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path}: found {error}, expected JSON") from error
+    for key, theirs in SETTLED.items():
+        ours, its = _plain(_setting(recipe, key)), _plain(saved.get(theirs))
+        if ours != its:
+            raise InputError(
+                f"{where(recipe, (key,))}: found {key} {ours}, and {its} in {path}; expected the adapter's own"
+            )
+    _same_base(recipe, saved.get("base_model_name_or_path"), path)
+
+
+def _setting(recipe: Recipe, key: str) -> Any:
+    value = recipe.keys.get(key)
+    if key == "lora_target_modules" and recipe.keys.get("lora_target_linear"):
+        return [*{*memory.LINEAR, *([value] if isinstance(value, str) else value or ())}]
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting so that equal ones are equal: the order of names is none, and nothing, no and 0 are one."""
+    return sorted(value) if isinstance(value, list) and value else value or None
+
+
+def _same_base(recipe: Recipe, theirs: str | None, path: Path) -> None:
+    ours = str(recipe.keys.get("base_model"))
+    if theirs in (None, ours) or _run(path.parent, "adapter"):  # of a run's the bytes are compared
+        return
+    folders = [folder and folder.resolve() for folder in map(base_folder, (ours, str(theirs)))]
+    if None in folders or folders[0] != folders[1]:
+        raise InputError(
+            f"{where(recipe, ('base_model',))}: found base_model {ours!r}, and an adapter that was trained on {theirs!r} "
+            f"({path}); expected the same base"
+        )
+
+
+def _run(folder: Path, part: str) -> bool:
+    return folder.name == part and (folder.parent / layout.RECORD).is_file()
+
+
+def parent(recipe: Recipe) -> dict[str, Any] | None:
+    """Return the parent's name, the part of it that is the start, where that lies and its hash.
+
+    ``None`` for a start that is no run's, but for an adapter, which has no name then. One that is not as its run recorded it, or
+    an adapter of another base, is an ``InputError``.
+    """
+    for key, part in STARTS.items():
+        folder = Path(str(recipe.keys.get(key)))
+        if _run(folder, part):
+            return _from_run(recipe, key, folder)
+    if name := recipe.keys.get("lora_model_dir"):
+        return _start(None, "adapter", Path(str(name)))
+    return None
+
+
+def _start(run: str | None, part: str, folder: Path) -> dict[str, Any]:
+    return {"run": run, "part": part, "path": str(folder), "sha256": folder_sha256(folder)}
+
+
+def _from_run(recipe: Recipe, key: str, folder: Path) -> dict[str, Any]:
+    record, digest = provenance.read(folder.parent), folder_sha256(folder)
+    recorded = record.get(f"{folder.name}_sha256")
+    if digest != recorded:
+        raise InputError(
+            f"{where(recipe, (key,))}: found other bytes in {folder} than {folder.parent / layout.RECORD} tells of "
+            f"({digest[:12]}, recorded {str(recorded)[:12]}); expected the {folder.name} as its run left it"
+        )
+    if key == "lora_model_dir":
+        theirs, ours = record["base_model"], provenance.base_model(str(recipe.keys.get("base_model")))
+        if (theirs["sha256"] or theirs["name"]) != (ours["sha256"] or ours["name"]):
+            raise InputError(
+                f"{where(recipe, ('base_model',))}: found base_model {ours['name']!r}, and an adapter of {folder.parent} "
+                f"that was trained on {theirs['name']!r}; expected the same base"
+            )
+    return _start(folder.parent.name, folder.name, folder)

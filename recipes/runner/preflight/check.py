@@ -1,0 +1,163 @@
+"""All that can go wrong before a GPU is paid for, in the order of its cost."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from converters.core.errors import InputError
+from recipes.runner.capacity import gpu_specs, hardware, memory, model_shape
+from recipes.runner.capacity.gpu_specs import Card
+from recipes.runner.capacity.memory import Plan
+from recipes.runner.capacity.model_shape import Shape
+from recipes.runner.preflight import base_model, data, deepspeed, lint
+from recipes.runner.preflight.machine import require
+from recipes.runner.preflight.token_counts import Count, Packed
+from recipes.runner.recipe import Recipe, load, usual
+from recipes.runner.recipe import machine as header
+
+LOSE = 0.01  # of a task's rows may be too long for training
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A recipe that passed: its data files with their hashes, their mixes' manifests, and counts of rows by task.
+
+    ``proven`` rows were held against evaluation's prompts; ``too_long`` ones are over ``sequence_len`` and will be dropped.
+    ``ledger`` and ``packed`` are of the training files alone; ``parent`` is the earlier run that this one goes on from.
+    """
+
+    files: Mapping[Path, str]
+    manifests: dict[str, Any]
+    rows: dict[str, int]
+    proven: dict[str, int]
+    too_long: dict[str, int]
+    sequence_len: int
+    ledger: dict[str, Count] = field(default_factory=dict)
+    packed: Packed | None = None
+    parent: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The cards that a recipe is checked for: those named, or those of this machine; ``card`` is ``None`` for an unknown one."""
+
+    card: Card | None
+    gpus: int
+    named: bool
+
+
+def machine(name: str | None, recipe: Recipe, gpus: int | None = None) -> Machine:
+    """Return the machine to check for: the cards that ``name`` tells of, such as ``4x80gb``, or what a recipe takes of this one.
+
+    That is one GPU, and all of them for a recipe that divides the model; or ``gpus``, those of all nodes together.
+    """
+    if name:
+        count, card = gpu_specs.several(name)
+        return Machine(card, count, True)
+    found = hardware.gpus()
+    return Machine(gpu_specs.here(found[0]) if found else None, gpus or usual(recipe.keys, len(found)), False)
+
+
+def step_tokens(recipe: Recipe, gpus: int) -> tuple[int, int | None]:
+    """Return the tokens of an optimiser step on so many GPUs, and of one as the recipe's file and its header have it.
+
+    The latter is what its learning rate is for; ``None`` where the header names no machine.
+    """
+    meant = gpu_specs.several(named)[0] if (named := header(recipe.path)) else None
+    written = memory.plan(load(recipe.path).keys, 0, meant).step_tokens if meant else None
+    return memory.plan(recipe.keys, 0, gpus).step_tokens, written
+
+
+@dataclass(frozen=True, slots=True)
+class Valid:
+    """Axolotl's validated configuration; ``model`` is what :mod:`recipes.runner.estimate` takes, none for an unknown shape."""
+
+    config: Any
+    model: tuple[Shape, Plan] | None
+
+
+def validate(recipe: Recipe, on: Machine) -> Valid:
+    """Check the keys, then what they name of the base model; all faults in the keys are one ``InputError``."""
+    old = None if on.named else hardware.oldest()
+    config = lint.lint(recipe, on.card if on.named else None, on.gpus, old)
+    base_model.require(recipe)
+    base_model.adapter(recipe)
+    shape = model_shape.find(str(recipe.keys["base_model"]))
+    plan = memory.plan(config, deepspeed.stage(recipe), on.gpus, deepspeed.offloaded(recipe))
+    return Valid(config, (shape, plan) if shape else None)
+
+
+def fits(shape: Shape, plan: Plan, on: Machine, recipe: Recipe) -> None:
+    """Raise an ``InputError`` for a card that was named and is too small; on a machine that is here, it is for the GPU to say."""
+    if not (on.named and on.card):
+        return
+    said = memory.verdict(memory.memory(shape, plan), on.card)
+    if not said.startswith("fits"):
+        raise InputError(f"{said}; {memory.advice(shape, plan, on.card, header(recipe.path))}")
+
+
+def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE, valid: Valid | None = None) -> Checked:
+    """Check keys, data, machine and prompts; the first fault is an ``InputError``.
+
+    ``on`` is this machine if none is given; ``lose`` is the share of a task's rows that may be over ``sequence_len``; ``valid``
+    is what :func:`validate` returned, if it was called already.
+    """
+    on = on or machine(None, recipe)
+    valid = valid or validate(recipe, on)
+    config, model = valid.config, valid.model
+    if not on.named:
+        require(recipe)
+    files = [data.read(path) for path in data.files(recipe)]
+    everything = [*files, *map(data.read, data.beside(recipe))]
+    hashes = {file.path: file.sha256 for file in everything}
+    manifests = data.manifests(everything)
+    data.contract(everything)
+    if not on.named:
+        room(memory.disk(*model, int(recipe.keys.get("save_total_limit") or 4)) if model else 0.0, Path("runs"))
+        held(memory.main_memory(*model) * min(1, len(hardware.gpus()) / on.gpus) if model else 0.0)
+    base_model.downloadable(str(recipe.keys["base_model"]))
+    from recipes.runner.preflight import prompt_parity, token_counts
+
+    tokenizer = prompt_parity.load_tokenizer(config)
+    base_model.layers(recipe, config)
+    base_model.embedded(recipe, len(tokenizer))
+    proven = prompt_parity.prove(config, tokenizer, files)
+    measured = token_counts.measured(files, tokenizer, data.prepared_path(recipe, hashes) / token_counts.CACHE)
+    counts = token_counts.counts(measured, config.sequence_len)
+    token_counts.refuse(counts, config.sequence_len, lose)
+    training = token_counts.first(measured, files[: len(config.datasets)])
+    return Checked(
+        hashes,
+        manifests,
+        {task: count.rows for task, count in counts.items()},
+        proven,
+        {task: count.longer for task, count in counts.items() if count.longer},
+        config.sequence_len,
+        token_counts.counts(training, config.sequence_len),
+        token_counts.pack(training.tokens, config, on.gpus),
+        base_model.parent(recipe),
+    )
+
+
+def room(need: float, folder: Path) -> None:
+    """Raise an ``InputError`` when there is less disk under ``folder`` than a run writes, in bytes."""
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if free < need:
+        raise InputError(
+            f"{folder}: found {free / 1e9:.0f} GB of free disk, expected {need / 1e9:.0f} GB for checkpoints, adapter and merged "
+            "model; a lower save_total_limit needs less"
+        )
+
+
+def held(need: float) -> None:
+    """Raise an ``InputError`` when this machine has less main memory than what DeepSpeed offloads to it takes, in bytes."""
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if have < need:
+        raise InputError(
+            f"this machine: found {have / memory.GIB:.0f} GiB of main memory, expected {need / memory.GIB:.0f} GiB for what "
+            "'deepspeed' offloads to it; more GPUs and recipes/deepspeed/zero3.json need none"
+        )

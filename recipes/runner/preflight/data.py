@@ -1,0 +1,173 @@
+"""The data files a recipe names: present, unchanged since their mix was built; and where Axolotl keeps what it makes of them."""
+
+import hashlib
+import io
+import json
+import mmap
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from converters.core.errors import InputError
+from converters.io.jsonl import sha256
+from converters.schema import MANIFEST
+from converters.validation import check as rows
+from recipes.plugins import completion_only
+from recipes.runner.recipe import FOLDER, Recipe, base_folder, dump, where
+from recipes.runner.records import provenance
+
+PREPARED = Path("runs/.prepared")
+TOKENIZER = ("*token*", "*.model", "*.jinja", "vocab*", "merges*", "tekken.json", "config.json", "*.py")
+SHOWN = 100
+# What sweeps change and no token of a row depends on: the runs of a sweep share the rows that its first one prepared.
+APART = (
+    "learning_rate",
+    "lora_r",
+    "lora_alpha",
+    "lora_dropout",
+    "num_epochs",
+    "weight_decay",
+    "lr_scheduler",
+    "warmup_ratio",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A data file, opened and hashed once; its lines are read from the same mapping as often as they are asked for."""
+
+    path: Path
+    sha256: str
+    content: mmap.mmap | io.BytesIO
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield number and bytes of each line that is not blank, as :func:`converters.jsonl.numbered` does."""
+        self.content.seek(0)
+        for number, line in enumerate(iter(self.content.readline, b""), 1):
+            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if text.strip():
+                yield number, text
+
+
+def read(path: Path) -> DataFile:
+    """Open and hash a data file."""
+    with path.open("rb") as file:
+        empty = not path.stat().st_size  # which cannot be mapped
+        content = io.BytesIO() if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return DataFile(path, hashlib.sha256(b"" if isinstance(content, io.BytesIO) else content).hexdigest(), content)
+
+
+def files(recipe: Recipe) -> list[Path]:
+    """Return the local data files of a recipe, those of training first; a missing one is an ``InputError``."""
+    return [path for key in ("datasets", "test_datasets") for path in _files(recipe, key)]
+
+
+def beside(recipe: Recipe) -> list[Path]:
+    """Return the file that a plugin reads beside those: the rows that ``ewc_data`` holds a model to."""
+    named = recipe.keys.get("ewc_data")
+    if named is None or Path(str(named)) in files(recipe):
+        return []
+    if not Path(str(named)).is_file():
+        raise InputError(f"{where(recipe, ('ewc_data',))}: no file {str(named)!r}; name a split of a mix")
+    return [Path(str(named))]
+
+
+def _files(recipe: Recipe, key: str) -> Iterator[Path]:
+    for number, entry in enumerate(recipe.keys.get(key) or ()):
+        at = where(recipe, (key, number, "path"))
+        name = entry.get("path") if isinstance(entry, dict) else None
+        path = Path(str(name))
+        if not path.is_file():
+            raise InputError(f"{at}: no file {str(name)!r}; build it with 'make data MIX={path.parent.name}'{_apart()}")
+        yield path
+
+
+def _apart() -> str:
+    """Return, where a command runs outside this repository, what that means for its paths."""
+    return (
+        ""
+        if Path.cwd() == FOLDER.parent
+        else f"; a path is taken from {Path.cwd()}, and the repository is {FOLDER.parent}"
+    )
+
+
+def manifests(opened: Sequence[DataFile]) -> dict[str, Any]:
+    """Return each mix's manifest by its path, after checking that every file is the one that the manifest describes."""
+    mixes: dict[str, Any] = {}
+    for file in opened:
+        path = file.path.with_name(MANIFEST)
+        if str(path) not in mixes:
+            mixes[str(path)] = _manifest(path)
+        try:
+            expected = mixes[str(path)]["splits"][file.path.stem]["sha256"]
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: no entry for {file.path.name}; build the mix with 'ecom-data build'") from error
+        if file.sha256 != expected:
+            raise InputError(f"{file.path}: its bytes are not those that {path} describes; build the mix again")
+    return mixes
+
+
+def _manifest(path: Path) -> Any:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; a recipe trains on a mix built by 'ecom-data build'")
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); build the mix again") from error
+
+
+def contract(opened: Sequence[DataFile]) -> None:
+    """Check every row of the mixes that the files are from, all their splits: form, contract, and no product in two of them."""
+    named = {file.path: file for file in opened}
+    splits = {split for path in named for split in rows.files(path.parent)}
+    by_path = named | {path: read(path) for path in sorted(splits - named.keys())}
+    problems = list(islice(rows.findings(sorted(by_path), lines=lambda path: by_path[path].lines()), SHOWN + 1))
+    if problems:
+        others = min(len(problems) - 1, SHOWN)
+        more = f" (and {'more than ' * (len(problems) > SHOWN)}{others} others)" if others else ""
+        raise InputError(
+            f"{problems[0]}{more}; see: ecom-data check {Path(problems[0].where.partition(':')[0]).parent}"
+        )
+
+
+def prepared_path(recipe: Recipe, hashes: Mapping[Path, str] = MappingProxyType({})) -> Path:
+    """Return where Axolotl keeps the tokenised rows of this very recipe, its files, its base's tokenizer and this code.
+
+    Axolotl keys its cache on some of a recipe's keys: without this, an edited file, template or tokenizer would be trained on as
+    it was, and another seed would bring the rows in the first one's order. ``hashes`` are those of files that were read already.
+    """
+    files = [*_named(recipe.keys), *_tokenizer(recipe), Path(completion_only.__file__)]
+    keys = {key: value for key, value in recipe.keys.items() if key not in APART}
+    decides = {
+        "keys": keys,
+        "files": [hashes.get(path) or sha256(path) for path in files],
+        "packages": provenance.packages(),
+    }
+    return PREPARED / hashlib.sha256(dump(decides).encode()).hexdigest()[:16]
+
+
+def variables(keys: Mapping[str, Any]) -> dict[str, str]:
+    """Return where ``datasets`` keeps its own results: by the rows, too.
+
+    In its usual cache they go by the name of the function that made them, and an edited one would be given the old rows.
+    """
+    return {"HF_DATASETS_CACHE": str(Path(keys["dataset_prepared_path"], ".datasets").absolute())}
+
+
+def _named(tree: Any) -> Iterator[Path]:
+    """Yield every file that stands anywhere in a recipe: its rows first of all, and a chat template of its own."""
+    if isinstance(tree, dict | list):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from _named(part)
+    elif isinstance(tree, str) and os.path.isfile(tree):  # noqa: PTH113, a template itself is too long a name for pathlib
+        yield Path(tree)
+
+
+def _tokenizer(recipe: Recipe) -> list[Path]:
+    """Return the files of the base model that decide how text becomes tokens, of one from the hub as far as they are here."""
+    folder = base_folder(str(recipe.keys.get("base_model")))
+    return sorted({path for name in TOKENIZER for path in folder.glob(name)}) if folder else []

@@ -1,0 +1,148 @@
+"""Checks a recipe's keys: unknown ones, which Axolotl ignores, :mod:`recipes.runner.rules`, and Axolotl's own validation.
+
+The allowed keys are those of Axolotl's own schema, so a new Axolotl brings its new keys along.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import metadata
+from inspect import signature
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from converters.core.errors import InputError, nearest
+from recipes.runner.capacity import hardware
+from recipes.runner.capacity.gpu_specs import Card
+from recipes.runner.preflight import deepspeed, rules
+from recipes.runner.recipe import Place, Recipe, where
+
+NO_GPU: dict[str, Any] = {"bf16": False, "fp8": False, "tf32": False, "n_gpu": 1, "compute_capability": None}
+
+
+def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1, oldest: tuple[str, str] | None = None) -> Any:
+    """Return Axolotl's validated configuration; all that is wrong with the keys is one ``InputError``.
+
+    It is validated for ``gpus`` cards of the kind named, for this machine if none is. ``oldest`` is name and compute capability
+    of the oldest card here.
+    """
+    old = (card.name, card.capability) if card else oldest
+    faults = [
+        *unknown_keys(recipe),
+        *rules.faults(recipe),
+        *deepspeed.faults(recipe),
+        *(rules.incapable(recipe, *old) if old else ()),
+    ]
+    if faults:
+        raise InputError("\n       ".join(faults))
+    return validated(recipe, card, gpus)
+
+
+def unknown_keys(recipe: Recipe) -> Iterator[str]:
+    """Yield a sentence for every key that Axolotl's schema does not have, with the nearest one that it has."""
+    yield from _unknown(recipe, recipe.keys, (_schema(recipe),), ())
+    quantisation = recipe.keys.get(
+        "bnb_config_kwargs"
+    )  # to Axolotl any keys; bitsandbytes' own settings pass over wrong ones
+    if isinstance(quantisation, Mapping):
+        from transformers import BitsAndBytesConfig
+
+        known = list(signature(BitsAndBytesConfig).parameters)
+        yield from (_sentence(recipe, ("bnb_config_kwargs", key), known) for key in quantisation if key not in known)
+
+
+def _schema(recipe: Recipe) -> type[BaseModel]:
+    if not recipe.keys.get("plugins"):
+        from axolotl.utils.schemas.config import AxolotlInputConfig
+
+        return AxolotlInputConfig  # type: ignore[no-any-return]
+    from axolotl.utils.config import merge_input_args, prepare_plugins
+    from axolotl.utils.dict import DictDefault
+
+    try:
+        prepare_plugins(DictDefault(dict(recipe.keys)))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{where(recipe, ('plugins',))}: found a plugin that cannot be loaded: {error}") from error
+    merged: type[BaseModel] = merge_input_args()[1]
+    return merged
+
+
+def _unknown(recipe: Recipe, tree: Any, schemas: tuple[type[BaseModel], ...], place: Place) -> Iterator[str]:
+    if isinstance(tree, list):
+        for number, item in enumerate(tree):
+            yield from _unknown(recipe, item, schemas, (*place, number))
+    elif isinstance(tree, Mapping) and schemas:
+        # An entry is of one kind, and the others' keys are lost on it: with no ``rl`` the first kind, supervised, is read.
+        fields = _fields(schemas[0])
+        for key, value in tree.items():
+            if key in fields:
+                yield from _unknown(recipe, value, fields[key], (*place, key))
+            else:
+                yield _sentence(recipe, (*place, key), sorted(fields))
+
+
+def _sentence(recipe: Recipe, place: Place, known: list[str]) -> str:
+    *inside, key = place
+    names = [part for part in inside if isinstance(part, str)]
+    of = f" in {names[-1]!r}" if names else ""
+    return f"{where(recipe, place)}: unknown key {key!r}{of}{nearest(str(key), known)}"
+
+
+@cache
+def _fields(schema: type[BaseModel]) -> dict[str, tuple[type[BaseModel], ...]]:
+    return {
+        spelling: tuple(_models(field.annotation))
+        for name, field in schema.model_fields.items()
+        for spelling in filter(None, (name, field.alias))
+    }
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the schema classes inside an annotation; none means that any keys go, as for ``optim_args``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Union, UnionType, Annotated, list, tuple):
+        for part in get_args(annotation):
+            yield from _models(part)
+
+
+def validated(recipe: Recipe, card: Card | None = None, gpus: int = 1) -> Any:
+    """Return Axolotl's own validated configuration; what it refuses becomes one sentence."""
+    import copy
+
+    from axolotl.utils.config import validate_config
+    from axolotl.utils.dict import DictDefault
+
+    capabilities, environment = _capabilities(card, gpus)
+    keys = DictDefault(copy.deepcopy(dict(recipe.keys)))
+    try:
+        return validate_config(keys, capabilities=capabilities, env_capabilities=environment)
+    except ValidationError as error:
+        raise InputError("\n       ".join(_refusals(recipe, error))) from error
+    except (ValueError, ImportError) as error:
+        raise InputError(f"{recipe.path}: {' '.join(str(error).split())}") from error
+    except (AttributeError, TypeError) as error:  # Axolotl looks at some values before it has checked their types
+        raise InputError(f"{recipe.path}: found a value of a type that Axolotl does not take: {error}") from error
+
+
+def _refusals(recipe: Recipe, error: ValidationError) -> Iterator[str]:
+    """Yield the first thing that Axolotl's schema says of each key: of a union it says one for every member."""
+    named: set[str | int] = set()
+    for item in error.errors():
+        place = tuple(part for part in item["loc"] if isinstance(part, str | int))
+        if not named.intersection(place[:1]):
+            key = f"{place[0]!r}: " if place else ""
+            yield f"{where(recipe, place)}: {key}{' '.join(item['msg'].split())}"
+        named.update(place[:1])
+
+
+def _capabilities(card: Card | None, gpus: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what Axolotl would find out about GPUs and PyTorch; where there is no GPU it is not imported for that."""
+    environment = {"torch_version": metadata.version("torch").partition("+")[0]}
+    if card or not hardware.gpus():
+        return (card.capabilities(gpus) if card else NO_GPU), environment
+    from axolotl.cli.config import gpu_capabilities
+
+    detected: tuple[dict[str, Any], dict[str, Any]] = gpu_capabilities()
+    return detected

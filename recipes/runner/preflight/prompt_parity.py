@@ -1,0 +1,162 @@
+"""The proof that evaluation sends the model the very token ids that it saw in training, and that it learnt the whole answer.
+
+For sample rows of every task, the ids as Axolotl's own chat-template strategy makes them are held against those that evaluation
+sends (``apply_chat_template`` on all messages but the last): the same prompt, one BOS, the prompt masked, the answer and its end
+token supervised.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateError
+
+from converters.core.errors import InputError
+from converters.io.jsonl import decode
+from converters.schema import Row
+from recipes.plugins import completion_only
+from recipes.runner.preflight.data import DataFile
+
+MASKED = -100
+CLOCK = "strftime_now"
+ROWS_PER_TASK = 8
+BEGINNINGS_PER_TASK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One row as training and as evaluation see it."""
+
+    id: str
+    prompt: list[int]  # what evaluation sends
+    ids: list[int]  # what Axolotl trains on
+    labels: list[int]  # MASKED where nothing is learnt
+    history: int  # ids of the earlier turns, whose answers may be learnt, too
+    target: str
+
+
+def prove(config: Any, tokenizer: Any, files: Sequence[DataFile]) -> dict[str, int]:
+    """Return how many rows of each task were proven; the first row that fails is an ``InputError``.
+
+    ``config`` is Axolotl's validated configuration; ``files`` are those of its datasets and test datasets, in that order.
+    """
+    if CLOCK in str(tokenizer.chat_template):
+        raise InputError(
+            f"base_model {config.base_model}: found {CLOCK} in its chat template: it writes today's date into every prompt, and "
+            "evaluation would send others than training saw; expected a template without one, such as chat_template: llama3"
+        )
+    proven: Counter[str] = Counter()
+    for entry, file in zip([*config.datasets, *(config.test_datasets or [])], files, strict=True):
+        strategy = _strategy(tokenizer, config, entry)
+        for row in samples(file):
+            for fault in faults(encode(row, strategy, tokenizer, file.path), tokenizer):
+                raise InputError(f"{file.path}: row {row.id!r}: {fault}")
+            proven[row.task] += 1
+    if not proven:
+        raise InputError(f"{', '.join(str(file.path) for file in files)}: no rows to train on")
+    return dict(sorted(proven.items()))
+
+
+def load_tokenizer(config: Any) -> Any:
+    """Return the tokenizer as Axolotl loads it; one that cannot be had is an ``InputError``."""
+    from axolotl.loaders import load_tokenizer as load
+    from axolotl.utils.config import normalize_config
+
+    try:
+        normalize_config(config)
+        return load(config)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"base_model {config.base_model}: its tokenizer cannot be loaded: {_first_line(error)}"
+        ) from error
+
+
+def _strategy(tokenizer: Any, config: Any, entry: Any) -> Any:
+    from axolotl.prompt_strategies import load
+    from axolotl.utils.dict import DictDefault
+
+    kind = entry.get("type")
+    try:
+        found = load(kind, tokenizer, config, DictDefault(dict(entry))) if isinstance(kind, str) else None
+    except (ValueError, KeyError, TypeError, TemplateError) as error:
+        raise InputError(f"dataset type {kind!r}: it cannot be set up: {_first_line(error)}") from error
+    if not hasattr(getattr(found, "prompter", None), "chat_template"):
+        raise InputError(
+            f"dataset type {kind!r}: found no chat template in it, expected 'chat_template' or {completion_only.__name__!r}"
+        )
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def samples(file: DataFile) -> Iterator[Row]:
+    """Yield the first rows of each task, and one row for every other character that its answers begin with.
+
+    What a tokenizer makes of the place where prompt and answer meet depends on that character.
+    """
+    taken: Counter[str] = Counter()
+    seen: set[tuple[str, str]] = set()
+    for number, line in file.lines():
+        row = decode(line, Row, f"{file.path}:{number}")
+        begin = (row.task, row.target[:1])
+        if taken[row.task] < ROWS_PER_TASK or (begin not in seen and taken[row.task] < BEGINNINGS_PER_TASK):
+            taken[row.task] += 1
+            seen.add(begin)
+            yield row
+
+
+def encode(row: Row, strategy: Any, tokenizer: Any, path: Path) -> Encoded:
+    """Encode one row both ways; messages that the template refuses are an ``InputError``."""
+    messages = [*row.prompt, {"role": "assistant", "content": row.target}]
+    try:
+        trained = strategy.tokenize_prompt({"messages": messages})
+        sent = _sent(tokenizer, row.prompt, True)
+        answered = max((n for n, turn in enumerate(row.prompt, 1) if turn["role"] == "assistant"), default=0)
+        history = len(_sent(tokenizer, row.prompt[:answered], False)) if answered else 0
+    except (ValueError, KeyError, TypeError, TemplateError) as error:
+        raise InputError(f"{path}: row {row.id!r}: its messages cannot be encoded: {_first_line(error)}") from error
+    return Encoded(row.id, sent, list(trained["input_ids"]), list(trained["labels"]), history, row.target)
+
+
+def _sent(tokenizer: Any, messages: list[dict[str, str]], generation: bool) -> list[int]:
+    """Return the ids as evaluation makes them: by the template that is saved with the tokenizer, whatever training uses."""
+    return list(
+        tokenizer.apply_chat_template(messages, add_generation_prompt=generation, tokenize=True, return_dict=False)
+    )
+
+
+def faults(encoded: Encoded, tokenizer: Any) -> Iterator[str]:
+    """Yield a sentence for everything that would make training and evaluation differ."""
+    prompt, ids, labels = encoded.prompt, encoded.ids, encoded.labels
+    if ids[: len(prompt)] != prompt:
+        at = next(
+            (n for n, pair in enumerate(zip(prompt, ids, strict=False)) if pair[0] != pair[1]),
+            min(len(prompt), len(ids)),
+        )
+        yield (
+            f"training and evaluation see other prompts from token {at} on: trained {tokenizer.decode(ids[at : at + 8])!r}, "
+            f"sent {tokenizer.decode(prompt[at : at + 8])!r}; the chat template does not fit"
+        )
+        return
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    if begin is not None and begin != end and ids.count(begin) != 1:
+        yield f"found {ids.count(begin)} BOS tokens, expected one"
+    if any(label != MASKED for label in labels[encoded.history : len(prompt)]):
+        yield "the prompt is not masked: the model would learn to write product texts"
+    stop = next((n for n in range(len(prompt), len(ids)) if ids[n] == end), None)
+    if stop is None:
+        yield "the answer has no end token: the model would never learn to stop"
+        return
+    unlearnt = [ids[n] for n in range(len(prompt), stop + 1) if labels[n] != ids[n]]
+    if unlearnt:
+        yield (
+            f"{tokenizer.decode(unlearnt)!r} of the answer is not supervised: training would leave it out, evaluation needs it; "
+            f"type: {completion_only.__name__} learns all of it"
+        )
+    said = tokenizer.decode(ids[len(prompt) : stop])
+    if said.strip() != encoded.target.strip():
+        yield f"the answer reads {said[:60]!r} after tokenising, expected {encoded.target[:60]!r}"

@@ -1,0 +1,131 @@
+"""What a check prints: tokens and rows by task, memory, warnings."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from recipes.runner.capacity import hardware, model_shape
+from recipes.runner.capacity import memory as estimate
+from recipes.runner.capacity.gpu_specs import Card, several
+from recipes.runner.capacity.memory import GIB, Plan
+from recipes.runner.capacity.model_shape import Shape
+from recipes.runner.preflight.check import Checked, step_tokens
+from recipes.runner.preflight.deepspeed import stage
+from recipes.runner.preflight.machine import gpu_needs
+from recipes.runner.recipe import Recipe, find, load, names
+from recipes.runner.recipe import machine as machine_of
+
+TRACKER = "the recipe, the losses and what else this tracker takes leave this machine"
+TRACKERS = (
+    "use_wandb",
+    "wandb_project",
+    "use_mlflow",
+    "mlflow_tracking_uri",
+    "use_comet",
+    "comet_project_name",
+    "use_trackio",
+)
+ELSEWHERE = dict.fromkeys(TRACKERS, TRACKER)
+ELSEWHERE["trust_remote_code"] = "code from the base model's repository runs on this machine"
+HEAD = ("task", "rows", "tokens", "a row", "learnt", "too long")
+
+
+def machine(recipe: Recipe) -> str:
+    """Return this machine's GPUs and what the recipe asks for."""
+    needs = ", ".join(gpu_needs(recipe)) or "nothing that a CPU has not"
+    return f"machine  {', '.join(hardware.gpus()) or 'no GPU'}; the recipe needs {needs}"
+
+
+def memory(shape: Shape, plan: Plan, card: Card) -> Iterator[str]:
+    """Yield whether a recipe fits a card, and what takes how much of it."""
+    parts = estimate.memory(shape, plan)
+    yield f"memory   estimated: {estimate.verdict(parts, card)}"
+    if plan.offloaded:
+        main = estimate.main_memory(shape, plan) / estimate.GIB
+        yield f"offload  estimated: {main:.0f} GiB of main memory or more, of all nodes together, for {', '.join(plan.offloaded)}"
+    yield "         " + ", ".join(f"{part} {size / GIB:.1f}" for part, size in parts.items()) + " GiB"
+
+
+def batch(recipe: Recipe, gpus: int) -> str:
+    """Return the tokens of an optimiser step, and those that the recipe was written for where they are others."""
+    found, meant = step_tokens(recipe, gpus)
+    micro, several = (recipe.keys.get(key) or 1 for key in ("micro_batch_size", "gradient_accumulation_steps"))
+    length = f"{recipe.keys['sequence_len']:,}"
+    said = f"batch    {found:,} tokens a step: {micro} x {several} x {length} on {gpus} GPU{'s' * (gpus > 1)}"
+    other = (
+        f"; {recipe.path} is written for {meant:,}, and its learning rate with it" if meant not in (None, found) else ""
+    )
+    return said + other
+
+
+def rows(checked: Checked) -> Iterator[str]:
+    """Yield the ledger of the training rows as a table, and how they are packed."""
+    table = [HEAD]
+    for task, count in checked.ledger.items():
+        a_row = f"{count.tokens / count.rows:.0f}"
+        table.append((task, f"{count.rows:,}", f"{count.tokens:,}", a_row, f"{count.learnt:,}", f"{count.longer:,}"))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for first, *others in table:
+        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
+        yield "         " + "  ".join([first.ljust(widths[0]), *cells])
+    if packed := checked.packed:
+        yield (
+            f"packing  {packed.share:.3f} of the tokens of a batch are no padding; "
+            f"{packed.steps_per_epoch:,.0f} steps an epoch, {packed.steps:,} in all"
+        )
+
+
+def time(checked: Checked, shape: Shape, plan: Plan, card: Card, price: float | None) -> str:
+    """Return how long training takes on a card, and what it costs at ``price`` an hour and GPU; all of it estimated."""
+    speed = estimate.speed(shape, plan, card)
+    hours = checked.packed.steps * plan.step_tokens / speed / 3600 if checked.packed else 0.0
+    cost = f", {hours * plan.gpus * price:,.2f} at {price:g} an hour and GPU" if price else ""
+    return f"time     estimated: {hours:.1f} h at {speed:,.0f} tokens/s on {plan.gpus} x {card.name}{cost}"
+
+
+def recipes() -> Iterator[str]:
+    """Yield the recipes for GPUs as a Markdown table: all of it estimated, the hours for thirty million tokens."""
+    yield "| recipe | base model | machine | memory | tokens/s | 30M tokens |"
+    yield "|---|---|---|---|---|---|"
+    for path in map(find, names()):
+        if wanted := machine_of(path):
+            gpus, card = several(wanted)
+            loaded = load(path)
+            shape, plan = model_shape.find(loaded.keys["base_model"]), estimate.plan(loaded.keys, stage(loaded), gpus)
+            if shape:
+                memory, speed = sum(estimate.memory(shape, plan).values()) / GIB, estimate.speed(shape, plan, card)
+                yield (
+                    f"| `{path.stem}` | {loaded.keys['base_model']} | {gpus} x {wanted.partition('x')[2][:-2]} GB | "
+                    f"{memory:.1f} GiB{' each' * (gpus > 1)} | {speed:,.0f} | {30e6 / speed / 3600:.1f} h |"
+                )
+
+
+def passed(recipe: Recipe, checked: Checked) -> Iterator[str]:
+    """Yield what was checked and how many rows each proof saw."""
+    yield f"recipe   {recipe.path}: {len(recipe.keys)} keys, all known to Axolotl"
+    yield f"data     {', '.join(map(str, checked.files))}: as their manifest says; rows: {counts(checked.rows)}"
+    yield from rows(checked)
+    yield f"prompts  the same in training and evaluation, all of the answer learnt; proven on: {counts(checked.proven)}"
+
+
+def warnings(recipe: Recipe, checked: Checked) -> Iterator[str]:
+    """Yield what is no fault and hardly what was meant: rows that will be dropped, a warm-up as long as the training."""
+    if checked.too_long:
+        longer = counts(checked.too_long)
+        yield f"warning  longer than sequence_len {checked.sequence_len}, so Axolotl will drop them: {longer}"
+    for key in (key for key in ELSEWHERE if recipe.keys.get(key)):
+        yield f"warning  {key}: {ELSEWHERE[key]}"
+    steps, warm = checked.packed.steps if checked.packed else 0, recipe.keys.get("warmup_steps") or 0
+    if 0 < steps <= warm:
+        yield f"warning  warmup_steps {warm} of {steps} steps: the learning rate never gets to what it is set to"
+    if 0 < steps < (every := _whole(recipe.keys.get("save_steps"))):
+        yield f"warning  save_steps {every} of {steps} steps: an interrupted run will have no checkpoint to go on from"
+
+
+def _whole(steps: Any) -> int:
+    """Return a number of steps; 0 for none, and for a share of them, which is always less."""
+    return int(float(steps)) if steps is not None else 0
+
+
+def counts(found: Mapping[str, int]) -> str:
+    """Return counts by task as a sentence's end."""
+    return ", ".join(f"{task} {count:,}" for task, count in found.items())

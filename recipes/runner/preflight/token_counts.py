@@ -1,0 +1,182 @@
+"""What training will see, counted before it: rows, tokens and learnt tokens of each task, what would be lost, what is padding.
+
+Lengths are those of the recipe's own tokenizer and template. Rows are packed by Axolotl's own sampler, so the share of padding
+and the steps of an epoch are the ones that it will have.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.core.errors import InputError
+from converters.io.jsonl import decode, replacing
+from converters.schema import Row
+from recipes.runner.preflight.data import DataFile
+
+Lengths = NDArray[np.int32]
+BATCH = 512
+CACHE = "tokens.npz"
+TEMPLATE = 96  # more tokens than any family's template adds to a row
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One task: its rows, their tokens, those of them that are learnt, and the rows that are over the length."""
+
+    rows: int
+    tokens: int
+    learnt: int
+    longer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What becomes of the rows that fit: the share of tokens that are no padding, steps of an epoch, of the whole training."""
+
+    share: float
+    steps_per_epoch: float
+    steps: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Every row's task, its tokens and the learnt ones among them, in the order of the files."""
+
+    tasks: list[str]
+    tokens: Lengths
+    learnt: Lengths
+
+
+def measure(files: Sequence[DataFile], tokenizer: Any) -> Measured:
+    """Return the lengths of all rows of the files."""
+    tasks: list[str] = []
+    sizes: list[tuple[int, int]] = []
+    for file in files:
+        left = (decode(line, Row, f"{file.path}:{number}") for number, line in file.lines())
+        while rows := list(islice(left, BATCH)):
+            tasks += [row.task for row in rows]
+            sizes += _sizes(rows, tokenizer)
+    table = np.array(sizes, np.int32).reshape(-1, 2)
+    return Measured(tasks, table[:, 0], table[:, 1])
+
+
+def measured(files: Sequence[DataFile], tokenizer: Any, cache: Path) -> Measured:
+    """Return what :func:`measure` does, from the file ``cache`` if that is there; its name stands for all that decides it."""
+    try:
+        with np.load(cache) as saved:
+            return Measured(saved["tasks"].tolist(), saved["tokens"], saved["learnt"])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        counts = measure(files, tokenizer)
+    with replacing(cache) as file:
+        np.savez(file, tasks=np.array(counts.tasks, str), tokens=counts.tokens, learnt=counts.learnt)
+    return counts
+
+
+def _sizes(rows: Sequence[Row], tokenizer: Any) -> Iterator[tuple[int, int]]:
+    """Yield the tokens of each row and how many of them follow a prompt, up to the end of its answer."""
+    texts: list[str] = []
+    spans: list[int] = []
+    for row in rows:
+        turns = [{"role": turn.role, "content": turn.content} for turn in row.messages]
+        ends = [end for end, turn in enumerate(row.messages, 1) if turn.role == "assistant"]
+        texts += (_text(tokenizer, turns[: end - 1], True) for end in ends)
+        texts += (_text(tokenizer, turns[:end], False) for end in ends)
+        spans.append(len(ends))
+    lengths = _lengths(texts, tokenizer)
+    for answers in spans:
+        before = [next(lengths) for _ in range(answers)]
+        after = [next(lengths) for _ in range(answers)]
+        yield after[-1], sum(after) - sum(before)
+
+
+def _lengths(texts: list[str], tokenizer: Any) -> Iterator[int]:
+    if not tokenizer.is_fast:
+        return map(len, tokenizer(texts, add_special_tokens=False)["input_ids"])
+    tokenizer("", add_special_tokens=False)  # switches off any truncation that was saved with it
+    return map(len, tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False))  # no lists of ids
+
+
+def _text(tokenizer: Any, turns: Sequence[dict[str, str]], generation: bool) -> str:
+    return str(tokenizer.apply_chat_template(turns, add_generation_prompt=generation, tokenize=False))
+
+
+def first(measured: Measured, files: Sequence[DataFile]) -> Measured:
+    """Return what was measured of the rows of the first files alone."""
+    size = sum(1 for file in files for _ in file.lines())
+    return Measured(measured.tasks[:size], measured.tokens[:size], measured.learnt[:size])
+
+
+def counts(measured: Measured, limit: int) -> dict[str, Count]:
+    """Return the ledger: a count for each task, in the order of their names."""
+    tasks = np.array(measured.tasks)
+    return {task: _count(measured, tasks == task, limit) for task in sorted(set(measured.tasks))}
+
+
+def _count(measured: Measured, here: NDArray[np.bool_], limit: int) -> Count:
+    tokens = measured.tokens[here]
+    return Count(len(tokens), int(tokens.sum()), int(measured.learnt[here].sum()), int((tokens > limit).sum()))
+
+
+def refuse(found: dict[str, Count], limit: int, share: float) -> None:
+    """Raise an ``InputError`` for a task of which more than ``share`` of the rows, or all, are over the length."""
+    for task, count in found.items():
+        if count.longer > share * count.rows or count.longer == count.rows:
+            raise InputError(
+                f"sequence_len {limit}: {count.longer:,} of {count.rows:,} rows of task {task!r} are longer, and Axolotl drops "
+                f"them whole, prompt and answer; expected {share:.0%} at most: raise sequence_len, cut the context where the mix "
+                f"is built (trim: {{tokens: {max(limit - TEMPLATE, limit // 2)}}} in its entry), or allow it: --lose {_up(count)}"
+            )
+
+
+def _up(count: Count) -> float:
+    """Return the share of rows that are too long, rounded up to a hundredth."""
+    return -(-100 * count.longer // count.rows) / 100
+
+
+def pack(lengths: Lengths, config: Any, gpus: int = 1) -> Packed:
+    """Return how Axolotl packs rows of these lengths, the longer ones dropped; ``config`` is its validated configuration."""
+    fit = lengths[lengths <= config.sequence_len]
+    micro, per_step = (
+        config.micro_batch_size,
+        config.micro_batch_size * (config.gradient_accumulation_steps or 1) * gpus,
+    )
+    epochs, longest = float(config.num_epochs or 1), config.sequence_len
+    if config.sample_packing:
+        share, batches = _packed(fit, config, micro)
+        whole = max(1, batches * micro // per_step)
+        steps = int(whole * epochs)
+    else:
+        padded = len(fit) * longest if config.pad_to_sequence_len else 0
+        share = float(fit.sum() / padded) if padded else 1.0
+        whole = len(fit) / per_step
+        steps = int(np.ceil(whole * epochs))
+    return Packed(share, whole, int(config.max_steps or steps), int(fit.sum()))
+
+
+def _packed(fit: Lengths, config: Any, micro: int) -> tuple[float, int]:
+    """Return the share that is no padding, and the micro-batches of an epoch."""
+    from axolotl.utils.samplers import MultipackBatchSampler
+
+    # Attention that knows where rows begin takes one long row for a micro-batch; any other takes a row for each sequence.
+    one = bool(config.attn_supports_packing and not config.multipack_real_batches)
+    sampler = MultipackBatchSampler(
+        sampler=np.random.default_rng(0).permutation(len(fit)).tolist(),
+        batch_size=1 if one else micro,
+        batch_max_len=config.sequence_len * (micro if one else 1),
+        lengths=fit,
+        bin_size=config.sample_packing_bin_size,
+        group_size=config.sample_packing_group_size,
+        sequential=bool(config.sample_packing_sequentially),
+        drop_last=True,
+        num_count_samples=1,
+        num_processes=1,
+        mp_start_method=config.sample_packing_mp_start_method or "fork",
+    )
+    return sampler.efficiency(), len(sampler)

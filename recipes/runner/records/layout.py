@@ -1,0 +1,66 @@
+"""A run's folder: where each file lies, its lock, its checkpoints."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+
+from converters.core.errors import InputError
+
+PICTURE, HISTORY = "loss.svg", "logs/history.jsonl"
+
+NATIVE = ("tekken.json", "tokenizer.model.v*")
+TOKENIZER = (
+    "tokenizer*",
+    "chat_template*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    NATIVE[0],
+)
+
+RECORD, SEAL, PATCH = "run.json", "record_sha256", "changes.patch"
+
+RUNS = Path("runs")
+ADAPTER, CHECKPOINTS, MERGED, RECIPE = "adapter", "checkpoints", "merged", "recipe.yaml"
+CHECKED = "logs/check.txt"
+
+
+def folder(name: str) -> Path:
+    """Return a run's folder; a name that is no plain file name is an ``InputError``."""
+    if not re.fullmatch(r"[\w][\w.+-]*", name):
+        raise InputError(f"run name {name!r}: expected letters, digits, '-', '_', '+' and '.'")
+    return RUNS / name
+
+
+def recipe_of(run: Path) -> dict[str, Any]:
+    """Return the keys of a run's recipe as Axolotl gets them."""
+    keys: dict[str, Any] = yaml.safe_load((run / RECIPE).read_text("utf-8"))
+    return keys
+
+
+@contextmanager
+def alone(run: Path) -> Iterator[None]:
+    """Hold a run while it trains; one that another process trains is an ``InputError``."""
+    try:
+        with FileLock(run / ".lock", blocking=False):
+            yield
+    except Timeout as error:
+        raise InputError(f"{run}: is being trained by another process; wait for it or stop it") from error
+
+
+def last_checkpoint(run: Path) -> Path | None:
+    """Return the last complete checkpoint: the trainer's state is the last file to be written."""
+    complete = (path.parent for path in (run / ADAPTER).glob("checkpoint-*/trainer_state.json"))
+    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def now() -> str:
+    """Return the time, ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

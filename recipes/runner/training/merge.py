@@ -1,0 +1,139 @@
+"""Merges an adapter into its base, puts back what the merge should not have touched, and asks the gate."""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from converters.core.console import libraries_log_to
+from converters.core.errors import InputError
+from converters.io.jsonl import folder_sha256
+from recipes.runner import recipe
+from recipes.runner.records import provenance
+from recipes.runner.records.layout import ADAPTER, MERGED, NATIVE, RECIPE, TOKENIZER, alone, recipe_of
+from recipes.runner.training import merge_gate, process
+
+MERGING = ".merging"
+
+
+def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) -> Path:
+    """Return the folder of the merged checkpoint; one below the gate's bar is an ``InputError``.
+
+    ``held`` are the rows of the gate, by default the validation split of the run's mix.
+    """
+    record = provenance.sealed(run)
+    if record["status"] not in ("trained", "merged"):
+        raise InputError(f"{run}: found status {record['status']!r}, expected a run whose training ended well")
+    if (run / MERGED).exists():
+        raise InputError(f"{run / MERGED}: is there already; move it away to merge again")
+    rows = held or merge_gate.held_file(record)
+    with alone(run):
+        for fault in provenance.trained(run, record):
+            raise InputError(f"{fault} since {run} was trained: the merged model would be one that nobody trained")
+        shutil.rmtree(run / MERGING, ignore_errors=True)  # of a merge that was killed
+        try:
+            _merge(run, record, rows, echo)
+        finally:
+            shutil.rmtree(run / MERGING, ignore_errors=True)
+    return run / MERGED
+
+
+def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[bytes], None]) -> None:
+    start, merged, keys = time.monotonic(), run / MERGING / "merged", recipe_of(run)  # the folder's name is Axolotl's
+    original = recipe.base_folder(record["base_model"]["name"])
+    process.axolotl(words(run, original), run / "logs" / "merge.log", echo)
+    complete(merged, run / ADAPTER)
+    if merge_gate.nf4(keys) and original:
+        restore(merged, original, run / ADAPTER)
+    with libraries_log_to(run / "logs" / "merge.log"):
+        passed(run, str(original or record["base_model"]["name"]), keys, merged, rows)
+    seconds = record["seconds"] | {"merge": round(time.monotonic() - start, 1)}
+    # The record first: a checkpoint that is there has its hash.
+    provenance.update(run, status="merged", merged_sha256=folder_sha256(merged), seconds=seconds)
+    merged.rename(run / MERGED)
+
+
+def words(run: Path, original: Path | None) -> list[str]:
+    """Return the arguments of ``axolotl`` that merge a run beside its adapter.
+
+    A base from the hub is named by its folder in the cache: by its name all its files would be fetched, weights in other
+    formats among them.
+    """
+    places = [f"--lora-model-dir={run / ADAPTER}", f"--output-dir={run / MERGING}"]
+    return ["merge-lora", str(run / RECIPE), *places, *([f"--base-model={original}"] if original else [])]
+
+
+def passed(run: Path, base: str, keys: Mapping[str, Any], merged: Path, held: Path) -> None:
+    """Record the merge's mode and the gate's verdict; merged weights below the bar are an ``InputError``."""
+    verdict = merge_gate.judge(base, keys, run / ADAPTER, merged, held)
+    provenance.update(run, merge=mode(keys) | {"gate": verdict})
+    if not verdict["passed"]:
+        raise InputError(
+            f"{run}: the merge failed its gate: {'; '.join(verdict['faults'])} ({verdict['likeness']['tokens']} answer "
+            f"tokens of {held}). No merged checkpoint was kept; the adapter is as it was"
+        )
+
+
+def mode(keys: Mapping[str, Any]) -> dict[str, str]:
+    """Return how ``merge-lora`` treats the base under these keys.
+
+    >>> mode({"adapter": "qlora"})
+    {'method': 'memory_efficient', 'base': 'quantised to NF4 and back, as training saw it'}
+    """
+    return {
+        "method": str(keys.get("merge_method") or "memory_efficient"),
+        "base": "quantised to NF4 and back, as training saw it" if merge_gate.nf4(keys) else "as it is",
+    }
+
+
+def complete(merged: Path, adapter: Path) -> None:
+    """Give the merged weights the tokenizer and template of the training; missing weights are an ``InputError``."""
+    if not list(merged.glob("*.safetensors")):
+        raise InputError(f"{merged}: no weights after merging (see {adapter.parent / 'logs' / 'merge.log'})")
+    # The base may bring Mistral's own tokenizer: vLLM would use it, and ignore the chat template.
+    for path in (path for pattern in NATIVE for path in merged.glob(pattern)):
+        path.unlink()
+    # Axolotl copies the base's: without this, evaluation would use another template than training did.
+    for path in (path for pattern in TOKENIZER for path in adapter.glob(pattern)):
+        shutil.copy2(path, merged / path.name)
+
+
+KEPT = ("embed_tokens.weight", "lm_head.weight")
+
+
+def restore(merged: Path, base: Path, adapter: Path) -> list[str]:
+    """Write the base's own tensors over the rounded ones, a file at a time; return their names."""
+    own = [name for path in adapter.glob("*.safetensors") for name in _tensors(path)]
+    originals = {name: path for path in base.glob("*.safetensors") for name in _tensors(path) if name.endswith(KEPT)}
+    restored = []
+    for path in sorted(merged.glob("*.safetensors")):
+        names = [
+            n for n in _tensors(path) if n in originals and not any(n.removesuffix("weight") in key for key in own)
+        ]
+        if names:
+            _overwrite(path, {name: originals[name] for name in names})
+        restored += names
+    return restored
+
+
+def _tensors(path: Path) -> list[str]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return list(file.keys())
+
+
+def _overwrite(path: Path, originals: dict[str, Path]) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(path)
+    for name, original in originals.items():
+        with safe_open(original, framework="pt") as file:
+            tensors[name] = file.get_tensor(name).to(tensors[name].dtype)
+    part = path.with_name(path.name + ".part")
+    save_file(tensors, part, metadata)
+    part.replace(path)
