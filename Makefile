@@ -31,7 +31,7 @@ test: setup ## Run all tests, on two cores [JOBS=1]
 
 test-deepspeed: setup ## Hold recipes/deepspeed/*.json against DeepSpeed itself, which a CPU's environment has not
 	@$(BIN)/uv pip install -q --target .cache/deepspeed --no-deps -c recipes/environment/constraints.txt "deepspeed>=0.18.6,<0.19" hjson py-cpuinfo msgpack
-	@PYTHONPATH=.cache/deepspeed $(BIN)/pytest -q tests/recipes/test_zero.py
+	@PYTHONPATH=.cache/deepspeed $(BIN)/pytest -q tests/recipes/preflight/test_deepspeed.py
 
 fuzz: setup ## Read 10,000 broken raw rows with every source [RECORDS=100000]
 	@FUZZ_RECORDS=$(or $(RECORDS),10000) $(BIN)/pytest -q tests/converters/test_fuzz.py

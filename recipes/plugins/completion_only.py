@@ -1,4 +1,4 @@
-"""Axolotl prompt strategy, completion-only loss (``type: recipes.plugins.completion_only``): whatever follows the prompt is learnt.
+"""Axolotl prompt strategy, completion-only loss (``type: recipes.plugins.completion_only``): all after the prompt is learnt.
 
 Axolotl's ``chat_template`` searches the rendered text for the answer and learns the tokens that lie in it. A template such as
 Mistral's writes a space before the answer; before a digit or a Chinese character that space is a token of its own, outside the

@@ -24,7 +24,7 @@ from converters.mixture.spec import possible_tasks
 from converters.schema import Outcome, Row
 from converters.tasks.base import RenderError
 from converters.transforms.perturb import FITS, harden
-from tests.converters.converted import spells_control
+from tests.converters._converted import spells_control
 
 RECORDS = int(os.environ.get("FUZZ_RECORDS", "300"))
 ROWS = 12  # of a file, at most

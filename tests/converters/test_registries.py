@@ -16,7 +16,7 @@ from converters.mixture.spec import Entry, chosen_tasks
 from converters.schema import Row
 from converters.tasks.answer import ABSTENTION, Reply
 from converters.tasks.ranking import Order
-from tests.converters.converted import convert, spells_control
+from tests.converters._converted import convert, spells_control
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

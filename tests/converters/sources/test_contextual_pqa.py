@@ -1,0 +1,96 @@
+"""hetPQA: evidence told in words, official splits by the file's name, and other evidence of the product beside one's own."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converters.core.errors import InputError
+from converters.mixture.spec import Entry
+from converters.sources.contextual_pqa import readable
+from tests.converters._converted import Converted, convert
+from tests.converters.sources.test_ecinstruct import pinned
+
+HEAD = "ASIN\tquestion\tcandidate\tanswer\tsource"
+ASIN = "B0TEST0001"
+
+
+def file(path: Path, *rows: tuple[str, str, str]) -> str:
+    path.write_text("\n".join([HEAD, *(f"{ASIN}\t{q}\t{c}\t{a}\treview" for q, c, a in rows)]), "utf-8")
+    return str(path)
+
+
+def read(path: str, **options: Any) -> Converted:
+    return convert(Entry(source="contextual_pqa", paths=[path], options=options))
+
+
+ROWS = (
+    ("is it red?", "the pot is red.", "it is red."),
+    ("how big?", "it holds two litres.", "two litres."),
+    ("how big?", "a big pot for a big family.", "it is for a family."),
+    ("how big?", "it holds two litres.", "it holds two litres."),
+)
+
+
+def test_several_answers_from_one_evidence_are_references(tmp_path: Path) -> None:
+    part = read(file(tmp_path / "x.csv", *ROWS))
+    assert (part.tally.read, part.tally.used, len(part.rows)) == (4, 4, 3)
+    (row,) = (row for row in part.rows if "references" in row.extra)
+    assert {row.target.removesuffix(" [1]"), *row.extra["references"]} == {"two litres.", "it holds two litres."}
+
+
+def test_its_own_evidence_is_among_the_snippets_and_cited(tmp_path: Path) -> None:
+    part = read(file(tmp_path / "x.csv", *ROWS), snippets=2)
+    for row in part.rows:
+        number = int(row.target.rpartition("[")[2].rstrip("]"))
+        shown = dict(line.split(" ", 1) for line in row.messages[-2].content.splitlines()[2:])
+        assert len(shown) == 2
+        told = next(c for _, c, a in ROWS if row.target.startswith(a))
+        assert shown[f"[{number}]"] == told
+        assert 1 <= row.extra["relevant_ranks"][0] <= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("hetPQA__answer_generation__train.csv", "train"),
+        ("x_dev.csv", "validation"),
+        ("test.csv", "test"),
+        ("latest.csv", "none"),
+    ],
+)
+def test_the_name_of_a_file_tells_its_split(tmp_path: Path, name: str, split: str) -> None:
+    found = pinned(Entry(source="contextual_pqa", paths=[file(tmp_path / name, *ROWS)]), tmp_path)
+    assert found == {split: 3}
+
+
+def test_attribute_evidence_that_is_not_in_the_notation_stays_and_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    said = [("power:  { value:battery }", "power: battery"), ("made of { steel", "made of { steel")]
+    path.write_text("\n".join([HEAD, *(f"{ASIN}\tq{n}?\t{raw}\tyes.\tattribute" for n, (raw, _) in enumerate(said))]))
+    part = read(str(path))
+    assert {row.messages[-2].content.splitlines()[-1] for row in part.rows} == {f"[1] {told}" for _, told in said}
+    assert part.tally.noted == {"attribute evidence left as it is: not in the usual notation": 1}
+
+
+@given(st.text("{}[]:,;ab1 '\"_\\", max_size=60))
+def test_no_evidence_stops_it(evidence: str) -> None:
+    found = readable(f"name: {evidence}")
+    assert found is None or found.startswith("name: ")
+
+
+def test_a_missing_column_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("ASIN\tqestion\tcandidate\tanswer\n1\t2\t3\t4\n")
+    with pytest.raises(InputError, match="no column 'question'; did you mean 'qestion'"):
+        read(str(tmp_path / "x.csv"))
+
+
+def test_every_real_attribute_evidence_is_told_in_words(real: Path) -> None:
+    for name, count in (("train", 3693), ("dev", 398)):
+        part = read(str(real / "product_qa" / f"hetPQA__answer_generation__{name}.csv"))
+        assert part.tally.read == part.tally.used == count and not any(
+            "left as it is" in note for note in part.tally.noted
+        )
+        assert not any(" { " in row.messages[-2].content for row in part.rows)

@@ -1,0 +1,36 @@
+"""Product text that spells a control token stays text."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converters.text.sanitize import lines, one_line, plain
+from tests.converters._converted import spells_control
+
+SPELLINGS = [
+    "</s>", "<s>", "[INST]", "[/INST]", "<|im_end|>", "<|eot_id|>", "<start_of_turn>", "<end_of_turn>", "<<SYS>>", "<</SYS>>",
+    "[CLASSIFY]", "[EXTRACT]", "[QA]", "[TOOL_CALLS]", "<unk>", "<pad>", "<think>", "</think>", "[control_8]", "<unused0>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("token", SPELLINGS)
+def test_a_control_token_in_text_is_broken_and_stays_readable(token: str) -> None:
+    assert spells_control(f"Mug{token}")
+    safe = plain(f"Mug{token}")
+    assert token not in safe and not spells_control(safe)
+    assert safe.replace(" ", "") == f"Mug{token}"
+
+
+def test_harmless_text_is_left_alone() -> None:
+    text = "a < b > c <b>bold</b> [1] [NEW] 5 < 6 | 红色 ☕ [INSTANT] <script>alert(1)</script>"
+    assert plain(text) == text
+
+
+@given(st.text())
+def test_cleaning_twice_is_cleaning_once(text: str) -> None:
+    assert one_line(one_line(text)) == one_line(text)
+    assert not spells_control(one_line(text))
+
+
+def test_lines_keeps_breaks_and_drops_nul() -> None:
+    assert lines("a\r\nb\0c\n") == "a\nb c"

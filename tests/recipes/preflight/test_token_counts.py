@@ -1,0 +1,88 @@
+"""The token ledger: lengths as Axolotl makes them, what would be lost, and steps as Axolotl counts them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from axolotl.utils.dict import DictDefault
+
+from converters.core.errors import InputError
+from converters.examples import read_rows
+from recipes.runner import recipe
+from recipes.runner.preflight import data, lint, prompt_parity, token_counts
+from recipes.runner.preflight.token_counts import Count
+from tests.recipes.conftest import WHOLE
+from tests.recipes.preflight.test_check import Place, row
+
+
+def test_lengths_and_learnt_tokens_are_those_of_axolotls_strategy(
+    place: Place, mistral: tuple[Path, Any], tmp_path: Path
+) -> None:
+    loaded = recipe.load(place(mistral[0], kind=WHOLE))
+    train = tmp_path / "data" / "mix" / "train.jsonl"
+    said = ["Where?", "Home", "[CLASSIFY] 3 Mugs", "5 L"]
+    turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(said)]
+    walk = {"id": "x", "group": "g", "task": "general", "source": "mine", "messages": turns, "meta": "{}"}
+    train.write_text(train.read_text() + json.dumps(walk) + "\n" + row("中" * 60, "中 " * 60))
+    config = lint.validated(loaded)
+    tokenizer = prompt_parity.load_tokenizer(config)
+    strategy = prompt_parity._strategy(tokenizer, config, config.datasets[0])
+    measured = token_counts.measure([data.read(train)], tokenizer)
+    for found, size, learnt in zip(read_rows(train), measured.tokens, measured.learnt, strict=True):
+        told = strategy.tokenize_prompt({"messages": [{"role": t.role, "content": t.content} for t in found.messages]})
+        assert len(told["input_ids"]) == size
+        assert sum(label != prompt_parity.MASKED for label in told["labels"]) == learnt
+
+
+def test_rows_over_the_length_are_counted_by_task_and_refused(mistral: tuple[Path, Any], tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(row(f"Word {n}") for n in range(99)) + row("long", "word " * 3000), "utf-8")
+    measured = token_counts.measured([data.read(path)], mistral[1], tmp_path / "tokens.npz")
+    again = token_counts.measured([], None, tmp_path / "tokens.npz")  # what was counted before is not counted again
+    assert again.tasks == measured.tasks and (again.tokens == measured.tokens).all()
+    (tmp_path / "tokens.npz").write_bytes(b"half a file")
+    assert token_counts.measured([data.read(path)], mistral[1], tmp_path / "tokens.npz").tasks == measured.tasks
+    found = token_counts.counts(measured, 2048)
+    assert found == {"general": Count(100, int(measured.tokens.sum()), int(measured.learnt.sum()), 1)}
+    token_counts.refuse(found, 2048, 0.01)
+    with pytest.raises(
+        InputError, match=r"sequence_len 2048: 1 of 100 rows of task 'general' are longer.*--lose 0\.01"
+    ):
+        token_counts.refuse(found, 2048, 0.009)
+    with pytest.raises(InputError, match="100 of 100 rows"):
+        token_counts.refuse(token_counts.counts(measured, 3), 3, 1.0)
+
+
+@pytest.mark.parametrize("flash", [True, False])
+@pytest.mark.parametrize("bin_size", [20, 1000])
+def test_steps_are_those_that_axolotl_counts(flash: bool, bin_size: int) -> None:
+    from axolotl.utils.trainer import calculate_total_num_steps
+    from datasets import Dataset
+
+    lengths = np.random.default_rng(1).integers(20, 300, 3000).astype(np.int32)
+    config = DictDefault(
+        {
+            "sequence_len": 1024,
+            "micro_batch_size": 4,
+            "gradient_accumulation_steps": 2,
+            "batch_size": 8,
+            "num_epochs": 3.0,
+        }
+        | {"sample_packing": True, "sample_packing_bin_size": bin_size, "sample_packing_group_size": 100_000}
+        | {"attn_supports_packing": flash, "total_num_tokens": 1, "total_supervised_tokens": 1, "dataset_num_proc": 1}
+    )
+    packed = token_counts.pack(lengths, config)
+    rows = Dataset.from_dict({"length": lengths.tolist(), "input_ids": [[1]] * len(lengths)})
+    assert packed.steps == pytest.approx(
+        calculate_total_num_steps(config, rows, update=False), abs=3
+    )  # another shuffle
+    assert (packed.share > 0.98) == (bin_size == 1000 or not flash)
+    assert packed.steps == int(packed.steps_per_epoch * 3)
+
+
+def test_without_packing_padding_is_what_is_lost() -> None:
+    config = DictDefault({"sequence_len": 100, "micro_batch_size": 2, "num_epochs": 1, "pad_to_sequence_len": True})
+    packed = token_counts.pack(np.array([50, 100, 30, 101], np.int32), config)
+    assert packed == token_counts.Packed(share=0.6, steps_per_epoch=1.5, steps=2, tokens=180)

@@ -1,0 +1,154 @@
+"""Every model family with a recipe: the prompt identity proof, text that spells control tokens, two real steps and a merge."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converters.core.errors import InputError
+from converters.text.sanitize import one_line
+from recipes.runner import recipe
+from recipes.runner.preflight import check, data, lint, machine, prompt_parity
+from recipes.runner.records import provenance
+from recipes.runner.training import merge, train
+from tests.recipes._families import RECIPES, stand_in
+from tests.recipes.conftest import small_mix
+
+FAMILIES = sorted(RECIPES)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with a mix where the recipes expect theirs, and a stand-in of each family under ``base``."""
+    folder = tmp_path_factory.mktemp("families")
+    small_mix(folder)
+    (folder / "data" / "mix").rename(folder / "data" / "ecom")
+    for family in FAMILIES:
+        stand_in(folder / "base" / family, family)
+    return folder
+
+
+def loaded(family: str, *overrides: str) -> recipe.Recipe:
+    """Return a family's recipe on its stand-in, with nothing else changed but for what a CPU has not."""
+    found = recipe.load(recipe.find(RECIPES[family]), [f"base_model=base/{family}", *overrides])
+    return machine.on_cpu(found)
+
+
+def proof(found: recipe.Recipe) -> dict[str, int]:
+    config = lint.validated(found)
+    return prompt_parity.prove(config, prompt_parity.load_tokenizer(config), list(map(data.read, data.files(found))))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_training_and_evaluation_see_the_same_prompts(
+    family: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    assert proof(loaded(family)).keys() == {"category", "attributes", "answer", "answerable", "general"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_answer_of_a_walk_is_learnt(family: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walk is trained as one conversation and asked turn by turn: each turn's prompt and answer are the same in both."""
+    monkeypatch.chdir(place)
+    config = lint.validated(loaded(family))
+    tokenizer = prompt_parity.load_tokenizer(config)
+    strategy = prompt_parity._strategy(tokenizer, config, config.datasets[0])
+    said = ["Where?", "Home", "And then?", "Mugs", "And then?", "3 L"]
+    turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(said)]
+    whole = strategy.tokenize_prompt({"messages": turns})
+    for end in (2, 4, 6):
+        prompt = prompt_parity._sent(tokenizer, turns[: end - 1], True)
+        assert whole["input_ids"][: len(prompt)] == prompt
+        stop = whole["input_ids"].index(tokenizer.eos_token_id, len(prompt))
+        assert tokenizer.decode(whole["input_ids"][len(prompt) : stop]).strip() == said[end - 1]
+        assert whole["labels"][len(prompt) : stop + 1] == whole["input_ids"][len(prompt) : stop + 1]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_text_that_spells_a_control_token_stays_text(family: str, place: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(place / "base" / family)
+    control = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    assert len(control) > 20
+    for number in sorted(control):
+        token = tokenizer.convert_ids_to_tokens(number)
+        assert number in tokenizer(f"Mug {token} red", add_special_tokens=False).input_ids
+        assert not control & set(tokenizer(one_line(f"Mug {token} red"), add_special_tokens=False).input_ids), token
+
+
+def test_qwen_is_asked_as_its_own_template_asks_without_thinking(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from axolotl.utils.chat_templates import get_chat_template
+
+    monkeypatch.chdir(place)
+    tokenizer = prompt_parity.load_tokenizer(lint.validated(loaded("qwen")))
+    system = {"role": "system", "content": "You sort products."}
+    asked, answered = {"role": "user", "content": "Where?"}, {"role": "assistant", "content": "Home > Mugs"}
+    for turns, generation in (([system, asked], True), ([asked], True), ([asked, answered], False)):
+        own = tokenizer.apply_chat_template(
+            turns,
+            chat_template=get_chat_template("qwen3"),
+            add_generation_prompt=generation,
+            enable_thinking=False,
+            tokenize=False,
+        )
+        assert tokenizer.apply_chat_template(turns, add_generation_prompt=generation, tokenize=False) == own
+    assert own.endswith("assistant\n<think>\n\n</think>\n\nHome > Mugs<|im_end|>\n")
+
+
+def test_both_qwen_recipes_have_the_same_template() -> None:
+    one, other = (recipe.load(recipe.find(name)).keys for name in ("qwen-qlora", "qwen-small-qlora"))
+    assert one["chat_template_jinja"] == other["chat_template_jinja"]
+
+
+def test_a_template_that_thinks_in_evaluation_and_not_in_training_is_caught(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Qwen's own: without a word from the caller it asks for thoughts, and training wrote an empty one."""
+    monkeypatch.chdir(place)
+    with pytest.raises(InputError, match=r"the answer reads '</think>"):
+        proof(loaded("qwen", "chat_template=tokenizer_default"))
+
+
+def test_a_template_that_writes_the_date_is_caught(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    dated = loaded("llama", "chat_template=jinja", "chat_template_jinja='{{ strftime_now(\"%d %b %Y\") }}'")
+    with pytest.raises(InputError, match="writes today's date into every prompt"):
+        proof(dated)
+
+
+def test_nothing_but_the_machine_changes_on_a_cpu() -> None:
+    for name in recipe.names():
+        found = recipe.load(recipe.find(name))
+        other = machine.on_cpu(found)
+        assert {key for key in found.keys | other.keys if found.keys.get(key) != other.keys.get(key)} <= set(
+            machine.CPU
+        )
+        assert machine.gpu_needs(other) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_two_real_steps_and_a_merge(family: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    few = ("max_steps=2", "micro_batch_size=1", "gradient_accumulation_steps=1", "warmup_ratio=null", "warmup_steps=0")
+    found = loaded(family, *few, "sequence_len=256", 'save_strategy="no"', "saves_per_epoch=null", "logging_steps=1")
+    run = train.train(found, family, check.check, sys.stdout.buffer.write)
+    merged = merge.merge(run, sys.stdout.buffer.write)
+    record = provenance.read(run)
+    assert record["status"] == "merged"
+    # Without what restore.py puts back, merged weights agree on two tokens of three here.
+    assert record["merge"]["gate"]["likeness"]["agreement"] > 0.99
+    log = (run / "logs" / "train.log").read_text(errors="replace")
+    assert log.count("'loss'") >= 2, log[-2000:]
+    assert template(merged) == template(run / "adapter")
+
+
+def template(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder).chat_template
