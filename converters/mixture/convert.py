@@ -21,7 +21,7 @@ from converters.examples import example
 from converters.io import expand
 from converters.mixture import shards
 from converters.mixture.shards import Part, Pinned, Tally, Used, tallied, unused
-from converters.mixture.spec import Entry, _beside, chosen_tasks
+from converters.mixture.spec import Entry, beside_files, chosen_tasks
 from converters.schema import Attributes, Choice, Listing, Outcome, Record, Row, Verdict
 from converters.sources import mix
 from converters.tasks.base import RenderError
@@ -146,7 +146,7 @@ def _shaped(record: Record, unit: Unit, meant: Definitions, noted: Counter[str])
 
 def _name(unit: Unit) -> str:
     """Return a name that changes with the files, the options and the code that shape a part."""
-    files = [(repr(item), *_stat(item)) for item in (*unit.items, *_beside(unit.entry))]
+    files = [(repr(item), *_stat(item)) for item in (*unit.items, *beside_files(unit.entry))]
     shape = repr((unit.number, msgspec.to_builtins(unit.entry), files, unit.seed, _code()))
     return f"{unit.number:03d}-{unit.entry.source}-{hashlib.sha256(shape.encode()).hexdigest()[:16]}"
 

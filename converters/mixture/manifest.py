@@ -17,7 +17,7 @@ from converters.io import AS_UTF8, NOT_UTF8, describe, expand
 from converters.io.jsonl import sha256
 from converters.mixture.plan import HELD, KEPT, NEAR, REASONS, REPEATED, Codes, kept, reason_codes, within
 from converters.mixture.shards import Converted, Part, places
-from converters.mixture.spec import Spec, _beside
+from converters.mixture.spec import Spec, beside_files
 from converters.schema import SPLITS
 from converters.sources import mix
 
@@ -60,7 +60,7 @@ def account(converted: Converted, left_out: Counter[str]) -> dict[str, Any]:
         "noted": dict(sorted(converted.count("noted").items())),
         "examples": converted.count("examples"),
         "dropped": dict(sorted(converted.dropped.items())),
-        "inputs": [describe(path) for path in [*expand(entry.paths), *_beside(entry)]],
+        "inputs": [describe(path) for path in [*expand(entry.paths), *beside_files(entry)]],
     }
 
 

@@ -216,7 +216,7 @@ def possible_tasks(source: str) -> list[str]:
     return own + [name for name in tasks.names() if tasks.get(name).style_of in own]
 
 
-def _beside(entry: Entry) -> list[Path]:
+def beside_files(entry: Entry) -> list[Path]:
     """Return the files that shape an entry's rows beside the raw ones."""
     named = (entry.definitions, entry.trim.tokenizer if entry.trim else None)
     manifests = [folder / schema.MANIFEST for folder in _replayed(entry)]

@@ -135,7 +135,7 @@ def judge(
     from converters import examples
     from converters.io import jsonl
     from eval.inference import judge as judging
-    from eval.inference.backends.openai import Endpoint
+    from eval.inference.backends.base import Endpoint
     from eval.results import runs
 
     rows = examples.read_rows(data)

@@ -10,8 +10,8 @@ from converters.core.errors import InputError, nearest
 from converters.io.jsonl import sha256
 from converters.schema import Row
 from eval.inference import backends, constraints, prompts
-from eval.inference.backends.base import Plan
-from eval.inference.backends.openai import CHOICE_AS, Endpoint
+from eval.inference.backends.base import Endpoint, Plan
+from eval.inference.backends.openai import CHOICE_AS
 from eval.inference.prompts import Shots
 
 ONLY = {

@@ -12,7 +12,6 @@ from transformers import TrainerCallback, set_seed
 
 from converters.io.jsonl import replacing, write_lines
 from recipes.runner.records import layout
-from recipes.runner.training import train
 
 
 def draw(path: Path, title: str, history: Sequence[Mapping[str, Any]]) -> None:
@@ -101,4 +100,4 @@ class Curve(TrainerCallback):  # type: ignore[misc]
         """Draw the whole curve and record how the training ended: after how many steps, and whether a callback stopped it."""
         if state.is_world_process_zero:
             self.draw(state.log_history)
-            train.write_outcome(self.run, state.global_step, state.max_steps, control.should_training_stop)
+            layout.write_outcome(self.run, state.global_step, state.max_steps, control.should_training_stop)

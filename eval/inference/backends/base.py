@@ -10,8 +10,18 @@ import msgspec
 from converters.core.errors import InputError, first_line
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Limit
-from eval.inference.backends.openai import Endpoint
 from eval.inference.checkpoint import Checkpoint, check_template
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to ask, and how: ``concurrency`` requests at a time, ``timeout`` seconds for each try, ``retries`` tries more."""
+
+    base_url: str
+    model: str
+    concurrency: int = 8
+    timeout: float = 120.0
+    retries: int = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from converters.core.errors import InputError
+from converters.io.jsonl import write_json
 
 PICTURE, HISTORY = "loss.svg", "logs/history.jsonl"
 
@@ -64,3 +65,14 @@ def last_checkpoint(run: Path) -> Path | None:
 def now() -> str:
     """Return the time, ISO 8601, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+OUTCOME = "logs/ended.json"
+
+
+def write_outcome(run: Path, steps: int, planned: int, by_callback: bool) -> None:
+    """Record how training ended, and whether a callback stopped it early; one that is killed records nothing.
+
+    With more than 100,000 packed rows an epoch's batches vary by one: the last epoch may end a step before what was planned.
+    """
+    write_json(run / OUTCOME, {"steps": steps, "planned": planned, "stopped": by_callback and steps < planned})

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from converters.core.errors import InputError
-from eval.inference.backends.openai import Choice, Endpoint, Reply, Request, ask
+from eval.inference.backends.base import Endpoint
+from eval.inference.backends.openai import Choice, Reply, Request, ask
 from tests.eval._serving import Answered, chat, serving
 
 Body = dict[str, Any]

@@ -157,11 +157,11 @@ def test_a_training_that_a_signal_ends_is_not_trained(finished: Path, monkeypatc
 
 
 def test_an_end_before_its_time_and_weights_that_are_none(tmp_path: Path) -> None:
-    train.write_outcome(tmp_path, 30, 30, True)
+    layout.write_outcome(tmp_path, 30, 30, True)
     assert train.read_outcome(tmp_path, {}) == {"steps": 30, "planned": 30, "stopped": False}
-    train.write_outcome(tmp_path, 29, 30, False)  # the last epoch had a batch less than the first: nobody stopped it
+    layout.write_outcome(tmp_path, 29, 30, False)  # the last epoch had a batch less than the first: nobody stopped it
     assert train.read_outcome(tmp_path, {})["steps"] == 29
-    train.write_outcome(tmp_path, 10, 30, True)
+    layout.write_outcome(tmp_path, 10, 30, True)
     assert train.read_outcome(tmp_path, {"early_stopping_patience": 3})["steps"] == 10
     with pytest.raises(InputError, match="stopped itself after 10 of 30 steps"):
         train.read_outcome(tmp_path, {})
@@ -175,7 +175,7 @@ def test_what_is_stopped_while_the_end_is_recorded_can_be_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Hashing a model that was trained whole takes minutes: a job may well end in them."""
-    train.write_outcome(tmp_path, 30, 30, True)
+    layout.write_outcome(tmp_path, 30, 30, True)
     (tmp_path / "adapter" / "checkpoint-30").mkdir(parents=True)
     (tmp_path / "adapter" / "checkpoint-30" / "trainer_state.json").touch()
     save_file({"a": torch.ones(2, 2)}, tmp_path / "adapter" / "model.safetensors")
