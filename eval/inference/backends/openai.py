@@ -13,7 +13,7 @@ from converters.core.errors import InputError
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Limit, Schema, Texts
 from eval.inference.backends import base
-from eval.inference.backends.base import Answer, Plan, Prompt
+from eval.inference.backends.base import Answer, Endpoint, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, find
 
 KEY = "OPENAI_API_KEY"
@@ -21,17 +21,6 @@ NO_KEY = "none"  # a local server wants no key, but the client wants one to send
 REFUSED = (401, 403, 404)  # the same for every request: a wrong key, address or model
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where to ask, and how: ``concurrency`` requests at a time, ``timeout`` seconds for each try, ``retries`` tries more."""
-
-    base_url: str
-    model: str
-    concurrency: int = 8
-    timeout: float = 120.0
-    retries: int = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from converters.core.errors import InputError
-from converters.io.jsonl import folder_sha256, replacing, sha256, write_json
+from converters.io.jsonl import folder_sha256, replacing, sha256
 from recipes.runner.capacity import hardware
 from recipes.runner.preflight import data, report
 from recipes.runner.preflight.check import Checked
@@ -22,6 +22,7 @@ from recipes.runner.records.layout import (
     CHECKED,
     CHECKPOINTS,
     MERGED,
+    OUTCOME,
     RECIPE,
     alone,
     folder,
@@ -31,16 +32,6 @@ from recipes.runner.records.layout import (
 )
 from recipes.runner.training import launch, process
 from recipes.runner.training.launch import Launch, again
-
-OUTCOME = "logs/ended.json"
-
-
-def write_outcome(run: Path, steps: int, planned: int, by_callback: bool) -> None:
-    """Record how training ended, and whether a callback stopped it early; one that is killed records nothing.
-
-    With more than 100,000 packed rows an epoch's batches vary by one: the last epoch may end a step before what was planned.
-    """
-    write_json(run / OUTCOME, {"steps": steps, "planned": planned, "stopped": by_callback and steps < planned})
 
 
 def read_outcome(run: Path, keys: Mapping[str, Any]) -> dict[str, Any]:
