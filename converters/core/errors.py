@@ -1,8 +1,11 @@
 """The one error that a user's input may raise, and the nearest right name for a wrong one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 
 class InputError(Exception):
@@ -37,3 +40,33 @@ def unreadable(path: Path, error: Exception, expected: str) -> InputError:
     line = f":{mark.line + 1}" if mark else ""
     problem = (mark and getattr(error, "problem", None)) or error
     return InputError(f"{path}{line}: found {' '.join(str(problem).split())}, expected {expected}")
+
+
+# Column name to whether the struct can do without it; ``None`` stands for all columns.
+Wanted = Mapping[str, bool] | None
+
+
+def wanted(kind: Any) -> Wanted:
+    """Return the columns that a msgspec struct names; any other type takes all columns."""
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return None
+    return {field.encode_name: not field.required for field in msgspec.structs.fields(kind)}
+
+
+def chosen(path: Path, present: Sequence[str], columns: Wanted) -> list[str]:
+    """Return those of ``present`` to read; one that cannot be missing, or all of them missing, is an ``InputError``."""
+    if columns is None:
+        return list(present)
+    need_columns(path, present, [name for name, optional in columns.items() if not optional])
+    names = [name for name in present if name in columns]
+    if not names:
+        raise InputError(f"{path}: found the columns {', '.join(present)}, expected some of {', '.join(columns)}")
+    return names
+
+
+def need_columns(path: Path, present: Iterable[str], columns: Iterable[str]) -> None:
+    """Stop with a sentence when one of ``columns`` is not in the file."""
+    names = list(present)
+    for column in columns:
+        if column not in names:
+            raise InputError(f"{path}: no column {column!r}{nearest(column, names)}")

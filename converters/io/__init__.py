@@ -4,9 +4,8 @@ All but Parquet may be plain, ``.gz`` or ``.zst``. A row that cannot be used is 
 a file that cannot be used is one ``InputError``. Uses schema and core. What a column means is for sources.
 """
 
-from converters.io.columns import need_columns
-from converters.io.files import AS_UTF8, NOT_UTF8, open_raw, whole
-from converters.io.paths import describe, expand, unpacked_size
+from converters.core.errors import need_columns
+from converters.io.files import AS_UTF8, NOT_UTF8, describe, expand, open_raw, unpacked_size, whole
 from converters.io.rows import LIMIT, Long, decoded, json_values
 from converters.io.tables import table
 

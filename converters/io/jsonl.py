@@ -1,4 +1,4 @@
-"""JSON Lines in and out: decode with line numbers, write atomically, checksums."""
+"""JSON Lines in and out: decode with line numbers, write atomically by one writer at a time, checksums."""
 
 import hashlib
 import os
@@ -9,8 +9,20 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import msgspec
+from filelock import FileLock, Timeout
 
 from converters.core.errors import InputError
+
+
+@contextmanager
+def alone(lock: Path, written: Path) -> Iterator[None]:
+    """Hold the file ``lock``; where another process holds it, an ``InputError`` says so of what is ``written`` under it."""
+    try:
+        with FileLock(lock, blocking=False):
+            yield
+    except Timeout as error:
+        raise InputError(f"{written}: is being written by another process; wait for it or stop it") from error
+
 
 T = TypeVar("T")
 

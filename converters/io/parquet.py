@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from converters.core.errors import InputError, first_line
+from converters.core.errors import InputError, Wanted, chosen, first_line
 from converters.io import need_columns
-from converters.io.columns import Wanted, chosen
 from converters.io.files import NOT_UTF8, open_raw, whole
 from converters.schema import Outcome
 

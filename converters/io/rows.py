@@ -11,9 +11,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from converters.core.errors import InputError, first_line
-from converters.io import hub
-from converters.io.columns import wanted
+from converters.core.errors import InputError, first_line, wanted
+from converters.io import files
 from converters.io.files import BLOCK, NOT_UTF8, open_raw, whole
 from converters.schema import Outcome
 
@@ -114,8 +113,8 @@ def decoded(paths: Sequence[Path], kind: type[T], literals: bool = False) -> Ite
     a struct, names.
     """
     for path in paths:
-        if hub.is_hub(path):
-            yield from _converted(hub.rows(path, wanted(kind)), kind)
+        if files.is_hub(path):
+            yield from _converted(files.rows(path, wanted(kind)), kind)
         elif path.suffix == ".parquet":
             from converters.io import parquet
 

@@ -1,4 +1,4 @@
-"""Rows of any table as strings by column: CSV, TSV, JSON lines or Parquet."""
+"""Rows of any table as strings by column: CSV, TSV, JSON lines or Parquet; and the nearest name for a wrong column."""
 
 import csv
 import json
@@ -10,10 +10,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from converters.core.errors import InputError
-from converters.io.columns import need_columns
-from converters.io.files import AS_UTF8, NOT_UTF8, open_raw, whole
-from converters.io.hub import is_hub
+from converters.core.errors import InputError, need_columns
+from converters.io.files import AS_UTF8, NOT_UTF8, is_hub, open_raw, whole
 from converters.io.rows import LIMIT, Long, bounded, decoded, without_bom
 from converters.schema import Outcome
 

@@ -12,7 +12,7 @@ from converters.io import need_columns, table, unpacked_size
 from converters.io.grouping import grouped
 from converters.schema import Outcome, Question
 from converters.sources._qa import Answer, agreeing, best_first
-from converters.sources._queries import official
+from converters.sources.esci import official
 from converters.text import retrieval as retrieving
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import product_group

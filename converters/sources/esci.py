@@ -1,10 +1,6 @@
-"""Shopping Queries (ESCI): queries, products, and whether each is an exact match, a substitute, a complement or irrelevant.
+"""What datasets of queries and products share: grades and their gains, wording, groups and official splits.
 
-Raw formats: ``shopping_queries_dataset_examples.parquet`` with ``query, product_id, product_locale, esci_label, small_version,
-large_version, split`` beside ``shopping_queries_dataset_products.parquet`` with ``product_id, product_locale, product_title`` and
-more texts; or exports of the joined columns (CSV, JSON lines, parquet), labels in letters or words. Paper: Reddy et al. 2022,
-arXiv:2206.06588. A group is a query whatever its locale, so no query is in two splits. A pair of a training query leaves a mix
-where its product is held out, under another query or by another source; a ranking stays, whatever products it shares.
+ECInstruct is made from ESCI, so both pose one question in the same words and give one query the same group.
 """
 
 import html
@@ -18,8 +14,32 @@ from converters.core.errors import InputError, nearest
 from converters.core.hashing import digest
 from converters.io.tables import rows
 from converters.schema import SPLITS, Choice, Outcome, Ranking, Record, Text, Verdict
-from converters.sources._queries import GAINS, RELEVANCE, SUBSTITUTE, grade, official
 from converters.text.matching import product_group, query_group
+
+GAINS = {"E": 1.0, "S": 0.1, "C": 0.01, "I": 0.0}
+RELEVANCE = "How well does the product match the query?"
+SUBSTITUTE = "Is the product a substitute, which misses a part of the query but could be used instead?"
+_GRADES = {"exact": "E", "substitute": "S", "complement": "C", "irrelevant": "I"} | {g.lower(): g for g in GAINS}
+_SPLITS = {"train": "train", "val": "validation", "dev": "validation", "validation": "validation", "test": "test"}
+
+
+def grade(label: str) -> str:
+    """Return E, S, C or I for a label in letters or words, nothing for any other.
+
+    >>> grade("Exact"), grade("s"), grade("good")
+    ('E', 'S', '')
+    """
+    return _GRADES.get(label.strip().lower(), "")
+
+
+def official(split: str | None) -> str | None:
+    """Return a dataset's split in our words, an empty text where it has none, ``None`` for an unknown one.
+
+    >>> official("val"), official(None), official("holdout")
+    ('validation', '', None)
+    """
+    return _SPLITS.get(split.strip().lower()) if split and split.strip() else ""
+
 
 URL = "https://github.com/amazon-science/esci-data"
 LICENCE = "Apache-2.0"

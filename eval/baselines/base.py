@@ -1,19 +1,68 @@
-"""What a baseline is: it is fitted on training rows of one kind and answers test rows that have been blinded.
-
-A blinded row holds what a model would be shown and nothing more: no target, no answers to earlier turns of a walk, no
-references, no grades. So no baseline can read the gold of the test file, by mistake or otherwise.
-"""
+"""Shared by all baselines: what one is, what it may see, and TF-IDF."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import msgspec
+import numpy as np
+from scipy import sparse
 
 from converters import examples, tasks
 from converters.examples import asked
 from converters.schema import Row, Turn
 from converters.transforms import few_shot
+
+WORDS = 2**18  # places that words are hashed to
+CHUNK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The fitted weights: scikit-learn's transformer."""
+
+    transformer: Any
+
+    def vectors(self, texts: Sequence[str]) -> Any:
+        """Return texts × WORDS as a CSR matrix of float32."""
+        return self.transformer.transform(counted(texts))
+
+
+def fit(texts: Iterable[str]) -> tuple[Weights, Any]:
+    """Return the weights that ``texts`` give, and their own vectors, texts × WORDS."""
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    parts = [*map(counted, chunks(texts))] or [counted([""])[:0]]
+    found = sparse.vstack(parts, format="csr")
+    transformer = TfidfTransformer(sublinear_tf=True).fit(found if found.shape[0] else counted([""]))
+    return Weights(transformer), transformer.transform(found, copy=False)
+
+
+def counted(texts: Sequence[str]) -> Any:
+    """Return texts × WORDS: how often each word occurs."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    hashing = HashingVectorizer(
+        n_features=WORDS,
+        token_pattern=r"\w+",
+        alternate_sign=False,
+        norm=None,
+        dtype=np.float32,
+    )
+    return hashing.transform(texts)
+
+
+def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
+    """Yield ``values`` in lists of ``size``.
+
+    >>> [*chunks("abcde", 2)]
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    rest = iter(values)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
 
 SHOWN = ("attributes", "candidates", "options")  # what a row's meta repeats of its prompt
 CANDIDATES = 10  # ranked answers beside the first one, for top-K accuracy

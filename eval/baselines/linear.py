@@ -18,7 +18,7 @@ from converters.schema import Row
 from eval.answers import kind_of
 from eval.answers.base import Route
 from eval.answers.choice import LEARNT, OFTEN
-from eval.baselines import _tfidf
+from eval.baselines import base
 from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell, text
 
 PASSES, ALPHA, SEED = 3, 1e-6, 0
@@ -47,7 +47,7 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
             tasks.add(row.task)
             yield text(row)
 
-    weights, vectors = _tfidf.fit(texts())
+    weights, vectors = base.fit(texts())
     routed = kind_of(min(tasks)).routes(Counter(answers)) if tasks else {}  # one family: all have the same kind
     learnt = [place for place, answer in enumerate(answers) if answer in routed]
     if not learnt:
@@ -56,7 +56,7 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
     meant = {route: answer for answer, route in routed.items()}
 
     def predict(asked: Sequence[Row]) -> Iterator[Said | None]:
-        for chunk in _tfidf.chunks(asked):
+        for chunk in base.chunks(asked):
             keep = LEARNT if any("options" in row.extra for row in chunk) else CANDIDATES
             found = ranked(tree, weights.vectors([text(row) for row in chunk]), keep)
             for row, routes in zip(chunk, found, strict=True):
@@ -139,7 +139,7 @@ def _said(row: Row, answers: Sequence[Any]) -> Said | None:
 
 
 SETTINGS = {
-    "words": _tfidf.WORDS,
+    "words": base.WORDS,
     "options": LEARNT,
     "often": OFTEN,
     "passes": PASSES,

@@ -11,7 +11,7 @@ import numpy as np
 
 from converters.schema import Row
 from eval.answers import kind_of
-from eval.baselines import _tfidf
+from eval.baselines import base
 from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell, text
 
 NEIGHBOURS = 50  # that are looked at for an attribute, an option, or further candidates
@@ -28,12 +28,12 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
             answers.append(kind_of(row.task).portable(answer))
             yield text(row)
 
-    weights, vectors = _tfidf.fit(texts())
+    weights, vectors = base.fit(texts())
     index = vectors.T.tocsr()
 
     def predict(asked: Sequence[Row]) -> Iterator[Said | None]:
         done = 0
-        for chunk in _tfidf.chunks(asked, CHUNK):
+        for chunk in base.chunks(asked, CHUNK):
             scores = (weights.vectors([text(row) for row in chunk]) @ index).toarray().round(ROUNDED)
             for row, line in zip(chunk, scores, strict=True):
                 yield _said(row, [answers[place] for place in nearest(line)])
@@ -73,4 +73,4 @@ def _first(values: Iterable[Any]) -> Any | None:
     return next(iter(values), None)
 
 
-BASELINE = Baseline(fit, settings={"words": _tfidf.WORDS, "neighbours": NEIGHBOURS})
+BASELINE = Baseline(fit, settings={"words": base.WORDS, "neighbours": NEIGHBOURS})

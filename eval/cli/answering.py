@@ -53,7 +53,7 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
     from converters import examples
     from converters.io import jsonl
     from eval.inference import checkpoint as checkpoints
-    from eval.inference import options as settings
+    from eval.inference import predict as settings
 
     given = {name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
     settings.check(backend, given)

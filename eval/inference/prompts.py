@@ -1,4 +1,4 @@
-"""The prompts that a model is asked: the test row's own turns, with few-shot demonstrations where asked for."""
+"""What a model is asked: the row's own turns, few-shot demonstrations, and, constrained, the answers that it may give."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence

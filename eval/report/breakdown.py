@@ -1,13 +1,18 @@
-"""Where a task's answers go wrong: unreadable ones, confused classes."""
+"""Where a task's answers go wrong: unreadable ones, confused classes, and the examples that a page shows."""
 
+import heapq
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import msgspec
+
 from eval.metrics.generation import abstains
+from eval.report.pages import clip, label, title
+from eval.results.schema import ScoredRow
 
 STEPS = (1, 3, 6, 11, 21, 41, 81, 161)  # the shortest answer, in words, of each bar
 ABSTENTION = ("answered", "abstained", "unreadable")
@@ -151,3 +156,90 @@ def tree(shown: Sequence[Parent]) -> list[tuple[Path, Parent | None]]:
     at = {parent.path: parent for parent in shown}
     nodes = sorted({path[:depth] for path in at for depth in range(len(path) + 1)})
     return [(path, at.get(path)) for path in nodes]
+
+
+PER_TASK, IN_ALL = 120, 1000
+WORST, OF_EACH, BUCKETS = 100, 4, 300
+PROMPT = 1200
+
+Bucket = tuple[str, ...]
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One example as the page's script reads it; ``said`` holds (who, text, remark), ``values`` (metric, figures)."""
+
+    task: str
+    id: str
+    prompt: str
+    gold: str
+    said: list[tuple[str, str, str]]
+    values: list[tuple[str, list[float]]]
+    tags: list[str]
+    slices: list[str]
+
+
+class Chosen:
+    """The worst rows of every bucket of a task, in bounded memory."""
+
+    def __init__(self) -> None:
+        self.buckets: dict[str, dict[Bucket, list[Any]]] = defaultdict(dict)
+        self.offered: dict[str, int] = defaultdict(int)
+
+    def offer(self, task: str, buckets: Iterable[tuple[Bucket, int]], badness: float, item: Any) -> None:
+        """Offer an item to buckets, each with its size; of equal badness the earlier one stays."""
+        order = self.offered[task]
+        self.offered[task] += 1
+        for bucket, size in buckets:
+            heaps = self.buckets[task]
+            if bucket not in heaps and len(heaps) >= BUCKETS:
+                continue
+            heap = heaps.setdefault(bucket, [])
+            push = heapq.heappush if len(heap) < size else heapq.heappushpop
+            push(heap, (badness, -order, item))
+
+    def taken(self, task: str, most: int) -> list[Any]:
+        """Return at most ``most`` items, the worst first: first every bucket's worst, then every bucket's second, …"""
+        rank: dict[int, tuple[int, float, int]] = {}
+        items: dict[int, Any] = {}
+        for heap in self.buckets[task].values():
+            for place, (badness, order, item) in enumerate(sorted(heap, key=lambda line: (-line[0], -line[1]))):
+                key = (place, -badness, -order)
+                rank[-order] = min(rank.get(-order, key), key)
+                items[-order] = item
+        best = sorted(rank, key=rank.__getitem__)[:most]
+        return [items[order] for order in sorted(best, key=lambda order: rank[order][1:])]
+
+
+def buckets(row: ScoredRow) -> Iterator[tuple[Bucket, int]]:
+    """Yield the buckets of a row with their sizes."""
+    yield ("worst",), WORST
+    if not row.valid:
+        yield ("reason", row.reason), 2 * OF_EACH
+    for kind, names in row.slices.items():
+        for name in names:
+            yield ("slice", kind, name), OF_EACH
+
+
+def slices(row: ScoredRow) -> list[str]:
+    """Return a row's slices, each as one text."""
+    return [f"{label(kind)}: {name}" for kind, names in row.slices.items() for name in names]
+
+
+def _remark(row: ScoredRow) -> str:
+    return "" if row.valid else f"unreadable: {row.reason}" if row.reason else "unreadable"
+
+
+def entry(row: ScoredRow, answers: Mapping[str, ScoredRow], tags: list[str]) -> Entry:
+    """Return an example with the answers of one run or several, by name."""
+    rows = list(answers.values())
+    shared = [name for name in row.values if all(name in other.values for other in rows)]
+    return Entry(
+        row.task,
+        clip(row.id, 200),
+        clip(row.prompt, PROMPT),
+        clip(row.gold),
+        [(clip(name, 60), clip(each.prediction), _remark(each)) for name, each in answers.items()],
+        [(title(name), [each.values[name] for each in rows]) for name in shared],
+        tags,
+        [clip(name, 80) for name in slices(row)],
+    )

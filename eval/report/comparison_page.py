@@ -9,8 +9,8 @@ from converters import tasks
 from eval.comparison.compare import Change, Comparison, Pair, changes
 from eval.comparison.pairing import baseline, unsliced
 from eval.report import run_page
-from eval.report.examples import IN_ALL, OF_EACH, PER_TASK, Chosen, Entry, entry, slices
-from eval.report.formatting import floor_flag, notes
+from eval.report.breakdown import IN_ALL, OF_EACH, PER_TASK, Chosen, Entry, entry, slices
+from eval.report.pages import floor_flag, notes
 from eval.report.run_page import OWN, attributes, provenance
 from eval.results.schema import Run, Slice
 

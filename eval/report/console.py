@@ -12,7 +12,7 @@ import yaml
 
 from converters.core.errors import InputError
 from eval.comparison.compare import Comparison, Pair
-from eval.report.formatting import chance, floor_flag, interval, notes, number, share, signed, title
+from eval.report.pages import chance, floor_flag, interval, notes, number, share, signed, title
 from eval.report.run_page import headline
 from eval.results.schema import Score, Scores, TaskScores
 

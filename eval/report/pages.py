@@ -1,11 +1,8 @@
-"""Templates to files: self-contained HTML with one small script of ours, and Markdown.
-
-Everything that comes from rows, models or names is data: the HTML is autoescaped, the script reads JSON in which nothing can end
-its element, and a content security policy allows no other script.
-"""
+"""The pages' templates, and how values are formatted in them and in the terminal's tables."""
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -17,8 +14,149 @@ import msgspec
 from markupsafe import Markup
 
 from converters.io import jsonl
+from eval.comparison.compare import HOLM, Comparison
 from eval.metrics.extraction import COUNTS
-from eval.report import formatting
+from eval.report import pages
+from eval.results.schema import Score
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """Return notes on how to read a comparison: what the verdict depends on, which slices are left out."""
+    kinds = " and ".join(f"“{label(kind)}”" for kind in comparison.slices_left_out)
+    return [HOLM, *([f"Left out, since the runs' training splits differ: the slices {kinds}."] if kinds else [])]
+
+
+TEXT = 700
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_AT = re.compile(r"(recall|precision|hit)_at_(\d+)")
+_TOP = re.compile(r"top_(\d+)_")
+NAMES = {
+    "rouge_l": "ROUGE-L",
+    "bert_score_f1": "BERTScore F1",
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "unanswerable_f1": "F1 of “unanswerable”",
+    "slot_accuracy_stated": "slot accuracy (stated)",
+}
+
+SLICES = {
+    "question_type": "type of question",
+    "length": "length of the prompt",
+    "hard": "hard input",
+    "depth": "depth of the path",
+    "frequency": "how frequent",
+    "seen": "training shows the answer",
+    "shortlist": "what the shortlist holds",
+    "implicit": "stated or implied",
+}
+
+
+def label(kind: str) -> str:
+    """Return the label of a kind of slice.
+
+    >>> label("length"), label("source")
+    ('length of the prompt', 'source')
+    """
+    return SLICES.get(kind, kind)
+
+
+def title(name: str) -> str:
+    """Return the title of a metric.
+
+    >>> title("weighted_f1"), title("rouge_l"), title("recall_at_5"), title("top_3_accuracy")
+    ('weighted F1', 'ROUGE-L', 'recall@5', 'top-3 accuracy')
+    """
+    name = NAMES.get(name, name)
+    return _TOP.sub(r"top-\1 ", _AT.sub(r"\1@\2", name)).replace("_", " ").replace(" f1", " F1")
+
+
+def number(value: float | None) -> str:
+    """Return three decimals, a dash for nothing."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def signed(value: float | None) -> str:
+    """Return three decimals with a sign, a dash for nothing.
+
+    >>> signed(0.25), signed(-0.1), signed(None)
+    ('+0.250', '−0.100', '–')
+    """
+    return "–" if value is None else f"{value:+.3f}".replace("-", "−")
+
+
+def chance(p: float | None) -> str:
+    """Return a p-value, never as 0.
+
+    >>> chance(0.0312), chance(1e-9)
+    ('0.031', '<0.001')
+    """
+    return "<0.001" if p is not None and p < 0.001 else number(p)
+
+
+def share(part: float, whole: float) -> str:
+    """Return a percentage.
+
+    >>> share(1, 8)
+    '12.5 %'
+    """
+    return f"{100 * part / whole:.1f} %" if whole else "–"
+
+
+def place(value: float, low: float = 0.0, high: float = 1.0) -> str:
+    """Return a value's position on a drawn axis, in percent; the ends keep clear of the edge.
+
+    >>> place(0.0), place(0.5), place(1.0)
+    ('2.00%', '50.00%', '98.00%')
+    """
+    return f"{2 + 96 * (value - low) / (high - low):.2f}%"
+
+
+def clip(value: Any, limit: int = TEXT) -> str:
+    r"""Return text for display: shortened, control characters made visible, what is no text as JSON.
+
+    >>> clip("a\x00b"), clip(None), clip("abcdef", 3)
+    ('a␀b', 'null', 'abc … (3 more characters)')
+    """
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    more = f" … ({len(text) - limit:,} more characters)" if len(text) > limit else ""
+    return _CONTROL.sub(lambda match: chr(0x2400 + ord(match.group()) % 0x80 % 0x21), text[:limit]) + more
+
+
+def cell(value: Any) -> str:
+    """Return text that stays one cell of a Markdown table.
+
+    >>> cell("a|b <i>")
+    'a\\\\|b &lt;i&gt;'
+    """
+    text = " ".join(clip(value).split())
+    return re.sub(r"([\\|`*_\[\]])", r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+
+
+def floor_flag(score: Score) -> str:
+    """Return how a score compares with its floor, "" if its whole interval lies above."""
+    if score.value < score.floor:
+        return "below its floor"
+    low = score.value if score.low is None else score.low
+    return "not shown above its floor" if low <= score.floor else ""
+
+
+def interval(low: float | None, high: float | None, form: Any = number) -> str:
+    """Return an interval's ends, or why there is none.
+
+    >>> interval(0.1, 0.2), interval(None, None)
+    ('0.100 to 0.200', 'one group')
+    """
+    return "one group" if low is None else f"{form(low)} to {form(high)}"
+
+
+def whole(value: float) -> str:
+    """Return a whole number with thousands separators.
+
+    >>> whole(1234567.4)
+    '1,234,567'
+    """
+    return f"{value:,.0f}"
+
 
 FILTERS = ("title", "label", "number", "signed", "chance", "place", "clip", "cell", "floor_flag", "whole")
 # Inside a script element only these could end it, open a comment, or (the last two) break a line of old JavaScript.
@@ -48,7 +186,7 @@ def policy() -> str:
 
 
 def environment() -> jinja2.Environment:
-    """Return the templates with the filters of :mod:`eval.report.formatting`; ``.html.j2`` is escaped."""
+    """Return the templates with our filters; ``.html.j2`` is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template),
         autoescape=lambda name: bool(name and name.endswith(".html.j2")),
@@ -57,8 +195,8 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {name: getattr(formatting, name) for name in FILTERS}
-    environment.globals |= {"share": formatting.share, "COUNTS": COUNTS}
+    environment.filters |= {name: getattr(pages, name) for name in FILTERS}
+    environment.globals |= {"share": share, "COUNTS": COUNTS}
     environment.globals |= {"embedded": embedded, "script": script, "policy": policy}
     return environment
 

@@ -10,8 +10,8 @@ from eval.comparison.compare import leading
 from eval.comparison.pairing import baseline
 from eval.published.anchors import beside, beside_published
 from eval.report import breakdown
-from eval.report.examples import IN_ALL, PER_TASK, Chosen, Entry, buckets, entry
-from eval.report.formatting import floor_flag, whole
+from eval.report.breakdown import IN_ALL, PER_TASK, Chosen, Entry, buckets, entry
+from eval.report.pages import floor_flag, whole
 from eval.results.schema import Run, ScoredRow, Slice, TaskScores
 from eval.scoring.parse import of_scored
 

@@ -1,7 +1,6 @@
-"""Predictions to scores: values with intervals and floors, task by task, and one line an example for reports and comparisons.
+"""What answering without reading would score: the real opponent of a run, since a random model scores 0.
 
-The rows and what was said to them are walked twice, so that a million of them fit: once to read what metrics need (prompts only
-where a task's metrics look at snippets), once to write the lines.
+Trivial predictors see the test gold (its majority, its attributes), which makes the floor higher, never lower.
 """
 
 from collections import Counter
@@ -21,10 +20,23 @@ from eval.metrics.base import Example, Floats, Metric, Table, Tools, mean
 from eval.metrics.base import scores as averaged
 from eval.metrics.extraction import COUNTS, slotted
 from eval.results.schema import Given, Salvage, Score, ScoredRow, Settings, TaskScores
-from eval.scoring import floors, parse, slices, stats
+from eval.scoring import parse, slices, stats
 from eval.scoring import slicing as dividing
 from eval.scoring.parse import salvage
 from eval.scoring.slicing import Seen
+
+
+def answered(examples: Sequence[Example]) -> Iterator[tuple[str, list[Example]]]:
+    """Yield, for each trivial predictor, its name and the examples with its answers: one at a time, for they may be a million.
+
+    >>> from eval.answers import get
+    >>> example = Example("1", "g", ("Home", "Mugs"), None, kind=get("path"))
+    >>> [(name, answers[0].said) for name, answers in answered([example])]
+    [('majority path', ('Home', 'Mugs')), ('depth-1 majority', ('Home',))]
+    """
+    for name, predict in examples[0].kind.predictors(examples).items():
+        yield name, [replace(example, said=predict(example), ranked=()) for example in examples]
+
 
 Pairs = Iterable[tuple[Row, Given]]
 Tell = Callable[[str], None]
@@ -152,7 +164,7 @@ def best_floors(
     ``use`` sees each trivial predictor's answers, if it gives any, and tables before they are let go.
     """
     values: dict[str, list[tuple[float, str]]] = {name: [] for name in names}
-    for by, said in floors.answered(examples):
+    for by, said in answered(examples):
         found = tables(said, [name for name in names if metrics.get(name).trivial], tools)
         use(by, said, found)
         for name, table in found.items():
@@ -170,7 +182,7 @@ def score_task(task: str, batch: Batch, settings: Settings, tools: Tools, seen: 
     examples, wanted = batch.examples, tasks.get(task).metrics
     reasons = unavailable(examples, wanted, tools)
     if "bert_score_f1" in {*wanted} - {*reasons}:  # answers and floors in one call, which embeds each reference once
-        trivial = [example for _, answers in floors.answered(examples) for example in answers]
+        trivial = [example for _, answers in answered(examples) for example in answers]
         semantic.bert_score_f1([*examples, *trivial, *semantic.random_pairs(examples)], tools)
     every = tables(examples, [name for name in wanted if name not in reasons], tools)
     found = available(every)

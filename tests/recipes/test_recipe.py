@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from converters.core.errors import InputError
 from recipes.runner import recipe
-from recipes.runner.capacity import gpu_specs, memory
+from recipes.runner.capacity import hardware, memory
 from recipes.runner.cli import main
 from recipes.runner.preflight import lint, report, rules
 
@@ -286,7 +286,7 @@ def machine(name: str) -> str | None:
 @pytest.mark.parametrize("name", recipe.names())
 def test_every_recipe_passes_on_its_machine_and_says_how_to_run_it(name: str) -> None:
     path = recipe.find(name)
-    gpus, card = gpu_specs.several(machine(name) or "") if machine(name) else (1, None)
+    gpus, card = hardware.several(machine(name) or "") if machine(name) else (1, None)
     lint.lint(recipe.load(path), card, gpus)
     assert (card is None) == (name == "demo-qlora")
     text = path.read_text("utf-8").splitlines()
@@ -313,7 +313,7 @@ def test_there_are_recipes() -> None:
 def test_a_step_has_the_same_tokens_in_every_variant() -> None:
     """On the machine of its header; what is learnt with a learning rate depends on it."""
     for name in set(recipe.names()) - {"demo-qlora"}:
-        keys, gpus = recipe.load(recipe.find(name)).keys, gpu_specs.several(machine(name) or "")[0]
+        keys, gpus = recipe.load(recipe.find(name)).keys, hardware.several(machine(name) or "")[0]
         assert memory.plan(keys, 0, gpus).step_tokens == 32768, name
         assert keys["micro_batch_size"] * keys["sequence_len"] >= 8192, name
         assert (
@@ -347,8 +347,8 @@ def test_the_table_of_recipes_has_each_with_its_machine() -> None:
 def test_a_card_without_bf16_is_named(tmp_path: Path) -> None:
     loaded = recipe.load(written(tmp_path, GOOD), ["bf16=true"])
     with pytest.raises(InputError, match=r"--set: found bf16, and t4-16gb of compute capability 7\.5; expected 8\.0"):
-        lint.lint(loaded, gpu_specs.find("t4-16gb"))
-    validated = lint.lint(loaded, gpu_specs.find("l4-24gb"), 2)
+        lint.lint(loaded, hardware.find("t4-16gb"))
+    validated = lint.lint(loaded, hardware.find("l4-24gb"), 2)
     assert (validated.capabilities.compute_capability, validated.capabilities.n_gpu) == ("sm_89", 2)
 
 

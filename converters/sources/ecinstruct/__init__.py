@@ -18,9 +18,9 @@ import msgspec
 from converters.core.errors import InputError, nearest
 from converters.io import decoded
 from converters.schema import Outcome, Ranking
-from converters.sources._queries import GAINS, grade, official
 from converters.sources.ecinstruct.forms import FORMS, UnusableError, given, record
 from converters.sources.ecinstruct.forms import task as task_of
+from converters.sources.esci import GAINS, grade, official
 from converters.tasks.ranking import by_gain
 
 URL = "https://huggingface.co/datasets/NingLab/ECInstruct, https://github.com/ninglab/eCeLLM (data_label/label.json)"

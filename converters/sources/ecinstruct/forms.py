@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from converters.core.hashing import digest
 from converters.io.rows import literal
 from converters.schema import Attributes, Choice, Question, Ranking, Record, Text, Verdict
-from converters.sources._queries import GAINS, RELEVANCE, SUBSTITUTE
+from converters.sources.esci import GAINS, RELEVANCE, SUBSTITUTE
 from converters.tasks.choice import letter, settle
 from converters.tasks.yes_no import parse
 from converters.text.matching import product_group, query_group

@@ -19,9 +19,8 @@ from converters.core.errors import InputError
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Schema, Texts
 from eval.inference.backends import base
-from eval.inference.backends.base import Answer, Plan, Prompt
+from eval.inference.backends.base import Answer, Plan, Prompt, Trie, build, following
 from eval.inference.checkpoint import Checkpoint, find
-from eval.inference.constraints import Trie, build, following
 
 CANDIDATES = "beam search, by log-probability"
 BEAMS_MORE = 1  # beams beyond the candidates asked for: the greedy answer is often one of them

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from recipes.runner.capacity.gpu_specs import Card, several
+from recipes.runner.capacity.hardware import Card, several
 from recipes.runner.capacity.model_shape import Shape
 
 GIB = 2**30

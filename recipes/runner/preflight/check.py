@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from converters.core.errors import InputError
-from recipes.runner.capacity import gpu_specs, hardware, memory, model_shape
-from recipes.runner.capacity.gpu_specs import Card
+from recipes.runner.capacity import hardware, memory, model_shape
+from recipes.runner.capacity.hardware import Card
 from recipes.runner.capacity.memory import Plan
 from recipes.runner.capacity.model_shape import Shape
 from recipes.runner.preflight import base_model, data, deepspeed, lint
@@ -55,10 +55,10 @@ def machine(name: str | None, recipe: Recipe, gpus: int | None = None) -> Machin
     That is one GPU, and all of them for a recipe that divides the model; or ``gpus``, those of all nodes together.
     """
     if name:
-        count, card = gpu_specs.several(name)
+        count, card = hardware.several(name)
         return Machine(card, count, True)
     found = hardware.gpus()
-    return Machine(gpu_specs.here(found[0]) if found else None, gpus or usual(recipe.keys, len(found)), False)
+    return Machine(hardware.here(found[0]) if found else None, gpus or usual(recipe.keys, len(found)), False)
 
 
 def step_tokens(recipe: Recipe, gpus: int) -> tuple[int, int | None]:
@@ -66,7 +66,7 @@ def step_tokens(recipe: Recipe, gpus: int) -> tuple[int, int | None]:
 
     The latter is what its learning rate is for; ``None`` where the header names no machine.
     """
-    meant = gpu_specs.several(named)[0] if (named := header(recipe.path)) else None
+    meant = hardware.several(named)[0] if (named := header(recipe.path)) else None
     written = memory.plan(load(recipe.path).keys, 0, meant).step_tokens if meant else None
     return memory.plan(recipe.keys, 0, gpus).step_tokens, written
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from converters.core.errors import InputError, nearest
 from recipes.runner.capacity import hardware
-from recipes.runner.capacity.gpu_specs import Card
+from recipes.runner.capacity.hardware import Card
 from recipes.runner.preflight import deepspeed, rules
 from recipes.runner.recipe import Place, Recipe, where
 

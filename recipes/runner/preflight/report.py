@@ -5,7 +5,7 @@ from typing import Any
 
 from recipes.runner.capacity import hardware, model_shape
 from recipes.runner.capacity import memory as estimate
-from recipes.runner.capacity.gpu_specs import Card, several
+from recipes.runner.capacity.hardware import Card, several
 from recipes.runner.capacity.memory import GIB, Plan
 from recipes.runner.capacity.model_shape import Shape
 from recipes.runner.preflight.check import Checked, step_tokens

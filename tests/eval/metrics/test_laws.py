@@ -19,8 +19,8 @@ from eval import metrics
 from eval.answers import kind_of
 from eval.metrics import _normalise
 from eval.metrics.base import Example, Floats, Metric, Tools
-from eval.scoring import floors, stats
-from eval.scoring.score import best_floors, tables, unavailable
+from eval.scoring import stats
+from eval.scoring.score import answered, best_floors, tables, unavailable
 
 WORDS = st.sampled_from(["red", "Red", "mug", "the", "1.5 L", "红", "🫖", "Acme!", "no"])
 TEXTS = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
@@ -268,4 +268,4 @@ def test_metrics_that_share_a_table_share_the_work() -> None:
 
 def test_trivial_answers_carry_no_candidates() -> None:
     found = [Example("1", "g", ("A",), ("A",), {}, "", (("A",), ("B",), ("C",)), kind=kind_of("category"))]
-    assert all(not e.ranked for _, said in floors.answered(found) for e in said)
+    assert all(not e.ranked for _, said in answered(found) for e in said)

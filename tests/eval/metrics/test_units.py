@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from eval.metrics._units import _UNITS, units
+from eval.metrics._normalise import _UNITS, units
 
 SAME = [
     ("1.5L", "1.5 l", "1500 ml", "1.5 Litres", "1,5 l", "1½ L", "１．５Ｌ", "150 cl", "1.5-liter", "1,500 ml"),

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 from converters import tasks
 from converters.examples import example
 from converters.schema import Attributes, Choice, Question, Ranking, Row, Text, Verdict
-from converters.sources._queries import GAINS
+from converters.sources.esci import GAINS
 from eval.metrics import _normalise
 from eval.metrics.base import Tools
 from eval.published import ecellm

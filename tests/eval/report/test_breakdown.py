@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.report.breakdown import Confusion, depths, parents
+from eval.report.breakdown import Chosen, Confusion, depths, parents
 
 GOLD = ("Home", "Kitchen", "Mugs")
 
@@ -57,3 +57,23 @@ def test_every_row_ends_once_and_no_more_are_wrong_than_got_there(pairs: list[tu
     for parent in parents(found, 10**6):
         assert parent.wrong <= parent.n
         assert all(child.wrong <= child.n for child in parent.children)
+
+
+ONE = (("all",), 5)
+
+
+@given(st.lists(st.floats(0, 1), max_size=60), st.integers(1, 5))
+def test_the_worst_are_kept_worst_first(badness: list[float], most: int) -> None:
+    chosen = Chosen()
+    for place, value in enumerate(badness):
+        chosen.offer("task", [ONE], value, place)
+    expected = sorted(range(len(badness)), key=lambda place: (-badness[place], place))[:most]
+    assert chosen.taken("task", most) == expected
+
+
+def test_every_bucket_has_a_share_before_one_has_two() -> None:
+    chosen = Chosen()
+    for place in range(1000):
+        chosen.offer("task", [ONE, (("odd", str(place == 500)), 2)], 0.1 if place == 500 else 0.9, place)
+    assert 500 in chosen.taken("task", 3)
+    assert sum(len(heap) for heap in chosen.buckets["task"].values()) == 8

@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from converters.schema import Row
-from eval.report import formatting, run_page
 from eval.report import pages as pages_
+from eval.report import run_page
+from eval.report.pages import share, signed
 from eval.results.schema import Both, Published, Run, Salvage, Score, ScoredRow, Scores, Slice, TaskScores
 
 ATTACKS = (
@@ -104,7 +105,7 @@ def test_the_report_shows_the_scores(pages: dict[str, Path]) -> None:
             drawn = f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
             assert drawn in " ".join(text.split())
             assert f"| {value['value']:.3f} | {value['low']:.3f} | {value['high']:.3f} |" in markdown
-        assert f"{task['invalid']} {formatting.share(task['invalid'], task['n'])} of {task['n']}" in words
+        assert f"{task['invalid']} {share(task['invalid'], task['n'])} of {task['n']}" in words
     assert scores["provenance"]["test_sha256"] in text
     assert scores["provenance"]["test_sha256"] in markdown
 
@@ -113,9 +114,9 @@ def test_the_comparison_shows_differences_and_verdicts(pages: dict[str, Path]) -
     pairs = json.loads((pages["compare"].parent / "compare.json").read_text())["pairs"]
     page, markdown = Page(pages["compare"].with_suffix(".html")), pages["compare"].with_suffix(".md").read_text()
     for pair in pairs:
-        assert formatting.signed(pair["difference"]) in page.text
+        assert signed(pair["difference"]) in page.text
         assert pair["verdict"] in page.text
-        assert f"| {formatting.signed(pair['difference'])} | {formatting.signed(pair['low'])} |" in markdown
+        assert f"| {signed(pair['difference'])} | {signed(pair['low'])} |" in markdown
     assert "a<b>base" in page.text
     assert "a&lt;b&gt;base" in markdown
     assert "Got worse" in page.text
@@ -262,7 +263,7 @@ def test_the_page_is_bounded_and_says_of_how_many(tmp_path: Path) -> None:
 
 
 def test_long_text_is_shortened_with_its_length() -> None:
-    assert formatting.clip("x" * 1_000_000).endswith(" … (999,300 more characters)")
+    assert pages_.clip("x" * 1_000_000).endswith(" … (999,300 more characters)")
 
 
 @pytest.mark.parametrize(
@@ -275,7 +276,7 @@ def test_long_text_is_shortened_with_its_length() -> None:
     ],
 )
 def test_floor_flags(score: Score, flag: str) -> None:
-    assert formatting.floor_flag(score) == flag
+    assert pages_.floor_flag(score) == flag
 
 
 def test_every_markdown_row_has_its_table_s_width(pages: dict[str, Path]) -> None:

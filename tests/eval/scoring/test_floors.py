@@ -11,7 +11,7 @@ from converters.tasks.ranking import by_gain
 from eval import answers
 from eval.metrics import _normalise
 from eval.metrics.base import Example, Tools
-from eval.scoring import floors
+from eval.scoring import score
 from eval.scoring.score import best_floors, unavailable
 
 STRICT = Tools(_normalise.strict)
@@ -45,7 +45,7 @@ def test_a_shortlists_first_candidate_is_an_opponent() -> None:
     ]
     found = best_floors(examples, measurable(examples, "category_shortlist"), STRICT)
     assert found["accuracy"] == (0.5, "expert's first")
-    assert [e.said for e in dict(floors.answered(examples))["expert's first"]] == [*gold[:2], ("Car",), None]
+    assert [e.said for e in dict(score.answered(examples))["expert's first"]] == [*gold[:2], ("Car",), None]
 
 
 def test_depth_1_wins_where_leaves_scatter() -> None:
@@ -73,7 +73,7 @@ def test_answers_abstention_and_first_snippet() -> None:
     found = best_floors(examples, measurable(examples, "answer"), STRICT)
     assert found["exact_match"] == (2 / 3, "first snippet")
     assert found["unanswerable_f1"] == (2 * 1 / (3 + 1), "always abstain")
-    assert [e.said for e in dict(floors.answered(examples))["first snippet"]] == [
+    assert [e.said for e in dict(score.answered(examples))["first snippet"]] == [
         *[Reply("Keeps hot 6 hours", (1,))] * 2,
         None,
     ]

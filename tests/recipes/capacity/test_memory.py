@@ -9,7 +9,7 @@ import pytest
 from converters.core.errors import InputError
 from recipes.plugins import ewc, sam
 from recipes.runner import recipe
-from recipes.runner.capacity import gpu_specs, memory, model_shape
+from recipes.runner.capacity import hardware, memory, model_shape
 from recipes.runner.capacity.memory import Plan
 from recipes.runner.preflight import check, deepspeed, report
 
@@ -111,9 +111,9 @@ def planned(name: str, gpus: int = 1, stage: int = 0) -> tuple[model_shape.Shape
 def test_a_recipe_fits_the_card_that_its_header_names(name: str, machine: str, smaller: str | None) -> None:
     parts = memory.memory(*planned(name))
     assert f" {machine[:-2]} GB" in recipe.find(name).read_text().splitlines()[0]
-    assert memory.verdict(parts, gpu_specs.find(machine)).startswith("fits: ")
+    assert memory.verdict(parts, hardware.find(machine)).startswith("fits: ")
     if smaller:
-        said = memory.verdict(parts, gpu_specs.find(smaller))
+        said = memory.verdict(parts, hardware.find(smaller))
         assert said.startswith("does not fit: needs ") and "most of it " in said
 
 
@@ -133,7 +133,7 @@ def test_a_recipe_fits_the_card_that_its_header_names(name: str, machine: str, s
     ],
 )
 def test_what_does_not_fit_is_told_what_does(name: str, card: str, said: str) -> None:
-    loaded, (count, found) = recipe.load(recipe.find(name)), gpu_specs.several(card)
+    loaded, (count, found) = recipe.load(recipe.find(name)), hardware.several(card)
     shape, plan = planned(name, count, deepspeed.stage(loaded))
     with pytest.raises(InputError, match="does not fit") as error:
         check.fits(shape, plan, check.Machine(found, count, True), loaded)
@@ -145,7 +145,7 @@ def test_advice_never_names_the_headers_cards_where_they_do_not_help() -> None:
     """Without DeepSpeed four cards hold four copies of the model."""
     loaded, (count, found) = (
         recipe.load(recipe.find("mistral-full-zero3"), ["deepspeed=null"]),
-        gpu_specs.several("80gb"),
+        hardware.several("80gb"),
     )
     with pytest.raises(
         InputError, match=r"; it needs larger cards, an adapter or DeepSpeed's ZeRO-3 on several of them or"
@@ -160,7 +160,7 @@ def test_zero_divides_what_its_stage_says() -> None:
         parts = memory.memory(shape, replace(plan, stage=stage))
         held = sum(parts[part] for part in ("weights", "gradients", "optimiser"))
         assert held == pytest.approx(bytes_each * shape.parameters)
-    assert memory.verdict(memory.memory(shape, plan), gpu_specs.find("80gb")).startswith("fits")
+    assert memory.verdict(memory.memory(shape, plan), hardware.find("80gb")).startswith("fits")
 
 
 def test_what_is_offloaded_takes_nothing_of_a_card() -> None:
@@ -175,9 +175,9 @@ def test_what_is_offloaded_takes_nothing_of_a_card() -> None:
     shape, plan = planned("mistral-full-zero3", 4, 3)
     here, away = (memory.memory(shape, replace(plan, offloaded=parts)) for parts in ((), deepspeed.offloaded(loaded)))
     assert not any(away[part] for part in deepspeed.offloaded(loaded)) and away["activations"] == here["activations"]
-    model = check.validate(loaded, check.Machine(gpu_specs.find("24gb"), 4, True)).model
+    model = check.validate(loaded, check.Machine(hardware.find("24gb"), 4, True)).model
     assert model and model[1].offloaded == deepspeed.offloaded(loaded)
-    assert memory.verdict(away, gpu_specs.find("24gb")).startswith("fits")
+    assert memory.verdict(away, hardware.find("24gb")).startswith("fits")
 
 
 def test_what_is_offloaded_takes_main_memory() -> None:
@@ -188,7 +188,7 @@ def test_what_is_offloaded_takes_main_memory() -> None:
     assert memory.main_memory(shape, away) == pytest.approx(18 * shape.parameters)
     two = replace(plan, stage=2, offloaded=("gradients", "optimiser"))
     assert memory.main_memory(shape, two) == pytest.approx(16 * shape.parameters)
-    lines = list(report.memory(shape, away, gpu_specs.find("24gb")))
+    lines = list(report.memory(shape, away, hardware.find("24gb")))
     assert any(line.startswith("offload  estimated: 122 GiB of main memory") for line in lines)
     check.held(1e9)
     with pytest.raises(
@@ -209,7 +209,7 @@ def test_what_a_run_writes_is_counted() -> None:
 def test_plugins_against_forgetting_cost_what_their_heads_say() -> None:
     """EWC: four fp32 copies of the trained weights at the most. SAM: two, and every step twice."""
     shape, plain = planned("mistral-qlora")
-    keys, card = recipe.load(recipe.find("mistral-qlora")).keys, gpu_specs.find("24gb")
+    keys, card = recipe.load(recipe.find("mistral-qlora")).keys, hardware.find("24gb")
     for name, copies, times in ((memory.EWC, 4, 1), (memory.SAM, 2, 2)):
         with_it = memory.plan(keys | {"plugins": [*keys["plugins"], name]}, 0, 1)
         assert memory.memory(shape, with_it)["plugins"] == copies * 4 * 83_886_080
@@ -220,7 +220,7 @@ def test_plugins_against_forgetting_cost_what_their_heads_say() -> None:
 
 def test_checkpointing_costs_a_third_of_the_speed() -> None:
     shape, plan = planned("mistral-qlora")
-    card = gpu_specs.find("h100-80gb")
+    card = hardware.find("h100-80gb")
     ratio = memory.speed(shape, plan, card) / memory.speed(shape, replace(plan, checkpointing=False), card)
     assert 0.62 < ratio < 0.72
 
@@ -236,7 +236,7 @@ def test_checkpointing_costs_a_third_of_the_speed() -> None:
 )
 def test_an_unknown_card_gets_a_hint(name: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        gpu_specs.several(name)
+        hardware.several(name)
 
 
 def test_cards_are_told_apart_by_what_the_driver_says() -> None:
@@ -251,4 +251,4 @@ def test_cards_are_told_apart_by_what_the_driver_says() -> None:
         "NVIDIA RTX A6000, 49140 MiB": "a6000-48gb",
         "NVIDIA GeForce RTX 5090, 32607 MiB": "rtx5090-32gb",
     }
-    assert {line: getattr(gpu_specs.here(line), "name", None) for line in said} == said
+    assert {line: getattr(hardware.here(line), "name", None) for line in said} == said

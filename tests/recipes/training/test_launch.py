@@ -13,7 +13,7 @@ import pytest
 
 from converters.core.errors import InputError
 from recipes.runner import recipe
-from recipes.runner.capacity import gpu_specs, hardware
+from recipes.runner.capacity import hardware
 from recipes.runner.preflight import check, machine
 from recipes.runner.records import layout, provenance
 from recipes.runner.training import launch, process
@@ -112,7 +112,7 @@ def test_the_gpus_are_those_that_a_program_sees(
     monkeypatch.setattr(metadata, "version", lambda _: "2.13.0")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-7c0e")  # a part of a card, by a UUID that is not among the cards'
     machine.require(recipe.load(recipe.find("mistral-qlora")))
-    assert gpu_specs.here(hardware.gpus()[0]) is None
+    assert hardware.here(hardware.gpus()[0]) is None
 
 
 def test_a_package_that_set_up_could_not_get_is_named(
