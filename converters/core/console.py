@@ -14,22 +14,6 @@ from converters.core.errors import InputError
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
-    """Turn what a user can cause into one sentence on standard error and exit code 1."""
-    try:
-        yield
-    except InputError as error:
-        _stop(str(error))
-    except KeyboardInterrupt:
-        _stop("interrupted; nothing half-written was left behind, run the same command again")
-    except BrokenPipeError:
-        raise  # a reader that went away, such as head: click ends quietly
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _stop(f"{where}{error.strerror or error}")
-
-
-@contextmanager
 def libraries_log_to(log: Path) -> Iterator[None]:
     """Append to ``log`` what this process prints on both outputs, C code and child processes included."""
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -66,22 +50,20 @@ def progress(what: str) -> Callable[[int], None]:
 
 
 class Group(click.Group):
-    """A click group whose commands end in a sentence, and whose wrong flags and names exit with 1, too."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command under :func:`sentences`."""
-        with sentences():
-            return super().invoke(ctx)
+    """A click group that turns what a user can cause into one sentence on standard error and exit code 1."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run with click's own errors as one sentence and exit code 1."""
+        """Run a command; when its reader goes away, as head does, click ends it quietly."""
         try:
-            kwargs["standalone_mode"] = False
-            code = super().main(*args, **kwargs)
+            code = super().main(*args, **kwargs | {"standalone_mode": False})
+        except InputError as error:
+            _stop(str(error))
         except click.UsageError as error:
             _stop(f"{error.format_message()} (see {error.ctx.command_path if error.ctx else ''} --help)")
         except click.ClickException as error:
             _stop(error.format_message())
         except click.Abort:
             _stop("interrupted; nothing half-written was left behind, run the same command again")
+        except OSError as error:
+            _stop(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
         sys.exit(code if isinstance(code, int) else 0)

@@ -19,8 +19,7 @@ import pandas as pd
 from converters import sources
 from converters.core.errors import InputError
 from converters.io.files import missing
-from converters.io.jsonl import alone as locked
-from converters.io.jsonl import replacing, write_json
+from converters.io.jsonl import locked, replacing, write_json
 from converters.mixture import plan
 from converters.mixture.convert import convert, mapped, units
 from converters.mixture.manifest import account, counted, each, listed, manifest, need_rows

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from converters import tasks
 from converters.core.errors import InputError
 from converters.core.hashing import edges
-from converters.examples import asked
+from converters.examples import prompt_turns
 from converters.mixture.shards import UNPINNED, Converted, lines
 from converters.mixture.spec import Balance, Spec
 from converters.schema import SPLITS, Turn
@@ -274,7 +274,7 @@ def shingles(row: Asked) -> list[str]:
     >>> shingles(Asked("category", [Turn("user", "[CLASSIFY] Category:\\nTitle: Red Acme mug"), Turn("assistant", "Mugs")]))
     ['title red acme', 'red acme mug']
     """
-    text = asked(row.task, row.messages)[-1].content
+    text = prompt_turns(row.task, row.messages)[-1].content
     body = text.partition("\n")[2] if text.startswith("[") else text
     if OPTIONS in row.meta:
         options = frozenset(listed(msgspec.json.decode(row.meta)["options"]))

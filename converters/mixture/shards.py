@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.hashing import draw, hashed
-from converters.examples import asked
-from converters.io.jsonl import write_json, written
+from converters.examples import prompt_turns
+from converters.io.jsonl import write_json, writing
 from converters.mixture.spec import Entry
 from converters.schema import SPLITS, Outcome, Row
 
@@ -136,7 +136,7 @@ def write(folder: Path, used: Iterable[Used], tally: Tally, dropped: Counter[str
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
     try:
-        with written(folder.parent), (made / "rejects.jsonl").open("wb") as rejects:
+        with writing(folder.parent), (made / "rejects.jsonl").open("wb") as rejects:
             tally.reject = lambda where, why: rejects.write(
                 msgspec.json.encode({"where": where, "reason": why}) + b"\n"
             )
@@ -195,7 +195,7 @@ def _split(name: str) -> int:
 
 def _keys(pinned: Pinned, seed: int) -> tuple[int, ...]:
     row = pinned.row
-    question = repr((row.task, [(turn.role, turn.content) for turn in asked(row.task, row.messages)]))
+    question = repr((row.task, [(turn.role, turn.content) for turn in prompt_turns(row.task, row.messages)]))
     drawn = {name: draw(name, seed) for name in {row.group, pinned.product, pinned.alias}}
     groups = (drawn[row.group], drawn[pinned.product], drawn[pinned.alias])
     return draw(row.id, seed), *groups, hashed(question), hashed(row.target)

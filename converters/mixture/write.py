@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from converters.core.hashing import draw
-from converters.io.jsonl import replacing, written
+from converters.io.jsonl import replacing, writing
 from converters.mixture.plan import kept, within
 from converters.mixture.shards import Converted, Part, lines, picked
 from converters.schema import SPLITS, Row
@@ -47,7 +47,7 @@ def _sources(
 ) -> tuple[list[Path], pd.DataFrame]:
     """Return the files that lines are taken from, the repeated ones first, and each line's file, place, draw and split."""
     files, index, start = [work / "copies"], [], 0
-    with written(work), files[0].open("wb") as copies:
+    with writing(work), files[0].open("wb") as copies:
         for part, last in ((part, last) for entry, last in zip(converted, finish, strict=True) for part in entry.parts):
             here = rows.loc[start : start + part.examples - 1, ["id", "size", "split", "times"]]
             path = part.rows

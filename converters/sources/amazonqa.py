@@ -70,8 +70,8 @@ def read(
     closed_book: Annotated[bool, "ask a question that has no snippet without any, instead of rejecting it"] = False,
 ) -> Iterator[Outcome]:
     """Yield one outcome a row; rows that were gathered are counted with the first of them."""
-    rules = Rules(retrieving.ready(retrieval, snippets, budget, encoder, tokenizer), closed_book)
-    searched = replace(rules, how=replace(rules.how, way="bm25")) if retrieval == "dataset" else rules
+    rules = Rules(retrieving.configure(retrieval, snippets, budget, encoder, tokenizer), closed_book)
+    searched = replace(rules, how=replace(rules.how, method="bm25")) if retrieval == "dataset" else rules
     reading = msgspec.msgpack.Decoder(tuple[str, Raw])
     for found in grouped(_dealt(paths, rules), unpacked_size(paths)):
         if isinstance(found, Outcome):
@@ -140,7 +140,7 @@ def _questions(
 ) -> list[Found]:
     """Return what each question of a product gave; ``judged`` tells whether the candidates answer it, if anyone knows."""
     texts = tuple(dict.fromkeys(filter(None, map(text_of, candidates))))
-    orders = retrieving.orders(list(questions), texts, rules.how)
+    orders = retrieving.rank(list(questions), texts, rules.how)
     return [
         _question(asin, question, best_first(answers), [texts[place] for place in order], judged, rules)
         for (question, answers), order in zip(questions.items(), orders, strict=True)
@@ -151,7 +151,7 @@ def _question(
     asin: str, question: str, answers: tuple[Answer, ...], texts: Sequence[str], judged: int | None, rules: Rules
 ) -> Found:
     """Return what a question gave; ``texts`` are the candidates, best first."""
-    shown = retrieving.shown(question, texts, range(len(texts)), rules.how)
+    shown = retrieving.select(question, texts, range(len(texts)), rules.how)
     snippets = tuple(text for _, text in shown)
     answered = bool(judged is None or judged or not snippets)
     reason = _reason(question, texts, snippets, answers, answered, rules.closed_book)
@@ -160,7 +160,7 @@ def _question(
     replies, notes = agreeing(answers) if answered else ((), ())
     target = replies[0] if replies else None
     cited = tuple(number for number, text in enumerate(snippets, 1) if target and holds(text, target))
-    searched = target if rules.how.way != "dataset" and len(texts) > 1 else None
+    searched = target if rules.how.method != "dataset" and len(texts) > 1 else None
     ranks = tuple(rank for rank, text in enumerate(texts, 1) if searched and holds(text, searched))
     identifier, group = f"{asin}:{digest(question, snippets, answers)}", product_group(asin, asin)
     records: list[Record] = [Question(identifier, group, question, snippets, target, cited, replies[1:], ranks)]

@@ -148,7 +148,7 @@ def read(
     tokenizer: retrieving.TokenizerFile = None,
 ) -> Iterator[Outcome]:
     """Yield one outcome a row; a question's own evidence is always among what it is shown."""
-    how = retrieving.ready(retrieval, snippets, budget, encoder, tokenizer)
+    how = retrieving.configure(retrieval, snippets, budget, encoder, tokenizer)
     reading = msgspec.msgpack.Decoder(Row)
     for found in grouped(_rows(paths), unpacked_size(paths)):
         if isinstance(found, Outcome):
@@ -189,7 +189,7 @@ def _product(rows: Sequence[Row], how: Retrieval) -> Iterator[Outcome]:
     for row in rows:
         gathered.setdefault((row.split, row.question, row.evidence), []).append(row)
     questions = list(dict.fromkeys(row.question for row in rows))
-    orders = dict(zip(questions, retrieving.orders(questions, texts, how), strict=True))
+    orders = dict(zip(questions, retrieving.rank(questions, texts, how), strict=True))
     for same in gathered.values():
         yield _outcome(same, texts, orders[same[0].question], how)
 
@@ -197,7 +197,7 @@ def _product(rows: Sequence[Row], how: Retrieval) -> Iterator[Outcome]:
 def _outcome(rows: Sequence[Row], texts: Sequence[str], order: Sequence[int], how: Retrieval) -> Outcome:
     first = rows[0]
     place = texts.index(first.evidence)
-    shown = retrieving.shown(first.question, texts, order, how, first=place)
+    shown = retrieving.select(first.question, texts, order, how, first=place)
     if not shown:
         return Outcome(first.where, reason="no room for a snippet in the budget", rows=len(rows))
     replies, _ = agreeing(best_first([Answer(row.answer) for row in rows]))

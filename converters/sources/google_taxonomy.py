@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rapidfuzz import fuzz, process
 
 from converters.core.errors import InputError
-from converters.io import open_raw, whole
+from converters.io import open_raw, reading
 from converters.schema import Listing, Outcome, Text
 
 Category = tuple[str, ...]
@@ -120,7 +120,7 @@ class Taxonomy:
 
 def load(path: Path) -> Taxonomy:
     """Read a taxonomy file; a wrong head, or a file without a path, is an ``InputError``."""
-    with open_raw(path) as file, whole(path):
+    with open_raw(path) as file, reading(path):
         head, *rest = file.read().decode("utf-8-sig", errors="replace").splitlines()
     if not head.startswith(_HEAD):
         raise InputError(f"{path}:1: found {head[:60]!r}, expected {_HEAD!r} and a date")

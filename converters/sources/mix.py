@@ -7,7 +7,7 @@ from typing import Any
 
 from converters import tasks
 from converters.core.errors import InputError
-from converters.examples import asked, gold
+from converters.examples import gold, prompt_turns
 from converters.io.jsonl import sha256
 from converters.schema import MANIFEST, SPLITS, Attributes, Choice, Listing, Outcome, Row, Verdict
 from converters.text.matching import title_group
@@ -53,7 +53,7 @@ def product(row: Row) -> tuple[str, str]:
     True
     """
     named = tasks.get(row.task).record in (Listing, Attributes, Choice, Verdict)
-    lines = own(asked(row.task, row.messages)[-1].content).splitlines() if named else []
+    lines = own(prompt_turns(row.task, row.messages)[-1].content).splitlines() if named else []
     title = next((title_group(line.removeprefix(_TITLE)) for line in lines if line.startswith(_TITLE)), "")
     known = title if title and row.group.startswith("query:") else row.group
     return known, title or known

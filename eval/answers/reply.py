@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from converters.tasks.answer import ABSTENTION, Reply, asked, snippets
+from converters.tasks.answer import ABSTENTION, Reply, question_of, snippets
 from eval.answers.base import WRAPPING, Kind, Labels, Times, seen
 from eval.metrics.base import Example
 
@@ -48,6 +48,6 @@ KIND = Kind(
     shows=lambda reply, normalise: (reply.text,),
     portable=lambda reply: Reply(reply.text),
     prompt=True,
-    judged=lambda row: (asked(row.messages[-2].content), snippets(row.messages[-2].content)),
+    judged=lambda row: (question_of(row.messages[-2].content), snippets(row.messages[-2].content)),
     breakdown="replies",
 )

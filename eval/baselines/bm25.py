@@ -31,7 +31,7 @@ def _snippet(asks: str) -> Said | None:
     found = answer.snippets(asks)
     if not found:
         return None
-    best = _best(answer.asked(asks), found)[0]
+    best = _best(answer.question_of(asks), found)[0]
     return Said(answer.Reply(found[best], (best + 1,)))
 
 

@@ -81,7 +81,7 @@ def score(
     scores = runs.write_run(out, schema.Scores(by_task, provenance), lines)
     pages.write(out, "report", run_page.of_run(runs.read_run(out)))
     files = ("scores.json", "rows.jsonl", "report.html", "report.md")
-    sums.write(out / "report.sha256", [out / name for name in files])
+    sums.write_checksums(out / "report.sha256", [out / name for name in files])
     click.echo(console.of_scores(scores))
     if scorer == ecellm.SCORER:
         click.echo(ecellm.table(scores.tasks))
@@ -119,7 +119,7 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, interse
     jsonl.write_json(out / "compare.json", comparison)
     pages.write(out, "compare", comparison_page.of_comparison(comparison, scored_runs))
     files = [out / f"compare.{kind}" for kind in ("json", "html", "md")]
-    sums.write(out / "compare.sha256", [*(runs.place(path) / "scores.json" for path in run), *files])
+    sums.write_checksums(out / "compare.sha256", [*(runs.place(path) / "scores.json" for path in run), *files])
     click.echo(console.of_comparison(comparison))
     click.echo(f"\nreport: {out / 'compare.html'}")
     if gate:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from converters.tasks.answer import Reply, asked, snippets
+from converters.tasks.answer import Reply, question_of, snippets
 from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean, ratio
 from eval.metrics.generation import abstains
 
@@ -97,7 +97,7 @@ def relevant(example: Example) -> float:
     1.0
     """
     reply = _reply(example)
-    return 0.0 if reply is None else _share(words(asked(example.prompt)), reply.text)
+    return 0.0 if reply is None else _share(words(question_of(example.prompt)), reply.text)
 
 
 def _reply(example: Example) -> Any:

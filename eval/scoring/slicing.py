@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from converters import tasks
 from converters.core.errors import InputError
 from converters.schema import Row
-from converters.tasks.answer import asked
+from converters.tasks.answer import question_of
 from eval.answers import kind_of
 from eval.metrics._normalise import Normalise
 from eval.metrics.base import Example, Tools
@@ -106,7 +106,7 @@ def traits(row: Row, example: Example) -> Traits:
     length = sum(len(turn.content) for turn in row.messages[:-1])
     question = str(example.extra.get("question_type") or "")
     if not question and tasks.get(row.task).prefix == "[QA]":
-        question = question_type(asked(row.messages[-2].content))
+        question = question_type(question_of(row.messages[-2].content))
     return Traits(row.source, length, question, str(example.extra.get("hard") or ""))
 
 

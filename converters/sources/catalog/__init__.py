@@ -21,7 +21,7 @@ from converters.sources.catalog import cells as categories
 from converters.sources.catalog.cells import specs as read_specs
 from converters.sources.google_taxonomy import Taxonomy, load
 from converters.text.html import MARKUP, has_markup, untagged
-from converters.text.matching import product_group, stands
+from converters.text.matching import occurs, product_group
 from converters.text.sanitize import one_line
 
 URL = "your own export"
@@ -173,7 +173,7 @@ def _values(
     """Return the attributes with their values, the names of the implicit ones, and notes on what was left out."""
     stated, notes = _stated(row, columns)
     text = one_line(" ".join(text.text for text in texts))
-    absent = [name for name, values in stated.items() if not all(stands(value, text, True) for value in values)]
+    absent = [name for name, values in stated.items() if not all(occurs(value, text, True) for value in values)]
     if columns.implicit:
         return tuple(stated.items()), tuple(absent), notes
     kept = tuple((name, values) for name, values in stated.items() if name not in absent)

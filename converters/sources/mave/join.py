@@ -24,7 +24,7 @@ from converters.io.grouping import grouped
 from converters.io.jsonl import replacing, sha256
 from converters.io.rows import literal
 from converters.sources.mave import Attribute, Paragraph, spanned
-from converters.text.html import clean
+from converters.text.html import clean_mave
 
 STEP = 4096  # lines between two words of progress, and products that are looked up at once
 GROUPS = 256  # ASINs that one worker joins at a time
@@ -194,7 +194,7 @@ def _paragraphs(meta: Meta) -> list[Paragraph]:
     for source in SOURCES:
         value = getattr(meta, source)
         for text in value if isinstance(value, list) else (value,):
-            if isinstance(text, str) and (said := clean(source, text)):
+            if isinstance(text, str) and (said := clean_mave(source, text)):
                 found.append(Paragraph(said, source))
     return found
 

@@ -174,7 +174,7 @@ def save(run: Path, names: Sequence[str], lines: Sequence[Mapping[str, Any]]) ->
     with replacing(tables[1]) as file:
         file.write(markdown(lines).encode())
     origins = [exports / name / "eval" / "predictions.json" for name in (MERGED, *names)]
-    jsonl.write(exports / "parity.sha256", [*origins, exports / "compare" / "compare.json", *tables])
+    jsonl.write_checksums(exports / "parity.sha256", [*origins, exports / "compare" / "compare.json", *tables])
     return tables[1]
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from converters.cli import main
 from converters.io.jsonl import sha256
-from converters.text.html import clean, parsed, strings
+from converters.text.html import clean_mave, parsed, strings
 
 PIECES = [
     *("<p>", "</p>", "<br>", "<br/>", "<BR />", "<b", "<", ">", "</", "<li>", "</ul >", '<a href="x">', "<a href='x'>"),
@@ -135,7 +135,7 @@ def test_most_markup_needs_no_whole_parse(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_what_the_rules_drop_is_dropped(source: str, text: str, kept: str) -> None:
-    assert clean(source, text) == kept
+    assert clean_mave(source, text) == kept
 
 
 def label(asin: str, value: str, begin: int, key: str = "Type") -> dict[str, Any]:
