@@ -85,9 +85,9 @@ def test_rejects_are_written_where_no_row_at_all_can_be_used(tmp_path: Path) -> 
         (["convert", "mave", "x", "--out", "y", "--option", "a=1"], "no option 'a'"),
         (["convert", "mave", "x", "--otu", "y"], "No such option '--otu'"),
         (["biuld"], "No such command 'biuld'"),
-        (["build", "none.yaml", "--out", "y"], "none.yaml: found nothing"),
+        (["build", "none.yaml", "--out", "y"], "none.yaml: no such mixture specification"),
         (["check", "none.jsonl"], "found nothing"),
-        (["check", "."], "expected a mix"),
+        (["check", "."], "is not a mixture"),
     ],
 )
 def test_what_a_user_mistypes_is_a_sentence(
@@ -181,7 +181,7 @@ def test_an_interrupt_is_a_sentence_and_keeps_the_old_file(tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw.jsonl", "rows.jsonl"]
 
 
-@pytest.mark.parametrize("command", sorted(main.commands))
+@pytest.mark.parametrize("command", sorted(name for name, command in main.commands.items() if not command.hidden))
 def test_every_command_has_a_sentence_and_an_example(command: str) -> None:
     text = run(command, "--help").output
     assert f"Example: ecom-data {command}" in text.replace("\n  ", " ")

@@ -282,6 +282,6 @@ def test_a_missing_library_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_counting_tokens_needs_neither_torch_nor_transformers(tmp_path: Path) -> None:
     file = word_tokenizer(tmp_path / "tokenizer.json")
-    code = f"import sys; from converters.lengths import ruler; print(ruler({str(file)!r}).measure(['a b'])[0], *sys.modules)"
+    code = f"import sys; from converters.text.lengths import ruler; print(ruler({str(file)!r}).measure(['a b'])[0], *sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert said[0] == "2" and "tokenizers" in said and not {"torch", "transformers"} & set(said)
