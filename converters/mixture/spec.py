@@ -119,7 +119,7 @@ def _missing(path: Path) -> str:
         build = f"ecom-data build {path.with_name('ecom.yaml')} --set {MOVED[path.stem]} --out data/{path.stem}"
         return f"{path}: is now an override of ecom.yaml; run: {build}"
     near = sorted(map(str, path.parent.glob("*.yaml")))
-    return f"{path}: no such mix specification{nearest(str(path), near) if near else ''}"
+    return f"{path}: no such mixture specification{nearest(str(path), near) if near else ''}"
 
 
 def _override(text: str) -> tuple[str, Any]:

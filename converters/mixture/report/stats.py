@@ -265,7 +265,7 @@ def _look(batch: Sequence[Seen], ruler: Ruler, found: Found) -> None:
 def measure(conversations: Sequence[Sequence[Turn]], ruler: Ruler) -> tuple[Lengths, Lengths]:
     """Return each conversation's length, and that of its answers: the assistant's turns, which are what is learnt.
 
-    >>> from converters.lengths import ruler
+    >>> from converters.text.lengths import ruler
     >>> [part.tolist() for part in measure([[Turn("user", "Mug?"), Turn("assistant", "Cup")]], ruler(None))]
     [[7], [3]]
     """

@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from joblib import Parallel, delayed
 
+from converters.core.console import in_processes
 from converters.io import json_values
 from converters.io.grouping import grouped
 from converters.io.jsonl import replacing, sha256
@@ -90,7 +90,7 @@ def join(
     groups = grouped(_lines(labels, metadata, counts, tick), size)
     batches = iter(lambda: list(islice(groups, GROUPS)), [])
     with replacing(out) as file:
-        for records, found in Parallel(workers, return_as="generator")(delayed(joined)(batch) for batch in batches):
+        for records, found in in_processes(joined, batches, workers):
             file.write(records)
             for side, count in found.items():
                 counts[side] += count

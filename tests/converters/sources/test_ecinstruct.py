@@ -69,11 +69,9 @@ def test_the_official_split_is_kept(tmp_path: Path) -> None:
 
 def pinned(entry: Entry, folder: Path) -> Counter[str]:
     """Return how many rows are pinned to which split."""
-    from converters.mixture.convert import convert as to_part
-    from converters.mixture.convert import units
+    from converters.mixture.convert import convert as to_shard
 
-    [unit] = units(0, entry, 0)
-    return Counter([*SPLITS, "none"][split] for split in to_part(unit, folder / "parts").columns()["split"])
+    return Counter([*SPLITS, "none"][split] for split in to_shard((0, entry), 0, folder / "parts").columns()["split"])
 
 
 def test_a_setting_or_a_task_alone(tmp_path: Path, fixtures: Path) -> None:

@@ -222,7 +222,7 @@ def test_any_number_of_workers_gives_the_same_bytes_and_mave_reads_them(
     joined: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("converters.sources.mave.join.GROUPS", 7)
-    monkeypatch.setattr("converters.grouped.HELD", 2000)
+    monkeypatch.setattr("converters.io.grouping.HELD", 2000)
     draw = random.Random(0)
     asins = [f"B{draw.randrange(10**9):09d}" for _ in range(200)]
     labels = dumped(*(label(asin, "red", 5) for asin in asins))
