@@ -83,7 +83,10 @@ def histograms(lengths: Mapping[str, Any]) -> dict[str, Any]:
         width, height = round(at(stop) - at(start), 2), 100 * rows / most
         return {"x": at(start), "width": width, "from": start, "below": stop, "rows": rows, "height": height}
 
-    bars = {task: [bar(*each, max(rows for *_, rows in of_task)) for each in of_task] for task, of_task in bins.items()}
+    highest = {task: max(rows for _, _, rows in of_task) for task, of_task in bins.items()}
+    bars = {
+        task: [bar(start, stop, rows, highest[task]) for start, stop, rows in of_task] for task, of_task in bins.items()
+    }
     ticks = [(4**power, at(4**power)) for power in range(1, 14) if low <= 4**power <= high]
     return {"bars": bars, "ticks": ticks, "limit": at(limit) if limit else None}
 
