@@ -4,7 +4,8 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,18 +44,21 @@ def _quiet() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
-def _bar(unit: str) -> Callable[[int, int], None]:
-    """Return a progress bar, to be called with (done, total); what the first call counts as done took no time."""
+@contextmanager
+def _bar(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar, to be called with (done, total); what the first call counts as done took no time."""
     bar: Any = None
 
     def update(done: int, total: int) -> None:
         nonlocal bar
         bar = bar or tqdm(total=total, initial=done, unit=f" {unit}", mininterval=2, dynamic_ncols=True)
         bar.update(done - bar.n)
-        if done == total:
-            bar.close()
 
-    return update
+    try:
+        yield update
+    finally:
+        if bar is not None:
+            bar.close()  # an error starts a line of its own
 
 
 def _status() -> Callable[[str], None]:
@@ -113,7 +117,8 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
     click.echo(f"loading {checkpoint}", err=True)
     _quiet()
     plan, paths, shots = predict.plan(jsonl.sha256(data), rows, checkpoint, options)
-    predict.predict(backend, checkpoint, rows, plan, out, _bar("prompts"), time.monotonic, paths, shots)
+    with _bar("prompts") as progress:
+        predict.predict(backend, checkpoint, rows, plan, out, progress, time.monotonic, paths, shots)
     click.echo(f"predictions: {out / 'predictions.jsonl'}")
 
 
@@ -177,7 +182,8 @@ def judge(data: Path, predictions: Path, endpoint: str, model: str, out: Path, *
     rows = examples.read_rows(data)
     answers = {row.id: given.prediction for row, given in runs.answered(data, predictions)}
     hashes = {"test_sha256": jsonl.sha256(data), "predictions_sha256": jsonl.sha256(predictions)}
-    record = judge.judge(Endpoint(endpoint, model, **how), rows, answers, hashes, out, _bar("answers"))
+    with _bar("answers") as progress:
+        record = judge.judge(Endpoint(endpoint, model, **how), rows, answers, hashes, out, progress)
     click.echo(
         f"{record['judged']:,} answers judged, {record['unreadable_verdicts']:,} verdicts unreadable, "
         f"{record['refused_requests']:,} requests refused, {record['unreadable_predictions']:,} answers unreadable"
