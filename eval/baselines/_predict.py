@@ -1,4 +1,4 @@
-"""Predictions of a baseline, fitted on the training split task by task, with an answer to every row.
+"""Predict with a baseline, fitted on the training split task by task, with an answer to every row.
 
 Rows that a baseline cannot answer get the majority's answer, or an empty one (unreadable, so wrong) if training has no row of the
 task. ``answered_by`` counts which of them answered.
@@ -18,14 +18,14 @@ from converters.core.errors import InputError
 from converters.io import jsonl
 from converters.schema import Row
 from eval import baselines
-from eval.baselines.base import Baseline, Said, Solved, Tell, blinded, family, gold
+from eval.baselines.base import Guess, Solved, Tell, blinded, family, gold
 
 MAJORITY, NOBODY = "majority", "nobody"
 VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Written:
     """One row's prediction as text, ranked candidates if any, and the baseline that they are from."""
 
     prediction: str = ""
@@ -40,37 +40,36 @@ class _Meta(msgspec.Struct):
     gains: list[float] = []
 
 
-def predict(name: str, train: Path, rows: Sequence[Row], tell: Tell) -> list[Answer]:
-    """Return what baseline ``name`` says to each row; ``train`` is the training split, read once a task."""
-    found: dict[str, Answer] = {}
+def predict(name: str, train: Path, rows: Sequence[Row], tell: Tell) -> list[Written]:
+    """Return the answer of baseline ``name`` to each row; ``train`` is the training split, read once a task."""
+    answers: dict[str, Written] = {}
     for row in rows:
         check_meta(row, f"row {row.id!r}")
     for task in sorted({row.task for row in rows}):
         for by in dict.fromkeys((name, MAJORITY)):
-            baseline, left = baselines.get(by), [row for row in rows if row.task == task and row.id not in found]
-            if left and (not baseline.kinds or tasks.get(task).kind in baseline.kinds):
-                found |= _answers(baseline, by, train, left, tell)
-    return [found.get(row.id, Answer()) for row in rows]
+            baseline, hidden = baselines.get(by), [blinded(r) for r in rows if r.task == task and r.id not in answers]
+            if hidden and (not baseline.kinds or tasks.get(task).kind in baseline.kinds):
+                tell(f"{by}: {task}, fitting")
+                guess = baseline.fit(solved(train, task), _prefixed(tell, f"{by}: {task}"))
+                written = ((row.id, _write(row, each, by)) for row, each in zip(hidden, guess(hidden), strict=True))
+                answers |= {id_: answer for id_, answer in written if answer}
+    return [answers.get(row.id, Written()) for row in rows]
 
 
-def _answers(baseline: Baseline, by: str, train: Path, rows: Sequence[Row], tell: Tell) -> dict[str, Answer]:
-    task, hidden = rows[0].task, [blinded(row) for row in rows]
-    tell(f"{by}: {task}, fitting")
-    said = baseline.fit(solved(train, task), lambda words: tell(f"{by}: {task}, {words}"))(hidden)
-    written = ((row.id, _written(row, one, by)) for row, one in zip(hidden, said, strict=True))
-    return {id_: one for id_, one in written if one}
+def _prefixed(tell: Tell, prefix: str) -> Tell:
+    return lambda words: tell(f"{prefix}, {words}")
 
 
-def _written(row: Row, said: Said | None, by: str) -> Answer | None:
+def _write(row: Row, guess: Guess | None, by: str) -> Written | None:
     """Return an answer as its task writes it; ``None`` if the task could not read it back for this row."""
-    if said is None:
+    if guess is None:
         return None
     task = tasks.get(row.task)
-    text = task.render(said.answer)
-    read = task.parse(text)
-    if read is None or task.settle(read, row.extra) is None:
+    text = task.render(guess.answer)
+    parsed = task.parse(text)
+    if parsed is None or task.settle(parsed, row.extra) is None:
         return None
-    return Answer(text, tuple(dict.fromkeys(map(task.render, said.candidates))), by)
+    return Written(text, tuple(dict.fromkeys(map(task.render, guess.candidates))), by)
 
 
 def solved(train: Path, task: str) -> Iterator[Solved]:
@@ -100,36 +99,33 @@ def check_meta(row: Row, where: str) -> None:
 
 def training(train: Path, rows: Sequence[Row]) -> dict[str, Any]:
     """Return the training file's name, hash and rows per task; a row of the test file in it is an :class:`InputError`."""
-    tested, read, unreadable = {row.id for row in rows}, Counter[str](), Counter[str]()
+    tested, counts, unreadable = {row.id for row in rows}, Counter[str](), Counter[str]()
     for row in _rows(train):
         if row.id in tested:
             raise InputError(f"{train}: found row {row.id!r} of the test file, expected a training split without any")
-        read[row.task] += 1
+        counts[row.task] += 1
         unreadable[row.task] += gold(row) is None
-    if not read:
+    if not counts:
         raise InputError(f"{train}: found an empty file, expected one JSON object a line")
     return {
         "train_file": train.name,
         "train_sha256": jsonl.sha256(train),
-        "train_rows": dict(sorted(read.items())),
+        "train_rows": dict(sorted(counts.items())),
         "train_unreadable": {task: count for task, count in sorted(unreadable.items()) if count},
     }
 
 
-def write(out: Path, rows: Sequence[Row], answers: Sequence[Answer], origin: Mapping[str, Any]) -> dict[str, Any]:
+def write(out: Path, rows: Sequence[Row], answers: Sequence[Written], origin: Mapping[str, Any]) -> dict[str, Any]:
     """Write ``predictions.jsonl`` in the order of ``rows``, then ``predictions.json``, and return the latter's content."""
     final = out / "predictions.jsonl"
-    jsonl.write_lines(final, (_line(row, answer) for row, answer in zip(rows, answers, strict=True)))
+    pairs = list(zip(rows, answers, strict=True))
+    lines = (({"id": row.id, "prediction": answer.prediction}, answer.candidates) for row, answer in pairs)
+    jsonl.write_lines(final, (line | ({"candidates": ranked} if ranked else {}) for line, ranked in lines))
     by_task: dict[str, Counter[str]] = {}
-    for row, answer in zip(rows, answers, strict=True):
+    for row, answer in pairs:
         by_task.setdefault(row.task, Counter())[answer.by] += 1
     versions = {name: metadata.version(name) for name in VERSIONS}
     record = {**origin, "predictions_sha256": jsonl.sha256(final), "rows": len(rows)}
     record |= {"answered_by": dict(sorted(by_task.items())), "versions": versions}
     jsonl.write_json(out / "predictions.json", record)
     return record
-
-
-def _line(row: Row, answer: Answer) -> dict[str, Any]:
-    line: dict[str, Any] = {"id": row.id, "prediction": answer.prediction}
-    return line | ({"candidates": answer.candidates} if answer.candidates else {})

@@ -14,81 +14,33 @@ from converters.examples import prompt_turns
 from converters.schema import Row, Turn
 from converters.transforms import few_shot
 
-WORDS = 2**18  # places that words are hashed to
-CHUNK = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """The fitted weights: scikit-learn's transformer."""
-
-    transformer: Any
-
-    def vectors(self, texts: Sequence[str]) -> Any:
-        """Return texts × WORDS as a CSR matrix of float32."""
-        return self.transformer.transform(counted(texts))
-
-
-def fit(texts: Iterable[str]) -> tuple[Weights, Any]:
-    """Return the weights that ``texts`` give, and their own vectors, texts × WORDS."""
-    from sklearn.feature_extraction.text import TfidfTransformer
-
-    parts = [*map(counted, chunks(texts))] or [counted([""])[:0]]
-    found = sparse.vstack(parts, format="csr")
-    transformer = TfidfTransformer(sublinear_tf=True).fit(found if found.shape[0] else counted([""]))
-    return Weights(transformer), transformer.transform(found, copy=False)
-
-
-def counted(texts: Sequence[str]) -> Any:
-    """Return texts × WORDS: how often each word occurs."""
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    hashing = HashingVectorizer(
-        n_features=WORDS,
-        token_pattern=r"\w+",
-        alternate_sign=False,
-        norm=None,
-        dtype=np.float32,
-    )
-    return hashing.transform(texts)
-
-
-def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
-    """Yield ``values`` in lists of ``size``.
-
-    >>> [*chunks("abcde", 2)]
-    [['a', 'b'], ['c', 'd'], ['e']]
-    """
-    rest = iter(values)
-    while chunk := list(islice(rest, size)):
-        yield chunk
-
-
 SHOWN = ("attributes", "candidates", "options")  # what a row's meta repeats of its prompt
 CANDIDATES = 10  # ranked answers beside the first one, for top-K accuracy
+WORDS = 2**18  # places that words are hashed to
+CHUNK = 4096
 
 Solved = tuple[Row, Any]
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Guess:
     """An answer as its task reads it, and the likeliest answers, best first, where the baseline ranks them."""
 
     answer: Any
     candidates: tuple[Any, ...] = ()
 
 
-Predict = Callable[[Sequence[Row]], Iterable[Said | None]]
+Predict = Callable[[Sequence[Row]], Iterable[Guess | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """One baseline.
 
-    ``fit`` takes training rows of one family, each with its answer, read once; it returns what answers blinded rows of that
-    family: one :class:`Said` a row, or ``None`` where it has nothing to say. ``kinds`` are the
-    kinds of answers that it is for, none named: all. ``settings`` are recorded with the predictions.
+    ``fit`` takes training rows of one family, each with its answer, read once; it returns a function from blinded rows of that
+    family to a :class:`Guess` each, or ``None`` where it has none. ``kinds`` are the kinds of answers that it is for, all if
+    none is named. ``settings`` are recorded with the predictions.
     """
 
     fit: Callable[[Iterator[Solved], Tell], Predict]
@@ -114,11 +66,11 @@ def blinded(row: Row) -> Row:
     ('', '{"gains":[0.0,0.0]}')
     """
     extra = row.extra
-    shown = {name: extra[name] for name in SHOWN if name in extra}
+    meta = {name: extra[name] for name in SHOWN if name in extra}
     if "gains" in extra:  # how many candidates there are, not how good they are
-        shown["gains"] = [0.0] * len(extra["gains"])
+        meta["gains"] = [0.0] * len(extra["gains"])
     messages = [*prompt_turns(row.task, row.messages), Turn("assistant", "")]
-    return msgspec.structs.replace(row, messages=messages, meta=msgspec.json.encode(shown).decode())
+    return msgspec.structs.replace(row, messages=messages, meta=msgspec.json.encode(meta).decode())
 
 
 def gold(row: Row) -> Any | None:
@@ -139,11 +91,38 @@ def text(row: Row) -> str:
     >>> text(Row(id="1", group="g", task="category", source="s", messages=turns, meta='{"candidates":["Home > Mugs"]}'))
     'Red mug'
     """
-    asks = question(row)
-    if not tasks.get(row.task).prefix or "\n" not in asks:
-        return asks
-    own = few_shot.own(asks).splitlines()
+    prompt = question(row)
+    if not tasks.get(row.task).prefix or "\n" not in prompt:
+        return prompt
+    own = few_shot.own(prompt).splitlines()
     if family(row.task) in ("category", "attributes"):
         listed = {f"- {path}" for path in row.extra.get("candidates", ())}
         return "\n".join(line.partition(": ")[2] for line in own if line not in listed)
-    return "\n".join([asks.partition("\n")[0], *own])
+    return "\n".join([prompt.partition("\n")[0], *own])
+
+
+def fit(texts: Iterable[str]) -> tuple[Callable[[Sequence[str]], Any], Any]:
+    """Fit TF-IDF; return the function from texts to vectors, and the vectors of ``texts``: texts × WORDS, CSR, float32."""
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    counts = sparse.vstack([*map(counted, chunks(texts))] or [counted([""])[:0]], format="csr")
+    transformer = TfidfTransformer(sublinear_tf=True).fit(counts if counts.shape[0] else counted([""]))
+    return lambda texts: transformer.transform(counted(texts)), transformer.transform(counts, copy=False)
+
+
+def counted(texts: Sequence[str]) -> Any:
+    """Return texts × WORDS: how often each word occurs."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    how = {"token_pattern": r"\w+", "alternate_sign": False, "norm": None, "dtype": np.float32}
+    return HashingVectorizer(n_features=WORDS, **how).transform(texts)
+
+
+def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
+    """Yield ``values`` in lists of ``size``.
+
+    >>> [*chunks("abcde", 2)]
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    rest = iter(values)
+    return iter(lambda: list(islice(rest, size)), [])

@@ -6,28 +6,33 @@ own spelling, the first of equally long ones.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from eval.baselines.base import Baseline, Predict, Said, Solved, Tell, text
+from converters.schema import Row
+from eval.baselines.base import Baseline, Guess, Predict, Solved, Tell, text
 
 _PIECE = re.compile(r"\w+|[^\w\s]")
 LONGEST = 16  # pieces (words and other signs) of a value; longer ones are not looked up
 
 Pieces = tuple[str, ...]
-Known = Mapping[int, set[Pieces]]
 
 
 def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
     """Collect each attribute's values, by how many pieces they have."""
-    known: dict[str, dict[int, set[Pieces]]] = defaultdict(lambda: defaultdict(set))
+    values_of: dict[str, dict[int, set[Pieces]]] = defaultdict(lambda: defaultdict(set))
     for _, answer in rows:
         for name, values in answer.items():
             for value in map(pieces, values):
                 if 0 < len(value) <= LONGEST:
-                    known[name][len(value)].add(value)
-    return lambda asked: (
-        Said({name: _longest(text(row), known.get(name, {})) for name in row.extra["attributes"]}) for row in asked
-    )
+                    values_of[name][len(value)].add(value)
+
+    def predict(asked: Sequence[Row]) -> Iterator[Guess]:
+        for row in asked:
+            lines, names = text(row).splitlines(), row.extra["attributes"]
+            values = {name: [v for line in lines for v in _values(line, values_of.get(name, {}))] for name in names}
+            yield Guess({name: (max(values[name], key=len),) if values[name] else () for name in names})
+
+    return predict
 
 
 def pieces(value: str) -> Pieces:
@@ -39,15 +44,9 @@ def pieces(value: str) -> Pieces:
     return tuple(piece.casefold() for piece in _PIECE.findall(value))
 
 
-def _longest(said: str, known: Known) -> tuple[str, ...]:
-    found = (value for line in said.splitlines() for value in _values(line, known))
-    best = max(found, key=len, default="")
-    return (best,) if best else ()
-
-
-def _values(line: str, known: Known) -> Iterator[str]:
+def _values(line: str, known: Mapping[int, set[Pieces]]) -> Iterator[str]:
     """Yield the known values that stand in a line, as it spells them."""
-    words, spans = pieces(line), [found.span() for found in _PIECE.finditer(line)]
+    words, spans = pieces(line), [match.span() for match in _PIECE.finditer(line)]
     for place, (start, _) in enumerate(spans):
         for length in known:
             if words[place : place + length] in known[length]:

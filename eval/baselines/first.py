@@ -7,25 +7,25 @@ from converters.schema import Row
 from converters.tasks import category
 from converters.tasks.answer import Reply, snippets
 from converters.tasks.ranking import Order
-from eval.baselines.base import Baseline, Predict, Said, Solved, Tell, question
+from eval.baselines.base import Baseline, Guess, Predict, Solved, Tell, question
 
 
 def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
     """Learn nothing."""
-    return lambda asked: map(_said, asked)
+    return lambda asked: map(_guess, asked)
 
 
-def _said(row: Row) -> Said | None:
+def _guess(row: Row) -> Guess | None:
     extra = row.extra
     if "gains" in extra:
-        return Said(Order(tuple(range(1, len(extra["gains"]) + 1))))
+        return Guess(Order(tuple(range(1, len(extra["gains"]) + 1))))
     if tasks.get(row.task).kind == "reply":
-        found = snippets(question(row))
-        return Said(Reply(found[0], (1,))) if found else None
-    if listed := extra.get("candidates"):
-        paths = [path for path in map(category.parse, listed) if path]
-        return Said(paths[0], tuple(paths)) if paths else None
-    return Said(extra["options"][0]) if extra.get("options") else None
+        listed = snippets(question(row))
+        return Guess(Reply(listed[0], (1,))) if listed else None
+    if names := extra.get("candidates"):
+        paths = [path for path in map(category.parse, names) if path]
+        return Guess(paths[0], tuple(paths)) if paths else None
+    return Guess(extra["options"][0]) if extra.get("options") else None
 
 
 BASELINE = Baseline(fit, ("choice", "order", "path", "reply"))

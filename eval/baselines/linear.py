@@ -19,7 +19,7 @@ from eval.answers import kind_of
 from eval.answers.base import Route
 from eval.answers.choice import LEARNT, OFTEN
 from eval.baselines import base
-from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell, text
+from eval.baselines.base import CANDIDATES, Baseline, Guess, Predict, Solved, Tell, text
 
 PASSES, ALPHA, SEED = 3, 1e-6, 0
 LARGE = 1e6  # rows times children from which a node's classifier uses all cores and tells how far it is
@@ -47,20 +47,24 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
             tasks.add(row.task)
             yield text(row)
 
-    weights, vectors = base.fit(texts())
+    vectorise, vectors = base.fit(texts())
     routed = kind_of(min(tasks)).routes(Counter(answers)) if tasks else {}  # one family: all have the same kind
     learnt = [place for place, answer in enumerate(answers) if answer in routed]
     if not learnt:
         return lambda asked: [None] * len(asked)
     tree = _tree(vectors[learnt], [routed[answers[place]] for place in learnt], tell)
-    meant = {route: answer for answer, route in routed.items()}
+    answer_of = {route: answer for answer, route in routed.items()}
 
-    def predict(asked: Sequence[Row]) -> Iterator[Said | None]:
+    def predict(asked: Sequence[Row]) -> Iterator[Guess | None]:
         for chunk in base.chunks(asked):
             keep = LEARNT if any("options" in row.extra for row in chunk) else CANDIDATES
-            found = ranked(tree, weights.vectors([text(row) for row in chunk]), keep)
-            for row, routes in zip(chunk, found, strict=True):
-                yield _said(row, [meant[route] for route in routes])
+            best = ranked(tree, vectorise([text(row) for row in chunk]), keep)
+            for row, routes in zip(chunk, best, strict=True):
+                answers = [answer_of[route] for route in routes]
+                options = row.extra.get("options", answers)
+                answers = [answer for answer in answers if answer in options]
+                ranking = tuple(answers) if kind_of(row.task).ranked else ()
+                yield Guess(answers[0], ranking) if answers else None
 
     return predict
 
@@ -98,51 +102,37 @@ def _node(vectors: Any, chosen: Sequence[Hashable], tell: Tell) -> Node:
 
 def ranked(tree: Mapping[Route, Node], vectors: Any, keep: int) -> list[list[Route]]:
     """Return the likeliest routes of each vector, best first, at most ``keep``; equally likely ones as they were learnt."""
-    kept: list[list[tuple[float, Route]]] = [[(0.0, ())] for _ in range(vectors.shape[0])]
-    while waiting := _open(kept, tree):
-        more: dict[int, list[tuple[float, Route]]] = defaultdict(list)
+    beams: list[list[tuple[float, Route]]] = [[(0.0, ())] for _ in range(vectors.shape[0])]
+    while waiting := _open(beams, tree):
+        longer: dict[int, list[tuple[float, Route]]] = defaultdict(list)
         for start, places in waiting.items():
-            for place, line in zip(places, _logs(tree[start], vectors[list(places)]), strict=True):
-                ahead = [
-                    (places[place] + gain, (*start, step)) for gain, step in zip(line, tree[start].steps, strict=True)
-                ]
-                more[place] += sorted(ahead, key=lambda pair: -pair[0])[:keep]
-        for place, found in more.items():
-            over = [pair for pair in kept[place] if pair[1] not in tree]
-            kept[place] = sorted(over + found, key=lambda pair: -round(pair[0], ROUNDED))[:keep]
-    return [[route for _, route in found] for found in kept]
+            node = tree[start]
+            for place, gains in zip(places, _logs(node, vectors[list(places)]), strict=True):
+                steps = zip(gains, node.steps, strict=True)
+                routes = [(places[place] + gain, (*start, step)) for gain, step in steps]
+                longer[place] += sorted(routes, key=lambda pair: -pair[0])[:keep]
+        for place, routes in longer.items():
+            ended = [pair for pair in beams[place] if pair[1] not in tree]
+            beams[place] = sorted(ended + routes, key=lambda pair: -round(pair[0], ROUNDED))[:keep]
+    return [[route for _, route in beam] for beam in beams]
 
 
-def _open(kept: list[list[tuple[float, Route]]], tree: Mapping[Route, Node]) -> dict[Route, dict[int, float]]:
-    """Return, for each node that is still to be asked, the vectors that reached it and how likely they are there."""
+def _open(beams: list[list[tuple[float, Route]]], tree: Mapping[Route, Node]) -> dict[Route, dict[int, float]]:
+    """Return, for each node that is still to be asked, the vectors that reached it and their log-probability there."""
     waiting: dict[Route, dict[int, float]] = defaultdict(dict)
-    for place, found in enumerate(kept):
-        for likely, route in found:
+    for place, beam in enumerate(beams):
+        for logp, route in beam:
             if route in tree:
-                waiting[route][place] = likely
+                waiting[route][place] = logp
     return waiting
 
 
-def _logs(node: Node, vectors: Any) -> list[list[float]]:
-    """Return the log-probability of each child for each vector."""
+def _logs(node: Node, vectors: Any) -> Any:
+    """Return the log-probability of each child for each vector, vectors × children."""
     if node.model is None:
         return [[0.0]] * vectors.shape[0]
-    found: list[list[float]] = np.log(node.model.predict_proba(vectors[:, node.words]) + 1e-12).tolist()
-    return found
+    return np.log(node.model.predict_proba(vectors[:, node.words]) + 1e-12).tolist()
 
 
-def _said(row: Row, answers: Sequence[Any]) -> Said | None:
-    options = row.extra.get("options")
-    if options is not None:
-        answers = [answer for answer in answers if answer in options]
-    return Said(answers[0], tuple(answers) if kind_of(row.task).ranked else ()) if answers else None
-
-
-SETTINGS = {
-    "words": base.WORDS,
-    "options": LEARNT,
-    "often": OFTEN,
-    "passes": PASSES,
-    "alpha": ALPHA,
-}
-BASELINE = Baseline(fit, ("choice", "path", "verdict"), SETTINGS | {"seed": SEED})
+LIMITS = {"words": base.WORDS, "options": LEARNT, "often": OFTEN}
+BASELINE = Baseline(fit, ("choice", "path", "verdict"), LIMITS | {"passes": PASSES, "alpha": ALPHA, "seed": SEED})

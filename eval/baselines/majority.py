@@ -5,15 +5,14 @@ many candidates as training never has stay as they are shown.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from converters.schema import Row
 from converters.tasks.ranking import Order
 from eval.answers import kind_of
-from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell
+from eval.baselines.base import CANDIDATES, Baseline, Guess, Predict, Solved, Tell
 
-Counts = Mapping[Any, Counter[Any]]
 OPTION, PLACE = "option", "place"
 
 
@@ -23,8 +22,8 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
     for row, answer in rows:
         for key, value in _parts(row, answer):
             counts[key][value] += 1
-    usual = {key: [value for value, _ in found.most_common(CANDIDATES)] for key, found in counts.items()}
-    return lambda asked: (_said(row, counts, usual) for row in asked)
+    usual = {key: [value for value, _ in values.most_common(CANDIDATES)] for key, values in counts.items()}
+    return lambda asked: (_guess(row, counts, usual) for row in asked)
 
 
 def _parts(row: Row, answer: Any) -> Iterator[tuple[Any, Any]]:
@@ -38,23 +37,20 @@ def _parts(row: Row, answer: Any) -> Iterator[tuple[Any, Any]]:
         yield len(extra.get("gains", ())), answer
 
 
-def _said(row: Row, counts: Counts, usual: Mapping[Any, list[Any]]) -> Said | None:
+def _guess(row: Row, counts: Mapping[Any, Counter[Any]], usual: Mapping[Any, list[Any]]) -> Guess | None:
     extra = row.extra
     if "attributes" in extra:
-        return Said({name: usual.get(name, [()])[0] for name in extra["attributes"]})
+        return Guess({name: usual.get(name, [()])[0] for name in extra["attributes"]})
+    if options := extra.get("options"):
+        # Ties go to the first option, and so does a choice about which training says nothing at all.
+        places = range(len(options))
+        place = max(places, key=lambda place: (counts[OPTION][options[place]], counts[PLACE][place]))
+        return Guess(options[place])
     if "options" in extra:
-        return _choice(extra["options"], counts)
-    count = len(extra.get("gains", ()))
-    found = usual.get(count) or ([Order(tuple(range(1, count + 1)))] if count else [])
-    return Said(found[0], tuple(found) if kind_of(row.task).ranked else ()) if found else None
-
-
-def _choice(options: Sequence[str], counts: Counts) -> Said | None:
-    if not options:
         return None
-    # Ties go to the first option, and so does a choice about which training says nothing at all.
-    place = max(range(len(options)), key=lambda place: (counts[OPTION][options[place]], counts[PLACE][place]))
-    return Said(options[place])
+    count = len(extra.get("gains", ()))
+    answers = usual.get(count) or ([Order(tuple(range(1, count + 1)))] if count else [])
+    return Guess(answers[0], tuple(answers) if kind_of(row.task).ranked else ()) if answers else None
 
 
 BASELINE = Baseline(fit)

@@ -1,10 +1,10 @@
-"""The answer of the most similar training row, by cosine of TF-IDF vectors (:mod:`eval.tfidf`).
+"""The answer of the most similar training row, by cosine of TF-IDF vectors.
 
 An attribute's value is that of the most similar product that was asked for it; a choice is the most similar row's answer that is
 among the options. Citations are left out: they number the snippets of another row.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from converters.schema import Row
 from eval.answers import kind_of
 from eval.baselines import base
-from eval.baselines.base import CANDIDATES, Baseline, Predict, Said, Solved, Tell, text
+from eval.baselines.base import CANDIDATES, Baseline, Guess, Predict, Solved, Tell, text
 
 NEIGHBOURS = 50  # that are looked at for an attribute, an option, or further candidates
 ROUNDED = 5  # digits, so that the last bits of another machine make no other order
@@ -28,15 +28,15 @@ def fit(rows: Iterator[Solved], tell: Tell) -> Predict:
             answers.append(kind_of(row.task).portable(answer))
             yield text(row)
 
-    weights, vectors = base.fit(texts())
+    vectorise, vectors = base.fit(texts())
     index = vectors.T.tocsr()
 
-    def predict(asked: Sequence[Row]) -> Iterator[Said | None]:
+    def predict(asked: Sequence[Row]) -> Iterator[Guess | None]:
         done = 0
         for chunk in base.chunks(asked, CHUNK):
-            scores = (weights.vectors([text(row) for row in chunk]) @ index).toarray().round(ROUNDED)
+            scores = (vectorise([text(row) for row in chunk]) @ index).toarray().round(ROUNDED)
             for row, line in zip(chunk, scores, strict=True):
-                yield _said(row, [answers[place] for place in nearest(line)])
+                yield _guess(row, [answers[place] for place in nearest(line)])
             done += len(chunk)
             tell(f"{done:,} of {len(asked):,} rows")
 
@@ -54,23 +54,18 @@ def nearest(scores: Any) -> list[int]:
     return [int(place) for place in places[np.argsort(-scores[places], kind="stable")][:NEIGHBOURS]]
 
 
-def _said(row: Row, near: Sequence[Any]) -> Said | None:
+def _guess(row: Row, near: Sequence[Any]) -> Guess | None:
     extra = row.extra
     if "gains" in extra or not near:
         return None
     if "attributes" in extra:
-        return Said(
-            {name: _first(answer[name] for answer in near if name in answer) or () for name in extra["attributes"]}
-        )
+        names = extra["attributes"]
+        return Guess({name: next((answer[name] for answer in near if name in answer), ()) for name in names})
     if "options" in extra:
-        option = _first(answer for answer in near if answer in extra["options"])
-        return option and Said(option)
+        options = (Guess(answer) for answer in near if answer in extra["options"])
+        return next(options, None)
     paths = tuple(dict.fromkeys(near))[:CANDIDATES] if kind_of(row.task).ranked else ()
-    return Said(near[0], paths)
-
-
-def _first(values: Iterable[Any]) -> Any | None:
-    return next(iter(values), None)
+    return Guess(near[0], paths)
 
 
 BASELINE = Baseline(fit, settings={"words": base.WORDS, "neighbours": NEIGHBOURS})

@@ -1,10 +1,10 @@
-"""What a model is asked: the row's own turns, few-shot demonstrations, and, constrained, the answers that it may give."""
+"""What a model is asked for a row: its turns, few-shot demonstrations before them, and a limit on what it may answer."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -12,10 +12,50 @@ from converters import tasks
 from converters.core.errors import InputError
 from converters.examples import gold
 from converters.io import jsonl
-from converters.schema import Row
+from converters.schema import Listing, Row
+from converters.tasks import category
+from eval.answers import kind_of
+from eval.answers.base import Limit
 from eval.inference.backends.base import Answer
 
-Pool = dict[tuple[str, str], dict[str, tuple[bytes, Row]]]
+_NUMBERED = re.compile(r"^\d+ - ")  # as in Google's taxonomy with ids
+
+
+def questions(row: Row) -> dict[str, Row]:
+    """Return the prompts of a row by key: the row itself, or for a walk one row that ends with each answer."""
+    if not tasks.get(row.task).walk:
+        return {row.id: row}
+    ends = (number for number, turn in enumerate(row.messages, 1) if turn.role == "assistant")
+    return {f"{row.id}\0{end}": msgspec.structs.replace(row, messages=row.messages[:end]) for end in ends}
+
+
+def prediction(turns: Mapping[str, Row], answers: Mapping[str, Answer]) -> str | None:
+    """Return a row's prediction: its first wrong answer, or the last."""
+    texts = [(answers[key].prediction, row) for key, row in turns.items()]
+    wrong = (text for text, row in texts if text is None or tasks.get(row.task).parse(text) != gold(row))
+    return next(wrong, texts[-1][0])
+
+
+def takes_candidates(task: str) -> bool:
+    """Tell whether ranked candidates make sense for a task: it picks one class in one turn."""
+    return "accuracy" in tasks.get(task).metrics and not tasks.get(task).walk
+
+
+def candidates(row: Row, prediction: str, further: Sequence[str], count: int) -> list[str]:
+    """Return at most ``count`` answers, the prediction first, then further ones as ranked, each meaning once.
+
+    >>> from converters.examples import Turn
+    >>> row = Row(id="1", group="1", task="category", source="s", messages=[Turn("user", "?"), Turn("assistant", "Home")])
+    >>> candidates(row, "Home > Mugs", [" Home>Mugs", "Home > Pans", "Home >", "Car"], 3)
+    ['Home > Mugs', 'Home > Pans', 'Home >']
+    """
+    task, extra = tasks.get(row.task), row.extra
+    distinct: dict[tuple[bool, str], str] = {}
+    for text in [prediction, *further]:
+        parsed = task.parse(text)
+        answer = None if parsed is None else task.settle(parsed, extra)
+        distinct.setdefault((False, text.strip()) if answer is None else (True, repr(answer)), text)
+    return list(distinct.values())[:count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +89,8 @@ def draw(rows: Iterable[Row], needed: Iterable[tuple[str, str]], count: int, see
     Holds ``count`` + 1 rows for each pair, however many there are.
     """
     pairs = sorted(set(needed))
-    pool: Pool = {key: {} for key in [*pairs, *((task, "") for task, _ in pairs)]}
+    pool: dict[tuple[str, str], dict[str, tuple[bytes, Row]]]  # by pair and group: rank and row
+    pool = {key: {} for key in [*pairs, *((task, "") for task, _ in pairs)]}
     for row in rows:
         rank = hashlib.sha256(f"{seed}\0{row.id}".encode()).digest()
         for key in ((row.task, row.source), (row.task, "")):
@@ -68,52 +109,30 @@ def _offer(rows: dict[str, tuple[bytes, Row]], rank: bytes, row: Row, most: int)
         del rows[max(rows, key=lambda group: rows[group][0])]
 
 
-def read(file: Path) -> Iterable[Row]:
-    """Yield the rows of a training split, one at a time."""
-    return (jsonl.decode(line, Row, f"{file}:{number}") for number, line in jsonl.numbered(file))
+def limit(row: Row, paths: tuple[str, ...]) -> Limit:
+    """Return what the answer to a row's prompt may be; ``None`` where anything may be said."""
+    return kind_of(row.task).limit(row, paths)
 
 
-def record(file: Path, shots: Shots, seed: int) -> dict[str, Any]:
-    """Return what is recorded of demonstrations, for comparisons."""
-    return {"count": shots.count, "seed": seed, "train_sha256": jsonl.sha256(file), "ids": shots.ids}
+def read_paths(file: Path) -> tuple[str, ...]:
+    """Return the distinct category paths of a file, sorted: targets of rows of ours (``.jsonl``), else a path a line."""
+    lines = jsonl.numbered(file)
+    if file.suffix == ".jsonl":
+        rows = (jsonl.decode(line, Row, f"{file}:{number}") for number, line in lines)
+        texts = ((row.target, 0) for row in rows if tasks.get(row.task).record is Listing)
+    else:
+        plain = ((line.decode("utf-8", "replace").strip(), number) for number, line in lines)
+        texts = ((_NUMBERED.sub("", text), number) for text, number in plain if not text.startswith("#"))
+    paths = sorted({_path(text, f"{file}:{number}") for text, number in texts})
+    if not paths:
+        raise InputError(f"{file}: found no category paths, expected rows of a category task (.jsonl) or a path a line")
+    return tuple(paths)
 
 
-def questions(row: Row) -> dict[str, Row]:
-    """Return the prompts of a row by key: the row itself, or for a walk one row that ends with each answer."""
-    if not tasks.get(row.task).walk:
-        return {row.id: row}
-    ends = (number for number, turn in enumerate(row.messages, 1) if turn.role == "assistant")
-    return {f"{row.id}\0{end}": msgspec.structs.replace(row, messages=row.messages[:end]) for end in ends}
-
-
-def said(turns: Mapping[str, Row], done: Mapping[str, Answer]) -> str | None:
-    """Return a row's prediction: its first wrong answer, or the last."""
-    answers = [(done[key].prediction, row) for key, row in turns.items()]
-    wrong = (text for text, row in answers if text is None or tasks.get(row.task).parse(text) != gold(row))
-    return next(wrong, answers[-1][0])
-
-
-def several(task: str) -> bool:
-    """Tell whether ranked candidates make sense for a task: it picks one class in one turn."""
-    return "accuracy" in tasks.get(task).metrics and not tasks.get(task).walk
-
-
-def candidates(row: Row, prediction: str, further: Sequence[str], count: int) -> list[str]:
-    """Return at most ``count`` answers, the prediction first, then further ones as ranked, each meaning once.
-
-    >>> from converters.examples import Turn
-    >>> row = Row(id="1", group="1", task="category", source="s", messages=[Turn("user", "?"), Turn("assistant", "Home")])
-    >>> candidates(row, "Home > Mugs", [" Home>Mugs", "Home > Pans", "Home >", "Car"], 3)
-    ['Home > Mugs', 'Home > Pans', 'Home >']
-    """
-    distinct: dict[Any, str] = {}
-    for text in [prediction, *further]:
-        distinct.setdefault(_meaning(row, text), text)
-    return list(distinct.values())[:count]
-
-
-def _meaning(row: Row, text: str) -> tuple[bool, str]:
-    task = tasks.get(row.task)
-    read = task.parse(text)
-    settled = None if read is None else task.settle(read, row.extra)
-    return (False, text.strip()) if settled is None else (True, repr(settled))
+def _path(text: str, where: str) -> str:
+    path = category.parse(text)
+    if path is None:
+        raise InputError(
+            f"{where}: found {text[:60]!r}, expected a category path: names with {category.SEPARATOR!r} between"
+        )
+    return category.render(path)

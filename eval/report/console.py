@@ -11,8 +11,9 @@ import pandas as pd
 import yaml
 
 from converters.core.errors import InputError
+from converters.core.html import share
 from eval.comparison.compare import Comparison, Pair
-from eval.report.pages import chance, floor_flag, interval, notes, number, share, signed, title
+from eval.report.pages import chance, floor_flag, interval, notes, number, signed, title
 from eval.report.run_page import headline
 from eval.results.schema import Score, Scores, TaskScores
 

@@ -1,33 +1,20 @@
-"""The pages' templates, and how values are formatted in them and in the terminal's tables."""
+"""How scores and texts are formatted in pages and in the terminal's tables, and the writing of pages."""
 
-import base64
-import hashlib
 import re
-from collections.abc import Mapping
-from functools import cache
-from importlib import resources
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import msgspec
 from markupsafe import Markup
 
+from converters.core.html import environment, share, visible
 from converters.io import jsonl
 from eval.comparison.compare import HOLM, Comparison
 from eval.metrics.extraction import COUNTS
-from eval.report import pages
 from eval.results.schema import Score
 
-
-def notes(comparison: Comparison) -> list[str]:
-    """Return notes on how to read a comparison: what the verdict depends on, which slices are left out."""
-    kinds = " and ".join(f"“{label(kind)}”" for kind in comparison.slices_left_out)
-    return [HOLM, *([f"Left out, since the runs' training splits differ: the slices {kinds}."] if kinds else [])]
-
-
 TEXT = 700
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _AT = re.compile(r"(recall|precision|hit)_at_(\d+)")
 _TOP = re.compile(r"top_(\d+)_")
 NAMES = {
@@ -93,15 +80,6 @@ def chance(p: float | None) -> str:
     return "<0.001" if p is not None and p < 0.001 else number(p)
 
 
-def share(part: float, whole: float) -> str:
-    """Return a percentage.
-
-    >>> share(1, 8)
-    '12.5 %'
-    """
-    return f"{100 * part / whole:.1f} %" if whole else "–"
-
-
 def place(value: float, low: float = 0.0, high: float = 1.0) -> str:
     """Return a value's position on a drawn axis, in percent; the ends keep clear of the edge.
 
@@ -119,7 +97,7 @@ def clip(value: Any, limit: int = TEXT) -> str:
     """
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     more = f" … ({len(text) - limit:,} more characters)" if len(text) > limit else ""
-    return _CONTROL.sub(lambda match: chr(0x2400 + ord(match.group()) % 0x80 % 0x21), text[:limit]) + more
+    return visible(text[:limit]) + more
 
 
 def cell(value: Any) -> str:
@@ -149,16 +127,12 @@ def interval(low: float | None, high: float | None, form: Any = number) -> str:
     return "one group" if low is None else f"{form(low)} to {form(high)}"
 
 
-def whole(value: float) -> str:
-    """Return a whole number with thousands separators.
-
-    >>> whole(1234567.4)
-    '1,234,567'
-    """
-    return f"{value:,.0f}"
+def notes(comparison: Comparison) -> list[str]:
+    """Return notes on how to read a comparison: what the verdict depends on, which slices are left out."""
+    kinds = " and ".join(f"“{label(kind)}”" for kind in comparison.slices_left_out)
+    return [HOLM, *([f"Left out, since the runs' training splits differ: the slices {kinds}."] if kinds else [])]
 
 
-FILTERS = ("title", "label", "number", "signed", "chance", "place", "clip", "cell", "floor_flag", "whole")
 # Inside a script element only these could end it, open a comment, or (the last two) break a line of old JavaScript.
 _ESCAPES = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
 
@@ -172,42 +146,23 @@ def embedded(value: Any) -> Markup:
     return Markup(msgspec.json.encode(value).decode().translate(_ESCAPES))
 
 
-@cache
-def script() -> Markup:
-    """Return the script of the pages."""
-    return Markup(_template("browse.js"))
-
-
-def policy() -> str:
-    """Return the content security policy: our script by its hash, inline styles, nothing else from anywhere."""
-    digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
-    allowed = f"style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
-
-
-def environment() -> jinja2.Environment:
-    """Return the templates with our filters; ``.html.j2`` is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template),
-        autoescape=lambda name: bool(name and name.endswith(".html.j2")),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {name: getattr(pages, name) for name in FILTERS}
-    environment.globals |= {"share": share, "COUNTS": COUNTS}
-    environment.globals |= {"embedded": embedded, "script": script, "policy": policy}
-    return environment
-
-
-def _template(name: str) -> str:
-    return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "title": title,
+    "label": label,
+    "number": number,
+    "signed": signed,
+    "chance": chance,
+    "place": place,
+    "clip": clip,
+    "cell": cell,
+    "floor_flag": floor_flag,
+}
 
 
 def write(folder: Path, name: str, context: Mapping[str, Any]) -> None:
     """Write ``<name>.html`` and ``<name>.md``."""
-    templates = environment()
+    templates = environment(__package__, FILTERS, script="browse.js")
+    templates.globals |= {"share": share, "COUNTS": COUNTS, "embedded": embedded}
     for kind in ("html", "md"):
         with jsonl.replacing(folder / f"{name}.{kind}") as file:
             file.write(templates.get_template(f"{name}.{kind}.j2").render(context).encode())

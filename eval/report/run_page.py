@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from converters import tasks
+from converters.core.html import count
 from eval.answers import kind_of
 from eval.comparison.compare import leading
 from eval.comparison.pairing import baseline
 from eval.published.anchors import beside, beside_published
 from eval.report import breakdown
 from eval.report.breakdown import IN_ALL, PER_TASK, Chosen, Entry, buckets, entry
-from eval.report.pages import floor_flag, whole
+from eval.report.pages import floor_flag
 from eval.results.schema import Run, ScoredRow, Slice, TaskScores
 from eval.scoring.parse import of_scored
 
@@ -38,7 +39,7 @@ def cost(record: Mapping[str, Any] | None, products: int) -> list[tuple[str, str
     return [
         *_times(record, products),
         *((f"latency {name}", f"{value:,.3f} s") for name, value in waits if _positive(value)),
-        *((name, whole(record[key])) for key, name in COUNTS.items() if isinstance(record.get(key), int)),
+        *((name, count(record[key])) for key, name in COUNTS.items() if isinstance(record.get(key), int)),
     ]
 
 
@@ -47,7 +48,7 @@ def _times(record: Mapping[str, Any], products: int) -> list[tuple[str, str]]:
     if not (_positive(seconds) and _positive(rows)):
         return []
     if record.get("rows_resumed"):
-        return [("seconds", f"not known: {whole(record['rows_resumed'])} of {whole(rows)} rows were answered earlier")]
+        return [("seconds", f"not known: {count(record['rows_resumed'])} of {count(rows)} rows were answered earlier")]
     counts = {"products": products, "rows": rows}
     lines = [(f"seconds per 1,000 {name}", f"{1000 * seconds / n:,.1f}") for name, n in counts.items() if n]
     speeds = [(name, record[key] / seconds) for key, name in SPEEDS.items() if _positive(record.get(key))]

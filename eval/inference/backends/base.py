@@ -1,22 +1,15 @@
 """Shared by all backends: plan, prompt, answer, and the tokenizer with its chat template."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
-from converters import tasks
 from converters.core.errors import InputError, first_line
-from converters.io import jsonl
 from converters.io.jsonl import template_sha256
-from converters.schema import Listing, Row
-from converters.tasks import category
-from eval.answers import kind_of
-from eval.answers.base import Limit, Schema, Texts
+from eval.answers.base import Limit
 from eval.inference.checkpoint import Checkpoint, check_template
 
 
@@ -114,12 +107,11 @@ def cannot_load(checkpoint: Checkpoint, error: Exception) -> InputError:
     return InputError(f"{checkpoint.folder}{base}: cannot be loaded as a model with its tokenizer: {first_line(error)}")
 
 
-def prompt_ids(tokenizer: Any, id_: str, messages: Sequence[Mapping[str, str]]) -> tuple[int, ...]:
-    """Return the token ids of a prompt as the template writes them; the template alone decides on BOS."""
-    return _ids(tokenizer, id_, messages, True)
+def prompt_ids(tokenizer: Any, id_: str, messages: Sequence[Mapping[str, str]], ask: bool = True) -> tuple[int, ...]:
+    """Return the token ids of messages as the template writes them; the template alone decides on BOS.
 
-
-def _ids(tokenizer: Any, id_: str, messages: Sequence[Mapping[str, str]], ask: bool) -> tuple[int, ...]:
+    ``ask``: the ids end where the model is to answer.
+    """
     from jinja2 import TemplateError
 
     try:
@@ -136,7 +128,7 @@ def answer_ids(tokenizer: Any, text: str, ends: Sequence[int]) -> tuple[int, ...
     """Return the token ids of an answer up to its end token, as the template writes it after a prompt."""
     asked = [{"role": "user", "content": "?"}]
     before = prompt_ids(tokenizer, "", asked)
-    whole = _ids(tokenizer, "", [*asked, {"role": "assistant", "content": text}], False)
+    whole = prompt_ids(tokenizer, "", [*asked, {"role": "assistant", "content": text}], ask=False)
     plain = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
     ids = whole[len(before) :] if whole[: len(before)] == before else plain
     return (*(id_ for id_ in until_end(ids, ends) if id_ not in ends), ends[0])
@@ -165,71 +157,3 @@ def decode(tokenizer: Any, line: Sequence[int]) -> str:
 def versions(*names: str) -> dict[str, str]:
     """Return the versions of installed packages."""
     return {name: metadata.version(name) for name in names}
-
-
-_NUMBERED = re.compile(r"^\d+ - ")  # as in Google's taxonomy with ids
-
-
-def limit(row: Row, paths: tuple[str, ...]) -> Limit:
-    """Return what the answer to a row's prompt may be; ``None`` where anything may be said."""
-    return kind_of(row.task).limit(row, paths)
-
-
-def kinds(limits: Mapping[str, Limit]) -> dict[str, str]:
-    """Return what each task's answers are held to, for a record: ``texts``, ``json_schema`` or ``free``."""
-    return {task: {Texts: "texts", Schema: "json_schema"}.get(type(found), "free") for task, found in limits.items()}
-
-
-def read_paths(file: Path) -> tuple[str, ...]:
-    """Return the distinct category paths of a file, sorted: targets of rows of ours (``.jsonl``), else a path a line."""
-    lines = jsonl.numbered(file)
-    if file.suffix == ".jsonl":
-        rows = (jsonl.decode(line, Row, f"{file}:{number}") for number, line in lines)
-        texts = ((row.target, 0) for row in rows if tasks.get(row.task).record is Listing)
-    else:
-        plain = ((line.decode("utf-8", "replace").strip(), number) for number, line in lines)
-        texts = ((_NUMBERED.sub("", text), number) for text, number in plain if not text.startswith("#"))
-    found = sorted({_path(text, f"{file}:{number}") for text, number in texts})
-    if not found:
-        raise InputError(f"{file}: found no category paths, expected rows of a category task (.jsonl) or a path a line")
-    return tuple(found)
-
-
-def _path(text: str, where: str) -> str:
-    path = category.parse(text)
-    if path is None:
-        raise InputError(
-            f"{where}: found {text[:60]!r}, expected a category path: names with {category.SEPARATOR!r} between"
-        )
-    return category.render(path)
-
-
-Trie: TypeAlias = dict[int, "Trie"]
-
-
-def build(sequences: Iterable[Sequence[int]]) -> Trie:
-    """Return the tree of sequences.
-
-    >>> build([[1, 2], [1, 3]])
-    {1: {2: {}, 3: {}}}
-    """
-    root: Trie = {}
-    for sequence in sequences:
-        node = root
-        for token in sequence:
-            node = node.setdefault(token, {})
-    return root
-
-
-def following(trie: Trie, begun: Iterable[int]) -> list[int]:
-    """Return the tokens that may follow those begun; none where a sequence is whole or none begins so.
-
-    >>> trie = build([[1, 2], [1, 3]])
-    >>> following(trie, []), following(trie, [1]), following(trie, [1, 2]), following(trie, [9])
-    ([1], [2, 3], [], [])
-    """
-    for token in begun:
-        if token not in trie:
-            return []
-        trie = trie[token]
-    return list(trie)

@@ -5,11 +5,11 @@ Candidates come from a beam search beside the greedy answer, ranked by the sum o
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import transformers
@@ -19,13 +19,14 @@ from converters.core.errors import InputError
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Schema, Texts
 from eval.inference.backends import base
-from eval.inference.backends.base import Answer, Plan, Prompt, Trie, build, following
+from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, find
 
 CANDIDATES = "beam search, by log-probability"
 BEAMS_MORE = 1  # beams beyond the candidates asked for: the greedy answer is often one of them
 
 Lines = list[list[list[int]]]
+Trie: TypeAlias = dict[int, "Trie"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,6 +171,34 @@ def _constraints(model: Model, batch: Sequence[Prompt], width: int) -> dict[str,
 @lru_cache(maxsize=256)
 def _trie(model: Model, limit: Texts) -> Trie:
     return build(base.answer_ids(model.tokenizer, text, model.ends) for text in limit.texts)
+
+
+def build(sequences: Iterable[Sequence[int]]) -> Trie:
+    """Return the tree of sequences.
+
+    >>> build([[1, 2], [1, 3]])
+    {1: {2: {}, 3: {}}}
+    """
+    root: Trie = {}
+    for sequence in sequences:
+        node = root
+        for token in sequence:
+            node = node.setdefault(token, {})
+    return root
+
+
+def following(trie: Trie, begun: Iterable[int]) -> list[int]:
+    """Return the tokens that may follow those begun; none where a sequence is whole or none begins so.
+
+    >>> trie = build([[1, 2], [1, 3]])
+    >>> following(trie, []), following(trie, [1]), following(trie, [1, 2]), following(trie, [9])
+    ([1], [2, 3], [], [])
+    """
+    for token in begun:
+        if token not in trie:
+            return []
+        trie = trie[token]
+    return list(trie)
 
 
 def _xgrammar() -> Any:

@@ -17,7 +17,7 @@ from converters.tasks import category_shortlist
 from eval import baselines
 from eval.answers import names as answer_kinds
 from eval.baselines import _predict
-from eval.baselines._predict import NOBODY, Answer, predict
+from eval.baselines._predict import NOBODY, Written, predict
 
 NAMES = baselines.names()
 
@@ -32,10 +32,10 @@ def products() -> int:
 
 
 @pytest.fixture
-def answers(tmp_path: Path) -> Callable[..., list[Answer]]:
+def answers(tmp_path: Path) -> Callable[..., list[Written]]:
     """What a baseline says to rows after it was fitted on others."""
 
-    def said(name: str, train: Sequence[Row], rows: Sequence[Row]) -> list[Answer]:
+    def said(name: str, train: Sequence[Row], rows: Sequence[Row]) -> list[Written]:
         path = tmp_path / "train.jsonl"
         jsonl.write_lines(path, train)
         return predict(name, path, rows, quiet)
@@ -178,7 +178,7 @@ def test_first_takes_a_shortlists_first_candidate(answers: Any) -> None:
     row = msgspec.structs.replace(
         bare, messages=[Turn("user", listed), bare.messages[1]], meta=json.dumps({"candidates": names})
     )
-    assert answers("first", [], [row]) == [Answer("Home > Pans", ("Home > Pans", "Home > Mugs"), "first")]
+    assert answers("first", [], [row]) == [Written("Home > Pans", ("Home > Pans", "Home > Mugs"), "first")]
     assert answers("nearest", learnt([bare]), [row])[0].by == "nearest"
 
 

@@ -181,7 +181,7 @@ def test_importing_the_client_imports_no_serving_package() -> None:
     import subprocess
     import sys
 
-    code = "import sys, eval.endpoint; print({'openai', 'torch', 'httpx'} & set(sys.modules))"
+    code = "import sys, eval.inference.backends.openai; print({'openai', 'torch', 'httpx'} & set(sys.modules))"
     root = Path(__file__).resolve().parents[3]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

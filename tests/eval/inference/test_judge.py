@@ -227,6 +227,6 @@ def test_nothing_to_judge_and_other_predictions_are_sentences(
 def test_the_prompt_is_part_of_the_record() -> None:
     before = prompt_sha256()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judge, "TOLD", judge.TOLD + " ")
+        patch.setattr(judge, "INSTRUCTION", judge.INSTRUCTION + " ")
         assert prompt_sha256() != before
     assert prompt_sha256() == before

@@ -70,7 +70,7 @@ def test_answers_are_the_models_own_greedy_ones(tiny_checkpoint: Path, rows: lis
 
 def test_a_walk_is_asked_turn_by_turn_and_ends_at_its_first_wrong_answer() -> None:
     from eval.inference.backends.base import Answer
-    from eval.inference.prompts import questions, said
+    from eval.inference.prompts import prediction, questions
 
     below = (("Home", "Car"), ("Mugs", "Pans"), ("Red mugs",))
     row = example(Listing("1", "g", (Text("Title", "Mug"),), ("Home", "Mugs"), "", below), "category_levels", "demo")
@@ -81,7 +81,7 @@ def test_a_walk_is_asked_turn_by_turn_and_ends_at_its_first_wrong_answer() -> No
     assert [part.target for part in turns.values()] == ["Home", "Home > Mugs", "Home > Mugs"]
 
     def walked(*answers: str) -> str:
-        return said(turns, {key: Answer(key, text, 1, True) for key, text in zip(turns, answers, strict=True)})
+        return prediction(turns, {key: Answer(key, text, 1, True) for key, text in zip(turns, answers, strict=True)})
 
     assert walked("Home", " Home>Mugs", "Home > Mugs") == row.target
     assert walked("Home", "Home > Mugs", "Home > Mugs > Red mugs") == "Home > Mugs > Red mugs"

@@ -314,7 +314,7 @@ def test_extra_keys_reach_the_server_and_the_record(ask: Any, tmp_path: Path) ->
 
     with serving(answer) as url:
         assert ask(url, "out", "--extra", '{"repetition_penalty": 1.0}', "--model", "served").exit_code == 0
-        for bad, words in (("[1]", "expected a JSON object"), ('{"n": 3, "seed": 1}', "found n, seed, which options")):
+        for bad, words in (("[1]", "expected a JSON object"), ('{"n": 3, "seed": 1}', "n, seed cannot be set here")):
             found = ask(url, "bad", "--extra", bad)
             assert found.exit_code == 1 and words in found.output
     assert {(body["repetition_penalty"], body["model"]) for body in sent} == {(1.0, "served")}

@@ -13,7 +13,7 @@ from converters.examples import example
 from converters.io import jsonl
 from converters.schema import Answerable, Listing, Row, Text
 from eval.answers.base import Schema, Texts
-from eval.inference.backends import base
+from eval.inference import prompts
 from eval.inference.prompts import questions
 
 ROOT = ("Home > Kitchen > Kettles", "Home > Kitchen > Mugs", "Home", "Sports > Tents", "Sports > Tents for two")
@@ -100,7 +100,7 @@ def test_every_answer_is_one_that_its_prompt_allows(
 
 
 def allowed(row: Row) -> tuple[str, ...]:
-    limit = base.limit(row, ())
+    limit = prompts.limit(row, ())
     assert isinstance(limit, Texts)
     return limit.texts
 
@@ -174,25 +174,25 @@ def test_held_candidates_are_ranked_by_their_probability(
 
 def test_limits_by_task(rows: list[Row]) -> None:
     by_task = {row.task: row for row in rows}
-    assert base.limit(by_task["attributes"], ()) == Schema(("Brand", "Color"))
-    assert base.limit(by_task["category"], ()) is None
-    assert base.limit(by_task["category"], ROOT) == Texts(ROOT)
-    assert base.limit(by_task["general"], ROOT) is None
+    assert prompts.limit(by_task["attributes"], ()) == Schema(("Brand", "Color"))
+    assert prompts.limit(by_task["category"], ()) is None
+    assert prompts.limit(by_task["category"], ROOT) == Texts(ROOT)
+    assert prompts.limit(by_task["general"], ROOT) is None
     walk = [allowed(part) for part in questions(by_task["category_levels"]).values()]
     assert walk[0] == ("Home", "Sports")
     assert walk[1] == ("Home > Kitchen", "Home > Garden", "Home")
     assert all(part.target in allowed(part) for part in questions(by_task["category_levels"]).values())
     verdict = example(Answerable("1", "g", "Hot?", ("Yes.",), True), "answerable", "demo")
-    assert base.limit(verdict, ()) == Texts(("yes", "no"))
+    assert prompts.limit(verdict, ()) == Texts(("yes", "no"))
     assert Schema(("Brand",)).json["required"] == ["Brand"]
     bare = structs.replace(by_task["choice"], meta="{}")
-    assert base.limit(bare, ()) is None
+    assert prompts.limit(bare, ()) is None
 
 
 def test_the_gold_is_always_allowed(rows: list[Row]) -> None:
     paths = tuple({row.target for row in rows if row.task == "category"})
     for part in (part for row in rows for part in questions(row).values()):
-        limit = base.limit(part, paths)
+        limit = prompts.limit(part, paths)
         if isinstance(limit, Texts):
             assert part.target in limit.texts, part.id
         elif isinstance(limit, Schema):
@@ -200,15 +200,15 @@ def test_the_gold_is_always_allowed(rows: list[Row]) -> None:
 
 
 def test_paths_come_from_a_list_or_a_training_split(rows: list[Row], paths_file: Path, tmp_path: Path) -> None:
-    assert base.read_paths(paths_file) == tuple(sorted(ROOT))
+    assert prompts.read_paths(paths_file) == tuple(sorted(ROOT))
     split = tmp_path / "train.jsonl"
     record = Listing("1", "g", (Text("Title", "x"),), ("Sports", "Tents"))
     jsonl.write_lines(split, [example(record, "category", "demo"), *rows])
-    assert base.read_paths(split) == ("Home > Kitchen > Kettles", "Home > Kitchen > Mugs", "Sports > Tents")
+    assert prompts.read_paths(split) == ("Home > Kitchen > Kettles", "Home > Kitchen > Mugs", "Sports > Tents")
     empty = tmp_path / "empty.txt"
     empty.write_text("# nothing\n")
     with pytest.raises(InputError, match=r"found no category paths"):
-        base.read_paths(empty)
+        prompts.read_paths(empty)
     empty.write_text("Home > > Mugs\n")
     with pytest.raises(InputError, match=r"empty.txt:1: found 'Home > > Mugs', expected a category path"):
-        base.read_paths(empty)
+        prompts.read_paths(empty)

@@ -86,7 +86,7 @@ def test_an_adapter_that_names_no_base_is_a_sentence(cli: Any, adapter: Path, te
     found = cli("predict", "--checkpoint", adapter, *where)
     assert "found no base_model_name_or_path" in error(found)
     (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "no/such/base"}')
-    assert "no/such/base: found no such folder" in error(cli("predict", "--checkpoint", adapter, *where))
+    assert "no/such/base: no such folder" in error(cli("predict", "--checkpoint", adapter, *where))
 
 
 @pytest.mark.parametrize("name", ["adapter", "merged", "adapter/checkpoint-100"])

@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from converters.core.html import share
 from converters.schema import Row
 from eval.report import pages as pages_
 from eval.report import run_page
-from eval.report.pages import share, signed
+from eval.report.pages import signed
 from eval.results.schema import Both, Published, Run, Salvage, Score, ScoredRow, Scores, Slice, TaskScores
 
 ATTACKS = (
