@@ -165,7 +165,7 @@ def _measured(
         "logging_steps": steps,
         "output_dir": str(place / "adapter"),
         "dataset_prepared_path": str(place / "prepared"),
-        "plugins": [*keys.get("plugins", []), "recipes.plugins.meter.Meter"],
+        "plugins": [*keys.get("plugins", []), "recipes.plugins.run.Meter"],
         "meter_file": str(place / "meter.json"),
     }
     shutil.rmtree(place / "prepared", ignore_errors=True)  # of other rows, or tokenised for the other base

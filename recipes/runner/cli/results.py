@@ -106,8 +106,9 @@ def serve(run: str, form: str | None, host: str, port: int, only_print: bool) ->
 
 @main.command()
 @RUN
-@click.option("--held", type=FILE, help="Rows of the merge gate; by default the validation split of the run's mix.")
-def merge(run: str, held: Path | None) -> None:
+@click.option("--gate-data", type=FILE, help="Rows of the merge gate; else the validation split of the run's mixture.")
+@click.option("--held", type=FILE, hidden=True)  # the old name, for one release
+def merge(run: str, gate_data: Path | None, held: Path | None) -> None:
     """Merge a run's adapter into its base model; a merge that changes the model is thrown away.
 
     Example: ecom-train merge demo-qlora
@@ -116,7 +117,9 @@ def merge(run: str, held: Path | None) -> None:
     from recipes.runner.records.layout import folder
     from recipes.runner.training.merge import merge as merging
 
-    merged = merging(folder(run), progress(folder(run) / "logs" / "merge.log"), held)
+    if held:
+        click.echo("--held is called --gate-data now; the old name goes with the next release", err=True)
+    merged = merging(folder(run), progress(folder(run) / "logs" / "merge.log"), gate_data or held)
     like = provenance.read(folder(run))["merge"]["gate"]["likeness"]
     click.echo(
         f"gate     {like['tokens']} answer tokens of {like['rows']} held-out rows: greedy agreement {like['agreement']:.4f}, "
@@ -138,9 +141,9 @@ def verify(run: str) -> None:
     states, where = [], folder(run)
     for link in chain.verify(where):
         states.append(link.state)
-        click.echo(f"{link.state:<17}  {link.name}: {link.what}")
+        click.echo(f"{link.state:<17}  {link.name}: {link.subject}")
         if link.state == chain.BROKEN:
-            raise InputError(f"{where}: broken at '{link.name}': {link.what} is not what the run was made from")
+            raise InputError(f"{where}: broken at '{link.name}': {link.subject} is not what the run was made from")
     gone = states.count(chain.GONE)
     rest = f"; {gone} not here to check" if gone else ""
     click.echo(f"{where}: {states.count(chain.HOLDS)} of {len(states)} links hold, none is broken{rest}")
