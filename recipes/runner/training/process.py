@@ -26,8 +26,7 @@ QUIET = {
 UNUSED = ("sklearn", "scipy", "torchao", "bitsandbytes")
 _ERROR = re.compile(r"(Error|error|Exception|Killed|out of memory)")
 # tqdm's bar, as Axolotl and its libraries draw it: "Tokenizing:   3%|▎   | 1000/30037 [00:00<00:13, 2145.00 examples/s]"
-_BAR = re.compile(r"(?:([^\r\n%|]*):)?\s*\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[[\d:]+<([\d:]+)")
-_PROMPTS = re.compile(r"[\d,]+ of [\d,]+ prompts[^\r\n]*")  # our own evaluation
+_BAR = re.compile(r"(?:([^\r\n%|]*):)?\s*\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[[\d:]+<([\d:]+)([^\]\r\n]*)")
 _LOSS = re.compile(r"'loss': '?([\d.]+)")
 SECONDS = 15  # between two lines of progress where they cannot overwrite each other
 
@@ -46,7 +45,7 @@ class Progress:
     """
 
     def __init__(self, out: TextIO, log: Path) -> None:
-        self.out, self.log, self.loss, self.steps, self.line = out, log, "", "", ""
+        self.out, self.log, self.loss, self.steps, self.count = out, log, "", "", ""
         self.last, self.open = 0.0, False
 
     def __call__(self, piece: bytes) -> None:
@@ -55,12 +54,10 @@ class Progress:
         if not self.last:
             self.out.write(f"log      {self.log}\n")
             self.last = time.monotonic()
-        if prompts := _PROMPTS.findall(text):
-            self._show(prompts[-1])
         if losses := _LOSS.findall(text):
             self.loss = f", loss {losses[-1]}"
-        for label, done, total, remaining in _BAR.findall(text)[-1:]:
-            name = label.strip()
+        for label, done, total, remaining, speed in _BAR.findall(text)[-1:]:
+            name = "prompts" if "prompts" in speed else label.strip()  # those of our own evaluation
             if not name:  # the trainer's bar, the first without a name, or one of its validations
                 self.steps = self.steps or total
             if training := not name and total == self.steps:
@@ -77,9 +74,9 @@ class Progress:
         if self.out.isatty():
             self.out.write(f"\r{line}\x1b[K")
             self.open = True
-        elif line != self.line and (always or now - self.last >= SECONDS):
+        elif (count := line.split(", ")[0]) != self.count and (always or now - self.last >= SECONDS):
             self.out.write(f"{line}\n")
-            self.last, self.line = now, line
+            self.last, self.count = now, count
         self.out.flush()
 
 
