@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,8 @@ def evaluated(folder: Path) -> Path:
 
 def packages() -> dict[str, str | None]:
     """Return the versions in the environment for exports."""
-    code = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
-    versions: dict[str, str | None] = json.loads(process.output([str(ENVIRONMENT / "python"), "-c", code, *PACKAGES]))
-    return versions
+    path = list(map(str, ENVIRONMENT.parent.glob("lib/python*/site-packages")))
+    return {name: next((d.version for d in distributions(name=name, path=path)), None) for name in PACKAGES}
 
 
 def size(folder: Path) -> int:

@@ -121,10 +121,7 @@ def saved_template_sha256(folder: Path) -> str | None:
 def git(folder: Path) -> dict[str, Any]:
     """Return commit and whether the tree differs from it; both ``None`` outside a checkout."""
     commit, changes = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain")
-    return {
-        "commit": None if commit is None else commit.decode().strip(),
-        "dirty": None if changes is None else bool(changes),
-    }
+    return {"commit": commit and commit.decode().strip(), "dirty": None if changes is None else bool(changes)}
 
 
 def changes(folder: Path) -> bytes:

@@ -127,14 +127,6 @@ def follow(
         raise InputError(f"{name} {_end(process.returncode)}: {last_line(log)} (all of it: {log})")
 
 
-def output(command: Sequence[str]) -> str:
-    """Return what a short command prints; a failure is an ``InputError`` with its last line."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
-    if done.returncode:
-        raise InputError(f"{command[0]} {_end(done.returncode)}: {(done.stderr.strip().splitlines() or [''])[-1]}")
-    return done.stdout
-
-
 @contextmanager
 def _ended_like_ctrl_c() -> Iterator[None]:
     """Treat a scheduler's SIGTERM and a closed terminal as Ctrl-C, unless they are ignored, as under ``nohup``."""
