@@ -11,7 +11,6 @@ from converters.core.console import Group, progress
 from converters.core.errors import InputError
 from converters.io.jsonl import write_json
 from converters.mixture import spec as specs
-from converters.mixture.manifest import forbids, mended
 from converters.validation import check as checking
 
 FILE = click.Path(path_type=Path)
@@ -108,6 +107,7 @@ def build(spec: Path, out: Path, seed: int | None, overrides: tuple[str, ...], r
     Example: ecom-data build recipes/mixes/demo.yaml --out data/demo
     """
     from converters.mixture import build as building
+    from converters.mixture.manifest import forbids
 
     plan = specs.load(spec, overrides if seed is None else [*overrides, f"seed={seed}"])
     manifest = building.build(plan, out, workers, rejects, progress("raw rows"), progress("rows measured"))
@@ -207,6 +207,8 @@ def demo_raw(words: tuple[str, ...]) -> None:
 
 
 def _print_account(account: dict[str, Any]) -> None:
+    from converters.mixture.manifest import mended
+
     read, rejected = _count(account["read"], "raw row"), sum(account["rejected"].values())
     click.echo(f"{account['source']}: read {read}, used {account['used']:,}, rejected {rejected:,}")
     for kind, unit in UNITS.items():
