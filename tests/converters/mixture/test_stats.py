@@ -276,7 +276,7 @@ def test_a_wrong_tokenizer_is_told_before_anything_is_read(tmp_path: Path) -> No
 
 def test_a_missing_library_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    with pytest.raises(InputError, match="needs tokenizers, which is not installed: pip install tokenizers"):
+    with pytest.raises(InputError, match="needs the package tokenizers: pip install tokenizers"):
         ruler(word_tokenizer(tmp_path / "tokenizer.json"))
 
 
