@@ -216,20 +216,20 @@ def slices(row: ScoredRow) -> list[str]:
     return [f"{label(kind)}: {name}" for kind, names in row.slices.items() for name in names]
 
 
-def _remark(row: ScoredRow) -> str:
-    return "" if row.valid else f"unreadable: {row.reason}" if row.reason else "unreadable"
-
-
 def entry(row: ScoredRow, answers: Mapping[str, ScoredRow], tags: list[str]) -> Entry:
     """Return an example with the answers of one run or several, by name."""
     rows = list(answers.values())
     shared = [name for name in row.values if all(name in other.values for other in rows)]
+    remarks = ["" if each.valid else ": ".join(filter(None, ("unreadable", each.reason))) for each in rows]
     return Entry(
         row.task,
         clip(row.id, 200),
         clip(row.prompt, PROMPT),
         clip(row.gold),
-        [(clip(name, 60), clip(each.prediction), _remark(each)) for name, each in answers.items()],
+        [
+            (clip(name, 60), clip(each.prediction), note)
+            for (name, each), note in zip(answers.items(), remarks, strict=True)
+        ],
         [(title(name), [each.values[name] for each in rows]) for name in shared],
         tags,
         [clip(name, 80) for name in slices(row)],

@@ -141,41 +141,25 @@ def text(rows: Sequence[dict[str, Any]]) -> str:
 
 def of_scores(scores: Scores) -> str:
     """Return the scores as a text table."""
-    return text(
-        [
-            {
-                "task": task,
-                "metric": name,
-                "value": number(score.value),
-                "95 % interval": interval(score.low, score.high),
-                "floor": f"{number(score.floor)} ({score.floor_by})",
-                "unreadable": f"{of_task.invalid} of {of_task.n}",
-            }
-            for task, of_task in scores.tasks.items()
-            for name, score in of_task.metrics.items()
-        ]
-    )
+    lines = []
+    for task, of_task in scores.tasks.items():
+        for name, score in of_task.metrics.items():
+            line = {"task": task, "metric": name, "value": number(score.value)}
+            line["95 % interval"] = interval(score.low, score.high)
+            line["floor"] = f"{number(score.floor)} ({score.floor_by})"
+            lines.append(line | {"unreadable": f"{of_task.invalid} of {of_task.n}"})
+    return text(lines)
 
 
 def of_comparison(comparison: Comparison) -> str:
     """Return the comparison as a text table and how to read it; the headline metric of each task carries a star."""
-    table = text(
-        [
-            {
-                "run": pair.b,
-                "task": pair.task,
-                "metric": pair.metric + (" *" if pair.headline else ""),
-                pair.a: number(pair.value_a),
-                "value": number(pair.value_b),
-                "difference": signed(pair.difference),
-                "95 % interval": interval(pair.low, pair.high, signed),
-                "p (Holm)": chance(pair.p_holm),
-                "verdict": ", ".join(filter(None, [pair.verdict, floor_flag(pair.score_b)])),
-            }
-            for pair in comparison.pairs
-        ]
-    )
-    return "\n".join([table, "", *notes(comparison)])
+    lines = []
+    for pair in comparison.pairs:
+        line = {"run": pair.b, "task": pair.task, "metric": pair.metric + (" *" if pair.headline else "")}
+        line |= {pair.a: number(pair.value_a), "value": number(pair.value_b), "difference": signed(pair.difference)}
+        line |= {"95 % interval": interval(pair.low, pair.high, signed), "p (Holm)": chance(pair.p_holm)}
+        lines.append(line | {"verdict": ", ".join(filter(None, [pair.verdict, floor_flag(pair.score_b)]))})
+    return "\n".join([text(lines), "", *notes(comparison)])
 
 
 def gate(comparison: Comparison) -> tuple[bool, list[str]]:
