@@ -20,6 +20,7 @@ from eval import COMPARE_RESAMPLES, RESAMPLES, SEED
 
 NOISY = ("torchao", "torch.utils._pytree", "bitsandbytes")  # they warn of every kernel that this machine cannot use
 PATH = click.Path(path_type=Path)
+SCORERS = click.Choice(["ours", "ecellm-compat"])
 
 DATA = click.option("--data", type=PATH, required=True, help="Test rows, JSONL in our format.")
 CONCURRENCY = click.option("--concurrency", default=8, type=IntRange(1), help="Requests in flight at a time.")
@@ -202,12 +203,7 @@ def judge(data: Path, predictions: Path, endpoint: str, model: str, out: Path, *
 @click.option("--encoder", help="Sentence encoder for semantic_f1: a folder or a name on the hub.")
 @click.option("--bert-score", help="Model for bert_score_f1, such as roberta-large: a folder or a name on the hub.")
 @click.option("--bert-layer", type=IntRange(1), help="Layer of that model, where bert-score knows no best one.")
-@click.option(
-    "--scorer",
-    type=click.Choice(["ours", "ecellm-compat"]),
-    default="ours",
-    help="ecellm-compat adds the scores that eCeLLM's published script would give.",
-)
+@click.option("--scorer", type=SCORERS, default="ours", help="ecellm-compat adds what eCeLLM's script would give.")
 def score(data: Path, predictions: Path, out: Path, normaliser: str, scorer: str, **options: Any) -> None:
     """Score predictions on rows of our format.
 

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import resources
 from typing import Any
 
@@ -40,10 +40,11 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda match: chr(0x2400 + ord(match.group()) % 0x80 % 0x21), text)
 
 
-def environment(package: str, filters: Mapping[str, Callable[..., Any]], script: str = "") -> Any:
+def environment(package: str, *filters: Callable[..., str], script: str = "") -> Any:
     """Return a jinja2 environment for the templates of ``package``, which may extend ``page.html.j2``; HTML is escaped.
 
-    ``script`` is the name of the page's only script, beside the templates.
+    Templates call ``filters`` by their own names, beside those of this module. ``script`` names the page's only script, a file
+    beside the templates.
     """
     import jinja2
     from markupsafe import Markup
@@ -57,7 +58,7 @@ def environment(package: str, filters: Mapping[str, Callable[..., Any]], script:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"count": count, "share": share, "visible": visible, **filters}
+    environment.filters |= {function.__name__: function for function in (count, share, visible, *filters)}
     environment.globals |= {"script": Markup(source), "policy": _policy(source)}
     return environment
 

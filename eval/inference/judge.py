@@ -6,7 +6,7 @@ Answer relevance and groundedness as in Es et al., "RAGAS", EACL 2024; a model a
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,7 +50,6 @@ PROMPTS = {
 }
 
 Grade = Annotated[int, msgspec.Meta(ge=0, le=BEST)]
-Progress = Callable[[int, int], None]
 
 
 class Relevance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,7 +126,7 @@ def judge(
     answers: Mapping[str, Any],
     hashes: Mapping[str, str],
     out: Path,
-    progress: Progress,
+    progress: predict.Progress,
 ) -> dict[str, Any]:
     """Write ``judgements.jsonl`` for the rows that a judge can judge, then ``judgements.json``, and return the latter's content.
 
@@ -158,7 +157,7 @@ def judge(
     return record
 
 
-def _ask(endpoint: Endpoint, cases: Sequence[Case], file: Path, progress: Progress) -> dict[str, StoredReply]:
+def _ask(endpoint: Endpoint, cases: Sequence[Case], file: Path, progress: predict.Progress) -> dict[str, StoredReply]:
     """Return the replies by row id, those in ``file`` and new ones."""
     done = {reply.id: reply for reply in predict.read_partial(file, StoredReply)}
     before, failed = len(done), list[Reply]()

@@ -39,14 +39,9 @@ def beside(task: str, rows_from: Mapping[str, int], normaliser: str | None) -> l
     >>> [anchor.value for anchor in beside("ranking", {"esci": 14496}, "strict")], beside("ranking", {"esci": 14495}, "strict")
     ([0.83], [])
     """
-    return [
-        anchor
-        for anchor in anchors()
-        if anchor.scorer is None
-        and anchor.task == task
-        and rows_from == {anchor.rows_from: anchor.n}
-        and anchor.normaliser in (None, normaliser)
-    ]
+    right = [anchor for anchor in anchors() if anchor.scorer is None and anchor.task == task]
+    same_rows = [anchor for anchor in right if rows_from == {anchor.rows_from: anchor.n}]
+    return [anchor for anchor in same_rows if anchor.normaliser in (None, normaliser)]
 
 
 def beside_published(part: str, n: int) -> list[Anchor]:
@@ -55,6 +50,4 @@ def beside_published(part: str, n: int) -> list[Anchor]:
     >>> [anchor.model for anchor in beside_published("Query_Product_Rank", 1000)][0]
     'eCeLLM-M (Mistral-7B-Instruct-v0.2)'
     """
-    return [
-        anchor for anchor in anchors() if anchor.scorer == "ecellm-compat" and anchor.part == part and anchor.n == n
-    ]
+    return [each for each in anchors() if each.scorer == "ecellm-compat" and (each.part, each.n) == (part, n)]

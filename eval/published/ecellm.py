@@ -22,7 +22,7 @@ stops the script; here it is dropped like other unreadable ones. That the paper 
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,14 +43,14 @@ LETTERS = "ABCDE"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An example and what was said word for word, as the script sees it; what is no text is an empty one."""
+class RawAnswer:
+    """An example and its answer word for word, as the script sees it; what is no text is an empty one."""
 
     example: Example
     text: str
 
 
-Found = tuple[dict[str, float | None], int]  # measures, and how many the script drops
+Measures = tuple[dict[str, float | None], int]  # by name, and how many answers the script drops
 
 
 def scores(pairs: Iterable[tuple[Row, Given]], tools: Tools) -> dict[str, dict[str, Published]]:
@@ -58,14 +58,15 @@ def scores(pairs: Iterable[tuple[Row, Given]], tools: Tools) -> dict[str, dict[s
 
     Rows of other sources are scored by the rule for their kind of task, under a name that says so.
     """
-    parts: dict[str, dict[str, list[Answer]]] = {}
+    parts: dict[str, dict[str, list[RawAnswer]]] = {}
     for row, given in pairs:
         if tasks.get(row.task).kind in RULES:
             text = given.prediction if isinstance(given.prediction, str) else ""
-            answer = Answer(parse.example(row, given, with_prompt=False), text)
+            answer = RawAnswer(parse.example(row, given, with_prompt=False), text)
             parts.setdefault(row.task, {}).setdefault(_part(row, answer.example), []).append(answer)
     return {
-        task: {part: _published(task, part, found, tools) for part, found in by.items()} for task, by in parts.items()
+        task: {part: _published(task, part, answers, tools) for part, answers in of_task.items()}
+        for task, of_task in parts.items()
     }
 
 
@@ -81,7 +82,7 @@ def _part(row: Row, example: Example) -> str:
     return f"{row.source}, as {form}"
 
 
-def _published(task: str, part: str, answers: Sequence[Answer], tools: Tools) -> Published:
+def _published(task: str, part: str, answers: Sequence[RawAnswer], tools: Tools) -> Published:
     rule = _next if part.endswith("Sequential_Recommendation") else RULES[tasks.get(task).kind][0]
     theirs, dropped = rule(answers, tools)
     ours = {name: _ours(name, [answer.example for answer in answers], tools) for name in theirs}
@@ -100,28 +101,30 @@ _OURS = {"recall_at_1_of_options": "accuracy", "f1": "micro_f1", "f1_substring":
 _OURS |= {"precision": "micro_precision", "recall": "micro_recall"}
 
 
-def lettered(answer: Answer) -> str:
+def lettered(answer: RawAnswer) -> str:
     """Return an answer as the paper's models write it: the letter of the option it names, else its text.
 
-    >>> asked = {"options": ["Exact", "Substitute"]}
-    >>> [lettered(Answer(Example("1", "g", "Exact", said, asked), text)) for said, text in ((None, "Best"), ("Substitute", "b."))]
+    >>> options, texts = {"options": ["Exact", "Substitute"]}, ((None, "Best"), ("Substitute", "b."))
+    >>> [lettered(RawAnswer(Example("1", "g", "Exact", said, options), text)) for said, text in texts]
     ['Best', 'B']
     """
     said, options = answer.example.said, answer.example.extra["options"]
     return letter(options.index(said)) if said in options else answer.text.strip()
 
 
-def _gold(answer: Answer) -> str:
+def _gold(answer: RawAnswer) -> str:
     return letter(answer.example.extra["options"].index(answer.example.gold))
 
 
-def _choice(answers: Sequence[Answer], tools: Tools) -> Found:
+def _choice(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     pairs = [(_gold(answer), lettered(answer)[:1]) for answer in answers]
     readable = [(gold, said) for gold, said in pairs if said and said in LETTERS]
-    return {"accuracy": _accuracy(readable), "macro_f1": _macro_f1(readable)}, len(pairs) - len(readable)
+    labels = {label for pair in readable for label in pair}  # those that occur in gold or answers
+    macro_f1 = sum(_f1(readable, label) for label in labels) / len(labels) if labels else None
+    return {"accuracy": _accuracy(readable), "macro_f1": macro_f1}, len(pairs) - len(readable)
 
 
-def _next(answers: Sequence[Answer], tools: Tools) -> Found:
+def _next(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     names = {letter(number) for number in range(20)}
     readable = [(_gold(answer), said) for answer in answers if (said := lettered(answer)) in names]
     return {"recall_at_1_of_options": _accuracy(readable)}, len(answers) - len(readable)
@@ -129,12 +132,6 @@ def _next(answers: Sequence[Answer], tools: Tools) -> Found:
 
 def _accuracy(pairs: Sequence[tuple[Any, Any]]) -> float | None:
     return sum(gold == said for gold, said in pairs) / len(pairs) if pairs else None
-
-
-def _macro_f1(pairs: Sequence[tuple[Any, Any]]) -> float | None:
-    """Return the mean F1 of the labels that occur in gold or answers."""
-    labels = {label for pair in pairs for label in pair}
-    return sum(_f1(pairs, label) for label in labels) / len(labels) if labels else None
 
 
 def _f1(pairs: Sequence[tuple[Any, Any]], label: Any) -> float:
@@ -147,13 +144,13 @@ def _f1_yes(pairs: Sequence[tuple[Any, Any]]) -> float | None:
     return (_f1(pairs, True) if any(True in pair for pair in pairs) else 0.0) if pairs else None
 
 
-def _yes_no(answers: Sequence[Answer], tools: Tools) -> Found:
+def _yes_no(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     words = {"yes": True, "no": False}
     readable = [(a.example.gold, words[said]) for a in answers if (said := a.text.strip().lower()) in words]
     return {"f1_yes": _f1_yes(readable), "accuracy": _accuracy(readable)}, len(answers) - len(readable)
 
 
-def _ranking(answers: Sequence[Answer], tools: Tools) -> Found:
+def _ranking(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     values, dropped = [], 0
     for answer in answers:
         gains = dict(zip(map(letter, range(26)), answer.example.extra["gains"], strict=False))
@@ -174,10 +171,11 @@ def _dcg(gains: Sequence[float]) -> float:
     return float(sum((2**gain - 1) / math.log2(rank + 1) for rank, gain in enumerate(gains, 1)))
 
 
-def _attributes(answers: Sequence[Answer], tools: Tools) -> Found:
+def _attributes(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     hits = parts = labels = predictions = dropped = 0
     for answer in answers:
-        gold, said = list(_items(answer.example.gold)), _said(answer.text)
+        gold = [(key, value) for key, values in answer.example.gold.items() for value in (values or (None,))]
+        said = _pairs(answer.text)
         pairs = [(a, b) for key, a in gold for name, b in said or () if key == name]
         hits += sum(a == b for a, b in pairs)
         parts += sum(a == b or (a is not None and b is not None and (a in b or b in a)) for a, b in pairs)
@@ -192,15 +190,10 @@ def _harmonic(precision: float, recall: float) -> float:
     return 2 * precision * recall / (precision + recall + 1e-6)
 
 
-def _items(record: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str | None]]:
-    for key, values in record.items():
-        yield from ((key, value) for value in (values or (None,)))
-
-
-def _said(text: str) -> list[tuple[str, str | None]] | None:
+def _pairs(text: str) -> list[tuple[str, str | None]] | None:
     """Return the attributes and values of a JSON object, repeated ones too; ``None`` if it is none.
 
-    >>> _said('{"Color": ["red", "red"], "Size": null}'), _said("red")
+    >>> _pairs('{"Color": ["red", "red"], "Size": null}'), _pairs("red")
     ([('Color', 'red'), ('Color', 'red'), ('Size', None)], None)
     """
     try:
@@ -213,7 +206,7 @@ def _said(text: str) -> list[tuple[str, str | None]] | None:
     return [(key, v if v is None or isinstance(v, str) else json.dumps(v)) for key, v in pairs]
 
 
-def _answer(answers: Sequence[Answer], tools: Tools) -> Found:
+def _answer(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     """Compare with the target alone; without BERTScore there is nothing that the script measures."""
     if tools.bert is None:
         return {}, 0
@@ -223,7 +216,7 @@ def _answer(answers: Sequence[Answer], tools: Tools) -> Found:
 
 
 # By kind of answer: how the script scores it, and the task of ECInstruct that has this form.
-RULES: Mapping[str, tuple[Callable[[Sequence[Answer], Tools], Found], str]] = {
+RULES: Mapping[str, tuple[Callable[[Sequence[RawAnswer], Tools], Measures], str]] = {
     "choice": (_choice, "Multiclass_Product_Classification"),
     "verdict": (_yes_no, "Product_Matching"),
     "order": (_ranking, "Query_Product_Rank"),
@@ -240,7 +233,7 @@ def beside(tasks_: Mapping[str, TaskScores], published: Mapping[str, dict[str, P
 def table(tasks_: Mapping[str, TaskScores]) -> str:
     """Return lines for a terminal that no one can take for our scores."""
     lines = ["", "As eCeLLM's published script scores (flawed; only to place a run beside its paper), and as we do:"]
-    for part, published in [pair for scores in tasks_.values() for pair in scores.ecellm.items()]:
+    for part, published in (pair for scores in tasks_.values() for pair in scores.ecellm.items()):
         lines.append(f"  {part}: {published.n:,} rows, {published.dropped:,} answers dropped")
         for name, both in published.metrics.items():
             theirs, ours = ("none" if value is None else f"{value:.3f}" for value in (both.ecellm, both.ours))

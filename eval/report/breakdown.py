@@ -1,4 +1,4 @@
-"""Where a task's answers go wrong: unreadable ones, confused classes, and the examples that a page shows."""
+"""Where a task's answers go wrong: answer lengths, abstentions, confused categories, and the examples that a page shows."""
 
 import heapq
 from bisect import bisect_right
@@ -14,8 +14,14 @@ from eval.metrics.generation import abstains
 from eval.report.pages import clip, label, title
 from eval.results.schema import ScoredRow
 
+Path = tuple[str, ...]
+Bucket = tuple[str, ...]
+
 STEPS = (1, 3, 6, 11, 21, 41, 81, 161)  # the shortest answer, in words, of each bar
-ABSTENTION = ("answered", "abstained", "unreadable")
+PARENTS, CHILDREN, TAKEN = 8, 8, 3  # how many of each are listed
+PER_TASK, IN_ALL = 120, 1000  # examples on a page
+WORST, OF_EACH, BUCKETS = 100, 4, 300
+PROMPT = 1200
 
 
 @dataclass(slots=True)
@@ -30,9 +36,9 @@ class Answers:
         """Count one row; an abstention has no length.
 
         >>> from converters.tasks.answer import Reply
-        >>> found = Answers()
-        >>> found.add(Reply("Yes it does."), Reply(None), True)
-        >>> found.gold, found.said, found.abstention
+        >>> answers = Answers()
+        >>> answers.add(Reply("Yes it does."), Reply(None), True)
+        >>> answers.gold, answers.said, answers.abstention
         (Counter({1: 1}), Counter(), Counter({(True, 'abstained'): 1}))
         """
         for answer, counter in ((gold, self.gold), (said, self.said)):
@@ -43,20 +49,16 @@ class Answers:
             self.abstention[not abstains(gold), done] += 1
 
 
-def lengths(found: Answers) -> list[tuple[str, float, float]]:
+def lengths(answers: Answers) -> list[tuple[str, float, float]]:
     """Return each bar's words, and which share of the gold and of the said answers it holds, up to the last that holds any.
 
     >>> lengths(Answers(Counter({0: 3, 1: 1}), Counter({0: 2})))
     [('1–2', 0.75, 1.0), ('3–5', 0.25, 0.0)]
     """
-    last = max((*found.gold, *found.said), default=-1)
+    last = max((*answers.gold, *answers.said), default=-1)
     names = [f"{low}–{high - 1}" for low, high in pairwise(STEPS)] + [f"{STEPS[-1]}+"]
-    gold, said = max(1, found.gold.total()), max(1, found.said.total())
-    return [(names[bar], found.gold[bar] / gold, found.said[bar] / said) for bar in range(last + 1)]
-
-
-Path = tuple[str, ...]
-PARENTS, CHILDREN, TAKEN = 8, 8, 3  # how many are shown of each
+    gold, said = max(1, answers.gold.total()), max(1, answers.said.total())
+    return [(names[bar], answers.gold[bar] / gold, answers.said[bar] / said) for bar in range(last + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,9 @@ class Confusion:
     def add(self, gold: Path, said: Path | None) -> None:
         """Count one row.
 
-        >>> found = Confusion()
-        >>> found.add(("Home", "Mugs"), ("Home", "Pans"))
-        >>> found.left, found.taken
+        >>> counts = Confusion()
+        >>> counts.add(("Home", "Mugs"), ("Home", "Pans"))
+        >>> counts.left, counts.taken
         (Counter({2: 1}), Counter({(('Home', 'Mugs'), 'Pans'): 1}))
         """
         self.known.update(gold[: depth + 1] for depth in range(len(gold)))
@@ -122,47 +124,36 @@ def depths(counts: Confusion) -> list[tuple[str, int]]:
 
 def parents(counts: Confusion, most: int = PARENTS) -> list[Parent]:
     """Return the parents below which most rows go wrong, in the order of the tree."""
-    children: dict[Path, Counter[Path]] = defaultdict(Counter)
-    for (node, _), rows in counts.taken.items():
-        children[node[:-1]][node] += rows
-    worst = sorted(children, key=lambda path: (-children[path].total(), path))[:most]
+    wrong: dict[Path, Counter[Path]] = defaultdict(Counter)
+    siblings: dict[Path, Counter[str]] = defaultdict(Counter)
+    for (node, name), rows in counts.taken.items():
+        wrong[node[:-1]][node] += rows
+        siblings[node][name] += rows
     totals = Counter[Path]()
     for node, rows in counts.reached.items():
         totals[node[:-1]] += rows
-    siblings: dict[Path, Counter[str]] = defaultdict(Counter)
-    for (node, name), rows in counts.taken.items():
-        siblings[node][name] += rows
-    return [_parent(counts, path, totals[path], children[path], siblings) for path in sorted(worst)]
+    worst = sorted(wrong, key=lambda path: (-wrong[path].total(), path))[:most]
+    return [_parent(counts, path, totals[path], wrong[path], siblings) for path in sorted(worst)]
 
 
 def _parent(counts: Confusion, path: Path, n: int, wrong: Counter[Path], siblings: dict[Path, Counter[str]]) -> Parent:
-    nodes = sorted(wrong, key=lambda node: (-wrong[node], node))
-    shown = tuple(_child(counts, node, wrong[node], siblings[node]) for node in nodes[:CHILDREN])
-    return Parent(path, n, wrong.total(), shown, len(nodes) - len(shown))
+    nodes, children = sorted(wrong, key=lambda node: (-wrong[node], node)), []
+    for node in nodes[:CHILDREN]:
+        names = sorted(siblings[node].items(), key=lambda pair: (-pair[1], pair[0]))[:TAKEN]
+        taken = tuple((name, rows, (*path, name) in counts.known) for name, rows in names)
+        children.append(Child(node[-1], counts.reached[node], taken, wrong[node]))
+    return Parent(path, n, wrong.total(), tuple(children), len(nodes) - len(children))
 
 
-def _child(counts: Confusion, node: Path, wrong: int, siblings: Counter[str]) -> Child:
-    most = sorted(siblings.items(), key=lambda pair: (-pair[1], pair[0]))[:TAKEN]
-    taken = tuple((name, rows, (*node[:-1], name) in counts.known) for name, rows in most)
-    return Child(node[-1], counts.reached[node], taken, wrong)
-
-
-def tree(shown: Sequence[Parent]) -> list[tuple[Path, Parent | None]]:
+def tree(parents: Sequence[Parent]) -> list[tuple[Path, Parent | None]]:
     """Return the parents with the nodes above them, each once, from the root down.
 
     >>> [(path, bool(parent)) for path, parent in tree([Parent(("Home", "Mugs"), 3, 1, (), 0)])]
     [((), False), (('Home',), False), (('Home', 'Mugs'), True)]
     """
-    at = {parent.path: parent for parent in shown}
+    at = {parent.path: parent for parent in parents}
     nodes = sorted({path[:depth] for path in at for depth in range(len(path) + 1)})
     return [(path, at.get(path)) for path in nodes]
-
-
-PER_TASK, IN_ALL = 120, 1000
-WORST, OF_EACH, BUCKETS = 100, 4, 300
-PROMPT = 1200
-
-Bucket = tuple[str, ...]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -225,20 +216,20 @@ def slices(row: ScoredRow) -> list[str]:
     return [f"{label(kind)}: {name}" for kind, names in row.slices.items() for name in names]
 
 
-def _remark(row: ScoredRow) -> str:
-    return "" if row.valid else f"unreadable: {row.reason}" if row.reason else "unreadable"
-
-
 def entry(row: ScoredRow, answers: Mapping[str, ScoredRow], tags: list[str]) -> Entry:
     """Return an example with the answers of one run or several, by name."""
     rows = list(answers.values())
     shared = [name for name in row.values if all(name in other.values for other in rows)]
+    remarks = ["" if each.valid else ": ".join(filter(None, ("unreadable", each.reason))) for each in rows]
     return Entry(
         row.task,
         clip(row.id, 200),
         clip(row.prompt, PROMPT),
         clip(row.gold),
-        [(clip(name, 60), clip(each.prediction), _remark(each)) for name, each in answers.items()],
+        [
+            (clip(name, 60), clip(each.prediction), note)
+            for (name, each), note in zip(answers.items(), remarks, strict=True)
+        ],
         [(title(name), [each.values[name] for each in rows]) for name in shared],
         tags,
         [clip(name, 80) for name in slices(row)],

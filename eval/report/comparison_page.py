@@ -27,8 +27,11 @@ def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]
     heads = [pair for pair in comparison.pairs if pair.headline]
     most = min(PER_TASK, IN_ALL // max(1, len(heads)))
     by_run = groupby(comparison.pairs, key=lambda pair: (pair.a, pair.b))
-    parts = [_part(named[a], named[b], list(pairs), most) for (a, b), pairs in by_run]
-    sections = [(part, section) for part in parts for section in part["sections"]]
+    parts = []
+    for (a, b), pairs in by_run:
+        by_task = groupby(pairs, key=lambda pair: pair.task)
+        sections = [_section(named[a], named[b], list(of_task), most) for _, of_task in by_task]
+        parts.append({"a": a, "b": b, "sections": sections, "sentence": sentence(sections)})
     several = len(parts) > 1
     templates = {_origin(run).get("template_sha256") for run in runs if not baseline(run)}
     return {
@@ -38,10 +41,11 @@ def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]
         "matrix": _matrix(heads, runs) if several else [],
         "entries": [
             _entry(part["a"], part["b"], kind, change, several)
-            for part, section in sections
+            for part in parts
+            for section in part["sections"]
             for kind, change in section["chosen"]
         ],
-        "changed": sum(count for _, section in sections for count, _ in section["examples"].values()),
+        "changed": sum(count for p in parts for section in p["sections"] for count, _ in section["examples"].values()),
         "same": _facts(runs[0], True, runs),
         "own": [(run.name, _facts(run, False, runs)) for run in runs],
         "costs": [(run.name, run_page.cost(_origin(run), len({row.group for row in run.rows}))) for run in runs],
@@ -52,11 +56,6 @@ def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]
 
 def _origin(run: Run) -> dict[str, Any]:
     return run.scores.provenance.get("predictions") or {}
-
-
-def _part(a: Run, b: Run, pairs: Sequence[Pair], most: int) -> dict[str, Any]:
-    sections = [_section(a, b, list(of_task), most) for _, of_task in groupby(pairs, key=lambda pair: pair.task)]
-    return {"a": a.name, "b": b.name, "sections": sections, "sentence": sentence(sections)}
 
 
 def sentence(sections: Sequence[Mapping[str, Any]]) -> str:

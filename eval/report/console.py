@@ -1,4 +1,4 @@
-"""Tables in the terminal: scores, runs, a comparison and its gate."""
+"""Tables in the terminal: scores, the runs of a folder, a comparison and its gate."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from converters.core.html import share
 from eval.comparison.compare import Comparison, Pair
 from eval.report.pages import chance, floor_flag, interval, notes, number, signed, title
 from eval.report.run_page import headline
-from eval.results.schema import Score, Scores, TaskScores
+from eval.results.schema import Scores, TaskScores
 
 OWN = ("output_dir", "dataset_prepared_path")  # every run has its own of these
 WIDTH = 40
@@ -36,19 +36,19 @@ class Listed:
 def read(folder: Path) -> list[Listed]:
     """Return the runs in a folder, newest first; a folder without any is an :class:`InputError`."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: found {'a file' if folder.exists() else 'nothing'}, expected a folder of runs")
+        raise InputError(f"{folder}: {'is a file' if folder.exists() else 'no such folder'}; name a folder of runs")
     paths = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     runs = [run for path in paths for run in _evaluations(path)]
     if not runs:
-        raise InputError(f"{folder}: found no run, expected folders with run.json or eval/scores.json")
+        raise InputError(f"{folder}: no runs here: a run is a folder with run.json or eval/scores.json")
     return sorted(runs, key=lambda run: run.started, reverse=True)
 
 
 def _evaluations(path: Path) -> Iterator[Listed]:
-    """Yield a run, and again each time that it was scored on another mix, under the name that a comparison gives that."""
-    own = next((p for p in (path / "eval" / "scores.json", path / "scores.json") if p.is_file()), None)
-    if own or (path / "run.json").is_file():
-        yield _run(path, path.name, own)
+    """Yield a run, and again for each other mixture that it was scored on, under the name that a comparison gives that."""
+    main = next((p for p in (path / "eval" / "scores.json", path / "scores.json") if p.is_file()), None)
+    if main or (path / "run.json").is_file():
+        yield _run(path, path.name, main)
     for scores in sorted(path.glob("eval-*/scores.json")):
         yield _run(path, f"{path.name}/{scores.parent.name}", scores)
 
@@ -63,7 +63,10 @@ def _run(path: Path, name: str, scores_file: Path | None) -> Listed:
     if not isinstance(started, str):
         changed = (scores_file or record_file).stat().st_mtime
         started = datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds")
-    status = str(record.get("status", "")) if record_file.is_file() else _baseline(scores)
+    origin = scores.provenance.get("predictions") if scores else None
+    baseline = origin.get("baseline") if isinstance(origin, dict) else None
+    no_record = f"baseline: {baseline}" if baseline else "no run.json"
+    status = str(record.get("status", "")) if record_file.is_file() else no_record
     keys = {str(key): _line(value) for key, value in recipe.items() if key not in OWN}
     return Listed(name, started, status, keys, scores, tuple(broken))
 
@@ -91,11 +94,6 @@ def _line(value: Any) -> str:
     return " ".join(dumped.removesuffix("...\n").split())
 
 
-def _baseline(scores: Scores | None) -> str:
-    origin = scores.provenance.get("predictions") if scores else None
-    return f"baseline: {origin['baseline']}" if isinstance(origin, dict) and origin.get("baseline") else "no run.json"
-
-
 def table(runs: Sequence[Listed]) -> str:
     """Return the runs as a text table, with notes below it; a recipe key that a run lacks counts as empty."""
     recipes = pd.DataFrame([run.recipe for run in runs if run.recipe]).fillna("")
@@ -103,11 +101,11 @@ def table(runs: Sequence[Listed]) -> str:
     scored = [(task, scores) for run in reversed(runs) if run.scores for task, scores in run.scores.tasks.items()]
     heads = {task: name for task, scores in scored if (name := _headline(task, scores))}
     several = len({_test(run) for run in runs if run.scores}) > 1
-    notes = [f"score: {', '.join(f'{task} {title(name)}' for task, name in sorted(heads.items()))}"] if heads else []
+    lines = [f"score: {', '.join(f'{task} {title(name)}' for task, name in sorted(heads.items()))}"] if heads else []
     if several:
-        notes.append("the runs' test files differ (column test): only scores of the same test file can be compared")
-    notes += [f"{run.name}: {problem}" for run in runs for problem in run.broken]
-    return "\n".join([text([_columns(run, keys, heads, several) for run in runs]), *([""] if notes else []), *notes])
+        lines.append("the runs' test files differ (column test): only scores of the same test file can be compared")
+    lines += [f"{run.name}: {problem}" for run in runs for problem in run.broken]
+    return "\n".join([text([_columns(run, keys, heads, several) for run in runs]), *([""] if lines else []), *lines])
 
 
 def _headline(task: str, scores: TaskScores) -> str | None:
@@ -121,21 +119,15 @@ def _columns(run: Listed, keys: Sequence[str], heads: Mapping[str, str], several
     tasks = run.scores.tasks if run.scores else {}
     line = {"run": run.name, "started": run.started[:16].replace("T", " "), "status": run.status}
     line |= {"test": _test(run)} if several else {}
-    line |= {
-        task: _score(tasks[task].metrics.get(name) if task in tasks else None) for task, name in sorted(heads.items())
-    }
+    for task, name in sorted(heads.items()):
+        score = tasks[task].metrics.get(name) if task in tasks else None
+        ends = f" [{number(score.low)}, {number(score.high)}]" if score and score.low is not None else ""
+        line[task] = number(score.value) + ends if score else ""
     if heads:
         rows, invalid = (sum(getattr(scores, name) for scores in tasks.values()) for name in ("n", "invalid"))
         line["unreadable"] = share(invalid, rows) if rows else ""
     values = {key: run.recipe.get(key, "") for key in keys}
     return line | {key: v if len(v) <= WIDTH else f"{v[: WIDTH - 1]}…" for key, v in values.items()}
-
-
-def _score(score: Score | None) -> str:
-    if score is None:
-        return ""
-    interval = "" if score.low is None else f" [{number(score.low)}, {number(score.high)}]"
-    return number(score.value) + interval
 
 
 def _test(run: Listed) -> str:
@@ -149,41 +141,25 @@ def text(rows: Sequence[dict[str, Any]]) -> str:
 
 def of_scores(scores: Scores) -> str:
     """Return the scores as a text table."""
-    return text(
-        [
-            {
-                "task": task,
-                "metric": name,
-                "value": number(score.value),
-                "95 % interval": interval(score.low, score.high),
-                "floor": f"{number(score.floor)} ({score.floor_by})",
-                "unreadable": f"{of_task.invalid} of {of_task.n}",
-            }
-            for task, of_task in scores.tasks.items()
-            for name, score in of_task.metrics.items()
-        ]
-    )
+    lines = []
+    for task, of_task in scores.tasks.items():
+        for name, score in of_task.metrics.items():
+            line = {"task": task, "metric": name, "value": number(score.value)}
+            line["95 % interval"] = interval(score.low, score.high)
+            line["floor"] = f"{number(score.floor)} ({score.floor_by})"
+            lines.append(line | {"unreadable": f"{of_task.invalid} of {of_task.n}"})
+    return text(lines)
 
 
 def of_comparison(comparison: Comparison) -> str:
     """Return the comparison as a text table and how to read it; the headline metric of each task carries a star."""
-    table = text(
-        [
-            {
-                "run": pair.b,
-                "task": pair.task,
-                "metric": pair.metric + (" *" if pair.headline else ""),
-                pair.a: number(pair.value_a),
-                "value": number(pair.value_b),
-                "difference": signed(pair.difference),
-                "95 % interval": interval(pair.low, pair.high, signed),
-                "p (Holm)": chance(pair.p_holm),
-                "verdict": ", ".join(filter(None, [pair.verdict, floor_flag(pair.score_b)])),
-            }
-            for pair in comparison.pairs
-        ]
-    )
-    return "\n".join([table, "", *notes(comparison)])
+    lines = []
+    for pair in comparison.pairs:
+        line = {"run": pair.b, "task": pair.task, "metric": pair.metric + (" *" if pair.headline else "")}
+        line |= {pair.a: number(pair.value_a), "value": number(pair.value_b), "difference": signed(pair.difference)}
+        line |= {"95 % interval": interval(pair.low, pair.high, signed), "p (Holm)": chance(pair.p_holm)}
+        lines.append(line | {"verdict": ", ".join(filter(None, [pair.verdict, floor_flag(pair.score_b)]))})
+    return "\n".join([text(lines), "", *notes(comparison)])
 
 
 def gate(comparison: Comparison) -> tuple[bool, list[str]]:

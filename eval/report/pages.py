@@ -1,7 +1,7 @@
 """How scores and texts are formatted in pages and in the terminal's tables, and the writing of pages."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -146,22 +146,12 @@ def embedded(value: Any) -> Markup:
     return Markup(msgspec.json.encode(value).decode().translate(_ESCAPES))
 
 
-FILTERS: Mapping[str, Callable[..., str]] = {
-    "title": title,
-    "label": label,
-    "number": number,
-    "signed": signed,
-    "chance": chance,
-    "place": place,
-    "clip": clip,
-    "cell": cell,
-    "floor_flag": floor_flag,
-}
+FILTERS = (title, label, number, signed, chance, place, clip, cell, floor_flag)
 
 
 def write(folder: Path, name: str, context: Mapping[str, Any]) -> None:
     """Write ``<name>.html`` and ``<name>.md``."""
-    templates = environment(__package__, FILTERS, script="browse.js")
+    templates = environment(__package__, *FILTERS, script="browse.js")
     templates.globals |= {"share": share, "COUNTS": COUNTS, "embedded": embedded}
     for kind in ("html", "md"):
         with jsonl.replacing(folder / f"{name}.{kind}") as file:

@@ -1,4 +1,4 @@
-"""What a run's answers cost, from the record beside its predictions."""
+"""The page of one run: what its scores are, where its answers go wrong, what they cost and come from."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -16,6 +16,8 @@ from eval.report.pages import floor_flag
 from eval.results.schema import Run, ScoredRow, Slice, TaskScores
 from eval.scoring.parse import of_scored
 
+OWN = ("predictions_sha256", "rows_sha256", "predictions")
+SHOWN = 3
 SPEEDS = {"generated_tokens": "generated tokens/s", "prompt_tokens": "prompt tokens/s"}
 COUNTS = {
     "prompt_tokens": "prompt tokens",
@@ -59,15 +61,12 @@ def _positive(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and value > 0
 
 
-SHOWN = 3
-
-
 def headline(task: str, scores: TaskScores) -> str | None:
     """Return a task's first metric that is available."""
     return next((name for name in tasks.get(task).metrics if name in scores.metrics), None)
 
 
-class Seen:
+class Tally:
     """What one pass over a run's rows collects for its page; memory grows only with the number of groups."""
 
     def __init__(self) -> None:
@@ -83,11 +82,11 @@ class Seen:
         self.sources[row.task][row.source] += 1
         self.groups.add(row.group)
         breakdown_by = kind_of(row.task).breakdown
-        read = of_scored(row) if breakdown_by else None
-        if read and breakdown_by == "tree":
-            self.paths[row.task].add(read.gold, read.said)
-        elif read:
-            self.answers[row.task].add(read.gold, read.said, breakdown_by == "replies")
+        example = of_scored(row) if breakdown_by else None
+        if example and breakdown_by == "tree":
+            self.paths[row.task].add(example.gold, example.said)
+        elif example:
+            self.answers[row.task].add(example.gold, example.said, breakdown_by == "replies")
         name = leading(row.values)
         value = row.values[name] if name else float(row.valid)
         if value < 1:
@@ -97,27 +96,27 @@ class Seen:
 
 def of_run(run: Run) -> dict[str, Any]:
     """Return what the page of one run shows."""
-    seen = Seen()
+    tally = Tally()
     for row in run.rows:
-        seen.add(row)
+        tally.add(row)
     per_task = min(PER_TASK, IN_ALL // max(1, len(run.scores.tasks)))
-    rows = {task: seen.chosen.taken(task, per_task) for task in run.scores.tasks}
-    sections = [_section(task, scores, seen, rows[task], run) for task, scores in run.scores.tasks.items()]
+    rows = {task: tally.chosen.taken(task, per_task) for task in run.scores.tasks}
+    sections = [_section(task, scores, tally, rows[task], run) for task, scores in run.scores.tasks.items()]
     return {
         "run": run.name,
         "sentence": sentence(sections),
         "sections": sections,
         "entries": [_entry(run.name, row) for task in rows for row in rows[task]],
-        "wrong": sum(seen.wrong.values()),
+        "wrong": sum(tally.wrong.values()),
         "rows": sum(scores.n for scores in run.scores.tasks.values()),
         "baseline": baseline(run),
-        "cost": cost(run.scores.provenance.get("predictions"), len(seen.groups)),
+        "cost": cost(run.scores.provenance.get("predictions"), len(tally.groups)),
         "provenance": provenance(run.scores.provenance),
     }
 
 
-def _section(task: str, scores: TaskScores, seen: Seen, rows: list[ScoredRow], run: Run) -> dict[str, Any]:
-    name, paths, texts = headline(task, scores), seen.paths.get(task), seen.answers.get(task)
+def _section(task: str, scores: TaskScores, tally: Tally, rows: list[ScoredRow], run: Run) -> dict[str, Any]:
+    name, paths, texts = headline(task, scores), tally.paths.get(task), tally.answers.get(task)
     return {
         "task": task,
         "scores": scores,
@@ -128,7 +127,7 @@ def _section(task: str, scores: TaskScores, seen: Seen, rows: list[ScoredRow], r
         "lengths": breakdown.lengths(texts) if texts else [],
         "attributes": attributes(scores),
         "slices": slices(scores, name),
-        "anchors": beside(task, seen.sources[task], run.scores.provenance.get("normaliser")),
+        "anchors": beside(task, tally.sources[task], run.scores.provenance.get("normaliser")),
         "ecellm": [(part, published, beside_published(part, published.n)) for part, published in scores.ecellm.items()],
         "wrong": [(row, leading(row.values)) for row in rows[:SHOWN]],
     }
@@ -166,9 +165,6 @@ def _entry(run: str, row: ScoredRow) -> Entry:
     if row.salvaged:
         tags.append("recovered by the forgiving parse")
     return entry(row, {run: row}, tags)
-
-
-OWN = ("predictions_sha256", "rows_sha256", "predictions")
 
 
 def provenance(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ Flag = tuple[str, str]
 
 def write(path: Path, manifest: Manifest, samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     """Write the page of a mixture from its manifest and a few rows of each task."""
-    template = environment(__package__, {"size": size}).get_template("card.html.j2")
+    template = environment(__package__, size).get_template("card.html.j2")
     with replacing(path) as file:
         file.write(template.render(context(manifest, samples)).encode())
 
@@ -102,20 +102,16 @@ def flags(manifest: Manifest) -> list[Flag]:
     """Return what a person should know first, each with its badge: ``bad``, ``warn`` or ``good``."""
     forbidden = ", ".join(name for name, _, warning in licences(manifest) if warning == "no")
     stop = f"Not for commercial use: the licence of {forbidden}, or of a part of it, forbids it."
-    warnings = [*_licence_flags(manifest), *_length_flags(manifest), *_class_flags(manifest), *_row_flags(manifest)]
+    unclear = ", ".join(name for name, _, warning in licences(manifest) if warning == "unclear")
+    clear = f"Terms to clear: {unclear} state no licence, or allow research use."
+    warnings = [*_length_flags(manifest), *_class_flags(manifest), *_row_flags(manifest)]
     leaks = sum(manifest["leaks"].values())
     removed = f"{leaks:,} rows that would have been in two splits, or twice in one, were taken out."
     return [
         *([("bad", stop)] if forbidden else []),
-        *(("warn", sentence) for sentence in warnings),
+        *(("warn", sentence) for sentence in ([clear] if unclear else []) + warnings),
         ("good", removed if leaks else "No row was found in two splits."),
     ]
-
-
-def _licence_flags(manifest: Manifest) -> Iterator[str]:
-    unclear = [name for name, _, warning in licences(manifest) if warning == "unclear"]
-    if unclear:
-        yield f"Terms to clear: {', '.join(unclear)} state no licence, or allow research use."
 
 
 def _length_flags(manifest: Manifest) -> Iterator[str]:

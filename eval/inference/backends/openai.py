@@ -1,9 +1,10 @@
-"""Any OpenAI-compatible endpoint: requests in flight, answers in order, one sentence for each kind of failure."""
+"""``openai``: any OpenAI-compatible endpoint, some requests in flight at a time, one sentence for each kind of failure."""
 
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,17 @@ from eval.inference.backends import base
 from eval.inference.backends.base import Answer, Endpoint, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, find
 
+CANDIDATES = "seeded samples at temperature 1, by log-probability where the endpoint sends it, else as sent"
+SAMPLES = 2  # for each candidate: samples repeat themselves
+GIVE_UP = 16  # failures in a row
 KEY = "OPENAI_API_KEY"
 NO_KEY = "none"  # a local server wants no key, but the client wants one to send
 REFUSED = (401, 403, 404)  # the same for every request: a wrong key, address or model
+CHOICE_AS: Mapping[str, Callable[[Sequence[str]], dict[str, Any]]] = {
+    "structured_outputs": lambda texts: {"structured_outputs": {"choice": texts}},  # vLLM from 0.12
+    "guided_choice": lambda texts: {"guided_choice": texts},  # vLLM before
+    "grammar": lambda texts: {"grammar": "root ::= " + " | ".join(json.dumps(t, ensure_ascii=False) for t in texts)},
+}
 
 Progress = Callable[[int, int], None]
 
@@ -71,7 +80,7 @@ def ask(endpoint: Endpoint, requests: Sequence[Request], progress: Progress = la
     """
     client = _client(endpoint)
     with ThreadPool(endpoint.concurrency) as pool:
-        replies = pool.imap_unordered(lambda request: _reply(client, endpoint, request), requests)
+        replies = pool.imap_unordered(partial(_reply, client, endpoint), requests)
         for count, reply in enumerate(replies, 1):
             progress(count, len(requests))
             yield reply
@@ -107,23 +116,21 @@ def _reply(client: Any, endpoint: Endpoint, request: Request) -> Reply:
 def _complete(client: Any, endpoint: Endpoint, request: Request, extra: Mapping[str, Any]) -> Reply:
     import openai
 
-    status = None
+    create = client.chat.completions.with_raw_response.create
     try:
-        raw = client.chat.completions.with_raw_response.create(
-            model=endpoint.model, messages=list(request.messages), extra_body=dict(extra)
+        return _parsed(
+            request.id, create(model=endpoint.model, messages=list(request.messages), extra_body=dict(extra))
         )
-        return _parsed(request.id, raw)
     except openai.APITimeoutError:
         tries = f"{endpoint.retries + 1} times" if endpoint.retries else "once"
-        error = f"no answer within {endpoint.timeout:g} s, asked {tries}"
+        return Reply(request.id, error=f"no answer within {endpoint.timeout:g} s, asked {tries}")
     except openai.APIStatusError as refusal:
-        error, status = (
-            f"answered {refusal.status_code}: {_line(refusal.response.text) or 'nothing'}",
-            refusal.status_code,
-        )
+        error = f"answered {refusal.status_code}: {_line(refusal.response.text) or 'nothing'}"
+        return Reply(request.id, error=error, status=refusal.status_code)
     except openai.APIConnectionError as failure:
-        error = f"no connection, or one that broke off: {_line(_cause(failure))}"
-    return Reply(request.id, error=error, status=status)
+        cause = failure.__cause__ or failure
+        error = f"no connection, or one that broke off: {_line(str(cause)) or type(cause).__name__}"
+        return Reply(request.id, error=error)
 
 
 def _parsed(id_: str, raw: Any) -> Reply:
@@ -149,21 +156,10 @@ def _choice(choice: Any) -> Choice:
     return Choice(text, choice.finish_reason, logprob)
 
 
-def _cause(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error) or type(error).__name__
-
-
 def _line(text: str) -> str:
     """Return one line of a text, without the key: a server may repeat what it was sent."""
     key, line = os.environ.get(KEY, ""), " ".join(text.split())
     return (line.replace(key, "***") if key else line)[:200]
-
-
-CANDIDATES = "seeded samples at temperature 1, by log-probability where the endpoint sends it, else as sent"
-SAMPLES = 2  # for each candidate: samples repeat themselves
-GIVE_UP = 16  # failures in a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +169,6 @@ class Server:
     endpoint: Endpoint
     checkpoint: Checkpoint | None
     tokenizer: Any
-
-
-CHOICE_AS: Mapping[str, Callable[[Sequence[str]], dict[str, Any]]] = {
-    "structured_outputs": lambda texts: {"structured_outputs": {"choice": texts}},  # vLLM from 0.12
-    "guided_choice": lambda texts: {"guided_choice": texts},  # vLLM before
-    "grammar": lambda texts: {"grammar": "root ::= " + " | ".join(json.dumps(t, ensure_ascii=False) for t in texts)},
-}
 
 
 def load(checkpoint: str, plan: Plan) -> Server:
@@ -193,8 +182,7 @@ def load(checkpoint: str, plan: Plan) -> Server:
 def describe(model: Server, plan: Plan) -> dict[str, Any]:
     """Return the checkpoint's hashes, if known, and the endpoint."""
     identity = model.checkpoint.identity if model.checkpoint else {"checkpoint_sha256": None}
-    return {
-        **identity,
+    return identity | {
         "template_sha256": template_sha256(model.tokenizer.chat_template) if model.tokenizer else None,
         "backend": {"name": "openai", "base_url": model.endpoint.base_url, "model": model.endpoint.model},
         "versions": base.versions("openai"),
@@ -256,12 +244,15 @@ def _answer(model: Server, plan: Plan, prompt: Prompt, reply: Reply) -> Answer:
     _check_prompt(model, prompt, reply)
     first, asked = reply.choices[0], SAMPLES * plan.candidates
     ended = first.finish != "length"
-    if ended:
-        _check_limit(model, prompt, first.text)
+    if ended and not _within(prompt.limit, first.text):
+        raise InputError(
+            f"{model.endpoint.base_url}: row {_row(prompt.id)!r}: found {first.text[:60]!r}, which the request did not "
+            "allow: the server cannot constrain answers, or by another key (--choice-as); run without --constrain"
+        )
     if prompt.several and len(reply.samples) < asked:
         raise InputError(
-            f"{model.endpoint.base_url}: found {len(reply.samples)} answers where {asked} were asked for (n): the server "
-            "cannot send several; run without --candidates"
+            f"{model.endpoint.base_url}: found {len(reply.samples)} answers, expected {asked} (n): the server cannot send "
+            "several; run without --candidates"
         )
     further = [choice.text for choice in sorted(reply.samples, key=lambda choice: -(choice.logprob or 0.0))]
     tokens = reply.generated_tokens or 0
@@ -276,14 +267,6 @@ def _check_prompt(model: Server, prompt: Prompt, reply: Reply) -> None:
         raise InputError(
             f"{model.endpoint.base_url}: row {_row(prompt.id)!r}: the server counted {reply.prompt_tokens} prompt tokens "
             f"where the checkpoint's chat template makes {count}: it serves another template or another checkpoint"
-        )
-
-
-def _check_limit(model: Server, prompt: Prompt, text: str) -> None:
-    if not _within(prompt.limit, text):
-        raise InputError(
-            f"{model.endpoint.base_url}: row {_row(prompt.id)!r}: found {text[:60]!r}, which the request did not allow: "
-            "the server cannot constrain answers, or by another key (--choice-as); run without --constrain"
         )
 
 

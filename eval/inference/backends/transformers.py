@@ -73,16 +73,12 @@ def _network(checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> Any:
 
 def describe(model: Model, plan: Plan) -> dict[str, Any]:
     """Return the checkpoint's hashes, where it ran, and the packages that did it."""
+    backend = {"name": "transformers", "device": model.device, "dtype": model.dtype}
     packages = ("torch", "transformers", "tokenizers", *(("peft",) if model.checkpoint.base else ()))
     return {
         **model.checkpoint.identity,
         "template_sha256": template_sha256(model.tokenizer.chat_template),
-        "backend": {
-            "name": "transformers",
-            "device": model.device,
-            "dtype": model.dtype,
-            "batch_size": plan.batch_size,
-        },
+        "backend": backend | {"batch_size": plan.batch_size},
         "versions": base.versions(*packages),
     }
 
@@ -112,11 +108,11 @@ def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> It
     """Yield the answers of each batch."""
     for batch in batches:
         greedy = [lines[0] for lines in _generate(model, plan, batch, 0)]
-        wanted = [prompt for prompt in batch if prompt.several]
+        several = [prompt for prompt in batch if prompt.several]
         size = max(1, plan.batch_size // (plan.candidates + BEAMS_MORE))
-        parts = [wanted[start : start + size] for start in range(0, len(wanted), size)]
+        parts = [several[start : start + size] for start in range(0, len(several), size)]
         beams = [lines for part in parts for lines in _generate(model, plan, part, plan.candidates + BEAMS_MORE)]
-        further = dict(zip((prompt.id for prompt in wanted), beams, strict=True))
+        further = dict(zip((prompt.id for prompt in several), beams, strict=True))
         yield [_answer(model, p, line, further.get(p.id, [])) for p, line in zip(batch, greedy, strict=True)]
 
 
@@ -214,10 +210,9 @@ def _xgrammar() -> Any:
 
 @lru_cache(maxsize=1)
 def _compiler(model: Model) -> Any:
-    grammar = _xgrammar()
-    size = model.network.config.vocab_size
-    info = grammar.TokenizerInfo.from_huggingface(model.tokenizer, vocab_size=size, stop_token_ids=model.ends)
-    return grammar.GrammarCompiler(info)
+    info, size = _xgrammar().TokenizerInfo, model.network.config.vocab_size
+    tokens = info.from_huggingface(model.tokenizer, vocab_size=size, stop_token_ids=model.ends)
+    return _xgrammar().GrammarCompiler(tokens)
 
 
 @lru_cache(maxsize=4096)

@@ -88,26 +88,18 @@ def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> It
     for batch in batches:
         model.engine.reset_prefix_cache()
         outputs = _generate(model, batch, {"temperature": plan.temperature, "seed": plan.seed}, plan)
-        wanted = [prompt for prompt in batch if prompt.several]
+        several = [prompt for prompt in batch if prompt.several]
         sampled = {"temperature": 1.0, "seed": plan.seed, "n": SAMPLES * plan.candidates, "logprobs": 0}
-        more = _generate(model, wanted, sampled, plan) if wanted else []
-        further = {prompt.id: _ranked(model, output) for prompt, output in zip(wanted, more, strict=True)}
+        more = _generate(model, several, sampled, plan) if several else []
+        further = {prompt.id: _ranked(model, output) for prompt, output in zip(several, more, strict=True)}
         yield [_answer(model, p, out, further.get(p.id, [])) for p, out in zip(batch, outputs, strict=True)]
 
 
 def _generate(model: Model, batch: Sequence[Prompt], settings: dict[str, Any], plan: Plan) -> list[Any]:
     from vllm import SamplingParams
 
-    params = [
-        SamplingParams(
-            **settings,
-            **_constraint(prompt),
-            max_tokens=plan.max_new_tokens,
-            stop_token_ids=model.ends,
-            detokenize=False,
-        )
-        for prompt in batch
-    ]
+    settings |= {"max_tokens": plan.max_new_tokens, "stop_token_ids": model.ends, "detokenize": False}
+    params = [SamplingParams(**settings, **_constraint(prompt)) for prompt in batch]
     return list(model.engine.generate([{"prompt_token_ids": list(p.ids)} for p in batch], params, use_tqdm=False))
 
 

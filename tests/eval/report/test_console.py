@@ -97,7 +97,7 @@ def test_a_broken_run_is_listed_as_such(cli: Any, folder: Path, name: str, conte
 
 
 def test_a_folder_without_runs_is_a_sentence(cli: Any, tmp_path: Path, rows: list[Row]) -> None:
-    for folder, words in ((tmp_path / "none", "found nothing"), (tmp_path, "found no run")):
+    for folder, words in ((tmp_path / "none", "no such folder"), (tmp_path, "no runs here")):
         found = cli("runs", folder)
         assert found.exit_code == 1 and words in found.output and len(found.output.splitlines()) == 1
 
