@@ -11,12 +11,12 @@ _CITED = re.compile(r"[^\S\n]?\[(\d{1,4})\]", re.ASCII)
 
 
 def _first_snippet(example: Example) -> Reply | None:
-    first = next(iter(snippets(example.prompt)), "")
+    first, *_ = (*snippets(example.prompt), "")
     return Reply(first, (1,)) if first else None
 
 
 def forgive(reply: Reply) -> Reply:
-    """Take citations from the middle of an answer, and the abstention in other letters.
+    """Accept citations in the middle of an answer, and the abstention in other letters.
 
     >>> forgive(Reply("Yes [2], it does."))
     Reply(text='Yes, it does.', cited=(2,))
@@ -33,19 +33,19 @@ def _plain(text: str) -> str:
 
 
 def labels(examples: Sequence[Example], times: Times | None) -> Labels:
-    """Return whether training shows the gold's text; an abstention is in neither slice."""
+    """Return whether the gold's text occurs in training; an abstention is in neither slice."""
     if times is None:
         return {}
     return {"seen": ["" if e.gold.text is None else seen(times(e.gold.text)) for e in examples]}
 
 
 KIND = Kind(
-    why=lambda text: "citations without an answer",
+    reason=lambda text: "citations without an answer",
     predictors=lambda examples: {"always abstain": lambda _: Reply(None), "first snippet": _first_snippet},
     lenient=lambda text: iter(()),
     forgive=forgive,
     labels=labels,
-    shows=lambda reply, normalise: (reply.text,),
+    training_keys=lambda reply, normalise: (reply.text,),
     portable=lambda reply: Reply(reply.text),
     prompt=True,
     judged=lambda row: (asked(row.messages[-2].content), snippets(row.messages[-2].content)),

@@ -139,7 +139,7 @@ def judge(
     from eval.results import runs
 
     rows = examples.read_rows(data)
-    predicted = {row.id: given.prediction for row, given in runs.answered(data, predictions)}
+    predicted = {row.id: given.prediction for row, given in runs.read_predictions(data, predictions)}
     hashes = {"test_sha256": jsonl.sha256(data), "predictions_sha256": jsonl.sha256(predictions)}
     server = Endpoint(endpoint, model, concurrency, timeout, retries)
     record = judging.judge(server, rows, predicted, hashes, out, bar("answers"))

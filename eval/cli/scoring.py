@@ -71,10 +71,10 @@ def score(
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: found a file, expected a folder or a new name")
     settings = schema.Settings(normaliser, resamples, seed)
-    answered = runs.answered(data, predictions)
+    answered = runs.read_predictions(data, predictions)
     tools, stated = loading.load(normalise, loading.Models(encoder, bert_score, bert_layer), tell)
     provenance = runs.provenance(data, predictions, settings, train) | stated
-    frequencies = slicing.learn(examples.stream_rows(train), normalise) if train else None
+    frequencies = slicing.count_targets(examples.stream_rows(train), normalise) if train else None
     by_task, lines = scoring.score(answered, settings, tools, frequencies, tell)
     if scorer == ecellm.SCORER:
         by_task = ecellm.beside(by_task, ecellm.scores(answered, tools))
@@ -119,7 +119,7 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, interse
     jsonl.write_json(out / "compare.json", comparison)
     pages.write(out, "compare", comparison_page.of_comparison(comparison, scored_runs))
     files = [out / f"compare.{kind}" for kind in ("json", "html", "md")]
-    sums.write(out / "compare.sha256", [*(runs.place(path) / "scores.json" for path in run), *files])
+    sums.write(out / "compare.sha256", [*(runs.run_folder(path) / "scores.json" for path in run), *files])
     click.echo(console.of_comparison(comparison))
     click.echo(f"\nreport: {out / 'compare.html'}")
     if gate:

@@ -1,7 +1,7 @@
-"""Two or more runs, paired: the first against each other one, difference = other − first.
+"""Compare two or more runs: each later one with the first, difference = later − first.
 
 Rows are paired by id, groups are resampled once for all runs. p comes from exact McNemar where each row is right or wrong
-(which treats rows as independent), else from the bootstrap. Holm corrects in two families: the headline metrics (one a task,
+(which treats rows as independent), else from the bootstrap. Holm corrects in two families: the headline metrics (one per task,
 over all pairs), which carry the verdict, and all others.
 """
 
@@ -15,7 +15,7 @@ from converters import tasks
 from converters.core.errors import InputError
 from eval import COMPARE_RESAMPLES, SEED, metrics
 from eval.comparison import pairing
-from eval.comparison.pairing import Sample, check_comparable, unlike_slices, unsliced
+from eval.comparison.pairing import TaskRows
 from eval.metrics import _normalise
 from eval.metrics.base import Floats, Table, Tools
 from eval.results.schema import Run, Score, ScoredRow
@@ -24,7 +24,7 @@ from eval.scoring import stats
 FAMILIES = "Holm over the headline metrics of all tasks and pairs; over all other metrics apart"
 ALPHA = 0.05
 HOLM = "The verdict goes by p corrected for all comparisons shown (Holm): an interval that leaves 0 out is not enough."
-POWER = 2.8  # standard errors, z of 97.5 % + z of 80 %: such a difference is found four times out of five
+POWER = 2.8  # standard errors, z of 97.5 % + z of 80 %: a difference that is found four times out of five
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,20 +87,19 @@ def compare(
     runs: Sequence[Run], resamples: int = COMPARE_RESAMPLES, seed: int = SEED, left_out: Mapping[str, int] | None = None
 ) -> Comparison:
     """Compare every later run with the first, task by task; ``left_out``: they were cut to their common rows."""
-    check_comparable(runs, intersect=left_out is not None)
+    pairing.check_comparable(runs, intersect=left_out is not None)
     pairs = [pair for task in runs[0].scores.tasks for pair in _task_pairs(task, runs, resamples, seed)]
     pairs.sort(key=lambda pair: [run.name for run in runs].index(pair.b))
-    dropped = unlike_slices(runs)
-    scores = [unsliced(run, dropped).scores for run in runs]
+    dropped = pairing.unlike_slices(runs)
     described = [
-        {"name": run.name, "tasks": of_run.tasks, "provenance": of_run.provenance}
-        for run, of_run in zip(runs, scores, strict=True)
+        {"name": run.name, "tasks": run.scores.tasks, "provenance": run.scores.provenance}
+        for run in (pairing.unsliced(run, dropped) for run in runs)
     ]
-    return Comparison(_judged(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}), dropped)
+    return Comparison(_with_verdicts(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}), dropped)
 
 
 def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> list[Pair]:
-    rows = [pairing.sample(run, task) for run in runs]
+    rows = [pairing.task_rows(run, task) for run in runs]
     for run, others in zip(runs[1:], rows[1:], strict=True):
         if others.ids != rows[0].ids:
             raise InputError(
@@ -120,7 +119,7 @@ def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> li
     return pairs
 
 
-def _counted(pair: Pair, first: Sample, other: Sample) -> Pair:
+def _counted(pair: Pair, first: TaskRows, other: TaskRows) -> Pair:
     values = ((a.get(pair.metric), b.get(pair.metric)) for a, b in zip(first.values, other.values, strict=True))
     both = [(a, b) for a, b in values if a is not None and b is not None]
     if not both:
@@ -132,7 +131,10 @@ def _counted(pair: Pair, first: Sample, other: Sample) -> Pair:
 def _pair(task: str, name: str, runs: tuple[Run, Run], tables: tuple[Table, Table], gap: Floats | None) -> Pair:
     metric = metrics.get(name)
     a, b = (stats.value(table, metric) for table in tables)
-    low, high = (stats.interval(gap, b - a) if gap is not None else None) or (None, None)
+    low, high = stats.interval(gap, b - a)
+    p = None
+    if gap is not None:
+        p = stats.mcnemar_p(*(np.asarray(t)[:, 0] for t in tables)) if metric.binary else stats.bootstrap_p(gap)
     return Pair(
         a=runs[0].name,
         b=runs[1].name,
@@ -144,17 +146,12 @@ def _pair(task: str, name: str, runs: tuple[Run, Run], tables: tuple[Table, Tabl
         difference=b - a,
         low=low,
         high=high,
-        p=None if gap is None else _p(tables, gap, metric.binary),
+        p=p,
         test="mcnemar" if metric.binary else "bootstrap",
         smallest=None if gap is None else smallest(gap),
         score_a=runs[0].scores.tasks[task].metrics[name],
         score_b=runs[1].scores.tasks[task].metrics[name],
     )
-
-
-def _p(tables: tuple[Table, Table], gap: Floats, binary: bool) -> float:
-    first, second = (np.asarray(table)[:, 0] for table in tables) if binary else (gap, gap)
-    return stats.mcnemar_p(first, second) if binary else stats.bootstrap_p(gap)
 
 
 def smallest(gap: Floats) -> float | None:
@@ -168,7 +165,7 @@ def smallest(gap: Floats) -> float | None:
     return POWER * spread or None
 
 
-def _judged(pairs: Sequence[Pair]) -> list[Pair]:
+def _with_verdicts(pairs: Sequence[Pair]) -> list[Pair]:
     adjusted: dict[int, float] = {}
     for headline in (True, False):
         family = [place for place, pair in enumerate(pairs) if pair.headline is headline and pair.p is not None]
@@ -195,12 +192,10 @@ def verdict(low: float | None, high: float | None, p_holm: float | None) -> str:
 def changes(first: Run, other: Run, task: str) -> Iterator[Change]:
     """Yield a task's examples under both runs, by the first metric that has a value for one example."""
     rows, others = ((row for row in run.rows if row.task == task) for run in (first, other))
-    return (change for a, b in zip(rows, others, strict=True) if (change := _change(a, b)))
-
-
-def _change(a: ScoredRow, b: ScoredRow) -> Change | None:
-    metric = leading(a.values)
-    return Change(a, b, metric, a.values[metric], b.values[metric]) if metric in b.values and metric else None
+    for a, b in zip(rows, others, strict=True):
+        metric = leading(a.values)
+        if metric and metric in b.values:
+            yield Change(a, b, metric, a.values[metric], b.values[metric])
 
 
 def leading(values: Mapping[str, float]) -> str | None:

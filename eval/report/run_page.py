@@ -84,9 +84,9 @@ class Seen:
         breakdown_by = kind_of(row.task).breakdown
         read = of_scored(row) if breakdown_by else None
         if read and breakdown_by == "tree":
-            self.paths[row.task].add(read.gold, read.said)
+            self.paths[row.task].add(read.gold, read.answer)
         elif read:
-            self.answers[row.task].add(read.gold, read.said, breakdown_by == "replies")
+            self.answers[row.task].add(read.gold, read.answer, breakdown_by == "replies")
         name = leading(row.values)
         value = row.values[name] if name else float(row.valid)
         if value < 1:

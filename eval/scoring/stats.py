@@ -12,8 +12,8 @@ from scipy import sparse
 from eval import RESAMPLES, SEED
 from eval.metrics.base import Floats, Metric, Table
 
-CELLS = 250_000  # values held at a time: what the cache holds
-LEAST = 8  # resamples at a time at the least: a cache line of each group's weights
+CELLS = 250_000  # values held at a time, about as many as the processor's cache holds
+LEAST = 8  # fewest resamples at a time: a cache line of each group's weights
 
 
 def membership(groups: Sequence[str]) -> sparse.csr_array:
@@ -28,12 +28,12 @@ def value(table: Table, metric: Metric) -> float:
     """Return the metric of a whole table, NaN where it does not apply."""
     if isinstance(table, np.ndarray):
         return float(metric.reduce(table.sum(axis=0)))
-    sums: Floats = np.bincount(table.indices, table.data, table.shape[1]).astype(np.float64)  # of nothing, integers
-    return float(metric.reduce(sums))
+    sums = np.bincount(table.indices, table.data, table.shape[1])
+    return float(metric.reduce(sums.astype(np.float64)))  # an empty table's sums are integers
 
 
 def drawn(random: np.random.Generator, count: int, times: int) -> Floats:
-    """Return count × times: how often each of ``count`` groups is in each resample of ``count`` groups with replacement.
+    """Return count × times: how often each of ``count`` groups is drawn in each resample of ``count``, with replacement.
 
     >>> drawn(np.random.default_rng(0), 4, 2).tolist()
     [[0.0, 3.0], [1.0, 1.0], [2.0, 0.0], [1.0, 0.0]]
@@ -61,7 +61,10 @@ def bootstrap(
     if count < 2 or not columns:
         return None
     # Metrics that share a table share its sums; with a column a group, a sparse product reads each group's weights in a row.
-    sums = {id(table): _by_column(member @ table) for table, _ in columns}
+    sums = {}
+    for table, _ in columns:
+        turned = (member @ table).T
+        sums[id(table)] = sparse.csr_array(turned) if sparse.issparse(turned) else np.ascontiguousarray(turned)
     random, chunk = np.random.default_rng(seed), max(LEAST, cells // max(count, *(t.shape[0] for t in sums.values())))
     parts = []
     for start in range(0, resamples, chunk):
@@ -71,35 +74,34 @@ def bootstrap(
     return np.concatenate(parts)
 
 
-def _by_column(table: Table) -> Table:
-    return sparse.csr_array(table.T) if sparse.issparse(table) else np.ascontiguousarray(table.T)
-
-
-def interval(values: Floats, point: float | None = None, level: float = 0.95) -> tuple[float, float] | None:
-    """Return the percentile interval; resamples in which the metric does not apply are passed over.
+def interval(
+    values: Floats | None, point: float | None = None, level: float = 0.95
+) -> tuple[float | None, float | None]:
+    """Return the percentile interval of the resamples in which the metric applies; two ``None`` without at least two of these.
 
     With ``point``, the value of the whole table, the interval is moved by the resamples' bias, their mean less the value
-    (Efron & Tibshirani 1993, chapter 10). Of a sum or a ratio that is next to nothing. Macro F1 over a long tail of classes is
-    another matter, since a resample lacks many of the rare ones: its percentile interval can leave the value itself out.
+    (Efron & Tibshirani 1993, chapter 10). For a sum or a ratio the bias is next to nothing. For macro F1 over a long tail of
+    classes it is not, since a resample lacks many of the rare ones: its percentile interval can leave the value itself out.
 
     >>> interval(np.array([0.1, 0.2, 0.3]), 0.4, 1.0)
     (0.3, 0.5)
     """
-    known = values[~np.isnan(values)]
+    known = np.empty(0) if values is None else values[~np.isnan(values)]
     if known.size < 2:
-        return None
+        return None, None
     bias = 0.0 if point is None else float(known.mean()) - point
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return round(float(low) - bias, 12), round(float(high) - bias, 12)
 
 
-def within(found: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Return an interval of a metric, which ends at 0 and 1."""
-    return found and (min(max(found[0], 0.0), 1.0), min(max(found[1], 0.0), 1.0))
+def score_interval(values: Floats | None, point: float) -> tuple[float | None, float | None]:
+    """Return the interval of a metric's value, cut off at 0 and 1."""
+    low, high = (end if end is None else min(max(end, 0.0), 1.0) for end in interval(values, point))
+    return low, high
 
 
 def bootstrap_p(differences: Floats) -> float:
-    """Return the two-sided p of "no difference", never 0: twice the smaller (k + 1) / (B + 1).
+    """Return the two-sided p of "no difference", 2 · (k + 1) / (B + 1) for the smaller tail k, at most 1 and never 0.
 
     >>> round(bootstrap_p(np.full(999, 0.1)), 3)
     0.002
