@@ -88,14 +88,14 @@ def bands(times: Mapping[Hashable, int]) -> dict[Hashable, str]:
     return {each: named[count] for each, count in times.items()}
 
 
-def seen(times: int) -> str:
+def seen_label(times: int) -> str:
     """Name the slice of an answer that occurs so many times in training."""
     return "seen in training" if times else "unseen in training"
 
 
 def seen_answers(examples: Sequence[Example], times: Times | None) -> Labels:
     """Return whether each gold answer occurs in training; nothing without a training split."""
-    return {"seen": [seen(times(e.gold)) for e in examples]} if times else {}
+    return {"seen": [seen_label(times(e.gold)) for e in examples]} if times else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,11 +43,7 @@ def labels(examples: Sequence[Example], times: Times | None) -> Labels:
 
 
 def matches(example: Example, tools: Tools) -> list[Match]:
-    """Return the whole path as one text.
-
-    >>> matches(Example("1", "g", ("Home", "Mugs"), ("Home",)), Tools(str))
-    [Match(answer=('Home',), gold=('Home > Mugs',), expected=1)]
-    """
+    """Return the whole path as one text."""
     return [Match((category.render(example.answer),) if example.answer else (), (category.render(example.gold),), 1)]
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from eval.answers.base import Kind, Labels, Predictor, Schema, Times, commonest, frequencies, seen
+from eval.answers.base import Kind, Labels, Predictor, Schema, Times, commonest, frequencies, seen_label
 from eval.metrics import extraction as counting
 from eval.metrics._normalise import Normalise
 from eval.metrics.base import Example, Match, Tools
@@ -14,11 +14,7 @@ OBJECTS = 8  # most objects of a text that are tried
 
 
 def reason(text: str) -> str:
-    """Say why a text is no record.
-
-    >>> [reason(text) for text in ("Brand: Acme", "[1]", '{"a": 1, "a": 2}', '{"a": {}}')]
-    ['not JSON', 'no JSON object', 'an attribute named twice', 'a value of another kind']
-    """
+    """Say why a text is no record."""
     twice = False
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -77,7 +73,7 @@ def slots(examples: Sequence[Example], tools: Tools, times: Times | None) -> tup
     labels["frequency"] = frequencies(keys, times)
     if times:
         most = [max((times((key, tools.normalise(v))) for v in e.gold.get(key, ())), default=-1) for e, key in pairs]
-        labels["seen"] = ["" if count < 0 else seen(count) for count in most]
+        labels["seen"] = ["" if count < 0 else seen_label(count) for count in most]
     return table, labels
 
 
@@ -110,5 +106,5 @@ KIND = Kind(
     same=counting.same_record,
     tokens=counting.slot_tokens,
     matches=matches,
-    borrow=lambda own, other: {key: other.get(key, ()) for key in own},
+    borrow=lambda gold, other: {key: other.get(key, ()) for key in gold},
 )

@@ -81,7 +81,6 @@ class Unsliced:
     kinds: Collection[str]
 
     def __iter__(self) -> Iterator[ScoredRow]:
-        """Yield each row."""
         for row in self.rows:
             yield replace(row, slices={kind: names for kind, names in row.slices.items() if kind not in self.kinds})
 

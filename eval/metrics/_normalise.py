@@ -160,11 +160,7 @@ def _pieces(quantities: Sequence[_Quantity], text: str) -> Iterator[str]:
 
 
 def _decimal(value: Fraction) -> str:
-    """Write a fraction of powers of 2 and 5 in full.
-
-    >>> _decimal(Fraction(3, 8)), _decimal(Fraction(1500))
-    ('0.375', '1500')
-    """
+    """Write a fraction of powers of 2 and 5 in full."""
     places = 0
     while value.denominator > 1:
         value, places = value * 10, places + 1
@@ -204,15 +200,6 @@ def normaliser(name: str) -> Normalise:
     if name not in NORMALISERS:
         raise InputError(f"unknown normaliser {name!r}{nearest(name, list(NORMALISERS))}")
     return NORMALISERS[name]
-
-
-def tokens(text: str) -> list[str]:
-    """Split a text into SQuAD's tokens.
-
-    >>> tokens("A 1.5 L kettle, the kettle")
-    ['15', 'l', 'kettle', 'kettle']
-    """
-    return mave(text).split()
 
 
 def token_f1(answer: Sequence[str], gold: Sequence[str]) -> float:

@@ -50,11 +50,7 @@ def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
 
 
 def counted(gold: NDArray[np.int32], answers: NDArray[np.int32], width: int) -> sparse.csr_array:
-    """Return the table of :func:`class_counts` for class numbers below ``width``; -1 is INVALID.
-
-    >>> counted(np.array([0, 1], np.int32), np.array([0, -1], np.int32), 2).toarray().tolist()
-    [[1.0, 0.0, 1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
-    """
+    """Return the table of :func:`class_counts` for class numbers below ``width``; -1 is INVALID."""
     columns = np.stack([gold, answers + width, gold + 2 * width], axis=1)
     present = np.stack([answers == gold, answers >= 0, np.ones(len(gold), bool)], axis=1)
     ends = np.concatenate([[0], present.sum(axis=1).cumsum()])
@@ -73,11 +69,7 @@ def weighted_f1(sums: Floats) -> Floats:
 
 
 def macro_f1(sums: Floats) -> Floats:
-    """Average the classes' F1, all alike; a class that a resample lacks does not count as a gold class of it.
-
-    >>> macro_f1(np.array([1.0, 0, 2, 0, 1, 1])).item().__round__(3)
-    0.333
-    """
+    """Average the classes' F1, all alike; a class that a resample lacks does not count as a gold class of it."""
     return mean_where(*_by_class(sums))
 
 

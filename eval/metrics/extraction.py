@@ -31,9 +31,9 @@ def slots(example: Example) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]
     {'Brand': (('Acme',), ()), 'Fit': ((), ('slim',))}
     """
     answer: Values = example.answer or {}
-    asked = [*example.extra.get("attributes", ()), *example.gold]
+    requested = [*example.extra.get("attributes", ()), *example.gold]
     extra = [key for key, values in answer.items() if values]
-    return {key: (example.gold.get(key, ()), answer.get(key, ())) for key in dict.fromkeys(asked + extra)}
+    return {key: (example.gold.get(key, ()), answer.get(key, ())) for key in dict.fromkeys(requested + extra)}
 
 
 def outcomes(example: Example, normalise: Normalise) -> dict[str, str]:
@@ -76,24 +76,17 @@ class Slots:
 
 
 def slotted(examples: Sequence[Example], tools: Tools) -> Slots:
-    """Return the slots of all examples.
-
-    >>> gold = {"Brand": ("Acme",), "Size": ()}
-    >>> answers = {"Brand": ("Acme",), "Fit": ("slim",)}, None
-    >>> table = slotted([Example("1", "g", gold, answer) for answer in answers], Tools(str))
-    >>> [COUNTS[number] for number in table.outcome], table.made_up.tolist(), table.ends.tolist()
-    (['right', 'both_none', 'missed', 'unreadable'], [1, 0], [0, 2, 4])
-    """
+    """Return the slots of all examples."""
     numbers: dict[str, int] = {}
     columns = array("q"), array("q"), array("q", [0]), array("q")
     for example in examples:
         by_key = outcomes(example, tools.normalise)
-        asked = len({*example.extra.get("attributes", ()), *example.gold})
-        for name, count in islice(by_key.items(), asked):
+        requested = len({*example.extra.get("attributes", ()), *example.gold})
+        for name, count in islice(by_key.items(), requested):
             columns[0].append(numbers.setdefault(name, len(numbers)))
             columns[1].append(_COLUMN[count])
         columns[2].append(len(columns[0]))
-        columns[3].append(len(by_key) - asked)
+        columns[3].append(len(by_key) - requested)
     key, outcome, ends, made_up = (np.array(column, dtype=np.int64) for column in columns)
     return Slots(list(numbers), np.repeat(np.arange(len(examples)), np.diff(ends)), key, outcome, ends, made_up)
 
@@ -125,11 +118,7 @@ def totals(sums: Floats) -> Floats:
 
 
 def counts_f1(sums: Floats) -> Floats:
-    """Return 2 · right / (answered + gold).
-
-    >>> counts_f1(np.array([3.0, 1, 1, 4, 1, 0])).item().__round__(4)
-    0.6667
-    """
+    """Return 2 · right / (answered + gold)."""
     return f1(totals(sums))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from rapidfuzz.distance.LCSseq import similarity
 from rouge_score.tokenize import tokenize
 
-from eval.metrics._normalise import Normalise, token_f1, tokens
+from eval.metrics._normalise import Normalise, mave, token_f1
 from eval.metrics.base import Example, Floats, Match, Metric, Shape, Tools, f1, lines, mean, precision, scores
 from eval.metrics.classification import macro_f1
 
@@ -47,8 +47,10 @@ def same_text(example: Example, normalise: Normalise) -> bool:
 
 def best_token_f1(example: Example) -> float:
     """Return SQuAD's token F1 with the best reference; 0 if unreadable."""
-    text = text_of(example)
-    return 0.0 if text is None else max(token_f1(tokens(text), tokens(target)) for target in references(example))
+    if example.answer is None:
+        return 0.0
+    tokens = mave(str(example.answer)).split()
+    return max(token_f1(tokens, mave(target).split()) for target in references(example))
 
 
 def whole_text(example: Example, tools: Tools) -> list[Match]:
@@ -61,7 +63,7 @@ TEXT = Shape(
     same=same_text,
     tokens=lambda example: (best_token_f1(example), 1, 1),
     matches=whole_text,
-    borrow=lambda own, other: other,
+    borrow=lambda gold, other: other,
 )
 
 

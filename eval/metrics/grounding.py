@@ -49,8 +49,8 @@ def words(text: str) -> list[str]:
 
 def _share(part: str, whole: str) -> float:
     """Return the share of the distinct words of ``part`` that ``whole`` has."""
-    wanted, present = set(words(part)), set(_WORD.findall(whole.casefold()))
-    return len(wanted & present) / len(wanted) if wanted else 0.0
+    distinct, present = set(words(part)), set(_WORD.findall(whole.casefold()))
+    return len(distinct & present) / len(distinct) if distinct else 0.0
 
 
 def _reply(example: Example) -> Any:
@@ -69,8 +69,8 @@ def grounded(example: Example) -> float:
     reply = _reply(example)
     if reply is None:
         return 0.0
-    shown, cited = snippets(example.prompt), reply.cited
-    chosen = [shown[number - 1] for number in cited if 1 <= number <= len(shown)] if cited else shown
+    numbered, cited = snippets(example.prompt), reply.cited
+    chosen = [numbered[number - 1] for number in cited if 1 <= number <= len(numbered)] if cited else numbered
     return _share(reply.text, " ".join(chosen))
 
 
@@ -98,9 +98,6 @@ def elsewhere(examples: Sequence[Example]) -> list[Example]:
     """Return the examples, each with the gold answer of the next question that has one, and the last with the first's.
 
     Those that have no answer themselves stay as they are.
-
-    >>> [e.answer.text for e in elsewhere([Example(t, "g", Reply(t), None) for t in "abc"])]
-    ['b', 'c', 'a']
     """
     golds = [e.gold.text for e in examples if not abstains(e.gold)]
     others = iter(golds[1:] + golds[:1])

@@ -13,11 +13,7 @@ from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean
 
 
 def dcg(gains: Iterable[float]) -> float:
-    """Return the discounted sum of gains in the order of an answer: the sum of gain / log2(rank + 1).
-
-    >>> dcg([1.0, 0.0, 1.0])
-    1.5
-    """
+    """Return the discounted sum of gains in the order of an answer: the sum of gain / log2(rank + 1)."""
     return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, 1))
 
 
@@ -41,11 +37,7 @@ def ndcg(examples: Sequence[Example], tools: Tools) -> Floats:
 
 
 def random_order(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return the same table for what all orders of all candidates score on average.
-
-    >>> random_order([Example("1", "g", None, None, {"gains": [1.0, 0.0]})], Tools(str))[0].round(4).tolist()
-    [0.8155, 1.0]
-    """
+    """Return the same table for what all orders of all candidates score on average."""
     every = ((e, e.extra["gains"]) for e in examples)
     return lines(_of_ideal(e, [sum(gains) / len(gains)] * len(gains)) for e, gains in every)
 

@@ -20,16 +20,7 @@ from eval.metrics.generation import references, shape, text_of
 
 
 def semantic_f1(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return each example's soft F1.
-
-    >>> axes = lambda words: np.array([[0.6, 0.8] if word == "scarlet" else [1.0, 0.0] for word in words])
-    >>> colours = (("red",), ("scarlet",), ("scarlet", "red"), ())
-    >>> from eval.answers import get
-    >>> gold = {"Color": ("red",)}
-    >>> examples = [Example("1", "g", gold, {"Color": values}, kind=get("record")) for values in colours]
-    >>> semantic_f1(examples, Tools(str, encode=axes))[:, 0].round(3).tolist()
-    [1.0, 0.6, 0.667, 0.0]
-    """
+    """Return each example's soft F1."""
     assert tools.encode
     matches = [shape(example).matches(example, tools) for example in examples]
     words = dict.fromkeys(
@@ -60,17 +51,13 @@ def bert_score_f1(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return each text's BERTScore F1 with its best reference: 0 if unreadable, 1 if it is a reference, without asking."""
     assert tools.bert
     pairs = [(text_of(example) or "", references(example)) for example in examples]
-    asked = [(text, targets) for text, targets in pairs if text and text not in targets]
-    values = iter(tools.bert([text for text, _ in asked], [targets for _, targets in asked]) if asked else ())
+    unequal = [(text, targets) for text, targets in pairs if text and text not in targets]
+    values = iter(tools.bert([text for text, _ in unequal], [targets for _, targets in unequal]) if unequal else ())
     return scores(float(bool(text)) if not text or text in targets else float(next(values)) for text, targets in pairs)
 
 
 def random_pairs(examples: Sequence[Example]) -> list[Example]:
-    """Return the examples in their order, each with another one's gold answer, drawn with a fixed seed.
-
-    >>> [e.answer for e in random_pairs([Example(text, "g", text, None) for text in "abc"])]
-    ['b', 'c', 'a']
-    """
+    """Return the examples in their order, each with another one's gold answer, drawn with a fixed seed."""
     order = np.random.default_rng(SEED).permutation(len(examples))
     other = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
     return [replace(e, answer=shape(e).borrow(e.gold, examples[other[place]].gold)) for place, e in enumerate(examples)]

@@ -26,7 +26,7 @@ SCORER = ("eval/metrics", "eval/answers", "eval/scoring", "converters/tasks")  #
 
 @dataclass(frozen=True, slots=True)
 class PredictedRows:
-    """The rows of a test file with their predictions, read from both files on each iteration.
+    """The rows of a test file with their predictions, read on each iteration in the file's order.
 
     ``places`` are the byte offsets of the predictions by id: the answers of a million rows need not be held.
     """
@@ -37,7 +37,6 @@ class PredictedRows:
     judged: Mapping[str, Mapping[str, float]]
 
     def __iter__(self) -> Iterator[tuple[Row, Output]]:
-        """Yield each row with its prediction, in the order of the test file."""
         with self.predictions.open("rb") as file:
             for row in examples.stream_rows(self.data):
                 file.seek(self.places[row.id])

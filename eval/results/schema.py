@@ -151,7 +151,6 @@ class RowsFile:
     path: Path
 
     def __iter__(self) -> Iterator[ScoredRow]:
-        """Yield each row."""
         return jsonl.stream(self.path, ScoredRow)
 
 

@@ -35,11 +35,11 @@ class _Meta(msgspec.Struct):
 
 def example(row: Row, output: Output, with_prompt: bool = True) -> Example:
     """Return a row and its answer as metrics take it; gold that its task cannot read is an :class:`InputError`."""
-    read_row = _example(row, row.target, prompt_text(row) if with_prompt else "", output)
-    if read_row.gold is None:
+    result = _example(row, row.target, prompt_text(row) if with_prompt else "", output)
+    if result.gold is None:
         expected = f"a target that task {row.task!r} can read"
         raise InputError(f"row {row.id!r}: found {row.target[:60]!r}, expected {expected}")
-    return read_row
+    return result
 
 
 def of_scored(row: ScoredRow) -> Example:
@@ -98,14 +98,7 @@ def _meta(text: str) -> Mapping[str, Any]:
 
 
 def reason(task: str, prediction: Any, meta: Mapping[str, Any]) -> str:
-    """Say why an answer is invalid, in a few words that can be counted; "" for one that can be read.
-
-    >>> texts = (None, " ", "Brand: Acme", "[1]", '{"a": 1, "a": 2}', '{"a": {}}')
-    >>> [reason("attributes", text, {}) for text in texts]
-    ['no text but null', 'empty', 'not JSON', 'no JSON object', 'an attribute named twice', 'a value of another kind']
-    >>> reason("choice", "C", {"options": ["x"]}), reason("category", "a > > b", {}), reason("yes_no", "maybe", {})
-    ('not one of the options', 'an empty name in the path', 'neither yes nor no')
-    """
+    """Say why an answer is invalid, in a few words that can be counted; "" for one that can be read."""
     if read(task, prediction, meta) is not None:
         return ""
     if not isinstance(prediction, str):
@@ -114,13 +107,7 @@ def reason(task: str, prediction: Any, meta: Mapping[str, Any]) -> str:
 
 
 def salvage(task: str, prediction: Any, answer: Any | None, meta: Mapping[str, Any]) -> Any | None:
-    """Return what a lenient parse makes of a prediction; ``answer`` is what the task itself reads.
-
-    >>> salvage("attributes", 'Sure! ```json\\n{"Size": "L"}\\n```', None, {})
-    {'Size': ('L',)}
-    >>> salvage("yes_no", "Yes, it does.", None, {}), salvage("yes_no", "Hardly", None, {})
-    (True, None)
-    """
+    """Return what a lenient parse makes of a prediction; ``answer`` is what the task itself reads."""
     kind, rules = kind_of(task), tasks.get(task)
     if answer is not None:
         return kind.forgive(answer)

@@ -54,7 +54,7 @@ def score(
     pairs: Pairs,
     settings: Settings,
     tools: Tools | None = None,
-    seen: TrainingCounts | None = None,
+    training: TrainingCounts | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[dict[str, TaskScores], Iterator[ScoredRow]]:
     """Score every task found among ``pairs``; return the scores and, in the same order, the rows with their own values.
@@ -65,7 +65,7 @@ def score(
     scored = {}
     for task, batch in sorted(read(pairs).items()):
         tell(f"scoring {task}: {len(batch.examples):,} rows")
-        scored[task] = score_task(task, batch, settings, tools, seen)
+        scored[task] = score_task(task, batch, settings, tools, training)
         batch.examples.clear()
         batch.traits.clear()
     places = {task: count() for task in scored}
@@ -112,13 +112,7 @@ def _row(row: Row, output: Output, task: ScoredTask, place: int) -> ScoredRow:
 
 
 def trivial_answers(examples: Sequence[Example]) -> Iterator[tuple[str, list[Example]]]:
-    """Yield, for each trivial predictor, its name and the examples with its answers: one at a time, for they may be a million.
-
-    >>> from eval.answers import get
-    >>> example = Example("1", "g", ("Home", "Mugs"), None, kind=get("path"))
-    >>> [(name, answers[0].answer) for name, answers in trivial_answers([example])]
-    [('majority path', ('Home', 'Mugs')), ('depth-1 majority', ('Home',))]
-    """
+    """Yield, for each trivial predictor, its name and the examples with its answers: one at a time, for they may be a million."""
     for name, predict in examples[0].kind.predictors(examples).items():
         yield name, [replace(example, answer=predict(example), ranked=()) for example in examples]
 
@@ -162,7 +156,7 @@ def best_floors(
 
 
 def score_task(
-    task: str, batch: Batch, settings: Settings, tools: Tools, seen: TrainingCounts | None = None
+    task: str, batch: Batch, settings: Settings, tools: Tools, training: TrainingCounts | None = None
 ) -> ScoredTask:
     """Score the examples of one task."""
     examples, names = batch.examples, tasks.get(task).metrics
@@ -173,7 +167,7 @@ def score_task(
     computed = tables(examples, [name for name in names if name not in reasons], tools)
     applying = {name: t for name, t in computed.items() if not np.isnan(stats.value(t, metrics.get(name)))}
     reasons |= {name: "nothing in the gold to score" for name in computed if name not in applying}
-    partitions = slicing.partitions(task, examples, batch.traits, tools, seen)
+    partitions = slicing.partitions(task, examples, batch.traits, tools, training)
     sliced, points = slices.chosen(task, applying), list[tuple[str, slices.Points]]()
 
     def note(by: str, answers: Sequence[Example] | None, by_name: Mapping[str, Table]) -> None:
@@ -200,8 +194,8 @@ def score_task(
         attributes=attributes,
         slices=slices.scores(partitions, examples, sliced, points, settings),
     )
-    own = np.stack(columns, axis=1) if columns else np.empty((len(examples), 0))
-    return ScoredTask(scores, each, own, partitions, batch)
+    by_row = np.stack(columns, axis=1) if columns else np.empty((len(examples), 0))
+    return ScoredTask(scores, each, by_row, partitions, batch)
 
 
 def _scores(
@@ -223,5 +217,5 @@ def _salvage(batch: Batch, names: Sequence[str], floors: Floors, settings: Setti
         return None
     lenient = [replace(e, answer=batch.forgiven.get(place, e.answer)) for place, e in enumerate(batch.examples)]
     # A judge's marks and the candidates belong to the answer as it was: they are the same however it is read.
-    kept = [name for name in names if metrics.get(name).trivial or name.endswith("_proxy")]
-    return Salvage(len(batch.forgiven), _scores(tables(lenient, kept, tools), floors, lenient, settings))
+    by_answer = [name for name in names if metrics.get(name).trivial or name.endswith("_proxy")]
+    return Salvage(len(batch.forgiven), _scores(tables(lenient, by_answer, tools), floors, lenient, settings))

@@ -10,18 +10,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from converters import tasks
 from eval import metrics
 from eval.metrics.base import Example, Floats, Table
-from eval.metrics.extraction import Slots, slot_lines
+from eval.metrics.extraction import Ints, Slots, slot_lines
 from eval.results.schema import Score, Settings, Slice
 from eval.scoring import stats
 from eval.scoring.slicing import Partition, Partitions
 
-Ints = NDArray[np.int64]
 Points = dict[tuple[str, str], Floats]  # by kind and metric: the value in each slice of the kind
 
 BLOCKS = 2000

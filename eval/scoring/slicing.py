@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.errors import InputError
@@ -16,10 +15,8 @@ from converters.tasks.answer import asked
 from eval.answers import kind_of
 from eval.metrics._normalise import Normalise
 from eval.metrics.base import Example, Tools
-from eval.metrics.extraction import COUNTS, Slots
+from eval.metrics.extraction import COUNTS, Ints, Slots
 from eval.scoring import parse
-
-Ints = NDArray[np.int64]
 
 LARGEST = 200  # slices of a kind, the rest are counted under one name
 OTHERS = "(all others)"
@@ -45,15 +42,7 @@ def _key(task: str, answer: Any) -> int:
 
 
 def count_targets(rows: Iterable[Row], normalise: Normalise) -> TrainingCounts:
-    """Count the targets of training rows; one that its task cannot read is an :class:`InputError`.
-
-    >>> from converters.examples import example
-    >>> from converters.schema import Listing, Text
-    >>> row = example(Listing("1", "g", (Text("Title", "Mug"),), ("Home", "Mugs")), "category", "shop")
-    >>> counts = count_targets([row], str)
-    >>> counts.of("category_levels", ("Home", "Mugs")), counts.of("category", ("Home",)), counts.of("answer", ("Home", "Mugs"))
-    (1, 0, 0)
-    """
+    """Count the targets of training rows; one that its task cannot read is an :class:`InputError`."""
     times: Counter[int] = Counter()
     for row in rows:
         gold = parse.read(row.task, row.target, parse.meta_of(row.id, row.meta))
@@ -109,17 +98,17 @@ def traits(row: Row, example: Example) -> Traits:
 
 
 def question_type(question: str) -> str:
-    """Return what a question asks for, by its first word.
-
-    >>> [question_type(text) for text in ("How many?", "Does it fit?", "what is it", "The lid?", "")]
-    ['how', 'yes/no', 'what', 'other', 'other']
-    """
+    """Return what a question asks for, by its first word."""
     first = (question.split(maxsplit=1) or [""])[0].casefold().strip("?,.'\"")
     return first if first in _ASKS else "yes/no" if first in _VERBS else "other"
 
 
 def partitions(
-    task: str, examples: Sequence[Example], traits: Sequence[Traits], tools: Tools, seen: TrainingCounts | None = None
+    task: str,
+    examples: Sequence[Example],
+    traits: Sequence[Traits],
+    tools: Tools,
+    training: TrainingCounts | None = None,
 ) -> Partitions:
     """Return the slices of a task's examples."""
     labels: dict[str, Sequence[str]] = {
@@ -129,22 +118,17 @@ def partitions(
     }
     if any(trait.hard for trait in traits):
         labels["hard"] = [trait.hard or "as it came" for trait in traits]
-    kind, times = examples[0].kind, partial(seen.of, task) if seen else None
+    kind, times = examples[0].kind, partial(training.of, task) if training else None
     slots, of_slots = kind.slots(examples, tools, times) if kind.slots else (None, {})
     by_rows, by_slots = (
-        [found for name, values in some.items() if (found := partition(name, values))]
-        for some in (labels | kind.labels(examples, times), of_slots)
+        [part for name, values in labelled.items() if (part := partition(name, values))]
+        for labelled in (labels | kind.labels(examples, times), of_slots)
     )
     return Partitions(by_rows, by_slots, slots)
 
 
 def partition(kind: str, labels: Sequence[str]) -> Partition | None:
-    """Return the slices that labels make, "" for none; ``None`` where they make no difference.
-
-    >>> found = partition("source", ["a", "b", "", "b"])
-    >>> found.names, found.codes.tolist(), partition("source", ["a", "a"])
-    (['b', 'a'], [1, 0, -1, 0], None)
-    """
+    """Return the slices that labels make, "" for none; ``None`` where they make no difference."""
     times = Counter(label for label in labels if label)
     names = sorted(times, key=lambda name: (-times[name], name))
     if not names or (len(names) == 1 and times.total() == len(labels)):
@@ -156,26 +140,21 @@ def partition(kind: str, labels: Sequence[str]) -> Partition | None:
 
 
 def lengths(characters: Sequence[int]) -> list[str]:
-    """Name which third of the prompts each is in by its length in characters.
-
-    >>> lengths([5, 10, 1000])
-    ['up to 5 characters', '6 to 10 characters', 'more than 10 characters']
-    """
+    """Name which third of the prompts each is in by its length in characters."""
     ranked = sorted(characters)
     low, high = (ranked[(len(ranked) * part - 1) // 3] for part in (1, 2))
     names = (f"up to {low:,} characters", f"{low + 1:,} to {high:,} characters", f"more than {high:,} characters")
     return [names[0 if length <= low else 1 if length <= high else 2] for length in characters]
 
 
-def by_attribute(found: Partitions) -> dict[str, dict[str, int]]:
+def by_attribute(partitions: Partitions) -> dict[str, dict[str, int]]:
     """Return MAVE's counts of each attribute, those of keys that nobody asked for under one name; nothing without slots."""
-    slots = found.slots
+    slots = partitions.slots
     if slots is None:
         return {}
     table = np.zeros((len(slots.keys), len(COUNTS)), dtype=np.int64)
     np.add.at(table, (slots.key, slots.outcome), 1)
-    lines: Iterable[tuple[str, list[int]]] = zip(slots.keys, table.tolist(), strict=True)
-    counts = {key: dict(zip(COUNTS, line, strict=True)) for key, line in lines}
+    counts = {key: dict(zip(COUNTS, line.tolist(), strict=True)) for key, line in zip(slots.keys, table, strict=True)}
     if made_up := int(slots.made_up.sum()):
         counts["(not asked for)"] = {**dict.fromkeys(COUNTS, 0), "hallucinated": made_up}
     return counts

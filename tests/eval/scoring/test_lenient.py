@@ -70,6 +70,21 @@ def test_what_it_reads(task: str, text: Any, meta: Any, found: Any) -> None:
     assert meant(task, text, meta) == found
 
 
+@pytest.mark.parametrize(
+    ("task", "text", "meta", "reason"),
+    [
+        ("attributes", '{"a": 1, "a": 2}', {}, "an attribute named twice"),
+        ("attributes", "Brand: Acme", {}, "not JSON"),
+        ("choice", "C", {"options": ["x"]}, "not one of the options"),
+        ("category", "a > > b", {}, "an empty name in the path"),
+        ("yes_no", "maybe", {}, "neither yes nor no"),
+        ("yes_no", "yes", {}, ""),
+    ],
+)
+def test_why_it_cannot_be_read(task: str, text: str, meta: Any, reason: str) -> None:
+    assert parse.reason(task, text, meta) == reason
+
+
 def test_what_can_be_read_is_left_as_it_is(rows: list[Row]) -> None:
     for row in rows:
         assert meant(row.task, row.target, row.extra) == examples.gold(row)

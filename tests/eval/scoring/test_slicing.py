@@ -77,7 +77,7 @@ def test_rows_are_divided_by_what_they_have_in_common() -> None:
 def test_seen_and_frequent_in_training() -> None:
     train = [example(Listing(f"t{i}", "t", TEXTS, PATHS[i]), "category_shortlist", "shop") for i in (0, 1, 3)]
     rows = listings()
-    scores, _ = score(join(rows, {row.id: row.target for row in rows}), SETTINGS, seen=count_targets(train, str))
+    scores, _ = score(join(rows, {row.id: row.target for row in rows}), SETTINGS, training=count_targets(train, str))
     assert {name: one.n for name, one in of(scores["category"], "seen").items()} == {
         "seen in training": 48,
         "unseen in training": 12,
@@ -102,7 +102,7 @@ def test_slots_are_divided_by_attribute_value_and_how_it_is_stated() -> None:
     rows = products()
     train = [example(Attributes("t", "t", TEXTS, (("Brand", ("Acme",)), ("Color", ("Blue",)))), "attributes", "shop")]
     predictions = {row.id: '{"Brand": "Acme", "Color": "Red", "Size": null, "Fit": "slim"}' for row in rows[:-1]}
-    found, lines = score(join(rows, predictions | {rows[-1].id: "?"}), SETTINGS, seen=count_targets(train, str))
+    found, lines = score(join(rows, predictions | {rows[-1].id: "?"}), SETTINGS, training=count_targets(train, str))
     scores = found["attributes"]
     brand, color, size = (of(scores, "attribute")[name] for name in ("Brand", "Color", "Size"))
     assert (brand.n, brand.invalid, brand.metrics["micro_recall"].value) == (40, 1, 39 / 40)
