@@ -34,7 +34,7 @@ def test_the_terminal_has_the_progress_and_the_log_has_the_rest(finished: Path, 
     assert re.fullmatch(r"step 14 of 14, loss \d+\.\d+, 00:00 left", step)
     others = {line for line in lines if not re.fullmatch(r"[\w ()=/]+: \d+ of \d+, .* left|step \d+ of .*", line)}
     assert others == {"log      train.log", "log      merge.log"}
-    for name, noise in (("train", "axolotl"), ("train", "Tokenizing Prompts"), ("merge", "Loading weights")):
+    for name, noise in (("train", "axolotl"), ("train", "Tokenizing Prompts"), ("merge", "Applied LoRA")):
         assert noise in (finished / "runs" / "tiny" / "logs" / f"{name}.log").read_text(), "the whole output"
     made = command(
         finished, "ecom-train", "tiny-base", "--data", "data/mix", "--out", str(tmp_path / "base" / "merged")
