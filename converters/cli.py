@@ -77,7 +77,7 @@ def convert(
     _print_account(account)
     if rejects:
         _print_unused(account, rejects)
-    click.echo(f"{account['rows']:,} rows in {out}")
+    click.echo(f"{_count(account['rows'], 'row')} in {out}")
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -196,7 +196,7 @@ def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, w
     write_json(out.with_name(out.name + ".manifest.json"), accounts)
     for side, account in accounts.items():
         _print_account({"source": side, "dropped": {}} | account)
-    click.echo(f"{accounts['labels']['used']:,} records in {out}")
+    click.echo(f"{_count(accounts['labels']['used'], 'record')} in {out}")
 
 
 @main.command("demo-raw", hidden=True, add_help_option=False, context_settings={"ignore_unknown_options": True})

@@ -1,4 +1,4 @@
-"""What the three command lines share: sentences instead of tracebacks, exit code 1, progress, and worker processes."""
+"""What the three command lines share: one-line errors with exit code 1, progress, and worker processes."""
 
 import os
 import signal
@@ -44,14 +44,14 @@ def _stop(sentence: str) -> None:
     sys.exit(1)
 
 
-def progress(what: str) -> Tick:
-    """Return what shows how many of ``what`` there are so far, and how many a second: on a terminal, once two seconds passed."""
+def progress(unit: str) -> Tick:
+    """Return a function that shows a count and its rate, on a terminal and after two seconds."""
     bar: Any = None
 
     def tick(count: int) -> None:
         nonlocal bar
         if bar is None:  # the time begins with the first count
-            bar = tqdm(unit=f" {what}", initial=count, delay=2, mininterval=1, leave=False, disable=None)
+            bar = tqdm(unit=f" {unit}", initial=count, delay=2, mininterval=1, leave=False, disable=None)
         bar.update(count - bar.n)
 
     return tick
@@ -62,7 +62,7 @@ def silent(count: int) -> None:
 
 
 def in_processes(work: Callable[[A], B], items: Iterable[A], workers: int) -> Generator[B]:
-    """Yield ``work(item)`` in order, from as many processes; they end when this one does, be it killed. One is this one."""
+    """Yield ``work(item)`` in order, from ``workers`` processes that end with this one, even if it is killed; 1 is this one."""
     from multiprocessing import resource_tracker
 
     from joblib import Parallel, delayed
@@ -70,7 +70,7 @@ def in_processes(work: Callable[[A], B], items: Iterable[A], workers: int) -> Ge
     # joblib replaces a worker that has grown by 300 MB.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs")
     pool = Parallel(workers, return_as="generator", batch_size=1, initializer=_end_with, initargs=(os.getpid(),))
-    resource_tracker.ensure_running()  # else it starts below, and Python 3.11 unblocks the signal when it does
+    resource_tracker.ensure_running()  # otherwise it starts below, and Python 3.11 unblocks the signal when it does
     with ExitStack() as stack:
         # Processes inherit the mask: Ctrl-C reaches all of a group, and this one alone answers.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

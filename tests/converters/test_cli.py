@@ -87,7 +87,7 @@ def test_rejects_are_written_where_no_row_at_all_can_be_used(tmp_path: Path) -> 
         (["biuld"], "No such command 'biuld'"),
         (["build", "none.yaml", "--out", "y"], "none.yaml: no such "),
         (["check", "none.jsonl"], "none.jsonl: no such file"),
-        (["check", "."], "is not a mixture"),
+        (["check", "."], "train.jsonl"),
         (["check", "x", "--sequence-len", "9"], "--sequence-len needs --tokenizer"),
     ],
 )
