@@ -83,9 +83,12 @@ def test_a_limit_and_a_weight_count_replayed_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda mix: (mix / "manifest.json").unlink(), "found no manifest.json of a mix"),
-        (lambda mix: (mix / "test.jsonl").unlink(), "found no test.jsonl among the files, expected a whole mix"),
-        (lambda mix: (mix / "train.jsonl").open("a").write("{}\n"), "found other bytes than"),
+        (lambda mix: (mix / "manifest.json").unlink(), "no manifest.json of a mixture"),
+        (
+            lambda mix: (mix / "test.jsonl").unlink(),
+            "no test.jsonl among the files; name the folder of a whole mixture",
+        ),
+        (lambda mix: (mix / "train.jsonl").open("a").write("{}\n"), "not the bytes that"),
     ],
 )
 def test_a_mix_that_is_not_what_its_manifest_says_is_a_sentence(tmp_path: Path, spoil: Any, sentence: str) -> None:
