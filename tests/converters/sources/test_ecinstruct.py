@@ -1,4 +1,4 @@
-"""ECInstruct: ten forms of rows, told or not, and grades that stand in a file of their own."""
+"""ECInstruct: ten forms of rows, named or recognised, and grades that stand in a file of their own."""
 
 import json
 from collections import Counter
@@ -73,7 +73,7 @@ def pinned(entry: Entry, folder: Path) -> Counter[str]:
     from converters.mixture.convert import units
 
     [unit] = units(0, entry, 0)
-    return Counter([*SPLITS, "none"][split] for split in to_part(unit, folder / "parts").columns()["split"])
+    return Counter([*SPLITS, "none"][split] for split in to_part(unit, folder / "parts").columns()["official"])
 
 
 def test_a_setting_or_a_task_alone(tmp_path: Path, fixtures: Path) -> None:
