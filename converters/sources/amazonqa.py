@@ -4,7 +4,7 @@ Raw formats, known by their keys, in any mixture of files:
 
 * ``*-qar.jsonl``: a question a line with ``review_snippets``, ``answers`` and ``is_answerable`` (Gupta et al., "AmazonQA: A
   Review-Based Question Answering Task", IJCAI 2019). ``is_answerable`` is a classifier's output on these snippets, not human
-  gold: so a question is shown its own snippets and no other ones, and the abstention is the target where it is 0.
+  gold: so a question has its own snippets and no others, and the abstention is the target where it is 0.
 * ``qa_*.json.gz``: an answer a line, each line a Python literal (McAuley and Yang, WWW 2016). The answers of one product's
   question are gathered. ``QA_*.json.gz`` and the raw records of AmazonQA: a product a row with all its ``questions``.
 * ``reviews_*.json.gz`` (``asin, reviewText``): what the questions of the older files are answered from. Without reviews there is
@@ -185,8 +185,8 @@ def _question(
 ) -> Outcome:
     """Return the outcome of a question, whose row is not known here; ``texts`` are the candidates, best first."""
     how, closed_book = options
-    shown = retrieving.shown(question, texts, range(len(texts)), how)
-    snippets = tuple(text for _, text in shown)
+    chosen = retrieving.shown(question, texts, range(len(texts)), how)
+    snippets = tuple(text for _, text in chosen)
     answered = bool(judged is None or judged or not snippets)
     reasons = {
         "no question": not question,

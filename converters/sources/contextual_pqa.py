@@ -160,11 +160,11 @@ def _product(rows: Sequence[Row], how: retrieving.Retrieval) -> Iterator[Outcome
 def _outcome(rows: Sequence[Row], texts: Sequence[str], order: Sequence[int], how: retrieving.Retrieval) -> Outcome:
     first = rows[0]
     place = texts.index(first.evidence)
-    shown = retrieving.shown(first.question, texts, order, how, first=place)
-    if not shown:
+    chosen = retrieving.shown(first.question, texts, order, how, first=place)
+    if not chosen:
         return Outcome(first.where, reason="no room for a snippet in the budget", rows=len(rows))
     replies, _ = agreeing(best_first([Answer(row.answer) for row in rows]))
-    places, snippets = zip(*shown, strict=True)
+    places, snippets = zip(*chosen, strict=True)
     ranks = (order.index(place) + 1,) if how.most > 1 and len(texts) > 1 else ()
     identifier = f"{first.asin}:{digest(first.question, first.evidence, replies)}"
     group, cited = product_group(first.asin, first.question), (places.index(place) + 1,)

@@ -126,9 +126,9 @@ def _parquet(paths: Sequence[Path], texts: Sequence[str], version: str) -> Itera
         kind = "product texts" if examples else "queries"
         raise InputError(f"{paths[0]}: no Parquet file with {kind}; name one of examples and one of products")
     split = ["split"] if all("split" in columns[path] for path in examples) else []
-    wanted = [*NEEDED, f"{version}_version", *split]
+    names = [*NEEDED, f"{version}_version", *split]
     for where, query, product, locale, label, in_version, *rest in parquet.joined(
-        examples, products, KEYS, ("product_locale", "query"), wanted, texts
+        examples, products, KEYS, ("product_locale", "query"), names, texts
     ):
         split_name = rest.pop(0) if split else None
         yield Pair(where, query or "", product or "", locale or "", label or "", in_version, split_name, tuple(rest))
@@ -143,8 +143,8 @@ def _tables(paths: Sequence[Path], texts: Sequence[str], version: str) -> Iterat
             elif missing := [name for name in needed if name not in row]:
                 yield Outcome(where, reason=f"no column {missing[0]!r}")
             else:
-                query, product, locale, label, in_version, *shown = (row[name] for name in needed)
-                yield Pair(where, query, product, locale, label, in_version, row["split"], tuple(shown))
+                query, product, locale, label, in_version, *values = (row[name] for name in needed)
+                yield Pair(where, query, product, locale, label, in_version, row["split"], tuple(values))
 
 
 def _query(pairs: Sequence[Pair], options: Options) -> Iterator[Outcome]:
@@ -180,8 +180,8 @@ def _reason(pair: Pair, options: Options) -> str:
 
 def _records(pair: Pair, group: str, options: Options) -> tuple[Record, ...]:
     identifier = f"{pair.locale}:{pair.product}:{digest(pair.query)}"
-    shown = zip(options.labels, map(_text, pair.texts), strict=True)
-    texts = (Text("Query", pair.query), *(Text(label, text) for label, text in shown if text))
+    labelled = zip(options.labels, map(_text, pair.texts), strict=True)
+    texts = (Text("Query", pair.query), *(Text(label, text) for label, text in labelled if text))
     label, product = grade(pair.label), product_group(pair.product, texts[1].text)
     choice = Choice(identifier, group, RELEVANCE, texts, tuple(OPTIONS.values()), OPTIONS[label], product)
     return choice, Verdict(identifier, group, SUBSTITUTE, texts, label == "S", product)
@@ -193,10 +193,10 @@ def _text(text: str | None) -> str:
 
 def _ranking(pairs: Sequence[Pair], group: str, options: Options) -> tuple[tuple[Record, ...], tuple[str, ...]]:
     """Return the query's ranking, if its products differ in grade, in an order that tells nothing of it."""
-    shown = sorted(pairs, key=lambda pair: digest(pair.product, pair.query))[: options.candidates]
-    gains = tuple(GAINS[grade(pair.label)] for pair in shown)
+    listed = sorted(pairs, key=lambda pair: digest(pair.product, pair.query))[: options.candidates]
+    gains = tuple(GAINS[grade(pair.label)] for pair in listed)
     if len(set(gains)) < 2:
         return (), ("query without a ranking: its products have one grade",)
-    query, candidates = pairs[0].query, tuple(_text(pair.texts[0]) for pair in shown)
+    query, candidates = pairs[0].query, tuple(_text(pair.texts[0]) for pair in listed)
     ranking = Ranking(f"{pairs[0].locale}:{digest(query)}", group, query, candidates, gains)
-    return (ranking,), ("candidate left out: over the limit",) * (len(pairs) - len(shown))
+    return (ranking,), ("candidate left out: over the limit",) * (len(pairs) - len(listed))

@@ -50,7 +50,7 @@ class Columns:
     remap: bool
 
     @property
-    def shown(self) -> list[str]:
+    def visible(self) -> list[str]:
         """The columns that prompts and answers are made of."""
         specs = [self.specs] if self.specs else []
         return [self.title, *self.category, *self.texts.values(), *self.attributes.values(), *specs]
@@ -89,9 +89,7 @@ def read(
 ) -> Iterator[Outcome]:
     """Yield one outcome a row; what is left out of a used one is noted. :func:`converters.sources.read` reads ``mapping``."""
     if sorted(order) != sorted(ORDER):
-        raise InputError(
-            f"source 'catalog': found order {list(order)}, expected columns and specs, the right one first"
-        )
+        raise InputError(f"source 'catalog': found order {list(order)}, expected columns and specs, the first wins")
     columns = Columns(
         id=id, title=title, category=(category,) if isinstance(category, str) else tuple(category or ()), separator=separator,
         texts=texts or {}, attributes=attributes or {}, specs=specs, asked=frozenset(map(one_line, asked)), order=order,
@@ -99,7 +97,7 @@ def read(
     )  # fmt: skip
     tree = load(Path(taxonomy)) if taxonomy else None
     for path in paths:
-        for where, cells in rows(path, [id, *columns.shown]):
+        for where, cells in rows(path, [id, *columns.visible]):
             yield cells if isinstance(cells, Outcome) else _outcome(where, cells, columns, tree)
 
 
@@ -120,7 +118,7 @@ def _outcome(where: str, cells: Cells, columns: Columns, tree: Taxonomy | None) 
     if values:
         records.append(Attributes(identifier, group, texts, tuple(values.items()), implicit))
         notes += (f"no category path: {reason}",) * bool(reason)
-    notes += (MARKUP,) * any(has_markup(cells[column]) for column in columns.shown)
+    notes += (MARKUP,) * any(has_markup(cells[column]) for column in columns.visible)
     return Outcome(where, tuple(records), "" if records else reason or "no attribute to ask for", notes, detail=detail)
 
 

@@ -211,9 +211,9 @@ def _attributes(row: Fields) -> Attributes:
         if key != "target attributes" and plain_text(value)
     )
     values = _values(row.output)
-    asked = {name.strip().lower(): name.strip() for name in _field(row, "target attributes").split(" and ")}
+    targets = {name.strip().lower(): name.strip() for name in _field(row, "target attributes").split(" and ")}
     # A name that holds an "and" cannot be told from two: then the output's names stand.
-    names = asked if set(asked) == set(values) else {name: name for name in values}
+    names = targets if set(targets) == set(values) else {name: name for name in values}
     if not texts or not all(names):
         raise UnusableError("no product text" if not texts else "attribute without a name")
     spelt = tuple((name, _as_in_text(values[key], texts)) for key, name in names.items())

@@ -80,7 +80,7 @@ def test_specs_are_read_and_only_those_asked_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("order", "brand"), [(["columns", "specs"], "Acme"), (["specs", "columns"], "Norvik")])
 def test_the_order_of_sources_decides_and_a_conflict_is_noted(tmp_path: Path, order: list[str], brand: str) -> None:
-    rows = [{"title": "Acme Norvik mug", "brand": "Acme", "specs": f"Brand: {said}"} for said in ("Norvik", "ACME")]
+    rows = [{"title": "Acme Norvik mug", "brand": "Acme", "specs": f"Brand: {name}"} for name in ("Norvik", "ACME")]
     part = converted(tmp_path, *rows, category=None, attributes={"Brand": "brand"}, specs="specs", order=order)
     assert json.loads(targets(part, "attributes")[0]) == {"Brand": brand}
     assert part.tally.noted == {f"attribute in {order[0]} and, differing, in {order[1]}: the first counts": 1}

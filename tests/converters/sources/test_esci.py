@@ -63,24 +63,26 @@ def test_the_join_is_that_of_pandas(parquet: list[Path], version: str, locale: s
     merged = merged[merged["product_locale"] == locale] if locale else merged
     merged = merged.drop_duplicates(["query", "product_locale", "product_id"])
     words = {"E": "Exact match", "S": "Substitute", "C": "Complement", "I": "Irrelevant"}
-    wanted = Counter(
+    expected = Counter(
         (query, title.replace("&amp;", "&"), words[label])
         for query, title, label in zip(merged["query"], merged["product_title"], merged["esci_label"], strict=True)
     )
-    found = Counter(
+    choices = Counter(
         (texts[-2].removeprefix("Query: "), texts[-1].removeprefix("Title: "), row.target)
         for row in part.rows
         if row.task == "choice"
         for texts in [row.messages[0].content.splitlines()]
     )
-    assert found == wanted and found.total() > 200
+    assert choices == expected and choices.total() > 200
     assert part.tally.read == 3000 == part.tally.used + part.tally.rejected.total()
 
 
 def test_rows_are_used_where_they_are_part_of_a_ranking_that_is_asked_for(tmp_path: Path) -> None:
-    told = [("pot", "E"), ("pot", "S"), ("pan", "E")]
+    labels = [("pot", "E"), ("pot", "S"), ("pan", "E")]
     row = {"product_locale": "us", "product_title": "Pot", "large_version": 1}
-    rows = [row | {"query": query, "product_id": f"B{n}", "esci_label": label} for n, (query, label) in enumerate(told)]
+    rows = [
+        row | {"query": query, "product_id": f"B{n}", "esci_label": label} for n, (query, label) in enumerate(labels)
+    ]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     part = convert(Entry(source="esci", paths=[str(tmp_path / "rows.jsonl")], tasks=["ranking"]))
     assert len(part.rows) == 1 and part.tally.used == 2

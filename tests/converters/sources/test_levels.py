@@ -60,5 +60,5 @@ def test_rows_are_alike_by_their_product_and_not_by_what_is_listed() -> None:
     row = example(LISTING, "category_levels", "s")
     other = example(replace(LISTING, path=("Car",), children=(BELOW[0], ())), "category_levels", "s")
     assert asked(row.task, row.messages) == asked(other.task, other.messages)
-    found = plan.shingles(msgspec.convert(msgspec.to_builtins(row), plan.Asked, strict=False))
-    assert found == ["title red acme", "red acme mug", "acme mug brand", "mug brand acme"]
+    shingles = plan.shingles(msgspec.convert(msgspec.to_builtins(row), plan.Asked, strict=False))
+    assert shingles == ["title red acme", "red acme mug", "acme mug brand", "mug brand acme"]
