@@ -220,7 +220,7 @@ def beside_files(entry: Entry) -> list[Path]:
     """Return the files that shape an entry's rows beside the raw ones."""
     named = (entry.definitions, entry.trim.tokenizer if entry.trim else None)
     manifests = [folder / schema.MANIFEST for folder in _replayed(entry)]
-    return [*(Path(name) for name in named if name), *sources.beside(entry.source, entry.options), *manifests]
+    return [*(Path(name) for name in named if name), *sources.option_files(entry.source, entry.options), *manifests]
 
 
 def _replayed(entry: Entry) -> list[Path]:

@@ -167,7 +167,7 @@ def taxonomy(spec: Spec) -> Tree:
     # It brings what matches names, and the command line starts without that.
     from converters.sources.google_taxonomy import load
 
-    options = [sources.given(entry.source, entry.options).get("taxonomy") for entry in spec.sources]
+    options = [sources.resolved(entry.source, entry.options).get("taxonomy") for entry in spec.sources]
     named = {Path(name) for name in options if isinstance(name, str)}
     files = named | {
         path for entry in spec.sources if entry.source == "google_taxonomy" for path in expand(entry.paths)

@@ -197,10 +197,10 @@ def test_records_hold_paragraphs_in_order_and_every_line_is_accounted_for(joined
         {"text": "$2", "source": "price"},
         {"text": "Acme", "source": "brand"},
     ]
-    told = manifest["labels"]
-    assert told["read"] == 6 and told["used"] == 3
-    assert told["rejected"] == {"its product has no title after cleaning": 1, "no JSON object with an ASIN": 2}
-    assert told["noted"] == {"a span does not hold": 1}
+    counts = manifest["labels"]
+    assert counts["read"] == 6 and counts["used"] == 3
+    assert counts["rejected"] == {"its product has no title after cleaning": 1, "no JSON object with an ASIN": 2}
+    assert counts["noted"] == {"a span does not hold": 1}
     meta = manifest["metadata"]
     assert meta["read"] == 9 == meta["used"] + sum(meta["rejected"].values())
     assert meta["rejected"] == {
