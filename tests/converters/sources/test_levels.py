@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from converters import examples
-from converters.examples import example
+from converters.examples import example, prompt_turns
 from converters.mixture import plan
 from converters.schema import Listing, Text
 from converters.tasks.base import RenderError
