@@ -1,1 +1,1 @@
-"""Raw public datasets in, one clean Axolotl training mix out. Never imports torch, recipes or eval."""
+"""Raw public datasets in, one clean Axolotl training mixture out. Never imports torch, recipes or eval."""

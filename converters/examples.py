@@ -1,4 +1,4 @@
-"""An example and its JSONL row: one JSON object a line, every column but ``messages`` a text."""
+"""Turn a record into an example under a task's law, and read files of examples: one JSON object a line."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,36 +11,31 @@ from converters.core.errors import InputError
 from converters.io.jsonl import stream
 from converters.schema import Message, Record, Row, Turn
 from converters.tasks.base import RenderError
-from converters.text.sanitize import clean
-
-NOTHING: Mapping[str, Any] = {}
+from converters.text.sanitize import clean_record
 
 
 def gold(row: Row) -> Any:
-    """Return the target as the row's task parses it; it is stored nowhere else."""
+    """Return the reference answer: the target as the row's task parses it."""
     return tasks.get(row.task).parse(row.target)
 
 
-def asked(task: str, messages: list[Turn]) -> list[Turn]:
-    """Return the turns that ask: all but the last, or the first of a walk, in which every other one builds on an answer.
+def prompt_turns(task: str, messages: list[Turn]) -> list[Turn]:
+    """Return the turns before any answer: all but the last, or the first alone of a walk, whose later ones build on answers.
 
     >>> turns = [Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c"), Turn("assistant", "d")]
-    >>> len(asked("general", turns)), len(asked("category_levels", turns))
+    >>> len(prompt_turns("general", turns)), len(prompt_turns("category_levels", turns))
     (3, 1)
     """
     return messages[:1] if tasks.get(task).walk else messages[:-1]
 
 
-def example(record: Record, task_name: str, source: str, more: Mapping[str, Any] = NOTHING) -> Row:
-    """Render ``record`` for a task, with ``more`` in its meta.
-
-    Raises :class:`RenderError` when its answer would not survive render and parse.
-    """
+def example(record: Record, task_name: str, source: str, more: Mapping[str, Any] | None = None) -> Row:
+    """Render ``record`` for a task, with ``more`` in its meta; an answer that cannot be read back is a :class:`RenderError`."""
     task = tasks.get(task_name)
-    safe = clean(record)
+    safe = clean_record(record)
     answer = task.answer(safe)
     target = task.render(answer)
-    meta = {**task.meta(safe), **more}
+    meta = {**task.meta(safe), **(more or {})}
     if task.parse(target) != answer or task.settle(answer, meta) != answer:
         raise RenderError("answer cannot be written and read back")
     turns = (*task.history(safe), Message("user", task.prompt(safe)), Message("assistant", target))
@@ -55,17 +50,17 @@ def example(record: Record, task_name: str, source: str, more: Mapping[str, Any]
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read a file of our format; a row without messages or with a repeated id is an :class:`InputError`."""
+    """Return all rows of a file of examples, as :func:`stream_rows` yields them."""
     return list(stream_rows(path))
 
 
 def stream_rows(path: Path) -> Iterator[Row]:
-    """Yield what :func:`read_rows` returns, a row at a time."""
-    seen: set[str] = set()
+    """Yield the rows of a file of examples; one without an assistant's last turn or with a repeated id is an ``InputError``."""
+    ids: set[str] = set()
     for row in stream(path, Row):
         if len(row.messages) < 2 or row.messages[-1].role != "assistant":
             raise InputError(f"{path}: row {row.id!r} does not end in an assistant message")
-        if row.id in seen:
+        if row.id in ids:
             raise InputError(f"{path}: id {row.id!r} is found twice, expected every id once")
-        seen.add(row.id)
+        ids.add(row.id)
         yield row

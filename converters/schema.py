@@ -1,4 +1,4 @@
-"""All plain data: records, rows, outcomes, and the names of splits and files."""
+"""All plain data: records, examples, outcomes, and the names of splits and files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Turn(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One example. The last message is the target; ``meta`` is a JSON text with what scoring needs beyond it."""
+    """One example. The last message is the target; ``meta`` is JSON with what scoring needs beyond it."""
 
     id: str
     group: str
@@ -28,7 +28,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     @property
     def target(self) -> str:
-        """The text that the model should write."""
+        """The text that the model is to write."""
         return self.messages[-1].content
 
     @property
@@ -62,7 +62,7 @@ class Message:
 class Listing:
     """A product and its category path, broadest node first; ``taxonomy`` names the release the path is from.
 
-    ``children`` are the names to choose from at each level of the path, and below its last node, where the tree is known.
+    ``children`` are the names to choose from at each level of the path and below its last node, if the tree is known.
     """
 
     id: str
@@ -75,10 +75,10 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """A product and the values of the attributes asked for; an attribute that the text does not state has no values.
+    """A product and the values of the attributes asked for; an attribute that the texts do not state has no values.
 
-    ``implicit`` names those whose value is known but does not stand in the text as it is written; ``definitions`` are sentences
-    that say what an attribute means.
+    ``implicit`` names those whose value is known but not literally in the texts; ``definitions`` are sentences that explain an
+    attribute.
     """
 
     id: str
@@ -86,14 +86,16 @@ class Attributes:
     texts: tuple[Text, ...]
     values: tuple[tuple[str, tuple[str, ...]], ...]
     implicit: tuple[str, ...] = ()
-    definitions: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # ids may be digests of what is shown
+    definitions: tuple[tuple[str, str], ...] = field(
+        default=(), repr=False
+    )  # out of the repr, of which ids may be digests
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A product question, its snippets, the target answer and the further references.
+    """A product question, its snippets, the target answer and further reference answers.
 
-    ``answer`` is ``None`` when the snippets do not answer it; ``cited`` holds 1-based snippet numbers. Where the snippets were
+    ``answer`` is ``None`` if the snippets do not answer it; ``cited`` holds 1-based snippet numbers. If the snippets were
     retrieved, ``ranks`` are the 1-based ranks, among all candidates, of those known to hold the answer.
     """
 
@@ -131,7 +133,7 @@ class Chat:
 class Choice:
     """A question about texts with one right option; ``answer`` is one of ``options``.
 
-    ``product`` is the group of the product that it is about, where ``group`` is a query or another product.
+    ``product`` is the group of the product that it is about, if ``group`` is that of a query or another product.
     """
 
     id: str
@@ -171,11 +173,11 @@ Record = Listing | Attributes | Question | Answerable | Chat | Choice | Verdict 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One raw row; ``where`` is ``file:line``. ``notes`` are parts of a used row that were left out.
+    """What became of one raw row, ``file:line`` in ``where``: its records, or the ``reason`` why there are none.
 
-    A row of an earlier mix is its own record. ``split`` is the official split of a row that has one. ``rows`` counts raw rows
-    that were merged into this one. ``detail`` is what a person wants to know of this row's reason and no count could hold; of a
-    used row, it is what was left out. ``part_of`` is the kind of another row's record that this row is a part of.
+    A row of an earlier mixture is its own record. ``notes`` name what was left out of a used row; notes and reasons are counted,
+    and ``detail`` adds what is specific to this row. ``split`` is the official split of a row that has one. ``rows`` counts the
+    raw rows that were merged into this one. ``part_of`` is the type of another row's record that this row is a part of.
     """
 
     where: str

@@ -176,7 +176,7 @@ def judge(data: Path, predictions: Path, endpoint: str, model: str, out: Path, *
     from eval.results import runs
 
     rows = examples.read_rows(data)
-    answers = {row.id: given.prediction for row, given in runs.answered(data, predictions)}
+    answers = {row.id: given.prediction for row, given in runs.read_predictions(data, predictions)}
     hashes = {"test_sha256": jsonl.sha256(data), "predictions_sha256": jsonl.sha256(predictions)}
     with _bar("answers") as progress:
         record = judge.judge(Endpoint(endpoint, model, **how), rows, answers, hashes, out, progress)
@@ -223,19 +223,19 @@ def score(data: Path, predictions: Path, out: Path, normaliser: str, scorer: str
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; --out names a folder")
     settings = schema.Settings(normaliser, options["resamples"], options["seed"])
-    answered = runs.answered(data, predictions)
+    answered = runs.read_predictions(data, predictions)
     named = models.Models(options["encoder"], options["bert_score"], options["bert_layer"])
     tools, loaded = models.load(normalise, named, tell)
     train = options["train"]
     provenance = runs.provenance(data, predictions, settings, train) | loaded
-    frequencies = slicing.learn(examples.stream_rows(train), normalise) if train else None
+    frequencies = slicing.count_targets(examples.stream_rows(train), normalise) if train else None
     by_task, lines = scoring.score(answered, settings, tools, frequencies, tell)
     if scorer == ecellm.SCORER:
         by_task = ecellm.beside(by_task, ecellm.scores(answered, tools))
     scores = runs.write_run(out, schema.Scores(by_task, provenance), lines)
     pages.write(out, "report", run_page.of_run(runs.read_run(out)))
     files = ("scores.json", "rows.jsonl", "report.html", "report.md")
-    jsonl.write(out / "report.sha256", [out / name for name in files])
+    jsonl.write_checksums(out / "report.sha256", [out / name for name in files])
     click.echo(console.of_scores(scores))
     if scorer == ecellm.SCORER:
         click.echo(ecellm.table(scores.tasks))
@@ -269,7 +269,7 @@ def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, interse
     jsonl.write_json(out / "compare.json", comparison)
     pages.write(out, "compare", comparison_page.of_comparison(comparison, scored_runs))
     files = [out / f"compare.{kind}" for kind in ("json", "html", "md")]
-    jsonl.write(out / "compare.sha256", [*(runs.place(path) / "scores.json" for path in run), *files])
+    jsonl.write_checksums(out / "compare.sha256", [*(runs.run_folder(path) / "scores.json" for path in run), *files])
     click.echo(console.of_comparison(comparison))
     click.echo(f"\nreport: {out / 'compare.html'}")
     if gate:

@@ -1,4 +1,4 @@
-"""What every other room needs and no dataset knows of: errors, registries, the console, hashing, locks, the frame of HTML pages.
+"""What every other room needs: errors, registries, the console, worker processes, hashing, the frame of HTML pages.
 
-Uses nothing else of this package. Nothing about rows, files or tasks belongs here.
+Uses nothing else of this package. Nothing that knows of rows, file formats or tasks belongs here.
 """

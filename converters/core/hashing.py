@@ -1,4 +1,4 @@
-"""Digests of values, and draws that depend on a text and a seed alone."""
+"""Hashes of values, and draws that depend on a text and a seed alone."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ def digest(*parts: object) -> str:
 
 
 def hashed(text: str) -> int:
-    """Return a text as the number that stands for it in a mix, below 2**64."""
+    """Return the 64-bit hash that stands for a text in the tables of a mixture."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
@@ -22,7 +22,7 @@ BITS = 56
 
 
 def draw(key: str, seed: int) -> int:
-    """Return a number below 2**56 that depends on nothing but ``key`` and ``seed``, so order and rebuilds change nothing.
+    """Return a number below 2**56 that depends on ``key`` and ``seed`` alone, not on the order of rows.
 
     >>> draw("asin:B0002H0A3S", 0) == draw("asin:B0002H0A3S", 0) != draw("asin:B0002H0A3S", 1)
     True
@@ -31,7 +31,7 @@ def draw(key: str, seed: int) -> int:
 
 
 def edges(shares: Mapping[str, float]) -> tuple[int, int]:
-    """Return where draws stop being of the test split, and where they stop being of the validation split.
+    """Return the draws at which the test split ends, and at which the validation split ends.
 
     >>> edges({"test": 0.25, "validation": 0.25}) == (2**54, 2**55)
     True

@@ -1,25 +1,27 @@
-"""Which files a path names (folders, patterns, hub datasets), and opening them, compressed or not."""
+"""Which files a path names (folders, patterns, hub datasets), opening them, compressed or not, and which columns to read."""
 
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from glob import glob
 from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Any
 
-from converters.core.errors import InputError, Wanted, chosen, first_line
+import msgspec
+
+from converters.core.errors import InputError, first_line, nearest, not_a_file
 from converters.io.jsonl import sha256
 
 BLOCK = 1 << 18
-NOT_UTF8 = "not UTF-8"  # the reason for which a row is rejected, and what its reader can do about it
+NOT_UTF8 = "not UTF-8"  # the reason of a rejected row, and what a user can do about it
 AS_UTF8 = "save the file as UTF-8, or: iconv -f latin1 -t utf-8 OLD > NEW"
 PACKED = {".gz", ".zst"}
 
-# The first bytes of what is not plain text, whatever its name says, and the mend.
-_OTHER = {
+# What a plain file must not start with, and the mend.
+_NOT_PLAIN = {
     b"\x1f\x8b": "gzip data: give it the ending .gz",
     b"\x28\xb5\x2f\xfd": "Zstandard data: give it the ending .zst",
     b"PAR1": "Parquet data: give it the ending .parquet",
@@ -31,41 +33,61 @@ _OTHER = {
 
 def open_raw(path: Path) -> BufferedReader:
     """Open a plain, ``.gz`` or ``.zst`` file; one that is missing, empty, unreadable or misnamed is an ``InputError``."""
-    with whole(path):
+    with reading(path):
         if not path.is_file():
-            what = "a folder" if path.is_dir() else "not a regular file" if path.exists() else "no such file"
-            raise InputError(f"{path}: {what}")
+            raise not_a_file(path)
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty")
-        return _unpacked(path) if path.suffix in PACKED else _plain(path)
+        if path.suffix in PACKED:
+            from pyarrow import input_stream
 
-
-def _unpacked(path: Path) -> BufferedReader:
-    import pyarrow as pa
-
-    stream: Any = pa.input_stream(str(path), compression="detect")
-    return BufferedReader(stream, BLOCK)
-
-
-def _plain(path: Path) -> BufferedReader:
-    file: BufferedReader = BufferedReader(FileIO(path), BLOCK)
-    head = file.peek(4)
-    for start, content in _OTHER.items():
-        if head.startswith(start):
-            file.close()
-            raise InputError(f"{path}: is {content}")
-    return file
+            return BufferedReader(input_stream(str(path), compression="detect"), BLOCK)
+        file: BufferedReader = BufferedReader(FileIO(path), BLOCK)
+        for start, content in _NOT_PLAIN.items():
+            if file.peek(4).startswith(start):
+                file.close()
+                raise InputError(f"{path}: is {content}")
+        return file
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[None]:
-    """Turn what can go wrong while ``path`` is read into an ``InputError`` that names it."""
+def reading(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` while ``path`` is read into an ``InputError`` that names it."""
     try:
         yield
     except OSError as error:
         # Arrow reports a compressed stream that is damaged or cut short without an error number.
-        what = os.strerror(error.errno) if error.errno else f"damaged {path.suffix} file: {error}"
-        raise InputError(f"{path}: {what}") from error
+        reason = os.strerror(error.errno) if error.errno else f"damaged {path.suffix} file: {error}"
+        raise InputError(f"{path}: {reason}") from error
+
+
+Columns = Mapping[str, bool] | None  # column name to whether a row can do without it; ``None`` stands for all columns
+
+
+def columns_of(kind: Any) -> Columns:
+    """Return the columns that a msgspec struct names; any other type takes all columns."""
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return None
+    return {field.encode_name: not field.required for field in msgspec.structs.fields(kind)}
+
+
+def select_columns(path: Path, present: Sequence[str], columns: Columns) -> list[str]:
+    """Return those of ``present`` to read; it is an ``InputError`` if a required one, or all of them, are missing."""
+    if columns is None:
+        return list(present)
+    need_columns(path, present, [name for name, optional in columns.items() if not optional])
+    names = [name for name in present if name in columns]
+    if not names:
+        raise InputError(f"{path}: found the columns {', '.join(present)}, expected some of {', '.join(columns)}")
+    return names
+
+
+def need_columns(path: Path, present: Iterable[str], columns: Iterable[str]) -> None:
+    """Raise an ``InputError`` with the nearest name if one of ``columns`` is not in the file."""
+    names = list(present)
+    for column in columns:
+        if column not in names:
+            raise InputError(f"{path}: no column {column!r}{nearest(column, names)}")
 
 
 PREFIX = "hub:"
@@ -88,32 +110,30 @@ def parts(path: Path) -> tuple[str, str | None, str | None]:
     """
     name, config, split, *more = [*str(path).removeprefix(PREFIX).split(":"), "", ""]
     if not name or any(more):
-        raise InputError(
-            f"{path}: no hub id: write hub:owner/name, hub:owner/name:config or hub:owner/name:config:split"
-        )
+        raise InputError(f"{path}: no hub id: write hub:owner/name, with :config or :config:split after it")
     return name, config or None, split or None
 
 
-def rows(path: Path, columns: Wanted) -> Iterator[tuple[str, dict[str, Any]]]:
+def rows(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield ``(hub:name/split:#n, row)`` of every split, or of the one named, with those of ``columns`` that it has."""
     name, config, split = parts(path)
-    with _asking(path) as datasets:
+    with _library(path) as datasets:
         loaded = datasets.load_dataset(name, config, split=split, streaming=True)
         for key, stream in {split: loaded}.items() if split else loaded.items():
             # A stream of plain lines does not know its columns before it is read: then all of them come.
-            names = chosen(path, stream.column_names, columns) if stream.column_names else []
+            names = select_columns(path, stream.column_names, columns) if stream.column_names else []
             stream = stream.select_columns(names) if names else stream
             yield from ((f"{PREFIX}{name}/{key}:#{number}", dict(row)) for number, row in enumerate(stream, 1))
 
 
 def describe_hub(path: Path) -> dict[str, Any]:
-    """Return ``name``, ``sha256``, ``bytes`` and ``revision``: the hub's commit, from which the files follow.
+    """Return ``name``, ``sha256``, ``bytes`` and ``revision``, which is the hub's commit.
 
     For a local folder the hash is over its files and the revision is empty; for the hub it is over the files' addresses, which
-    hold the commit, and the size is what the hub says, 0 where it says nothing.
+    hold the commit, and the size is the hub's figure, 0 where it has none.
     """
     name, config, _ = parts(path)
-    with _asking(path) as datasets:
+    with _library(path) as datasets:
         builder = datasets.load_dataset_builder(name, config)
         files = sorted({str(file) for files in (builder.config.data_files or {}).values() for file in files})
         local = [Path(file) for file in files if "://" not in file]
@@ -125,8 +145,8 @@ def describe_hub(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _asking(path: Path) -> Iterator[Any]:
-    """Give the package ``datasets``; what it or the hub raises is one sentence."""
+def _library(path: Path) -> Iterator[Any]:
+    """Give the package ``datasets``; what it or the hub raises becomes an ``InputError``."""
     try:
         import datasets
     except ImportError as error:
@@ -146,7 +166,7 @@ _RATIO = {".gz": 5, ".zst": 5, ".parquet": 5}  # unpacked to packed bytes, as is
 def expand(texts: Sequence[str]) -> list[Path]:
     """Return the files that ``texts`` name, each once: files, patterns, folders (their data files, sorted) and hub ids.
 
-    A pattern or a folder without a data file is an ``InputError``; a missing file is one when it is opened.
+    A pattern or a folder without a data file is an ``InputError``; a missing file raises one when it is opened.
     """
     if not texts:
         raise InputError("no path given: name a file, pattern, folder or hub id")
@@ -154,59 +174,50 @@ def expand(texts: Sequence[str]) -> list[Path]:
 
 
 def missing(texts: Sequence[str]) -> list[str]:
-    """Return a sentence for each of ``texts`` that names no file; nothing is opened."""
-    sentences = []
+    """Return the error of each of ``texts`` that names no file; nothing is opened."""
+    errors = []
     for text in texts:
         try:
-            paths = [path for path in _named(text) if not is_hub(path) and not os.path.lexists(path)]
-            sentences += [f"{path}: no such file" for path in paths]
+            errors += [not_a_file(path) for path in _named(text) if not is_hub(path) and not os.path.lexists(path)]
         except InputError as error:
-            sentences.append(str(error))
-    return sentences
+            errors.append(error)
+    return list(map(str, errors))
 
 
 def _named(text: str) -> list[Path]:
     path = Path(text)
     if is_hub(path):
         return [path]
-    with whole(path):
+    with reading(path):
         if path.is_dir():
-            return _inside(path)
-        if path.exists() or not any(sign in text for sign in "*?["):
+            paths = [file for file in path.rglob("*") if file.is_file() and _is_data(file.relative_to(path))]
+            problem = f"the folder has no data files ({', '.join(sorted(DATA))})"
+        elif path.exists() or not any(sign in text for sign in "*?["):
             return [path]
-        # A pattern may match folders, too; only what is in them by their own names is asked for.
-        paths = sorted(Path(name) for name in glob(text, recursive=True) if Path(name).is_file())  # noqa: PTH207
+        else:
+            paths = [Path(name) for name in glob(text, recursive=True) if Path(name).is_file()]  # noqa: PTH207
+            problem = "no file matches"
     if not paths:
-        raise InputError(f"{text}: no file matches")
-    return paths
-
-
-def _inside(folder: Path) -> list[Path]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and _is_data(path.relative_to(folder)))
-    if not paths:
-        raise InputError(f"{folder}: the folder has no data files ({', '.join(sorted(DATA))})")
-    return paths
+        raise InputError(f"{text}: {problem}")
+    return sorted(paths)
 
 
 def _is_data(path: Path) -> bool:
     """Tell whether a path within a folder is data: neither hidden, nor README or LICENSE, nor our own manifest."""
     plain = path.with_suffix("") if path.suffix in PACKED else path
-    telling = path.name.lower().startswith(("readme", "licen")) or path.name.endswith("manifest.json")
-    return plain.suffix in DATA and not telling and not any(part.startswith((".", "_")) for part in path.parts)
+    about = path.name.lower().startswith(("readme", "licen")) or path.name.endswith("manifest.json")
+    return plain.suffix in DATA and not about and not any(part.startswith((".", "_")) for part in path.parts)
 
 
 def describe(path: Path) -> dict[str, Any]:
     """Return ``{"name", "sha256", "bytes"}`` for the manifest; a hub dataset has its ``revision``, too."""
     if is_hub(path):
         return describe_hub(path)
-    with whole(path):
+    with reading(path):
         return {"name": str(path), "sha256": sha256(path), "bytes": path.stat().st_size}
 
 
 def unpacked_size(paths: Sequence[Path]) -> int:
-    """Return roughly how many bytes of rows files hold; a hub dataset, whose size nobody knows, counts as 1 GiB."""
-    return sum(
-        1 << 30 if is_hub(path) else path.stat().st_size * _RATIO.get(path.suffix, 1)
-        for path in paths
-        if is_hub(path) or path.is_file()
-    )
+    """Return roughly how many bytes of rows files hold; a hub dataset, whose size is unknown, counts as 1 GiB."""
+    sizes = (path.stat().st_size * _RATIO.get(path.suffix, 1) for path in paths if path.is_file())
+    return sum(sizes) + (sum(map(is_hub, paths)) << 30)

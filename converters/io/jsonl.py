@@ -1,4 +1,4 @@
-"""JSON Lines in and out: decode with line numbers, write atomically by one writer at a time, checksums."""
+"""JSON Lines in and out: errors with line numbers, atomic writes by one process at a time, hashes of files and folders."""
 
 import hashlib
 import os
@@ -11,20 +11,19 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 from filelock import FileLock, Timeout
 
-from converters.core.errors import InputError
+from converters.core.errors import InputError, not_a_file
+
+T = TypeVar("T")
 
 
 @contextmanager
-def alone(lock: Path, written: Path) -> Iterator[None]:
-    """Hold the file ``lock``; where another process holds it, an ``InputError`` says so of what is ``written`` under it."""
+def locked(lock: Path, written: Path) -> Iterator[None]:
+    """Hold the file ``lock``; while another process holds it, an ``InputError`` says that ``written`` is being written."""
     try:
         with FileLock(lock, blocking=False):
             yield
     except Timeout as error:
         raise InputError(f"{written}: is being written by another process; wait for it or stop it") from error
-
-
-T = TypeVar("T")
 
 
 def sha256(path: Path) -> str:
@@ -34,25 +33,23 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[None]:
-    """Give what stops a file from being written, such as a full disk, the file's name."""
+def writing(path: Path) -> Iterator[None]:
+    """Name the file in the error that stops it from being writing, such as that of a full disk."""
     try:
         yield
     except OSError as error:
         if error.filename is None and error.errno:
-            raise OSError(
-                error.errno, f"{os.strerror(error.errno)}, expected room for what is written", str(path)
-            ) from error
+            raise OSError(error.errno, f"cannot be written: {os.strerror(error.errno)}", str(path)) from error
         raise
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary neighbour of ``path`` for writing; it takes the name only when the block ends well."""
+    """Open a temporary file beside ``path`` for writing; it takes the place of ``path`` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with written(path), os.fdopen(handle, "wb") as file:
+        with writing(path), os.fdopen(handle, "wb") as file:
             yield file
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
@@ -77,14 +74,14 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def numbered(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield ``(line number, line)`` of the lines that are not blank; a byte order mark is passed over."""
+    """Yield ``(line number, line)`` of the lines that are not blank, without a byte order mark."""
     return ((number, line) for number, _, line in placed(path))
 
 
 def placed(path: Path) -> Iterator[tuple[int, int, bytes]]:
     """Yield ``(line number, byte offset, line)`` as :func:`numbered` does."""
     if not path.is_file():
-        raise InputError(f"{path}: found {'a folder' if path.is_dir() else 'nothing'}, expected a JSONL file")
+        raise not_a_file(path)
     with path.open("rb") as file:
         offset = 0
         for number, line in enumerate(file, 1):
@@ -94,13 +91,8 @@ def placed(path: Path) -> Iterator[tuple[int, int, bytes]]:
             offset += len(line)
 
 
-def read(path: Path, kind: type[T]) -> list[T]:
-    """Read a whole file of ``kind``; the first wrong line, or an empty file, is an :class:`InputError`."""
-    return list(stream(path, kind))
-
-
 def stream(path: Path, kind: type[T]) -> Iterator[T]:
-    """Yield what :func:`read` returns, a line at a time."""
+    """Yield each line as ``kind``; the first wrong line, or an empty file, is an :class:`InputError`."""
     number = 0
     for number, line in numbered(path):
         yield decode(line, kind, f"{path}:{number}")
@@ -113,17 +105,13 @@ def decode(line: bytes, kind: type[T], where: str) -> T:
     try:
         return msgspec.json.decode(line, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{where}: found {line[:60]!r}, expected {expected(kind)}: {error}") from error
+        fields = ", ".join(getattr(kind, "__struct_fields__", ()))
+        expected = f"a JSON object with {fields}" if fields else "JSON"
+        raise InputError(f"{where}: found {line[:60]!r}, expected {expected}: {error}") from error
 
 
-def expected(kind: Any) -> str:
-    """Name the JSON that ``kind`` stands for."""
-    fields = ", ".join(getattr(kind, "__struct_fields__", ()))
-    return f"a JSON object with {fields}" if fields else "JSON"
-
-
-def write(path: Path, files: Sequence[Path]) -> None:
-    """Write one line a file into ``path``, with the file's way from there."""
+def write_checksums(path: Path, files: Sequence[Path]) -> None:
+    """Write the SHA-256 of each file into ``path`` as ``sha256sum --check`` reads it, with names relative to ``path``."""
     lines = (f"{sha256(file)}  {Path(os.path.relpath(file, path.parent)).as_posix()}\n" for file in files)
     with replacing(path) as out:
         out.write("".join(lines).encode())
@@ -138,18 +126,16 @@ def files_sha256(folder: Path, files: Iterable[Path]) -> str:
 
 
 def folder_sha256(folder: Path, without: str = ".") -> str:
-    """Return one hash over a folder's files, without logs and hidden files and names that begin with ``without``.
+    """Return one hash over a folder's files, without logs, hidden files and names that begin with ``without``.
 
-    Of a checkpoint it is what a run's record and an evaluation name it by.
+    A run's record and an evaluation name a checkpoint by it.
     """
     files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".log")
-    hidden = (".", without)
-    return files_sha256(
-        folder, (f for f in files if not any(p.startswith(hidden) for p in f.relative_to(folder).parts))
-    )
+    names = (".", without)
+    return files_sha256(folder, (f for f in files if not any(p.startswith(names) for p in f.relative_to(folder).parts)))
 
 
 def template_sha256(template: str | dict[str, str]) -> str:
-    """Return the hash of a chat template; of several named ones it is the default that counts."""
+    """Return the hash of a chat template; of several named ones, that of the default."""
     text = template if isinstance(template, str) else template.get("default", msgspec.json.encode(template).decode())
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Parquet row by row, and two Parquet tables joined."""
+"""Read Parquet row by row, and join two Parquet tables."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,12 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from converters.core.errors import InputError, Wanted, chosen, first_line
-from converters.io import need_columns
-from converters.io.files import NOT_UTF8, open_raw, whole
+from converters.core.errors import InputError, first_line
+from converters.io.files import NOT_UTF8, Columns, need_columns, open_raw, reading, select_columns
 from converters.schema import Outcome
 
-ROWS_AT_ONCE = 8192  # rows that are Python objects at a time
+BATCH = 1024  # rows that are Python objects at a time
 FILE, ROW = "#file", "#row"
 
 
@@ -34,13 +33,13 @@ def joined(
 ) -> Iterator[tuple[Any, ...]]:
     """Yield ``(file:#row, *wanted of left, *looked_up of right)``, ``None`` where right has no row with the same keys.
 
-    Rows that are equal in ``together`` come one after the other, in the order of the first of them. Of several right rows with
-    the same keys the first counts. With no ``right`` files, all columns are the left ones' own.
+    Rows that are equal in ``together`` follow each other, in the order of the first of them. Of several right rows with the same
+    keys the first counts. With no ``right`` files, the left ones hold all columns.
     """
     try:
         table = _read(left, [*wanted, *keys, *together, *([] if right else looked_up)], keys)
         order = [f"#{name}" for name in together] + [FILE, ROW]
-        for name in together:  # numbers in the order in which the values come, which sort faster than texts, too
+        for name in together:  # numbers in the order of first occurrence, which also sort faster than texts
             codes = pc.dictionary_encode(table[name].combine_chunks(), null_encoding="encode").indices
             table = table.append_column(f"#{name}", codes)
         if right:
@@ -50,7 +49,7 @@ def joined(
             order += [f"{FILE} right", f"{ROW} right"]
         table = table.sort_by([(name, "ascending") for name in order]).select([FILE, ROW, *wanted, *looked_up])
         before = None
-        for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+        for batch in table.to_batches(max_chunksize=BATCH):
             for file, row, *values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 if before != (before := (file, row)):
                     yield (f"{left[file]}:#{row}", *values)
@@ -59,7 +58,7 @@ def joined(
 
 
 def _read(paths: Sequence[Path], names: Iterable[str], keys: Sequence[str]) -> Any:
-    """Return the columns of all files as one table, and where each row is from; keys are texts of one type on both sides."""
+    """Return the columns of all files as one table, and where each row is from; keys are strings of one type on both sides."""
     names, tables = list(dict.fromkeys(names)), []
     for number, path in enumerate(paths):
         with opened(path) as file:
@@ -68,7 +67,7 @@ def _read(paths: Sequence[Path], names: Iterable[str], keys: Sequence[str]) -> A
         for name in names:
             kind = table[name].type
             if name in keys or pa.types.is_null(kind) or pa.types.is_string(kind):
-                # Long texts of one column may be more than 2 GiB; a column that is empty has no type of its own.
+                # The texts of one column may exceed 2 GiB; an empty column has no type of its own.
                 column = table[name].cast(pa.string()).cast(pa.large_string())
                 table = table.set_column(table.column_names.index(name), name, column)
         table = table.append_column(FILE, pa.repeat(number, len(table)))
@@ -76,15 +75,12 @@ def _read(paths: Sequence[Path], names: Iterable[str], keys: Sequence[str]) -> A
     return pa.concat_tables(tables, promote_options="permissive")
 
 
-BATCH = 1024
-
-
 @contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file; one that is missing, empty or damaged, wherever that shows, is an ``InputError``."""
-    with whole(path):
+    """Open a Parquet file; one that is missing, empty or damaged is an ``InputError``, even if that shows only later."""
+    with reading(path):
         if not path.is_file() or path.stat().st_size == 0:
-            open_raw(path)
+            open_raw(path)  # which says what is wrong
     try:
         with pq.ParquetFile(path, memory_map=False, buffer_size=1 << 20) as file:
             yield file
@@ -92,10 +88,10 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
         raise InputError(f"{path}: damaged Parquet file: {first_line(error)}") from error
 
 
-def rows(path: Path, columns: Wanted) -> Iterator[tuple[str, dict[str, Any] | Outcome]]:
-    """Yield ``(file:#n, row)`` with those of ``columns`` that the file has; one group of rows is in memory at a time."""
+def rows(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str, Any] | Outcome]]:
+    """Yield ``(file:#n, row)`` with those of ``columns`` that the file has; one row group is in memory at a time."""
     with opened(path) as file:
-        names, number = chosen(path, file.schema_arrow.names, columns), 1
+        names, number = select_columns(path, file.schema_arrow.names, columns), 1
         for group in range(file.num_row_groups):
             for batch in file.iter_batches(BATCH, row_groups=[group], columns=names, use_threads=False):
                 yield from _batch(path, batch, number)

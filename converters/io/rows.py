@@ -1,4 +1,4 @@
-"""Raw rows of JSON files: JSON lines, JSON lists and Python literals, each decoded into a struct or counted by its reason."""
+"""Decode raw rows into structs: JSON lines, JSON lists, Python literals, Parquet and hub datasets."""
 
 import ast
 import re
@@ -11,18 +11,21 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from converters.core.errors import InputError, first_line, wanted
+from converters.core.errors import InputError, first_line
 from converters.io import files
-from converters.io.files import BLOCK, NOT_UTF8, open_raw, whole
+from converters.io.files import BLOCK, NOT_UTF8, columns_of, open_raw, reading
 from converters.schema import Outcome
 
+T = TypeVar("T")
 LIMIT = 64 << 20  # bytes of one line, list item or cell
+LITERAL_LIMIT = 1 << 20  # characters; Python's parser may take a hundred times its text in memory
 BOM = b"\xef\xbb\xbf"
-_ALONE = re.compile(rb"\s*\{[ \t]*[\r\n]")
+_BRACKET = re.compile(rb"\s*\{[ \t]*[\r\n]")  # the first line of one JSON object over several lines
+_LITERAL = re.compile(rb"\s*\{\s*u?'")  # a row starts as a Python dictionary does, and no JSON object can
 
 
 class Long(bytes):
-    """Stands for a line over the limit, which was passed over."""
+    """Stands for a line over the limit, which was skipped."""
 
 
 def bounded(file: BufferedReader, limit: int = LIMIT) -> Iterator[bytes]:
@@ -37,37 +40,14 @@ def bounded(file: BufferedReader, limit: int = LIMIT) -> Iterator[bytes]:
 
 
 def without_bom(line: bytes) -> bytes:
-    """Return a file's first line without the mark that some programs put before it."""
+    """Return a file's first line without its byte order mark."""
     return line if isinstance(line, Long) else line.removeprefix(BOM)
 
 
-def is_list(file: BufferedReader) -> bool:
-    """Tell whether a file that was just opened holds one JSON list instead of lines."""
-    return file.peek(64).removeprefix(BOM).lstrip().startswith(b"[")
-
-
-def is_spread(file: BufferedReader) -> bool:
-    """Tell whether a file that was just opened holds one JSON object over several lines: its first line is the bracket."""
-    return bool(_ALONE.match(file.peek(64).removeprefix(BOM)))
-
-
-LONGEST = 1 << 20  # signs; the reader may take a hundred times its text in memory
-_START = re.compile(rb"\s*\{\s*u?'")
-
-
-def is_literal(text: bytes) -> bool:
-    """Tell whether a row starts as a Python dictionary does, and no JSON object can.
-
-    >>> is_literal(b"{'asin': 1}"), is_literal(b'{"asin": 1}')
-    (True, False)
-    """
-    return bool(_START.match(text))
-
-
 def literal(text: str) -> Any:
-    """Return the value that a text spells; one that is no literal, or too long, is a ``ValueError``."""
-    if len(text) > LONGEST:
-        raise ValueError(f"Python literal longer than {LONGEST >> 20} MiB")
+    """Return the value of a Python literal; a text that is none, or too long, is a ``ValueError``."""
+    if len(text) > LITERAL_LIMIT:
+        raise ValueError(f"Python literal longer than {LITERAL_LIMIT >> 20} MiB")
     try:
         with warnings.catch_warnings(action="ignore"):  # about backslashes that mean nothing
             return ast.literal_eval(text.strip())
@@ -75,19 +55,16 @@ def literal(text: str) -> Any:
         raise ValueError("not a Python literal") from error
 
 
-T = TypeVar("T")
-
-
 def json_values(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield ``(file:line, JSON text)`` of a JSON-lines file, or ``(file:#n, JSON text)`` of a JSON list.
 
-    A file that holds one object, spread over several lines, is one row. A text over the limit comes as a
-    :class:`~converters.raw.lines.Long`, which is not JSON.
+    A file that holds one object over several lines is one row. A text over the limit comes as a :class:`Long`, which is not JSON.
     """
-    with open_raw(path) as file, whole(path):
-        if is_list(file):
+    with open_raw(path) as file, reading(path):
+        start = file.peek(64).removeprefix(BOM)
+        if start.lstrip().startswith(b"["):
             yield from _items(path, file.read().removeprefix(BOM))
-        elif is_spread(file):
+        elif _BRACKET.match(start):
             text = file.read(LIMIT + 1)
             yield f"{path}:1", without_bom(text) if len(text) <= LIMIT else Long()
         else:
@@ -108,24 +85,24 @@ def _items(path: Path, text: bytes) -> Iterator[tuple[str, bytes]]:
 def decoded(paths: Sequence[Path], kind: type[T], literals: bool = False) -> Iterator[tuple[str, T | Outcome]]:
     """Yield ``(where, value)``; a row that does not decode comes as an :class:`Outcome` with its reason.
 
-    Of a key that stands twice in one JSON object the last value counts, as in Python's and JavaScript's own readers.
-    With ``literals`` a row may be a Python literal instead of JSON. Of Parquet and hub columns only those are read that ``kind``,
-    a struct, names.
+    Of a repeated key in one JSON object the last value counts, as in Python's and JavaScript's own readers. With ``literals`` a
+    row may be a Python literal instead of JSON. Of Parquet and hub datasets only the columns that the struct ``kind`` names are
+    read.
     """
     for path in paths:
         if files.is_hub(path):
-            yield from _converted(files.rows(path, wanted(kind)), kind)
+            yield from _converted(files.rows(path, columns_of(kind)), kind)
         elif path.suffix == ".parquet":
             from converters.io import parquet
 
-            yield from _converted(parquet.rows(path, wanted(kind)), kind)
+            yield from _converted(parquet.rows(path, columns_of(kind)), kind)
         else:
             decode = msgspec.json.Decoder(kind).decode
             for where, text in json_values(path):
                 try:
                     yield where, decode(text)
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                    if literals and is_literal(text):
+                    if literals and _LITERAL.match(text):
                         yield where, _literal(where, text, kind)
                     else:
                         yield where, Outcome(where, reason=_reason(text, error))
@@ -150,10 +127,9 @@ def _reason(text: bytes, error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
     try:
-        text.decode()
+        return "not JSON" if text.decode().strip() else "blank line"
     except UnicodeDecodeError:
         return NOT_UTF8
-    return "not JSON" if text.strip() else "blank line"
 
 
 def _other(error: msgspec.ValidationError) -> str:
@@ -163,12 +139,12 @@ def _other(error: msgspec.ValidationError) -> str:
 def _converted(
     rows: Iterable[tuple[str, dict[str, Any] | Outcome]], kind: type[T]
 ) -> Iterator[tuple[str, T | Outcome]]:
-    optional = {name for name, spare in (wanted(kind) or {}).items() if spare}
+    optional = {name for name, can_be_missing in (columns_of(kind) or {}).items() if can_be_missing}
     for where, row in rows:
         if isinstance(row, Outcome):
             yield where, row
             continue
-        # A column has a cell in every row: an empty one is what an absent key is in JSON.
+        # A column has a cell in every row: an empty cell stands for an absent key of JSON.
         present = {key: value for key, value in row.items() if value is not None or key not in optional}
         try:
             yield where, msgspec.convert(present, kind)

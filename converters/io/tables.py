@@ -1,4 +1,4 @@
-"""Rows of any table as strings by column: CSV, TSV, JSON lines or Parquet; and the nearest name for a wrong column."""
+"""Read any table as rows of strings: CSV, TSV, JSON lines, Parquet or a hub dataset."""
 
 import csv
 import json
@@ -10,16 +10,16 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from converters.core.errors import InputError, need_columns
-from converters.io.files import AS_UTF8, NOT_UTF8, is_hub, open_raw, whole
+from converters.core.errors import InputError
+from converters.io.files import AS_UTF8, NOT_UTF8, is_hub, need_columns, open_raw, reading
 from converters.io.rows import LIMIT, Long, bounded, decoded, without_bom
 from converters.schema import Outcome
 
-AHEAD = 100  # rows of JSON whose keys are looked at: a row may leave out what it has nothing for
+AHEAD = 100  # rows whose keys are the columns: a JSON row may leave out what it has no value for
 
 
 class Sparse(dict[str, str]):
-    """A row in which a column that it leaves out is empty."""
+    """A row whose missing columns read as empty cells."""
 
     def __missing__(self, column: str) -> str:
         """Return the empty cell."""
@@ -27,31 +27,30 @@ class Sparse(dict[str, str]):
 
 
 def rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
-    """Yield ``(where, row)``; a cell that is no text comes as JSON, one that a JSON row leaves out is empty.
+    """Yield ``(where, row)``; a cell that is no string comes as JSON, one that a JSON row leaves out is empty.
 
-    A column that is ``needed`` and missing, in JSON from all of the first rows, is an ``InputError``.
+    A ``needed`` column that none of the first rows has is an ``InputError``.
     """
     if {".jsonl", ".ndjson", ".json", ".parquet"} & set(path.suffixes) or is_hub(path):
         pairs: Iterator[tuple[str, dict[str, Any] | Outcome]] = decoded([path], dict[str, Any])
     elif {".csv", ".tsv"} & set(path.suffixes):
         pairs = table(path)
     else:
-        raise InputError(
-            f"{path}: found the ending {path.suffix!r}, expected .csv, .tsv, .jsonl (or these with .gz, .zst) or .parquet"
-        )
+        endings = ".csv, .tsv, .jsonl (or these with .gz, .zst) or .parquet"
+        raise InputError(f"{path}: found the ending {path.suffix!r}, expected {endings}")
     first = list(islice(pairs, AHEAD))
     known = dict.fromkeys(name for _, row in first if not isinstance(row, Outcome) for name in row)
     if known:
         need_columns(path, known, needed)
     for where, row in chain(first, pairs):
-        yield where, row if isinstance(row, Outcome) else Sparse({name: _cell(cell) for name, cell in row.items()})
+        yield where, row if isinstance(row, Outcome) else Sparse({name: _cell(value) for name, value in row.items()})
 
 
 def _cell(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-_END = "\udc01"  # a line after the last one that no decoding can give: a quote that is never closed swallows it
+_END = "\udc01"  # appended as a last line, which no decoding can give: a quote that is never closed swallows it
 _NOT_TEXT = re.compile("[\udc80-\udcff]")
 _BREAK = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 
@@ -59,14 +58,15 @@ _BREAK = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 def table(path: Path) -> Iterator[tuple[str, dict[str, str] | Outcome]]:
     """Yield ``(file:line, row)`` of delimited text with a header; quoted fields may hold line breaks.
 
-    The header tells the delimiter (tab, semicolon or comma): publishers give tab-separated files the name ``.csv``, too. The
-    line is the row's first. A column whose name stands twice is called ``name (2)``.
+    The header decides the delimiter (tab, semicolon or comma): publishers name tab-separated files ``.csv``, too. The line is
+    the row's first. The second column of one name is called ``name (2)``.
     """
     csv.field_size_limit(LIMIT)
-    with open_raw(path) as file, whole(path):
+    with open_raw(path) as file, reading(path):
         lines = _lines(path, file)
         first = next(lines, "")
-        reader = csv.reader(chain([first], lines, [_END]), delimiter=_delimiter(first))
+        delimiter = "\t" if "\t" in first else ";" if first.count(";") > first.count(",") else ","
+        reader = csv.reader(chain([first], lines, [_END]), delimiter=delimiter)
         number = 1
         try:
             columns = _header(path, next(reader))
@@ -79,7 +79,7 @@ def table(path: Path) -> Iterator[tuple[str, dict[str, str] | Outcome]]:
                 yield f"{path}:{number}", _row(columns, cells, f"{path}:{number}")
                 number = reader.line_num + 1
         except csv.Error as error:
-            raise InputError(f"{path}:{number}: not text in columns: {error}") from error
+            raise InputError(f"{path}:{number}: not delimited text: {error}") from error
 
 
 def _lines(path: Path, file: BufferedReader) -> Iterator[str]:
@@ -90,10 +90,6 @@ def _lines(path: Path, file: BufferedReader) -> Iterator[str]:
         yield from _BREAK.findall(text) if "\r" in text[:-2] else (text,)
 
 
-def _delimiter(header: str) -> str:
-    return "\t" if "\t" in header else ";" if header.count(";") > header.count(",") else ","
-
-
 def _header(path: Path, cells: Sequence[str]) -> list[str]:
     joined = "".join(cells)
     if _NOT_TEXT.search(joined):
@@ -102,8 +98,8 @@ def _header(path: Path, cells: Sequence[str]) -> list[str]:
         raise InputError(f"{path}:1: a quote among the column names is never closed")
     if not joined.strip():
         raise InputError(f"{path}:1: the line of column names is blank")
-    seen = Counter[str]()
-    return [name if not seen.update([name]) and seen[name] == 1 else f"{name} ({seen[name]})" for name in cells]
+    counts = Counter[str]()
+    return [name if not counts.update([name]) and counts[name] == 1 else f"{name} ({counts[name]})" for name in cells]
 
 
 def _row(header: Sequence[str], cells: Sequence[str], where: str) -> dict[str, str] | Outcome:

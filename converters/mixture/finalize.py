@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from converters.core.errors import InputError
 from converters.mixture.plan import TRAIN, Mask, Splits, kept, linked, of_task, within
-from converters.mixture.shards import Converted, picked
+from converters.mixture.shards import Shard, picked
 from converters.mixture.spec import SHORTLIST, Entry, Spec, chosen_tasks
 from converters.mixture.write import Finish
 from converters.schema import SPLITS, Row, Turn
@@ -69,26 +69,27 @@ class Late:
             return None
         return lambda lines, rows: _finished(self, entry, lines, rows)
 
-    def recall(self, split: int) -> dict[str, dict[str, Any]]:
-        """Return how many distinct rows of a split have the right path among the candidates, by ``source@K``."""
-        found = {}
+    def recalls(self) -> dict[str, dict[str, Any]]:
+        """Return by split, if any, how many distinct rows have the right path among the candidates, by ``source@K``."""
+        recalls: dict[str, dict[str, Any]] = {}
         for source, proposer in self.proposers.items():
-            for k in sorted({k for k, where, _ in proposer.counts if where == split}):
+            for k, split in sorted({(k, split) for k, split, _ in proposer.counts}):
                 hits, misses = (proposer.counts[k, split, hit] for hit in (True, False))
-                found[f"{source}@{k}"] = {"rows": hits + misses, "found": hits, "recall": hits / (hits + misses)}
-        return found
+                recall = {"rows": hits + misses, "found": hits, "recall": hits / (hits + misses)}
+                recalls.setdefault(SPLITS[split], {})[f"{source}@{k}"] = recall
+        return recalls
 
 
-def prepare(rows: pd.DataFrame, converted: Sequence[Converted], spec: Spec) -> Late:
+def prepare(rows: pd.DataFrame, shards: Sequence[Shard], spec: Spec) -> Late:
     """Fit the experts and choose the demonstrations that the entries ask for; too few training rows are an ``InputError``."""
     asked = any(entry.shortlist or entry.few_shot for entry in spec.sources)
     late = Late(products(rows if asked else rows[:0]), {}, {}, spec.seed)
     for entry in spec.sources:
         if entry.shortlist and entry.source not in late.proposers:
-            late.proposers[entry.source] = _proposer(rows, converted, entry.source, late.products)
+            late.proposers[entry.source] = _proposer(rows, shards, entry.source, late.products)
         for name in chosen_tasks(entry) if entry.few_shot else ():
             if (entry.source, name) not in late.pools:
-                late.pools[entry.source, name] = _pool(rows, converted, (entry.source, name), late.products)
+                late.pools[entry.source, name] = _pool(rows, shards, (entry.source, name), late.products)
             if len(late.pools[entry.source, name]) <= (entry.few_shot or 0):
                 raise InputError(
                     f"few_shot {entry.few_shot}: found {len(late.pools[entry.source, name])} products of source "
@@ -97,14 +98,14 @@ def prepare(rows: pd.DataFrame, converted: Sequence[Converted], spec: Spec) -> L
     return late
 
 
-def _training(rows: pd.DataFrame, converted: Sequence[Converted], source: str, task: str) -> Mask:
-    of_source = np.array([one.entry.source == source for one in converted])
+def _training(rows: pd.DataFrame, shards: Sequence[Shard], source: str, task: str) -> Mask:
+    of_source = np.array([shard.entry.source == source for shard in shards])
     chosen: Mask = within(rows, TRAIN) & of_task(rows, task) & of_source[rows["entry"]]
     return chosen
 
 
-def _proposer(rows: pd.DataFrame, converted: Sequence[Converted], source: str, products: Products) -> Proposer:
-    places = np.flatnonzero(_training(rows, converted, source, SHORTLIST))
+def _proposer(rows: pd.DataFrame, shards: Sequence[Shard], source: str, products: Products) -> Proposer:
+    places = np.flatnonzero(_training(rows, shards, source, SHORTLIST))
     seen = products.of(rows["group"].to_numpy()[places])
     known = np.unique(seen)
     if len(known) < 2:
@@ -114,9 +115,9 @@ def _proposer(rows: pd.DataFrame, converted: Sequence[Converted], source: str, p
         )
     _, first, labels = np.unique(rows["target"].to_numpy()[places], return_index=True, return_inverse=True)
     order = np.argsort(first)
-    targets = [row.target for row in _rows(rows, converted, places[first[order]])]
+    targets = [row.target for row in _rows(rows, shards, places[first[order]])]
     paths = [targets[place] for place in np.argsort(order)]
-    texts = (_text(row) for row in _rows(rows, converted, places))
+    texts = (_text(row) for row in _rows(rows, shards, places))
     folds = _folds(known, seen)
     return Proposer(fit(zip(texts, labels.tolist(), folds.tolist(), strict=True), paths), known)
 
@@ -128,24 +129,22 @@ def _folds(known: Numbers, numbers: Numbers) -> NDArray[np.int64]:
     return np.where(there, places % FOLDS, FOLDS)
 
 
-def _pool(
-    rows: pd.DataFrame, converted: Sequence[Converted], of: tuple[str, str], products: Products
-) -> dict[int, Row]:
-    places = np.flatnonzero(_training(rows, converted, *of))
+def _pool(rows: pd.DataFrame, shards: Sequence[Shard], of: tuple[str, str], products: Products) -> dict[int, Row]:
+    places = np.flatnonzero(_training(rows, shards, *of))
     places = places[np.argsort(rows["id"].to_numpy()[places], kind="stable")]
     numbers = products.of(rows["group"].to_numpy()[places])
     places = np.sort(places[~pd.Series(numbers).duplicated()][: few_shot.POOL])
     numbers = products.of(rows["group"].to_numpy()[places])
-    return dict(zip(numbers.tolist(), _rows(rows, converted, places), strict=True))
+    return dict(zip(numbers.tolist(), _rows(rows, shards, places), strict=True))
 
 
-def _rows(rows: pd.DataFrame, converted: Sequence[Converted], places: NDArray[np.int64]) -> Iterator[Row]:
+def _rows(rows: pd.DataFrame, shards: Sequence[Shard], places: NDArray[np.int64]) -> Iterator[Row]:
     """Yield the rows at these places of the table, which are in order."""
     decode, start = msgspec.json.Decoder(Row).decode, 0
-    for part in (part for one in converted for part in one.parts):
-        stop = start + part.examples
+    for shard in shards:
+        stop = start + shard.examples
         here = places[np.searchsorted(places, start) : np.searchsorted(places, stop)] - start
-        yield from map(decode, picked(part.rows, rows["size"].to_numpy()[start:stop], here))
+        yield from map(decode, picked(shard.rows, rows["size"].to_numpy()[start:stop], here))
         start = stop
 
 
@@ -183,9 +182,3 @@ def _proposed(proposer: Proposer, k: int, made: list[Row], numbers: Numbers, spl
 def _shown(late: Late, row: Row, number: int, count: int) -> Row:
     examples = few_shot.chosen(row.id, number, late.pools[row.source, row.task], count, late.seed)
     return few_shot.shown(row, examples)
-
-
-def recalls(late: Late) -> dict[str, dict[str, Any]]:
-    """Return :meth:`Late.recall` of every split that has any."""
-    found = {name: late.recall(number) for number, name in enumerate(SPLITS)}
-    return {name: recall for name, recall in found.items() if recall}

@@ -1,7 +1,8 @@
 """The account of a mixture: what became of every raw row, and the hashes of what went in and came out."""
 
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,27 +15,28 @@ from numpy.typing import NDArray
 from converters import sources, tasks
 from converters.core.errors import InputError
 from converters.io import AS_UTF8, NOT_UTF8, describe, expand
-from converters.io.jsonl import sha256
+from converters.io.jsonl import replacing, sha256
 from converters.mixture.plan import HELD, KEPT, NEAR, REASONS, REPEATED, Codes, kept, reason_codes, within
-from converters.mixture.shards import Converted, Part, places
+from converters.mixture.shards import Shard
 from converters.mixture.spec import Spec, beside_files
 from converters.schema import SPLITS
 from converters.sources import mix
 
+DROPPED = "all its examples dropped: "  # in front of what is counted among the rejects
+LEAKS = {"groups": HELD, "near_duplicates": NEAR, "prompts": REPEATED}
 
-def need_rows(converted: Converted) -> None:
-    """Stop with a sentence where no raw row of an entry could be used."""
-    entry = converted.entry
-    if not converted.count("examples"):
-        paths = expand(entry.paths)
-        common = (converted.count("rejected") + converted.dropped).most_common(1)
-        why = f" (most common reason: {mended(common[0][0])})" if common else ""
-        content = f"{converted.count('read')} rows and none to use"
-        if converted.count("read") == converted.count("rejected")["blank line"] and all(
-            {".csv", ".tsv"} & set(path.suffixes) for path in paths
-        ):
-            content = "only a header"
-        raise InputError(f"{', '.join(map(str, paths))}: found {content}, expected {entry.source}{why}")
+
+def need_rows(shard: Shard) -> None:
+    """Raise an ``InputError`` if no raw row of an entry could be used."""
+    if shard.examples:
+        return
+    paths = expand(shard.entry.paths)
+    common = (shard.rejected + shard.dropped).most_common(1)
+    reason = f" (most common reason: {mended(common[0][0])})" if common else ""
+    content = f"{shard.read} rows and none to use"
+    if shard.read == shard.rejected["blank line"] and all({".csv", ".tsv"} & set(path.suffixes) for path in paths):
+        content = "only a header"
+    raise InputError(f"{', '.join(map(str, paths))}: found {content}, expected {shard.entry.source}{reason}")
 
 
 def mended(reason: str) -> str:
@@ -42,95 +44,81 @@ def mended(reason: str) -> str:
     return f"{reason}: {AS_UTF8}" if reason == NOT_UTF8 else reason
 
 
-def account(converted: Converted, left_out: Counter[str]) -> dict[str, Any]:
+def account(shard: Shard, codes: Codes, reasons: Sequence[str]) -> dict[str, Any]:
     """Return what the manifest says of one entry: licence, files with their hashes, and the fate of every raw row.
 
-    ``left_out`` counts the raw rows all of whose examples were dropped, which are rejected, too: ``read`` is ``used`` and
-    ``rejected``.
+    ``codes`` has for each example ``KEPT`` or the place in ``reasons`` of the one for which it was dropped. Raw rows all of
+    whose examples were dropped are rejected, too: ``read`` is ``used`` and ``rejected``.
     """
-    entry, unit = converted.entry, sources.get(converted.entry.source)
+    entry, unit = shard.entry, sources.get(shard.entry.source)
+    fates, rows = _fates(shard, codes)
+    lost = {DROPPED + reason: int(rows[fates == code].sum()) for code, reason in enumerate(reasons) if code in fates}
+    dropped = {reason: int((codes == code).sum()) for code, reason in enumerate(reasons) if code in codes}
     return {
         "source": entry.source,
         "split": entry.split,
         "licence": mix.licence(expand(entry.paths)) if entry.replays else unit.LICENCE,
         "url": unit.URL,
-        "read": converted.count("read"),
-        "used": converted.count("used") - left_out.total(),
-        "rejected": dict(sorted((converted.count("rejected") + left_out).items())),
-        "noted": dict(sorted(converted.count("noted").items())),
-        "examples": converted.count("examples"),
-        "dropped": dict(sorted(converted.dropped.items())),
+        "read": shard.read,
+        "used": shard.used - sum(lost.values()),
+        "rejected": _sum([shard.rejected, lost]),
+        "noted": _sum([shard.noted]),
+        "examples": shard.examples,
+        "dropped": _sum([shard.dropped, dropped]),
         "inputs": [describe(path) for path in [*expand(entry.paths), *beside_files(entry)]],
     }
 
 
-DROPPED = "all its examples dropped: "  # in front of what is counted among the rejects
+def _fates(shard: Shard, codes: Codes) -> tuple[Codes, NDArray[np.uint32]]:
+    """Return what became of each raw row of a shard with examples, and how many raw rows it stands for.
 
-
-def fates(part: Part, why: Codes) -> tuple[Codes, NDArray[np.uint32]]:
-    """Return what became of each raw row of a part with examples, and how many raw rows it stands for.
-
-    That is ``KEPT``, or where none of its examples is kept the code of the first. ``why`` has an entry for each example:
-    ``KEPT``, or a code of the reason why it was dropped.
+    That is ``KEPT``, or where none of its examples is kept the code of the first.
     """
-    raws = part.raws()
+    raws = shard.raws()
     first = np.cumsum(raws["examples"], dtype=np.int64) - raws["examples"]
-    any_kept = np.minimum.reduceat(why, first) == KEPT if len(first) else np.empty(0, bool)
-    return np.where(any_kept, np.int8(KEPT), why[first]), raws["rows"]
+    any_kept = np.minimum.reduceat(codes, first) == KEPT if len(first) else np.empty(0, bool)
+    return np.where(any_kept, np.int8(KEPT), codes[first]), raws["rows"]
 
 
-def counted(parts: Sequence[Part], why: Codes, reasons: Sequence[str]) -> Counter[str]:
-    """Count the raw rows of an entry that are left out; ``why`` is that of all its parts, ``reasons`` are by code."""
-    counts: Counter[str] = Counter()
-    for part, codes in each(parts, why):
-        fate, rows = fates(part, codes)
-        sums = pd.Series(rows).groupby(fate).sum().drop(KEPT, errors="ignore")
-        for code, count in zip(sums.index.tolist(), sums.tolist(), strict=True):
-            counts[DROPPED + reasons[code]] += count
-    return counts
+def write_rejects(path: Path, shards: Sequence[Shard], codes: Codes, reasons: Sequence[str]) -> None:
+    """Write ``{"where", "reason"}`` of every raw row that was not used, one a line; ``codes`` are as in :func:`account`.
 
-
-def listed(part: Part, why: Codes, reasons: Sequence[str]) -> Iterator[tuple[str, str, int]]:
-    """Yield the place of each raw row of a part that is left out, the reason, and how many raw rows were gathered in it."""
-    for place, code, rows in zip(places(part), *fates(part, why), strict=True):
-        if code != KEPT:
-            yield place, DROPPED + reasons[code], int(rows)
-
-
-def each(parts: Sequence[Part], why: Codes) -> Iterator[tuple[Part, Codes]]:
-    """Yield parts with what of ``why`` is about their examples."""
-    return zip(parts, np.split(why, np.cumsum([part.examples for part in parts])[:-1]), strict=True)
+    A line of several raw rows that were gathered in one says with ``rows`` how many.
+    """
+    bounds = np.cumsum([shard.examples for shard in shards])[:-1]
+    with replacing(path) as file:
+        for shard, own in zip(shards, np.split(codes, bounds), strict=True):
+            with shard.rejects.open("rb") as source:
+                shutil.copyfileobj(source, file)
+            for place, code, rows in zip(shard.places(), *_fates(shard, own), strict=True):
+                if code != KEPT:
+                    line = {"where": place, "reason": DROPPED + reasons[code]} | (
+                        {"rows": int(rows)} if rows > 1 else {}
+                    )
+                    file.write(msgspec.json.encode(line) + b"\n")
 
 
 def manifest(
-    rows: pd.DataFrame, converted: Sequence[Converted], spec: Spec, folder: Path, seen: Mapping[str, Mapping[str, Any]]
+    rows: pd.DataFrame, shards: Sequence[Shard], spec: Spec, folder: Path, statistics: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the account; the splits lie in ``folder``, and ``seen`` is what :mod:`converters.stats` found in each."""
-    accounts = []
-    for number, entry in enumerate(converted):
-        why = reason_codes(rows[rows["entry"] == number])
-        left = counted(entry.parts, why, REASONS)
-        counts = np.bincount(why + 1, minlength=len(REASONS) + 1)[1:].tolist()
-        dropped = entry.dropped + Counter(dict(zip(REASONS, counts, strict=True)))
-        accounts.append(account(entry, left) | {"dropped": _sorted(dropped)})
-    total = _sum(a["dropped"] for a in accounts)
+    """Return the account of a mixture whose splits lie in ``folder``, with the ``statistics`` of each."""
+    codes = reason_codes(rows)
+    accounts = [account(shard, codes[rows["entry"] == n], REASONS) for n, shard in enumerate(shards)]
+    dropped = _sum(account["dropped"] for account in accounts)
     return {
-        "read": sum(a["read"] for a in accounts),
-        "used": sum(a["used"] for a in accounts),
-        "rejected": _sum(a["rejected"] for a in accounts),
-        "dropped_examples": total,
+        "read": sum(account["read"] for account in accounts),
+        "used": sum(account["used"] for account in accounts),
+        "rejected": _sum(account["rejected"] for account in accounts),
+        "dropped_examples": dropped,
         "repeated_examples": int((rows["times"][kept(rows)] - 1).clip(lower=0).sum()),
-        "leaks": {name: total.get(why, 0) for name, why in LEAKS.items()},
-        "inputs": [item for a in accounts for item in a["inputs"]],
+        "leaks": {name: dropped.get(reason, 0) for name, reason in LEAKS.items()},
+        "inputs": [item for account in accounts for item in account["inputs"]],
         "sources": accounts,
-        "splits": {n: _split(rows, k, folder / f"{n}.jsonl") | dict(seen[n]) for k, n in enumerate(SPLITS)},
+        "splits": {n: _split(rows, k, folder / f"{n}.jsonl") | dict(statistics[n]) for k, n in enumerate(SPLITS)},
         "seed": spec.seed,
         "spec": msgspec.to_builtins(spec),
         "version": version("ecom-llm-recipes"),
     }
-
-
-LEAKS = {"groups": HELD, "near_duplicates": NEAR, "prompts": REPEATED}
 
 
 def forbids(licence: str) -> bool:
@@ -161,8 +149,4 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for count in counts:
         total.update(count)
-    return _sorted(total)
-
-
-def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(counts.items()))
+    return dict(sorted(total.items()))

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import compress
+from itertools import chain, compress
 from typing import Any
 
 import msgspec
@@ -14,26 +14,11 @@ from numpy.typing import NDArray
 from converters import tasks
 from converters.core.errors import InputError
 from converters.core.hashing import edges
-from converters.examples import asked
-from converters.mixture.shards import UNPINNED, Converted, lines
+from converters.examples import prompt_turns
+from converters.mixture.shards import UNPINNED, Shard
 from converters.mixture.spec import Balance, Spec
 from converters.schema import SPLITS, Turn
 from converters.tasks.choice import listed
-
-
-def apart(rows: pd.DataFrame, converted: Sequence[Converted], threshold: float | None) -> None:
-    """Drop training rows whose text is near that of a validation or test row; with no threshold, none."""
-    if threshold is None:
-        return
-    train = within(rows, TRAIN)
-    candidates = zip(_lines(converted), train.tolist(), strict=True)
-    held_out = compress(_lines(converted), kept(rows) & ~train)
-    drop(rows, np.fromiter(near(candidates, held_out, threshold), bool, len(train)), NEAR)
-
-
-def _lines(converted: Sequence[Converted]) -> Iterator[bytes]:
-    return (line for entry in converted for part in entry.parts for line in lines(part))
-
 
 Codes = NDArray[np.int8]
 KEPT = -1
@@ -49,12 +34,12 @@ NOT_REPLAYED = "task that is not replayed"
 REASONS = (HELD, REPEATED, SAME, NEAR, OVER_WEIGHT, OVER_LIMIT, OVER_SHARE, NOT_REPLAYED)
 
 
-def table(converted: Sequence[Converted]) -> pd.DataFrame:
-    """Return the table of all examples in the order of their parts; none is in a split yet, none is dropped."""
-    rows = pd.DataFrame(np.concatenate([part.columns() for entry in converted for part in entry.parts]))
-    counts = [sum(part.examples for part in entry.parts) for entry in converted]
+def table(shards: Sequence[Shard]) -> pd.DataFrame:
+    """Return the table of all examples in the order of their shards; none is in a split yet, none is dropped."""
+    rows = pd.DataFrame(np.concatenate([shard.columns() for shard in shards]))
+    counts = [shard.examples for shard in shards]
     return rows.assign(
-        entry=np.repeat(np.arange(len(converted), dtype=np.int16), counts),
+        entry=np.repeat(np.arange(len(shards), dtype=np.int16), counts),
         split=np.int8(TRAIN),
         times=np.int32(1),
         why=pd.Categorical.from_codes(np.full(len(rows), KEPT, np.int8), pd.Index(REASONS)),
@@ -243,6 +228,16 @@ class Asked(msgspec.Struct):
     meta: str = "{}"
 
 
+def drop_near_duplicates(rows: pd.DataFrame, shards: Sequence[Shard], threshold: float | None) -> None:
+    """Drop training rows whose text is near that of a validation or test row; with no threshold, none."""
+    if threshold is None:
+        return
+    train = within(rows, TRAIN)
+    first, second = (chain.from_iterable(shard.lines() for shard in shards) for _ in range(2))
+    held_out = compress(first, kept(rows) & ~train)
+    drop(rows, np.fromiter(near(zip(second, train.tolist(), strict=True), held_out, threshold), bool, len(train)), NEAR)
+
+
 def near(lines: Iterable[tuple[bytes, bool]], held: Iterable[bytes], threshold: float) -> Iterator[bool]:
     """Yield for each ``(line, whether to look)`` whether its row is near one of ``held``, rows of our format."""
     from rensa import RMinHashLSH
@@ -274,7 +269,7 @@ def shingles(row: Asked) -> list[str]:
     >>> shingles(Asked("category", [Turn("user", "[CLASSIFY] Category:\\nTitle: Red Acme mug"), Turn("assistant", "Mugs")]))
     ['title red acme', 'red acme mug']
     """
-    text = asked(row.task, row.messages)[-1].content
+    text = prompt_turns(row.task, row.messages)[-1].content
     body = text.partition("\n")[2] if text.startswith("[") else text
     if OPTIONS in row.meta:
         options = frozenset(listed(msgspec.json.decode(row.meta)["options"]))

@@ -1,11 +1,11 @@
-"""Shards: the converted rows of one unit of work on disk, with an index, the rejects and the counts."""
+"""Shards: the converted rows of one entry on disk, with an index, the rejects and the counts."""
 
 import json
 import shutil
 import struct
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,18 +16,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import tasks
+from converters.core.console import Tick, silent
 from converters.core.hashing import draw, hashed
-from converters.examples import asked
-from converters.io.jsonl import write_json, written
+from converters.examples import prompt_turns
+from converters.io.jsonl import write_json, writing
 from converters.mixture.spec import Entry
 from converters.schema import SPLITS, Outcome, Row
+
+Columns = NDArray[np.void]
+# Numbers in place of texts: 54 bytes a row are all that a mixture holds in memory, however long the rows are.
+_HASHES = ("id", "group", "product", "alias", "prompt", "target")
+DTYPE = np.dtype([*((name, "u8") for name in _HASHES), ("size", "u4"), ("task", "u1"), ("official", "i1")])
+RAW = np.dtype([("examples", "<u4"), ("rows", "<u4")])
+UNPINNED = -1
+CHUNK = 1024
+TEMPORARY = ".half-"  # begins the names of what an interrupted build leaves, which the next one removes
 
 
 @dataclass(slots=True)
 class Tally:
     """Counts over raw rows; ``read == used + sum(rejected.values())`` holds by construction.
 
-    ``reject`` is told place and reason of every raw row, or part of a used one, that is not used.
+    ``reject`` is called with place and reason of every raw row, or part of a used one, that is not used.
     """
 
     read: int = 0
@@ -37,11 +47,13 @@ class Tally:
     reject: Callable[[str, str], object] = lambda where, reason: None
 
 
-def tallied(outcomes: Iterable[Outcome], tally: Tally) -> Iterator[Outcome]:
-    """Pass the used rows on and count all of them."""
-    for outcome in outcomes:
+def tallied(outcomes: Iterable[Outcome], tally: Tally, tick: Tick = silent) -> Iterator[Outcome]:
+    """Pass the used rows on and count all of them; ``tick`` hears of those read so far."""
+    for number, outcome in enumerate(outcomes, 1):
         tally.read += outcome.rows
         tally.noted.update(outcome.notes)
+        if number % CHUNK == 0:
+            tick(tally.read)
         if outcome.records:
             tally.used += outcome.rows
             if outcome.detail:
@@ -59,21 +71,11 @@ def unused(outcome: Outcome, reason: str, tally: Tally) -> None:
     tally.reject(outcome.where, reason)
 
 
-Columns = NDArray[np.void]
-# Numbers in place of texts: 54 bytes a row are all that a mix holds in memory, however long the rows are.
-_TEXTS = ("id", "group", "product", "alias", "prompt", "target")
-DTYPE = np.dtype([*((name, "u8") for name in _TEXTS), ("size", "u4"), ("task", "u1"), ("official", "i1")])
-UNPINNED = -1
-RAW = np.dtype([("examples", "<u4"), ("rows", "<u4")])
-COLUMNS, RAWS, PLACES = "columns.bin", "raws.bin", "places.jsonl"
-CHUNK = 1024
-TEMPORARY = ".half-"  # of a name: what an interrupted build leaves under it is swept away by the next
-
-
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One part: its folder and its counts, as :class:`converters.outcome.Tally` has them."""
+class Shard:
+    """An entry's shard: its folder, the counts of :class:`Tally`, and the examples dropped on the way, by reason."""
 
+    entry: Entry
     folder: Path
     examples: int
     read: int
@@ -93,25 +95,31 @@ class Part:
         return self.folder / "rejects.jsonl"
 
     def columns(self) -> Columns:
-        """Return what a mix decides by, one entry for each row."""
-        return np.fromfile(self.folder / COLUMNS, DTYPE)
-
-    def ids(self) -> NDArray[np.uint64]:
-        """Return the draw of each row's id."""
-        return np.array(np.memmap(self.folder / COLUMNS, DTYPE, "r")["id"] if self.examples else [], np.uint64)
+        """Return what a mixture decides by, one entry for each row."""
+        return np.fromfile(self.folder / "columns.bin", DTYPE)
 
     def raws(self) -> Columns:
         """Return for each raw row with examples how many they are, and how many raw rows it stands for."""
-        return np.fromfile(self.folder / RAWS, RAW)
+        return np.fromfile(self.folder / "raws.bin", RAW)
+
+    def places(self) -> Iterator[str]:
+        """Yield where each raw row with examples stands."""
+        with (self.folder / "places.jsonl").open("rb") as file:
+            yield from map(msgspec.json.Decoder(str).decode, file)
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield its rows as they stand in its file."""
+        with self.rows.open("rb") as file:
+            yield from file
 
 
-def load(folder: Path) -> Part | None:
-    """Return a part that is whole, or nothing."""
+def load(folder: Path, entry: Entry) -> Shard | None:
+    """Return a shard that is complete, or nothing."""
     if not (folder / "part.json").is_file():
         return None
     counts: dict[str, Any] = json.loads((folder / "part.json").read_bytes())
     counts |= {name: Counter(counts[name]) for name in ("rejected", "noted", "dropped")}
-    return Part(folder, **counts)
+    return Shard(entry, folder, **counts)
 
 
 class Pinned(NamedTuple):
@@ -131,51 +139,43 @@ class Used(NamedTuple):
     rows: int
 
 
-def write(folder: Path, used: Iterable[Used], tally: Tally, dropped: Counter[str], seed: int) -> Part:
-    """Write a part; the counts are read when the rows are through."""
+def write(folder: Path, entry: Entry, used: Iterable[Used], tally: Tally, dropped: Counter[str], seed: int) -> Shard:
+    """Write a shard; ``tally`` and ``dropped`` are read when the rows are through."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
+    half = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
+    encode = msgspec.json.Encoder().encode
     try:
-        with written(folder.parent), (made / "rejects.jsonl").open("wb") as rejects:
-            tally.reject = lambda where, why: rejects.write(
-                msgspec.json.encode({"where": where, "reason": why}) + b"\n"
-            )
-            examples = _write_rows(made, _placed(made, used), seed)
+        with writing(folder.parent), (half / "rejects.jsonl").open("wb") as rejects:
+            tally.reject = lambda where, reason: rejects.write(encode({"where": where, "reason": reason}) + b"\n")
+            examples = _write_rows(half, _write_places(half, used), seed)
         counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
-        write_json(made / "part.json", {"examples": examples, **counts, "dropped": dropped})
+        write_json(half / "part.json", {"examples": examples, **counts, "dropped": dropped})
         shutil.rmtree(folder, ignore_errors=True)  # what a killed command left of one that it was removing
-        made.rename(folder)
+        half.rename(folder)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
-    found = load(folder)
-    assert found is not None
-    return found
+        shutil.rmtree(half, ignore_errors=True)
+    return Shard(entry, folder, examples, **counts, dropped=dropped)
 
 
-def _placed(folder: Path, used: Iterable[Used]) -> Iterator[Pinned]:
+def _write_places(folder: Path, used: Iterable[Used]) -> Iterator[Pinned]:
     pack, encode = struct.Struct("<II").pack, msgspec.json.Encoder().encode
-    with (folder / RAWS).open("wb") as raws, (folder / PLACES).open("wb") as wheres:
-        for one in used:
-            raws.write(pack(len(one.examples), one.rows))
-            wheres.write(encode(one.where) + b"\n")
-            yield from one.examples
+    with (folder / "raws.bin").open("wb") as raws, (folder / "places.jsonl").open("wb") as places:
+        for raw in used:
+            raws.write(pack(len(raw.examples), raw.rows))
+            places.write(encode(raw.where) + b"\n")
+            yield from raw.examples
 
 
-def places(part: Part) -> Iterator[str]:
-    """Yield where each raw row with examples stands."""
-    with (part.folder / PLACES).open("rb") as file:
-        yield from map(msgspec.json.Decoder(str).decode, file)
-
-
-def _write_rows(folder: Path, rows: Iterable[Pinned], seed: int) -> int:
+def _write_rows(folder: Path, rows: Iterator[Pinned], seed: int) -> int:
     numbers = {name: number for number, name in enumerate(tasks.names())}
+    splits = {name: number for number, name in enumerate(SPLITS)} | {"": UNPINNED}
     encode, count = msgspec.json.Encoder().encode, 0
-    with (folder / "rows.jsonl").open("wb") as file, (folder / COLUMNS).open("wb") as columns:
-        for chunk in _chunked(rows):
+    with (folder / "rows.jsonl").open("wb") as file, (folder / "columns.bin").open("wb") as columns:
+        while chunk := list(islice(rows, CHUNK)):
             lines = [encode(pinned.row) + b"\n" for pinned in chunk]
             file.writelines(lines)
             entries = [
-                (*_keys(pinned, seed), len(line), numbers[pinned.row.task], _split(pinned.split))
+                (*_keys(pinned, seed), len(line), numbers[pinned.row.task], splits[pinned.split])
                 for pinned, line in zip(chunk, lines, strict=True)
             ]
             columns.write(np.array(entries, DTYPE).tobytes())
@@ -183,28 +183,12 @@ def _write_rows(folder: Path, rows: Iterable[Pinned], seed: int) -> int:
     return count
 
 
-def _chunked(rows: Iterable[Pinned]) -> Iterator[list[Pinned]]:
-    rest = iter(rows)
-    while chunk := list(islice(rest, CHUNK)):
-        yield chunk
-
-
-def _split(name: str) -> int:
-    return SPLITS.index(name) if name else UNPINNED
-
-
 def _keys(pinned: Pinned, seed: int) -> tuple[int, ...]:
     row = pinned.row
-    question = repr((row.task, [(turn.role, turn.content) for turn in asked(row.task, row.messages)]))
+    question = repr((row.task, [(turn.role, turn.content) for turn in prompt_turns(row.task, row.messages)]))
     drawn = {name: draw(name, seed) for name in {row.group, pinned.product, pinned.alias}}
     groups = (drawn[row.group], drawn[pinned.product], drawn[pinned.alias])
     return draw(row.id, seed), *groups, hashed(question), hashed(row.target)
-
-
-def lines(part: Part) -> Iterator[bytes]:
-    """Yield a part's rows as they stand in its file."""
-    with part.rows.open("rb") as file:
-        yield from file
 
 
 def picked(path: Path, sizes: NDArray[np.uint32], numbers: NDArray[np.int64]) -> Iterator[bytes]:
@@ -214,22 +198,3 @@ def picked(path: Path, sizes: NDArray[np.uint32], numbers: NDArray[np.int64]) ->
         for number in numbers.tolist():
             file.seek(starts[number])
             yield file.read(sizes[number])
-
-
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """An entry with its parts and their counts summed, and the examples that were dropped on the way, by reason."""
-
-    entry: Entry
-    parts: list[Part]
-    dropped: Counter[str]
-
-    def count(self, name: str) -> Any:
-        """Return one of the counts of all parts: ``read``, ``used``, ``examples`` or the counters ``rejected``, ``noted``."""
-        first, *rest = (getattr(part, name) for part in self.parts)
-        return sum(rest, first)
-
-
-def collected(entry: Entry, shards: Sequence[Part]) -> Converted:
-    """Return an entry with its parts."""
-    return Converted(entry, list(shards), sum((part.dropped for part in shards), Counter()))

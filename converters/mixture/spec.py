@@ -119,7 +119,7 @@ def _missing(path: Path) -> str:
         build = f"ecom-data build {path.with_name('ecom.yaml')} --set {MOVED[path.stem]} --out data/{path.stem}"
         return f"{path}: is now an override of ecom.yaml; run: {build}"
     near = sorted(map(str, path.parent.glob("*.yaml")))
-    return f"{path}: no such mix specification{nearest(str(path), near) if near else ''}"
+    return f"{path}: no such mixture specification{nearest(str(path), near) if near else ''}"
 
 
 def _override(text: str) -> tuple[str, Any]:
@@ -220,7 +220,7 @@ def beside_files(entry: Entry) -> list[Path]:
     """Return the files that shape an entry's rows beside the raw ones."""
     named = (entry.definitions, entry.trim.tokenizer if entry.trim else None)
     manifests = [folder / schema.MANIFEST for folder in _replayed(entry)]
-    return [*(Path(name) for name in named if name), *sources.beside(entry.source, entry.options), *manifests]
+    return [*(Path(name) for name in named if name), *sources.option_files(entry.source, entry.options), *manifests]
 
 
 def _replayed(entry: Entry) -> list[Path]:

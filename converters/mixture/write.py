@@ -1,77 +1,66 @@
 """Writes rows in their planned order: a gather from the shards, each line once."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from itertools import compress, islice
-from mmap import ACCESS_READ, mmap
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from converters.core.hashing import draw
-from converters.io.jsonl import replacing, written
+from converters.io.jsonl import replacing, writing
 from converters.mixture.plan import kept, within
-from converters.mixture.shards import Converted, Part, lines, picked
+from converters.mixture.shards import Shard, picked
 from converters.schema import SPLITS, Row
 
-# Takes rows as they stand in their part and what was decided for them, and returns what is written instead.
+# Takes rows as they stand in their shard and what was decided for them, and returns what is written instead.
 Finish = Callable[[Sequence[bytes], pd.DataFrame], list[bytes]]
 WINDOW = 8 * 2**20  # bytes of rows in memory at a time
-CHUNK = 2**16  # lines whose places are Python numbers at a time
+_COPY = np.dtype([("id", "u8"), ("size", "u4"), ("split", "i1")])
 
 
 def write_splits(
-    folder: Path, rows: pd.DataFrame, converted: Sequence[Converted], seed: int, finish: Sequence[Finish | None]
+    folder: Path, rows: pd.DataFrame, shards: Sequence[Shard], seed: int, finish: Sequence[Finish | None]
 ) -> None:
     """Write ``<split>.jsonl`` for every split, each in the order of its rows' draws; ``finish`` has one for each entry."""
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        files, places = _sources(Path(work), rows, converted, seed, finish)
+        files, places = _sources(Path(work), rows, shards, seed, finish)
         for number, name in enumerate(SPLITS):
             with replacing(folder / f"{name}.jsonl") as file:
                 file.writelines(_gathered(files, places[within(places, number)]))
 
 
-def write_in_order(path: Path, converted: Converted, chosen: Iterable[bool]) -> None:
-    """Write the ``chosen`` rows of one entry, in the order of their files."""
-    with replacing(path) as file:
-        file.writelines(compress((line for part in converted.parts for line in lines(part)), chosen))
-
-
 def _sources(
-    work: Path, rows: pd.DataFrame, converted: Sequence[Converted], seed: int, finish: Sequence[Finish | None]
-) -> tuple[list[Path], pd.DataFrame]:
-    """Return the files that lines are taken from, the repeated ones first, and each line's file, place, draw and split."""
-    files, index, start = [work / "copies"], [], 0
-    with written(work), files[0].open("wb") as copies:
-        for part, last in ((part, last) for entry, last in zip(converted, finish, strict=True) for part in entry.parts):
-            here = rows.loc[start : start + part.examples - 1, ["id", "size", "split", "times"]]
-            path = part.rows
+    work: Path, rows: pd.DataFrame, shards: Sequence[Shard], seed: int, finish: Sequence[Finish | None]
+) -> tuple[list[pa.Array], pd.DataFrame]:
+    """Return the lines of all files, repeated rows last, and the table of lines: file, number in it, size, draw, split."""
+    files, index, repeated, start = list[pa.Array](), list[pd.DataFrame](), list[tuple[int, int, int]](), 0
+    with writing(work), (work / "copies").open("wb") as copies:
+        for shard, last in zip(shards, finish, strict=True):
+            here = rows.iloc[start : start + shard.examples]
+            path = shard.rows
             if last:
                 path = work / str(len(files))
-                here["size"] = _finish(path, part, rows[start : start + part.examples], last)
-            index += [_index(here, len(files)), _repeat(copies, path, here, seed)]
-            files.append(path)
-            start += part.examples
-    places = pd.concat(index, ignore_index=True)
-    copied = places["file"] == 0
-    places.loc[copied, "start"] = places["size"][copied].cumsum() - places["size"][copied]
-    return files, places
+                here = here.assign(size=_finish(path, shard, here, last))
+            repeated += _repeat(copies, path, here, seed)
+            index.append(here[["id", "size", "split"]])
+            files.append(_mapped(path, here["size"]))
+            start += shard.examples
+    index.append(pd.DataFrame(np.array(repeated, _COPY)))
+    files.append(_mapped(work / "copies", index[-1]["size"]))
+    numbers = [table.assign(file=np.int32(file), number=np.arange(len(table))) for file, table in enumerate(index)]
+    return files, pd.concat(numbers, ignore_index=True)
 
 
-def _index(rows: pd.DataFrame, file: int) -> pd.DataFrame:
-    sizes = rows["size"].astype(np.int64)
-    return rows[["id", "size", "split"]].assign(file=np.int32(file), start=sizes.cumsum() - sizes)
-
-
-def _finish(path: Path, part: Part, rows: pd.DataFrame, finish: Finish) -> NDArray[np.uint32]:
-    """Write a part's finished rows and return their sizes."""
+def _finish(path: Path, shard: Shard, rows: pd.DataFrame, finish: Finish) -> NDArray[np.uint32]:
+    """Write a shard's finished rows and return their sizes."""
     sizes: list[int] = []
-    source = lines(part)
+    source = shard.lines()
     with replacing(path) as file:
         for window in _windows(rows["size"].to_numpy()):
             finished = finish(list(islice(source, window.stop - window.start)), rows[window])
@@ -91,39 +80,36 @@ def _windows(sizes: NDArray[np.uint32]) -> Iterator[slice]:
         start = stop
 
 
-def _repeat(copies: BinaryIO, path: Path, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Write the rows of a file that are wanted more than once, each copy under an id of its own; return their index."""
+def _repeat(copies: BinaryIO, path: Path, rows: pd.DataFrame, seed: int) -> Iterator[tuple[int, int, int]]:
+    """Write the rows of a file that are repeated, each copy under an id of its own; yield draw, size and split of each."""
     numbers = np.flatnonzero((rows["times"] > 1) & kept(rows))
-    index = []
-    wanted = rows.iloc[numbers]
-    for line, times, split in zip(
-        picked(path, rows["size"].to_numpy(), numbers), wanted["times"], wanted["split"], strict=True
-    ):
+    repeated = rows.iloc[numbers]
+    lines = picked(path, rows["size"].to_numpy(), numbers)
+    for line, times, split in zip(lines, repeated["times"], repeated["split"], strict=True):
         row = msgspec.json.decode(line, type=Row)
         for copy in range(2, times + 1):
             again = msgspec.structs.replace(row, id=f"{row.id}#{copy}")
-            size = copies.write(msgspec.json.encode(again) + b"\n")
-            index.append((draw(again.id, seed), size, split))
-    return _index(pd.DataFrame(np.array(index, _COPY)), 0)
+            yield draw(again.id, seed), copies.write(msgspec.json.encode(again) + b"\n"), split
 
 
-_COPY = np.dtype([("id", "u8"), ("size", "u4"), ("split", "i1")])
+def _mapped(path: Path, sizes: pd.Series) -> pa.Array:
+    """Return a file's lines by number; pyarrow needs no descriptor for a mapping, of which there may be fewer than shards."""
+    offsets = np.concatenate([[0], sizes.to_numpy(np.int64).cumsum()])
+    with pa.memory_map(str(path)) as file:
+        buffers = [None, pa.py_buffer(offsets), file.read_buffer() or pa.py_buffer(b"")]
+    return pa.Array.from_buffers(pa.large_binary(), len(sizes), buffers)
 
 
-@contextmanager
-def _mapped(path: Path) -> Iterator[mmap | bytes]:
-    with path.open("rb") as file:
-        yield mmap(file.fileno(), 0, access=ACCESS_READ) if path.stat().st_size else b""
-
-
-def _gathered(files: Sequence[Path], places: pd.DataFrame) -> Iterator[bytes]:
+def _gathered(files: Sequence[pa.Array], places: pd.DataFrame) -> Iterator[memoryview]:
     """Yield the lines at these places in the order of their draws; no two are equal, as rows of one draw are one id."""
-    with ExitStack() as stack:
-        maps = [stack.enter_context(_mapped(path)) for path in files]
-        order = np.argsort(places["id"].to_numpy())
-        for chunk in (order[start : start + CHUNK] for start in range(0, len(order), CHUNK)):
-            part = places.iloc[chunk]
-            for file, start, size in zip(
-                part["file"].tolist(), part["start"].tolist(), part["size"].tolist(), strict=True
-            ):
-                yield maps[file][start : start + size]
+    order = np.argsort(places["id"].to_numpy())
+    file, number, size = (places[name].to_numpy()[order] for name in ("file", "number", "size"))
+    for window in _windows(size):
+        by_file = np.argsort(file[window], kind="stable")
+        parts = np.split(number[window][by_file], np.flatnonzero(np.diff(file[window][by_file])) + 1)
+        lines = pa.concat_arrays(
+            [files[k].take(pa.array(n)) for k, n in zip(np.unique(file[window]), parts, strict=True)]
+        )
+        yield memoryview(lines.take(pa.array(np.argsort(by_file))).buffers()[2])[
+            : int(size[window].sum(dtype=np.int64))
+        ]

@@ -1,10 +1,14 @@
-"""The datasets: one file each. A source module has
+"""The datasets, one module each, and the options that they take.
+
+A source module has
 
 * ``TASKS``: the tasks that its records are for,
 * ``URL``, ``LICENCE`` and ``FILES``: where the raw files are, and what their owners allow,
-* ``BESIDE``, if options of its ``read`` name files that shape its rows: the names of these options,
+* ``FILE_OPTIONS``, if options of its ``read`` name files that shape its rows: the names of these options,
 * ``read(paths, **options) -> Iterator[Outcome]``: one outcome for every raw row, used or not; an option is a keyword that is
   ``Annotated`` with one line on what it does, which ``ecom-data list`` prints.
+
+May use validation and what lies below it. Rows of several sources together (duplicates, splits, shares) are mixture's business.
 """
 
 import inspect
@@ -33,7 +37,7 @@ def get(name: str) -> ModuleType:
 
 
 class Option(NamedTuple):
-    """An option of a source: what it does in one line, and its default."""
+    """An option of a source: its default, and in one line what it does."""
 
     name: str
     default: Any
@@ -41,7 +45,7 @@ class Option(NamedTuple):
 
 
 def options(source: str) -> list[Option]:
-    """Return the options that a source's ``read`` takes, as its ``Annotated`` parameters tell them."""
+    """Return the options of a source: the ``Annotated`` keywords of its ``read``."""
     read = get(source).read
     hints = get_type_hints(read, include_extras=True)
     keywords = [option for option in inspect.signature(read).parameters.values() if option.kind is option.KEYWORD_ONLY]
@@ -54,38 +58,48 @@ def option_names(source: str) -> list[str]:
 
 
 def check(source: str, options: Mapping[str, Any], where: str = "") -> None:
-    """Stop with a sentence where an option is unknown, with the nearest right one, or its value is of another type."""
-    known, kinds = option_names(source), get_type_hints(get(source).read)
+    """Raise an ``InputError`` for an unknown option, with the nearest right one, or a value of another type."""
+    known, types = option_names(source), get_type_hints(get(source).read)
     for option, value in options.items():
         if option not in known:
-            raise InputError(
-                f"{where}source {source!r} has no option {option!r}{errors.nearest(str(option), known or ['none'])}"
-            )
+            hint = errors.nearest(str(option), known or ["none"])
+            raise InputError(f"{where}source {source!r} has no option {option!r}{hint}")
         try:
-            msgspec.convert(value, kinds[option])
+            msgspec.convert(value, types[option])
         except msgspec.ValidationError as error:
-            raise InputError(
-                f"{where}source {source!r}, option {option!r}: found {str(value)[:60]!r}: {error}"
-            ) from error
+            found = f"found {str(value)[:60]!r}"
+            raise InputError(f"{where}source {source!r}, option {option!r}: {found}: {error}") from error
 
 
-def given(source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a source's options with those that its file of options, a ``mapping``, has beside them."""
-    mapping = options.get("mapping")
-    more = get(source).mapped(Path(mapping)) if isinstance(mapping, str) and "mapping" in option_names(source) else {}
-    return {**more, **options}
+def resolved(source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a source's options with those of its ``mapping``, a YAML file; one that is given beside it wins."""
+    if "mapping" not in option_names(source) or not isinstance(options.get("mapping"), str):
+        return options
+    import yaml
+
+    path = Path(options["mapping"])
+    try:
+        tree = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise errors.unreadable(path, error, "a YAML file of options") from error
+    if not isinstance(tree, dict) or "mapping" in tree:
+        known = ", ".join(name for name in option_names(source) if name != "mapping")
+        raise InputError(f"{path}: expected options with their values, some of: {known}")
+    check(source, tree, f"{path}: ")
+    return {**tree, **options}
 
 
-def beside(source: str, options: Mapping[str, Any]) -> list[Path]:
+def option_files(source: str, options: Mapping[str, Any]) -> list[Path]:
     """Return the files that options name beside the raw ones; of a folder, the tokenizer's file in it."""
-    values = given(source, options)
-    named = [Path(name) for option in getattr(get(source), "BESIDE", ()) if isinstance(name := values.get(option), str)]
-    places = (place for path in named for place in (path, *(path / name for name in TOKENIZERS)))
+    values = resolved(source, options)
+    named = [values.get(option) for option in getattr(get(source), "FILE_OPTIONS", ())]
+    paths = [Path(name) for name in named if isinstance(name, str)]
+    places = (place for path in paths for place in (path, *(path / name for name in TOKENIZERS)))
     return [place for place in places if place.is_file()]
 
 
 def read(source: str, paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
-    """Return the outcomes of a source's files; options are as :func:`check` wants them."""
+    """Return the outcomes of a source's files; options that :func:`check` refuses are an ``InputError``."""
     check(source, options)
-    outcomes: Iterator[Outcome] = get(source).read(paths, **options)
+    outcomes: Iterator[Outcome] = get(source).read(paths, **resolved(source, options))
     return outcomes

@@ -4,7 +4,7 @@ Raw formats, known by their keys, in any mixture of files:
 
 * ``*-qar.jsonl``: a question a line with ``review_snippets``, ``answers`` and ``is_answerable`` (Gupta et al., "AmazonQA: A
   Review-Based Question Answering Task", IJCAI 2019). ``is_answerable`` is a classifier's output on these snippets, not human
-  gold: so a question is shown its own snippets and no other ones, and the abstention is the target where it is 0.
+  gold: so a question has its own snippets and no others, and the abstention is the target where it is 0.
 * ``qa_*.json.gz``: an answer a line, each line a Python literal (McAuley and Yang, WWW 2016). The answers of one product's
   question are gathered. ``QA_*.json.gz`` and the raw records of AmazonQA: a product a row with all its ``questions``.
 * ``reviews_*.json.gz`` (``asin, reviewText``): what the questions of the older files are answered from. Without reviews there is
@@ -16,9 +16,9 @@ others use. All others are references but those that say no where it says yes. I
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -26,35 +26,52 @@ from converters.core.hashing import digest
 from converters.io import decoded, unpacked_size
 from converters.io.grouping import grouped
 from converters.schema import Answerable, Outcome, Question, Record
-from converters.sources._qa import Answer, Raw, agreeing, asked, best_first, holds, reviews, said, text_of
+from converters.sources._qa import Answer, agreeing, best_first, holds, unescaped
 from converters.text import retrieval as retrieving
 from converters.text.matching import product_group
-from converters.text.retrieval import Retrieval
 
 URL = "https://github.com/amazonqa/amazonqa; older files: https://jmcauley.ucsd.edu/data/amazon/qa/"
 LICENCE = "none stated; questions, answers and reviews from Amazon, research use"
 FILES = "train-qar.jsonl, val-qar.jsonl, test-qar.jsonl; older: qa_Appliances.json.gz with reviews_Appliances.json.gz"
 TASKS = ("answer", "answerable")
-BESIDE = ("tokenizer",)
-_HIDDEN = "is_answerable is about all snippets: some of them are not shown"
+FILE_OPTIONS = ("tokenizer",)
 _GATHERED = "answer gathered with those to the same question of the product"
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The options: how snippets are chosen, and whether a question without any is asked all the same."""
+class Options(NamedTuple):
+    """How snippets are chosen, and whether a question without any is asked all the same."""
 
-    how: Retrieval
+    retrieval: retrieving.Retrieval
     closed_book: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What one question of a product gave: records, or the reason why none, and notes."""
+class ProductQuestion(msgspec.Struct, frozen=True, rename={"text": "questionText"}):
+    """One question of a product's record."""
 
-    records: tuple[Record, ...] = ()
-    reason: str = ""
-    notes: tuple[str, ...] = ()
+    text: str
+    answers: list[Answer] = []
+
+
+class Review(msgspec.Struct, frozen=True, rename={"text": "reviewText"}):
+    """One review of a product's record."""
+
+    text: str = ""
+
+
+class Raw(msgspec.Struct, frozen=True):
+    """One row in any of the formats, as far as it is used."""
+
+    asin: str
+    questionText: str = ""  # noqa: N815 - the dataset's name
+    review_snippets: list[str] | None = None
+    answers: list[Answer] = []
+    is_answerable: int | bool | None = None
+    question: str = ""
+    answer: str = ""
+    answerType: str | None = None  # noqa: N815
+    questions: list[ProductQuestion] | None = None
+    reviews: list[Review] = []
+    reviewText: str | None = None  # noqa: N815
 
 
 def read(
@@ -70,118 +87,123 @@ def read(
     closed_book: Annotated[bool, "ask a question that has no snippet without any, instead of rejecting it"] = False,
 ) -> Iterator[Outcome]:
     """Yield one outcome a row; rows that were gathered are counted with the first of them."""
-    rules = Rules(retrieving.ready(retrieval, snippets, budget, encoder, tokenizer), closed_book)
-    searched = replace(rules, how=replace(rules.how, way="bm25")) if retrieval == "dataset" else rules
-    reading = msgspec.msgpack.Decoder(tuple[str, Raw])
-    for found in grouped(_dealt(paths, rules), unpacked_size(paths)):
-        if isinstance(found, Outcome):
-            yield found
-        else:
-            yield from _product([reading.decode(value) for value in found], searched)
+    how = retrieving.configure(retrieval, snippets, budget, encoder, tokenizer)
+    passage_how = replace(how, method="bm25") if retrieval == "dataset" else how
+    decode = msgspec.msgpack.Decoder(tuple[str, Raw]).decode
+    for item in grouped(_by_product(paths, Options(how, closed_book)), unpacked_size(paths)):
+        yield from (
+            (item,)
+            if isinstance(item, Outcome)
+            else _product(list(map(decode, item)), Options(passage_how, closed_book))
+        )
 
 
-def _dealt(paths: Sequence[Path], rules: Rules) -> Iterator[tuple[bytes, bytes] | Outcome]:
-    """Yield the outcome of a row that has its own snippets, and any other row by its product."""
+def _by_product(paths: Sequence[Path], options: Options) -> Iterator[tuple[bytes, bytes] | Outcome]:
+    """Yield the outcome of a row that has its own snippets, and any other row with its product's key."""
     for where, row in decoded(paths, Raw, literals=True):
         if isinstance(row, Outcome):
             yield row
         elif row.review_snippets is None:
             yield row.asin.encode(), msgspec.msgpack.encode((where, row))
         else:
-            own = {text_of(row.questionText): said(row.answers)}
-            (found,) = _questions(row.asin, own, row.review_snippets, row.is_answerable, rules)
-            yield Outcome(where, found.records, found.reason, found.notes)
+            question = {unescaped(row.questionText): _with_text(row.answers)}
+            [outcome] = _questions(row.asin, question, row.review_snippets, row.is_answerable, options)
+            yield replace(outcome, where=where)
 
 
-def _product(rows: Sequence[tuple[str, Raw]], rules: Rules) -> Iterator[Outcome]:
+def _with_text(answers: Sequence[Answer]) -> list[Answer]:
+    return [answer for answer in answers if unescaped(answer.answerText)]
+
+
+def _product(rows: Sequence[tuple[str, Raw]], options: Options) -> Iterator[Outcome]:
     """Yield the outcomes of one product's rows: questions, whole records and reviews."""
-    pool = [text for _, row in rows for review in reviews(row) for text in retrieving.passages(review)]
-    gathered: dict[str, dict[int, list[Answer]]] = {}
+    reviews = [text for _, row in rows for text in (row.reviewText or "", *(review.text for review in row.reviews))]
+    passages = [passage for text in reviews for passage in retrieving.passages(unescaped(text))]
+    answers: dict[str, dict[int, list[Answer]]] = {}  # by question and row
     for number, (_, row) in enumerate(rows):
-        for one in asked(row):
-            given = gathered.setdefault(text_of(one.questionText), {}).setdefault(number, [])
-            given.extend(said(one.answers))
-    everything = {question: [a for given in parts.values() for a in given] for question, parts in gathered.items()}
-    found = _questions(rows[0][1].asin, everything, pool, None, rules)
-    yield from _outcomes(rows, list(zip(gathered.values(), found, strict=True)))
+        for question in _asked(row):
+            by_row = answers.setdefault(unescaped(question.text), {})
+            by_row.setdefault(number, []).extend(_with_text(question.answers))
+    merged = {question: [answer for part in by_row.values() for answer in part] for question, by_row in answers.items()}
+    outcomes = _questions(rows[0][1].asin, merged, passages, None, options)
+    yield from _by_row(rows, list(zip(answers.values(), outcomes, strict=True)))
 
 
-def _outcomes(
-    rows: Sequence[tuple[str, Raw]], questions: Sequence[tuple[Mapping[int, Sequence[Answer]], Found]]
+def _asked(row: Raw) -> list[ProductQuestion]:
+    """Return the questions of a row: none of a review, several of a product's record."""
+    if row.reviewText is not None:
+        return []
+    if row.questions is not None:
+        return row.questions
+    single = [Answer(row.answer, row.answerType)] if row.answer else []
+    return [ProductQuestion(row.questionText or row.question, [*row.answers, *single])]
+
+
+def _by_row(
+    rows: Sequence[tuple[str, Raw]], questions: Sequence[tuple[Mapping[int, Sequence[Answer]], Outcome]]
 ) -> Iterator[Outcome]:
-    """Deal what a product's questions gave to its rows: a question's records go to the first row that has an answer to it."""
-    opened: dict[int, list[Found]] = defaultdict(list)
-    homes: dict[int, int] = {}
-    reasons: dict[int, list[str]] = defaultdict(list)
-    for parts, found in questions:
-        givers = [number for number, given in parts.items() if given] if found.records else []
+    """Yield a product's outcomes row by row: a question's records go to the first row that has an answer to it."""
+    outcomes = defaultdict[int, list[Outcome]](list)  # of the questions whose records a row has
+    counted_with: dict[int, int] = {}  # a row to the one that has the records of its question
+    reasons = defaultdict[int, list[str]](list)
+    for answers, outcome in questions:
+        givers = [number for number, texts in answers.items() if texts] if outcome.records else []
         if givers:
-            opened[givers[0]].append(replace(found, notes=found.notes + (_GATHERED,) * (len(givers) - 1)))
-            homes.update((number, givers[0]) for number in givers)
-        for number in parts.keys() - set(givers):
-            reasons[number].append(found.reason or "no answer")
-    home = min(opened, default=None)
-    if home is not None:  # where a question is asked, the product's reviews have been read
-        homes.update((number, home) for number, (_, row) in enumerate(rows) if row.reviewText is not None)
-    riders = Counter(homes[number] for number in homes if number not in opened)
+            outcomes[givers[0]].append(replace(outcome, notes=outcome.notes + (_GATHERED,) * (len(givers) - 1)))
+            counted_with.update(dict.fromkeys(givers, givers[0]))
+        for number in answers.keys() - set(givers):
+            reasons[number].append(outcome.reason or "no answer")
+    if outcomes:  # where a question is asked, the product's reviews have been read
+        reviews = [number for number, (_, row) in enumerate(rows) if row.reviewText is not None]
+        counted_with.update(dict.fromkeys(reviews, min(outcomes)))
+    merged = Counter(counted_with[number] for number in counted_with if number not in outcomes)
     for number, (where, row) in enumerate(rows):
-        if number in opened:
-            records = tuple(record for found in opened[number] for record in found.records)
-            notes = [note for found in opened[number] for note in found.notes]
+        if number in outcomes:
+            records = tuple(record for outcome in outcomes[number] for record in outcome.records)
+            notes = [note for outcome in outcomes[number] for note in outcome.notes]
             notes += [f"question left out: {reason}" for reason in reasons[number]]
-            yield Outcome(where, records, notes=tuple(notes), rows=1 + riders[number])
-        elif number not in homes:
+            yield Outcome(where, records, notes=tuple(notes), rows=1 + merged[number])
+        elif number not in counted_with:
             alone = "no question" if row.reviewText is None else "review of a product without a question to use"
             yield Outcome(where, reason=next(iter(reasons[number]), alone))
 
 
 def _questions(
-    asin: str, questions: Mapping[str, Sequence[Answer]], candidates: Sequence[str], judged: int | None, rules: Rules
-) -> list[Found]:
-    """Return what each question of a product gave; ``judged`` tells whether the candidates answer it, if anyone knows."""
-    texts = tuple(dict.fromkeys(filter(None, map(text_of, candidates))))
-    orders = retrieving.orders(list(questions), texts, rules.how)
+    asin: str, questions: Mapping[str, Sequence[Answer]], snippets: Sequence[str], judged: int | None, options: Options
+) -> list[Outcome]:
+    """Return an outcome for each question of a product; ``judged`` tells whether the snippets answer it, if anyone knows."""
+    texts = tuple(dict.fromkeys(filter(None, map(unescaped, snippets))))
+    orders = retrieving.rank(list(questions), texts, options.retrieval)
     return [
-        _question(asin, question, best_first(answers), [texts[place] for place in order], judged, rules)
+        _question(asin, question, best_first(answers), [texts[place] for place in order], judged, options)
         for (question, answers), order in zip(questions.items(), orders, strict=True)
     ]
 
 
 def _question(
-    asin: str, question: str, answers: tuple[Answer, ...], texts: Sequence[str], judged: int | None, rules: Rules
-) -> Found:
-    """Return what a question gave; ``texts`` are the candidates, best first."""
-    shown = retrieving.shown(question, texts, range(len(texts)), rules.how)
-    snippets = tuple(text for _, text in shown)
+    asin: str, question: str, answers: tuple[Answer, ...], texts: Sequence[str], judged: int | None, options: Options
+) -> Outcome:
+    """Return the outcome of a question, whose row is not known here; ``texts`` are the candidates, best first."""
+    how, closed_book = options
+    chosen = retrieving.select(question, texts, range(len(texts)), how)
+    snippets = tuple(text for _, text in chosen)
     answered = bool(judged is None or judged or not snippets)
-    reason = _reason(question, texts, snippets, answers, answered, rules.closed_book)
-    if reason:
-        return Found(reason=reason)
+    reasons = {
+        "no question": not question,
+        "no room for a snippet in the budget": texts and not snippets,
+        "no snippet": not snippets and not closed_book,
+        "answerable but without an answer": answered and not answers,
+    }
+    if reason := next((reason for reason, applies in reasons.items() if applies), ""):
+        return Outcome("", reason=reason)
     replies, notes = agreeing(answers) if answered else ((), ())
     target = replies[0] if replies else None
     cited = tuple(number for number, text in enumerate(snippets, 1) if target and holds(text, target))
-    searched = target if rules.how.way != "dataset" and len(texts) > 1 else None
+    searched = target if how.method != "dataset" and len(texts) > 1 else None
     ranks = tuple(rank for rank, text in enumerate(texts, 1) if searched and holds(text, searched))
     identifier, group = f"{asin}:{digest(question, snippets, answers)}", product_group(asin, asin)
     records: list[Record] = [Question(identifier, group, question, snippets, target, cited, replies[1:], ranks)]
     if judged is not None and snippets:
         records.append(Answerable(identifier, group, question, snippets, bool(judged)))
-        notes += (_HIDDEN,) * (len(snippets) < len(texts))
-    return Found(tuple(records), notes=notes)
-
-
-def _reason(
-    question: str,
-    texts: Sequence[str],
-    snippets: Sequence[str],
-    answers: Sequence[Answer],
-    answered: bool,
-    closed_book: bool,
-) -> str:
-    if not question:
-        return "no question"
-    if texts and not snippets:
-        return "no room for a snippet in the budget"
-    if not snippets and not closed_book:
-        return "no snippet"
-    return "answerable but without an answer" if answered and not answers else ""
+        notes += ("is_answerable is about all snippets: some of them are not shown",) * (len(snippets) < len(texts))
+    return Outcome("", tuple(records), notes=notes)

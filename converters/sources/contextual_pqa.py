@@ -1,9 +1,17 @@
-"""hetPQA's attribute evidence, a notation close to JSON, as a text that a person would read."""
+"""hetPQA: human answers to product questions, each written from one piece of evidence.
 
+Raw format: tab-separated columns ``ASIN, question, candidate, answer, source`` in files named ``.csv``. Paper: Shen et al.,
+"semiPQA / hetPQA", ACL 2022 ECNLP. A question is asked once for each evidence that answers it, and several answers from one
+evidence are one question with references: the target is the one whose words the others use most. Attribute evidence, which comes
+in a notation close to JSON, is put into words. The official split is in the file's name; the dataset's own splits share products,
+and the mixture keeps what is held out.
+"""
+
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -16,117 +24,26 @@ from converters.sources.esci import official
 from converters.text import retrieval as retrieving
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import product_group
-from converters.text.retrieval import Retrieval
 from converters.text.sanitize import one_line
-
-_TOKEN = re.compile(r"""\s*(?:([{}\[\],:;])|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^{}\[\],:;"']+))""")
-_SAID = {"true": "yes", "false": "no"}
-_VALUES = ("value", "decimal_value", "string_value", "normalized_value")
-_ASIDE = {*_VALUES, "standardized_values", "unit", "type"}
-
-Value = str | list["Value"] | dict[str, "Value"]
-
-
-def readable(evidence: str) -> str | None:
-    """Return the attribute's name and its values in words, ``None`` where the evidence is not in this notation.
-
-    >>> readable('item_weight:  { unit:kilograms, normalized_value:{ unit:pounds, value:2.2 }, value:1.0 }')
-    'item weight: 1.0 kilograms'
-    >>> readable('num_batteries:  { quantity:3, type:d }; { quantity:3, type:lithium_ion }')
-    'num batteries: quantity 3, type d; quantity 3, type lithium ion'
-    >>> readable("it is red.") is None
-    True
-    """
-    name, colon, rest = evidence.partition(":")
-    tokens = _tokens(rest)
-    if not (colon and tokens and re.fullmatch(r"\w+", name.strip())):
-        return None
-    values: list[str] = []
-    try:
-        while tokens:
-            values.append(_told(_value(tokens)))
-            if tokens and tokens.pop()[0] != ";":
-                return None
-    except (IndexError, ValueError, RecursionError):
-        return None
-    return f"{_words(name.strip())}: {'; '.join(values)}" if all(values) else None
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    """Return signs and texts, the first one last; nothing if something else is among them."""
-    found, at = [], 0
-    text = text.strip()
-    while at < len(text):
-        token = _TOKEN.match(text, at)
-        if not token:
-            return []
-        sign, double, single, bare = token.groups()
-        quoted = double if double is not None else single
-        said = _words(bare.strip()) if bare else re.sub(r"\\(.)", r"\1", quoted or "")
-        found.append((sign or "", "" if sign else _SAID.get(said, said)))
-        at = token.end()
-    return found[::-1]
-
-
-def _words(text: str) -> str:
-    return text.replace("_", " ")
-
-
-def _value(tokens: list[tuple[str, str]]) -> Value:
-    """Take one value from the end of ``tokens``; what is no value is a ``ValueError`` or ``IndexError``."""
-    sign, text = tokens.pop()
-    if not sign:
-        return text
-    if sign not in "{[":
-        raise ValueError
-    pairs: dict[str, Value] = {}
-    several: list[Value] = []
-    closing = "}" if sign == "{" else "]"
-    while tokens[-1][0] != closing:
-        if sign == "{":
-            key = tokens.pop()[1].replace(" ", "_")
-            if not key or tokens.pop()[0] != ":":
-                raise ValueError
-            pairs[key] = _value(tokens)
-        else:
-            several.append(_value(tokens))
-        if tokens[-1][0] == ",":
-            tokens.pop()
-        elif tokens[-1][0] != closing:
-            raise ValueError
-    tokens.pop()
-    return pairs if sign == "{" else several
-
-
-def _told(value: Value) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return ", ".join(map(_told, value))
-    main = next((value[key] for key in _VALUES if key in value), None)
-    if main is None or value.keys() - _ASIDE:
-        return ", ".join(f"{_words(key)} {_told(part)}" for key, part in value.items())
-    return _measured(_told(main), value)
-
-
-def _measured(text: str, value: Mapping[str, Value]) -> str:
-    unit, kind = (_told(value.get(key, "")) for key in ("unit", "type"))
-    return f"{text} {unit}".strip() + (f" ({kind})" if kind not in ("", "unknown") else "")
-
 
 URL = "https://github.com/amazon-science/contextual-product-qa"
 LICENCE = "CDLA-Sharing-1.0"
 FILES = "hetPQA__answer_generation__{train,dev,test}.csv"
 TASKS = ("answer",)
-BESIDE = ("tokenizer",)
+FILE_OPTIONS = ("tokenizer",)
 COLUMNS = ("ASIN", "question", "candidate", "answer")
 _SPLIT = re.compile(r"(?<![a-z])(train|dev|val|validation|test)(?![a-z])")
 _GATHERED = "answer gathered with those to the same question and evidence"
-_PLAIN = "attribute evidence left as it is: not in the usual notation"
+_UNREAD = "attribute evidence left as it is: not in the usual notation"
+# A text in double quotes, in single quotes or in none; a comma after the last value; a quote that is never closed.
+_TOKEN = re.compile(r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^{}\[\],:;"'\s][^{}\[\],:;"']*)|,(?=\s*[}\]])|["']""")
+_WORDS = {"true": "yes", "false": "no"}
+_VALUES = ("value", "decimal_value", "string_value", "normalized_value")
+_QUALIFIERS = {*_VALUES, "standardized_values", "unit", "type"}
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One usable row."""
+    """One usable row; ``unread`` marks attribute evidence in another notation, ``marked`` a row with markup."""
 
     where: str
     asin: str
@@ -134,7 +51,7 @@ class Row(msgspec.Struct, frozen=True):
     evidence: str
     answer: str
     split: str
-    plain: bool
+    unread: bool
     marked: bool
 
 
@@ -148,69 +65,109 @@ def read(
     tokenizer: retrieving.TokenizerFile = None,
 ) -> Iterator[Outcome]:
     """Yield one outcome a row; a question's own evidence is always among what it is shown."""
-    how = retrieving.ready(retrieval, snippets, budget, encoder, tokenizer)
-    reading = msgspec.msgpack.Decoder(Row)
-    for found in grouped(_rows(paths), unpacked_size(paths)):
-        if isinstance(found, Outcome):
-            yield found
-        else:
-            yield from _product([reading.decode(value) for value in found], how)
+    how = retrieving.configure(retrieval, snippets, budget, encoder, tokenizer)
+    decode = msgspec.msgpack.Decoder(Row).decode
+    for item in grouped(_by_product(paths), unpacked_size(paths)):
+        yield from (item,) if isinstance(item, Outcome) else _product(list(map(decode, item)), how)
 
 
-def _rows(paths: Iterable[Path]) -> Iterator[tuple[bytes, bytes] | Outcome]:
+def _by_product(paths: Iterable[Path]) -> Iterator[tuple[bytes, bytes] | Outcome]:
     for path in paths:
-        named = _SPLIT.search(path.name.lower())
-        split = official(named[1]) if named else ""
-        for where, row in table(path):
-            if isinstance(row, Outcome):
-                yield row
+        name = _SPLIT.search(path.name.lower())
+        split = official(name[1]) if name else ""
+        for where, cells in table(path):
+            if isinstance(cells, Outcome):
+                yield cells
                 continue
-            need_columns(path, row, COLUMNS)
-            found = _row(where, row, split or "")
-            # Without an ASIN nobody knows what else is about the product.
-            key = found.asin or found.question
-            usable = found.question and found.evidence and found.answer
-            pair = key.encode(), msgspec.msgpack.encode(found)
-            yield pair if usable else Outcome(where, reason="no question, evidence or answer")
+            need_columns(path, cells, COLUMNS)
+            marked = any(has_markup(cells[column]) for column in COLUMNS)
+            asin, question, evidence, answer = (one_line(untagged(cells[column])) for column in COLUMNS)
+            phrase = readable(evidence) if cells.get("source", "").strip() == "attribute" else evidence
+            row = Row(where, asin, question, phrase or evidence, answer, split or "", phrase is None, marked)
+            if question and evidence and answer:
+                # Without an ASIN nobody knows what else is about the product.
+                yield (asin or question).encode(), msgspec.msgpack.encode(row)
+            else:
+                yield Outcome(where, reason="no question, evidence or answer")
 
 
-def _row(where: str, row: Mapping[str, str], split: str) -> Row:
-    asin, question, evidence, answer = (one_line(untagged(row[column])) for column in COLUMNS)
-    marked = any(has_markup(row[column]) for column in COLUMNS)
-    is_attribute = row.get("source", "").strip() == "attribute"
-    told = readable(evidence) if is_attribute else evidence
-    return Row(where, asin, question, told or evidence, answer, split, is_attribute and not told, marked)
+def readable(evidence: str) -> str | None:
+    """Return an attribute's name and values in words, ``None`` where the evidence is not in hetPQA's notation.
+
+    The notation is JSON with bare words, single quotes, and semicolons between the values.
+
+    >>> readable('item_weight:  { unit:kilograms, normalized_value:{ unit:pounds, value:2.2 }, value:1.0 }')
+    'item weight: 1.0 kilograms'
+    >>> readable('num_batteries:  { quantity:3, type:d }; { quantity:3, type:lithium_ion }')
+    'num batteries: quantity 3, type d; quantity 3, type lithium ion'
+    >>> readable("it is red.") is None
+    True
+    """
+    name, _, values = evidence.partition(":")
+    if not re.fullmatch(r"\w+", name.strip()):
+        return None
+    decode = json.JSONDecoder(object_pairs_hook=_object).raw_decode
+    rest, phrases = _TOKEN.sub(_as_json, values.strip()), list[str]()
+    try:
+        while rest:
+            value, end = decode(rest)
+            phrases.append(_phrase(value))
+            rest = rest[end:].strip()
+            if rest and rest[0] != ";":
+                return None
+            rest = rest[1:].strip()
+    except (ValueError, RecursionError):
+        return None
+    return f"{name.strip().replace('_', ' ')}: {'; '.join(phrases)}" if phrases and all(phrases) else None
 
 
-def _product(rows: Sequence[Row], how: Retrieval) -> Iterator[Outcome]:
+def _as_json(token: re.Match[str]) -> str:
+    double, single, bare = token.groups()
+    if double is single is bare is None:
+        return "" if token[0] == "," else "?"  # which no JSON has
+    text = bare.strip().replace("_", " ") if bare else re.sub(r"\\(.)", r"\1", double or single or "")
+    return json.dumps(_WORDS.get(text, text))
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> str:
+    """Return an object in words: its value with unit and type, or all of its fields."""
+    fields = {key.replace(" ", "_"): _phrase(value) for key, value in pairs}
+    if "" in fields:
+        raise ValueError("a field without a name")
+    main = next((fields[key] for key in _VALUES if key in fields), None)
+    if main is None or fields.keys() - _QUALIFIERS:
+        return ", ".join(f"{key.replace('_', ' ')} {phrase}" for key, phrase in fields.items())
+    kind = fields.get("type", "")
+    return f"{main} {fields.get('unit', '')}".strip() + (f" ({kind})" if kind not in ("", "unknown") else "")
+
+
+def _phrase(value: Any) -> str:
+    return value if isinstance(value, str) else ", ".join(map(_phrase, value))
+
+
+def _product(rows: Sequence[Row], how: retrieving.Retrieval) -> Iterator[Outcome]:
     """Yield the outcomes of one product's rows; those of one question and evidence are counted with the first of them."""
     texts = list(dict.fromkeys(row.evidence for row in rows))
-    gathered: dict[tuple[str, str, str], list[Row]] = {}
+    groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        gathered.setdefault((row.split, row.question, row.evidence), []).append(row)
+        groups.setdefault((row.split, row.question, row.evidence), []).append(row)
     questions = list(dict.fromkeys(row.question for row in rows))
-    orders = dict(zip(questions, retrieving.orders(questions, texts, how), strict=True))
-    for same in gathered.values():
-        yield _outcome(same, texts, orders[same[0].question], how)
+    orders = dict(zip(questions, retrieving.rank(questions, texts, how), strict=True))
+    for group in groups.values():
+        yield _outcome(group, texts, orders[group[0].question], how)
 
 
-def _outcome(rows: Sequence[Row], texts: Sequence[str], order: Sequence[int], how: Retrieval) -> Outcome:
+def _outcome(rows: Sequence[Row], texts: Sequence[str], order: Sequence[int], how: retrieving.Retrieval) -> Outcome:
     first = rows[0]
     place = texts.index(first.evidence)
-    shown = retrieving.shown(first.question, texts, order, how, first=place)
-    if not shown:
+    chosen = retrieving.select(first.question, texts, order, how, first=place)
+    if not chosen:
         return Outcome(first.where, reason="no room for a snippet in the budget", rows=len(rows))
     replies, _ = agreeing(best_first([Answer(row.answer) for row in rows]))
-    cited = 1 + next(number for number, (at, _) in enumerate(shown) if at == place)
+    places, snippets = zip(*chosen, strict=True)
     ranks = (order.index(place) + 1,) if how.most > 1 and len(texts) > 1 else ()
     identifier = f"{first.asin}:{digest(first.question, first.evidence, replies)}"
-    group = product_group(first.asin, first.question)
-    snippets = tuple(text for _, text in shown)
-    record = Question(identifier, group, first.question, snippets, replies[0], (cited,), replies[1:], ranks)
-    return Outcome(
-        first.where,
-        (record,),
-        notes=(_PLAIN,) * first.plain + (MARKUP,) * sum(row.marked for row in rows) + (_GATHERED,) * (len(rows) - 1),
-        split=first.split,
-        rows=len(rows),
-    )
+    group, cited = product_group(first.asin, first.question), (places.index(place) + 1,)
+    record = Question(identifier, group, first.question, snippets, replies[0], cited, replies[1:], ranks)
+    notes = (_UNREAD,) * first.unread + (MARKUP,) * sum(row.marked for row in rows) + (_GATHERED,) * (len(rows) - 1)
+    return Outcome(first.where, (record,), notes=notes, split=first.split, rows=len(rows))

@@ -1,12 +1,19 @@
-"""What datasets of queries and products share: grades and their gains, wording, groups and official splits.
+"""Shopping Queries (ESCI): queries, products, and whether each is an exact match, a substitute, a complement or irrelevant.
 
-ECInstruct is made from ESCI, so both pose one question in the same words and give one query the same group.
+Raw formats: ``shopping_queries_dataset_examples.parquet`` with ``query, product_id, product_locale, esci_label, small_version,
+large_version, split`` beside ``shopping_queries_dataset_products.parquet`` with ``product_id, product_locale, product_title`` and
+more texts; or exports of the joined columns (CSV, JSON lines, Parquet), labels in letters or words. Paper: Reddy et al. 2022,
+arXiv:2206.06588. A group is a query whatever its locale, so no query is in two splits. A pair of a training query leaves a
+mixture where its product is held out, under another query or by another source; a ranking stays, whatever products it shares.
+
+ECInstruct is made from ESCI: its source takes the grades, the questions' wording and the official splits from here.
 """
 
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -16,11 +23,20 @@ from converters.io.tables import rows
 from converters.schema import SPLITS, Choice, Outcome, Ranking, Record, Text, Verdict
 from converters.text.matching import product_group, query_group
 
+URL = "https://github.com/amazon-science/esci-data"
+LICENCE = "Apache-2.0"
+FILES = "shopping_queries_dataset_examples.parquet with shopping_queries_dataset_products.parquet, or *.csv, *.jsonl"
+TASKS = ("choice", "yes_no", "ranking")
 GAINS = {"E": 1.0, "S": 0.1, "C": 0.01, "I": 0.0}
+OPTIONS = {"E": "Exact match", "S": "Substitute", "C": "Complement", "I": "Irrelevant"}
 RELEVANCE = "How well does the product match the query?"
 SUBSTITUTE = "Is the product a substitute, which misses a part of the query but could be used instead?"
+VERSIONS = ("small", "large")
+KEYS = ("product_locale", "product_id")
+NEEDED = ("query", "product_id", "product_locale", "esci_label")
 _GRADES = {"exact": "E", "substitute": "S", "complement": "C", "irrelevant": "I"} | {g.lower(): g for g in GAINS}
 _SPLITS = {"train": "train", "val": "validation", "dev": "validation", "validation": "validation", "test": "test"}
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 
 
 def grade(label: str) -> str:
@@ -41,18 +57,7 @@ def official(split: str | None) -> str | None:
     return _SPLITS.get(split.strip().lower()) if split and split.strip() else ""
 
 
-URL = "https://github.com/amazon-science/esci-data"
-LICENCE = "Apache-2.0"
-FILES = "shopping_queries_dataset_examples.parquet with shopping_queries_dataset_products.parquet, or *.csv, *.jsonl"
-TASKS = ("choice", "yes_no", "ranking")
-OPTIONS = {"E": "Exact match", "S": "Substitute", "C": "Complement", "I": "Irrelevant"}
-VERSIONS = ("small", "large")
-KEYS = ("product_locale", "product_id")
-NEEDED = ("query", "product_id", "product_locale", "esci_label")
-_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
-
-
-class Judgement(NamedTuple):
+class Pair(NamedTuple):
     """One query, product and label as they stand in the raw file; ``texts`` are the product's, the title first."""
 
     where: str
@@ -60,13 +65,13 @@ class Judgement(NamedTuple):
     product: str
     locale: str
     label: str
-    kept: Any
+    in_version: Any
     split: str | None
     texts: tuple[str | None, ...]
 
 
-class Rules(NamedTuple):
-    """The options: labels of the texts, the locale wanted or none, and how many candidates a ranking may show."""
+class Options(NamedTuple):
+    """Labels of the texts, the locale to keep (none: all), and how many candidates a ranking may show."""
 
     labels: tuple[str, ...]
     locale: str | None
@@ -80,59 +85,56 @@ def read(
     version: Annotated[str, "small or large"] = "large",
     locale: Annotated[str | None, "us, es or jp; null for all"] = None,
     texts: Annotated[
-        Mapping[str, str] | None, "texts to show, labels to columns, the title first; null: {Title: product_title}"
+        Mapping[str, str] | None, "labels to columns, the title first; null: {Title: product_title}"
     ] = None,
     candidates: Annotated[int, "the most products that a ranking shows"] = 20,
 ) -> Iterator[Outcome]:
     """Yield one outcome a judgement; the last of a query's carries the query's ranking, too."""
     if version not in VERSIONS:
-        raise InputError(f"source 'esci': unknown version {version!r}{nearest(str(version), list(VERSIONS))}")
+        raise InputError(f"source 'esci': unknown version {version!r}{nearest(version, VERSIONS)}")
     if candidates < 2:
         raise InputError(f"source 'esci': found candidates {candidates}, expected 2 or more")
     texts = texts or {"Title": "product_title"}
-    rules = Rules(tuple(texts), locale, version, candidates)
-    yield from _queries(_parquet(paths, tuple(texts.values()), version), rules)
+    options = Options(tuple(texts), locale, version, candidates)
+    yield from _queries(_parquet(paths, tuple(texts.values()), version), options)
     exported = []
-    for found in _tables(paths, tuple(texts.values()), version):
-        if isinstance(found, Outcome):
-            yield found
+    for pair in _tables(paths, tuple(texts.values()), version):
+        if isinstance(pair, Outcome):
+            yield pair
         else:
-            exported.append(found)
+            exported.append(pair)
     # An export may scatter a query's products: all of it is held, to bring them together.
-    yield from _queries(sorted(exported, key=_asked), rules)
+    yield from _queries(sorted(exported, key=attrgetter("locale", "query")), options)
 
 
-def _asked(judgement: Judgement) -> tuple[str, str]:
-    return judgement.locale, judgement.query
+def _queries(pairs: Iterable[Pair], options: Options) -> Iterator[Outcome]:
+    for _, group in groupby(pairs, key=attrgetter("locale", "query")):
+        yield from _query(list(group), options)
 
 
-def _queries(judgements: Iterable[Judgement], rules: Rules) -> Iterator[Outcome]:
-    for _, group in groupby(judgements, key=_asked):
-        yield from _query(list(group), rules)
-
-
-def _parquet(paths: Sequence[Path], texts: Sequence[str], version: str) -> Iterator[Judgement]:
+def _parquet(paths: Sequence[Path], texts: Sequence[str], version: str) -> Iterator[Pair]:
     """Join examples and products; a file of examples is known by its queries."""
-    found = [path for path in paths if path.suffix == ".parquet"]
-    if not found:
+    paths = [path for path in paths if path.suffix == ".parquet"]
+    if not paths:
         return
     from converters.io import parquet
 
-    examples = [path for path in found if {"query", "esci_label"} & set(parquet.columns(path))]
-    products = [path for path in found if path not in examples]
-    if not examples or not (products or set(texts) & set(parquet.columns(examples[0]))):
+    columns = {path: parquet.columns(path) for path in paths}
+    examples = [path for path in paths if {"query", "esci_label"} & set(columns[path])]
+    products = [path for path in paths if path not in examples]
+    if not examples or not (products or set(texts) & set(columns[examples[0]])):
         kind = "product texts" if examples else "queries"
-        raise InputError(f"{found[0]}: found no parquet file with {kind}, expected one of examples and one of products")
-    split = ["split"] if all("split" in parquet.columns(path) for path in examples) else []
-    wanted = [*NEEDED, f"{version}_version", *split]
-    for where, query, product, locale, label, kept, *rest in parquet.joined(
-        examples, products, KEYS, ("product_locale", "query"), wanted, texts
+        raise InputError(f"{paths[0]}: no Parquet file with {kind}; name one of examples and one of products")
+    split = ["split"] if all("split" in columns[path] for path in examples) else []
+    names = [*NEEDED, f"{version}_version", *split]
+    for where, query, product, locale, label, in_version, *rest in parquet.joined(
+        examples, products, KEYS, ("product_locale", "query"), names, texts
     ):
-        found_split, shown = (rest[0], rest[1:]) if split else (None, rest)
-        yield Judgement(where, query or "", product or "", locale or "", label or "", kept, found_split, tuple(shown))
+        split_name = rest.pop(0) if split else None
+        yield Pair(where, query or "", product or "", locale or "", label or "", in_version, split_name, tuple(rest))
 
 
-def _tables(paths: Sequence[Path], texts: Sequence[str], version: str) -> Iterator[Judgement | Outcome]:
+def _tables(paths: Sequence[Path], texts: Sequence[str], version: str) -> Iterator[Pair | Outcome]:
     needed = (*NEEDED, f"{version}_version", *texts)
     for path in (path for path in paths if path.suffix != ".parquet"):
         for where, row in rows(path, needed):
@@ -141,48 +143,46 @@ def _tables(paths: Sequence[Path], texts: Sequence[str], version: str) -> Iterat
             elif missing := [name for name in needed if name not in row]:
                 yield Outcome(where, reason=f"no column {missing[0]!r}")
             else:
-                query, product, locale, label, kept, *shown = (row[name] for name in needed)
-                yield Judgement(where, query, product, locale, label, kept, row["split"], tuple(shown))
+                query, product, locale, label, in_version, *values = (row[name] for name in needed)
+                yield Pair(where, query, product, locale, label, in_version, row["split"], tuple(values))
 
 
-def _query(judgements: Sequence[Judgement], rules: Rules) -> Iterator[Outcome]:
-    """Yield the outcomes of one query's judgements; all of them get the strongest split that one of them has."""
-    query = judgements[0].query
-    group = query_group(query)
-    used: dict[str, Judgement] = {}
-    for judgement in judgements:
-        reason = "same product again for its query" if judgement.product in used else _reason(judgement, rules)
+def _query(pairs: Sequence[Pair], options: Options) -> Iterator[Outcome]:
+    """Yield the outcomes of one query's pairs; all of them get the strongest split that one of them has."""
+    group = query_group(pairs[0].query)
+    used: dict[str, Pair] = {}
+    for pair in pairs:
+        reason = "same product again for its query" if pair.product in used else _reason(pair, options)
         if reason:
-            yield Outcome(judgement.where, reason=reason)
+            yield Outcome(pair.where, reason=reason)
         else:
-            used[judgement.product] = judgement
-    split = max((official(j.split) or "" for j in used.values()), key=("", *SPLITS).index, default="")
-    ranking, notes = _ranking(list(used.values()), group, rules) if used else ((), ())
-    for number, judgement in enumerate(used.values(), 1):
+            used[pair.product] = pair
+    split = max((official(pair.split) or "" for pair in used.values()), key=("", *SPLITS).index, default="")
+    ranking, notes = _ranking(list(used.values()), group, options) if used else ((), ())
+    part_of = Ranking if ranking else None
+    for number, pair in enumerate(used.values(), 1):
         last = number == len(used)
-        records = (*_pair(judgement, group, rules), *(ranking if last else ()))
-        whole = Ranking if ranking else None
-        yield Outcome(judgement.where, records, notes=notes if last else (), split=split, part_of=whole)
+        records = (*_records(pair, group, options), *(ranking if last else ()))
+        yield Outcome(pair.where, records, notes=notes if last else (), split=split, part_of=part_of)
 
 
-def _reason(judgement: Judgement, rules: Rules) -> str:
-    if judgement.kept not in (1, "1", "True", "true"):
-        return f"not in the {rules.version} version"
-    if rules.locale and judgement.locale != rules.locale:
+def _reason(pair: Pair, options: Options) -> str:
+    if pair.in_version not in (1, "1", "True", "true"):
+        return f"not in the {options.version} version"
+    if options.locale and pair.locale != options.locale:
         return "other locale"
-    if not grade(judgement.label):
+    if not grade(pair.label):
         return "label is not E, S, C or I"
-    if official(judgement.split) is None:
+    if official(pair.split) is None:
         return "split is not train, validation or test"
-    return "" if judgement.query.strip() and _text(judgement.texts[0]) else "no query or no product title"
+    return "" if pair.query.strip() and _text(pair.texts[0]) else "no query or no product title"
 
 
-def _pair(judgement: Judgement, group: str, rules: Rules) -> tuple[Record, ...]:
-    identifier = f"{judgement.locale}:{judgement.product}:{digest(judgement.query)}"
-    shown = zip(rules.labels, map(_text, judgement.texts), strict=True)
-    texts = (Text("Query", judgement.query), *(Text(label, text) for label, text in shown if text))
-    label = grade(judgement.label)
-    product = product_group(judgement.product, texts[1].text)
+def _records(pair: Pair, group: str, options: Options) -> tuple[Record, ...]:
+    identifier = f"{pair.locale}:{pair.product}:{digest(pair.query)}"
+    labelled = zip(options.labels, map(_text, pair.texts), strict=True)
+    texts = (Text("Query", pair.query), *(Text(label, text) for label, text in labelled if text))
+    label, product = grade(pair.label), product_group(pair.product, texts[1].text)
     choice = Choice(identifier, group, RELEVANCE, texts, tuple(OPTIONS.values()), OPTIONS[label], product)
     return choice, Verdict(identifier, group, SUBSTITUTE, texts, label == "S", product)
 
@@ -191,13 +191,12 @@ def _text(text: str | None) -> str:
     return html.unescape(_TAG.sub(" ", text)).strip() if text else ""
 
 
-def _ranking(judgements: Sequence[Judgement], group: str, rules: Rules) -> tuple[tuple[Record, ...], tuple[str, ...]]:
-    """Return the query's ranking, if its products differ in grade; they are shown in an order that tells nothing of it."""
-    shown = sorted(judgements, key=lambda j: digest(j.product, j.query))[: rules.candidates]
-    gains = tuple(GAINS[grade(j.label)] for j in shown)
+def _ranking(pairs: Sequence[Pair], group: str, options: Options) -> tuple[tuple[Record, ...], tuple[str, ...]]:
+    """Return the query's ranking, if its products differ in grade, in an order that tells nothing of it."""
+    listed = sorted(pairs, key=lambda pair: digest(pair.product, pair.query))[: options.candidates]
+    gains = tuple(GAINS[grade(pair.label)] for pair in listed)
     if len(set(gains)) < 2:
         return (), ("query without a ranking: its products have one grade",)
-    first = judgements[0]
-    candidates = tuple(_text(j.texts[0]) for j in shown)
-    notes = ("candidate left out: over the limit",) * (len(judgements) - len(shown))
-    return (Ranking(f"{first.locale}:{digest(first.query)}", group, first.query, candidates, gains),), notes
+    query, candidates = pairs[0].query, tuple(_text(pair.texts[0]) for pair in listed)
+    ranking = Ranking(f"{pairs[0].locale}:{digest(query)}", group, query, candidates, gains)
+    return (ranking,), ("candidate left out: over the limit",) * (len(pairs) - len(listed))

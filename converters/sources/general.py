@@ -28,7 +28,7 @@ _END = re.compile(r"(?:\s*(?:###\s*eos_token\s*###|</s>|<eos>|<\|(?:endoftext|im
 class Turn(msgspec.Struct, frozen=True):
     """One chat turn, in either spelling."""
 
-    role: str = msgspec.field(default="")
+    role: str = ""
     content: str = ""
     speaker: str = msgspec.field(default="", name="from")
     value: str = ""
@@ -51,25 +51,21 @@ class Instruction(msgspec.Struct, frozen=True):
 def read(paths: Sequence[Path]) -> Iterator[Outcome]:
     """Yield one outcome a row; templates that were never filled in (``{{name}}``) are rejected."""
     for where, row in decoded(paths, Instruction):
-        yield row if isinstance(row, Outcome) else _outcome(where, row)
-
-
-def _outcome(where: str, row: Instruction) -> Outcome:
-    texts = ((role, _END.sub("", text) if role == "assistant" else text) for role, text in _turns(row))
-    turns = tuple(Message(role, text.strip()) for role, text in texts)
-    reason = _reason(turns)
-    if reason:
-        return Outcome(where, reason=reason)
-    return Outcome(where, (Chat(digest(turns), f"general:{digest(turns[:-1])}", turns),))
+        if isinstance(row, Outcome):
+            yield row
+            continue
+        texts = ((role, _END.sub("", text) if role == "assistant" else text) for role, text in _turns(row))
+        turns = tuple(Message(role, text.strip()) for role, text in texts)
+        if reason := _reason(turns):
+            yield Outcome(where, reason=reason)
+        else:
+            yield Outcome(where, (Chat(digest(turns), f"general:{digest(turns[:-1])}", turns),))
 
 
 def _turns(row: Instruction) -> list[tuple[str, str]]:
-    chat = row.messages or row.conversations
-    if chat:
-        return [
-            (_ROLES.get(turn.role or turn.speaker, turn.role or turn.speaker), turn.content or turn.value)
-            for turn in chat
-        ]
+    if chat := row.messages or row.conversations:
+        turns = [(turn.role or turn.speaker, turn.content or turn.value) for turn in chat]
+        return [(_ROLES.get(role, role), text) for role, text in turns]
     answer = row.output or row.response or row.answer
     wrapped = _WRAPPED.search(row.prompt)
     parts = wrapped.groups() if wrapped else (row.instruction or row.prompt, row.input or row.context)

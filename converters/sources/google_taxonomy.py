@@ -1,8 +1,12 @@
-"""Where a category that a taxonomy does not have would be in it: renamed, moved, or unknown with the nearest name."""
+"""Google's product taxonomy: the category tree that product feeds use.
+
+Raw format: a head line ``# Google_Product_Taxonomy_Version: 2021-09-21``, then ``id - A > B > C`` lines. As a source of its own
+it teaches the paths: a category's name in, its path out. The ``catalog`` source checks a shop's categories against it.
+"""
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +15,17 @@ from typing import NamedTuple
 from rapidfuzz import fuzz, process
 
 from converters.core.errors import InputError
-from converters.io import open_raw, whole
+from converters.io import open_raw, reading
 from converters.schema import Listing, Outcome, Text
 
-Category = tuple[str, ...]
+URL = "https://www.google.com/basepages/producttype/taxonomy-with-ids.en-US.txt"
+LICENCE = "Google, free download; no licence stated"
+FILES = "taxonomy-with-ids.en-US.txt"
+TASKS = ("category",)
 NEAR, FAR = 85, 60  # per cent of a name's letters: the same one written otherwise, the nearest one worth naming
+_HEAD = "# Google_Product_Taxonomy_Version:"
+
+Category = tuple[str, ...]
 
 
 class Match(NamedTuple):
@@ -27,130 +37,102 @@ class Match(NamedTuple):
 
 
 @dataclass(eq=False)
-class Matcher:
-    """Looks categories up; each different one costs once."""
+class Taxonomy:
+    """A release and its lines: ``(file:line, id, path)``; a line that is no category has an empty path."""
 
-    paths: Iterable[Category]
-    known: dict[Category, Match] = field(default_factory=dict)
-
-    @cached_property
-    def spelt(self) -> dict[Category, Category]:
-        """Every path by its nodes as :func:`plain` has them."""
-        return {tuple(map(plain, path)): path for path in sorted(self.paths)}
+    release: str
+    lines: Sequence[tuple[str, str, Category]]
+    matches: dict[Category, Match] = field(default_factory=dict)
 
     @cached_property
-    def leaves(self) -> dict[str, list[Category]]:
-        """All paths by their last node."""
-        found = defaultdict[str, list[Category]](list)
-        for words, path in self.spelt.items():
-            found[words[-1]].append(path)
-        return dict(found)
+    def paths(self) -> frozenset[Category]:
+        """Every path of the tree."""
+        return frozenset(path for _, _, path in self.lines if path)
+
+    @cached_property
+    def _children(self) -> dict[Category, Category]:
+        children = defaultdict[Category, list[str]](list)
+        for path in filter(None, (path for _, _, path in self.lines)):
+            children[path[:-1]].append(path[-1])
+        return {path: tuple(dict.fromkeys(names)) for path, names in children.items()}
+
+    def children(self, path: Category) -> tuple[Category, ...]:
+        """Return the names to choose from at each level of a path, and below its last node."""
+        return tuple(self._children.get(path[:depth], ()) for depth in range(len(path) + 1))
+
+    @cached_property
+    def _normalised(self) -> dict[Category, Category]:
+        return {tuple(map(normalise, path)): path for path in sorted(self.paths)}
+
+    @cached_property
+    def _leaves(self) -> dict[str, list[Category]]:
+        """All paths by their last node, normalised."""
+        leaves = defaultdict[str, list[Category]](list)
+        for names, path in self._normalised.items():
+            leaves[names[-1]].append(path)
+        return dict(leaves)
 
     def match(self, path: Category) -> Match:
-        """Return the nearest place of a path that is not in the taxonomy."""
-        if path not in self.known:
-            self.known[path] = self._found(tuple(map(plain, path)))
-        return self.known[path]
+        """Return where a path that is not in the taxonomy would be in it: renamed, moved, or unknown with the nearest name."""
+        if path not in self.matches:
+            self.matches[path] = self._match(tuple(map(normalise, path)))
+        return self.matches[path]
 
-    def _found(self, words: Category) -> Match:
-        if words in self.spelt:
-            return Match("renamed", self.spelt[words], True)
-        if words[-1] in self.leaves:
-            nearest, sure = _best(words, self.leaves[words[-1]])
-            return Match("moved", nearest, sure)
-        found = process.extractOne(words[-1], self.leaves.keys(), scorer=fuzz.ratio, score_cutoff=FAR)
-        if not found:
+    def _match(self, names: Category) -> Match:
+        if names in self._normalised:
+            return Match("renamed", self._normalised[names], True)
+        if names[-1] in self._leaves:
+            return Match("moved", *_best(names, self._leaves[names[-1]]))
+        similar = process.extractOne(names[-1], self._leaves.keys(), scorer=fuzz.ratio, score_cutoff=FAR)
+        if not similar:
             return Match("unknown", (), False)
-        return Match("renamed" if found[1] >= NEAR else "unknown", _best(words, self.leaves[found[0]])[0], False)
+        return Match("renamed" if similar[1] >= NEAR else "unknown", _best(names, self._leaves[similar[0]])[0], False)
 
 
-def _best(words: Category, candidates: Sequence[Category]) -> tuple[Category, bool]:
+def _best(names: Category, candidates: Sequence[Category]) -> tuple[Category, bool]:
     """Return the candidate that shares most names with a path, the shortest of them, and whether it is the only such one."""
-    shared = [len({*words} & {*map(plain, path)}) for path in candidates]
+    shared = [len({*names} & {*map(normalise, path)}) for path in candidates]
     best = [path for path, count in zip(candidates, shared, strict=True) if count == max(shared)]
     return min(best, key=lambda path: (len(path), path)), len(best) == 1
 
 
-def plain(name: str) -> str:
+def normalise(name: str) -> str:
     """Return a name without what spellings differ in: case, ``&``, punctuation and a plural's end.
 
-    >>> plain("Cups & Mugs") == plain("cup and mug") == "cup and mug"
+    >>> normalise("Cups & Mugs") == normalise("cup and mug") == "cup and mug"
     True
     """
     words = re.findall(r"\w+", name.casefold().replace("&", " and "))
     return " ".join(word.removesuffix("s") if len(word) > 3 else word for word in words) or name
 
 
-URL = "https://www.google.com/basepages/producttype/taxonomy-with-ids.en-US.txt"
-LICENCE = "Google, free download; no licence stated"
-FILES = "taxonomy-with-ids.en-US.txt"
-TASKS = ("category",)
-_HEAD = "# Google_Product_Taxonomy_Version:"
-
-
-@dataclass(eq=False)
-class Taxonomy:
-    """A release and its lines: ``(file:line, id, path)``; a line that is no category has an empty path."""
-
-    release: str
-    lines: tuple[tuple[str, str, tuple[str, ...]], ...]
-
-    @cached_property
-    def paths(self) -> frozenset[tuple[str, ...]]:
-        """Every path of the tree."""
-        return frozenset(path for _, _, path in self.lines if path)
-
-    @cached_property
-    def matcher(self) -> Matcher:
-        """What finds the place of a category that is not in the tree."""
-        return Matcher(self.paths)
-
-    @cached_property
-    def _names(self) -> dict[tuple[str, ...], tuple[str, ...]]:
-        found = defaultdict[tuple[str, ...], list[str]](list)
-        for _, _, path in self.lines:
-            if path:
-                found[path[:-1]].append(path[-1])
-        return {path: tuple(dict.fromkeys(names)) for path, names in found.items()}
-
-    def children(self, path: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-        """Return the names to choose from at each level of a path, and below its last node."""
-        return tuple(self._names.get(path[:depth], ()) for depth in range(len(path) + 1))
-
-
 def load(path: Path) -> Taxonomy:
-    """Read a taxonomy file; a wrong head, or a file without a path, is an ``InputError``."""
-    with open_raw(path) as file, whole(path):
-        head, *rest = file.read().decode("utf-8-sig", errors="replace").splitlines()
+    """Read a taxonomy file; a wrong head, or a file without a category, is an ``InputError``."""
+    with open_raw(path) as file, reading(path):
+        head, *rest = file.read().decode("utf-8-sig", errors="replace").splitlines() or [""]
     if not head.startswith(_HEAD):
         raise InputError(f"{path}:1: found {head[:60]!r}, expected {_HEAD!r} and a date")
-    lines = tuple((f"{path}:{number}", *_category(line)) for number, line in enumerate(rest, 2))
-    if not any(path for _, _, path in lines):
-        raise InputError(f"{path}: found no category, expected lines such as '1 - Animals & Pet Supplies'")
+    lines = []
+    for number, line in enumerate(rest, 2):
+        identifier, dash, names = line.partition(" - ")
+        nodes = tuple(map(str.strip, names.split(">")))
+        lines.append((f"{path}:{number}", identifier, nodes if dash and all(nodes) else ()))
+    if not any(nodes for _, _, nodes in lines):
+        raise InputError(f"{path}: no category; expected lines such as '1 - Animals & Pet Supplies'")
     return Taxonomy(head.removeprefix(_HEAD).strip(), lines)
-
-
-def _category(line: str) -> tuple[str, tuple[str, ...]]:
-    identifier, dash, names = line.partition(" - ")
-    path = tuple(name.strip() for name in names.split(">"))
-    return (identifier, path) if dash and all(path) else ("", ())
 
 
 def read(paths: Sequence[Path]) -> Iterator[Outcome]:
     """Yield one outcome a line; a name that stands under several parents ("Accessories") cannot tell its path."""
     for path in paths:
-        taxonomy = load(path)
-        names = Counter(nodes[-1] for _, _, nodes in taxonomy.lines if nodes)
-        for where, identifier, nodes in taxonomy.lines:
-            yield _outcome(where, identifier, nodes, taxonomy, names)
-
-
-def _outcome(where: str, identifier: str, nodes: tuple[str, ...], tree: Taxonomy, names: Counter[str]) -> Outcome:
-    if not nodes:
-        return Outcome(where, reason="not 'id - A > B'")
-    if names[nodes[-1]] > 1:
-        return Outcome(where, reason="name stands under several parents")
-    texts = (Text("Category", nodes[-1]),)
-    return Outcome(
-        where, (Listing(identifier, f"google:{identifier}", texts, nodes, tree.release, tree.children(nodes)),)
-    )
+        tree = load(path)
+        names = Counter(nodes[-1] for _, _, nodes in tree.lines if nodes)
+        for where, identifier, nodes in tree.lines:
+            if not nodes:
+                yield Outcome(where, reason="not 'id - A > B'")
+            elif names[nodes[-1]] > 1:
+                yield Outcome(where, reason="name stands under several parents")
+            else:
+                texts = (Text("Category", nodes[-1]),)
+                group, children = f"google:{identifier}", tree.children(nodes)
+                yield Outcome(where, (Listing(identifier, group, texts, nodes, tree.release, children),))

@@ -1,4 +1,7 @@
-"""The tasks: one file each, the only place where a task's prefix and wording occur."""
+"""The tasks: one prompt contract a file, the only place where a task's prefix and wording occur.
+
+Uses schema and core. How an answer is scored is for ``eval``, and which rows a task gets is for sources and mixture.
+"""
 
 import sys
 

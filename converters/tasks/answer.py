@@ -26,23 +26,19 @@ class Reply:
 
 
 def prompt(record: Question) -> str:
-    """Return the instruction, the question, then the numbered snippets; without any there is nothing to answer from."""
-    told = (
-        f'Answer from the snippets and cite them, or say "{ABSTENTION}"'
-        if record.snippets
-        else "Answer from what you know."
-    )
-    return f"{PREFIX} {told}\n{numbered(record)}"
+    """Return the instruction, the question, then the numbered snippets, if there are any."""
+    cite = f'Answer from the snippets and cite them, or say "{ABSTENTION}"'
+    return f"{PREFIX} {cite if record.snippets else 'Answer from what you know.'}\n{numbered(record)}"
 
 
 def numbered(record: Question | Answerable) -> str:
     """Return the question and the numbered snippets, a line each."""
-    lines = [f"Question: {record.question}"]
-    return "\n".join(lines + [f"[{number}] {text}" for number, text in enumerate(record.snippets, 1)])
+    snippets = (f"[{number}] {text}" for number, text in enumerate(record.snippets, 1))
+    return "\n".join([f"Question: {record.question}", *snippets])
 
 
 def answer(record: Question) -> Reply:
-    """Return the gold answer, or the abstention when the snippets hold none."""
+    """Return the reference answer, or the abstention when the snippets hold none."""
     return Reply(record.answer, record.cited) if record.answer else Reply(None)
 
 
@@ -63,75 +59,53 @@ def parse(text: str) -> Reply | None:
     >>> parse("The snippets do not say.")
     Reply(text=None, cited=())
     """
-    said, cited = text.strip(), set[int]()
-    end = len(said)
-    # From the end, one at a time and without a copy: else a long row of brackets takes quadratic time.
-    while said.endswith("]", 0, end) and (found := _CITATION.fullmatch(said, said.rfind("[", 0, end), end)):
-        cited.add(int(found[1]))
-        end = found.start()
-        while end and said[end - 1].isspace():
+    text, cited = text.strip(), set[int]()
+    end = len(text)
+    # From the end, one at a time and without a copy: otherwise a long row of brackets takes quadratic time.
+    while text.endswith("]", 0, end) and (citation := _CITATION.fullmatch(text, text.rfind("[", 0, end), end)):
+        cited.add(int(citation[1]))
+        end = citation.start()
+        while end and text[end - 1].isspace():
             end -= 1
-    said = said[:end]
-    if not said:
+    text = text[:end]
+    if not text:
         return None
-    return Reply(None) if said == ABSTENTION else Reply(said, tuple(sorted(cited)))
+    return Reply(None) if text == ABSTENTION else Reply(text, tuple(sorted(cited)))
 
 
 def snippets(text: str) -> list[str]:
-    """Return the snippets of a prompt written by :func:`prompt`: those of the last question, if others are shown before it.
+    """Return the snippets of a prompt written by :func:`prompt`: those of the last question, if solved ones precede it.
 
     >>> snippets(prompt(Question("1", "g", "How big?", ("1 L.", "Nice."), None)))
     ['1 L.', 'Nice.']
     """
-    lines = text.splitlines()
-    asked = max((number for number, line in enumerate(lines) if line.startswith("Question: ")), default=len(lines))
-    return [line.partition("] ")[2] for line in lines[asked + 1 :]]
+    return [line.partition("] ")[2] for line in _last_question(text)[1:]]
 
 
-def asked(text: str) -> str:
-    """Return the question of a prompt written by :func:`prompt`: the last one, if others are shown before it.
+def question_of(text: str) -> str:
+    """Return the question of a prompt written by :func:`prompt`: the last one, if solved ones precede it.
 
-    >>> asked(prompt(Question("1", "g", "How big?", ("1 L.",), None)))
+    >>> question_of(prompt(Question("1", "g", "How big?", ("1 L.",), None)))
     'How big?'
     """
-    found = [line for line in text.splitlines() if line.startswith("Question: ")]
-    return found[-1].removeprefix("Question: ") if found else ""
+    return "".join(_last_question(text)[:1]).removeprefix("Question: ")
+
+
+def _last_question(text: str) -> list[str]:
+    lines = text.splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("Question: ")]
+    return lines[starts[-1] :] if starts else []
 
 
 def meta(record: Question) -> Mapping[str, Any]:
     """Return the further reference answers, and the ranks at which retrieval found the snippets known to hold the answer."""
-    found = {"references": record.references, "relevant_ranks": record.ranks}
-    return {key: list(value) for key, value in found.items() if value}
+    extra = {"references": record.references, "relevant_ranks": record.ranks}
+    return {key: list(value) for key, value in extra.items() if value}
 
 
-TASK = Task(
-    prefix=PREFIX,
-    record=Question,
-    prompt=prompt,
-    answer=answer,
-    render=render,
-    parse=parse,
-    kind="reply",
-    meta=meta,
-    metrics=(
-        "rouge_l",
-        "unanswerable_f1",
-        "unanswerable_macro_f1",
-        "exact_match",
-        "token_f1",
-        "semantic_f1",
-        "bert_score_f1",
-        "has_answer_token_f1",
-        "has_answer_accuracy",
-        "has_none_accuracy",
-        "citation_precision",
-        "citation_recall",
-        "recall_at_1",
-        "recall_at_5",
-        "mrr",
-        "answer_relevance",
-        "answer_relevance_proxy",
-        "groundedness",
-        "groundedness_proxy",
-    ),
-)
+METRICS = (
+    "rouge_l", "unanswerable_f1", "unanswerable_macro_f1", "exact_match", "token_f1", "semantic_f1", "bert_score_f1",
+    "has_answer_token_f1", "has_answer_accuracy", "has_none_accuracy", "citation_precision", "citation_recall", "recall_at_1",
+    "recall_at_5", "mrr", "answer_relevance", "answer_relevance_proxy", "groundedness", "groundedness_proxy",
+)  # fmt: skip
+TASK = Task(PREFIX, Question, prompt, answer, render, parse, kind="reply", metrics=METRICS, meta=meta)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from converters.schema import Attributes
-from converters.tasks.base import Task
+from converters.tasks.base import Task, with_texts
 
 PREFIX = "[EXTRACT]"
 
@@ -13,11 +13,10 @@ Values = dict[str, tuple[str, ...]]
 
 
 def prompt(record: Attributes) -> str:
-    """Return the instruction with the attributes asked for and what is known of them, then a labelled line per product text."""
-    asked = json.dumps([key for key, _ in record.values], ensure_ascii=False)
-    meant = "".join(f" {name}: {sentence}" for name, sentence in record.definitions)
-    lines = [f"{PREFIX} As JSON, null if not stated: {asked}{meant}"]
-    return "\n".join(lines + [f"{t.label}: {t.text}" for t in record.texts])
+    """Return the instruction with the attributes asked for and their definitions, then a labelled line per product text."""
+    names = json.dumps([key for key, _ in record.values], ensure_ascii=False)
+    definitions = "".join(f" {name}: {sentence}" for name, sentence in record.definitions)
+    return with_texts(f"{PREFIX} As JSON, null if not stated: {names}{definitions}", record.texts)
 
 
 def answer(record: Attributes) -> Values:
@@ -44,15 +43,10 @@ def parse(text: str) -> Values | None:
     True
     """
     try:
-        found = json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse, object_pairs_hook=_object)
-        values = {_text(key): _values(value) for key, value in found.items()}
+        tree = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=_object)
+        return {_text(key): _values(value) for key, value in tree.items()}
     except (ValueError, RecursionError, AttributeError):
         return None
-    return values
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -75,30 +69,12 @@ def _text(value: Any) -> str:
 
 def meta(record: Attributes) -> Mapping[str, Any]:
     """Return the attributes asked for, so that scoring knows a slot from an extra key, and those that are only implied."""
-    return {"attributes": [key for key, _ in record.values]} | (
-        {"implicit": list(record.implicit)} if record.implicit else {}
-    )
+    implicit = {"implicit": list(record.implicit)} if record.implicit else {}
+    return {"attributes": [key for key, _ in record.values]} | implicit
 
 
-TASK = Task(
-    prefix=PREFIX,
-    record=Attributes,
-    prompt=prompt,
-    answer=answer,
-    render=render,
-    parse=parse,
-    kind="record",
-    meta=meta,
-    metrics=(
-        "micro_f1",
-        "micro_precision",
-        "micro_recall",
-        "attribute_macro_f1",
-        "exact_match",
-        "slot_accuracy",
-        "slot_accuracy_stated",
-        "token_f1",
-        "value_f1",
-        "semantic_f1",
-    ),
-)
+METRICS = (
+    "micro_f1", "micro_precision", "micro_recall", "attribute_macro_f1", "exact_match", "slot_accuracy", "slot_accuracy_stated",
+    "token_f1", "value_f1", "semantic_f1",
+)  # fmt: skip
+TASK = Task(PREFIX, Attributes, prompt, answer, render, parse, kind="record", metrics=METRICS, meta=meta)

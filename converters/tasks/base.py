@@ -1,44 +1,34 @@
 """What a task is: the prompt contract as a frozen record of functions.
 
-Law, tested over every task and every fixture and checked again for every row that is built: ``parse(render(a)) == a``.
+The law ``parse(render(answer)) == answer`` is tested for every task and fixture, and checked for every row that is built.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converters.schema import Message
+from converters.schema import Message, Text
 
 
 class RenderError(Exception):
-    """A record that cannot become an example; the text is the reason that gets counted."""
+    """A record that cannot become an example; the message is the reason that is counted."""
 
 
-def no_history(record: Any) -> tuple[Message, ...]:
-    """Return no earlier turns: the task's prompt is the whole conversation."""
-    return ()
-
-
-def no_meta(record: Any) -> Mapping[str, Any]:
-    """Return nothing: scoring needs no more than the target."""
-    return {}
-
-
-def as_said(answer: Any, meta: Mapping[str, Any]) -> Any | None:
-    """Return the answer as it is: the task's row sets it no limits."""
-    return answer
+def with_texts(instruction: str, texts: Iterable[Text]) -> str:
+    """Return a prompt: the instruction, then one labelled line per piece of product text."""
+    return "\n".join([instruction, *(f"{text.label}: {text.text}" for text in texts)])
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task: which records it takes and how they become text and come back.
+    """One task: which records it takes, how they become a prompt and a target, and how an answer is read.
 
     ``parse`` returns ``None`` for an unreadable answer. ``settle`` takes what ``parse`` returned and the row's ``meta``, and
-    returns what it means there: ``None`` if it is outside what the row allows. Gold settles as itself.
-    ``kind`` names the kind of answer, a file of ``eval.answers``, and ``metrics`` names functions of ``eval.metrics``; the first
-    is the headline. ``style_of`` names the task that this is another way to ask: whatever source feeds that one can feed this
-    one, too, where a mix names it. ``walk``: the conversation is one question, each answer a step towards the last; a held-out
-    row is asked turn by turn.
+    returns what the answer means for that row: ``None`` if the row does not allow it. The reference settles as itself.
+    ``kind`` names the kind of answer, a file of ``eval.answers``; ``metrics`` names functions of ``eval.metrics``, the headline
+    first. ``history`` returns the turns before the prompt, ``meta`` what scoring needs beyond the target. ``style_of`` names the
+    task that this one asks in another way: every source of that task feeds this one, too, where a mixture names it. ``walk``:
+    the conversation is one question, each answer a step towards the last; a held-out row is asked turn by turn.
     """
 
     prefix: str
@@ -49,8 +39,8 @@ class Task:
     parse: Callable[[str], Any | None]
     kind: str
     metrics: tuple[str, ...]
-    history: Callable[[Any], tuple[Message, ...]] = no_history
-    meta: Callable[[Any], Mapping[str, Any]] = no_meta
-    settle: Callable[[Any, Mapping[str, Any]], Any | None] = as_said
+    history: Callable[[Any], tuple[Message, ...]] = lambda record: ()
+    meta: Callable[[Any], Mapping[str, Any]] = lambda record: {}
+    settle: Callable[[Any, Mapping[str, Any]], Any | None] = lambda answer, meta: answer
     style_of: str = ""
     walk: bool = False

@@ -1,10 +1,11 @@
 """``[CLASSIFY]``: the category path of a product in one go, broadest node first."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from converters.schema import Listing
-from converters.tasks.base import Task
+from converters.tasks.base import Task, with_texts
 
 PREFIX = "[CLASSIFY]"
 SEPARATOR = " > "
@@ -14,13 +15,7 @@ Path = tuple[str, ...]
 
 def prompt(record: Listing) -> str:
     """Return the instruction, then one labelled line per piece of product text."""
-    lines = [f"{PREFIX} Category path of this product:"]
-    return "\n".join(lines + [f"{t.label}: {t.text}" for t in record.texts])
-
-
-def answer(record: Listing) -> Path:
-    """Return the gold path."""
-    return record.path
+    return with_texts(f"{PREFIX} Category path of this product:", record.texts)
 
 
 def render(path: Path) -> str:
@@ -50,23 +45,8 @@ def meta(record: Listing) -> Mapping[str, Any]:
     return {"taxonomy": record.taxonomy} if record.taxonomy else {}
 
 
-TASK = Task(
-    prefix=PREFIX,
-    record=Listing,
-    prompt=prompt,
-    answer=answer,
-    render=render,
-    parse=parse,
-    kind="path",
-    meta=meta,
-    metrics=(
-        "weighted_f1",
-        "macro_f1",
-        "accuracy",
-        "hierarchical_f1",
-        "hierarchical_f1_mean",
-        "top_3_accuracy",
-        "top_5_accuracy",
-        "semantic_f1",
-    ),
-)
+METRICS = (
+    "weighted_f1", "macro_f1", "accuracy", "hierarchical_f1", "hierarchical_f1_mean", "top_3_accuracy", "top_5_accuracy",
+    "semantic_f1",
+)  # fmt: skip
+TASK = Task(PREFIX, Listing, prompt, attrgetter("path"), render, parse, kind="path", metrics=METRICS, meta=meta)

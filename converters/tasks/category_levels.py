@@ -1,18 +1,17 @@
 """``[CLASSIFY]``: the category path level by level: a turn lists the names to choose from, the answer is the path so far.
 
 Where the last node of the path has children, a last turn lists them and the answer repeats the path: it stops there.
-Training learns every answer. A held-out row is asked turn by turn, each turn with the right answers to the earlier ones; what
-counts is the first answer that is not the right one, or the last: that is where a real walk down the tree would leave its path.
-So accuracy is a real walk's, and hierarchical scores count the walk as stopped at its first mistake. An answer that runs ahead
-to the whole right path is right.
+Training learns every answer. A held-out row is asked turn by turn, with the right answers to the earlier turns; the first wrong
+answer counts, or else the last: there a real walk down the tree would leave its path. So accuracy is that of a real walk, and
+hierarchical scores count the walk as stopped at its first mistake. An answer that runs ahead to the whole right path is right.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Sequence
+from dataclasses import replace
 
 from converters.schema import Listing, Message
 from converters.tasks import category
-from converters.tasks.base import RenderError, Task
+from converters.tasks.base import RenderError
 
 BETWEEN = " | "
 CHOOSE = " Choose from: "
@@ -26,17 +25,15 @@ def prompt(record: Listing) -> str:
 
 def history(record: Listing) -> tuple[Message, ...]:
     """Return the turns before it, each answered with the path so far."""
-    *earlier, _ = _questions(record)
-    return tuple(chain.from_iterable(_turns(earlier, record.path)))
-
-
-def _turns(questions: list[str], path: tuple[str, ...]) -> Iterator[tuple[Message, Message]]:
-    for depth, question in enumerate(questions, 1):
-        yield Message("user", question), Message("assistant", category.render(path[:depth]))
+    return tuple(
+        turn
+        for depth, question in enumerate(_questions(record)[:-1], 1)
+        for turn in (Message("user", question), Message("assistant", category.render(record.path[:depth])))
+    )
 
 
 def _questions(record: Listing) -> list[str]:
-    """Return the question of each turn; only the first has the product's texts, and all stand on their first line else."""
+    """Return the question of each turn, one line each; only the first is followed by the product's texts."""
     if not record.children:
         raise RenderError("no taxonomy to list children from")
     *levels, below = record.children
@@ -47,30 +44,17 @@ def _questions(record: Listing) -> list[str]:
     return [f"{category.PREFIX} {FIRST}{CHOOSE}{first}{texts}", *(f"{category.PREFIX} {names}" for names in rest)]
 
 
-def choices(said: Sequence[str]) -> list[str]:
-    """Return the answers that the last question allows; ``said`` are the turns up to it.
+def choices(turns: Sequence[str]) -> list[str]:
+    """Return the answers that the last of the turns, a question, allows.
 
     >>> choices([f"[CLASSIFY] {FIRST} Choose from: Home | Car\\nTitle: Mug"])
     ['Home', 'Car']
     >>> choices(["", "Home", "[CLASSIFY] Mugs | Pans"])
     ['Home > Mugs', 'Home > Pans', 'Home']
     """
-    line, so_far = said[-1].partition("\n")[0], list(said[-2:-1])
+    line, so_far = turns[-1].partition("\n")[0], list(turns[-2:-1])
     listed = line.partition(CHOOSE)[2] if not so_far else line.removeprefix(f"{category.PREFIX} ")
     return [*(category.SEPARATOR.join([*so_far, name]) for name in listed.split(BETWEEN)), *so_far]
 
 
-TASK = Task(
-    prefix=category.PREFIX,
-    record=Listing,
-    prompt=prompt,
-    answer=category.answer,
-    render=category.render,
-    parse=category.parse,
-    kind="path",
-    history=history,
-    meta=category.meta,
-    metrics=category.TASK.metrics,
-    style_of="category",
-    walk=True,
-)
+TASK = replace(category.TASK, prompt=prompt, history=history, style_of="category", walk=True)

@@ -1,20 +1,21 @@
-"""``[CLASSIFY]``: the category path of a product, with candidates that an expert proposes (:mod:`converters.shortlist`).
+"""``[CLASSIFY]``: the category path of a product, with candidates from a retriever (:mod:`converters.transforms.candidates`).
 
-The expert knows the training split only, so the candidates come when the splits are written: until then the prompt lists none.
-The right path may not be among them, in training as in the test.
+The retriever is fitted on the training split, so the candidates are added when the splits are written: until then the prompt
+lists none. The right path may not be among them, in training as in the test.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from converters.schema import Listing
 from converters.tasks import category
-from converters.tasks.base import Task
+from converters.tasks.base import with_texts
 
 
 def prompt(record: Listing) -> str:
     """Return the instruction, then one labelled line per piece of product text."""
-    lines = [f"{category.PREFIX} Category path of this product, one of these or, if none fits, another:"]
-    return "\n".join(lines + [f"{text.label}: {text.text}" for text in record.texts])
+    instruction = f"{category.PREFIX} Category path of this product, one of these or, if none fits, another:"
+    return with_texts(instruction, record.texts)
 
 
 def listed(text: str, candidates: Sequence[str]) -> str:
@@ -27,15 +28,4 @@ def listed(text: str, candidates: Sequence[str]) -> str:
     return "\n".join([instruction, *(f"- {path}" for path in candidates), texts])
 
 
-TASK = Task(
-    prefix=category.PREFIX,
-    record=Listing,
-    prompt=prompt,
-    answer=category.answer,
-    render=category.render,
-    parse=category.parse,
-    kind="path",
-    meta=category.meta,
-    metrics=category.TASK.metrics,
-    style_of="category",
-)
+TASK = replace(category.TASK, prompt=prompt, style_of="category")

@@ -1,18 +1,19 @@
-"""``[CLASSIFY]``: one of the listed options. The target is the option's full text, which means the same whatever its letter."""
+"""``[CLASSIFY]``: one of the listed options. The target is the option's full text, which does not depend on its letter."""
 
 import re
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 from converters.schema import Choice
-from converters.tasks.base import Task
+from converters.tasks.base import Task, with_texts
 
 PREFIX = "[CLASSIFY]"
 _LETTERED = re.compile(r"\(?([A-Za-z]{1,2})(?:[:.)](?:\s+(.*))?)?", re.DOTALL)
 
 
 def letter(number: int) -> str:
-    """Return the name of the option at a place, counted from 0.
+    """Return the letter of the option at a place, counted from 0.
 
     >>> [letter(number) for number in (0, 25, 26, 51, 52, 701)]
     ['A', 'Z', 'AA', 'AZ', 'BA', 'ZZ']
@@ -22,8 +23,8 @@ def letter(number: int) -> str:
 
 def prompt(record: Choice) -> str:
     """Return the instruction, one lettered line per option, then one labelled line per piece of product text."""
-    texts = [f"{t.label}: {t.text}" for t in record.texts]
-    return "\n".join([f"{PREFIX} {record.question} Answer with one option.", *listed(record.options), *texts])
+    instruction = f"{PREFIX} {record.question} Answer with one option."
+    return with_texts("\n".join([instruction, *listed(record.options)]), record.texts)
 
 
 def listed(options: Iterable[str]) -> list[str]:
@@ -31,18 +32,8 @@ def listed(options: Iterable[str]) -> list[str]:
     return [f"{letter(number)}: {option}" for number, option in enumerate(options)]
 
 
-def answer(record: Choice) -> str:
-    """Return the right option."""
-    return record.answer
-
-
-def render(option: str) -> str:
-    """Write the option as it is listed, without its letter."""
-    return option
-
-
 def parse(text: str) -> str | None:
-    """Read one line; which option it means is for :func:`settle` to say.
+    """Read one line; :func:`settle` says which option it means.
 
     >>> parse(" Substitute ")
     'Substitute'
@@ -53,21 +44,21 @@ def parse(text: str) -> str | None:
     return text if len(text.splitlines()) == 1 else None
 
 
-def settle(said: str, meta: Mapping[str, Any]) -> str | None:
+def settle(answer: str, meta: Mapping[str, Any]) -> str | None:
     """Return the option that an answer names by its text, its letter, or both; ``None`` if it names none, or two.
 
     >>> meta = {"options": ["Exact match", "Substitute"]}
-    >>> [settle(said, meta) for said in ("substitute.", "B", "B: Substitute", "A: Substitute", "C", "Complement")]
+    >>> [settle(answer, meta) for answer in ("substitute.", "B", "B: Substitute", "A: Substitute", "C", "Complement")]
     ['Substitute', 'Substitute', 'Substitute', None, None, None]
     """
     options: list[str] = meta.get("options", [])
-    alike = {said} & {*options} or {option for option in options if _loose(option) == _loose(said)}
+    alike = {answer} & {*options} or {option for option in options if _loose(option) == _loose(answer)}
     if alike:
         return alike.pop() if len(alike) == 1 else None
-    found = _LETTERED.fullmatch(said)
-    named = {letter(number): option for number, option in enumerate(options)}.get(found[1].upper()) if found else None
-    agrees = found and named and (not found[2] or _loose(found[2]) == _loose(named))
-    return named if agrees else None
+    parts = _LETTERED.fullmatch(answer)
+    option = {letter(number): option for number, option in enumerate(options)}.get(parts[1].upper()) if parts else None
+    agrees = parts and option and (not parts[2] or _loose(parts[2]) == _loose(option))
+    return option if agrees else None
 
 
 def _loose(text: str) -> str:
@@ -75,19 +66,11 @@ def _loose(text: str) -> str:
 
 
 def meta(record: Choice) -> Mapping[str, Any]:
-    """Return the options, so that a label outside them is no answer."""
+    """Return the options: an answer that names none of them counts as unreadable."""
     return {"options": list(record.options)}
 
 
+METRICS = ("weighted_f1", "macro_f1", "accuracy")
 TASK = Task(
-    prefix=PREFIX,
-    record=Choice,
-    prompt=prompt,
-    answer=answer,
-    render=render,
-    parse=parse,
-    kind="choice",
-    meta=meta,
-    settle=settle,
-    metrics=("weighted_f1", "macro_f1", "accuracy"),
+    PREFIX, Choice, prompt, attrgetter("answer"), str, parse, kind="choice", metrics=METRICS, meta=meta, settle=settle
 )

@@ -1,4 +1,4 @@
-"""No prefix: general instructions, mixed in so that the model does not forget what it could do before."""
+"""No prefix: general instructions, mixed in against forgetting."""
 
 from converters.schema import Chat, Message
 from converters.tasks.base import Task
@@ -19,11 +19,6 @@ def answer(record: Chat) -> str:
     return record.turns[-1].content
 
 
-def render(text: str) -> str:
-    """Write the answer as it is."""
-    return text
-
-
 def parse(text: str) -> str | None:
     """Read the answer; an empty one is unreadable.
 
@@ -33,14 +28,5 @@ def parse(text: str) -> str | None:
     return text.strip() or None
 
 
-TASK = Task(
-    prefix="",
-    record=Chat,
-    prompt=prompt,
-    answer=answer,
-    render=render,
-    parse=parse,
-    kind="text",
-    history=history,
-    metrics=("rouge_l", "exact_match", "semantic_f1", "bert_score_f1"),
-)
+METRICS = ("rouge_l", "exact_match", "semantic_f1", "bert_score_f1")
+TASK = Task("", Chat, prompt, answer, str, parse, kind="text", metrics=METRICS, history=history)

@@ -23,7 +23,7 @@ class Order:
 def prompt(record: Ranking) -> str:
     """Return the instruction, the query, then one numbered line per candidate."""
     lines = [f"{PREFIX} Order the products by relevance to the query, such as: 2, 3, 1", f"Query: {record.query}"]
-    return "\n".join(lines + [f"{number}: {text}" for number, text in enumerate(record.candidates, 1)])
+    return "\n".join([*lines, *(f"{number}: {text}" for number, text in enumerate(record.candidates, 1))])
 
 
 def answer(record: Ranking) -> Order:
@@ -50,7 +50,7 @@ def render(order: Order) -> str:
 
 
 def parse(text: str) -> Order | None:
-    """Read numbers between commas, spaces or ``>``; one that is said again counts the first time only.
+    """Read numbers between commas, spaces or ``>``; a repeated one counts the first time only.
 
     >>> parse("2 > 4 > 2 > 1")
     Order(numbers=(2, 4, 1))
@@ -68,19 +68,8 @@ def settle(order: Order, meta: Mapping[str, Any]) -> Order | None:
 
 
 def meta(record: Ranking) -> Mapping[str, Any]:
-    """Return the gains of all candidates in the order shown, so that a missing one is counted against the answer."""
+    """Return the gains of all candidates in the order shown, so that a missing one counts against the answer."""
     return {"gains": list(record.gains)}
 
 
-TASK = Task(
-    prefix=PREFIX,
-    record=Ranking,
-    prompt=prompt,
-    answer=answer,
-    render=render,
-    parse=parse,
-    kind="order",
-    meta=meta,
-    settle=settle,
-    metrics=("ndcg",),
-)
+TASK = Task(PREFIX, Ranking, prompt, answer, render, parse, kind="order", metrics=("ndcg",), meta=meta, settle=settle)

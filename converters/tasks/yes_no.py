@@ -1,7 +1,9 @@
 """``[CLASSIFY]``: a question about products that is answered by yes or no."""
 
+from operator import attrgetter
+
 from converters.schema import Verdict
-from converters.tasks.base import Task
+from converters.tasks.base import Task, with_texts
 
 PREFIX = "[CLASSIFY]"
 _WORDS = {"yes": True, "no": False}
@@ -9,13 +11,7 @@ _WORDS = {"yes": True, "no": False}
 
 def prompt(record: Verdict) -> str:
     """Return the instruction, then one labelled line per piece of product text."""
-    lines = [f"{PREFIX} {record.question} Answer yes or no."]
-    return "\n".join(lines + [f"{t.label}: {t.text}" for t in record.texts])
-
-
-def answer(record: Verdict) -> bool:
-    """Return the verdict."""
-    return record.answer
+    return with_texts(f"{PREFIX} {record.question} Answer yes or no.", record.texts)
 
 
 def render(verdict: bool) -> str:
@@ -28,7 +24,7 @@ def render(verdict: bool) -> str:
 
 
 def parse(text: str) -> bool | None:
-    """Read one word in any case, a full stop after it or not; anything else is unreadable.
+    """Read one word in any case, with or without a full stop; anything else is unreadable.
 
     >>> parse(" Yes."), parse("no"), parse("Yes and no")
     (True, False, None)
@@ -36,13 +32,5 @@ def parse(text: str) -> bool | None:
     return _WORDS.get(text.strip().rstrip(".").lower())
 
 
-TASK = Task(
-    prefix=PREFIX,
-    record=Verdict,
-    prompt=prompt,
-    answer=answer,
-    render=render,
-    parse=parse,
-    kind="verdict",
-    metrics=("weighted_f1", "macro_f1", "accuracy"),
-)
+METRICS = ("weighted_f1", "macro_f1", "accuracy")
+TASK = Task(PREFIX, Verdict, prompt, attrgetter("answer"), render, parse, kind="verdict", metrics=METRICS)

@@ -1,4 +1,4 @@
-"""HTML in product text: when a text is markup, and the text without it."""
+"""HTML in product text: whether a text holds markup, and the text without it."""
 
 import re
 import warnings
@@ -7,13 +7,13 @@ from html.entities import html5
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
 from bs4.dammit import EntitySubstitution
 
-# Tags that only part texts. Any other one (script, template, title, ...) changes how a parser reads what follows.
-_PARTING = (
+# Tags that only separate texts. Any other one (script, template, title, ...) changes how a parser reads what follows.
+_SEPARATORS = (
     "a|abbr|address|b|big|blockquote|body|br|center|code|dd|div|dl|dt|em|font|h[1-6]|hr|html|i|img|li|ol|p|pre|q|s|small|span|"
     "strike|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul"
 )
 _ANY_TAG = re.compile(
-    rf"<(?:(?:{_PARTING})(?:\s+[a-z][a-z-]*=(?:\"[^\"<>&]*\"|'[^'<>&]*'))*\s*/?|/(?:{_PARTING})\s*)>",
+    rf"<(?:(?:{_SEPARATORS})(?:\s+[a-z][a-z-]*=(?:\"[^\"<>&]*\"|'[^'<>&]*'))*\s*/?|/(?:{_SEPARATORS})\s*)>",
     re.IGNORECASE | re.ASCII,
 )
 _ENTITY = re.compile(r"&(?:([a-zA-Z][a-zA-Z0-9]*)|#([1-9]\d{1,3}));", re.ASCII)
@@ -21,12 +21,12 @@ _NAMED = EntitySubstitution.HTML_ENTITY_TO_CHARACTER
 LEFT_OVER = ("<a href", "javascript:", "background-color:", "background-image:", " li:", ".aloha")
 
 
-def clean(source: str, text: str) -> str:
+def clean_mave(source: str, text: str) -> str:
     """Return a text as MAVE's offsets count it, or nothing where MAVE drops it.
 
-    >>> clean("description", "<p>Holds 1.5&nbsp;L</p><ul><li>Steel &amp; glass</li></ul>")
+    >>> clean_mave("description", "<p>Holds 1.5&nbsp;L</p><ul><li>Steel &amp; glass</li></ul>")
     'Holds 1.5 L Steel & glass'
-    >>> clean("title", "new Date().getTime()"), clean("feature", "see <style>p {}</style> javascript:go()")
+    >>> clean_mave("title", "new Date().getTime()"), clean_mave("feature", "see <style>p {}</style> javascript:go()")
     ('', '')
     """
     text = text.strip()
@@ -34,23 +34,21 @@ def clean(source: str, text: str) -> str:
         return ""
     if not text.isascii():
         text = text.encode("utf-8", "ignore").decode()
-    found = " ".join(strings(text).split())
-    # Most texts have neither sign, and then none of what is looked for.
-    if ":" in found or "<" in found or "." in found:
-        for left in LEFT_OVER:
-            if left in found:
-                return ""
-    return "" if is_css(found) else found
+    text = " ".join(strings(text).split())
+    # Most texts have none of the three characters, one of which every LEFT_OVER has.
+    if (":" in text or "<" in text or "." in text) and any(markup in text for markup in LEFT_OVER):
+        return ""
+    return "" if is_css(text) else text
 
 
 def strings(html: str) -> str:
-    """Return the strings of an HTML text, parted by white space, without those of style and script."""
+    """Return the strings of an HTML text, separated by white space, without those of style and script."""
     if "<" not in html and "&" not in html:
         return html
     bare = _ANY_TAG.sub(" ", html)
     if "<" in bare or "&" in _ENTITY.sub(_known, bare):
         return parsed(html)
-    return _ENTITY.sub(_character, bare)
+    return _ENTITY.sub(lambda entity: _NAMED[entity[1]] if entity[1] else chr(int(entity[2])), bare)
 
 
 def _known(entity: re.Match[str]) -> str:
@@ -61,13 +59,8 @@ def _known(entity: re.Match[str]) -> str:
     return "" if certain else entity[0]
 
 
-def _character(entity: re.Match[str]) -> str:
-    name, number = entity.groups()
-    return _NAMED[name] if name else chr(int(number))
-
-
 def parsed(html: str) -> str:
-    """Do the same by a whole parse."""
+    """Return the same as :func:`strings`, by a whole parse."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
         soup = BeautifulSoup(html, "html.parser")
@@ -82,7 +75,7 @@ def is_css(text: str) -> bool:
     >>> is_css(".box { margin-top-x: 1px }"), is_css(".box 1px " * 20)
     (False, True)
     """
-    # At most so many words can look like one: a quick no for almost every text.
+    # An upper bound of the words that look like one: it decides almost every text quickly.
     count = text.count
     if len(text) < 42 or count(" .") + count(" #") + count(" div") + count("px") + count("-") // 2 < 20:
         return False
@@ -91,7 +84,7 @@ def is_css(text: str) -> bool:
     return styled > 20 and styled / len(words) > 0.3
 
 
-# Tags of letters and words: a browser shows what they part as one word.
+# Tags within words: a browser shows the text before and after them as one word.
 _INLINE = "abbr|b|big|cite|code|del|em|font|i|ins|mark|nobr|q|s|small|strike|strong|sub|sup|tt|u|wbr"
 _NAMES = _INLINE + (
     "|a|acronym|address|article|aside|audio|blockquote|body|br|button|caption|center|col|colgroup|dd|details|dfn|dir|div|dl|dt|"
@@ -101,31 +94,30 @@ _NAMES = _INLINE + (
 )
 _ATTRIBUTES = r"""(?:[\s/]+[a-z][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s<>"']+))*+[\s/]*>"""
 _TAG = rf"(?:/?(?:{_NAMES}){_ATTRIBUTES}|!doctype\s)"
-_COMMENT = r"<!--(?:(?!<!--)(?s:.))*?-->"  # one that is never closed is none
+_COMMENT = r"<!--(?:(?!<!--)(?s:.))*?-->"  # one that is never closed is no comment
 _NUMBER = r"#(?:\d{1,7}|x[0-9a-f]{1,6});"
 _FLAGS = re.IGNORECASE | re.ASCII
 _WORDS = re.compile(rf"{_COMMENT}|</?(?:{_INLINE}){_ATTRIBUTES}", _FLAGS)
 _MARKUP = re.compile(rf"{_COMMENT}|<{_TAG}|&(?:{_NUMBER}|[a-z][a-z0-9]*;)", _FLAGS)
-_NONE = re.compile(rf"<(?!{_TAG})|&(?!{_NUMBER})([a-z][a-z0-9]*;)?", _FLAGS)
-MARKUP = "markup taken out"  # what a source notes of a row in which it was
-_ESCAPED = {"<": "&lt;", "&": "&amp;"}
+_NOT_MARKUP = re.compile(rf"<(?!{_TAG})|&(?!{_NUMBER})([a-z][a-z0-9]*;)?", _FLAGS)
+MARKUP = "markup taken out"  # the note of a row that had some
 
 
 def has_markup(text: str) -> bool:
-    """Tell whether :func:`untagged` takes something out of a text.
+    """Tell whether :func:`untagged` changes a text.
 
     >>> has_markup("Plates &amp; more"), has_markup("<b>Mug</b>"), has_markup("R&D, a < b > c, I <3 it, <Acme>, &foo;")
     (True, True, False)
     """
     if "<" not in text and "&" not in text:
         return False
-    return any(found[0][0] == "<" or found[0][1] == "#" or found[0][1:] in html5 for found in _MARKUP.finditer(text))
+    return any(match[0][0] == "<" or match[0][1] == "#" or match[0][1:] in html5 for match in _MARKUP.finditer(text))
 
 
 def untagged(text: str) -> str:
-    """Return a text without tags, comments, scripts and styles, entities as their characters; white space may have changed.
+    """Return a text without tags, comments, scripts and styles, with entities as their characters; white space may change.
 
-    What an export escaped on top of its markup (``&lt;b&gt;``, ``&amp;nbsp;``) is taken out, too.
+    Markup that an export escaped once more (``&lt;b&gt;``, ``&amp;nbsp;``) is taken out, too.
 
     >>> untagged("<p>Acme <b>green</b>, H<sub>2</sub>O<br>5 > 3 &amp;amp; I <3 it</p>").split()
     ['Acme', 'green,', 'H2O', '5', '>', '3', '&', 'I', '<3', 'it']
@@ -133,10 +125,10 @@ def untagged(text: str) -> str:
     for _ in range(2):
         if not has_markup(text):
             break
-        text = strings(_NONE.sub(_escaped, _WORDS.sub("", text)))
+        text = strings(_NOT_MARKUP.sub(_escaped, _WORDS.sub("", text)))
     return text
 
 
 def _escaped(sign: re.Match[str]) -> str:
     """Return a sign that is no markup so that it comes out of a parser as it went in."""
-    return sign[0] if sign[1] in html5 else _ESCAPED[sign[0][0]] + sign[0][1:]
+    return sign[0] if sign[1] in html5 else ("&lt;" if sign[0][0] == "<" else "&amp;") + sign[0][1:]

@@ -1,8 +1,7 @@
-"""How long texts are: in tokens of a tokenizer file, or in characters where none is given.
+"""Measure texts in tokens of a tokenizer file, or in characters without one.
 
-Reads ``tokenizer.json`` (tokenizers), SentencePiece models (sentencepiece) and Mistral's ``tekken.json`` (tiktoken). What is
-counted is the text alone. The chat template adds its tokens to every turn (about ten a row, some families' up to a hundred),
-and ``ecom-train check`` counts with it.
+Reads ``tokenizer.json`` (tokenizers), SentencePiece models (sentencepiece) and Mistral's ``tekken.json`` (tiktoken). Only the
+text is counted. A chat template adds about ten tokens a row, some families' up to a hundred; ``ecom-train check`` counts those.
 """
 
 import base64
@@ -16,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.core.errors import InputError
+from converters.core.errors import InputError, not_a_file
 
 Lengths = NDArray[np.uint32]
-NAMES = ("tokenizer.json", "tekken.json", "tokenizer.model")  # in a checkpoint's folder, the first that is there
+NAMES = ("tokenizer.json", "tekken.json", "tokenizer.model")  # of a checkpoint's folder, the first that exists counts
+EXPECTED = "expected a tokenizer.json, a tekken.json or a SentencePiece model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Ruler:
 
 
 def ruler(name: str | Path | None, threads: int = 1) -> Ruler:
-    """Return what measures with a tokenizer file, or a folder that has one; an unreadable one is an ``InputError``."""
+    """Return the ruler of a tokenizer file, or of a folder that has one; an unreadable one is an ``InputError``."""
     if name is None:
         return Ruler("characters", lambda texts: np.fromiter(map(len, texts), np.uint32, len(texts)))
     path = _file(Path(name))
@@ -40,51 +40,43 @@ def ruler(name: str | Path | None, threads: int = 1) -> Ruler:
     try:
         encode = _json(path, json.loads(data), threads) if data[:1] == b"{" else _pieces(path, threads)
     except ImportError as error:
-        raise InputError(
-            f"{path}: counting its tokens needs {error.name}, which is not installed: pip install {error.name}, or leave "
-            "the tokenizer out to count characters"
-        ) from error
-    except InputError:
-        raise
-    except Exception as error:  # each library raises what it likes for a broken file
-        raise _unknown(path, str(error)) from error
+        install = f"pip install {error.name}, or leave the tokenizer out to count characters"
+        raise InputError(f"{path}: counting its tokens needs the package {error.name}: {install}") from error
+    except Exception as error:  # each library raises errors of its own for a broken file
+        raise InputError(f"{path}: found {str(error)[:80]!r}, {EXPECTED}") from error
     return Ruler("tokens", lambda texts: np.fromiter(map(len, encode(list(texts))), np.uint32, len(texts)), path)
 
 
 def _file(path: Path) -> Path:
     if path.is_dir():
         path = next((path / name for name in NAMES if (path / name).is_file()), path)
+    if path.is_dir():
+        raise InputError(f"{path}: has none of {', '.join(NAMES)}")
     if not path.is_file():
-        found = f"no {', '.join(NAMES)} in it" if path.is_dir() else "nothing"
-        raise InputError(f"{path}: found {found}, expected a tokenizer.json, a tekken.json or a SentencePiece model")
+        raise not_a_file(path)
     return path
-
-
-def _unknown(path: Path, why: str) -> InputError:
-    return InputError(f"{path}: found {why[:80]!r}, expected a tokenizer.json, a tekken.json or a SentencePiece model")
 
 
 def _json(path: Path, tree: dict[str, Any], threads: int) -> Callable[[list[str]], list[Any]]:
     if isinstance(tree.get("vocab"), list) and "pattern" in tree.get("config", {}):
         return _tekken(tree, threads)
     if "model" not in tree:
-        raise _unknown(path, f"JSON with {', '.join(tree)}")
-    found = import_module("tokenizers").Tokenizer.from_file(str(path))
-    found.no_truncation()  # a checkpoint's file may say to cut texts, which would hide the long ones
-    found.no_padding()
-    return lambda texts: found.encode_batch_fast(texts, add_special_tokens=False)
+        raise ValueError(f"JSON with {', '.join(tree)}")
+    tokenizer = import_module("tokenizers").Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()  # a checkpoint's file may say to cut texts, which would hide the long ones
+    tokenizer.no_padding()
+    return lambda texts: tokenizer.encode_batch_fast(texts, add_special_tokens=False)
 
 
 def _tekken(tree: dict[str, Any], threads: int) -> Callable[[list[str]], list[list[int]]]:
     config = tree["config"]
-    used = tree["vocab"][: config["default_vocab_size"] - config["default_num_special_tokens"]]
-    ranks = {base64.b64decode(token["token_bytes"]): token["rank"] for token in used}
-    encoding = import_module("tiktoken").Encoding(
-        "tekken", pat_str=config["pattern"], mergeable_ranks=ranks, special_tokens={}
-    )
+    vocabulary = tree["vocab"][: config["default_vocab_size"] - config["default_num_special_tokens"]]
+    ranks = {base64.b64decode(token["token_bytes"]): token["rank"] for token in vocabulary}
+    kind = import_module("tiktoken").Encoding
+    encoding = kind("tekken", pat_str=config["pattern"], mergeable_ranks=ranks, special_tokens={})
     return lambda texts: encoding.encode_ordinary_batch(texts, num_threads=threads)
 
 
 def _pieces(path: Path, threads: int) -> Callable[[list[str]], list[list[int]]]:
-    found = import_module("sentencepiece").SentencePieceProcessor(model_file=str(path))
-    return lambda texts: found.encode(texts, out_type=int, num_threads=threads)
+    model = import_module("sentencepiece").SentencePieceProcessor(model_file=str(path))
+    return lambda texts: model.encode(texts, out_type=int, num_threads=threads)

@@ -1,4 +1,4 @@
-"""Words of a text, whether a value stands in it, and the key of the product that it is about."""
+"""The words of a text, whether a value occurs in it, and the keys by which products and queries are grouped."""
 
 import re
 import unicodedata
@@ -6,30 +6,27 @@ import unicodedata
 from converters.core.hashing import digest
 
 
-def stands(value: str, text: str, whole: bool) -> bool:
-    """Tell whether a value stands in a text, in any case; ``whole``: not as a part of a longer word.
+def occurs(value: str, text: str, whole: bool) -> bool:
+    """Tell whether a value occurs in a text, in any case; ``whole``: not as a part of a longer word.
 
-    >>> stands("red", "Hundred Red mugs", True), stands("red", "Hundred mugs", True), stands("red", "Hundred mugs", False)
+    >>> occurs("red", "Hundred Red mugs", True), occurs("red", "Hundred mugs", True), occurs("red", "Hundred mugs", False)
     (True, False, True)
     """
-    edge = r"(?<!\w){}(?!\w)" if whole else "{}"
-    return bool(re.search(edge.format(re.escape(value.casefold())), text.casefold()))
-
-
-_ASIN = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")
+    pattern = r"(?<!\w){}(?!\w)" if whole else "{}"
+    return bool(re.search(pattern.format(re.escape(value.casefold())), text.casefold()))
 
 
 def is_asin(identifier: str) -> bool:
-    """Tell whether an id has the form of an ASIN: ``B`` and nine signs, or an ISBN of ten.
+    """Tell whether an id has the form of an ASIN: ``B`` and nine letters or digits, or an ISBN-10.
 
     >>> is_asin("B0002H0A3S"), is_asin("2087")
     (True, False)
     """
-    return bool(_ASIN.fullmatch(identifier))
+    return bool(re.fullmatch(r"B[0-9A-Z]{9}|\d{9}[\dX]", identifier))
 
 
 def product_group(identifier: str, title: str) -> str:
-    """Return the product's group: its ASIN where the id is one, else the normalised title.
+    """Return the product's group: its ASIN if the id is one, otherwise the normalised title.
 
     >>> product_group("B0002H0A3S", "Strings")
     'asin:B0002H0A3S'
@@ -41,12 +38,12 @@ def product_group(identifier: str, title: str) -> str:
 
 def title_group(title: str) -> str:
     """Return the group of products that are known by this title alone, nothing for a title without a word."""
-    words = re.findall(r"\w+", title.lower())
-    return "title:" + digest(" ".join(words)) if words else ""
+    text = " ".join(words(title))
+    return f"title:{digest(text)}" if text else ""
 
 
 def query_group(query: str) -> str:
-    """Return a query's group: case, accents, punctuation and white space make no other query.
+    """Return a query's group; queries that differ in case, accents, punctuation or white space share one.
 
     >>> query_group(" Café  mug!") == query_group("cafe mug") == "query:cafe mug"
     True

@@ -1,19 +1,18 @@
-"""Titles, descriptions and reviews are data: text that spells a control token must never become one.
+"""Break control tokens that product text spells: titles, descriptions and reviews are data.
 
 A tokenizer turns ``</s>`` inside a title into its end-of-sequence id. One space after the opening bracket prevents that for
-every model family and keeps the text readable. Use :func:`plain` on the product text at serving time, too.
+every model family and keeps the text readable. At serving time, use :func:`converters.text.clean`.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import is_dataclass
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from converters import tasks
+from converters.schema import Message
 
 T = TypeVar("T")
-
 _WORDS = (
     "s|unk|pad|bos|eos|mask|cls|sep|start_of_turn|end_of_turn|start_of_image|end_of_image|think|tool_call|tool_response|"
     "tools|image|video|audio|fim_prefix|fim_middle|fim_suffix|begin_of_text|end_of_text|unused\\d+|SPECIAL_\\d+|extra_id_\\d+"
@@ -41,7 +40,7 @@ def plain(text: str) -> str:
     if not text.isprintable():
         text = _CONTROL.sub(" ", text)
     if "<" in text or "[" in text:
-        text = _spelling().sub(lambda found: found.group() + " ", text)
+        text = _spelling().sub(r"\g<0> ", text)
     return text
 
 
@@ -59,27 +58,18 @@ def lines(text: str) -> str:
     return plain(text.replace("\r\n", "\n")).strip()
 
 
-def clean(value: T) -> T:
-    """Return a record with every text in it made safe; a conversation keeps its line breaks."""
-    return _clean(value)  # type: ignore[no-any-return]
+_cached_line = lru_cache(1 << 14)(one_line)
 
 
-def _clean(value: Any) -> Any:
+def clean_record(value: T) -> T:
+    """Return a record with every text in it made safe; a message keeps its line breaks."""
+    safe: Any = value
     if isinstance(value, str):
-        return _short_line(value) if len(value) < _SHORT else one_line(value)
-    if isinstance(value, tuple):
-        return tuple(map(_clean, value))
-    if is_dataclass(value):
-        kind: Any = type(value)
-        return kind(*_fields(value))
-    return value
-
-
-_SHORT = 64  # labels, names and values come again and again
-_short_line = lru_cache(1 << 14)(one_line)
-
-
-def _fields(record: Any) -> Iterator[Any]:
-    for name in record.__slots__:
-        value = getattr(record, name)
-        yield lines(value) if name == "content" else _clean(value)
+        safe = _cached_line(value) if len(value) < 64 else one_line(value)  # labels, names and values repeat
+    elif isinstance(value, tuple):
+        safe = tuple(map(clean_record, value))
+    elif isinstance(value, Message):
+        safe = Message(clean_record(value.role), lines(value.content))
+    elif is_dataclass(value):
+        safe = type(safe)(*(clean_record(getattr(value, name)) for name in safe.__slots__))
+    return safe  # type: ignore[no-any-return]

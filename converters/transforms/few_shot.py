@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from converters import tasks
-from converters.examples import asked
+from converters.examples import prompt_turns
 from converters.schema import Row, Turn
 
 POOL = 1000  # products that demonstrations are chosen from
@@ -36,7 +36,7 @@ def shown(row: Row, examples: Sequence[Row]) -> Row:
     >>> row.meta
     '{"examples":["2"]}'
     """
-    at = len(asked(row.task, row.messages)) - 1
+    at = len(prompt_turns(row.task, row.messages)) - 1
     instruction, _, texts = row.messages[at].content.partition("\n")
     lines = [line for example in examples for line in _solved(example, instruction)]
     question = Turn(row.messages[at].role, "\n".join([instruction, *lines, NOW, texts]))
@@ -56,7 +56,7 @@ def own(text: str) -> str:
 
 def _solved(row: Row, instruction: str) -> list[str]:
     """Return a row's lines with its answers, every one of a walk; an instruction of its own stands without the prefix."""
-    before = asked(row.task, row.messages)
+    before = prompt_turns(row.task, row.messages)
     own, _, texts = before[-1].content.partition("\n")
     instructions = [] if own == instruction else [own.removeprefix(tasks.get(row.task).prefix).strip()]
     answers = [f"Answer: {turn.content}" for turn in row.messages[len(before) :: 2]]

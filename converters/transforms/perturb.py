@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from converters.schema import Attributes, Listing, Question, Record, Text
-from converters.text.matching import stands
-from converters.text.sanitize import clean
+from converters.text.matching import occurs
+from converters.text.sanitize import clean_record
 
 Product = Listing | Attributes
 Texts = tuple[Text, ...]
@@ -58,7 +58,7 @@ def kind_of(record: Record, rates: Rates, seed: int) -> str:
 
 def harden(record: Record, kind: str, seed: int) -> Record | None:
     """Return a record made hard in one way, its texts made safe first; ``None`` where the kind does not fit it."""
-    safe = clean(record)
+    safe = clean_record(record)
     if not isinstance(safe, FITS[kind]) or not _sound(safe):
         return None
     found: Record | None = KINDS[kind](safe, random.Random(f"{seed}:{kind}:{record.id}"))
@@ -181,7 +181,7 @@ def _sound(record: Record) -> bool:
     """Tell whether a record has texts, and whether they state what it says they do."""
     if not isinstance(record, Attributes):
         return not isinstance(record, Listing) or bool(record.texts)
-    return bool(record.texts) and all(stands(value, _joined(record.texts), False) for _, value in _explicit(record))
+    return bool(record.texts) and all(occurs(value, _joined(record.texts), False) for _, value in _explicit(record))
 
 
 def _left(record: Attributes, texts: Texts) -> Attributes:
@@ -189,7 +189,7 @@ def _left(record: Attributes, texts: Texts) -> Attributes:
     before, after = _joined(record.texts), _joined(texts)
 
     def kept(name: str, value: str) -> bool:
-        return name in record.implicit or stands(value, after, stands(value, before, True))
+        return name in record.implicit or occurs(value, after, occurs(value, before, True))
 
     values = tuple((name, tuple(v for v in values if kept(name, v))) for name, values in record.values)
     return replace(record, texts=texts, values=values)

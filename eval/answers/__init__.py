@@ -1,7 +1,7 @@
 """The kinds of answers: one file each, all that evaluation knows of an answer's shape. The folder is their registry.
 
-A task names its kind (``kind="path"`` in ``converters/tasks/``). The room may use converters, results and metrics; what scores,
-predicts or reports asks a kind and never looks at an answer's type.
+A task names its kind (``kind="path"`` in ``converters/tasks/``). Uses results, metrics and converters. What scores, predicts or
+reports asks a kind and never looks at an answer's type; what depends on no shape does not belong here.
 """
 
 import sys
@@ -21,7 +21,7 @@ def names() -> list[str]:
 
 @cache
 def get(name: str) -> Kind:
-    """Return the kind called ``name``; an unknown name is an ``InputError`` with the nearest right one."""
+    """Return the kind called ``name``; an unknown name is an ``InputError`` that suggests the nearest known one."""
     kind: Kind = registry.load(sys.modules[__name__], name).KIND
     return kind
 

@@ -1,4 +1,4 @@
-"""What a kind of answer is: a frozen record of all that depends on an answer's shape, with what serves several kinds."""
+"""What a kind of answer is: a frozen record of all that depends on an answer's shape, and helpers that several kinds share."""
 
 import re
 from collections import Counter
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from converters.schema import Row
-from eval.metrics import generation
 from eval.metrics._normalise import Normalise
-from eval.metrics.base import Example, Part, Shape, Tools
+from eval.metrics.base import Example, Match, Shape, Tools
 from eval.metrics.extraction import Slots
+from eval.metrics.generation import TEXT
 
 SHARES = {"head": 0.5, "torso": 0.9, "tail": 1.0}
 LABEL = re.compile(
@@ -20,21 +20,21 @@ WRAPPING = " \t\r\n`\"'*_.()[]{}“”"
 VALUE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 2}, {"type": "null"}]}
 
 Predictor = Callable[[Example], Any]
-Times = Callable[[Any], int]  # how often training shows an answer
+Times = Callable[[Any], int]  # how often an answer occurs in training
 Labels = dict[str, Sequence[str]]  # by kind of slice: each item's slice, "" for none
 Route = tuple[Hashable, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The answer is one of these, word for word."""
+    """A limit: the answer is one of these texts, word for word."""
 
     texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The answer is a JSON object with these keys, in this order, each a text, texts or null."""
+    """A limit: the answer is a JSON object with these keys, in this order, each a text, texts or null."""
 
     keys: tuple[str, ...]
 
@@ -49,14 +49,14 @@ Limit: TypeAlias = Texts | Schema | None
 
 
 def one_of(values: Iterable[str]) -> Texts | None:
-    """Return the limit to these texts; none without any."""
+    """Return the limit to these texts, ``None`` if there are none."""
     return Texts(distinct) if (distinct := tuple(dict.fromkeys(values))) else None
 
 
 def lines(text: str) -> Iterator[str]:
-    """Yield the first line and the last, without what wraps them, and what follows a label such as "Answer:"."""
-    written = [line for line in text.splitlines() if line.strip()]
-    for line in dict.fromkeys(written[:1] + written[-1:]):
+    """Yield the first line and the last, without quotes and brackets around them, and what follows a label like "Answer:"."""
+    full = [line for line in text.splitlines() if line.strip()]
+    for line in dict.fromkeys(full[:1] + full[-1:]):
         yield line.strip(WRAPPING)
         if label := LABEL.search(line[:1000]):
             yield line[label.end() :].strip(WRAPPING)
@@ -69,14 +69,13 @@ def commonest(values: Iterable[Any]) -> Any:
 
 def frequencies(classes: Sequence[Hashable], times: Times | None) -> list[str]:
     """Name each class head, torso or tail by its frequency in training or, if that is not given, in the test gold."""
-    own = Counter(classes)
-    names = bands({each: times(each) if times else count for each, count in own.items()})
+    names = bands({each: times(each) if times else count for each, count in Counter(classes).items()})
     basis = "training" if times else "test gold"
     return [f"{names[each]}, by {basis}" for each in classes]
 
 
 def bands(times: Mapping[Hashable, int]) -> dict[Hashable, str]:
-    """Name each class head, torso or tail by how often it occurs; what never occurs is tail.
+    """Name each class head (the commonest, up to half of all occurrences), torso (up to 90 %) or tail.
 
     >>> bands({"a": 50, "b": 30, "c": 15, "d": 4, "e": 1, "f": 0})
     {'a': 'head', 'b': 'torso', 'c': 'torso', 'd': 'tail', 'e': 'tail', 'f': 'tail'}
@@ -89,45 +88,45 @@ def bands(times: Mapping[Hashable, int]) -> dict[Hashable, str]:
     return {each: named[count] for each, count in times.items()}
 
 
-def seen(times: int) -> str:
-    """Name the slice of an answer that training shows so many times."""
+def seen_label(times: int) -> str:
+    """Name the slice of an answer that occurs so many times in training."""
     return "seen in training" if times else "unseen in training"
 
 
 def seen_answers(examples: Sequence[Example], times: Times | None) -> Labels:
-    """Return whether training shows each gold answer; nothing without a training split."""
-    return {"seen": [seen(times(e.gold)) for e in examples]} if times else {}
+    """Return whether each gold answer occurs in training; nothing without a training split."""
+    return {"seen": [seen_label(times(e.gold)) for e in examples]} if times else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind(Shape):
-    """One kind of answer. Only the first two have to be given; what metrics ask stands in :class:`Shape`.
+    """One kind of answer. Only the first two fields are required; :class:`Shape` describes what metrics ask.
 
-    ``why`` says why a text, not empty, cannot be read, in few words that can be counted. ``predictors`` are the trivial ones,
-    from the test gold. ``lenient`` yields what an unreadable text may mean, likeliest first, to be read by the task; ``forgive``
-    returns what a readable answer means to a forgiving reader. ``limit`` is what a row's answer may be, for constrained
-    decoding, given the paths of the taxonomy. ``labels`` are its own slices of rows, ``slots`` those of the slots of a record.
-    ``shows`` is what a training row with this answer shows, ``routes`` the steps to each answer that a classifier learns.
-    ``portable`` leaves out what makes sense for its own row only; ``ranked``: baselines give further candidates. ``prompt``:
-    metrics or predictors look at the prompt. ``judged`` returns a row's question and snippets for a judge, ``None``: not judged.
-    ``breakdown`` names what a report shows: "tree", "words", "replies" (words and abstention), or nothing.
+    ``reason`` says why a text, not empty, cannot be read, in a few words to be counted. ``predictors`` are the trivial ones,
+    fitted to the test gold. ``lenient`` yields what an unreadable text may mean, likeliest first, for the task to read;
+    ``forgive`` does the same for a readable answer. ``limit`` is what a row's answer may be, for constrained decoding, given the
+    paths of the taxonomy. ``labels`` are the kind's own slices of rows, ``slots`` those of a record's slots. ``training_keys``
+    are what a training row with this answer adds to the counts of answers. ``routes`` are the steps to each answer that a
+    classifier learns. ``portable`` leaves out what makes sense for its own row only. ``ranked``: baselines give further
+    candidates. ``prompt``: metrics or predictors read the prompt. ``judged`` returns a row's question and snippets for a judge,
+    ``None``: not judged. ``breakdown`` names what a report shows: "tree", "words", "replies" (words and abstention), or nothing.
     """
 
-    why: Callable[[str], str]
+    reason: Callable[[str], str]
     predictors: Callable[[Sequence[Example]], Mapping[str, Predictor]]
     lenient: Callable[[str], Iterator[str]] = lines
     forgive: Callable[[Any], Any] = lambda answer: answer
     limit: Callable[[Row, Sequence[str]], Limit] = lambda row, paths: None
     labels: Callable[[Sequence[Example], Times | None], Labels] = lambda examples, times: {}
     slots: Callable[[Sequence[Example], Tools, Times | None], tuple[Slots, Labels]] | None = None
-    shows: Callable[[Any, Normalise], Iterable[Hashable]] = lambda answer, normalise: (answer,)
+    training_keys: Callable[[Any, Normalise], Iterable[Hashable]] = lambda answer, normalise: (answer,)
     routes: Callable[[Counter[Any]], dict[Any, Route]] = lambda counts: {answer: (answer,) for answer in counts}
     portable: Callable[[Any], Any] = lambda answer: answer
     ranked: bool = False
     prompt: bool = False
     judged: Callable[[Row], tuple[str, list[str]]] | None = None
     breakdown: str = ""
-    same: Callable[[Example, Normalise], bool] = generation.same_text
-    tokens: Callable[[Example], tuple[float, float, float]] = generation.tokens_of_text
-    parts: Callable[[Example, Tools], list[Part]] = generation.whole_text
-    lent: Callable[[Any, Any], Any] = lambda own, gold: gold
+    same: Callable[[Example, Normalise], bool] = TEXT.same
+    tokens: Callable[[Example], tuple[float, float, float]] = TEXT.tokens
+    matches: Callable[[Example, Tools], list[Match]] = TEXT.matches
+    borrow: Callable[[Any, Any], Any] = TEXT.borrow

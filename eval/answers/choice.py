@@ -9,12 +9,14 @@ from eval.answers import base
 from eval.answers.base import Kind, Labels, Predictor, Route, Times, frequencies
 from eval.metrics.base import Example
 
-LEARNT = 256  # options that a classifier learns at most, the commonest: a weight for each of them and each word is held
-OFTEN = 3  # times that an option must have been right to be learnt: those of one row alone teach nothing
+LEARNT = (
+    256  # most options that a classifier learns, the commonest ones: it holds a weight for each of them and each word
+)
+OFTEN = 3  # times that an option must have been right to be learnt: those of a single row teach nothing
 
 
-def why(text: str) -> str:
-    """Say why a text is no option."""
+def reason(text: str) -> str:
+    """Say why a text is not one of the options."""
     return "more than one line" if len(text.strip().splitlines()) > 1 else "not one of the options"
 
 
@@ -32,7 +34,7 @@ def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
 
 
 def labels(examples: Sequence[Example], times: Times | None) -> Labels:
-    """Return slices by the option's frequency and by what training shows."""
+    """Return slices by the option's frequency and by whether it occurs in training."""
     return {"frequency": frequencies([e.gold for e in examples], times), **base.seen_answers(examples, times)}
 
 
@@ -42,7 +44,7 @@ def routes(counts: Counter[Any]) -> dict[Any, Route]:
 
 
 KIND = Kind(
-    why=why,
+    reason=reason,
     predictors=predictors,
     limit=lambda row, paths: base.one_of(row.extra.get("options", ())),
     labels=labels,

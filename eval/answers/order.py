@@ -11,7 +11,7 @@ _ORDER = re.compile(r"\d{1,4}(?:[^\S\n]{0,3}[,>][^\S\n]{0,3}\d{1,4})+", re.ASCII
 
 
 def lenient(text: str) -> Iterator[str]:
-    """Yield the one list of numbers in a text, if there is one only."""
+    """Yield the list of numbers in a text, if there is exactly one."""
     yield text.strip(WRAPPING)
     lists = list(islice(_ORDER.finditer(text), 2))
     if len(lists) == 1:
@@ -19,7 +19,7 @@ def lenient(text: str) -> Iterator[str]:
 
 
 KIND = Kind(
-    why=lambda text: "not numbers of candidates",
+    reason=lambda text: "not numbers of candidates",
     predictors=lambda examples: {"shown order": lambda e: Order(tuple(range(1, len(e.extra["gains"]) + 1)))},
     lenient=lenient,
 )

@@ -4,21 +4,17 @@ import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from eval.answers.base import Kind, Labels, Predictor, Schema, Times, commonest, frequencies, seen
+from eval.answers.base import Kind, Labels, Predictor, Schema, Times, commonest, frequencies, seen_label
 from eval.metrics import extraction as counting
 from eval.metrics._normalise import Normalise
-from eval.metrics.base import Example, Part, Tools
+from eval.metrics.base import Example, Match, Tools
 from eval.metrics.extraction import Slots, Values
 
-OBJECTS = 8  # of a text that are tried
+OBJECTS = 8  # most objects of a text that are tried
 
 
-def why(text: str) -> str:
-    """Say why a text is no record.
-
-    >>> [why(text) for text in ("Brand: Acme", "[1]", '{"a": 1, "a": 2}', '{"a": {}}')]
-    ['not JSON', 'no JSON object', 'an attribute named twice', 'a value of another kind']
-    """
+def reason(text: str) -> str:
+    """Say why a text is no record."""
     twice = False
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -66,37 +62,31 @@ def lenient(text: str) -> Iterator[str]:
 
 
 def slots(examples: Sequence[Example], tools: Tools, times: Times | None) -> tuple[Slots, Labels]:
-    """Return the slots and their slices: by attribute, implied or stated, frequency, and what training shows."""
-    found = counting.slotted(examples, tools)
-    keys = [found.keys[code] for code in found.key.tolist()]
-    pairs = [(examples[row], key) for row, key in zip(found.row.tolist(), keys, strict=True)]
+    """Return the slots and their slices: by attribute, implied or stated, frequency, and whether training has the value."""
+    table = counting.slotted(examples, tools)
+    keys = [table.keys[code] for code in table.key.tolist()]
+    pairs = [(examples[row], key) for row, key in zip(table.row.tolist(), keys, strict=True)]
     labels: Labels = {"attribute": keys}
     if any("implicit" in e.extra for e in examples):
-        labels["implicit"] = [_implicit(e, key) if e.gold.get(key) else "" for e, key in pairs]
+        implicit = [(key in e.extra.get("implicit", ()), e.gold.get(key)) for e, key in pairs]
+        labels["implicit"] = [("implicit" if hidden else "explicit") if gold else "" for hidden, gold in implicit]
     labels["frequency"] = frequencies(keys, times)
     if times:
-        labels["seen"] = [_seen(times, key, e.gold.get(key, ()), tools.normalise) for e, key in pairs]
-    return found, labels
+        most = [max((times((key, tools.normalise(v))) for v in e.gold.get(key, ())), default=-1) for e, key in pairs]
+        labels["seen"] = ["" if count < 0 else seen_label(count) for count in most]
+    return table, labels
 
 
-def _implicit(example: Example, key: str) -> str:
-    return "implicit" if key in example.extra.get("implicit", ()) else "explicit"
-
-
-def _seen(times: Times, key: str, gold: Sequence[str], normalise: Normalise) -> str:
-    return seen(max(times((key, normalise(value))) for value in gold)) if gold else ""
-
-
-def shows(record: Values, normalise: Normalise) -> Iterable[Hashable]:
+def training_keys(record: Values, normalise: Normalise) -> Iterable[Hashable]:
     """Return each value with its attribute, then the attributes that are stated."""
     values = [(name, normalise(value)) for name, stated in record.items() for value in stated]
     return [*values, *(name for name, stated in record.items() if stated)]
 
 
-def parts(example: Example, tools: Tools) -> list[Part]:
-    """Return said and gold values slot by slot; those that are equal after normalising count once."""
-    pairs = [(_distinct(said, tools), _distinct(gold, tools)) for gold, said in counting.slots(example).values()]
-    return [Part(said, gold, len(gold)) for said, gold in pairs]
+def matches(example: Example, tools: Tools) -> list[Match]:
+    """Return the answer's and the gold's values slot by slot; those that are equal after normalising count once."""
+    pairs = [(_distinct(answer, tools), _distinct(gold, tools)) for gold, answer in counting.slots(example).values()]
+    return [Match(answer, gold, len(gold)) for answer, gold in pairs]
 
 
 def _distinct(values: Iterable[str], tools: Tools) -> tuple[str, ...]:
@@ -107,14 +97,14 @@ def _distinct(values: Iterable[str], tools: Tools) -> tuple[str, ...]:
 
 
 KIND = Kind(
-    why=why,
+    reason=reason,
     predictors=predictors,
     lenient=lenient,
     limit=lambda row, paths: Schema(tuple(row.extra.get("attributes", ()))),
     slots=slots,
-    shows=shows,
+    training_keys=training_keys,
     same=counting.same_record,
     tokens=counting.slot_tokens,
-    parts=parts,
-    lent=lambda own, other: {key: other.get(key, ()) for key in own},
+    matches=matches,
+    borrow=lambda gold, other: {key: other.get(key, ()) for key in gold},
 )

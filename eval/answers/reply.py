@@ -3,51 +3,44 @@
 import re
 from collections.abc import Sequence
 
-from converters.tasks.answer import ABSTENTION, Reply, asked, snippets
-from eval.answers.base import WRAPPING, Kind, Labels, Times, seen
+from converters.tasks.answer import ABSTENTION, Reply, question_of, snippets
+from eval.answers.base import WRAPPING, Kind, Labels, Times, seen_label
 from eval.metrics.base import Example
 
 _CITED = re.compile(r"[^\S\n]?\[(\d{1,4})\]", re.ASCII)
 
 
 def _first_snippet(example: Example) -> Reply | None:
-    first = next(iter(snippets(example.prompt)), "")
+    first, *_ = (*snippets(example.prompt), "")
     return Reply(first, (1,)) if first else None
 
 
 def forgive(reply: Reply) -> Reply:
-    """Take citations from the middle of an answer, and the abstention in other letters.
-
-    >>> forgive(Reply("Yes [2], it does."))
-    Reply(text='Yes, it does.', cited=(2,))
-    """
+    """Accept citations in the middle of an answer, and the abstention in other letters."""
     cited = tuple(sorted({*reply.cited, *map(int, _CITED.findall(reply.text or ""))}))
     text = _CITED.sub("", reply.text or "").strip()
-    if not text or _plain(text) == _plain(ABSTENTION):
+    plain, abstention = (words.casefold().strip(WRAPPING) for words in (text, ABSTENTION))
+    if not text or plain == abstention:
         return Reply(None) if text or reply.text is None else reply
     return Reply(text, cited)
 
 
-def _plain(text: str) -> str:
-    return text.casefold().strip(WRAPPING)
-
-
 def labels(examples: Sequence[Example], times: Times | None) -> Labels:
-    """Return whether training shows the gold's text; an abstention is in neither slice."""
+    """Return whether the gold's text occurs in training; an abstention is in neither slice."""
     if times is None:
         return {}
-    return {"seen": ["" if e.gold.text is None else seen(times(e.gold.text)) for e in examples]}
+    return {"seen": ["" if e.gold.text is None else seen_label(times(e.gold.text)) for e in examples]}
 
 
 KIND = Kind(
-    why=lambda text: "citations without an answer",
+    reason=lambda text: "citations without an answer",
     predictors=lambda examples: {"always abstain": lambda _: Reply(None), "first snippet": _first_snippet},
     lenient=lambda text: iter(()),
     forgive=forgive,
     labels=labels,
-    shows=lambda reply, normalise: (reply.text,),
+    training_keys=lambda reply, normalise: (reply.text,),
     portable=lambda reply: Reply(reply.text),
     prompt=True,
-    judged=lambda row: (asked(row.messages[-2].content), snippets(row.messages[-2].content)),
+    judged=lambda row: (question_of(row.messages[-2].content), snippets(row.messages[-2].content)),
     breakdown="replies",
 )

@@ -3,7 +3,7 @@
 from eval.answers.base import Kind, seen_answers
 
 KIND = Kind(
-    why=lambda text: "unreadable",
+    reason=lambda text: "unreadable",
     predictors=lambda examples: {"empty": lambda _: None},
     lenient=lambda text: iter(()),  # any text but an empty one is an answer
     labels=seen_answers,

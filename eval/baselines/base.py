@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from converters import examples, tasks
-from converters.examples import asked
+from converters.examples import prompt_turns
 from converters.schema import Row, Turn
 from converters.transforms import few_shot
 
@@ -69,7 +69,7 @@ def blinded(row: Row) -> Row:
     meta = {name: extra[name] for name in SHOWN if name in extra}
     if "gains" in extra:  # how many candidates there are, not how good they are
         meta["gains"] = [0.0] * len(extra["gains"])
-    messages = [*asked(row.task, row.messages), Turn("assistant", "")]
+    messages = [*prompt_turns(row.task, row.messages), Turn("assistant", "")]
     return msgspec.structs.replace(row, messages=messages, meta=msgspec.json.encode(meta).decode())
 
 
@@ -81,7 +81,7 @@ def gold(row: Row) -> Any | None:
 
 def question(row: Row) -> str:
     """Return the last turn that asks."""
-    return asked(row.task, row.messages)[-1].content
+    return prompt_turns(row.task, row.messages)[-1].content
 
 
 def text(row: Row) -> str:

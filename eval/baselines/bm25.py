@@ -28,7 +28,7 @@ def _snippet(row: Row) -> Guess | None:
     snippets = answer.snippets(prompt)
     if not snippets:
         return None
-    best = _best(answer.asked(prompt), snippets)[0]
+    best = _best(answer.question_of(prompt), snippets)[0]
     return Guess(answer.Reply(snippets[best], (best + 1,)))
 
 

@@ -1,4 +1,4 @@
-"""Runs against each other: pairs them by row, tests the differences, says the verdict.
+"""Runs against each other: pair them by row, test the differences, give the verdict.
 
-Uses scoring and below. Pages and tables are for report.
+Uses scoring and below. Pages and tables do not belong here: they are in report.
 """

@@ -1,21 +1,23 @@
-"""Two or more runs, paired: the first against each other one, difference = other − first.
+"""Compare two or more runs: each later one with the first, difference = later − first.
 
 Rows are paired by id, groups are resampled once for all runs. p comes from exact McNemar where each row is right or wrong
-(which treats rows as independent), else from the bootstrap. Holm corrects in two families: the headline metrics (one a task,
+(which treats rows as independent), else from the bootstrap. Holm corrects in two families: the headline metrics (one per task,
 over all pairs), which carry the verdict, and all others.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from converters import tasks
 from converters.core.errors import InputError
 from eval import COMPARE_RESAMPLES, SEED, metrics
 from eval.comparison import pairing
-from eval.comparison.pairing import Sample, check_comparable, unlike_slices, unsliced
+from eval.comparison.pairing import TaskRows
 from eval.metrics import _normalise
 from eval.metrics.base import Floats, Table, Tools
 from eval.results.schema import Run, Score, ScoredRow
@@ -24,7 +26,10 @@ from eval.scoring import stats
 FAMILIES = "Holm over the headline metrics of all tasks and pairs; over all other metrics apart"
 ALPHA = 0.05
 HOLM = "The verdict goes by p corrected for all comparisons shown (Holm): an interval that leaves 0 out is not enough."
-POWER = 2.8  # standard errors, z of 97.5 % + z of 80 %: such a difference is found four times out of five
+POWER = 2.8  # standard errors, z of 97.5 % + z of 80 %: a difference that is found four times out of five
+
+
+Side = tuple[Run, TaskRows, Mapping[str, Table]]
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,20 +92,19 @@ def compare(
     runs: Sequence[Run], resamples: int = COMPARE_RESAMPLES, seed: int = SEED, left_out: Mapping[str, int] | None = None
 ) -> Comparison:
     """Compare every later run with the first, task by task; ``left_out``: they were cut to their common rows."""
-    check_comparable(runs, intersect=left_out is not None)
+    pairing.check_comparable(runs, intersect=left_out is not None)
     pairs = [pair for task in runs[0].scores.tasks for pair in _task_pairs(task, runs, resamples, seed)]
     pairs.sort(key=lambda pair: [run.name for run in runs].index(pair.b))
-    dropped = unlike_slices(runs)
-    scores = [unsliced(run, dropped).scores for run in runs]
+    dropped = pairing.unlike_slices(runs)
     described = [
-        {"name": run.name, "tasks": of_run.tasks, "provenance": of_run.provenance}
-        for run, of_run in zip(runs, scores, strict=True)
+        {"name": run.name, "tasks": run.scores.tasks, "provenance": run.scores.provenance}
+        for run in (pairing.unsliced(run, dropped) for run in runs)
     ]
-    return Comparison(_judged(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}), dropped)
+    return Comparison(_with_verdicts(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}), dropped)
 
 
 def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> list[Pair]:
-    rows = [pairing.sample(run, task) for run in runs]
+    rows = [pairing.task_rows(run, task) for run in runs]
     for run, others in zip(runs[1:], rows[1:], strict=True):
         if others.ids != rows[0].ids:
             raise InputError(
@@ -111,31 +115,27 @@ def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> li
     tables = [pairing.tables(of_run, names, tools) for of_run in rows]
     columns = [(table[name], metrics.get(name)) for table in tables for name in names]
     draws = stats.bootstrap(columns, [example.group for example in rows[0].examples], resamples, seed)
-    pairs = []
+    sides, pairs = list(zip(runs, rows, tables, strict=True)), []
     for other in range(1, len(runs)):
         for place, name in enumerate(names):
             gap = draws[:, other * len(names) + place] - draws[:, place] if draws is not None else None
-            pair = _pair(task, name, (runs[0], runs[other]), (tables[0][name], tables[other][name]), gap)
-            pairs.append(_counted(pair, rows[0], rows[other]))
+            pairs.append(_pair(task, name, sides[0], sides[other], gap))
     return pairs
 
 
-def _counted(pair: Pair, first: Sample, other: Sample) -> Pair:
-    values = ((a.get(pair.metric), b.get(pair.metric)) for a, b in zip(first.values, other.values, strict=True))
-    both = [(a, b) for a, b in values if a is not None and b is not None]
-    if not both:
-        return pair
-    wins, losses = sum(b > a for a, b in both), sum(b < a for a, b in both)
-    return msgspec.structs.replace(pair, wins=wins, losses=losses, ties=len(both) - wins - losses)
-
-
-def _pair(task: str, name: str, runs: tuple[Run, Run], tables: tuple[Table, Table], gap: Floats | None) -> Pair:
-    metric = metrics.get(name)
+def _pair(task: str, name: str, first: Side, other: Side, gap: Floats | None) -> Pair:
+    metric, (run_a, rows_a, tables_a), (run_b, rows_b, tables_b) = metrics.get(name), first, other
+    tables = tables_a[name], tables_b[name]
     a, b = (stats.value(table, metric) for table in tables)
-    low, high = (stats.interval(gap, b - a) if gap is not None else None) or (None, None)
+    low, high = stats.interval(gap, b - a)
+    p = None
+    if gap is not None:
+        p = stats.mcnemar_p(*(np.asarray(t)[:, 0] for t in tables)) if metric.binary else stats.bootstrap_p(gap)
+    values = ((x.get(name), y.get(name)) for x, y in zip(rows_a.values, rows_b.values, strict=True))
+    signs = Counter((y > x) - (y < x) for x, y in values if x is not None and y is not None)
     return Pair(
-        a=runs[0].name,
-        b=runs[1].name,
+        a=run_a.name,
+        b=run_b.name,
         task=task,
         metric=name,
         headline=name == tasks.get(task).metrics[0],
@@ -144,17 +144,15 @@ def _pair(task: str, name: str, runs: tuple[Run, Run], tables: tuple[Table, Tabl
         difference=b - a,
         low=low,
         high=high,
-        p=None if gap is None else _p(tables, gap, metric.binary),
+        p=p,
         test="mcnemar" if metric.binary else "bootstrap",
         smallest=None if gap is None else smallest(gap),
-        score_a=runs[0].scores.tasks[task].metrics[name],
-        score_b=runs[1].scores.tasks[task].metrics[name],
+        wins=signs[1] if signs else None,
+        losses=signs[-1] if signs else None,
+        ties=signs[0] if signs else None,
+        score_a=run_a.scores.tasks[task].metrics[name],
+        score_b=run_b.scores.tasks[task].metrics[name],
     )
-
-
-def _p(tables: tuple[Table, Table], gap: Floats, binary: bool) -> float:
-    first, second = (np.asarray(table)[:, 0] for table in tables) if binary else (gap, gap)
-    return stats.mcnemar_p(first, second) if binary else stats.bootstrap_p(gap)
 
 
 def smallest(gap: Floats) -> float | None:
@@ -168,17 +166,13 @@ def smallest(gap: Floats) -> float | None:
     return POWER * spread or None
 
 
-def _judged(pairs: Sequence[Pair]) -> list[Pair]:
+def _with_verdicts(pairs: Sequence[Pair]) -> list[Pair]:
     adjusted: dict[int, float] = {}
     for headline in (True, False):
-        family = [place for place, pair in enumerate(pairs) if pair.headline is headline and pair.p is not None]
-        adjusted |= dict(zip(family, stats.holm([pairs[place].p or 0.0 for place in family]), strict=True))
-    return [
-        msgspec.structs.replace(
-            pair, p_holm=adjusted.get(place), verdict=verdict(pair.low, pair.high, adjusted.get(place))
-        )
-        for place, pair in enumerate(pairs)
-    ]
+        family = {place: p.p for place, p in enumerate(pairs) if p.headline is headline and p.p is not None}
+        adjusted |= zip(family, stats.holm(list(family.values())), strict=True)
+    corrected = ((pair, adjusted.get(place)) for place, pair in enumerate(pairs))
+    return [replace(pair, p_holm=p, verdict=verdict(pair.low, pair.high, p)) for pair, p in corrected]
 
 
 def verdict(low: float | None, high: float | None, p_holm: float | None) -> str:
@@ -195,12 +189,10 @@ def verdict(low: float | None, high: float | None, p_holm: float | None) -> str:
 def changes(first: Run, other: Run, task: str) -> Iterator[Change]:
     """Yield a task's examples under both runs, by the first metric that has a value for one example."""
     rows, others = ((row for row in run.rows if row.task == task) for run in (first, other))
-    return (change for a, b in zip(rows, others, strict=True) if (change := _change(a, b)))
-
-
-def _change(a: ScoredRow, b: ScoredRow) -> Change | None:
-    metric = leading(a.values)
-    return Change(a, b, metric, a.values[metric], b.values[metric]) if metric in b.values and metric else None
+    for a, b in zip(rows, others, strict=True):
+        metric = leading(a.values)
+        if metric and metric in b.values:
+            yield Change(a, b, metric, a.values[metric], b.values[metric])
 
 
 def leading(values: Mapping[str, float]) -> str | None:

@@ -15,74 +15,11 @@ from converters.tasks import answer
 from eval import metrics
 from eval.metrics.base import Example, Table, Tools, lines, mean
 from eval.results.runs import scorer_sha256
-from eval.results.schema import Given, Run, ScoredRow, Scores, Settings
+from eval.results.schema import Output, Run, ScoredRow, Scores, Settings
+from eval.scoring import score
 from eval.scoring.parse import of_scored
-from eval.scoring.score import score
-from eval.scoring.score import tables as computed_tables
 
 SAME_FIELDS = ("task", "group", "prompt", "gold", "meta")
-
-
-def common(runs: Sequence[Run]) -> tuple[list[Run], dict[str, int]]:
-    """Return the runs on their common ids, in the first one's order, and how many rows of each were left out.
-
-    They are scored without a training split. An :class:`InputError` if a row is not the same in all runs, or none is common.
-    """
-    rows = [{row.id: row for row in run.rows} for run in runs]
-    shared = [id_ for id_ in rows[0] if all(id_ in others for others in rows[1:])]
-    if not shared:
-        raise InputError(f"{runs[0].name} and the others have no id in common: they are from different test files")
-    for run, others in zip(runs[1:], rows[1:], strict=True):
-        for id_ in shared:
-            _same_row(rows[0][id_], others[id_], runs[0].name, run.name)
-    cut = [_scored(run, [by_id[id_] for id_ in shared]) for run, by_id in zip(runs, rows, strict=True)]
-    return cut, {run.name: len(by_id) - len(shared) for run, by_id in zip(runs, rows, strict=True)}
-
-
-@dataclass(frozen=True, slots=True)
-class Unsliced:
-    """Scored rows without some kinds of slices, read whenever they are walked."""
-
-    rows: Iterable[ScoredRow]
-    kinds: Collection[str]
-
-    def __iter__(self) -> Iterator[ScoredRow]:
-        """Yield each row."""
-        for row in self.rows:
-            yield replace(row, slices={kind: names for kind, names in row.slices.items() if kind not in self.kinds})
-
-
-def unsliced(run: Run, kinds: Collection[str]) -> Run:
-    """Return a run without some kinds of slices."""
-    tasks = {
-        name: replace(task, slices=[part for part in task.slices if part.kind not in kinds])
-        for name, task in run.scores.tasks.items()
-    }
-    return Run(run.name, replace(run.scores, tasks=tasks), Unsliced(run.rows, kinds))
-
-
-def _same_row(row: ScoredRow, other: ScoredRow, first: str, second: str) -> None:
-    for field in SAME_FIELDS:
-        if getattr(row, field) != getattr(other, field):
-            raise InputError(
-                f"{first} and {second} cannot be compared: row {row.id!r} has a different {field} in each: "
-                f"{str(getattr(row, field))[:40]!r} and {str(getattr(other, field))[:40]!r}"
-            )
-
-
-def _scored(run: Run, rows: Sequence[ScoredRow]) -> Run:
-    origin = run.scores.provenance
-    settings = Settings(origin["normaliser"], origin["resamples"], origin["seed"])
-    tasks, lines = score([(_row(row), Given(row.prediction, row.candidates, row.judged)) for row in rows], settings)
-    used = {key: value for key, value in origin.items() if key != "train_sha256"}
-    return Run(run.name, Scores(tasks, used), list(lines))
-
-
-def _row(row: ScoredRow) -> Row:
-    turns = [Turn("user", row.prompt), Turn("assistant", row.gold)]
-    return Row(id=row.id, group=row.group, task=row.task, source=row.source, messages=turns, meta=row.meta)
-
-
 SAME = {
     "test_sha256": "test file",
     "prompt_sha256": "prompts",
@@ -93,8 +30,68 @@ SAME = {
     "bert_score": "BERTScore settings",
     "judge": "judge",
 }
-OF_TRAINING = ("frequency", "seen")  # the kinds of slices that a training split makes
+OF_TRAINING = ("frequency", "seen")  # the kinds of slices that depend on the training split
 OF_THE_FILE = ("test_sha256", "prompt_sha256")  # may differ where only common rows are compared
+
+
+def common(runs: Sequence[Run]) -> tuple[list[Run], dict[str, int]]:
+    """Return the runs on their common ids, in the first one's order, and how many rows of each were left out.
+
+    They are scored again, without a training split. An :class:`InputError` if a row differs between runs, or none is common.
+    """
+    rows = [{row.id: row for row in run.rows} for run in runs]
+    shared = [id_ for id_ in rows[0] if all(id_ in others for others in rows[1:])]
+    if not shared:
+        raise InputError(f"{runs[0].name} and the others have no id in common: they are from different test files")
+    for run, others in zip(runs[1:], rows[1:], strict=True):
+        for id_ in shared:
+            _check_same_row(rows[0][id_], others[id_], runs[0].name, run.name)
+    cut = [_rescored(run, [by_id[id_] for id_ in shared]) for run, by_id in zip(runs, rows, strict=True)]
+    return cut, {run.name: len(by_id) - len(shared) for run, by_id in zip(runs, rows, strict=True)}
+
+
+def _check_same_row(row: ScoredRow, other: ScoredRow, first: str, second: str) -> None:
+    for field in SAME_FIELDS:
+        a, b = getattr(row, field), getattr(other, field)
+        if a != b:
+            raise InputError(
+                f"{first} and {second} cannot be compared: row {row.id!r} has a different {field} in each: "
+                f"{str(a)[:40]!r} and {str(b)[:40]!r}"
+            )
+
+
+def _rescored(run: Run, rows: Sequence[ScoredRow]) -> Run:
+    origin = run.scores.provenance
+    settings = Settings(origin["normaliser"], origin["resamples"], origin["seed"])
+    pairs = []
+    for row in rows:
+        turns = [Turn("user", row.prompt), Turn("assistant", row.gold)]
+        test = Row(id=row.id, group=row.group, task=row.task, source=row.source, messages=turns, meta=row.meta)
+        pairs.append((test, Output(row.prediction, row.candidates, row.judged)))
+    by_task, scored = score.score(pairs, settings)
+    provenance = {key: value for key, value in origin.items() if key != "train_sha256"}
+    return Run(run.name, Scores(by_task, provenance), list(scored))
+
+
+@dataclass(frozen=True, slots=True)
+class Unsliced:
+    """Scored rows without some kinds of slices, read whenever they are walked."""
+
+    rows: Iterable[ScoredRow]
+    kinds: Collection[str]
+
+    def __iter__(self) -> Iterator[ScoredRow]:
+        for row in self.rows:
+            yield replace(row, slices={kind: names for kind, names in row.slices.items() if kind not in self.kinds})
+
+
+def unsliced(run: Run, kinds: Collection[str]) -> Run:
+    """Return a run without some kinds of slices."""
+    by_task = {
+        name: replace(task, slices=[part for part in task.slices if part.kind not in kinds])
+        for name, task in run.scores.tasks.items()
+    }
+    return Run(run.name, replace(run.scores, tasks=by_task), Unsliced(run.rows, kinds))
 
 
 def check_comparable(runs: Sequence[Run], intersect: bool = False) -> None:
@@ -109,19 +106,29 @@ def check_comparable(runs: Sequence[Run], intersect: bool = False) -> None:
         raise InputError(f"found two runs called {max(names, key=names.count)!r}, expected every run once")
     for key, word in SAME.items():
         if not (intersect and key in OF_THE_FILE):
-            _same(word, runs, [_setting(run, key) for run in runs])
+            _check_same(word, runs, [_setting(run, key) for run in runs])
     models = [run for run in runs if not baseline(run)]
-    _same("decoding settings", models, [decoding(run) for run in models])
+    _check_same("decoding settings", models, [_origin(run).get("decoding") for run in models])
     if runs[0].scores.provenance.get("scorer_sha256") != scorer_sha256():
         raise InputError(
             f"{runs[0].name} was scored by another version of the scorer; run ecom-eval score again on every run"
         )
 
 
-def unlike_slices(runs: Sequence[Run]) -> list[str]:
-    """Return the kinds of slices that cannot be compared, since the runs were scored with different training splits."""
-    splits = [run.scores.provenance.get("train_sha256") for run in runs]
-    return [] if all(split == splits[0] for split in splits) else [*OF_TRAINING]
+def _check_same(word: str, runs: Sequence[Run], values: Sequence[Any]) -> None:
+    for run, value in zip(runs, values, strict=True):
+        if value != values[0]:
+            raise InputError(
+                f"{runs[0].name} and {run.name} cannot be compared, for they differ in the {word}: "
+                f"{runs[0].name} has {_short(values[0])} and {run.name} has {_short(value)}"
+            )
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "none recorded"
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text[:12] if len(text) == 64 else text
 
 
 def _setting(run: Run, key: str) -> Any:
@@ -130,9 +137,10 @@ def _setting(run: Run, key: str) -> Any:
     return {k: v for k, v in value.items() if k != "predictions_sha256"} if isinstance(value, dict) else value
 
 
-def decoding(run: Run) -> Any:
-    """Return the decoding settings that were recorded beside the predictions, ``None`` if there are none."""
-    return _origin(run).get("decoding")
+def unlike_slices(runs: Sequence[Run]) -> list[str]:
+    """Return the kinds of slices that cannot be compared, since the runs were scored with different training splits."""
+    splits = [run.scores.provenance.get("train_sha256") for run in runs]
+    return [] if all(split == splits[0] for split in splits) else [*OF_TRAINING]
 
 
 def baseline(run: Run) -> str:
@@ -144,24 +152,7 @@ def _origin(run: Run) -> dict[str, Any]:
     return run.scores.provenance.get("predictions") or {}
 
 
-def _same(word: str, runs: Sequence[Run], values: Sequence[Any]) -> None:
-    for run, value in zip(runs, values, strict=True):
-        if value != values[0]:
-            first, a, b = runs[0].name, _short(values[0]), _short(value)
-            raise InputError(
-                f"{first} and {run.name} cannot be compared, for they differ in the {word}: {first} has {a} and "
-                f"{run.name} has {b}"
-            )
-
-
-def _short(value: Any) -> str:
-    text = (
-        value if isinstance(value, str) else "none recorded" if value is None else msgspec.json.encode(value).decode()
-    )
-    return text[:12] if len(text) == 64 else text
-
-
-class Sample(msgspec.Struct, frozen=True):
+class TaskRows(msgspec.Struct, frozen=True):
     """One task's rows under one run, without their texts: what metrics take, and each row's own values."""
 
     ids: list[str]
@@ -169,9 +160,9 @@ class Sample(msgspec.Struct, frozen=True):
     values: list[dict[str, float]]
 
 
-def sample(run: Run, task: str) -> Sample:
+def task_rows(run: Run, task: str) -> TaskRows:
     """Read one task's rows; prompts are kept only where a metric looks at their snippets."""
-    rows = Sample([], [], [])
+    rows = TaskRows([], [], [])
     prompts = tasks.get(task).prefix == answer.PREFIX
     for row in run.rows:
         if row.task == task:
@@ -182,25 +173,25 @@ def sample(run: Run, task: str) -> Sample:
     return rows
 
 
-def shared(task: str, runs: Sequence[Run], samples: Sequence[Sample], tools: Tools) -> list[str]:
+def shared(task: str, runs: Sequence[Run], rows: Sequence[TaskRows], tools: Tools) -> list[str]:
     """Return the metrics that all runs have and that can be computed again: from the answers, or from each row's own value."""
     scores = [run.scores.tasks[task].metrics for run in runs]
-    names = [name for name in scores[0] if all(name in other for other in scores)]
     return [
         name
-        for name in names
-        if not (metric := metrics.get(name)).of_rows
-        and all((metric.each and metric.reduce is mean) or not _missing(name, sample, tools) for sample in samples)
+        for name in scores[0]
+        if all(name in other for other in scores)
+        and not (metric := metrics.get(name)).of_rows
+        and ((metric.each and metric.reduce is mean) or not any(_missing(name, of_run, tools) for of_run in rows))
     ]
 
 
-def _missing(name: str, sample: Sample, tools: Tools) -> str:
-    return metrics.get(name).missing(sample.examples, tools)
+def _missing(name: str, rows: TaskRows, tools: Tools) -> str:
+    return metrics.get(name).missing(rows.examples, tools)
 
 
-def tables(sample: Sample, names: Sequence[str], tools: Tools) -> dict[str, Table]:
+def tables(rows: TaskRows, names: Sequence[str], tools: Tools) -> dict[str, Table]:
     """Return each metric's table; one that needs a tool (an encoder, a judge) is the average that its rows already hold."""
-    stored = [name for name in names if _missing(name, sample, tools)]
-    computed = computed_tables(sample.examples, [name for name in names if name not in stored], tools)
-    averages = {name: lines((row.get(name, 0.0), float(name in row)) for row in sample.values) for name in stored}
+    stored = [name for name in names if _missing(name, rows, tools)]
+    computed = score.tables(rows.examples, [name for name in names if name not in stored], tools)
+    averages = {name: lines((row.get(name, 0.0), float(name in row)) for row in rows.values) for name in stored}
     return {name: averages[name] if name in stored else computed[name] for name in names}

@@ -1,16 +1,24 @@
-"""Normalising answers before they are compared: strict, mave (as SQuAD's), and units, which compares quantities."""
+"""Normalisers, which decide when two texts are equal: strict, mave (SQuAD's rule) and units (compares quantities).
+
+``units`` rewrites each number with a unit as an exact decimal in the base unit of its dimension ("1.5 L" becomes "1500 ml"),
+lower-cases the rest and keeps punctuation. Numbers joined by "x", "-", "/", "to", "and" … share the unit that follows them, and
+feet with inches or pounds with ounces become one quantity. What is ambiguous (8/16 GB, 2 in 1, m²) is left as it is.
+Units: the international yard and pound (1959), US customary volumes. SQuAD: Rajpurkar et al. 2016, ``evaluate-v1.1.py``.
+"""
 
 import re
 import string
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 from converters.core.errors import InputError, nearest
 
-# Base unit: {factor: names}. Factors are exact.
+Normalise = Callable[[str], str]
+
+# Base unit: {factor: names}; factors are exact.
 _TABLE: dict[str, dict[str, str]] = {
     "mm": {
         "1": "mm millimeter millimeters millimetre millimetres",
@@ -66,30 +74,28 @@ _VULGAR = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
 _FLUID = re.compile(r"(?<![a-z])(?:fl\.? ?oz|fluid ounces?)(?![a-z0-9_])")
 _NAMES = "|".join(re.escape(name) for name in sorted(_UNITS, key=len, reverse=True) if name[0] not in "\"'%")
 _CROSS = re.compile(rf"([0-9](?: ?(?:{_NAMES})|[\"'])?) ?x ?(?=\.?[0-9])")
-_ITEM = re.compile(
+_NUMBER = re.compile(
     r"(?<![a-z0-9_.,])"
     r"(?P<number>(?:[0-9]{1,6}[ -])?[0-9]{1,2}/(?:2|3|4|8|16|32|64)(?![0-9/])"
     r"|[0-9]{1,3}(?:,[0-9]{3}){1,4}(?:\.[0-9]{1,15})?|[0-9]{1,15}(?:[.,][0-9]{1,30})?|\.[0-9]{1,30})(?![.,]?[0-9])"
     r"(?P<unit> ?%|\"|''|'(?![a-z'])"
     rf"|[ -]?(?!in[ -]?[0-9])(?:{_NAMES})(?![a-z0-9_^]))?(?:(?<=[a-z])\.(?= |$))?"
 )
-_BETWEEN = re.compile(r" ?([x*/&-]) ?| (to|by|and|or) |(,) ")
-
-Unit = tuple[str, Fraction]
+_JOINT = re.compile(r" ?([x*/&-]) ?| (to|by|and|or) |(,) ")
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
-    """A number in a text, its value where it is readable, and its unit, whether written after it or shared."""
+class _Quantity:
+    """A number in a text: its value, ``None`` if it has none, and its unit, written after it or shared."""
 
     begin: int
     end: int
     value: Fraction | None
-    unit: Unit | None
+    unit: tuple[str, Fraction] | None
 
 
 def units(text: str) -> str:
-    """Return the text with every quantity in the base unit of its dimension; the rule stands above.
+    """Rewrite every quantity in the base unit of its dimension, as described at the top of this file.
 
     >>> units("1.5L"), units("1.5 l"), units("1500 ml"), units("15 L"), units("1,5 l"), units("1,500 ML")
     ('1500 ml', '1500 ml', '1500 ml', '15000 ml', '1500 ml', '1500 ml')
@@ -99,28 +105,26 @@ def units(text: str) -> str:
     ('100 mm x 200 mm', '1778 mm', '38.1 mm', False)
     """
     for _ in range(4):  # once is enough for all but a few odd characters
-        found = _once(text)
-        if found == text:
+        rewritten = _rewrite(text)
+        if rewritten == text:
             break
-        text = found
+        text = rewritten
     return text
 
 
-def _once(text: str) -> str:
-    text = _CROSS.sub(r"\1 x ", _FLUID.sub("floz", _folded(text)))
-    items = _shared([_item(match) for match in _ITEM.finditer(text)], text)
-    return " ".join("".join(_written(items, text)).split())
-
-
-def _folded(text: str) -> str:
-    marked = _VULGAR.sub(" ", text.translate(_MARKS))
-    return " ".join(unicodedata.normalize("NFKC", marked).casefold().translate(_MARKS).split())
-
-
-def _item(match: re.Match[str]) -> _Item:
-    name = (match["unit"] or "").lstrip(" -")
-    unit = _UNITS["in"] if name == "''" else _UNITS.get(name)
-    return _Item(match.start(), match.end() if unit else match.end("number"), _value(match["number"]), unit)
+def _rewrite(text: str) -> str:
+    spaced = _VULGAR.sub(" ", text.translate(_MARKS))
+    folded = " ".join(unicodedata.normalize("NFKC", spaced).casefold().translate(_MARKS).split())
+    text = _CROSS.sub(r"\1 x ", _FLUID.sub("floz", folded))
+    quantities: list[_Quantity] = []
+    for match in reversed([*_NUMBER.finditer(text)]):
+        name = (match["unit"] or "").lstrip(" -")
+        unit = _UNITS["in"] if name == "''" else _UNITS.get(name)
+        begin, end = match.start(), match.end() if unit else match.end("number")
+        if not unit and quantities and _JOINT.fullmatch(text, end, quantities[-1].begin):
+            unit = quantities[-1].unit
+        quantities.append(_Quantity(begin, end, _value(match["number"]), unit))
+    return " ".join("".join(_pieces(quantities[::-1], text)).split())
 
 
 def _value(number: str) -> Fraction | None:
@@ -134,48 +138,29 @@ def _value(number: str) -> Fraction | None:
     return Fraction(number.replace(",", "" if thousands else "."))
 
 
-def _shared(items: Sequence[_Item], text: str) -> list[_Item]:
-    """Give a number the unit of the next one, where what stands between them joins them."""
-    found: list[_Item] = []
-    for item in reversed(items):
-        joined = found and not item.unit and _BETWEEN.fullmatch(text, item.end, found[-1].begin)
-        found.append(replace(item, unit=found[-1].unit) if joined else item)
-    return found[::-1]
-
-
-def _written(items: Sequence[_Item], text: str) -> Iterator[str]:
+def _pieces(quantities: Sequence[_Quantity], text: str) -> Iterator[str]:
     """Yield the pieces of the text with its quantities rewritten."""
-    known = [item for item in items if item.unit and item.value is not None]
-    done, number = 0, 0
-    while number < len(known):
-        item, after = known[number], known[number + 1 : number + 2]
-        pair = after and (item.unit, after[0].unit) in _PAIRS and text[item.end : after[0].begin] in ("", " ")
-        gap = text[done : item.begin]
-        joined = _BETWEEN.fullmatch(gap) if number else None
-        yield _joint(joined) if joined else gap
-        yield _quantity([item, *after] if pair else [item])
-        number += 2 if pair else 1
-        done = known[number - 1].end
+    known = [
+        (item, item.value * item.unit[1], item.unit) for item in quantities if item.unit and item.value is not None
+    ]
+    done = place = 0
+    while place < len(known):
+        first, total, unit = known[place]
+        gap, joint = text[done : first.begin], _JOINT.fullmatch(text, done, first.begin) if place else None
+        if joint:
+            sign, word, comma = joint.groups()
+            gap = f"{comma} " if comma else f" {word or sign.replace('*', 'x')} "
+        done, place = first.end, place + 1
+        if place < len(known):
+            second, value, smaller = known[place]
+            if (unit, smaller) in _PAIRS and text[done : second.begin] in ("", " "):
+                total, done, place = total + value, second.end, place + 1
+        yield f"{gap}{_decimal(total)} {unit[0]}"
     yield text[done:]
 
 
-def _joint(found: re.Match[str]) -> str:
-    sign, word, comma = found.groups()
-    return f"{comma} " if comma else f" {word or sign.replace('*', 'x')} "
-
-
-def _quantity(items: Sequence[_Item]) -> str:
-    base = items[0].unit[0] if items[0].unit else ""
-    total = sum(item.value * item.unit[1] for item in items if item.unit and item.value is not None)
-    return f"{_decimal(Fraction(total))} {base}"
-
-
 def _decimal(value: Fraction) -> str:
-    """Write a fraction of powers of 2 and 5 in full.
-
-    >>> _decimal(Fraction(3, 8)), _decimal(Fraction(1500))
-    ('0.375', '1500')
-    """
+    """Write a fraction of powers of 2 and 5 in full."""
     places = 0
     while value.denominator > 1:
         value, places = value * 10, places + 1
@@ -183,14 +168,12 @@ def _decimal(value: Fraction) -> str:
     return f"{digits[:-places]}.{digits[-places:]}" if places else digits
 
 
-Normalise = Callable[[str], str]
-
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def strict(text: str) -> str:
-    """Return the text as it is, ends stripped. It forgives nothing: ``1.5L`` is not ``1.5 L`` and ``red`` is not ``Red``.
+    """Strip the ends only: ``1.5L`` is not ``1.5 L``, and ``red`` is not ``Red``.
 
     >>> strict(" 1.5 L ")
     '1.5 L'
@@ -199,9 +182,9 @@ def strict(text: str) -> str:
 
 
 def mave(text: str) -> str:
-    """Return SQuAD-like text: lower case, no ASCII punctuation, no English articles, white space collapsed.
+    """Normalise as SQuAD does: lower case, no ASCII punctuation, no English articles, white space collapsed.
 
-    It breaks values in which these carry meaning: ``1.5 L`` equals ``15 L``, and the size ``A`` equals nothing at all.
+    It breaks values in which these carry meaning: ``1.5 L`` equals ``15 L``, and the size ``A`` becomes empty.
 
     >>> mave("The 1.5 L  Kettle!"), mave("A")
     ('15 l kettle', '')
@@ -213,28 +196,21 @@ NORMALISERS: dict[str, Normalise] = {"strict": strict, "mave": mave, "units": un
 
 
 def normaliser(name: str) -> Normalise:
-    """Return the normaliser called ``name``; an unknown name is an ``InputError`` with the nearest right one."""
+    """Return the normaliser called ``name``; an unknown name is an ``InputError`` that suggests the nearest known one."""
     if name not in NORMALISERS:
         raise InputError(f"unknown normaliser {name!r}{nearest(name, list(NORMALISERS))}")
     return NORMALISERS[name]
 
 
-def tokens(text: str) -> list[str]:
-    """Return SQuAD's tokens.
+def token_f1(answer: Sequence[str], gold: Sequence[str]) -> float:
+    """Return SQuAD's F1 of two multisets of tokens, 2 · common / (answer + gold), from 0 to 1.
 
-    >>> tokens("A 1.5 L kettle, the kettle")
-    ['15', 'l', 'kettle', 'kettle']
-    """
-    return mave(text).split()
-
-
-def token_f1(said: Sequence[str], gold: Sequence[str]) -> float:
-    """Return SQuAD's F1 of two multisets of tokens; where either is empty, whether both are.
+    Where either is empty it is 1 if both are, else 0.
 
     >>> round(token_f1(["red", "red", "mug"], ["red", "mug"]), 3)
     0.8
     """
-    if not said or not gold:
-        return float(list(said) == list(gold))
-    common = sum((Counter(said) & Counter(gold)).values())
-    return 2 * common / (len(said) + len(gold))
+    if not answer or not gold:
+        return float(list(answer) == list(gold))
+    common = sum((Counter(answer) & Counter(gold)).values())
+    return 2 * common / (len(answer) + len(gold))

@@ -1,6 +1,7 @@
-"""What a metric is: an additive table with one line an example, and a reduction of the summed lines to one number.
+"""What a metric is: an additive table with one line per example, and a reduction of the summed lines to one number.
 
-Because lines add up, a bootstrap over groups is one matrix product (``weights @ group sums``) for every metric alike.
+Because lines add up, a bootstrap over groups is one matrix product (``weights @ group sums``) for every metric alike. Every
+value lies in [0, 1]; it is NaN where the *gold* leaves nothing to score, never where only the answer does.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,18 +25,18 @@ Bert = Callable[[Sequence[str], Sequence[Sequence[str]]], Floats]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One test row and what was said to it. ``said`` is the prediction as its task reads it, ``None`` if unreadable.
+    """One test row and its answer. ``answer`` is the prediction as its task reads it, ``None`` if it is unreadable.
 
-    ``ranked`` are the candidates in order as the task reads them, () if none were given; ``None`` is one that is unreadable or
-    means what an earlier one does: it holds its rank. ``judged`` is what a judge gave: relevance, grounded, each from 0 to 1.
-    ``kind`` is what :mod:`eval.answers` knows of the shape of ``gold`` and ``said``, a :class:`Shape` at the least; without it
-    both count as texts.
+    ``ranked`` are the candidates in order as the task reads them, () if there are none; a candidate that is unreadable or equals
+    an earlier one is ``None`` and keeps its rank. ``judged`` are a judge's marks (relevance, grounded), each from 0 to 1.
+    ``extra`` is the row's meta. ``kind`` is what :mod:`eval.answers` knows of the shape of ``gold`` and ``answer``, at the least
+    a :class:`Shape`; without it both count as texts.
     """
 
     id: str
     group: str
     gold: Any
-    said: Any | None
+    answer: Any | None
     extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     prompt: str = ""
     ranked: tuple[Any, ...] = ()
@@ -45,10 +46,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What a metric may use beside the examples.
+    """What a metric may use besides the examples.
 
     ``encode`` turns n texts into n × d unit vectors; ``bert`` turns n texts and the references of each into n BERTScore F1.
-    ``None``: not there, and the metrics that need it are not available.
+    ``None``: not loaded, and the metrics that need it are not available.
     """
 
     normalise: Normalise
@@ -56,50 +57,44 @@ class Tools:
     bert: Bert | None = None
 
 
-class Part(NamedTuple):
-    """Texts that are said, those that they may match, and how many of these there are to be found."""
+class Match(NamedTuple):
+    """Texts of the answer, the gold texts that they may match, and how many of these there are to find."""
 
-    said: tuple[str, ...]
+    answer: tuple[str, ...]
     gold: tuple[str, ...]
-    wanted: int
+    expected: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """What metrics ask of a kind of answer.
 
-    ``same``: the answer is right after normalising. ``tokens`` are the sum of token F1, over how many, and how many of these the
-    gold states. ``parts`` are what is matched by meaning. ``lent`` returns another example's gold as an answer to this one's.
+    ``same``: the answer is right after normalising. ``tokens``: the sum of token F1, over how many, and how many of these the
+    gold states. ``matches``: what is matched by meaning. ``borrow`` turns another example's gold into an answer to this one.
     """
 
     same: Callable[[Example, Normalise], bool]
     tokens: Callable[[Example], tuple[float, float, float]]
-    parts: Callable[[Example, Tools], list[Part]]
-    lent: Callable[[Any, Any], Any]
-
-
-def nothing(examples: Sequence[Example], tools: Tools) -> str:
-    """Return no reason: the metric needs nothing but gold and answers."""
-    return ""
+    matches: Callable[[Example, Tools], list[Match]]
+    borrow: Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric.
 
-    ``table`` turns n examples into an n × k table, ``reduce`` turns summed lines ``(…, k)`` into values ``(…)`` within 0 and 1,
-    or NaN where the *gold* leaves nothing to score (never where only the prediction does). ``binary``: each line is a 0 or a 1
-    over a 1, so a comparison may count discordant pairs. ``each``: one line alone has a meaning, to be shown per example.
-    ``missing`` says why the metric is not available for these examples with these tools, "" if it is. The floor is the best of
-    the trivial predictors' answers (unless ``trivial`` is false) and of ``guesses``, tables of what chance gives by name.
-    ``of_rows``: the row alone decides, not the answer, so that no run can be better than another.
+    ``table`` turns n examples into an n × k table, ``reduce`` turns summed lines ``(…, k)`` into values ``(…)``. ``binary``: each
+    line is a 0 or a 1 over a 1, so a comparison may count discordant pairs. ``each``: a single line has a meaning, to be shown
+    per example. ``missing`` says why the metric is not available for these examples with these tools, "" if it is. The floor is
+    the best of the trivial predictors' answers (unless ``trivial`` is false) and of ``guesses``, tables of what chance scores, by
+    name. ``of_rows``: the row alone decides, not the answer, so that no run can be better than another.
     """
 
     table: Callable[[Sequence[Example], Tools], Table]
     reduce: Callable[[Floats], Floats]
     binary: bool = False
     each: bool = True
-    missing: Callable[[Sequence[Example], Tools], str] = nothing
+    missing: Callable[[Sequence[Example], Tools], str] = lambda examples, tools: ""
     guesses: Mapping[str, Callable[[Sequence[Example], Tools], Table]] = field(default_factory=lambda: NOTHING)
     trivial: bool = True
     of_rows: bool = False
@@ -117,7 +112,7 @@ def scores(values: Iterable[float]) -> Floats:
 
 
 def ratio(top: Floats, bottom: Floats, applies: Floats | None = None) -> Floats:
-    """Return ``top / bottom``; 0 where nothing was said, NaN where ``applies`` (default: ``bottom``) is 0.
+    """Return ``top / bottom``; 0 where ``bottom`` is 0, NaN where ``applies`` (default: ``bottom``) is 0.
 
     >>> ratio(np.array([1.0, 0.0, 0.0]), np.array([2.0, 0.0, 0.0]), np.array([1.0, 1.0, 0.0])).tolist()
     [0.5, 0.0, nan]
@@ -127,14 +122,24 @@ def ratio(top: Floats, bottom: Floats, applies: Floats | None = None) -> Floats:
 
 
 def mean(sums: Floats) -> Floats:
-    """Reduce a table made by :func:`scores`."""
+    """Reduce a table made by :func:`scores`: sum of values / their number."""
     return ratio(sums[..., 0], sums[..., 1])
 
 
-def f1(sums: Floats) -> Floats:
-    """Reduce columns common, said, gold to F1 = 2 · common / (said + gold); NaN without gold.
+def precision(sums: Floats) -> Floats:
+    """Reduce columns common, answer, gold to common / answer; 0 without an answer, NaN without gold."""
+    return ratio(sums[..., 0], sums[..., 1], sums[..., 2])
 
-    >>> f1(np.array([[1.0, 2.0, 2.0], [0.0, 1.0, 0.0]])).tolist()
+
+def recall(sums: Floats) -> Floats:
+    """Reduce columns common, answer, gold to common / gold; NaN without gold."""
+    return ratio(sums[..., 0], sums[..., 2])
+
+
+def f1(sums: Floats) -> Floats:
+    """Reduce columns common, answer, gold to F1 = 2 · common / (answer + gold); NaN without gold.
+
+    >>> f1(lines([(1, 2, 2), (0, 1, 0)])).tolist()
     [0.5, nan]
     """
     return ratio(2 * sums[..., 0], sums[..., 1] + sums[..., 2], sums[..., 2])

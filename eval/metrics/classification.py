@@ -1,4 +1,8 @@
-"""Metrics over classes: weighted and macro F1, accuracy, hierarchical F1, top-K accuracy."""
+"""Metrics over classes: weighted and macro F1, accuracy, hierarchical F1, top-K accuracy. All lie in [0, 1].
+
+Every unreadable answer and every one that is no gold class is one class INVALID, as scikit-learn's ``f1_score`` counts with
+``labels`` fixed to the gold classes. Hierarchical F1: Kiritchenko et al. 2006; Silla & Freitas 2011.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,17 +16,20 @@ from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean, m
 
 
 def top(depth: int) -> Metric:
-    """Return top-``depth`` accuracy; its opponent says the ``depth`` commonest gold answers every time.
+    """Return top-``depth`` accuracy, the share of examples whose gold is among the first ``depth`` distinct candidates.
 
-    >>> found = [Example("1", "g", "x", "y", {}, "", ("y", "x", "z")), Example("2", "g", "x", "y", {}, "", ("y", None, "z"))]
-    >>> top(3).table(found, Tools(str))[:, 0].tolist(), top(5).missing(found, Tools(str))
+    Its opponent gives the ``depth`` commonest gold answers every time.
+
+    >>> ranks = ("y", "x", "z"), ("y", None, "z")
+    >>> examples = [Example("1", "g", "x", "y", ranked=ranked) for ranked in ranks]
+    >>> top(3).table(examples, Tools(str))[:, 0].tolist(), top(5).missing(examples, Tools(str))
     ([1.0, 0.0], 'needs 5 distinct candidates a row, found a row with 3')
     """
 
-    def among(examples: Sequence[Example], tools: Tools) -> Floats:
+    def hits(examples: Sequence[Example], tools: Tools) -> Floats:
         return scores(float(e.gold in e.ranked[:depth]) for e in examples)
 
-    def fewer(examples: Sequence[Example], tools: Tools) -> str:
+    def missing(examples: Sequence[Example], tools: Tools) -> str:
         least = min(len(e.ranked) for e in examples)
         return f"needs {depth} distinct candidates a row, found a row with {least}" if least < depth else ""
 
@@ -31,52 +38,48 @@ def top(depth: int) -> Metric:
         return scores(float(e.gold in usual) for e in examples)
 
     guesses = {f"{depth} commonest": commonest}
-    return Metric(among, mean, binary=True, missing=fewer, guesses=guesses, trivial=False)
+    return Metric(hits, mean, binary=True, missing=missing, guesses=guesses, trivial=False)
 
 
 def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
-    """Return n × 3C: right, said and gold of each of the C gold classes."""
+    """Return n × 3C: right, answered and gold of each of the C gold classes."""
     classes: dict[Any, int] = {}
     gold = [classes.setdefault(example.gold, len(classes)) for example in examples]
-    said = [classes.get(example.said, -1) for example in examples]
-    return counted(np.array(gold, np.int32), np.array(said, np.int32), len(classes))
+    answers = [classes.get(example.answer, -1) for example in examples]
+    return counted(np.array(gold, np.int32), np.array(answers, np.int32), len(classes))
 
 
-def counted(gold: NDArray[np.int32], said: NDArray[np.int32], width: int) -> sparse.csr_array:
-    """Return the same for gold and said as numbers of classes below ``width``; -1 is INVALID.
-
-    >>> counted(np.array([0, 1], np.int32), np.array([0, -1], np.int32), 2).toarray().tolist()
-    [[1.0, 0.0, 1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
-    """
-    column = np.stack([gold, said + width, gold + 2 * width], axis=1)
-    there = np.stack([said == gold, said >= 0, np.ones(len(gold), bool)], axis=1)
-    ends = np.concatenate([[0], there.sum(axis=1).cumsum()])
-    return sparse.csr_array((np.ones(ends[-1]), column[there], ends), shape=(len(gold), 3 * width))
+def counted(gold: NDArray[np.int32], answers: NDArray[np.int32], width: int) -> sparse.csr_array:
+    """Return the table of :func:`class_counts` for class numbers below ``width``; -1 is INVALID."""
+    columns = np.stack([gold, answers + width, gold + 2 * width], axis=1)
+    present = np.stack([answers == gold, answers >= 0, np.ones(len(gold), bool)], axis=1)
+    ends = np.concatenate([[0], present.sum(axis=1).cumsum()])
+    return sparse.csr_array((np.ones(ends[-1]), columns[present], ends), shape=(len(gold), 3 * width))
 
 
 def _by_class(sums: Floats) -> tuple[Floats, Floats]:
-    right, said, gold = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
-    return ratio(2 * right, said + gold, gold), gold
+    right, answered, gold = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
+    return ratio(2 * right, answered + gold, gold), gold
 
 
 def weighted_f1(sums: Floats) -> Floats:
-    """Average the classes' F1 by their gold share."""
+    """Average the classes' F1 = 2 · right / (answered + gold), each weighted by its share of the gold."""
     values, gold = _by_class(sums)
     return ratio(np.where(gold > 0, values * gold, 0.0).sum(-1), gold.sum(-1))
 
 
 def macro_f1(sums: Floats) -> Floats:
-    """Average the classes' F1, each class alike; a class that a resample lacks is not one of its gold classes."""
+    """Average the classes' F1, all alike; a class that a resample lacks does not count as a gold class of it."""
     return mean_where(*_by_class(sums))
 
 
 def accuracy(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return whether each answer is the gold one."""
-    return scores(float(e.said == e.gold) for e in examples)
+    """Return whether each answer is the gold one, 0 or 1."""
+    return scores(float(e.answer == e.gold) for e in examples)
 
 
 def nodes(path: Sequence[str] | None) -> set[tuple[str, ...]]:
-    """Return a path's nodes, each as its path from the top.
+    """Return a path's nodes, each as its path from the top, the root left out.
 
     >>> sorted(nodes(("Home", "Kitchen")))
     [('Home',), ('Home', 'Kitchen')]
@@ -85,17 +88,9 @@ def nodes(path: Sequence[str] | None) -> set[tuple[str, ...]]:
 
 
 def node_counts(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return n × 3: nodes in common, said, gold."""
-    return lines(_common(nodes(e.said), nodes(e.gold)) for e in examples)
-
-
-def _common(said: set[Any], gold: set[Any]) -> tuple[int, int, int]:
-    return len(said & gold), len(said), len(gold)
-
-
-def node_f1(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return each example's own hierarchical F1."""
-    return scores(f1(node_counts(examples, tools)))
+    """Return n × 3: nodes in common, of the answer, of the gold."""
+    pairs = ((nodes(e.answer), nodes(e.gold)) for e in examples)
+    return lines((len(answer & gold), len(answer), len(gold)) for answer, gold in pairs)
 
 
 METRICS = {
@@ -103,7 +98,7 @@ METRICS = {
     "macro_f1": Metric(class_counts, macro_f1, each=False),
     "accuracy": Metric(accuracy, mean, binary=True),
     "hierarchical_f1": Metric(node_counts, f1),
-    "hierarchical_f1_mean": Metric(node_f1, mean, each=False),
+    "hierarchical_f1_mean": Metric(lambda examples, tools: scores(f1(node_counts(examples, tools))), mean, each=False),
     "top_3_accuracy": top(3),
     "top_5_accuracy": top(5),
 }

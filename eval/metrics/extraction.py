@@ -1,9 +1,8 @@
-"""Metrics of attribute extraction: a slot is one (product, attribute).
+"""Metrics of attribute extraction: a slot is one (product, attribute). All lie in [0, 1].
 
-The five counts are MAVE's (https://github.com/google-research-datasets/MAVE): nothing stated and nothing said, hallucinated,
-missed, right, wrong. They look at a prediction's first value and accept any gold value. A key that was not asked for is a
-hallucination. An unreadable answer misses every stated slot; its other slots are counted as ``unreadable``: they enter neither
-precision nor recall, but they are not right.
+The five counts are MAVE's (https://github.com/google-research-datasets/MAVE): both none, hallucinated, missed, right, wrong. They
+look at an answer's first value and accept any gold value. A key that was not asked for is a hallucination. An unreadable answer
+misses every stated slot; its other slots count as ``unreadable``: they are not right, but enter neither precision nor recall.
 """
 
 from array import array
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from eval.metrics._normalise import Normalise, mave, token_f1
-from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean_where, ratio
+from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean_where, precision, ratio, recall
 
 COUNTS = ("both_none", "hallucinated", "missed", "right", "wrong", "unreadable")
 _COLUMN = {name: column for column, name in enumerate(COUNTS)}
@@ -26,35 +25,33 @@ Ints = NDArray[np.int64]
 
 
 def slots(example: Example) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Return gold and said values of each slot: those asked for, then keys that were made up.
+    """Return the gold's and the answer's values of each slot: those asked for, then keys that were made up.
 
     >>> slots(Example("1", "g", {"Brand": ("Acme",)}, {"Fit": ("slim",), "Size": ()}))
     {'Brand': (('Acme',), ()), 'Fit': ((), ('slim',))}
     """
-    said: Values = example.said or {}
-    asked = [*example.extra.get("attributes", ()), *example.gold]
-    extra = [key for key, values in said.items() if values]
-    return {key: (example.gold.get(key, ()), said.get(key, ())) for key in dict.fromkeys(asked + extra)}
-
-
-def outcome(gold: Sequence[str], said: Sequence[str], normalise: Normalise) -> str:
-    """Name which of the five counts a slot falls under.
-
-    >>> outcome(["Red", "Blue"], ["blue"], str.lower), outcome([], ["Red"], str), outcome(["Red"], [], str)
-    ('right', 'hallucinated', 'missed')
-    """
-    if not gold:
-        return "hallucinated" if said else "both_none"
-    if not said:
-        return "missed"
-    return "right" if normalise(said[0]) in map(normalise, gold) else "wrong"
+    answer: Values = example.answer or {}
+    requested = [*example.extra.get("attributes", ()), *example.gold]
+    extra = [key for key, values in answer.items() if values]
+    return {key: (example.gold.get(key, ()), answer.get(key, ())) for key in dict.fromkeys(requested + extra)}
 
 
 def outcomes(example: Example, normalise: Normalise) -> dict[str, str]:
-    """Return the outcome of each slot of one example."""
-    if example.said is None:
-        return {key: "missed" if gold else "unreadable" for key, (gold, _) in slots(example).items()}
-    return {key: outcome(gold, said, normalise) for key, (gold, said) in slots(example).items()}
+    """Name which of :data:`COUNTS` each slot of one example falls under.
+
+    >>> gold = {"Color": ("Red", "Blue"), "Size": (), "Fit": ("slim",)}
+    >>> outcomes(Example("1", "g", gold, {"Color": ("blue",), "Size": ("XL",)}), str.lower)
+    {'Color': 'right', 'Size': 'hallucinated', 'Fit': 'missed'}
+    """
+    named = {}
+    for key, (gold, answer) in slots(example).items():
+        if gold and answer:
+            named[key] = "right" if normalise(answer[0]) in map(normalise, gold) else "wrong"
+        elif gold:
+            named[key] = "missed"
+        else:
+            named[key] = "unreadable" if example.answer is None else "hallucinated" if answer else "both_none"
+    return named
 
 
 def counts(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -79,121 +76,102 @@ class Slots:
 
 
 def slotted(examples: Sequence[Example], tools: Tools) -> Slots:
-    """Return the slots of all examples.
-
-    >>> gold = {"Brand": ("Acme",), "Size": ()}
-    >>> said = {"Brand": ("Acme",), "Fit": ("slim",)}, None
-    >>> found = slotted([Example("1", "g", gold, answer) for answer in said], Tools(str))
-    >>> [COUNTS[number] for number in found.outcome], found.made_up.tolist(), found.ends.tolist()
-    (['right', 'both_none', 'missed', 'unreadable'], [1, 0], [0, 2, 4])
-    """
+    """Return the slots of all examples."""
     numbers: dict[str, int] = {}
-    key, outcome, ends, made_up = array("q"), array("q"), array("q", [0]), array("q")
+    columns = array("q"), array("q"), array("q", [0]), array("q")
     for example in examples:
-        found = outcomes(example, tools.normalise)
-        asked = len({*example.extra.get("attributes", ()), *example.gold})
-        for name, said in islice(found.items(), asked):
-            key.append(numbers.setdefault(name, len(numbers)))
-            outcome.append(_COLUMN[said])
-        ends.append(len(key))
-        made_up.append(len(found) - asked)
-    edges = _numbers(ends)
-    row = np.repeat(np.arange(len(examples)), np.diff(edges))
-    return Slots(list(numbers), row, _numbers(key), _numbers(outcome), edges, _numbers(made_up))
+        by_key = outcomes(example, tools.normalise)
+        requested = len({*example.extra.get("attributes", ()), *example.gold})
+        for name, count in islice(by_key.items(), requested):
+            columns[0].append(numbers.setdefault(name, len(numbers)))
+            columns[1].append(_COLUMN[count])
+        columns[2].append(len(columns[0]))
+        columns[3].append(len(by_key) - requested)
+    key, outcome, ends, made_up = (np.array(column, dtype=np.int64) for column in columns)
+    return Slots(list(numbers), np.repeat(np.arange(len(examples)), np.diff(ends)), key, outcome, ends, made_up)
 
 
-def _numbers(found: "array[int]") -> Ints:
-    return np.array(found, dtype=np.int64)
-
-
-def slot_lines(found: Slots) -> sparse.csr_array:
-    """Return one line a slot, with a 1 at its outcome: the table of :func:`counts` for slots alone."""
-    count = len(found.outcome)
-    return sparse.csr_array((np.ones(count), (np.arange(count), found.outcome)), shape=(count, len(COUNTS)))
+def slot_lines(table: Slots) -> sparse.csr_array:
+    """Return one line per slot, with a 1 at its outcome: the table of :func:`counts` for slots alone."""
+    count = len(table.outcome)
+    return sparse.csr_array((np.ones(count), (np.arange(count), table.outcome)), shape=(count, len(COUNTS)))
 
 
 def attribute_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
-    """Return n × 6A: the same for each of the A attributes that some gold states; keys beyond these have no column."""
-    stated = {
-        key: number for number, key in enumerate(dict.fromkeys(k for e in examples for k, v in e.gold.items() if v))
-    }
+    """Return n × 6A: :func:`counts` for each of the A attributes that some gold states; other keys have no column."""
+    stated = dict.fromkeys(key for example in examples for key, values in example.gold.items() if values)
+    numbers = {key: number for number, key in enumerate(stated)}
     cells = [
-        (row, _COLUMN[name] * len(stated) + stated[key])
+        (row, _COLUMN[name] * len(numbers) + numbers[key])
         for row, example in enumerate(examples)
         for key, name in outcomes(example, tools.normalise).items()
-        if key in stated
+        if key in numbers
     ]
     places = np.asarray(cells, dtype=np.int64).reshape(-1, 2).T
-    return sparse.csr_array((np.ones(len(cells)), tuple(places)), shape=(len(examples), len(COUNTS) * len(stated)))
+    return sparse.csr_array((np.ones(len(cells)), tuple(places)), shape=(len(examples), len(COUNTS) * len(numbers)))
 
 
-def precision(sums: Floats) -> Floats:
-    """Return right / (right + wrong + hallucinated); 0 if nothing was said, NaN if nothing was stated."""
+def totals(sums: Floats) -> Floats:
+    """Reduce :data:`COUNTS` to columns right, answered = right + wrong + hallucinated, gold = right + wrong + missed."""
     _, hallucinated, missed, right, wrong, _ = np.moveaxis(sums, -1, 0)
-    return ratio(right, right + wrong + hallucinated, right + wrong + missed)
-
-
-def recall(sums: Floats) -> Floats:
-    """Return right / (right + wrong + missed); NaN if nothing was stated."""
-    _, _, missed, right, wrong, _ = np.moveaxis(sums, -1, 0)
-    return ratio(right, right + wrong + missed)
+    return np.stack([right, right + wrong + hallucinated, right + wrong + missed], axis=-1)
 
 
 def counts_f1(sums: Floats) -> Floats:
-    """Return the harmonic mean of :func:`precision` and :func:`recall`, written so that it is never 0 / 0.
+    """Return 2 · right / (answered + gold)."""
+    return f1(totals(sums))
 
-    >>> counts_f1(np.array([3.0, 1, 1, 4, 1, 0])).item().__round__(4)
-    0.6667
-    """
-    _, hallucinated, missed, right, wrong, _ = np.moveaxis(sums, -1, 0)
-    return ratio(2 * right, 2 * (right + wrong) + hallucinated + missed, right + wrong + missed)
+
+def counts_recall(sums: Floats) -> Floats:
+    """Return right / gold."""
+    return recall(totals(sums))
 
 
 def attribute_macro_f1(sums: Floats) -> Floats:
-    """Average F1 over the attributes that some gold states, each alike."""
+    """Average :func:`counts_f1` over the attributes that some gold states, all alike."""
     by_attribute = np.swapaxes(sums.reshape(*sums.shape[:-1], len(COUNTS), -1), -1, -2)
-    return mean_where(counts_f1(by_attribute), by_attribute[..., 2:5].sum(-1))
+    return mean_where(counts_f1(by_attribute), totals(by_attribute)[..., 2])
 
 
 def slot_accuracy(sums: Floats) -> Floats:
-    """Return the share of slots that are right, a rightly empty one included; a made-up key is a wrong slot."""
+    """Return (right + both none) / all slots; a made-up key is a wrong slot."""
     return ratio(sums[..., 0] + sums[..., 3], sums.sum(-1))
 
 
 def value_counts(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return n × 3: values in common, said and gold, each value once, matched one to one within its slot."""
-    return lines(_value_line(example, tools.normalise) for example in examples)
+    """Return n × 3: values in common, of the answer, of the gold; each counts once and is matched within its slot."""
 
+    def line(example: Example) -> tuple[int, int, int]:
+        pairs = [({*map(tools.normalise, a)}, {*map(tools.normalise, g)}) for g, a in slots(example).values()]
+        return sum(len(a & g) for a, g in pairs), sum(len(a) for a, _ in pairs), sum(len(g) for _, g in pairs)
 
-def _value_line(example: Example, normalise: Normalise) -> tuple[int, int, int]:
-    pairs = [({normalise(v) for v in said}, {normalise(v) for v in gold}) for gold, said in slots(example).values()]
-    return sum(len(s & g) for s, g in pairs), sum(len(s) for s, _ in pairs), sum(len(g) for _, g in pairs)
+    return lines(map(line, examples))
 
 
 def same_record(example: Example, normalise: Normalise) -> bool:
     """Tell whether every slot has the gold's values, no more and no fewer."""
     pairs = slots(example).values()
-    return example.said is not None and all(set(map(normalise, g)) == set(map(normalise, s)) for g, s in pairs)
+    return example.answer is not None and all({*map(normalise, g)} == {*map(normalise, a)} for g, a in pairs)
 
 
 def slot_tokens(example: Example) -> tuple[float, float, float]:
-    """Return the sum of token F1 over slots where something is stated or said, their number, and how many are stated."""
-    pairs = [(gold, said) for gold, said in slots(example).values() if gold or said]
-    total = sum(token_f1(_tokens(said), _tokens(gold)) for gold, said in pairs if gold and said)
+    """Return the sum of token F1 over slots where gold or answer has a value, their number, and how many the gold states."""
+    pairs = [(gold, answer) for gold, answer in slots(example).values() if gold or answer]
+    total = sum(token_f1(_tokens(answer), _tokens(gold)) for gold, answer in pairs if gold and answer)
     return total, len(pairs), sum(bool(gold) for gold, _ in pairs)
 
 
 def _tokens(values: Sequence[str]) -> list[str]:
-    """Tokens of a slot's values; those that differ in case or punctuation only are one, so that a repetition never helps."""
+    """Return a slot's tokens; values that differ only in case or punctuation are one, so that a repetition never helps."""
     return [token for value in dict.fromkeys(map(mave, values)) for token in value.split()]
 
 
 METRICS = {
-    "micro_precision": Metric(counts, precision),
-    "micro_recall": Metric(counts, recall),
+    "micro_precision": Metric(counts, lambda sums: precision(totals(sums))),
+    "micro_recall": Metric(counts, counts_recall),
     "micro_f1": Metric(counts, counts_f1),
     "attribute_macro_f1": Metric(attribute_counts, attribute_macro_f1, each=False),
     "slot_accuracy": Metric(counts, slot_accuracy),
-    "slot_accuracy_stated": Metric(counts, recall),
+    "slot_accuracy_stated": Metric(counts, counts_recall),
     "value_f1": Metric(value_counts, f1),
 }

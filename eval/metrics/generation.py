@@ -1,104 +1,30 @@
-"""Metrics over texts: ROUGE-L, BERTScore, exact match, token F1, and abstention."""
+"""Metrics over texts: ROUGE-L, exact match, token F1, and abstention. All lie in [0, 1].
+
+ROUGE-L: Lin 2004, with the tokens of the package rouge-score (which it equals to the last bit) and rapidfuzz's LCS.
+Exact match, token F1 and the split into questions with and without an answer: SQuAD 2.0 (Rajpurkar et al. 2018).
+"""
 
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-import numpy as np
 from rapidfuzz.distance.LCSseq import similarity
 from rouge_score.tokenize import tokenize
 
-from eval.metrics._normalise import Normalise, token_f1, tokens
-from eval.metrics.base import Example, Floats, Metric, Part, Shape, Tools, f1, lines, mean, mean_where, ratio, scores
+from eval.metrics._normalise import Normalise, mave, token_f1
+from eval.metrics.base import Example, Floats, Match, Metric, Shape, Tools, f1, lines, mean, precision, scores
+from eval.metrics.classification import macro_f1
+
+STEMMER = True
 
 
-def half(none: bool) -> Metric:
-    """Return the accuracy on the questions that have no answer (``none``) or on those that have one.
-
-    Always abstaining, or never, has 1 in one of the halves: the opponent in either is one who guesses at the gold's rate.
-
-    >>> said = [Example("1", "g", True, answer) for answer in (True, False, None)]
-    >>> half(False).table(said, Tools(str)).tolist(), half(True).table(said, Tools(str)).any().item()
-    ([[1.0, 1.0], [0.0, 1.0], [0.0, 1.0]], False)
-    """
-
-    def right(examples: Sequence[Example], tools: Tools) -> Floats:
-        return lines(
-            (float(e.said is not None and abstains(e.said) == none), 1.0) if abstains(e.gold) == none else (0.0, 0.0)
-            for e in examples
-        )
-
-    def blind(examples: Sequence[Example], tools: Tools) -> Floats:
-        applies = [abstains(e.gold) == none for e in examples]
-        share = sum(applies) / len(applies)
-        return lines((share, 1.0) if applied else (0.0, 0.0) for applied in applies)
-
-    return Metric(right, mean, binary=True, guesses={"guess at the gold's rate": blind}, trivial=False)
-
-
-def answer_tokens(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return n × 2: token F1 of the questions that have an answer, an abstention there counts 0.
-
-    >>> from converters.tasks.answer import Reply
-    >>> found = [Example("1", "g", Reply("red mug"), said) for said in (Reply("red"), Reply(None))]
-    >>> answer_tokens(found, Tools(str)).round(3).tolist()
-    [[0.667, 1.0], [0.0, 1.0]]
-    """
-    return lines(
-        (0.0, 0.0) if abstains(e.gold) else (0.0 if abstains(e.said) else best_token_f1(e), 1.0) for e in examples
-    )
-
-
-def both_classes(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return n × 6: right, said and gold of "unanswerable" and of "answered"."""
-    return lines(_classes(e) for e in examples)
-
-
-def _classes(example: Example) -> tuple[bool, ...]:
-    gold, said = abstains(example.gold), abstains(example.said)
-    answers = example.said is not None and not said
-    return said and gold, answers and not gold, said, answers, gold, not gold
-
-
-def macro_f1(sums: Floats) -> Floats:
-    """Average F1 over the classes that the gold has.
-
-    >>> macro_f1(np.array([1.0, 0, 2, 0, 1, 1])).item().__round__(3)
-    0.333
-    """
-    right, said, gold = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, 2), -2, 0)
-    return mean_where(ratio(2 * right, said + gold, gold), gold)
-
-
-def exact_match(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return whether the whole record, or the text, is a gold one after normalising."""
-    return scores(float(shape(example).same(example, tools.normalise)) for example in examples)
-
-
-def token_counts(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return n × 3: the sum of SQuAD's token F1, over how many, and how many of these the gold states.
-
-    A text is one; a record has one for each slot where something is stated or said.
-    """
-    return lines(shape(example).tokens(example) for example in examples)
-
-
-def mean_token_f1(sums: Floats) -> Floats:
-    """Average token F1; NaN if the gold states nothing.
-
-    >>> token_f1(lines([(1.5, 2, 1), (0, 1, 0)])).tolist()
-    [0.75, nan]
-    """
-    return ratio(sums[..., 0], sums[..., 1], sums[..., 2])
-
-
-def said(example: Example) -> str | None:
+def text_of(example: Example) -> str | None:
     """Return the answer's text, an abstention as its sentence; ``None`` if it is unreadable."""
-    return None if example.said is None else str(example.said)
+    return None if example.answer is None else str(example.answer)
 
 
 def abstains(answer: Any) -> bool:
-    """Tell whether an answer is the abstention, or "no" to whether there is one."""
+    """Tell whether an answer is the abstention, or "no" to whether there is an answer."""
     return answer is False or getattr(answer, "text", "") is None
 
 
@@ -113,44 +39,32 @@ def references(example: Example) -> tuple[str, ...]:
     return (str(example.gold), *more)
 
 
-def rouge_l(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return the best ROUGE-L F1 over the references."""
-    return scores(_rouge_l(said(example), references(example)) for example in examples)
-
-
-def _rouge_l(text: str | None, targets: Sequence[str]) -> float:
-    if text is None or text in targets:
-        return float(text is not None)
-    return best(text, targets)
-
-
-def unanswerable(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return n × 3 of the class "unanswerable": right, said, gold."""
-    pairs = ((abstains(example.said), abstains(example.gold)) for example in examples)
-    return lines((answer and gold, answer, gold) for answer, gold in pairs)
-
-
 def same_text(example: Example, normalise: Normalise) -> bool:
     """Tell whether the normalised answer is one of the normalised references."""
-    text = said(example)
+    text = text_of(example)
     return text is not None and normalise(text) in map(normalise, references(example))
 
 
 def best_token_f1(example: Example) -> float:
-    """Return SQuAD's token F1 against the best reference; 0 if unreadable."""
-    text = said(example)
-    return 0.0 if text is None else max(token_f1(tokens(text), tokens(target)) for target in references(example))
+    """Return SQuAD's token F1 with the best reference; 0 if unreadable."""
+    if example.answer is None:
+        return 0.0
+    tokens = mave(str(example.answer)).split()
+    return max(token_f1(tokens, mave(target).split()) for target in references(example))
 
 
-def tokens_of_text(example: Example) -> tuple[float, float, float]:
-    """Return the token F1 of the one text that an example is."""
-    return best_token_f1(example), 1, 1
-
-
-def whole_text(example: Example, tools: Tools) -> list[Part]:
+def whole_text(example: Example, tools: Tools) -> list[Match]:
     """Return the text and its references, one of which is to be matched."""
-    text = said(example)
-    return [Part(() if text is None else (text,), references(example), 1)]
+    text = text_of(example)
+    return [Match(() if text is None else (text,), references(example), 1)]
+
+
+TEXT = Shape(
+    same=same_text,
+    tokens=lambda example: (best_token_f1(example), 1, 1),
+    matches=whole_text,
+    borrow=lambda gold, other: other,
+)
 
 
 def shape(example: Example) -> Shape:
@@ -158,9 +72,17 @@ def shape(example: Example) -> Shape:
     return example.kind or TEXT
 
 
-TEXT = Shape(same=same_text, tokens=tokens_of_text, parts=whole_text, lent=lambda own, gold: gold)
+def exact_match(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return whether the whole record, or the text, equals a gold one after normalising, 0 or 1."""
+    return scores(float(shape(example).same(example, tools.normalise)) for example in examples)
 
-STEMMER = True
+
+def token_counts(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 3: the sum of SQuAD's token F1, over how many, and how many of these the gold states.
+
+    A text counts as one; a record has one for each slot where the gold or the answer has a value.
+    """
+    return lines(shape(example).tokens(example) for example in examples)
 
 
 @cache
@@ -175,41 +97,91 @@ def _stemmer() -> Any:
 def rouge_tokens(text: str, stem: bool = STEMMER) -> list[str]:
     """Return a text's tokens: runs of Latin letters and digits in lower case, those of more than three characters stemmed.
 
-    >>> tokens("It's running, 1.5 L"), tokens("It's running", stem=False)
+    >>> rouge_tokens("It's running, 1.5 L"), rouge_tokens("It's running", stem=False)
     (['it', 's', 'run', '1', '5', 'l'], ['it', 's', 'running'])
     """
     words: list[str] = tokenize(text, _stemmer() if stem else None)
     return words
 
 
-def rouge_f1(answer: Sequence[str], reference: Sequence[str]) -> float:
-    """Return ROUGE-L F1 of two lists of tokens; 0 where they have nothing in common.
-
-    >>> round(f1(["red", "big", "mug"], ["red", "mug"]), 3)
-    0.8
-    """
-    common = similarity(answer, reference)
-    if not common:
-        return 0.0
-    precision, recall = common / len(answer), common / len(reference)
-    return 2 * precision * recall / (precision + recall)
-
-
 def best(answer: str, references: Iterable[str], stem: bool = STEMMER) -> float:
-    """Return the best F1 of an answer over its references.
+    """Return the best ROUGE-L F1 of an answer over its references: precision and recall are LCS / the tokens of either.
 
     >>> best("A red mug.", ["Blue mug", "red mugs"])
     0.8
     """
-    words = rouge_tokens(answer, stem)
-    return max(rouge_f1(words, rouge_tokens(reference, stem)) for reference in references)
+    words, highest = rouge_tokens(answer, stem), 0.0
+    for target in references:
+        targets = rouge_tokens(target, stem)
+        if common := similarity(words, targets):
+            precision, recall = common / len(words), common / len(targets)
+            highest = max(highest, 2 * precision * recall / (precision + recall))
+    return highest
+
+
+def rouge_l(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return the best ROUGE-L F1 over the references: 0 if unreadable, 1 if the answer is a reference, in any script."""
+    pairs = ((text_of(example), references(example)) for example in examples)
+    return scores(
+        float(text is not None) if text is None or text in targets else best(text, targets) for text, targets in pairs
+    )
+
+
+def both_classes(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 6: right, answered and gold of "unanswerable" and of "answered"."""
+
+    def line(example: Example) -> tuple[bool, ...]:
+        gold, none = abstains(example.gold), abstains(example.answer)
+        some = example.answer is not None and not none
+        return none and gold, some and not gold, none, some, gold, not gold
+
+    return lines(map(line, examples))
+
+
+def half(none: bool) -> Metric:
+    """Return the accuracy on the questions that have no answer (``none``) or on those that have one.
+
+    Always abstaining, or never, scores 1 in one of the halves: the opponent in either guesses at the gold's rate.
+
+    >>> examples = [Example("1", "g", True, answer) for answer in (True, False, None)]
+    >>> half(False).table(examples, Tools(str)).tolist(), half(True).table(examples, Tools(str)).any().item()
+    ([[1.0, 1.0], [0.0, 1.0], [0.0, 1.0]], False)
+    """
+
+    def right(examples: Sequence[Example], tools: Tools) -> Floats:
+        return lines(
+            (float(e.answer is not None and abstains(e.answer) == none), 1.0)
+            if abstains(e.gold) == none
+            else (0.0, 0.0)
+            for e in examples
+        )
+
+    def blind(examples: Sequence[Example], tools: Tools) -> Floats:
+        applies = [abstains(e.gold) == none for e in examples]
+        share = sum(applies) / len(applies)
+        return lines((share, 1.0) if applied else (0.0, 0.0) for applied in applies)
+
+    return Metric(right, mean, binary=True, guesses={"guess at the gold's rate": blind}, trivial=False)
+
+
+def answer_tokens(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 2: token F1 of the questions that have an answer; an abstention there scores 0.
+
+    >>> from converters.tasks.answer import Reply
+    >>> examples = [Example("1", "g", Reply("red mug"), answer) for answer in (Reply("red"), Reply(None))]
+    >>> answer_tokens(examples, Tools(str)).round(3).tolist()
+    [[0.667, 1.0], [0.0, 1.0]]
+    """
+    return lines(
+        (0.0, 0.0) if abstains(e.gold) else (0.0 if abstains(e.answer) else best_token_f1(e), 1.0) for e in examples
+    )
 
 
 METRICS = {
     "rouge_l": Metric(rouge_l, mean),
-    "unanswerable_f1": Metric(unanswerable, f1, each=False),
+    "unanswerable_f1": Metric(both_classes, lambda sums: f1(sums[..., ::2]), each=False),
     "exact_match": Metric(exact_match, mean, binary=True),
-    "token_f1": Metric(token_counts, mean_token_f1),
+    "token_f1": Metric(token_counts, precision),
     "unanswerable_macro_f1": Metric(both_classes, macro_f1, each=False),
     "has_answer_accuracy": half(False),
     "has_none_accuracy": half(True),

@@ -1,51 +1,17 @@
-"""Metrics of what an answer rests on: groundedness, relevance, citations."""
+"""Metrics of what an answer rests on: groundedness, relevance, citations. All lie in [0, 1].
+
+Groundedness and relevance come from a judge model's marks (as in RAGAS, Es et al. 2023) or, without one, from shared words; the
+latter are called proxies. Citation precision and recall compare the cited snippets with the gold's (as ALCE, Gao et al. 2023).
+"""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from converters.tasks.answer import Reply, asked, snippets
-from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean, ratio
+from converters.tasks.answer import Reply, question_of, snippets
+from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean, precision, recall
 from eval.metrics.generation import abstains
-
-
-def cited(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return n × 3: citations in common, said, gold; nothing where the gold cites none.
-
-    >>> from converters.tasks.answer import Reply
-    >>> found = [Example("1", "g", Reply("x", (1, 2)), Reply("y", (2, 3, 4))), Example("2", "g", Reply("x"), Reply("y", (1,)))]
-    >>> cited(found, Tools(str)).tolist()
-    [[1.0, 3.0, 2.0], [0.0, 0.0, 0.0]]
-    """
-    return lines(_counts(_numbers(e.said), _numbers(e.gold)) for e in examples)
-
-
-def _numbers(answer: Any) -> set[int]:
-    return set(getattr(answer, "cited", ()))  # what is unreadable cites nothing
-
-
-def _counts(said: set[int], gold: set[int]) -> tuple[int, int, int]:
-    return (len(said & gold), len(said), len(gold)) if gold else (0, 0, 0)
-
-
-def precision(sums: Floats) -> Floats:
-    """Return common / said; 0 where nothing was cited.
-
-    >>> precision(lines([(1, 4, 2), (0, 0, 2)])).tolist()
-    [0.25, 0.0]
-    """
-    return ratio(sums[..., 0], sums[..., 1], sums[..., 2])
-
-
-def recall(sums: Floats) -> Floats:
-    """Return common / gold.
-
-    >>> recall(lines([(1, 4, 2), (0, 0, 0)])).tolist()
-    [0.5, nan]
-    """
-    return ratio(sums[..., 0], sums[..., 2])
-
 
 _WORD = re.compile(r"\w+")
 FUNCTION_WORDS = frozenset(
@@ -59,35 +25,53 @@ FUNCTION_WORDS = frozenset(
 Value = Callable[[Example], float]
 
 
+def citations(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 3: citations in common, of the answer, of the gold; zeros where the gold cites none.
+
+    >>> examples = [Example("1", "g", Reply("x", (1, 2)), Reply("y", (2, 3, 4))), Example("2", "g", Reply("x"), Reply("y", (1,)))]
+    >>> citations(examples, Tools(str)).tolist()
+    [[1.0, 3.0, 2.0], [0.0, 0.0, 0.0]]
+    """
+    # An unreadable answer cites nothing.
+    pairs = ([set(getattr(reply, "cited", ())) for reply in (e.answer, e.gold)] for e in examples)
+    return lines((len(answer & gold), len(answer), len(gold)) if gold else (0, 0, 0) for answer, gold in pairs)
+
+
 def words(text: str) -> list[str]:
-    """Return a text's words in small letters, function words left out; all of them if there are no others.
+    """Return a text's words in lower case, function words left out; all of them if there are no others.
 
     >>> words("Is it the 1.5 L kettle?"), words("It is.")
     (['1', '5', 'l', 'kettle'], ['it', 'is'])
     """
-    found = _WORD.findall(text.casefold())
-    return [word for word in found if word not in FUNCTION_WORDS] or found
+    every = _WORD.findall(text.casefold())
+    return [word for word in every if word not in FUNCTION_WORDS] or every
 
 
-def _share(part: Sequence[str], whole: str) -> float:
-    there, asked_for = set(_WORD.findall(whole.casefold())), set(part)  # a repeated word counts once, so it never helps
-    return len(asked_for & there) / len(asked_for) if asked_for else 0.0
+def _share(part: str, whole: str) -> float:
+    """Return the share of the distinct words of ``part`` that ``whole`` has."""
+    distinct, present = set(words(part)), set(_WORD.findall(whole.casefold()))
+    return len(distinct & present) / len(distinct) if distinct else 0.0
+
+
+def _reply(example: Example) -> Any:
+    """Return the answer, ``None`` for one that is unreadable or abstains."""
+    return None if abstains(example.answer) else example.answer
 
 
 def grounded(example: Example) -> float:
-    """Return the share of an answer's words that stand in the snippets that it cites; if it cites none, in those shown.
+    """Return the share of an answer's words that occur in the snippets that it cites; if it cites none, in those shown.
 
     >>> prompt = "Question: How big?\\n[1] Holds 2 litres.\\n[2] Nice and blue."
-    >>> said = (Reply("2 litres", (1,)), Reply("2 litres", (2,)), Reply("2 blue"), Reply(None))
-    >>> [grounded(Example("1", "g", Reply("2 l"), reply, {}, prompt)) for reply in said]
+    >>> replies = (Reply("2 litres", (1,)), Reply("2 litres", (2,)), Reply("2 blue"), Reply(None))
+    >>> [grounded(Example("1", "g", Reply("2 l"), reply, {}, prompt)) for reply in replies]
     [1.0, 0.0, 1.0, 0.0]
     """
     reply = _reply(example)
     if reply is None:
         return 0.0
-    shown, cited = snippets(example.prompt), reply.cited
-    chosen = [shown[number - 1] for number in cited if 1 <= number <= len(shown)] if cited else shown
-    return _share(words(reply.text), " ".join(chosen))
+    numbered, cited = snippets(example.prompt), reply.cited
+    chosen = [numbered[number - 1] for number in cited if 1 <= number <= len(numbered)] if cited else numbered
+    return _share(reply.text, " ".join(chosen))
 
 
 def relevant(example: Example) -> float:
@@ -97,15 +81,12 @@ def relevant(example: Example) -> float:
     1.0
     """
     reply = _reply(example)
-    return 0.0 if reply is None else _share(words(asked(example.prompt)), reply.text)
-
-
-def _reply(example: Example) -> Any:
-    """Return the answer, ``None`` for one that is unreadable or abstains."""
-    return None if abstains(example.said) else example.said
+    return 0.0 if reply is None else _share(question_of(example.prompt), reply.text)
 
 
 def _table(value: Value, needs_snippets: bool) -> Callable[[Sequence[Example], Tools], Floats]:
+    """Return the table of the questions that have an answer and, if the metric needs them, snippets."""
+
     def line(example: Example) -> tuple[float, float]:
         applies = not abstains(example.gold) and (not needs_snippets or bool(snippets(example.prompt)))
         return (value(example), 1.0) if applies else (0.0, 0.0)
@@ -117,13 +98,10 @@ def elsewhere(examples: Sequence[Example]) -> list[Example]:
     """Return the examples, each with the gold answer of the next question that has one, and the last with the first's.
 
     Those that have no answer themselves stay as they are.
-
-    >>> [e.said.text for e in elsewhere([Example(t, "g", Reply(t), None) for t in "abc"])]
-    ['b', 'c', 'a']
     """
     golds = [e.gold.text for e in examples if not abstains(e.gold)]
     others = iter(golds[1:] + golds[:1])
-    return [e if abstains(e.gold) else replace(e, said=Reply(next(others))) for e in examples]
+    return [e if abstains(e.gold) else replace(e, answer=Reply(next(others))) for e in examples]
 
 
 def _proxy(value: Value, needs_snippets: bool) -> Metric:
@@ -136,11 +114,9 @@ def _judged(name: str, needs_snippets: bool) -> Metric:
     def missing(examples: Sequence[Example], tools: Tools) -> str:
         return "" if any(name in e.judged for e in examples) else "no judgements.jsonl beside the predictions"
 
-    def mark(example: Example) -> float:
-        return 0.0 if _reply(example) is None else example.judged.get(name, 0.0)
-
+    table = _table(lambda e: 0.0 if _reply(e) is None else e.judged.get(name, 0.0), needs_snippets)
     guesses = {"abstain": _table(lambda _: 0.0, needs_snippets)}
-    return Metric(_table(mark, needs_snippets), mean, missing=missing, guesses=guesses, trivial=False)
+    return Metric(table, mean, missing=missing, guesses=guesses, trivial=False)
 
 
 METRICS = {
@@ -148,6 +124,6 @@ METRICS = {
     "answer_relevance_proxy": _proxy(relevant, False),
     "groundedness": _judged("grounded", True),
     "groundedness_proxy": _proxy(grounded, True),
-    "citation_precision": Metric(cited, precision),
-    "citation_recall": Metric(cited, recall),
+    "citation_precision": Metric(citations, precision),
+    "citation_recall": Metric(citations, recall),
 }

@@ -35,7 +35,7 @@ from converters.tasks.choice import letter
 from eval import metrics
 from eval.metrics import generation
 from eval.metrics.base import Example, Tools
-from eval.results.schema import Both, Given, Published, TaskScores
+from eval.results.schema import Both, Output, Published, TaskScores
 from eval.scoring import parse, stats
 
 SCORER = "ecellm-compat"
@@ -53,7 +53,7 @@ class RawAnswer:
 Measures = tuple[dict[str, float | None], int]  # by name, and how many answers the script drops
 
 
-def scores(pairs: Iterable[tuple[Row, Given]], tools: Tools) -> dict[str, dict[str, Published]]:
+def scores(pairs: Iterable[tuple[Row, Output]], tools: Tools) -> dict[str, dict[str, Published]]:
     """Return, for each of our tasks that ECInstruct has rows for, its tasks by name.
 
     Rows of other sources are scored by the rule for their kind of task, under a name that says so.
@@ -91,7 +91,7 @@ def _published(task: str, part: str, answers: Sequence[RawAnswer], tools: Tools)
 
 def _ours(name: str, examples: Sequence[Example], tools: Tools) -> float | None:
     if name == "f1_yes":
-        return _f1_yes([(e.gold, e.said) for e in examples])
+        return _f1_yes([(e.gold, e.answer) for e in examples])
     metric = metrics.get(_OURS.get(name, name))
     value = math.nan if metric.missing(examples, tools) else stats.value(metric.table(examples, tools), metric)
     return None if math.isnan(value) else value
@@ -108,7 +108,7 @@ def lettered(answer: RawAnswer) -> str:
     >>> [lettered(RawAnswer(Example("1", "g", "Exact", said, options), text)) for said, text in texts]
     ['Best', 'B']
     """
-    said, options = answer.example.said, answer.example.extra["options"]
+    said, options = answer.example.answer, answer.example.extra["options"]
     return letter(options.index(said)) if said in options else answer.text.strip()
 
 

@@ -82,11 +82,11 @@ class Tally:
         self.sources[row.task][row.source] += 1
         self.groups.add(row.group)
         breakdown_by = kind_of(row.task).breakdown
-        example = of_scored(row) if breakdown_by else None
-        if example and breakdown_by == "tree":
-            self.paths[row.task].add(example.gold, example.said)
-        elif example:
-            self.answers[row.task].add(example.gold, example.said, breakdown_by == "replies")
+        read = of_scored(row) if breakdown_by else None
+        if read and breakdown_by == "tree":
+            self.paths[row.task].add(read.gold, read.answer)
+        elif read:
+            self.answers[row.task].add(read.gold, read.answer, breakdown_by == "replies")
         name = leading(row.values)
         value = row.values[name] if name else float(row.valid)
         if value < 1:

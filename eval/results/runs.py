@@ -1,11 +1,10 @@
-"""The files of an evaluation, read and checked: predictions, where they come from, and a scored run."""
+"""Read and write the files of an evaluation: predictions, where they come from, and a scored run."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,17 @@ from converters.io import jsonl
 from converters.schema import Row
 from eval.metrics.base import NOTHING
 from eval.metrics.generation import STEMMER
-from eval.results.schema import Given, Judgement, Lines, Prediction, Run, ScoredRow, Scores, Settings
+from eval.results.schema import Judgement, Output, Prediction, RowsFile, Run, ScoredRow, Scores, Settings
 
 VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz", "rouge-score")
 DEEPEST = 100
-# The rooms whose code decides a score: scoring, metrics, and how a task's answers are read.
-SCORER = ("eval.scoring", "eval.answers", "eval.metrics", "converters.tasks")
+ROOT = Path(__file__).parents[2]
+SCORER = ("eval/metrics", "eval/answers", "eval/scoring", "converters/tasks")  # the rooms whose code decides a score
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """The rows of a test file with their predictions, read from both files on each iteration.
+class PredictedRows:
+    """The rows of a test file with their predictions, read on each iteration in the file's order.
 
     ``places`` are the byte offsets of the predictions by id: the answers of a million rows need not be held.
     """
@@ -37,54 +36,60 @@ class Answered:
     places: Mapping[str, int]
     judged: Mapping[str, Mapping[str, float]]
 
-    def __iter__(self) -> Iterator[tuple[Row, Given]]:
-        """Yield each row with its prediction, in the order of the test file."""
+    def __iter__(self) -> Iterator[tuple[Row, Output]]:
         with self.predictions.open("rb") as file:
             for row in examples.stream_rows(self.data):
                 file.seek(self.places[row.id])
                 line = jsonl.decode(file.readline(), Prediction, str(self.predictions))
-                yield row, Given(line.prediction, line.candidates, self.judged.get(row.id, NOTHING))
+                yield row, Output(line.prediction, line.candidates, self.judged.get(row.id, NOTHING))
 
 
-def answered(data: Path, predictions: Path) -> Answered:
-    """Return the rows with their answers; extra, missing or repeated ids are an :class:`InputError`, as is a wrong line."""
-    places, twice = _places(predictions)
-    unused, missing = set(places), list[str]()
+def read_predictions(data: Path, predictions: Path) -> PredictedRows:
+    """Return the rows with their predictions; extra, missing or repeated ids are an ``InputError``, as is a wrong line."""
+    places, repeated = _places(predictions)
+    missing, unused = list[str](), dict.fromkeys(places)
     for row in examples.stream_rows(data):
         tasks.get(row.task)
         if row.id in places:
-            unused.discard(row.id)
+            unused.pop(row.id, None)
         else:
             missing.append(row.id)
-    _refuse(predictions, twice, "found twice or more, expected once")
-    _refuse(predictions, missing, "of the test file missing, expected one prediction a row")
-    _refuse(predictions, [id_ for id_ in places if id_ in unused], "found that the test file does not have")
-    return Answered(data, predictions, places, _judged(predictions))
+    for problem, ids in (
+        ("found twice or more, expected once", repeated),
+        ("of the test file missing, expected one prediction a row", missing),
+        ("found that the test file does not have", [*unused]),
+    ):
+        if ids:
+            count = f"{len(ids)} {'id' if len(ids) == 1 else 'ids'}"
+            raise InputError(f"{predictions}: {count} {problem}; the first is {ids[0]!r}")
+    return PredictedRows(data, predictions, places, _judged(predictions))
 
 
-def _places(path: Path) -> tuple[dict[str, int], list[str]]:
+def _places(predictions: Path) -> tuple[dict[str, int], list[str]]:
+    """Return the byte offset of each prediction by id, and the ids that occur more than once."""
     places: dict[str, int] = {}
-    twice: dict[str, None] = {}
-    for number, place, line in jsonl.placed(path):
-        answer = jsonl.decode(line, Prediction, f"{path}:{number}")
-        if answer.id in places:
-            twice[answer.id] = None
-        if (answer.candidates or not isinstance(answer.prediction, str)) and _deep(
-            [answer.prediction, answer.candidates]
-        ):
-            raise InputError(f"{path}:{number}: found JSON nested more than {DEEPEST} levels, expected a text")
-        places[answer.id] = place
+    repeated: dict[str, None] = {}
+    for number, offset, line in jsonl.placed(predictions):
+        prediction = jsonl.decode(line, Prediction, f"{predictions}:{number}")
+        if _too_deep(prediction):
+            message = f"found JSON nested more than {DEEPEST} levels, expected a text"
+            raise InputError(f"{predictions}:{number}: {message}")
+        if prediction.id in places:
+            repeated[prediction.id] = None
+        places[prediction.id] = offset
     if not places:
-        raise InputError(f"{path}: found an empty file, expected one JSON object a line")
-    return places, list(twice)
+        raise InputError(f"{predictions}: found an empty file, expected one JSON object a line")
+    return places, [*repeated]
 
 
-def _deep(value: Any) -> bool:
-    """Tell whether a value is nested too deep to be shown; no text is ever deep."""
-    level = [value]
+def _too_deep(prediction: Prediction) -> bool:
+    """Tell whether a prediction is nested too deep to be shown; no text ever is."""
+    level: list[Any] = [prediction.prediction, *prediction.candidates]
     for _ in range(DEEPEST):
-        nested = [list(each.values()) if isinstance(each, dict) else each for each in level]
-        level = [inner for each in nested if isinstance(each, list) for inner in each]
+        if not level:
+            return False
+        nested = (list(item.values()) if isinstance(item, dict) else item for item in level)
+        level = [inner for items in nested if isinstance(items, list) for inner in items]
     return bool(level)
 
 
@@ -98,57 +103,48 @@ def _judged(predictions: Path) -> dict[str, Mapping[str, float]]:
     return marks
 
 
-def _refuse(path: Path, ids: Sequence[str], what: str) -> None:
-    if ids:
-        raise InputError(f"{path}: {len(ids)} {'id' if len(ids) == 1 else 'ids'} {what}; the first is {ids[0]!r}")
-
-
 def read_origin(predictions: Path, test_sha256: str, name: str = "predictions.json") -> dict[str, Any] | None:
     """Return the record beside the predictions, if any; one of other predictions or another test file is an ``InputError``."""
     path = predictions.with_name(name)
     if not path.is_file():
         return None
     origin = jsonl.decode(path.read_bytes(), dict[str, Any], str(path))
-    for key, file, actual in (
-        ("test_sha256", "test file", test_sha256),
-        ("predictions_sha256", "predictions file", jsonl.sha256(predictions)),
-    ):
-        if origin.get(key, actual) != actual:
-            raise InputError(
-                f"{path}: belongs to another {file}: found {str(origin[key])[:12]}, expected {actual[:12]}"
-            )
+    hashes = {"test": test_sha256, "predictions": jsonl.sha256(predictions)}
+    for file, actual in hashes.items():
+        recorded = origin.get(f"{file}_sha256", actual)
+        if recorded != actual:
+            message = f"belongs to another {file} file: found {str(recorded)[:12]}, expected {actual[:12]}"
+            raise InputError(f"{path}: {message}")
     return origin
 
 
 @cache
 def scorer_sha256() -> str:
-    """Return one hash over the rooms whose code decides a score."""
-    rooms = [Path(str(spec.origin)).parent for spec in map(find_spec, SCORER) if spec]
-    files = [(path.relative_to(room), path) for room in rooms for path in sorted(room.rglob("*.py"))]
-    return _digest((name.as_posix(), jsonl.sha256(path)) for name, path in files)
+    """Return one hash over the code in the rooms that decide a score."""
+    return jsonl.files_sha256(ROOT, (path for room in SCORER for path in (ROOT / room).rglob("*.py")))
 
 
 def prompt_sha256(rows: Iterable[Row]) -> str:
     """Return one hash over every row's id and prompt, in the order of the file."""
-    return _digest((row.id, row.prompt) for row in rows)
-
-
-def _digest(values: Any) -> str:
     digest = hashlib.sha256()
-    for value in values:
-        digest.update(msgspec.json.encode(value) + b"\n")
+    for row in rows:
+        digest.update(msgspec.json.encode((row.id, row.prompt)) + b"\n")
     return digest.hexdigest()
 
 
 def provenance(data: Path, predictions: Path, settings: Settings, train: Path | None = None) -> dict[str, Any]:
-    """Return what the scores depend on: files by hash, settings, the scorer and package versions."""
+    """Return what the scores depend on: files by hash, settings, the scorer and package versions.
+
+    A test file under the working folder is named relative to it.
+    """
     test = jsonl.sha256(data)
     if train and jsonl.sha256(train) == test:
         raise InputError(f"{train}: is the test file itself, expected the split that the model was trained on")
+    whole, here = data.resolve(), Path.cwd()
     judge = read_origin(predictions, test, "judgements.json")
-    beside = {"train_sha256": train and jsonl.sha256(train), "judge": judge}
+    optional = {"train_sha256": train and jsonl.sha256(train), "judge": judge}
     return {
-        "test_file": _from_here(data),
+        "test_file": (whole.relative_to(here) if whole.is_relative_to(here) else data).as_posix(),
         "test_sha256": test,
         "prompt_sha256": prompt_sha256(examples.stream_rows(data)),
         "predictions_sha256": jsonl.sha256(predictions),
@@ -159,14 +155,8 @@ def provenance(data: Path, predictions: Path, settings: Settings, train: Path | 
         "seed": settings.seed,
         "scorer_sha256": scorer_sha256(),
         "versions": {name: metadata.version(name) for name in VERSIONS},
-        **{key: value for key, value in beside.items() if value},
+        **{key: value for key, value in optional.items() if value},
     }
-
-
-def _from_here(path: Path) -> str:
-    """Return a path relative to the working folder if it lies under it, else as given."""
-    whole = path.resolve()
-    return (whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else path).as_posix()
 
 
 def write_run(folder: Path, scores: Scores, rows: Iterable[ScoredRow]) -> Scores:
@@ -178,7 +168,7 @@ def write_run(folder: Path, scores: Scores, rows: Iterable[ScoredRow]) -> Scores
     return scores
 
 
-def place(path: Path) -> Path:
+def run_folder(path: Path) -> Path:
     """Return the folder of a scored run's ``scores.json``: the path itself, or its ``eval`` folder."""
     for folder in (path / "eval", path):
         if (folder / "scores.json").is_file():
@@ -193,21 +183,12 @@ def place(path: Path) -> Path:
 def read_run(path: Path) -> Run:
     """Read a scored run: a folder with ``scores.json`` in it or in its ``eval`` folder.
 
-    One scored on another mix, into ``eval-shop``, is called so: ``mine/eval-shop``.
+    It is called by the run's name; one scored on another mixture, into ``eval-shop``, is called ``mine/eval-shop``.
     """
-    folder = place(path)
+    folder = run_folder(path)
     scores = jsonl.decode((folder / "scores.json").read_bytes(), Scores, str(folder / "scores.json"))
-    rows = Lines(folder / "rows.jsonl")
-    if jsonl.sha256(folder / "rows.jsonl") != scores.provenance.get("rows_sha256"):
+    rows = RowsFile(folder / "rows.jsonl")
+    if jsonl.sha256(rows.path) != scores.provenance.get("rows_sha256"):
         raise InputError(f"{rows.path}: are not the rows that scores.json was made from; run ecom-eval score again")
-    return Run(_named(folder.resolve()), scores, rows)
-
-
-def _named(folder: Path) -> str:
-    """Return the name of the run that was scored into a folder.
-
-    >>> [_named(Path(text)) for text in ("runs/mine/eval", "runs/mine/eval-shop", "old")]
-    ['mine', 'mine/eval-shop', 'old']
-    """
-    name, run = folder.name, folder.parent.name
-    return run if name == "eval" else f"{run}/{name}" if name.startswith("eval-") else name
+    run, name = folder.resolve().parent.name, folder.resolve().name
+    return Run(run if name == "eval" else f"{run}/{name}" if name.startswith("eval-") else name, scores, rows)

@@ -11,10 +11,28 @@ from converters.io import jsonl
 from eval import RESAMPLES, SEED
 from eval.metrics.base import NOTHING
 
+Mark = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """One line of ``predictions.jsonl``; a ``prediction`` that is no text is invalid. ``candidates``: ranked, best first."""
+
+    id: str
+    prediction: Any
+    candidates: list[Any] = []
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """One line of ``judgements.jsonl``: a judge's marks from 0 to 1, ``None`` where it gave none."""
+
+    id: str
+    relevance: Mark | None = None
+    grounded: Mark | None = None
+
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """What a row was answered: the prediction (a text, or it is invalid), ranked candidates, and a judge's marks."""
+class Output:
+    """All that is known of a row's answer before it is read: the prediction, ranked candidates, and a judge's marks."""
 
     prediction: Any
     candidates: Sequence[Any] = ()
@@ -23,7 +41,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a score depends on beside the data: a normaliser's name, and how often and from where to resample."""
+    """What a score depends on besides the data: a normaliser's name, the number of resamples and their seed."""
 
     normaliser: str = "strict"
     resamples: int = RESAMPLES
@@ -31,10 +49,10 @@ class Settings:
 
 
 class ScoredRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of ``rows.jsonl``: all that a comparison needs. ``prediction`` is what the file held, a text or not.
+    """One line of ``rows.jsonl``: all that a comparison needs. ``prediction``, ``candidates``, ``judged``: as in the files read.
 
-    ``reason`` says why an answer is invalid, "" if it is valid; ``salvaged``: a forgiving parse reads it otherwise. ``slices``
-    are the names under which the row is counted, by kind of slice. ``candidates`` and ``judged`` are as in the files read.
+    ``reason`` says why an answer is invalid, "" if it is valid; ``salvaged``: a lenient parse reads it otherwise. ``slices`` are
+    the names under which the row is counted, by kind of slice.
     """
 
     id: str
@@ -65,7 +83,7 @@ class Score(msgspec.Struct, frozen=True):
 
 
 class Salvage(msgspec.Struct, frozen=True):
-    """How many answers a forgiving parse reads otherwise, and what the task would score with them."""
+    """How many answers a lenient parse reads otherwise, and what the task would score with them."""
 
     recovered: int
     metrics: dict[str, Score]
@@ -101,8 +119,8 @@ class TaskScores(msgspec.Struct, frozen=True, omit_defaults=True):
     """The scores of one task: what the answers as they are score, with the share that can be read beside it.
 
     ``unavailable`` says why a metric is left out, ``reasons`` counts why answers are invalid. ``counts`` are the totals of
-    ``eval.metrics.slots.COUNTS`` and ``attributes`` those of each attribute, for attributes only. ``ecellm`` is only there if it
-    was asked for: a flawed score, to be placed beside a paper.
+    :data:`eval.metrics.extraction.COUNTS` and ``attributes`` those of each attribute, for records only. ``ecellm`` is only there
+    if it was asked for: a flawed score, to be placed beside a paper.
     """
 
     n: int
@@ -126,15 +144,14 @@ class Scores(msgspec.Struct, frozen=True):
     provenance: dict[str, Any]
 
 
-Mark = Annotated[float, msgspec.Meta(ge=0, le=1)]
+@dataclass(frozen=True, slots=True)
+class RowsFile:
+    """The rows of a ``rows.jsonl``, read on each iteration, so that a million of them need not be held."""
 
+    path: Path
 
-class Prediction(msgspec.Struct, frozen=True):
-    """One line of a predictions file; a ``prediction`` that is no text counts as invalid. ``candidates``: ranked, best first."""
-
-    id: str
-    prediction: Any
-    candidates: list[Any] = []
+    def __iter__(self) -> Iterator[ScoredRow]:
+        return jsonl.stream(self.path, ScoredRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,22 +161,3 @@ class Run:
     name: str
     scores: Scores
     rows: Iterable[ScoredRow]
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """The rows of a ``rows.jsonl``, read on each iteration, so that a million of them need not be held."""
-
-    path: Path
-
-    def __iter__(self) -> Iterator[ScoredRow]:
-        """Yield each row."""
-        return jsonl.stream(self.path, ScoredRow)
-
-
-class Judgement(msgspec.Struct, frozen=True):
-    """One line of ``judgements.jsonl``: a judge's marks from 0 to 1, ``None`` where it gave none."""
-
-    id: str
-    relevance: Mark | None = None
-    grounded: Mark | None = None

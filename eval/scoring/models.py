@@ -15,7 +15,8 @@ from converters.text import retrieval as encoders
 from eval.metrics._normalise import Normalise
 from eval.metrics.base import Bert, Encode, Floats, Tools
 
-CHUNK = 1024
+CHUNK = 1024  # texts encoded at a time
+PAIRS = 2048  # pairs scored at a time: BERTScorer holds the embeddings of all texts of a call
 WEIGHTS = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
 
 Tell = Callable[[str], None]
@@ -24,24 +25,17 @@ Tell = Callable[[str], None]
 def identity(name: str) -> dict[str, str]:
     """Return a model's identity: a folder's name and the hash of its files, or a hub id and its revision."""
     folder = Path(name)
-    if not folder.is_dir():
-        return {"name": name, "revision": _revision(name)}
-    files = {path for pattern in WEIGHTS for path in folder.rglob(pattern)}
-    return {"name": folder.resolve().name, "sha256": files_sha256(folder, files)}
-
-
-def _revision(name: str) -> str:
+    if folder.is_dir():
+        files = {path for pattern in WEIGHTS for path in folder.rglob(pattern)}
+        return {"name": folder.resolve().name, "sha256": files_sha256(folder, files)}
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(name, "config.json")
-    return Path(path).parent.name if isinstance(path, str) else "unknown"
+    cached = try_to_load_from_cache(name, "config.json")
+    return {"name": name, "revision": Path(cached).parent.name if isinstance(cached, str) else "unknown"}
 
 
 def sentences(name: str, tell: Tell = lambda _: None) -> Encode:
-    """Return the encoder of a folder or hub id; each distinct text is encoded once and kept.
-
-    Memory: 4 bytes per dimension and distinct text, 150 MB for 100,000 of them at 384 dimensions.
-    """
+    """Return the encoder of a folder or hub id; each distinct text is encoded once and kept, 4 bytes a dimension."""
     encode = encoders.load(name)
     places: dict[str, int] = {}
     vectors: list[Floats] = []
@@ -58,13 +52,10 @@ def sentences(name: str, tell: Tell = lambda _: None) -> Encode:
     return encoded
 
 
-PAIRS = 2048  # pairs at a time: BERTScorer holds the embeddings of all texts of a call
-
-
 def load_bert(name: str, layer: int | None = None, tell: Tell = lambda _: None) -> tuple[Bert, dict[str, Any]]:
-    """Return BERTScore by a model, a folder or hub id, and what a score by it must state.
+    """Return BERTScore (Zhang et al. 2020) by a model, a folder or hub id, and what a score by it must state.
 
-    ``layer`` is the one whose output is compared, by default the one that the package found best. An ``InputError`` if the
+    ``layer`` is the layer whose output is compared, by default the one that the package found best. An ``InputError`` if the
     package, the model or the layer is missing.
     """
     try:
@@ -80,6 +71,7 @@ def load_bert(name: str, layer: int | None = None, tell: Tell = lambda _: None) 
 
 def _scorer(name: str, layer: int) -> Any:
     from bert_score import BERTScorer
+    from huggingface_hub import snapshot_download
     from transformers import AutoConfig
 
     try:
@@ -88,8 +80,9 @@ def _scorer(name: str, layer: int) -> Any:
         if config.is_encoder_decoder or not 1 <= layer <= depth:
             raise InputError(f"--bert-score: found layer {layer} of {name!r}, expected an encoder's, 1 to {depth}")
         # bert-score loads a T5 wherever a model's path has "t5" in it, so such a path must not reach it.
-        with chdir(_folder(name)) if "t5" in name else nullcontext():
-            scorer = BERTScorer("." if "t5" in name else name, num_layers=layer)
+        hidden = "t5" in name and (name if Path(name).is_dir() else snapshot_download(name))
+        with chdir(hidden) if hidden else nullcontext():
+            scorer = BERTScorer("." if hidden else name, num_layers=layer)
     except (OSError, ValueError) as error:
         raise InputError(f"--bert-score: {name!r} is not a model like BERT: {first_line(error)}") from error
     # A tokenizer that states no limit would let a text run past the model's positions.
@@ -98,19 +91,11 @@ def _scorer(name: str, layer: int) -> Any:
     return scorer
 
 
-def _folder(name: str) -> str:
-    if Path(name).is_dir():
-        return name
-    from huggingface_hub import snapshot_download
-
-    return str(snapshot_download(name))
-
-
 def memoised(score: Callable[[list[str], list[str]], Any], name: str, tell: Tell) -> Bert:
     """Return the best F1 of each answer over its references; a pair is scored once, an empty text is worth 0.
 
-    Pairs are sorted by their reference, so that in one call each reference is embedded once. Empty texts are kept from
-    bert-score, which crashes on them under transformers 5.
+    Pairs are sorted by their reference, so that one call embeds each reference once. bert-score never sees empty texts: it
+    crashes on them under transformers 5.
     """
     known: dict[tuple[str, str], float] = {}
 
@@ -131,7 +116,7 @@ def memoised(score: Callable[[list[str], list[str]], Any], name: str, tell: Tell
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The models to load, each a folder or hub id, and the layer for BERTScore; ``None``: not asked for."""
+    """The models to load, each a folder or hub id, and the layer for BERTScore; ``None``: none."""
 
     encoder: str | None = None
     bert: str | None = None
@@ -140,11 +125,11 @@ class Models:
 
 def load(normalise: Normalise, models: Models, tell: Tell = lambda _: None) -> tuple[Tools, dict[str, Any]]:
     """Return the tools, and the identity of each model for the record of a score."""
-    stated: dict[str, Any] = {}
+    identities: dict[str, Any] = {}
     encode = scorer = None
     if models.encoder:
         encode = sentences(models.encoder, tell)
-        stated["encoder"] = identity(models.encoder)
+        identities["encoder"] = identity(models.encoder)
     if models.bert:
-        scorer, stated["bert_score"] = load_bert(models.bert, models.layer, tell)
-    return Tools(normalise, encode, scorer), stated
+        scorer, identities["bert_score"] = load_bert(models.bert, models.layer, tell)
+    return Tools(normalise, encode, scorer), identities

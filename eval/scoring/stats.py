@@ -12,32 +12,20 @@ from scipy import sparse
 from eval import RESAMPLES, SEED
 from eval.metrics.base import Floats, Metric, Table
 
-CELLS = 250_000  # values held at a time: what the cache holds
-LEAST = 8  # resamples at a time at the least: a cache line of each group's weights
-
-
-def membership(groups: Sequence[str]) -> sparse.csr_array:
-    """Return the G × n matrix that adds up the lines of each group, groups in order of first appearance."""
-    numbers: dict[str, int] = {}
-    places = np.fromiter((numbers.setdefault(group, len(numbers)) for group in groups), np.int32, len(groups))
-    cells = (np.ones(len(groups)), (places, np.arange(len(groups), dtype=np.int32)))
-    return sparse.csr_array(cells, shape=(len(numbers), len(groups)))
+CELLS = 250_000  # values held at a time, about as many as the processor's cache holds
+LEAST = 8  # fewest resamples at a time: a cache line of each group's weights
 
 
 def value(table: Table, metric: Metric) -> float:
     """Return the metric of a whole table, NaN where it does not apply."""
     if isinstance(table, np.ndarray):
         return float(metric.reduce(table.sum(axis=0)))
-    sums: Floats = np.bincount(table.indices, table.data, table.shape[1]).astype(np.float64)  # of nothing, integers
-    return float(metric.reduce(sums))
+    sums = np.bincount(table.indices, table.data, table.shape[1])
+    return float(metric.reduce(sums.astype(np.float64)))  # an empty table's sums are integers
 
 
 def drawn(random: np.random.Generator, count: int, times: int) -> Floats:
-    """Return count × times: how often each of ``count`` groups is in each resample of ``count`` groups with replacement.
-
-    >>> drawn(np.random.default_rng(0), 4, 2).tolist()
-    [[0.0, 3.0], [1.0, 1.0], [2.0, 0.0], [1.0, 0.0]]
-    """
+    """Return count × times: how often each of ``count`` groups is drawn in each resample of ``count``, with replacement."""
     weights = np.empty((count, times))
     for column in range(times):
         weights[:, column] = np.bincount(random.integers(0, count, count), minlength=count)
@@ -56,12 +44,17 @@ def bootstrap(
     Every column sees the same draws, so the difference of two columns is the paired bootstrap. ``cells``, about the number of
     values held at a time, bounds memory and does not change the result.
     """
-    member = membership(groups)
-    count = member.shape[0]
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    count, rows = len(numbers), len(groups)
     if count < 2 or not columns:
         return None
+    places = np.fromiter(map(numbers.__getitem__, groups), np.int32, rows), np.arange(rows, dtype=np.int32)
+    member = sparse.csr_array((np.ones(rows), places), shape=(count, rows))
     # Metrics that share a table share its sums; with a column a group, a sparse product reads each group's weights in a row.
-    sums = {id(table): _by_column(member @ table) for table, _ in columns}
+    sums = {}
+    for table, _ in columns:
+        turned = (member @ table).T
+        sums[id(table)] = sparse.csr_array(turned) if sparse.issparse(turned) else np.ascontiguousarray(turned)
     random, chunk = np.random.default_rng(seed), max(LEAST, cells // max(count, *(t.shape[0] for t in sums.values())))
     parts = []
     for start in range(0, resamples, chunk):
@@ -71,50 +64,41 @@ def bootstrap(
     return np.concatenate(parts)
 
 
-def _by_column(table: Table) -> Table:
-    return sparse.csr_array(table.T) if sparse.issparse(table) else np.ascontiguousarray(table.T)
-
-
-def interval(values: Floats, point: float | None = None, level: float = 0.95) -> tuple[float, float] | None:
-    """Return the percentile interval; resamples in which the metric does not apply are passed over.
+def interval(
+    values: Floats | None, point: float | None = None, level: float = 0.95
+) -> tuple[float | None, float | None]:
+    """Return the percentile interval of the resamples in which the metric applies; two ``None`` without at least two of these.
 
     With ``point``, the value of the whole table, the interval is moved by the resamples' bias, their mean less the value
-    (Efron & Tibshirani 1993, chapter 10). Of a sum or a ratio that is next to nothing. Macro F1 over a long tail of classes is
-    another matter, since a resample lacks many of the rare ones: its percentile interval can leave the value itself out.
+    (Efron & Tibshirani 1993, chapter 10). For a sum or a ratio the bias is next to nothing. For macro F1 over a long tail of
+    classes it is not, since a resample lacks many of the rare ones: its percentile interval can leave the value itself out.
 
     >>> interval(np.array([0.1, 0.2, 0.3]), 0.4, 1.0)
     (0.3, 0.5)
     """
-    known = values[~np.isnan(values)]
+    known = np.empty(0) if values is None else values[~np.isnan(values)]
     if known.size < 2:
-        return None
+        return None, None
     bias = 0.0 if point is None else float(known.mean()) - point
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return round(float(low) - bias, 12), round(float(high) - bias, 12)
 
 
-def within(found: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Return an interval of a metric, which ends at 0 and 1."""
-    return found and (min(max(found[0], 0.0), 1.0), min(max(found[1], 0.0), 1.0))
+def score_interval(values: Floats | None, point: float) -> tuple[float | None, float | None]:
+    """Return the interval of a metric's value, cut off at 0 and 1."""
+    low, high = (end if end is None else min(max(end, 0.0), 1.0) for end in interval(values, point))
+    return low, high
 
 
 def bootstrap_p(differences: Floats) -> float:
-    """Return the two-sided p of "no difference", never 0: twice the smaller (k + 1) / (B + 1).
-
-    >>> round(bootstrap_p(np.full(999, 0.1)), 3)
-    0.002
-    """
+    """Return the two-sided p of "no difference", 2 · (k + 1) / (B + 1) for the smaller tail k, at most 1 and never 0."""
     known = differences[~np.isnan(differences)]
     tail = min(int((known <= 0).sum()), int((known >= 0).sum()))
     return float(min(1.0, 2 * (tail + 1) / (known.size + 1)))
 
 
 def mcnemar_p(first: Floats, second: Floats) -> float:
-    """Return the exact two-sided McNemar p of two rows of 0/1 outcomes of the same examples.
-
-    >>> mcnemar_p(np.array([1.0, 0, 0, 0, 1]), np.array([1.0, 1, 1, 1, 1]))
-    0.25
-    """
+    """Return the exact two-sided McNemar p of two rows of 0/1 outcomes of the same examples."""
     from scipy.stats import binomtest
 
     gained, lost = int((second > first).sum()), int((second < first).sum())
@@ -122,11 +106,7 @@ def mcnemar_p(first: Floats, second: Floats) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return Holm's adjusted p, in the order given.
-
-    >>> [round(p, 3) for p in holm([0.04, 0.01, 0.03])]
-    [0.06, 0.03, 0.06]
-    """
+    """Return Holm's adjusted p, in the order given."""
     adjusted, worst = [0.0] * len(p_values), 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[place]))

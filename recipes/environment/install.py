@@ -1,9 +1,8 @@
-"""Makes ``.venv`` with everything that was tested together. Run by ``make setup`` with nothing but Python installed.
+"""Makes ``.venv`` with the versions that were tested together. Run by ``make setup`` with nothing but Python installed.
 
-``install.py export`` makes ``.venv-export`` in the same way: what quantises checkpoints asks for other versions than training.
-
-uv does it in seconds; where uv cannot be had, pip does the same in minutes. PyTorch comes as the CPU build on a machine without
-an NVIDIA GPU and as the CUDA build on one with it.
+``install.py export`` makes ``.venv-export`` in the same way: quantising checkpoints needs other versions than training. uv takes
+seconds; where uv is not available, pip does the same in minutes. PyTorch comes as the CUDA build on a machine with an NVIDIA
+GPU, and as the CPU build on any other.
 """
 
 import hashlib
@@ -34,28 +33,17 @@ class Environment:
     venv: Path
     constraints: Path
     extras: str
-    needed: str
-
-    @property
-    def bin(self) -> Path:
-        """Where its commands lie."""
-        return self.venv / ("Scripts" if os.name == "nt" else "bin")
+    modules: str
 
     @property
     def python(self) -> Path:
         """Its interpreter."""
-        return self.bin / "python"
+        return self.venv / "bin" / "python"
 
     @property
     def stamp(self) -> Path:
-        """The file that is there once all of it is installed."""
+        """The file that is written once all of it is installed."""
         return self.venv / "ready"
-
-    @property
-    def check(self) -> str:
-        """The code that fails when a module is missing."""
-        names = self.needed.split()
-        return f"import importlib.util as u, sys; sys.exit(any(u.find_spec(n) is None for n in {names}))"
 
 
 ENVIRONMENTS = {
@@ -92,7 +80,8 @@ def main() -> None:
 
 def ready(env: Environment) -> bool:
     """Tell whether the environment is the one this checkout asks for and still works."""
-    return env.stamp.is_file() and env.stamp.read_text() == fingerprint(env) and works(env, env.check)
+    code = f"import importlib.util as u, sys; sys.exit(any(u.find_spec(n) is None for n in {env.modules.split()}))"
+    return env.stamp.is_file() and env.stamp.read_text() == fingerprint(env) and works(env, code)
 
 
 def works(env: Environment, code: str) -> bool:
@@ -104,13 +93,13 @@ def works(env: Environment, code: str) -> bool:
 
 
 def fingerprint(env: Environment) -> str:
-    """Return what the environment depends on: the pins, the project's dependencies, the place, the kind of PyTorch."""
+    """Return what the environment depends on: the pins, the project's dependencies, its folder, the kind of PyTorch."""
     files = (env.constraints.read_bytes(), (ROOT / "pyproject.toml").read_bytes())
     return hashlib.sha256(b"\0".join([*files, f"{ROOT}\0{has_gpu()}".encode()])).hexdigest()
 
 
 def has_gpu() -> bool:
-    """Tell whether an NVIDIA GPU is at hand."""
+    """Tell whether this machine has an NVIDIA GPU."""
     tool = shutil.which("nvidia-smi")
     return bool(tool) and subprocess.run([str(tool), "-L"], capture_output=True, check=False).stdout.startswith(b"GPU")
 
@@ -123,8 +112,9 @@ def install(env: Environment) -> None:
         shutil.rmtree(env.venv, ignore_errors=True)
         run([sys.executable, "-m", "venv", env.venv])
     installer = bootstrap(env)
-    run([*installer, *links(env), "-c", env.constraints, *torch_source(env, installer), *anew(env, installer), TORCH])
-    run([*installer, *links(env), "-c", env.constraints, "-e", f"{ROOT}[{env.extras}]"])
+    pinned = [*installer, *links(env), "-c", env.constraints]
+    run([*pinned, *torch_source(env, installer), *reinstall(env, installer), TORCH])
+    run([*pinned, "-e", f"{ROOT}[{env.extras}]"])
     if has_gpu() and "train" in env.extras:
         add_gpu_packages(env, installer)
     env.stamp.write_text(fingerprint(env))
@@ -132,10 +122,10 @@ def install(env: Environment) -> None:
 
 
 def bootstrap(env: Environment) -> list[str | Path]:
-    """Return the install command: uv from inside the environment, or pip when uv cannot be had."""
+    """Return the install command: uv from inside the environment, or pip where uv is not available."""
     pip: list[str | Path] = [env.python, "-m", "pip", "install", "--disable-pip-version-check"]
     if os.environ.get("INSTALLER") != "pip" and subprocess.run([*pip, "-q", UV], check=False).returncode == 0:
-        return [env.bin / "uv", "pip", "install", "--python", env.python]
+        return [env.python.with_name("uv"), "pip", "install", "--python", env.python]
     print("set-up: without uv, by pip; this takes some minutes", flush=True)
     return pip
 
@@ -155,8 +145,8 @@ def torch_source(env: Environment, installer: Sequence[str | Path]) -> list[str]
     return ["--torch-backend", "cpu"] if str(installer[0]).endswith("uv") else ["--extra-index-url", CPU_INDEX]
 
 
-def anew(env: Environment, installer: Sequence[str | Path]) -> list[str]:
-    """Return what replaces the CPU build on a machine with a GPU: by its version alone, it would do."""
+def reinstall(env: Environment, installer: Sequence[str | Path]) -> list[str]:
+    """Return the options that replace the CPU build on a machine with a GPU; its version alone would satisfy the installer."""
     code = "import importlib.metadata as m, sys; sys.exit(not m.version('torch').endswith('+cpu'))"
     if not (has_gpu() and works(env, code)):
         return []
@@ -170,11 +160,11 @@ def local_cpu_build(env: Environment) -> bool:
 
 
 def add_gpu_packages(env: Environment, installer: Sequence[str | Path]) -> None:
-    """Add what trains on GPUs, each by itself: one that cannot be had, or compiled, must not take the other along."""
-    for extra, without in GPU_EXTRAS.items():
+    """Add the packages for GPUs one by one: one that cannot be installed or compiled must not keep the other out."""
+    for extra, consequence in GPU_EXTRAS.items():
         command = [*installer, *links(env), "-c", env.constraints, "--no-build-isolation", "-e", f"{ROOT}[{extra}]"]
         if subprocess.run([str(word) for word in command], check=False).returncode:
-            print(f"set-up: no {extra} on this machine (above it says why): {without}", flush=True)
+            print(f"set-up: no {extra} on this machine (the reason is above): {consequence}", flush=True)
 
 
 def run(command: Sequence[str | Path]) -> None:

@@ -45,7 +45,7 @@ class EWCArgs(BaseModel):
     """The keys that this plugin adds to Axolotl's.
 
     No ``ewc_lambda`` fits every model: too large a one makes training diverge (on a toy, 100 can), so begin low and watch the
-    loss. ``ewc_data`` is a split of a mix, from which ``ewc_rows`` rows of ``ewc_tasks``, or of all tasks, are drawn.
+    loss. ``ewc_data`` is a split of a mixture, from which ``ewc_rows`` rows of ``ewc_tasks``, or of all tasks, are drawn.
     """
 
     ewc_lambda: float | None = Field(default=None, gt=0)
@@ -97,18 +97,17 @@ def penalty(anchors: Iterable[Anchor], strength: float) -> Any:
 
 def penalised(trainer: Any, anchors: Sequence[Anchor], strength: float) -> Callable[..., Any]:
     """Return the trainer's ``compute_loss`` with the penalty in it, once a step however many micro-batches a step has."""
-    own = trainer.compute_loss
+    compute_loss = trainer.compute_loss
 
     def compute(model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
-        loss = own(model, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch)
+        loss = compute_loss(model, inputs, return_outputs=return_outputs, num_items_in_batch=num_items_in_batch)
         if not model.training:
             return loss
         # The trainer divides a loss by the micro-batches of a step only where it is not one over all the step's tokens.
-        whole = trainer.compute_loss_func is not None or (
-            trainer.model_accepts_loss_kwargs and num_items_in_batch is not None
-        )
-        more = penalty(anchors, strength) / (trainer.current_gradient_accumulation_steps if whole else 1)
-        return (loss[0] + more, *loss[1:]) if return_outputs else loss + more
+        over_step = trainer.model_accepts_loss_kwargs and num_items_in_batch is not None
+        undivided = over_step or trainer.compute_loss_func is not None
+        extra = penalty(anchors, strength) / (trainer.current_gradient_accumulation_steps if undivided else 1)
+        return (loss[0] + extra, *loss[1:]) if return_outputs else loss + extra
 
     return compute
 
@@ -129,8 +128,8 @@ def fisher(model: Any, rows: Iterable[Any]) -> dict[str, Any]:
     model.train()
     for count, inputs in enumerate(rows, 1):  # noqa: B007 - count is the divisor
         model.zero_grad(set_to_none=True)
-        learnt = (inputs["labels"][:, 1:] != MASKED).sum()
-        (model(**inputs).loss * learnt).backward()
+        answer_tokens = (inputs["labels"][:, 1:] != MASKED).sum()
+        (model(**inputs).loss * answer_tokens).backward()
         for name, weight in weights.items():
             if weight.grad is not None:
                 squares[name] += weight.grad.float() ** 2
@@ -150,7 +149,7 @@ class Consolidation(TrainerCallback):  # type: ignore[misc]
         if state.global_step == 0:
             self._estimate(path, weights)
         elif not path.is_file():
-            raise InputError(f"{path}: is gone, without which the run cannot be resumed")
+            raise InputError(f"{path}: is missing; the run cannot be resumed without it")
         tensors = load_file(path)
         for name, weight in weights.items():
             start, information = (tensors[f"{kind}.{name}"].to(weight.device) for kind in ("start", "fisher"))
@@ -178,14 +177,14 @@ class Consolidation(TrainerCallback):  # type: ignore[misc]
             yield {key: torch.tensor([inputs[key]], device=self.trainer.args.device) for key in ("input_ids", "labels")}
 
     def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        """Log what the weights' drift costs in the end."""
+        """Log the penalty of the final weights."""
         with torch.no_grad():
             LOG.info(f"EWC: penalty {float(penalty(self.anchors, self.cfg.ewc_lambda)):.4g} at the end")
 
 
 def shuffled(rows: Sequence[Row], tasks: Sequence[str] | None, seed: int) -> list[Row]:
-    """Return the rows of the tasks, of all if none is named, shuffled; none at all is an ``InputError``."""
-    chosen = [row for row in rows if not tasks or row.task in tasks]
-    if not chosen:
+    """Return the rows of the tasks, of all if none is named, shuffled; no rows are an ``InputError``."""
+    some = [row for row in rows if not tasks or row.task in tasks]
+    if not some:
         raise InputError(f"ewc_data: has no row of task {', '.join(tasks or ())} to estimate on")
-    return random.Random(seed).sample(chosen, len(chosen))
+    return random.Random(seed).sample(some, len(some))

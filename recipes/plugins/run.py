@@ -1,4 +1,4 @@
-"""What a run adds to Axolotl's training: one seed, packs for each epoch, its loss curve, how it ended, and a meter."""
+"""What a run adds to Axolotl's training: one seed, packs for each epoch, its loss curve and outcome; and a throughput meter."""
 
 import resource
 import time
@@ -15,86 +15,6 @@ from transformers import TrainerCallback, set_seed
 
 from converters.io.jsonl import replacing, write_json, write_lines
 from recipes.runner.records import layout
-
-
-class MeterArgs(BaseModel):
-    """The key that this plugin adds to Axolotl's: where the figures go."""
-
-    meter_file: str | None = None
-
-
-class Meter(BasePlugin):  # type: ignore[misc]
-    """Counts the non-padding tokens of each micro-batch and times whole steps."""
-
-    def get_input_args(self) -> str:
-        """Return the place of the key's schema."""
-        return "recipes.plugins.meter.MeterArgs"
-
-    def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
-        """Wrap the trainer's own step."""
-        clock = Clock(Path(cfg.meter_file))
-        own, padding = trainer.training_step, trainer.processing_class.pad_token_id
-
-        def counted(model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
-            clock.tokens += int((inputs["input_ids"] != padding).sum())
-            clock.slots += inputs["input_ids"].numel()
-            return own(model, inputs, *rest, **more)
-
-        trainer.training_step = counted
-        return [clock]
-
-
-class Clock(TrainerCallback):  # type: ignore[misc]
-    """Notes seconds, tokens and slots (tokens with padding) of every step."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.tokens, self.slots, self.start = path, 0, 0, 0.0
-        self.steps: list[dict[str, float]] = []
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        """Start the clock once the GPU has nothing left to do."""
-        _wait()
-        self.start, self.tokens, self.slots = time.perf_counter(), 0, 0
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        """Note the step."""
-        _wait()
-        seconds = time.perf_counter() - self.start
-        self.steps.append({"seconds": seconds, "tokens": self.tokens, "slots": self.slots})
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
-        """Write the figures; memory in bytes, of the GPU where there is one, else of the process."""
-        if torch.cuda.is_available():
-            memory, device = torch.cuda.max_memory_reserved(), torch.cuda.get_device_name()
-        else:
-            memory, device = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "CPU"
-        write_json(self.path, {"device": device, "memory": memory, "steps": self.steps})
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def draw(path: Path, title: str, history: Sequence[Mapping[str, Any]]) -> None:
-    """Draw training and validation loss over steps as SVG, the same bytes for the same history.
-
-    ``history`` is the trainer's: one mapping a logging step, with its ``step``. Losses that are no numbers leave a gap.
-    """
-    from matplotlib import rc_context  # half a second that the start of a training need not wait for
-    from matplotlib.figure import Figure
-
-    with replacing(path) as file, rc_context({"svg.hashsalt": "loss", "svg.fonttype": "none"}):
-        axes = (figure := Figure(figsize=(7.6, 3.6), layout="constrained")).subplots()
-        axes.set_title(f"{title}: loss", loc="left", parse_math=False)
-        axes.set_xlabel("step")
-        axes.grid(alpha=0.3)
-        for key, name in (("loss", "training"), ("eval_loss", "validation")):
-            if curve := [(entry["step"], float(entry[key])) for entry in history if key in entry]:
-                axes.plot(*zip(*curve, strict=True), label=f"{name} {curve[-1][1]:.4f}", gid=key)
-                axes.legend()
-        figure.savefig(file, format="svg", metadata={"Date": None})
-
 
 LOG = get_logger("axolotl.run")  # Axolotl prints what has its own name in front, and nothing else
 SECONDS = 10  # between two pictures, each of which takes a fifth of one
@@ -126,7 +46,7 @@ class Packs(TrainerCallback):  # type: ignore[misc]
     """
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **kwargs: Any) -> None:
-        """Forget the packs that are there."""
+        """Discard the packs of the epoch before."""
         sampler = getattr(train_dataloader, "batch_sampler", None)
         while sampler is not None:
             if isinstance(sampler, MultipackBatchSampler):
@@ -150,6 +70,12 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             if time.monotonic() - self.drawn > SECONDS:
                 self.draw(state.log_history)
 
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Draw the whole curve and record how training ended: after how many steps, and whether a callback stopped it."""
+        if state.is_world_process_zero:
+            self.draw(state.log_history)
+            layout.write_outcome(self.run, state.global_step, state.max_steps, control.should_training_stop)
+
     def draw(self, history: Sequence[Mapping[str, Any]]) -> None:
         """Draw the curve; a picture that fails is no reason to stop a training."""
         try:
@@ -158,8 +84,81 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             LOG.warning(f"no {layout.PICTURE}: {error}")
         self.drawn = time.monotonic()
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Draw the whole curve and record how the training ended: after how many steps, and whether a callback stopped it."""
-        if state.is_world_process_zero:
-            self.draw(state.log_history)
-            layout.write_outcome(self.run, state.global_step, state.max_steps, control.should_training_stop)
+
+def draw(path: Path, title: str, history: Sequence[Mapping[str, Any]]) -> None:
+    """Draw training and validation loss over steps as SVG, the same bytes for the same history.
+
+    ``history`` is the trainer's: one mapping a logging step, with its ``step``. Losses that are no numbers leave a gap.
+    """
+    from matplotlib import rc_context  # half a second that the start of a training need not wait for
+    from matplotlib.figure import Figure
+
+    with replacing(path) as file, rc_context({"svg.hashsalt": "loss", "svg.fonttype": "none"}):
+        axes = (figure := Figure(figsize=(7.6, 3.6), layout="constrained")).subplots()
+        axes.set_title(f"{title}: loss", loc="left", parse_math=False)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        for key, name in (("loss", "training"), ("eval_loss", "validation")):
+            if curve := [(entry["step"], float(entry[key])) for entry in history if key in entry]:
+                axes.plot(*zip(*curve, strict=True), label=f"{name} {curve[-1][1]:.4f}", gid=key)
+                axes.legend()
+        figure.savefig(file, format="svg", metadata={"Date": None})
+
+
+class MeterArgs(BaseModel):
+    """The key that the meter adds to Axolotl's: the file for its figures."""
+
+    meter_file: str | None = None
+
+
+class Meter(BasePlugin):  # type: ignore[misc]
+    """Counts the non-padding tokens of each micro-batch and times whole steps, for ``ecom-train bench-gpu``."""
+
+    def get_input_args(self) -> str:
+        """Return the place of the key's schema."""
+        return f"{__name__}.MeterArgs"
+
+    def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
+        """Wrap the trainer's own step."""
+        clock = Clock(Path(cfg.meter_file))
+        training_step, padding = trainer.training_step, trainer.processing_class.pad_token_id
+
+        def counted(model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
+            clock.tokens += int((inputs["input_ids"] != padding).sum())
+            clock.slots += inputs["input_ids"].numel()
+            return training_step(model, inputs, *rest, **more)
+
+        trainer.training_step = counted
+        return [clock]
+
+
+class Clock(TrainerCallback):  # type: ignore[misc]
+    """Records seconds, tokens and slots (tokens with padding) of every step."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.tokens, self.slots, self.start = path, 0, 0, 0.0
+        self.steps: list[dict[str, float]] = []
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Start the clock once the GPU has nothing left to do."""
+        _synchronize()
+        self.start, self.tokens, self.slots = time.perf_counter(), 0, 0
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Record the step."""
+        _synchronize()
+        seconds = time.perf_counter() - self.start
+        self.steps.append({"seconds": seconds, "tokens": self.tokens, "slots": self.slots})
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
+        """Write the figures; memory in bytes, of the GPU where there is one, else of the process."""
+        if torch.cuda.is_available():
+            memory, device = torch.cuda.max_memory_reserved(), torch.cuda.get_device_name()
+        else:
+            memory, device = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "CPU"
+        write_json(self.path, {"device": device, "memory": memory, "steps": self.steps})
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

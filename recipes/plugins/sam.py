@@ -15,18 +15,18 @@ from axolotl.integrations.base import BasePlugin
 from pydantic import BaseModel, Field, model_validator
 
 NAME = "recipes.plugins.sam.SAM"
-TINY = 1e-12  # of a gradient that is zero
+TINY = 1e-12  # keeps a gradient of zero from dividing by zero
 
 
 class SAMArgs(BaseModel):
-    """The key that this plugin adds to Axolotl's: how far the second gradient is taken from the weights, 0.05 in the paper."""
+    """The key that this plugin adds to Axolotl's: the distance of the second gradient from the weights, 0.05 in the paper."""
 
     sam_rho: float = Field(default=0.05, gt=0)
 
     @model_validator(mode="before")
     @classmethod
     def sam_needs_whole_weights(cls, data: Any) -> Any:
-        """Refuse what divides the weights or their gradients among GPUs."""
+        """Refuse settings that divide the weights or their gradients among GPUs."""
         for key in ("deepspeed", "fsdp_config"):
             if NAME in (data.get("plugins") or ()) and data.get(key):
                 raise ValueError(f"plugin {NAME} and {key!r} exclude each other: SAM needs whole gradients")
@@ -47,19 +47,19 @@ class SAM(BasePlugin):  # type: ignore[misc]
 
 def sharpness_aware(trainer: Any, rho: float) -> Callable[..., Any]:
     """Return a training step that leaves the gradient of SAM, added to the one that is there, and the loss of the first pass."""
-    own = trainer.training_step
+    training_step = trainer.training_step
 
     def step(model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
         weights = [weight for weight in model.parameters() if weight.requires_grad]
-        gathered = [weight.grad for weight in weights]
+        accumulated = [weight.grad for weight in weights]
         _set_gradients(weights, [None] * len(weights))
         with trainer.accelerator.no_sync(model):
-            loss = own(model, dict(inputs), *rest, **more)
+            loss = training_step(model, dict(inputs), *rest, **more)
         before = [weight.detach().clone() for weight in weights]
         climb(weights, rho)
-        _set_gradients(weights, gathered)
+        _set_gradients(weights, accumulated)
         try:
-            own(model, dict(inputs), *rest, **more)
+            training_step(model, dict(inputs), *rest, **more)
         finally:
             with torch.no_grad():
                 for weight, original in zip(weights, before, strict=True):

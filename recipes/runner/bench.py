@@ -8,7 +8,6 @@ parameters and runs on the CPU: to see that it works, not how fast it is.
 import json
 import random
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +40,7 @@ PLAIN: dict[str, Any] = {
 class Figure:
     """One measured training: its name, the kind of rows, the device, tokens/s without padding, their share, peak memory in GiB.
 
-    ``expected`` is the memory that :mod:`recipes.runner.estimate` predicts, in GiB.
+    ``expected`` is the memory that :mod:`recipes.runner.capacity.memory` predicts, in GiB.
     """
 
     name: str
@@ -63,40 +62,38 @@ def rows(kind: str, count: int, seed: int) -> Iterator[Row]:
 
 
 def base(folder: Path, small: bool) -> None:
-    """Save a base with random weights: Mistral-7B's shape in bf16, or the demo's. Half of one never has the name."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
-        _save(Path(place) / folder.name, small)
-        shutil.rmtree(folder, ignore_errors=True)
-        (Path(place) / folder.name).rename(folder)
+    """Save a base with random weights: Mistral-7B's shape in bf16, or the demo's. A partial one never has the name."""
+    import torch
+
+    tokenizer = tiny_model.vocabulary(turn.content for row in rows("short", 2000, 0) for turn in row.messages)
+    network = tiny_model.network(tokenizer, 0) if small else _mistral_7b(tokenizer.pad_token_id)
+    with tiny_model.replacing(folder) as new:
+        network.save_pretrained(new)
+        tokenizer.save_pretrained(new)
+    del network
+    torch.cuda.empty_cache()  # the trainings run in processes of their own
 
 
-def _save(folder: Path, small: bool) -> None:
+def _mistral_7b(padding: int) -> Any:
     import torch
     from transformers import AutoModelForCausalLM, MistralConfig
 
-    tokenizer = tiny_model.vocabulary(turn.content for row in rows("short", 2000, 0) for turn in row.messages)
-    if small:
-        tiny_model.network(tokenizer, 0).save_pretrained(folder)
-    else:
-        shape = model_shape.Shape(*model_shape.KNOWN["mistralai/Mistral-7B-Instruct-v0.3"])
-        config = MistralConfig(
-            vocab_size=shape.vocabulary,
-            hidden_size=shape.hidden,
-            intermediate_size=shape.inner,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            num_key_value_heads=shape.key_heads,
-            head_dim=shape.head,
-            sliding_window=None,
-            max_position_embeddings=32768,
-            rope_theta=1e6,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-            AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
-        torch.cuda.empty_cache()  # the trainings come in processes of their own
-    tokenizer.save_pretrained(folder)
+    shape = model_shape.Shape(*model_shape.KNOWN["mistralai/Mistral-7B-Instruct-v0.3"])
+    config = MistralConfig(
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.inner,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.key_heads,
+        head_dim=shape.head,
+        sliding_window=None,
+        max_position_embeddings=32768,
+        rope_theta=1e6,
+        pad_token_id=padding,
+    )
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        return AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
 
 
 def plans(small: bool) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -120,25 +117,25 @@ def run(
     steps: int,
     small: bool,
     only: Sequence[str],
-    tell: Callable[[Figure], object],
+    report: Callable[[Figure], object],
     echo: Callable[[bytes], None],
 ) -> list[Figure]:
-    """Measure every plan on every kind of rows under ``out``; ``tell`` hears of each as it is done.
+    """Measure every plan on every kind of rows under ``out``; ``report`` gets each figure as it is measured.
 
     ``only`` are the names of plans and kinds to take, all if there is none; another one is an ``InputError``.
     """
-    known = [*(name for name, _ in plans(small)), *ROWS]
+    names = [name for name, _ in plans(small)]
     for name in only:
-        if name not in known:
-            raise InputError(f"--only {name!r}: no such recipe and no such rows{nearest(name, known)}")
+        if name not in (*names, *ROWS):
+            raise InputError(f"--only {name!r}: no such recipe and no such rows{nearest(name, [*names, *ROWS])}")
     if not (_base(out, small) / "config.json").is_file():
         base(_base(out, small), small)
     figures = []
     for kind in [kind for kind in ROWS if kind in only] or ROWS:
-        named = {name: keys for name, keys in plans(small) if name in only}
-        for name, keys in (named or dict(plans(small))).items():
-            figures.append(_measured(out, name, keys, kind, steps, small, echo))
-            tell(figures[-1])
+        for name, keys in plans(small):
+            if name in only or not set(names) & set(only):
+                figures.append(_measure(out, name, keys, kind, steps, small, echo))
+                report(figures[-1])
     return figures
 
 
@@ -146,15 +143,15 @@ def _base(out: Path, small: bool) -> Path:
     return out / ("tiny-base" if small else "base")
 
 
-def _measured(
+def _measure(
     out: Path, name: str, keys: dict[str, Any], kind: str, steps: int, small: bool, echo: Callable[[bytes], None]
 ) -> Figure:
     place = out / f"{name.replace(' ', '-').replace(chr(39), '')}-{kind}"
     if small:
         length = 2048 if kind == "long" else 256
         keys |= {"sequence_len": length, "micro_batch_size": 1, "gradient_accumulation_steps": 1}
-    wanted = steps * keys["micro_batch_size"] * keys.get("gradient_accumulation_steps", 1) * keys["sequence_len"]
-    count = 2 * wanted // sum(ROWS[kind]) + 50
+    tokens = steps * keys["micro_batch_size"] * keys.get("gradient_accumulation_steps", 1) * keys["sequence_len"]
+    count = 2 * tokens // sum(ROWS[kind]) + 50
     write_lines(out / f"{kind}.jsonl", rows(kind, count + count // 5, 1))
     entry = {key: value for key, value in keys["datasets"][0].items() if key != "path"}
     keys |= {
@@ -165,7 +162,7 @@ def _measured(
         "logging_steps": steps,
         "output_dir": str(place / "adapter"),
         "dataset_prepared_path": str(place / "prepared"),
-        "plugins": [*keys.get("plugins", []), "recipes.plugins.meter.Meter"],
+        "plugins": [*keys.get("plugins", []), "recipes.plugins.run.Meter"],
         "meter_file": str(place / "meter.json"),
     }
     shutil.rmtree(place / "prepared", ignore_errors=True)  # of other rows, or tokenised for the other base

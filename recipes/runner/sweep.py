@@ -23,8 +23,8 @@ SWEEPS = recipe.FOLDER / "sweeps"
 class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A recipe and its axes; each value of an axis has a label and the keys that it changes, ``mix`` among them.
 
-    ``mixes`` are mixes that no file under ``recipes/mixes`` is named after: each is another one (``of``) with keys overridden.
-    ``test`` is the mix whose test rows all runs are scored on; without it that is each run's own, which then has to be the same.
+    ``mixes`` are mixtures without a file in ``recipes/mixes``: each is another one (``of``) with keys overridden. ``test`` is the
+    mixture whose test rows all runs are scored on; without it that is each run's own, which then has to be the same.
     """
 
     recipe: str
@@ -35,7 +35,7 @@ class Sweep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """One training of a sweep: the name of its run, the overrides as ``key=value``, and its mix if it has one of its own."""
+    """One training of a sweep: the name of its run, the overrides as ``key=value``, and its mixture if it has its own."""
 
     run: str
     overrides: tuple[str, ...]
@@ -74,37 +74,34 @@ def trainings(sweep: Sweep) -> Iterator[Training]:
 
 
 def lines(sweep: Sweep) -> Iterator[str]:
-    """Yield the commands of a sweep: mixes, trainings, merges, scores and the comparison of all with the first."""
-    every = list(trainings(sweep))
-    yield from (_data(mix, sweep) for mix in dict.fromkeys(training.mix for training in every if training.mix))
-    for training in every:
+    """Yield the commands of a sweep: mixtures, trainings, merges, scores and the comparison of all with the first."""
+    runs = list(trainings(sweep))
+    yield from (_data(mix, sweep) for mix in dict.fromkeys(training.mix for training in runs if training.mix))
+    for training in runs:
         yield f".venv/bin/{shlex.join(training.command(sweep.recipe))}"
         yield f"make merge-{training.run} && make eval-{training.run}" + (f" MIX={sweep.test}" if sweep.test else "")
-    yield f'make compare RUNS="{" ".join(_scored(training, sweep) for training in every)}"'
+    yield f'make compare RUNS="{" ".join(_scored(training, sweep) for training in runs)}"'
 
 
 def _data(mix: str, sweep: Sweep) -> str:
     if mix not in sweep.mixes:
         return f"make data MIX={mix}"
     changes = {**sweep.mixes[mix]}
-    of = f"recipes/mixes/{changes.pop('of')}.yaml"
+    spec = f"recipes/mixes/{changes.pop('of')}.yaml"
     sets = (word for key, value in changes.items() for word in ("--set", f"{key}={json.dumps(value)}"))
-    return shlex.join([".venv/bin/ecom-data", "build", of, *sets, "--out", f"data/{mix}"])
+    return shlex.join([".venv/bin/ecom-data", "build", spec, *sets, "--out", f"data/{mix}"])
 
 
 def _scored(training: Training, sweep: Sweep) -> str:
-    """Return the name that a run's scores are compared by: those on another mix have a folder of their own."""
-    if sweep.test is None or sweep.test == (training.mix or _mix(sweep.recipe)):
+    """Return the name that a run's scores are compared by: those on another mixture have a folder of their own."""
+    if sweep.test is None:
         return training.run
-    return f"{training.run}/eval-{sweep.test}"
+    keys = recipe.load(recipe.find(sweep.recipe)).keys
+    mix = training.mix or Path(keys["datasets"][0]["path"]).parent.name
+    return training.run if sweep.test == mix else f"{training.run}/eval-{sweep.test}"
 
 
-def _mix(name: str) -> str:
-    """Return the name of the mix that a recipe trains on by default."""
-    return Path(recipe.load(recipe.find(name)).keys["datasets"][0]["path"]).parent.name
-
-
-def asked(record: Mapping[str, Any], recipe: Recipe) -> Iterator[str]:
+def differences(record: Mapping[str, Any], recipe: Recipe) -> Iterator[str]:
     """Yield how a run differs from the one that a recipe with its overrides would start now."""
     recorded = {item["name"]: item["sha256"] for item in record["data"]}
     recorded[str(recipe.path)] = record["recipe"]["sha256"]

@@ -16,8 +16,7 @@ from bs4 import BeautifulSoup
 
 from converters.io import decoded
 from converters.mixture import plan
-from converters.mixture.convert import convert, units
-from converters.mixture.shards import collected
+from converters.mixture.convert import convert
 from converters.mixture.spec import Entry, Spec
 from converters.mixture.write import write_splits
 from converters.schema import Outcome
@@ -114,15 +113,15 @@ def mixing(folder: Path) -> None:
     """Decide, shuffle and write the splits of converted rows, against ``cp`` of their file."""
     entry = Entry(source="mave", paths=[str(folder / f"{ROWS * 5}.jsonl")])
     spec = Spec(sources=[entry], general_share=0.0, near_duplicates=None)
-    converted = [collected(entry, [convert(unit, folder / "parts") for unit in units(0, entry, 0)])]
-    source = converted[0].parts[0].rows
+    shard = convert((0, entry), 0, folder / "parts")
+    source = shard.rows
 
     def ours() -> None:
-        table = plan.table(converted)
+        table = plan.table([shard])
         plan.decide(table, spec)
         plan.finish(table, spec)
         with tempfile.TemporaryDirectory(dir=folder) as out:
-            write_splits(Path(out), table, converted, 0, [None])
+            write_splits(Path(out), table, [shard], 0, [None])
 
     fast, slow = seconds(lambda: subprocess.run(["cp", source, folder / "copy"], check=True)), seconds(ours)
     size = source.stat().st_size / 2**20

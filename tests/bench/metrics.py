@@ -131,8 +131,8 @@ def measured() -> dict[str, float]:
     draws = stats.bootstrap(columns, [example.group for example in examples])
     assert draws is not None
     for number, (_, metric) in enumerate(columns):
-        low, high = stats.interval(draws[:, number]) or (1.0, 0.0)
-        assert low < stats.value(table, metric) < high
+        low, high = stats.interval(draws[:, number])
+        assert low is not None and high is not None and low < stats.value(table, metric) < high
     return {"seconds": time.process_time() - start, "held": held, "more": _peak() - held}
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from converters.mixture.convert import convert as to_part
-from converters.mixture.convert import units
+from converters.mixture.convert import convert as to_shard
 from converters.mixture.manifest import need_rows
-from converters.mixture.shards import Tally, collected, lines
+from converters.mixture.shards import Tally
 from converters.mixture.spec import Entry
 from converters.schema import Row
 from converters.text.sanitize import plain
@@ -28,12 +27,12 @@ class Converted:
 
 def convert(entry: Entry) -> Converted:
     with tempfile.TemporaryDirectory() as folder:
-        found = collected(entry, [to_part(unit, Path(folder)) for unit in units(0, entry, 0)])
-        need_rows(found)
-        rows = [msgspec.json.decode(line, type=Row) for part in found.parts for line in lines(part)]
-        rejects = [json.loads(line) for part in found.parts for line in part.rejects.open()]
-        counts = (found.count(name) for name in ("read", "used", "rejected", "noted"))
-        return Converted(entry, rows, Tally(*counts), found.dropped, [(r["where"], r["reason"]) for r in rejects])
+        shard = to_shard((0, entry), 0, Path(folder))
+        need_rows(shard)
+        rows = [msgspec.json.decode(line, type=Row) for line in shard.lines()]
+        rejects = [(r["where"], r["reason"]) for r in map(json.loads, shard.rejects.open())]
+        tally = Tally(shard.read, shard.used, shard.rejected, shard.noted)
+        return Converted(entry, rows, tally, shard.dropped, rejects)
 
 
 def spells_control(text: str) -> bool:

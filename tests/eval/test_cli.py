@@ -164,8 +164,8 @@ def test_bad_paths_names_and_files(cli: Any, test_file: Path, write_predictions:
         flags = {**given, **{f"--{key}": value for key, value in changed.items()}}
         return sentence(cli("score", *(part for pair in flags.items() for part in pair)))
 
-    assert "found nothing, expected a JSONL file" in score(data=tmp_path / "no.jsonl")
-    assert "found a folder, expected a JSONL file" in score(predictions=tmp_path)
+    assert "no.jsonl: no such file" in score(data=tmp_path / "no.jsonl")
+    assert "is a folder, expected a file" in score(predictions=tmp_path)
     assert "did you mean 'strict'" in score(normaliser="stirct")
     assert "--resamples" in score(resamples=5)
     (tmp_path / "taken").write_text("x")
@@ -220,7 +220,7 @@ def test_score_prints_a_table_and_the_report(
 def test_predict_without_a_checkpoint_or_rows(cli: Any, tmp_path: Path) -> None:
     for checkpoint, said in (
         (tmp_path / "none", "none: no such folder"),
-        (tmp_path, "found nothing, expected a JSONL"),
+        (tmp_path, "no.jsonl: no such file"),
     ):
         words = ("--checkpoint", checkpoint, "--data", tmp_path / "no.jsonl", "--out", tmp_path / "out")
         assert said in sentence(cli("predict", *words))

@@ -39,12 +39,12 @@ def test_the_cpu_build_of_pytorch_is_replaced_once_there_is_a_gpu(
 ) -> None:
     """Both builds have the same version to an installer, which would leave it alone."""
     env = install.ENVIRONMENTS["train"]
-    cuda = install.Environment(tmp_path, env.constraints, env.extras, env.needed)
+    cuda = install.Environment(tmp_path, env.constraints, env.extras, env.modules)
     (tmp_path / "bin").mkdir()
     cuda.python.write_text("#!/bin/sh\nexit 1\n")  # no CPU build in it
     cuda.python.chmod(0o755)
-    assert install.anew(env, ["uv"]) == []
+    assert install.reinstall(env, ["uv"]) == []
     nvidia_smi("GPU 0: NVIDIA L4")
-    assert install.anew(env, ["bin/uv"]) == ["--reinstall-package", "torch"]
-    assert install.anew(env, ["python", "-m", "pip"]) == ["--force-reinstall", "--no-deps"]
-    assert install.anew(cuda, ["uv"]) == []
+    assert install.reinstall(env, ["bin/uv"]) == ["--reinstall-package", "torch"]
+    assert install.reinstall(env, ["python", "-m", "pip"]) == ["--force-reinstall", "--no-deps"]
+    assert install.reinstall(cuda, ["uv"]) == []

@@ -167,7 +167,7 @@ def taxonomy(spec: Spec) -> Tree:
     # It brings what matches names, and the command line starts without that.
     from converters.sources.google_taxonomy import load
 
-    options = [sources.given(entry.source, entry.options).get("taxonomy") for entry in spec.sources]
+    options = [sources.resolved(entry.source, entry.options).get("taxonomy") for entry in spec.sources]
     named = {Path(name) for name in options if isinstance(name, str)}
     files = named | {
         path for entry in spec.sources if entry.source == "google_taxonomy" for path in expand(entry.paths)
@@ -265,7 +265,7 @@ def _look(batch: Sequence[Seen], ruler: Ruler, found: Found) -> None:
 def measure(conversations: Sequence[Sequence[Turn]], ruler: Ruler) -> tuple[Lengths, Lengths]:
     """Return each conversation's length, and that of its answers: the assistant's turns, which are what is learnt.
 
-    >>> from converters.lengths import ruler
+    >>> from converters.text.lengths import ruler
     >>> [part.tolist() for part in measure([[Turn("user", "Mug?"), Turn("assistant", "Cup")]], ruler(None))]
     [[7], [3]]
     """

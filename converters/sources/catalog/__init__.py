@@ -10,29 +10,27 @@ categories and values alike, so that a value still stands in its text.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, NamedTuple
 
-from converters import sources
-from converters.core.errors import InputError, nearest, unreadable
+from converters.core.errors import InputError
 from converters.core.hashing import digest
 from converters.io.tables import rows
-from converters.schema import Attributes, Listing, Outcome, Text
-from converters.sources.catalog import cells as categories
-from converters.sources.catalog.cells import specs as read_specs
-from converters.sources.google_taxonomy import Taxonomy, load
+from converters.schema import Attributes, Listing, Outcome, Record, Text
+from converters.sources.catalog.cells import Values, parse_category, parse_specs, without_title
+from converters.sources.google_taxonomy import Category, Taxonomy, load
 from converters.text.html import MARKUP, has_markup, untagged
-from converters.text.matching import product_group, stands
+from converters.text.matching import occurs, product_group
 from converters.text.sanitize import one_line
 
 URL = "your own export"
 LICENCE = "yours"
 FILES = "*.csv, *.tsv, *.jsonl, *.parquet"
 TASKS = ("category", "attributes")
-BESIDE = ("mapping", "taxonomy")
+FILE_OPTIONS = ("mapping", "taxonomy")
 ORDER = ("columns", "specs")
 
-Row = Mapping[str, str]
-Stated = dict[str, tuple[str, ...]]
+Cells = Mapping[str, str]  # of a row, by column
+Notes = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,39 +45,30 @@ class Columns:
     attributes: Mapping[str, str]
     specs: str | None
     asked: frozenset[str]
-    order: tuple[str, ...]
+    order: Sequence[str]
     implicit: bool
-    taxonomy: str | None
     remap: bool
 
     @property
-    def shown(self) -> list[str]:
+    def visible(self) -> list[str]:
         """The columns that prompts and answers are made of."""
-        more = [self.specs] if self.specs else []
-        return [self.title, *self.category, *self.texts.values(), *self.attributes.values(), *more]
-
-    @property
-    def needed(self) -> list[str]:
-        """The columns that a row must have."""
-        return [self.id, *self.shown]
+        specs = [self.specs] if self.specs else []
+        return [self.title, *self.category, *self.texts.values(), *self.attributes.values(), *specs]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Placement(NamedTuple):
     """A row's category path, or the reason why there is none; ``notes`` and ``detail`` are as in an outcome."""
 
-    path: tuple[str, ...] = ()
+    path: Category = ()
     reason: str = ""
-    notes: tuple[str, ...] = ()
+    notes: Notes = ()
     detail: str = ""
 
 
 def read(
     paths: Sequence[Path],
     *,
-    mapping: Annotated[
-        str | None, "a YAML file with any of the other options; one that is given beside it wins"
-    ] = None,
+    mapping: Annotated[str | None, "a YAML file with any of the other options; one given beside it wins"] = None,
     id: Annotated[str, "the column of the product's id: SKU, ASIN, ..."] = "id",  # noqa: A002 - the option's name
     title: Annotated[str, "the column of its title"] = "title",
     category: Annotated[
@@ -87,139 +76,99 @@ def read(
         "the column of its category path, or a list of columns, broadest first; null for none",
     ] = "category",
     separator: Annotated[str | None, "what parts the nodes of a path; null: the first of >>, >, |, / in it"] = None,
-    texts: Annotated[
-        Mapping[str, str] | None, "more texts to show, labels to columns: {Description: description}"
-    ] = None,
+    texts: Annotated[Mapping[str, str] | None, "more texts, labels to columns: {Description: description}"] = None,
     attributes: Annotated[Mapping[str, str] | None, "attributes to ask for, names to columns: {Brand: brand}"] = None,
     specs: Annotated[str | None, "a column of many attributes: JSON, a Ruby hash or 'key: value' pieces"] = None,
     asked: Annotated[Sequence[str], "the names in specs to ask for; all of them where none is named"] = (),
     order: Annotated[
-        Sequence[str], "where columns and specs differ on an attribute, the first of the two is right"
+        Sequence[str], "where columns and specs differ on an attribute, the first of them is right"
     ] = ORDER,
-    implicit: Annotated[
-        bool, "keep an attribute whose value is not in the texts, marked so, instead of leaving it out"
-    ] = False,
+    implicit: Annotated[bool, "keep an attribute whose value is not in the texts, marked as implicit"] = False,
     taxonomy: Annotated[str | None, "a file in Google's format; a category that is no path of it is left out"] = None,
-    remap: Annotated[
-        bool, "take a category that was renamed or moved to its only possible place in the taxonomy"
-    ] = False,
+    remap: Annotated[bool, "move a renamed or moved category to its only possible place in the taxonomy"] = False,
 ) -> Iterator[Outcome]:
-    """Yield one outcome a row; what is left out of a used one is noted."""
-    if mapping:
-        defaults = read.__kwdefaults__ or {}
-        given = {k: v for k, v in locals().items() if k in defaults and k != "mapping" and v != defaults[k]}
-        yield from read(paths, **(mapped(Path(mapping)) | given))
-        return
-    named = (category,) if isinstance(category, str) else tuple(category or ())
+    """Yield one outcome a row; what is left out of a used one is noted. :func:`converters.sources.read` reads ``mapping``."""
+    if sorted(order) != sorted(ORDER):
+        raise InputError(f"source 'catalog': found order {list(order)}, expected columns and specs, the first wins")
     columns = Columns(
-        id=id, title=title, category=named, separator=separator, texts=texts or {}, attributes=attributes or {}, specs=specs,
-        asked=frozenset(map(one_line, asked)), order=_ordered(order), implicit=implicit, taxonomy=taxonomy, remap=remap,
+        id=id, title=title, category=(category,) if isinstance(category, str) else tuple(category or ()), separator=separator,
+        texts=texts or {}, attributes=attributes or {}, specs=specs, asked=frozenset(map(one_line, asked)), order=order,
+        implicit=implicit, remap=remap,
     )  # fmt: skip
     tree = load(Path(taxonomy)) if taxonomy else None
     for path in paths:
-        for where, row in rows(path, columns.needed):
-            yield row if isinstance(row, Outcome) else _outcome(where, row, columns, tree)
+        for where, cells in rows(path, [id, *columns.visible]):
+            yield cells if isinstance(cells, Outcome) else _outcome(where, cells, columns, tree)
 
 
-def mapped(path: Path) -> dict[str, Any]:
-    """Read a YAML file of options; one that is missing, broken or has an unknown key is an ``InputError``."""
-    import yaml
-
-    try:
-        tree = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise unreadable(path, error, "a YAML file of options") from error
-    known = [name for name in read.__kwdefaults__ or {} if name != "mapping"]
-    if not isinstance(tree, dict):
-        raise InputError(f"{path}: no keys; write some of: {', '.join(known)}")
-    for key in tree:
-        if key not in known:
-            raise InputError(f"{path}: unknown key {str(key)!r}{nearest(str(key), known)}")
-    sources.check("catalog", tree, f"{path}: ")
-    return tree
-
-
-def _ordered(order: Sequence[str]) -> tuple[str, ...]:
-    if sorted(order) != sorted(ORDER):
-        raise InputError(
-            f"source 'catalog': found order {list(order)}, expected {' and '.join(ORDER)}, the right one first"
-        )
-    return tuple(order)
-
-
-def _outcome(where: str, row: Row, columns: Columns, tree: Taxonomy | None) -> Outcome:
-    title = untagged(row[columns.title])
+def _outcome(where: str, cells: Cells, columns: Columns, tree: Taxonomy | None) -> Outcome:
+    title = untagged(cells[columns.title])
     if not title.strip():
         return Outcome(where, reason="no title")
-    told = ((label, untagged(row[column])) for label, column in columns.texts.items())
-    texts = (Text("Title", title), *(Text(label, text) for label, text in told if text.strip()))
-    group, identifier = product_group(row[columns.id], title), row[columns.id].strip() or digest(texts)
-    found, (values, implicit, notes) = _category(row, title, columns, tree), _values(row, columns, texts)
-    listing = Listing(
-        identifier, group, texts, found.path, tree.release if tree else "", tree.children(found.path) if tree else ()
-    )
-    extraction = Attributes(identifier, group, texts, values, implicit)
-    records = (*((listing,) if found.path else ()), *((extraction,) if values else ()))
-    if records and found.reason:
-        notes += (f"no category path: {found.reason}",)
-    notes += (MARKUP,) * any(has_markup(row[column]) for column in columns.shown)
-    reason = "" if records else found.reason or "no attribute to ask for"
-    return Outcome(where, records, reason, found.notes + notes, detail=found.detail)
+    others = ((label, untagged(cells[column])) for label, column in columns.texts.items())
+    texts = (Text("Title", title), *(Text(label, text) for label, text in others if text.strip()))
+    identifier, group = cells[columns.id].strip() or digest(texts), product_group(cells[columns.id], title)
+    records: list[Record] = []
+    path, reason, notes, detail = _category(cells, title, columns, tree)
+    if path:
+        release, children = (tree.release, tree.children(path)) if tree else ("", ())
+        records.append(Listing(identifier, group, texts, path, release, children))
+    values, implicit, more_notes = _attributes(cells, columns, texts)
+    notes += more_notes
+    if values:
+        records.append(Attributes(identifier, group, texts, tuple(values.items()), implicit))
+        notes += (f"no category path: {reason}",) * bool(reason)
+    notes += (MARKUP,) * any(has_markup(cells[column]) for column in columns.visible)
+    return Outcome(where, tuple(records), "" if records else reason or "no attribute to ask for", notes, detail=detail)
 
 
-def _values(
-    row: Row, columns: Columns, texts: Sequence[Text]
-) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...], tuple[str, ...]]:
+def _attributes(cells: Cells, columns: Columns, texts: Sequence[Text]) -> tuple[Values, tuple[str, ...], Notes]:
     """Return the attributes with their values, the names of the implicit ones, and notes on what was left out."""
-    stated, notes = _stated(row, columns)
+    values, notes = _stated(cells, columns)
     text = one_line(" ".join(text.text for text in texts))
-    absent = [name for name, values in stated.items() if not all(stands(value, text, True) for value in values)]
+    absent = tuple(name for name, stated in values.items() if not all(occurs(value, text, True) for value in stated))
     if columns.implicit:
-        return tuple(stated.items()), tuple(absent), notes
-    kept = tuple((name, values) for name, values in stated.items() if name not in absent)
-    return kept, (), notes + ("attribute left out: its value is not in the text",) * len(absent)
+        return values, absent, notes
+    notes += ("attribute left out: its value is not in the text",) * len(absent)
+    return {name: stated for name, stated in values.items() if name not in absent}, (), notes
 
 
-def _stated(row: Row, columns: Columns) -> tuple[Stated, tuple[str, ...]]:
-    """Return the values of a row's attributes, where sources differ those of the earlier one."""
-    cells = {name: one_line(untagged(row[column])) for name, column in columns.attributes.items()}
-    told: dict[str, Stated] = {"columns": {name: (cell,) for name, cell in cells.items() if cell}, "specs": {}}
-    notes: tuple[str, ...] = ()
-    if columns.specs and row[columns.specs].strip():
-        found = read_specs(row[columns.specs])
-        told["specs"] = {n: v for n, v in (found or {}).items() if not columns.asked or n in columns.asked}
-        notes = () if found else ("specs left out: neither JSON nor a Ruby hash nor 'key: value'",)
-    first, second = (told[name] for name in columns.order)
-    differ = sum(_folded(first[name]) != _folded(second[name]) for name in first if name in second)
+def _stated(cells: Cells, columns: Columns) -> tuple[Values, Notes]:
+    """Return the values of a row's attributes, and notes; where columns and specs differ, those of the first in order count."""
+    texts = {name: one_line(untagged(cells[column])) for name, column in columns.attributes.items()}
+    values: dict[str, Values] = {"columns": {name: (text,) for name, text in texts.items() if text}, "specs": {}}
+    notes: Notes = ()
+    if columns.specs and cells[columns.specs].strip():
+        specs = parse_specs(cells[columns.specs])
+        values["specs"] = {name: specs[name] for name in specs if not columns.asked or name in columns.asked}
+        notes = () if specs else ("specs left out: neither JSON nor a Ruby hash nor 'key: value'",)
+    first, second = (values[name] for name in columns.order)
+    folded = [{name: {*map(str.casefold, texts)} for name, texts in part.items()} for part in (first, second)]
+    differ = sum(folded[0][name] != folded[1][name] for name in first.keys() & second)
     notes += (f"attribute in {columns.order[0]} and, differing, in {columns.order[1]}: the first counts",) * differ
-    return second | first if columns.order[0] == "specs" else first | {
-        k: v for k, v in second.items() if k not in first
-    }, notes
+    return values["columns"] | values["specs"] | first, notes
 
 
-def _folded(values: Sequence[str]) -> set[str]:
-    return {value.casefold() for value in values}
-
-
-def _category(row: Row, title: str, columns: Columns, tree: Taxonomy | None) -> Found:
+def _category(cells: Cells, title: str, columns: Columns, tree: Taxonomy | None) -> Placement:
     if not columns.category:
-        return Found()
+        return Placement()
     if len(columns.category) == 1:
-        nodes = categories.nodes(row[columns.category[0]], columns.separator)
+        nodes = parse_category(cells[columns.category[0]], columns.separator)
     else:
-        nodes = tuple(filter(None, (one_line(untagged(row[column])) for column in columns.category)))
-    path = categories.without_title(nodes, title)
-    notes = ("last node of the category is the title: cut",) if len(path) < len(nodes) else ()
+        nodes = tuple(filter(None, (one_line(untagged(cells[column])) for column in columns.category)))
+    path = without_title(nodes, title)
+    notes = ("last node of the category is the title: cut",) * (len(path) < len(nodes))
     if not path:
-        return Found(reason="category is the title" if nodes else "no category", notes=notes)
+        return Placement((), "category is the title" if nodes else "no category", notes)
     if not all(path) or any(">" in node for node in path):
-        return Found(reason="category with an empty node or a '>'", notes=notes)
-    return _placed(path, notes, columns.remap, tree) if tree and path not in tree.paths else Found(path, notes=notes)
+        return Placement((), "category with an empty node or a '>'", notes)
+    return _in_tree(path, notes, columns.remap, tree) if tree and path not in tree.paths else Placement(path, "", notes)
 
 
-def _placed(path: tuple[str, ...], notes: tuple[str, ...], remap: bool, tree: Taxonomy) -> Found:
-    kind, place, sure = tree.matcher.match(path)
+def _in_tree(path: Category, notes: Notes, remap: bool, tree: Taxonomy) -> Placement:
+    kind, nearest, sure = tree.match(path)
     if remap and sure:
-        return Found(place, notes=(*notes, f"category {kind} in the taxonomy: remapped"))
-    hint = f"nearest to {' > '.join(path)!r}: {' > '.join(place)!r}" if place else f"nothing near {' > '.join(path)!r}"
-    return Found(reason=f"category not in the taxonomy: {kind}", notes=notes, detail=hint)
+        return Placement(nearest, "", (*notes, f"category {kind} in the taxonomy: remapped"))
+    name = repr(" > ".join(path))
+    detail = f"nearest to {name}: {' > '.join(nearest)!r}" if nearest else f"nothing near {name}"
+    return Placement((), f"category not in the taxonomy: {kind}", notes, detail)

@@ -3,8 +3,8 @@
 Raw formats: rows with ``split, task, setting, instruction, input, options, output`` as on the hub, or re-splits with
 ``instruction, input, output`` alone, in which the options follow the input after a line break. ``label.json`` of eCeLLM has the
 grades of the ranking task's test lists, in their order. Paper: Peng et al., eCeLLM, ICML 2024, arXiv:2402.08831.
-MAVE, ESCI and AmazonQA beside it in a mix hold products of its test split. Their queries and titles are the same ones, and such
-rows leave training; its questions name no product, and only a question whose snippets are nearly the same is found.
+MAVE, ESCI and AmazonQA beside it in a mixture hold products of its test split. Their queries and titles are the same ones, and
+such rows leave training; its questions name no product, and only a question whose snippets are nearly the same is found.
 """
 
 from collections import Counter
@@ -18,8 +18,7 @@ import msgspec
 from converters.core.errors import InputError, nearest
 from converters.io import decoded
 from converters.schema import Outcome, Ranking
-from converters.sources.ecinstruct.forms import FORMS, UnusableError, given, record
-from converters.sources.ecinstruct.forms import task as task_of
+from converters.sources.ecinstruct.forms import FORMS, UnusableError, fields_of, record, task_of
 from converters.sources.esci import GAINS, grade, official
 from converters.tasks.ranking import by_gain
 
@@ -29,9 +28,8 @@ LICENCE = (
 )
 FILES = "hub:NingLab/ECInstruct, *.json, label.json"
 TASKS = ("choice", "yes_no", "ranking", "attributes", "answer")
-RANK = "Query_Product_Rank"
 # The names in eCeLLM's scripts are not all those of its data.
-_NAMES = {name.lower(): name for name in FORMS} | {"query_product_ranking": RANK}
+_NAMES = {name.lower(): name for name in FORMS} | {"query_product_ranking": "Query_Product_Rank"}
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -49,46 +47,38 @@ class Row(msgspec.Struct, frozen=True):
 def read(
     paths: Sequence[Path],
     *,
-    setting: Annotated[
-        str | None, "one of the dataset's settings, such as IND_Single_Instruction; null for all"
-    ] = None,
-    only: Annotated[
-        str | Sequence[str] | None, "one or more of its ten tasks, such as Sentiment_Analysis; null for all"
-    ] = None,
+    setting: Annotated[str | None, "one of its settings, such as IND_Single_Instruction; null for all"] = None,
+    only: Annotated[str | Sequence[str] | None, "some of its tasks, such as Sentiment_Analysis; null for all"] = None,
 ) -> Iterator[Outcome]:
     """Yield one outcome a row.
 
     The same row under two instructions becomes the same example. Lists of grades are given to the ranking rows of the test split.
     """
-    chosen = {_task_name(name) for name in ([only] if isinstance(only, str) else only or FORMS)}
-    lists: list[tuple[str, Outcome]] = []
+    chosen = [only] if isinstance(only, str) else list(only or FORMS)
+    for name in chosen:
+        if name not in FORMS:
+            raise InputError(f"source 'ecinstruct': unknown task {name!r}{nearest(name, list(FORMS))}")
+    rankings: list[tuple[str, Outcome]] = []
     grades: list[tuple[str, list[str]]] = []
-    for where, row in (pair for path in paths for pair in decoded([path], _kind(path))):
-        if isinstance(row, list):
-            grades.append((where, row))
-        elif isinstance(row, Outcome):
-            yield row
-        else:
-            outcome = _outcome(where, row, setting, chosen)
-            if any(isinstance(found, Ranking) for found in outcome.records) and outcome.split in ("", "test"):
-                lists.append((row.setting or "", outcome))
+    for path in paths:
+        is_table = path.suffix == ".parquet" or str(path).startswith("hub:")
+        kind: Any = Row if is_table else Row | list[str]
+        for where, row in decoded([path], kind):
+            if isinstance(row, list):
+                grades.append((where, row))
+            elif isinstance(row, Outcome):
+                yield row
             else:
-                yield outcome
-    yield from _graded(lists, grades)
+                outcome = _outcome(where, row, setting, chosen)
+                if outcome.split in ("", "test") and any(isinstance(item, Ranking) for item in outcome.records):
+                    rankings.append((row.setting or "", outcome))
+                else:
+                    yield outcome
+    yield from _graded(rankings, grades)
 
 
-def _kind(path: Path) -> Any:
-    return Row if path.suffix == ".parquet" or str(path).startswith("hub:") else Row | list[str]
-
-
-def _task_name(name: str) -> str:
-    if name not in FORMS:
-        raise InputError(f"source 'ecinstruct': unknown task {name!r}{nearest(str(name), list(FORMS))}")
-    return name
-
-
-def _outcome(where: str, row: Row, setting: str | None, chosen: set[str]) -> Outcome:
-    fields = given(row.input, row.options, row.output)
+def _outcome(where: str, row: Row, setting: str | None, chosen: Sequence[str]) -> Outcome:
+    fields = fields_of(row.input, row.options, row.output)
     task = _NAMES.get(row.task.lower(), "") if row.task else task_of(fields, row.instruction)
     split = official(row.split)
     if not task:
@@ -101,29 +91,25 @@ def _outcome(where: str, row: Row, setting: str | None, chosen: set[str]) -> Out
         return Outcome(where, reason="other task")
     try:
         return Outcome(where, (record(task, fields),), split=split)
-    except UnusableError as unusable:
-        return Outcome(where, reason=f"{task}: {unusable}")
+    except UnusableError as error:
+        return Outcome(where, reason=f"{task}: {error}")
 
 
-def _graded(lists: Sequence[tuple[str, Outcome]], grades: Sequence[tuple[str, list[str]]]) -> Iterator[Outcome]:
-    """Give each setting's lists their grades, in order; grades that fit no list are rows that are not used."""
-    seen, fit = Counter[str](), set[int]()
-    for setting, outcome in lists:
-        number = seen[setting]
-        seen[setting] += 1
-        [ranking] = (found for found in outcome.records if isinstance(found, Ranking))
-        gains = _gains(grades[number][1]) if number < len(grades) else ()
+def _graded(rankings: Sequence[tuple[str, Outcome]], grades: Sequence[tuple[str, list[str]]]) -> Iterator[Outcome]:
+    """Give each setting's rankings their grades, in order; grades that fit no ranking are rows that are not used."""
+    counts, used = Counter[str](), set[int]()
+    for setting, outcome in rankings:
+        number = counts[setting]
+        counts[setting] += 1
+        [ranking] = (item for item in outcome.records if isinstance(item, Ranking))
+        labels = list(map(grade, grades[number][1])) if number < len(grades) else []
+        gains = tuple(GAINS[label] for label in labels) if all(labels) else ()
         if gains and by_gain(gains) == by_gain(ranking.gains):
-            yield replace(outcome, records=(replace(ranking, gains=gains),), rows=1 + (number not in fit))
-            fit.add(number)
+            yield replace(outcome, records=(replace(ranking, gains=gains),), rows=1 + (number not in used))
+            used.add(number)
         else:
             yield replace(outcome, notes=(*outcome.notes, "gains taken from the order: no grades for the list"))
     for number, (where, _) in enumerate(grades):
-        if number not in fit:
-            there = number < max(seen.values(), default=0)
-            yield Outcome(where, reason="grades do not fit their list" if there else "grades without their list")
-
-
-def _gains(labels: Sequence[str]) -> tuple[float, ...]:
-    found = [grade(label) for label in labels]
-    return tuple(GAINS[label] for label in found) if all(found) else ()
+        if number not in used:
+            has_list = number < max(counts.values(), default=0)
+            yield Outcome(where, reason="grades do not fit their list" if has_list else "grades without their list")

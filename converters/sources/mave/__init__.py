@@ -1,10 +1,10 @@
 """MAVE: attribute values with their places in the product's text, and attributes that the text does not state.
 
-URL, licence and files are below. Raw format: one JSON object a line with ``id, category, paragraphs[{text, source}]`` and
+Raw format: one JSON object a line with ``id, category, paragraphs[{text, source}]`` and
 ``attributes[{key, evidences[{value, pid, begin, end}]}]``; offsets count characters. Negatives have ``evidences: []``.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -22,6 +22,7 @@ LICENCE = "CC BY-NC 4.0 (labels; not for commercial use); product text: Amazon R
 FILES = "mave_positives.jsonl, mave_negatives.jsonl (after joining with the product text)"
 TASKS = ("attributes",)
 _NO_ASIN = "text"
+_name = lru_cache(1 << 14)(one_line)
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -56,10 +57,7 @@ class Product(msgspec.Struct, frozen=True):
 
 
 class Stated(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One record as it waits for the others of its product; an attribute with a span that does not hold has no values.
-
-    ``id`` is that of the product and its text.
-    """
+    """One record; ``id`` is of its product and text; an attribute with a span that does not hold has ``None`` for values."""
 
     where: str
     id: str
@@ -74,29 +72,37 @@ def read(paths: Sequence[Path]) -> Iterator[Outcome]:
     evidence whose span does not hold is noted and costs its attribute. Products come in the order of a hash, not of the files.
     """
     decode = msgspec.msgpack.Decoder(Stated).decode
-    for found in grouped(_records(decoded(paths, Product)), unpacked_size(paths)):
-        if isinstance(found, Outcome):
-            yield found
-        else:
-            yield from outcomes([decode(record) for record in found])
+    for item in grouped(_by_product(paths), unpacked_size(paths)):
+        yield from (item,) if isinstance(item, Outcome) else _merged(list(map(decode, item)))
 
 
-def _records(rows: Iterable[tuple[str, Product | Outcome]]) -> Iterator[tuple[bytes, bytes] | Outcome]:
+def _by_product(paths: Sequence[Path]) -> Iterator[tuple[bytes, bytes] | Outcome]:
     encode = msgspec.msgpack.Encoder().encode
-    for where, product in rows:
+    for where, product in decoded(paths, Product):
         if isinstance(product, Outcome):
             yield product
-        elif record := stated(where, product):
+        elif texts := _texts(product.paragraphs):
+            record = _stated(where, product, texts)
             yield record.id.encode(), encode(record)
         else:
             yield Outcome(where, reason="no text")
 
 
-def stated(where: str, product: Product) -> Stated | None:
-    """Return what one record states, or ``None`` where it has no text."""
-    texts = _texts(product.paragraphs)
-    if not texts:
-        return None
+def _texts(paragraphs: Sequence[Paragraph]) -> tuple[Text, ...]:
+    """Return the paragraphs that are not blank."""
+    texts = []
+    for paragraph in paragraphs:
+        label, text = paragraph.source.capitalize(), paragraph.text
+        if label == "Title" and " \n " in text:
+            # Derived sets join the description to the title by a line break and call both "title".
+            text, _, rest = text.partition(" \n ")
+            texts += [Text(label, text), Text("Description", rest.replace(" \n ", " "))]
+        else:
+            texts.append(Text(label, text))
+    return tuple([text for text in texts if text.text.strip()])
+
+
+def _stated(where: str, product: Product, texts: tuple[Text, ...]) -> Stated:
     plain = [paragraph.text for paragraph in product.paragraphs]
     values = [(_name(attribute.key), spanned(attribute.evidences, plain)) for attribute in product.attributes]
     # Derived sets number their records: where the id is no ASIN, only its text tells one product from another.
@@ -106,22 +112,8 @@ def stated(where: str, product: Product) -> Stated | None:
     return Stated(where, f"{name}:{text_hash}", texts, values)
 
 
-def _texts(paragraphs: Sequence[Paragraph]) -> tuple[Text, ...]:
-    """Return the paragraphs that are not blank."""
-    found = []
-    for paragraph in paragraphs:
-        label, text = paragraph.source.capitalize(), paragraph.text
-        if label == "Title" and " \n " in text:
-            # Derived sets join the description to the title by a line break and call both "title".
-            text, _, rest = text.partition(" \n ")
-            found += [Text(label, text), Text("Description", rest.replace(" \n ", " "))]
-        else:
-            found.append(Text(label, text))
-    return tuple([text for text in found if text.text.strip()])
-
-
 def spanned(evidences: Sequence[Evidence], paragraphs: Sequence[str]) -> tuple[str, ...] | None:
-    """Return the distinct values, or ``None`` when one of them does not stand where it is said to."""
+    """Return the distinct values, or ``None`` when one of them does not stand at its offsets."""
     values = []
     for evidence in evidences:
         value, pid, begin, end = evidence.value, evidence.pid, evidence.begin, evidence.end
@@ -138,12 +130,7 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple({value.casefold(): value for value in reversed(values)}.values())[::-1]
 
 
-@lru_cache(1 << 14)
-def _name(key: str) -> str:
-    return one_line(key)
-
-
-def outcomes(records: Sequence[Stated]) -> Iterator[Outcome]:
+def _merged(records: Sequence[Stated]) -> Iterator[Outcome]:
     """Yield the merged product, or for each of its records why there is none."""
     first = records[0]
     values, notes = _united(records)
@@ -151,7 +138,7 @@ def outcomes(records: Sequence[Stated]) -> Iterator[Outcome]:
         asin = first.id.partition(":")[0]
         group = product_group(first.id, first.texts[0].text) if asin == _NO_ASIN else f"asin:{asin}"
         merged = Attributes(first.id, group, first.texts, tuple(values.items()))
-        yield Outcome(first.where, (merged,), "", notes, "", len(records))
+        yield Outcome(first.where, (merged,), notes=notes, rows=len(records))
         return
     reason = "no attribute whose spans hold" if any(record.values for record in records) else "no attribute"
     for number, record in enumerate(records):
@@ -160,18 +147,18 @@ def outcomes(records: Sequence[Stated]) -> Iterator[Outcome]:
 
 def _united(records: Sequence[Stated]) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
     """Return the attributes of all records with their values, and a note for each that was left out or contradicted."""
-    found: dict[str, tuple[str, ...] | None] = {}
+    united: dict[str, tuple[str, ...] | None] = {}
     notes = []
     for record in records:
         for name, values in record.values:
-            if name not in found:
-                found[name] = values
+            if name not in united:
+                united[name] = values
                 continue
-            known = found[name]
-            found[name] = None if known is None or values is None else _distinct(known + values)
+            known = united[name]
+            united[name] = None if known is None or values is None else _distinct(known + values)
             if known is not None and values is not None and bool(known) != bool(values):
                 notes.append("attribute stated in one record and not stated in another: its values are kept")
-    kept = {name: values for name, values in found.items() if name and values is not None}
-    lost = [name for name in found if name not in kept] if len(kept) < len(found) else []
-    notes += [f"attribute left out: {'a span does not hold' if name else 'it has no name'}" for name in lost]
-    return kept, tuple(notes)
+    usable = {name: values for name, values in united.items() if name and values is not None}
+    unusable = [name for name in united if name not in usable]
+    notes += [f"attribute left out: {'a span does not hold' if name else 'it has no name'}" for name in unusable]
+    return usable, tuple(notes)

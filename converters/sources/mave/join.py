@@ -1,4 +1,4 @@
-"""Joins MAVE's labels with the product text of Amazon Review Data 2018, so that every paragraph number and offset holds.
+"""Join MAVE's labels with the product text of Amazon Review Data 2018, so that every paragraph number and offset holds.
 
 Labels: https://github.com/google-research-datasets/MAVE (``mave_positives_labels.jsonl``, ``mave_negatives_labels.jsonl``).
 Metadata: https://nijianmo.github.io/amazon/ (``All_Amazon_Meta.json.gz``), one JSON object a line.
@@ -6,31 +6,44 @@ Metadata: https://nijianmo.github.io/amazon/ (``All_Amazon_Meta.json.gz``), one 
 Labels, and the products that have one, are brought together by ASIN on disk: of every label only 8 bytes stay in memory.
 """
 
-import hashlib
 import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-from joblib import Parallel, delayed
 
+from converters.core.console import in_processes
+from converters.core.hashing import hashed
 from converters.io import json_values
 from converters.io.grouping import grouped
 from converters.io.jsonl import replacing, sha256
 from converters.io.rows import literal
 from converters.sources.mave import Attribute, Paragraph, spanned
-from converters.text.html import clean
+from converters.text.html import clean_mave
 
-STEP = 4096  # lines between two words of progress, and products that are looked up at once
+STEP = 4096  # lines between two calls of ``tick``, and products that are looked up at once
 GROUPS = 256  # ASINs that one worker joins at a time
 LABEL = b"L"  # before a line of labels; a product's line begins with a bracket or white space
-HOLDS_NOT = "a span does not hold"
+UNSPANNED = "a span does not hold"
 SOURCES = ("title", "description", "feature", "price", "brand")
+Meta = msgspec.defstruct("Meta", [(source, Any, None) for source in SOURCES])  # each a text or a list of texts
+
+
+class ProductKey(msgspec.Struct, frozen=True):
+    """As much of a product as tells whether it has a label."""
+
+    asin: str = ""
+
+
+class LabelKey(msgspec.Struct, frozen=True, rename={"asin": "id"}):
+    """As much of a label as tells its product."""
+
+    asin: str = ""
 
 
 class Label(msgspec.Struct, frozen=True):
@@ -38,38 +51,6 @@ class Label(msgspec.Struct, frozen=True):
 
     id: str
     category: str
-    attributes: list[Attribute]
-
-
-class Meta(msgspec.Struct, frozen=True):
-    """A product as far as it is used: a text, or a list of texts, each."""
-
-    asin: str = ""
-    title: Any = None
-    description: Any = None
-    feature: Any = None
-    price: Any = None
-    brand: Any = None
-
-
-class Asin(msgspec.Struct, frozen=True):
-    """As much of a product as tells whether it has a label."""
-
-    asin: str = ""
-
-
-class Labelled(msgspec.Struct, frozen=True):
-    """As much of a label as tells its product."""
-
-    id: str
-
-
-class Joined(msgspec.Struct, frozen=True):
-    """A joined record, as :mod:`converters.sources.mave` reads it."""
-
-    id: str
-    category: str
-    paragraphs: list[Paragraph]
     attributes: list[Attribute]
 
 
@@ -84,15 +65,13 @@ def join(
     Products come in the order of a hash of their ASINs, whatever the files and however many workers clean their texts.
     """
     counts: Counts = {"labels": Counter(), "metadata": Counter()}
-    size = 2 * sum(
-        path.stat().st_size for path in labels if path.is_file()
-    )  # about: labels, and the products that have one
+    size = 2 * sum(path.stat().st_size for path in labels if path.is_file())  # roughly, with the products they are of
     groups = grouped(_lines(labels, metadata, counts, tick), size)
     batches = iter(lambda: list(islice(groups, GROUPS)), [])
     with replacing(out) as file:
-        for records, found in Parallel(workers, return_as="generator")(delayed(joined)(batch) for batch in batches):
+        for records, batch_counts in in_processes(joined, batches, workers):
             file.write(records)
-            for side, count in found.items():
+            for side, count in batch_counts.items():
                 counts[side] += count
     return counts
 
@@ -102,59 +81,45 @@ def _lines(
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield ``(ASIN, line)`` of all labels, marked as such, and then of the products that have one."""
     hashes = array("Q")
-    for key, line in _keyed(labels, Labelled, counts["labels"], tick):
-        hashes.append(_hash(key))
-        yield key, LABEL + line
+    for asin, line in _keyed(labels, LabelKey, counts["labels"], tick):
+        hashes.append(hashed(asin.decode()))
+        yield asin, LABEL + line
     known = np.unique(np.frombuffer(hashes, np.uint64))
-    products = _keyed(metadata, Asin, counts["metadata"], tick)
+    products = _keyed(metadata, ProductKey, counts["metadata"], tick)
     while chunk := list(islice(products, STEP)):
-        labelled = np.isin(np.array([_hash(key) for key, _ in chunk], np.uint64), known, kind="sort")
+        labelled = np.isin(np.array([hashed(asin.decode()) for asin, _ in chunk], np.uint64), known, kind="sort")
         counts["metadata"]["without a label"] += int((~labelled).sum())
-        yield from (pair for pair, wanted in zip(chunk, labelled, strict=True) if wanted)
+        yield from (pair for pair, is_labelled in zip(chunk, labelled, strict=True) if is_labelled)
 
 
 def _keyed(
-    paths: Sequence[Path], kind: type[Labelled] | type[Asin], counts: Counter[str], tick: Callable[[int], object]
+    paths: Sequence[Path], kind: type[ProductKey | LabelKey], counts: Counter[str], tick: Callable[[int], object]
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield every line with its ASIN; a line without one is counted and left out."""
     decode = msgspec.json.Decoder(kind).decode
-    for number, (_, line) in enumerate((pair for path in paths for pair in json_values(path)), 1):
+    for number, (_, line) in enumerate(chain.from_iterable(map(json_values, paths)), 1):
         if number % STEP == 0:
             tick(number)
         counts["read"] += 1
-        row: Labelled | Asin | None
         try:
-            row = decode(line)
+            asin = decode(line).asin
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            row, line = _otherwise(line, kind)
-        asin = row.id if isinstance(row, Labelled) else row.asin if row else ""
+            asin, line = _mended(line, kind)
         if asin:
             yield asin.encode(errors="replace"), line
         else:
             counts["no JSON object with an ASIN" if line.strip() else "blank line"] += 1
 
 
-def _hash(asin: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(asin, digest_size=8).digest())
-
-
-def _otherwise(line: bytes, kind: type[Labelled] | type[Asin]) -> tuple[Labelled | Asin | None, bytes]:
-    """Read what the fast reader refuses: half a surrogate pair, and the Python literals of older dumps."""
+def _mended(line: bytes, kind: type[ProductKey | LabelKey]) -> tuple[str, bytes]:
+    """Return the ASIN and the line as JSON of what the fast reader refuses: half a surrogate pair, or a Python literal."""
     try:
         text = line.decode()
         value = literal(text) if text.lstrip().startswith("{'") else json.loads(text)
-        line = json.dumps(_without_surrogates(value)).encode()
-        return msgspec.json.decode(line, type=kind), line
-    except (ValueError, RecursionError):
-        return None, line
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "ignore").decode()
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
+        line = json.dumps(value, ensure_ascii=False).encode("utf-8", "ignore")
+        return msgspec.json.decode(line, type=kind).asin, line
+    except (ValueError, TypeError, RecursionError):
+        return "", line
 
 
 def joined(groups: Sequence[Sequence[bytes]]) -> tuple[bytes, Counts]:
@@ -172,9 +137,12 @@ def _records(lines: Sequence[bytes], counts: Counts) -> Iterator[bytes]:
         paragraphs = _paragraphs(msgspec.json.decode(line, type=Meta)) if labels else []
         if any(paragraph.source == "title" for paragraph in paragraphs):
             counts["metadata"].update({"used": 1, "ASIN again": len(products) - number})
+            texts = [paragraph.text for paragraph in paragraphs]
             for label in labels:
-                yield msgspec.json.encode(Joined(label.id, label.category, paragraphs, label.attributes)) + b"\n"
-                counts["labels"].update(_told(label, paragraphs))
+                spans = (spanned(attribute.evidences, texts) for attribute in label.attributes)
+                counts["labels"].update({"used": 1, UNSPANNED: int(None in spans)})
+                record = {"id": label.id, "category": label.category, "paragraphs": paragraphs}
+                yield msgspec.json.encode(record | {"attributes": label.attributes}) + b"\n"
             return
         counts["metadata"]["no title after cleaning" if labels else "without a label"] += 1
     counts["labels"][reason] += len(labels)
@@ -189,30 +157,22 @@ def _labels(lines: Sequence[bytes], counts: Counter[str]) -> Iterator[Label]:
             counts["not a label of MAVE"] += 1
 
 
-def _paragraphs(meta: Meta) -> list[Paragraph]:
-    found = []
+def _paragraphs(meta: msgspec.Struct) -> list[Paragraph]:
+    paragraphs = []
     for source in SOURCES:
         value = getattr(meta, source)
         for text in value if isinstance(value, list) else (value,):
-            if isinstance(text, str) and (said := clean(source, text)):
-                found.append(Paragraph(said, source))
-    return found
-
-
-def _told(label: Label, paragraphs: Sequence[Paragraph]) -> Iterator[str]:
-    yield "used"
-    plain = [paragraph.text for paragraph in paragraphs]
-    if any(spanned(attribute.evidences, plain) is None for attribute in label.attributes):
-        yield HOLDS_NOT
+            if isinstance(text, str) and (cleaned := clean_mave(source, text)):
+                paragraphs.append(Paragraph(cleaned, source))
+    return paragraphs
 
 
 def account(counts: Counter[str], inputs: Sequence[Path]) -> dict[str, Any]:
-    """Return what the manifest says of one side: read, used and every reason, with the files."""
-    rejected = {why: n for why, n in sorted(counts.items()) if why not in ("read", "used", HOLDS_NOT)}
+    """Return one side's part of the manifest: rows read and used, the others by reason, and the files."""
     return {
         "read": counts["read"],
         "used": counts["used"],
-        "rejected": rejected,
-        "noted": {HOLDS_NOT: counts[HOLDS_NOT]} if counts[HOLDS_NOT] else {},
+        "rejected": {reason: n for reason, n in sorted(counts.items()) if reason not in ("read", "used", UNSPANNED)},
+        "noted": {UNSPANNED: counts[UNSPANNED]} if counts[UNSPANNED] else {},
         "inputs": [{"name": str(path), "sha256": sha256(path), "bytes": path.stat().st_size} for path in inputs],
     }

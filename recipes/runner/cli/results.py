@@ -13,14 +13,14 @@ from recipes.runner.cli.group import FILE, RUN, main, progress
 @main.command()
 @RUN
 @click.option("--format", "form", required=True, help="fp8, int8, awq or gguf.")
-@click.option("--data", type=FILE, help="Test rows; by default the test split of the run's mix.")
+@click.option("--data", type=FILE, help="Test rows; by default the test split of the run's mixture.")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Prompts at a time.")
 @click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer.")
 @click.option("--converter", type=FILE, help="llama.cpp's convert_hf_to_gguf.py, for gguf.")
 def export(
     run: str, form: str, data: Path | None, batch_size: int, max_new_tokens: int, converter: Path | None
 ) -> None:
-    """Quantise a merged run and score both, in runs/NAME/exports.
+    """Quantise a merged run and score both. The export and its scores lie in runs/NAME/exports.
 
     Example: ecom-train export demo-qlora --format fp8
     """
@@ -30,8 +30,7 @@ def export(
 
     where = folder(run)
     echo = progress(where / "logs")
-    made = formats.export(where, form, converter, echo)
-    click.echo(f"exported: {made}")
+    click.echo(f"exported: {formats.export(where, form, converter, echo)}")
     names = formats.scorable(where)
     rows = data or provenance.test_rows(where)
     formats.evaluate(where, (MERGED, *names), rows, batch_size, max_new_tokens, echo)
@@ -43,10 +42,10 @@ def export(
 @main.command(hidden=True)
 @click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--format", "form", required=True, type=click.Choice(["fp8", "int8", "awq"]))
-@click.option("--data", required=True, type=FILE, help="Rows that calibrate: the training split.")
+@click.option("--data", required=True, type=FILE, help="Rows to calibrate on: the training split.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the quantised checkpoint.")
 def quantise(checkpoint: Path, form: str, data: Path, out: Path) -> None:
-    """Quantise a checkpoint with llm-compressor; 'export' does it in an environment that has it.
+    """Quantise a checkpoint with llm-compressor. 'export' runs this in the environment that has it.
 
     Example: ecom-train quantise runs/demo-qlora/merged --format int8 --data data/demo/train.jsonl --out /tmp/int8
     """
@@ -65,7 +64,7 @@ def quantise(checkpoint: Path, form: str, data: Path, out: Path) -> None:
 @click.option("--tokenizer", required=True, type=click.Path(path_type=Path, exists=True), help="The merged checkpoint.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder of the checkpoint.")
 def unpack(file: Path, tokenizer: Path, out: Path) -> None:
-    """Write a GGUF file's weights as a checkpoint that can be evaluated; 'export' does it in an environment that can.
+    """Write a GGUF file's weights as a checkpoint. 'export' runs this, so that the weights can be evaluated.
 
     Example: ecom-train unpack runs/mine/exports/gguf/model/mine.gguf --tokenizer runs/mine/merged --out /tmp/unpacked
     """
@@ -81,7 +80,7 @@ def unpack(file: Path, tokenizer: Path, out: Path) -> None:
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--print", "only_print", is_flag=True, help="Print the command and do not run it.")
 def serve(run: str, form: str | None, host: str, port: int, only_print: bool) -> None:
-    """Serve a merged run with vLLM, with prefix caching and the template it was trained on.
+    """Serve a merged run with vLLM. Prefixes are cached, and the template is that of the training.
 
     Example: ecom-train serve demo-qlora --print
     """
@@ -97,18 +96,17 @@ def serve(run: str, form: str | None, host: str, port: int, only_print: bool) ->
         return
     program = serving.program()
     if not program:
-        raise InputError(
-            "vLLM is not installed here: install it on the machine that serves (pip install vllm, an environment of "
-            "its own) and run the command above there"
-        )
+        hint = "install it on the machine that serves, in an environment of its own (pip install vllm)"
+        raise InputError(f"vLLM is not installed here: {hint}, and run the command above there")
     os.execv(program, words)
 
 
 @main.command()
 @RUN
-@click.option("--held", type=FILE, help="Rows of the merge gate; by default the validation split of the run's mix.")
-def merge(run: str, held: Path | None) -> None:
-    """Merge a run's adapter into its base model; a merge that changes the model is thrown away.
+@click.option("--gate-data", type=FILE, help="Rows of the merge gate; else the validation split of the run's mixture.")
+@click.option("--held", type=FILE, hidden=True)  # the old name, for one release
+def merge(run: str, gate_data: Path | None, held: Path | None) -> None:
+    """Merge a run's adapter into its base model. A merge that changes the answers is discarded.
 
     Example: ecom-train merge demo-qlora
     """
@@ -116,11 +114,13 @@ def merge(run: str, held: Path | None) -> None:
     from recipes.runner.records.layout import folder
     from recipes.runner.training.merge import merge as merging
 
-    merged = merging(folder(run), progress(folder(run) / "logs" / "merge.log"), held)
-    like = provenance.read(folder(run))["merge"]["gate"]["likeness"]
+    if held:
+        click.echo("--held is called --gate-data now; the old name goes with the next release", err=True)
+    merged = merging(folder(run), progress(folder(run) / "logs" / "merge.log"), gate_data or held)
+    gate = provenance.read(folder(run))["merge"]["gate"]["likeness"]
     click.echo(
-        f"gate     {like['tokens']} answer tokens of {like['rows']} held-out rows: greedy agreement {like['agreement']:.4f}, "
-        f"cosine {like['cosine']:.4f}, loss {like['loss_adapter']:.4f} before and {like['loss_merged']:.4f} after"
+        f"gate     {gate['tokens']} answer tokens of {gate['rows']} held-out rows: greedy agreement {gate['agreement']:.4f}, "
+        f"cosine {gate['cosine']:.4f}, loss {gate['loss_adapter']:.4f} before and {gate['loss_merged']:.4f} after"
     )
     click.echo(f"merged: {merged}")
 
@@ -128,7 +128,7 @@ def merge(run: str, held: Path | None) -> None:
 @main.command()
 @RUN
 def verify(run: str) -> None:
-    """Walk a run's hashes from the raw files to its reports; the first broken link is named and ends it with 1.
+    """Check a run's hashes, from its raw files to its reports. The first broken link is named, with exit code 1.
 
     Example: ecom-train verify demo-qlora
     """
@@ -138,9 +138,8 @@ def verify(run: str) -> None:
     states, where = [], folder(run)
     for link in chain.verify(where):
         states.append(link.state)
-        click.echo(f"{link.state:<17}  {link.name}: {link.what}")
+        click.echo(f"{link.state:<17}  {link.name}: {link.subject}")
         if link.state == chain.BROKEN:
-            raise InputError(f"{where}: broken at '{link.name}': {link.what} is not what the run was made from")
-    gone = states.count(chain.GONE)
-    rest = f"; {gone} not here to check" if gone else ""
-    click.echo(f"{where}: {states.count(chain.HOLDS)} of {len(states)} links hold, none is broken{rest}")
+            raise InputError(f"{where}: broken at '{link.name}': {link.subject} is not what the run was made from")
+    gone = f"; {states.count(chain.GONE)} not here to check" if chain.GONE in states else ""
+    click.echo(f"{where}: {states.count(chain.HOLDS)} of {len(states)} links hold, none is broken{gone}")

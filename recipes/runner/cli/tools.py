@@ -26,11 +26,11 @@ def demo_raw(out: Path, seed: int) -> None:
 
 
 @main.command("tiny-base", hidden=True)
-@click.option("--data", required=True, type=FOLDER, help="A mix; its train.jsonl makes the vocabulary.")
+@click.option("--data", required=True, type=FOLDER, help="A mixture; its train.jsonl makes the vocabulary.")
 @click.option("--out", required=True, type=FOLDER, help="The folder of the checkpoint.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def tiny_base(data: Path, out: Path, seed: int) -> None:
-    """Make the demo's base: a small Mistral with random weights and a vocabulary of its own.
+    """Make the demo's base model: a small Mistral with random weights and its own vocabulary.
 
     Example: ecom-train tiny-base --data data/demo --out runs/demo-base/merged --seed 0
     """
@@ -42,39 +42,41 @@ def tiny_base(data: Path, out: Path, seed: int) -> None:
 
 
 @main.command()
-@click.option("--seed", type=int, default=0, show_default=True, help="Drives products, mix, base model and training.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seeds products, mixture, base model and training."
+)
 def demo(seed: int) -> None:
-    """Run the whole path on a CPU; a second time, only what changed.
+    """Convert, train, merge, score and compare on the CPU. A second time only what changed is redone.
 
     Example: ecom-train demo --seed 0
     """
-    from recipes.runner.demo import pipeline as chain
+    from recipes.runner.demo import pipeline
 
-    stages = chain.stages(seed)
-    times: list[tuple[str, float | None]] = []
+    stages = pipeline.stages(seed)
+    seconds: dict[str, float] = {}
     for number, stage in enumerate(stages, 1):
         click.secho(f"[{number}/{len(stages)}] {stage.name}", bold=True)
-        if chain.fresh(stage):
-            times.append((stage.name, None))
-            click.echo("nothing changed since it was done")
+        if pipeline.fresh(stage):
+            click.echo("nothing changed since the last time")
             continue
         start = time.monotonic()
-        chain.run(stage)
-        times.append((stage.name, time.monotonic() - start))
-    click.echo("\n" + (Path(chain.REPORT) / "compare.md").read_text("utf-8") if times[-1][1] is None else "")
-    for name, seconds in times:
-        click.echo(f"{name:>20}  {'-' if seconds is None else f'{seconds:.0f} s':>6}")
-    click.echo(f"{'all':>20}  {sum(seconds or 0 for _, seconds in times):.0f} s")
-    click.echo(f"\nlook at {chain.REPORT}/compare.html")
+        pipeline.run(stage)
+        seconds[stage.name] = time.monotonic() - start
+    report = Path(pipeline.REPORT)
+    click.echo("" if stages[-1].name in seconds else f"\n{(report / 'compare.md').read_text('utf-8')}")
+    for stage in stages:
+        time_taken = f"{seconds[stage.name]:.0f} s" if stage.name in seconds else "-"
+        click.echo(f"{stage.name:>20}  {time_taken:>6}")
+    click.echo(f"{'all':>20}  {sum(seconds.values()):>4.0f} s\n\nlook at {report}/compare.html")
 
 
 @main.command("bench-gpu")
 @click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Steps of each training.")
-@click.option("--tiny", is_flag=True, help="With a tiny base on the CPU: to see that it works.")
+@click.option("--tiny", is_flag=True, help="Use a tiny base on the CPU, to see that it works.")
 @click.option("--only", multiple=True, metavar="NAME", help='A recipe, "axolotl\'s example", short or long; else all.')
 @click.option("--out", type=FOLDER, default=Path("runs/bench-gpu"), show_default=True)
 def bench(steps: int, tiny: bool, only: tuple[str, ...], out: Path) -> None:
-    """Measure the Mistral recipes on this GPU with random weights: tokens a second and peak memory.
+    """Measure the Mistral recipes on this GPU. With random weights: tokens a second and peak memory.
 
     Example: ecom-train bench-gpu --tiny --steps 2 --only mistral-qlora --only short
     """
@@ -85,10 +87,10 @@ def bench(steps: int, tiny: bool, only: tuple[str, ...], out: Path) -> None:
     if not tiny:
         machine.require(recipe.load(recipe.find("mistral-qlora")))
 
-    def tell(figure: bench_gpu.Figure) -> None:
+    def report(figure: bench_gpu.Figure) -> None:
         click.echo(f"{figure.name}, {figure.rows} rows: {figure.speed:,.0f} tokens/s, {figure.memory:.1f} GiB")
 
-    figures = bench_gpu.run(out, steps, tiny, only, tell, lambda piece: None)  # each run's log is in its folder
+    figures = bench_gpu.run(out, steps, tiny, only, report, lambda piece: None)  # each run's log is in its folder
     text = "\n".join(bench_gpu.table(figures))
     (out / "table.md").write_text(text + "\n", "utf-8")
     click.echo("\n" + text)

@@ -156,7 +156,6 @@ def sweep(name: str, start: bool) -> None:
     Example: ecom-train sweep rate-by-rank
     """
     from recipes.runner import sweep as sweeps
-    from recipes.runner import sweep as unchanged
     from recipes.runner.records import provenance
     from recipes.runner.records.layout import folder
 
@@ -168,7 +167,7 @@ def sweep(name: str, start: bool) -> None:
         run = folder(one.run)
         if run.exists():
             record = provenance.read(run)
-            for fault in unchanged.asked(record, _loaded(found.recipe, one.overrides, one.mix, ())):
+            for fault in sweeps.differences(record, _loaded(found.recipe, one.overrides, one.mix, ())):
                 raise InputError(
                     f"{run}: found a run of that name from before, and {fault}: move it away: mv {run} {run}.old"
                 )

@@ -1,7 +1,4 @@
-"""The demo: a made-up shop's raw files, a tiny base model, and the stages of make demo.
-
-Uses training and below. Nothing outside this room may depend on it, but for the command line and the GPU benchmark.
-"""
+"""The stages of ``make demo``, each of which is redone only when its inputs, its code or its result changed."""
 
 import hashlib
 import json
@@ -125,12 +122,13 @@ def _files(path: Path) -> list[Path]:
 
 def fresh(stage: Stage) -> bool:
     """Tell whether the stage's result is there and nothing that it depends on has changed."""
-    stamp = _stamp(stage)
-    present = stamp.is_file() and all(Path(name).exists() for name in (*stage.inputs, *stage.outputs))
-    return present and json.loads(stamp.read_bytes()) == fingerprint(stage)
+    path = stamp(stage)
+    present = path.is_file() and all(Path(name).exists() for name in (*stage.inputs, *stage.outputs))
+    return present and json.loads(path.read_bytes()) == fingerprint(stage)
 
 
-def _stamp(stage: Stage) -> Path:
+def stamp(stage: Stage) -> Path:
+    """Return the file that holds the fingerprint of a stage that was done."""
     return STAMPS / f"{stage.name.replace(' ', '-')}.json"
 
 
@@ -143,12 +141,7 @@ def run(stage: Stage) -> None:
     words = [str(Path(sys.executable).with_name(stage.command[0])), *stage.command[1:]]
     if subprocess.run(words, check=False, env={"OMP_NUM_THREADS": "1", **os.environ}).returncode:
         raise InputError(f"the demo stopped at '{stage.name}' (the reason is above); make demo continues from there")
-    finished(stage)
-
-
-def finished(stage: Stage) -> None:
-    """Record what a stage was done with."""
-    write_json(_stamp(stage), fingerprint(stage))
+    write_json(stamp(stage), fingerprint(stage))
 
 
 def step_aside(run_folder: Path) -> None:

@@ -16,78 +16,6 @@ CUES = {
     "Material": ("made of {}", "of {}", "material {}"),
     "measure": ("size {}", "with {}", "about {}"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """A product: ``values`` maps each attribute to its value as it stands in the title."""
-
-    asin: str
-    path: tuple[str, ...]
-    noun: str
-    measure: str
-    values: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """A title's form: the parts in order with their wording, where the noun stands among them, and what joins all."""
-
-    parts: tuple[tuple[str, str], ...]
-    place: int
-    joiner: str
-
-
-def dealt(values: Sequence[T], seed: int, held: int) -> dict[str, list[T]]:
-    """Deal ``held`` of the values to validation and to test each, the rest to train: none is in two splits."""
-    shuffled = list(values)
-    random.Random(seed).shuffle(shuffled)
-    return {"validation": shuffled[:held], "test": shuffled[held : 2 * held], "train": shuffled[2 * held :]}
-
-
-def patterns(seed: int) -> dict[str, list[Pattern]]:
-    """Return each split's title patterns."""
-    draw = random.Random(seed)
-    every = [
-        Pattern(tuple((part, draw.choice(CUES[part])) for part in order), place, joiner)
-        for order in permutations(CUES)
-        for place in range(len(CUES) + 1)
-        for joiner in (", ", " - ", " ")
-    ]
-    return dealt(every, seed, 40)
-
-
-def brands(seed: int) -> dict[str, list[str]]:
-    """Return each split's brands: 2,400 for training, 300 for validation and test each."""
-    draw = random.Random(seed)
-    names: dict[str, None] = {}
-    while len(names) < 3000:
-        syllables = [draw.choice(ONSETS) + draw.choice(VOWELS) for _ in range(draw.choice((1, 2, 2)))]
-        names["".join([*syllables, draw.choice(ENDINGS)]).capitalize()] = None
-    return dealt([name for name in names if len(name) > 2], seed, 300)
-
-
-def product(draw: random.Random, number: int, names: Sequence[str]) -> Product:
-    """Return a product with a brand out of ``names``."""
-    path, nouns, measure = draw.choice(KINDS)
-    whole, pointed = UNITS[measure]
-    sizes = (f"{draw.randint(2, 99)} {whole}", f"{draw.randint(1, 9)}.{draw.randint(1, 9)} {pointed}")
-    values = {
-        "Brand": draw.choice(names),
-        "Color": draw.choice(COLORS),
-        "Material": draw.choice(MATERIALS),
-        measure: draw.choice(sizes),
-    }
-    return Product(f"B0{number:08d}", path, draw.choice(nouns), measure, values)
-
-
-def title(item: Product, pattern: Pattern, left_out: Sequence[str] = ()) -> str:
-    """Return the product's title without the attributes in ``left_out``."""
-    named = [(item.measure if part == "measure" else part, cue) for part, cue in pattern.parts]
-    parts = [cue.format(item.values[key]) for key, cue in named if key not in left_out]
-    return pattern.joiner.join([*parts[: pattern.place], item.noun, *parts[pattern.place :]])
-
-
 RELEASE = "2026-01-01"
 
 # Category path, what such a product is called, and the measure that it is sold by.
@@ -124,3 +52,69 @@ ENDINGS = ("", "l", "m", "n", "r", "s", "t", "x", "nd", "rk")
 
 # What real titles hold and what has to survive as plain text.
 DIRT = ("</s>", "[/INST]", "[CLASSIFY]", "<b>new</b>", "<script>alert(1)</script>", "☕", "红色", "&amp; more")
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product: ``values`` maps each attribute to its value as it stands in the title."""
+
+    asin: str
+    path: tuple[str, ...]
+    noun: str
+    measure: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A title's form: the parts in order with their wording, where the noun stands among them, and what joins all."""
+
+    parts: tuple[tuple[str, str], ...]
+    place: int
+    joiner: str
+
+
+def split(values: Sequence[T], seed: int, size: int) -> dict[str, list[T]]:
+    """Deal ``size`` of the values to validation and to test each, the rest to train: none is in two splits."""
+    shuffled = list(values)
+    random.Random(seed).shuffle(shuffled)
+    return {"validation": shuffled[:size], "test": shuffled[size : 2 * size], "train": shuffled[2 * size :]}
+
+
+def patterns(seed: int) -> dict[str, list[Pattern]]:
+    """Return each split's title patterns."""
+    draw = random.Random(seed)
+    candidates = [
+        Pattern(tuple((part, draw.choice(CUES[part])) for part in order), place, joiner)
+        for order in permutations(CUES)
+        for place in range(len(CUES) + 1)
+        for joiner in (", ", " - ", " ")
+    ]
+    return split(candidates, seed, 40)
+
+
+def brands(seed: int) -> dict[str, list[str]]:
+    """Return each split's brands: 2,400 for training, 300 for validation and test each."""
+    draw = random.Random(seed)
+    names: dict[str, None] = {}
+    while len(names) < 3000:
+        syllables = [draw.choice(ONSETS) + draw.choice(VOWELS) for _ in range(draw.choice((1, 2, 2)))]
+        names["".join([*syllables, draw.choice(ENDINGS)]).capitalize()] = None
+    return split([name for name in names if len(name) > 2], seed, 300)
+
+
+def product(draw: random.Random, number: int, names: Sequence[str]) -> Product:
+    """Return a product with one of the brands ``names``."""
+    path, nouns, measure = draw.choice(KINDS)
+    whole, decimal = UNITS[measure]
+    sizes = (f"{draw.randint(2, 99)} {whole}", f"{draw.randint(1, 9)}.{draw.randint(1, 9)} {decimal}")
+    values = {"Brand": draw.choice(names), "Color": draw.choice(COLORS), "Material": draw.choice(MATERIALS)}
+    values[measure] = draw.choice(sizes)
+    return Product(f"B0{number:08d}", path, draw.choice(nouns), measure, values)
+
+
+def title(item: Product, pattern: Pattern, omitted: Sequence[str] = ()) -> str:
+    """Return the product's title without the attributes in ``omitted``."""
+    cues = [(item.measure if part == "measure" else part, cue) for part, cue in pattern.parts]
+    parts = [cue.format(item.values[key]) for key, cue in cues if key not in omitted]
+    return pattern.joiner.join([*parts[: pattern.place], item.noun, *parts[pattern.place :]])

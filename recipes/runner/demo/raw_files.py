@@ -15,7 +15,7 @@ from typing import Any
 
 from converters.io.jsonl import replacing
 from recipes.runner.demo import products
-from recipes.runner.demo.products import SPLITS, Pattern, Product, dealt, title
+from recipes.runner.demo.products import SPLITS, Pattern, Product, title
 
 # Products with attributes, products that lack one, products with questions, products of the shop, general instructions.
 COUNTS = {
@@ -28,8 +28,10 @@ COUNTS = {
 def write(out: Path, seed: int) -> None:
     """Write the raw files of all splits into the folder ``out``."""
     numbers = count(1)
-    files = [("taxonomy.txt", taxonomy()), *(file for split in SPLITS for file in _files(split, seed, numbers))]
-    for name, text in files:
+    for name, text in [
+        ("taxonomy.txt", taxonomy()),
+        *(file for split in SPLITS for file in _files(split, seed, numbers)),
+    ]:
         with replacing(out / name) as file:
             file.write(text.encode())
 
@@ -38,17 +40,17 @@ def _files(split: str, seed: int, numbers: Iterator[int]) -> Iterator[tuple[str,
     draw = random.Random(f"{seed}:{split}")
     names, patterns = products.brands(seed)[split], products.patterns(seed)[split]
     wording = wordings(seed)[split]
-    stated, unstated, asked, sold, general = COUNTS[split]
+    stating, lacking, questioned, sold, general = COUNTS[split]
 
     def items(number: int) -> list[Product]:
         return [products.product(draw, next(numbers), names) for _ in range(number)]
 
-    described = items(stated)
+    described = items(stating)
     # As in MAVE itself, a product may be in both files: some attributes stated, another one not.
-    lacking = described[: unstated // 4] + items(unstated - unstated // 4)
+    undescribed = described[: lacking // 4] + items(lacking - lacking // 4)
     yield f"mave_{split}_positives.jsonl", _lines(positives(draw, described, patterns))
-    yield f"mave_{split}_negatives.jsonl", _lines(negatives(draw, lacking, patterns))
-    yield f"{split}-qar.jsonl", _lines(questions(draw, items(asked), wording))
+    yield f"mave_{split}_negatives.jsonl", _lines(negatives(draw, undescribed, patterns))
+    yield f"{split}-qar.jsonl", _lines(questions(draw, items(questioned), wording))
     yield f"shop_{split}.csv", export(draw, items(sold), patterns)
     yield f"alpaca_{split}.json", json.dumps(list(instructions(draw, general)), indent=1)
 
@@ -67,10 +69,10 @@ def instructions(draw: random.Random, count: int) -> Iterator[dict[str, str]]:
     """Yield ``count`` different rows."""
     prompts: set[tuple[str, str]] = set()
     while len(prompts) < count:
-        instruction, given, output = _chore(draw)
-        if (instruction, given) not in prompts:
-            prompts.add((instruction, given))
-            yield {"instruction": instruction, "input": given, "output": output}
+        instruction, text, output = _chore(draw)
+        if (instruction, text) not in prompts:
+            prompts.add((instruction, text))
+            yield {"instruction": instruction, "input": text, "output": output}
 
 
 def _chore(draw: random.Random) -> tuple[str, str, str]:
@@ -84,7 +86,7 @@ def _chore(draw: random.Random) -> tuple[str, str, str]:
     return "Write the words in reverse order.", " ".join(words), " ".join(reversed(words))
 
 
-# What is asked, and how a review says it.
+# What a question is about, and how a review words it.
 FACTS = {"weight": "weighs {}", "length": "measures {}", "maker": "comes from {}", "color": "looks {}"}
 QUANTITIES = {"weight": ("g", "kg"), "length": ("cm", "mm")}
 QUESTIONS = (
@@ -118,9 +120,9 @@ Wording = Mapping[str, Sequence[str]]
 
 def wordings(seed: int) -> dict[str, Wording]:
     """Return each split's forms of questions and of reviews."""
-    asked = dealt(QUESTIONS, seed, 2)
-    said = dealt([f"{subject} {{fact}}{tail}" for subject in SUBJECTS for tail in TAILS], seed, 10)
-    return {split: {"asked": asked[split], "said": said[split]} for split in SPLITS}
+    forms = products.split(QUESTIONS, seed, 2)
+    reviews = products.split([f"{subject} {{fact}}{tail}" for subject in SUBJECTS for tail in TAILS], seed, 10)
+    return {split: {"question": forms[split], "review": reviews[split]} for split in SPLITS}
 
 
 def questions(draw: random.Random, items: Sequence[Product], wording: Wording) -> Iterator[dict[str, Any]]:
@@ -135,23 +137,23 @@ def questions(draw: random.Random, items: Sequence[Product], wording: Wording) -
 def _question(
     draw: random.Random, item: Product, wording: Wording, keys: Sequence[str], answerable: bool
 ) -> dict[str, Any]:
-    asked, other, third = keys
+    key, *others = keys  # the question's, and those of reviews on something else
     values = {key: _value(draw, item, key) for key in keys}
     snippets = [
-        draw.choice(wording["said"]).format(fact=FACTS[key].format(values[key]), noun=item.noun)
-        for key in ((asked, other) if answerable else (other, third))
+        draw.choice(wording["review"]).format(fact=FACTS[fact].format(values[fact]), noun=item.noun)
+        for fact in ((key, others[0]) if answerable else others)
     ]
     if draw.random() < 0.3:
         snippets.append(draw.choice(SMALL_TALK).format(noun=item.noun))
     return {
         "asin": item.asin,
         "category": item.path[0],
-        "questionText": draw.choice(wording["asked"]).format(key=asked, noun=item.noun),
+        "questionText": draw.choice(wording["question"]).format(key=key, noun=item.noun),
         "questionType": "descriptive",
         "review_snippets": draw.sample(snippets, len(snippets)),
-        "answers": _answers(draw, values[asked] if answerable else draw.choice(NO_IDEA)),
+        "answers": _answers(draw, values[key] if answerable else draw.choice(NO_IDEA)),
         "is_answerable": int(answerable),
-        "qid": f"{item.asin}-{asked}",
+        "qid": f"{item.asin}-{key}",
     }
 
 
@@ -218,11 +220,11 @@ def export(draw: random.Random, items: Sequence[Product], patterns: Sequence[Pat
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
     for item in items:
-        left_out = draw.sample(list(item.values), draw.choice((1, 2)))
-        brand = "" if "Brand" in left_out else item.values["Brand"]
+        omitted = draw.sample(list(item.values), draw.choice((1, 2)))
+        brand = "" if "Brand" in omitted else item.values["Brand"]
         path = (*item.path[:-1], "Bargains") if draw.random() < 0.005 else item.path
         note = "Ships fast.\nGift wrap." if draw.random() < 0.02 else ""
-        writer.writerow([item.asin, title(item, draw.choice(patterns), left_out), " > ".join(path), brand, note])
+        writer.writerow([item.asin, title(item, draw.choice(patterns), omitted), " > ".join(path), brand, note])
         if draw.random() < 0.01:
             text.write("\n")
     return text.getvalue()

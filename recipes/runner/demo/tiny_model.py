@@ -6,7 +6,8 @@ copying a word from the prompt is one linear step away; they are trained separat
 
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,19 @@ def build(data: Path, out: Path, seed: int) -> None:
     """Write the base as an ordinary checkpoint: weights, tokenizer and chat template; the same seed gives the same bytes."""
     rows = read_rows(data / "train.jsonl")
     tokenizer = vocabulary(turn.content for row in rows for turn in row.messages)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
-        folder = Path(place) / out.name
+    with replacing(out) as folder:
         network(tokenizer, seed).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        shutil.rmtree(out, ignore_errors=True)
-        folder.rename(out)
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Yield the path of a temporary neighbour of ``folder``; it takes the name only when the block ends well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+        yield Path(place) / folder.name
+        shutil.rmtree(folder, ignore_errors=True)
+        (Path(place) / folder.name).rename(folder)
 
 
 def vocabulary(texts: Iterable[str]) -> Any:

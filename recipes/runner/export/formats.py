@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from recipes.runner.records.provenance import training_rows
 from recipes.runner.training import process
 
 EXPORTS, RECORD, MODEL, UNPACKED = "exports", "export.json", "model", "unpacked"
-QUANTISED, GGUF = ("fp8", "int8", "awq"), "gguf"
-FORMATS = (*QUANTISED, GGUF)
+GGUF = "gguf"
+FORMATS = ("fp8", "int8", "awq", GGUF)
+COMPARED = ("metric", "difference", "low", "high", "verdict")
 HERE, ENVIRONMENT = Path(sys.executable).parent, FOLDER.parent / ".venv-export" / "bin"
 PACKAGES = ("llmcompressor", "compressed-tensors", "torch", "transformers", "gguf")
 
@@ -36,19 +38,21 @@ def export(run: Path, form: str, converter: Path | None, echo: Echo) -> Path:
     if (out / RECORD).is_file():
         if json.loads((out / RECORD).read_bytes())["merged_sha256"] == merged:
             return out
-        raise InputError(f"{out}: is the export of another merged checkpoint: move it away")
+        raise InputError(f"{out}: is the export of another merged checkpoint; move it away")
     start, new = time.monotonic(), out / f".{MODEL}"
     shutil.rmtree(new, ignore_errors=True)
     rows = training_rows(provenance.read(run))
     setup = [sys.executable, str(FOLDER / "environment" / "install.py"), "export"]  # does nothing when it is ready
     process.follow(setup, "set-up of .venv-export", run / "logs" / "export-setup.log", echo)
-    words = gguf(run, converter, new) if converter else quantising(run, form, rows, new)
-    process.follow(words, f"export to {form}", run / "logs" / f"export-{form}.log", echo)
+    words = gguf(run, converter, new) if form == GGUF and converter else quantising(run, form, rows, new)
+    log = run / "logs" / f"export-{form}.log"
+    process.follow(words, f"export to {form}", log, echo)
     shutil.rmtree(out / MODEL, ignore_errors=True)
     new.rename(out / MODEL)
-    if form == GGUF:
-        words = unpacking(run, out / MODEL / f"{run.name}.gguf", out / UNPACKED)
-        process.follow(words, "unpacking gguf", run / "logs" / f"export-{form}.log", echo)
+    if form == GGUF:  # an ordinary checkpoint of it, for evaluation
+        words = [str(ENVIRONMENT / "ecom-train"), "unpack", str(out / MODEL / f"{run.name}.gguf")]
+        words += ["--tokenizer", str(run / MERGED), "--out", str(out / UNPACKED)]
+        process.follow(words, "unpacking gguf", log, echo)
     record = {
         "format": form,
         "merged_sha256": merged,
@@ -91,12 +95,6 @@ def gguf(run: Path, converter: Path, out: Path) -> list[str]:
     return [str(ENVIRONMENT / "python"), str(converter), str(run / MERGED), "--outfile", str(file), "--outtype", "q8_0"]
 
 
-def unpacking(run: Path, file: Path, out: Path) -> list[str]:
-    """Return the command that makes an ordinary checkpoint of a GGUF file, for evaluation."""
-    words = [str(ENVIRONMENT / "ecom-train"), "unpack", str(file)]
-    return [*words, "--tokenizer", str(run / MERGED), "--out", str(out)]
-
-
 def evaluated(folder: Path) -> Path:
     """Return the checkpoint of an export that evaluation loads."""
     return folder / UNPACKED if (folder / UNPACKED).is_dir() else folder / MODEL
@@ -104,9 +102,8 @@ def evaluated(folder: Path) -> Path:
 
 def packages() -> dict[str, str | None]:
     """Return the versions in the environment for exports."""
-    code = "import importlib.metadata as m, json, sys; print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
-    versions: dict[str, str | None] = json.loads(process.output([str(ENVIRONMENT / "python"), "-c", code, *PACKAGES]))
-    return versions
+    path = list(map(str, ENVIRONMENT.parent.glob("lib/python*/site-packages")))
+    return {name: next((d.version for d in distributions(name=name, path=path)), None) for name in PACKAGES}
 
 
 def size(folder: Path) -> int:
@@ -121,10 +118,10 @@ def evaluate(run: Path, names: Sequence[str], data: Path, batch_size: int, max_n
         checkpoint, out = run / MERGED if name == MERGED else evaluated(folder), folder / "eval"
         if scored(out, checkpoint, data, max_new_tokens):
             continue
-        sizes = ["--batch-size", str(batch_size), "--max-new-tokens", str(max_new_tokens)]
-        predicting = ["--checkpoint", str(checkpoint), *sizes]
-        scoring = ["--predictions", str(out / "predictions.jsonl")]
-        for program, verb, more in ((ENVIRONMENT, "predict", predicting), (HERE, "score", scoring)):
+        predict = ["--checkpoint", str(checkpoint), "--batch-size", str(batch_size)]
+        predict += ["--max-new-tokens", str(max_new_tokens)]
+        score = ["--predictions", str(out / "predictions.jsonl")]
+        for program, verb, more in ((ENVIRONMENT, "predict", predict), (HERE, "score", score)):
             words = [str(program / "ecom-eval"), verb, "--data", str(data), "--out", str(out), *more]
             process.follow(words, f"{verb} {name}", run / "logs" / f"export-{name}.log", echo)
 
@@ -134,8 +131,8 @@ def scored(folder: Path, checkpoint: Path, data: Path, max_new_tokens: int) -> b
     if not (folder / "scores.json").is_file():
         return False
     origin = json.loads((folder / "predictions.json").read_bytes())
-    wanted = folder_sha256(checkpoint), sha256(data), max_new_tokens
-    return wanted == (origin["checkpoint_sha256"], origin["test_sha256"], origin["decoding"]["max_new_tokens"])
+    recorded = origin["checkpoint_sha256"], origin["test_sha256"], origin["decoding"]["max_new_tokens"]
+    return recorded == (folder_sha256(checkpoint), sha256(data), max_new_tokens)
 
 
 def compare(run: Path, names: Sequence[str], echo: Echo) -> dict[str, Any]:
@@ -145,9 +142,6 @@ def compare(run: Path, names: Sequence[str], echo: Echo) -> dict[str, Any]:
     process.follow(words, "compare", run / "logs" / "export-compare.log", echo)
     comparison: dict[str, Any] = json.loads((run / EXPORTS / "compare" / "compare.json").read_bytes())
     return comparison
-
-
-COMPARED = ("metric", "difference", "low", "high", "verdict")
 
 
 def table(run: Path, names: Sequence[str], comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -166,18 +160,6 @@ def table(run: Path, names: Sequence[str], comparison: Mapping[str, Any]) -> lis
     return lines
 
 
-def save(run: Path, names: Sequence[str], lines: Sequence[Mapping[str, Any]]) -> Path:
-    """Write the table as JSON and Markdown, with the hashes of both and of what they were made from; return the latter."""
-    exports = run / EXPORTS
-    tables = [exports / "parity.json", exports / "parity.md"]
-    write_json(tables[0], lines)
-    with replacing(tables[1]) as file:
-        file.write(markdown(lines).encode())
-    origins = [exports / name / "eval" / "predictions.json" for name in (MERGED, *names)]
-    jsonl.write(exports / "parity.sha256", [*origins, exports / "compare" / "compare.json", *tables])
-    return tables[1]
-
-
 def _line(run: Path, name: str, checkpoint: Path, tasks: Mapping[str, Any]) -> dict[str, Any]:
     origin = json.loads((run / EXPORTS / name / "eval" / "predictions.json").read_bytes())
     speed = origin.get("generated_tokens_per_second") or origin["generated_tokens"] / max(origin["seconds"], 1e-9)
@@ -190,26 +172,33 @@ def _line(run: Path, name: str, checkpoint: Path, tasks: Mapping[str, Any]) -> d
     }
 
 
+def save(run: Path, names: Sequence[str], lines: Sequence[Mapping[str, Any]]) -> Path:
+    """Write the table as JSON and Markdown, with the hashes of both and of what they were made from; return the latter."""
+    exports = run / EXPORTS
+    table, page = exports / "parity.json", exports / "parity.md"
+    write_json(table, lines)
+    with replacing(page) as file:
+        file.write(markdown(lines).encode())
+    origins = [exports / name / "eval" / "predictions.json" for name in (MERGED, *names)]
+    jsonl.write_checksums(exports / "parity.sha256", [*origins, exports / "compare" / "compare.json", table, page])
+    return page
+
+
 def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     """Return the table as Markdown."""
-    tasks = lines[0]["tasks"]
-    heads = ["format", "MB", "tokens/s", *(f"{task}, {metric['metric']}" for task, metric in tasks.items())]
-    rows = [
-        [
-            line["format"],
-            f"{line['bytes'] / 1e6:,.1f}",
-            f"{line['tokens_per_second']:,.1f}",
-            *map(_cell, line["tasks"].values()),
-        ]
-        for line in lines
-    ]
+    tasks = (f"{task}, {metric['metric']}" for task, metric in lines[0]["tasks"].items())
+    rows = [["format", "MB", "tokens/s", *tasks]]
+    rows.append(["---"] * len(rows[0]))
+    for line in lines:
+        figures = [f"{line['bytes'] / 1e6:,.1f}", f"{line['tokens_per_second']:,.1f}"]
+        rows.append([line["format"], *figures, *map(_cell, line["tasks"].values())])
     note = (
         "Differences to `merged`, with their 95 % interval; the verdict goes by p corrected for all comparisons shown (Holm), not"
         " by the interval alone. Tokens/s by transformers"
         f" on {lines[0]['device']}, one after the other: they compare on a machine that does nothing else, and without the"
         " format's own kernels its weights are unpacked, and no faster.\n"
     )
-    return "\n".join(["| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows)]) + f"\n\n{note}"
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows) + f"\n{note}"
 
 
 def _cell(metric: Mapping[str, Any]) -> str:

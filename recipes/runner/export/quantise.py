@@ -1,4 +1,4 @@
-"""Quantises a checkpoint with llm-compressor, calibrated on rows of the training mix. It runs in the environment for exports.
+"""Quantises a checkpoint with llm-compressor, calibrated on rows of the training mixture. It runs in the environment for exports.
 
 fp8: weights and activations in 8-bit floats, activations scaled at run time, so nothing is calibrated. int8: SmoothQuant
 (arXiv:2211.10438), then GPTQ (arXiv:2210.17323) to 8-bit weights and activations. awq: 4-bit weights with scales that spare what
@@ -24,15 +24,14 @@ def quantise(checkpoint: Path, form: str, rows: Sequence[Row], out: Path) -> Non
     from llmcompressor.pipelines.cache import IntermediatesCache
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    if not torch.cuda.is_available():
-        # It pins memory even without a GPU.
+    if not torch.cuda.is_available():  # it pins memory even without a GPU
         IntermediatesCache.pin_memory = lambda self, *_: None
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    kind = "auto" if torch.cuda.is_available() else torch.float32
-    network = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=kind, device_map="auto")
-    chosen = sample(rows, SAMPLES)
-    more = {} if form == "fp8" else {"dataset": encoded(tokenizer, chosen), "num_calibration_samples": len(chosen)}
-    oneshot(model=network, tokenizer=tokenizer, recipe=modifiers(form), max_seq_length=LONGEST, **more)
+    dtype = "auto" if torch.cuda.is_available() else torch.float32
+    network = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=dtype, device_map="auto")
+    some = sample(rows, SAMPLES)
+    calibration = {} if form == "fp8" else {"dataset": encoded(tokenizer, some), "num_calibration_samples": len(some)}
+    oneshot(model=network, tokenizer=tokenizer, recipe=modifiers(form), max_seq_length=LONGEST, **calibration)
     network.save_pretrained(out, save_compressed=True)
     tokenizer.save_pretrained(out)
 

@@ -19,16 +19,11 @@ def command(run: Path, form: str | None, host: str, port: int) -> list[str]:
     """
     folder = checkpoint(run, form)
     template = folder / "chat_template.jinja"
-    keys = recipe_of(run)
+    longest = int(json.loads((folder / "config.json").read_bytes())["max_position_embeddings"])
     words = ["vllm", "serve", str(folder), "--served-model-name", run.name, "--host", host, "--port", str(port)]
     words += ["--enable-prefix-caching", "--generation-config", "vllm"]
-    words += ["--max-model-len", str(min(2 * keys["sequence_len"], _positions(folder)))]
+    words += ["--max-model-len", str(min(2 * recipe_of(run)["sequence_len"], longest))]
     return [*words, "--chat-template", str(template)] if template.is_file() else words
-
-
-def _positions(folder: Path) -> int:
-    """Return the most tokens that a checkpoint can read."""
-    return int(json.loads((folder / "config.json").read_bytes())["max_position_embeddings"])
 
 
 def checkpoint(run: Path, form: str | None) -> Path:
@@ -40,8 +35,8 @@ def checkpoint(run: Path, form: str | None) -> Path:
         )
     folder = run / EXPORTS / form / MODEL if form else run / MERGED
     if not folder.is_dir():
-        make = f"make export RUN={run.name} FORMAT={form}" if form else f"make merge-{run.name}"
-        raise InputError(f"{folder}: no such checkpoint; make it with '{make}'")
+        target = f"export RUN={run.name} FORMAT={form}" if form else f"merge-{run.name}"
+        raise InputError(f"{folder}: no such checkpoint; make it with 'make {target}'")
     return folder
 
 

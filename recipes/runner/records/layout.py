@@ -1,4 +1,4 @@
-"""A run's folder: where each file lies, its lock, its checkpoints."""
+"""A run's folder: where each file lies, its lock, its checkpoints, how its training ended."""
 
 import re
 from collections.abc import Iterator
@@ -13,24 +13,17 @@ from filelock import FileLock, Timeout
 from converters.core.errors import InputError
 from converters.io.jsonl import write_json
 
-PICTURE, HISTORY = "loss.svg", "logs/history.jsonl"
-
-NATIVE = ("tekken.json", "tokenizer.model.v*")
-TOKENIZER = (
-    "tokenizer*",
-    "chat_template*",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    NATIVE[0],
-)
-
-RECORD, SEAL, PATCH = "run.json", "record_sha256", "changes.patch"
-
 RUNS = Path("runs")
 ADAPTER, CHECKPOINTS, MERGED, RECIPE = "adapter", "checkpoints", "merged", "recipe.yaml"
-CHECKED = "logs/check.txt"
+RECORD, SEAL, PATCH = "run.json", "record_sha256", "changes.patch"
+CHECKED, OUTCOME, HISTORY, PICTURE = "logs/check.txt", "logs/ended.json", "logs/history.jsonl", "loss.svg"
+
+# Files of a checkpoint that decide how text becomes tokens: Mistral's own, and all.
+NATIVE = ("tekken.json", "tokenizer.model.v*")
+TOKENIZER = (
+    *("tokenizer*", "chat_template*", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.*", "merges.txt", NATIVE[0]),
+)
 
 
 def folder(name: str) -> Path:
@@ -62,17 +55,14 @@ def last_checkpoint(run: Path) -> Path | None:
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-def now() -> str:
-    """Return the time, ISO 8601, UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-OUTCOME = "logs/ended.json"
-
-
 def write_outcome(run: Path, steps: int, planned: int, by_callback: bool) -> None:
     """Record how training ended, and whether a callback stopped it early; one that is killed records nothing.
 
     With more than 100,000 packed rows an epoch's batches vary by one: the last epoch may end a step before what was planned.
     """
     write_json(run / OUTCOME, {"steps": steps, "planned": planned, "stopped": by_callback and steps < planned})
+
+
+def now() -> str:
+    """Return the time, ISO 8601, UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

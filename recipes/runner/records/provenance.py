@@ -15,17 +15,6 @@ from recipes.runner.capacity import hardware
 from recipes.runner.recipe import FOLDER, Recipe, base_folder
 from recipes.runner.records.layout import ADAPTER, RECIPE, RECORD, SEAL
 
-
-def training_rows(record: dict[str, Any]) -> Path:
-    """Return the rows that calibrate: the first file that the run was trained on."""
-    return Path(record["data"][0]["name"])
-
-
-def test_rows(run: Path) -> Path:
-    """Return the test split of the mix that a run was trained on."""
-    return training_rows(read(run)).with_name("test.jsonl")
-
-
 LARGE = 2**20  # bytes of a file that is no code
 PACKAGES = (
     *("ecom-llm-recipes", "axolotl", "torch", "transformers", "peft", "bitsandbytes", "datasets", "accelerate"),
@@ -40,6 +29,7 @@ def start(
 
     ``resolved`` is the YAML that Axolotl gets, ``files`` are its data with their hashes, ``started`` is an ISO time.
     """
+    deepspeed = recipe.keys.get("deepspeed")
     return {
         "status": "started",
         "started": started,
@@ -57,17 +47,13 @@ def start(
             {"manifest": name, "sha256": sha256(Path(name)), "seed": mix["seed"], "inputs": mix["inputs"]}
             for name, mix in manifests.items()
         ],
-        "deepspeed": _deepspeed(recipe.keys.get("deepspeed")),
+        # Settings in the recipe itself are hashed with it.
+        "deepspeed": {"name": deepspeed, "sha256": sha256(Path(deepspeed))} if isinstance(deepspeed, str) else None,
         "git": git(FOLDER.parent),
         "packages": packages(),
         "hardware": hardware.describe(),
         "seconds": {},
     }
-
-
-def _deepspeed(named: Any) -> dict[str, Any] | None:
-    """Return the file that DeepSpeed is configured by; settings in the recipe itself are hashed with it."""
-    return {"name": str(named), "sha256": sha256(Path(named))} if isinstance(named, str) else None
 
 
 def write(run: Path, record: Mapping[str, Any]) -> None:
@@ -105,6 +91,16 @@ def read(run: Path) -> dict[str, Any]:
     return record
 
 
+def training_rows(record: Mapping[str, Any]) -> Path:
+    """Return the rows that calibrate: the first file that the run was trained on."""
+    return Path(record["data"][0]["name"])
+
+
+def test_rows(run: Path) -> Path:
+    """Return the test split of the mixture that a run was trained on."""
+    return training_rows(read(run)).with_name("test.jsonl")
+
+
 def base_model(name: str) -> dict[str, Any]:
     """Return a base model's name with what pins it: a hash of a local folder, the commit of a model from the hub."""
     if Path(name).is_dir():
@@ -125,10 +121,7 @@ def saved_template_sha256(folder: Path) -> str | None:
 def git(folder: Path) -> dict[str, Any]:
     """Return commit and whether the tree differs from it; both ``None`` outside a checkout."""
     commit, changes = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain")
-    return {
-        "commit": None if commit is None else commit.decode().strip(),
-        "dirty": None if changes is None else bool(changes),
-    }
+    return {"commit": commit and commit.decode().strip(), "dirty": None if changes is None else bool(changes)}
 
 
 def changes(folder: Path) -> bytes:
@@ -146,12 +139,12 @@ def _diff(folder: Path, *words: str) -> bytes:
 
 def in_commit(commit: str, path: str = "") -> bytes | None:
     """Return a file of this project at a commit, or the commit itself without a path; ``None`` if it is not in this checkout."""
-    what = ("blob", f"{commit}:{path}") if path else ("commit", commit)
-    return _git(FOLDER.parent, "cat-file", *what)
+    words = ("blob", f"{commit}:{path}") if path else ("commit", commit)
+    return _git(FOLDER.parent, "cat-file", *words)
 
 
 def _git(folder: Path, *words: str, ends: Sequence[int] = (0,)) -> bytes | None:
-    """Return what git prints; ``None`` without git, or if it exits with another code than ``ends``."""
+    """Return git's output; ``None`` without git, or if it exits with another code than ``ends``."""
     try:
         done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=False)
     except FileNotFoundError:
@@ -160,7 +153,7 @@ def _git(folder: Path, *words: str, ends: Sequence[int] = (0,)) -> bytes | None:
 
 
 def packages() -> dict[str, str | None]:
-    """Return the versions of what decides a training's result."""
+    """Return the versions of the packages that decide a training's result."""
     return {name: _version(name) for name in PACKAGES}
 
 
@@ -171,28 +164,27 @@ def _version(name: str) -> str | None:
         return None
 
 
-def faults(run: Path, record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what has changed since a training began: recipe, rows, DeepSpeed's JSON, base model."""
-    yield from _unlike(run / RECIPE, record["recipe"]["resolved_sha256"])
+def changed_since_start(run: Path, record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each change since a training began: of recipe, rows, DeepSpeed's JSON, base model."""
     for item in [*record["data"], *filter(None, [record.get("deepspeed")])]:
-        yield from _unlike(Path(item["name"]), item["sha256"])
-    yield from _base_unlike(record)
+        yield from _changed(Path(item["name"]), item["sha256"])
+    yield from _changed_model(run, record)
 
 
-def trained(run: Path, record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what has changed since training ended: recipe, base model, adapter."""
-    yield from _unlike(run / RECIPE, record["recipe"]["resolved_sha256"])
-    yield from _base_unlike(record)
+def changed_since_training(run: Path, record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each change since training ended: of recipe, base model, adapter."""
+    yield from _changed_model(run, record)
     if folder_sha256(run / ADAPTER) != record["adapter_sha256"]:
         yield f"{run / ADAPTER}: has changed"
 
 
-def _unlike(path: Path, expected: str) -> Iterator[str]:
-    if not path.is_file() or sha256(path) != expected:
-        yield f"{path}: {'has changed' if path.is_file() else 'is gone'}"
-
-
-def _base_unlike(record: Mapping[str, Any]) -> Iterator[str]:
+def _changed_model(run: Path, record: Mapping[str, Any]) -> Iterator[str]:
+    yield from _changed(run / RECIPE, record["recipe"]["resolved_sha256"])
     recorded, base = record["base_model"], base_model(record["base_model"]["name"])
     if any(recorded[key] not in (None, base[key]) for key in ("sha256", "revision")):
         yield f"{base['name']}: the base model has changed"
+
+
+def _changed(path: Path, expected: str) -> Iterator[str]:
+    if not path.is_file() or sha256(path) != expected:
+        yield f"{path}: {'has changed' if path.is_file() else 'is gone'}"

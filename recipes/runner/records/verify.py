@@ -1,7 +1,7 @@
-"""Walks a run's chain of hashes from the raw files to its reports and names the first link that is broken.
+"""Walks a run's chain of hashes from the raw files to its reports.
 
-raw file → mix manifest → rows → recipe, commit, packages, machine → adapter → merged → predictions → scores → report, comparison.
-A link holds when the bytes on this disk are those that the next one was made from. What is no longer on this disk is reported as
+raw file → mixture's manifest → rows → recipe, commit, packages, machine → adapter → merged → predictions → scores → report,
+comparison. A link holds when the bytes on this disk are those that the next one was made from. What is no longer on this disk is
 gone: it neither holds nor is broken.
 """
 
@@ -24,10 +24,10 @@ COMPARED = ("compare.json", "compare.html", "compare.md")
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link of the chain: its name, what it is about, and how it stands."""
+    """One link of the chain: its name, the file, folder or commit that was checked, and whether it ``HOLDS``."""
 
     name: str
-    what: str
+    subject: str
     state: str
 
 
@@ -41,13 +41,17 @@ def verify(run: Path) -> Iterator[Link]:
     for name, folder in (("adapter", run / ADAPTER), ("merged", run / MERGED)):
         if f"{name}_sha256" in record:
             yield _folder(name, folder, record[f"{name}_sha256"])
-    yield from _parent(record)
-    tests = _tests(record)
+    if parent := record.get("parent"):
+        yield _folder("parent run", Path(parent["path"]), parent["sha256"])
+    tests = {sha for mix in record["mixes"] if (sha := _splits(Path(mix["manifest"])).get("test"))}
     for scored in sorted(run.glob("eval*")):  # eval, and eval-MIX of another mix
         yield from _evaluation(scored, (record.get("merged_sha256"), record.get("adapter_sha256")), tests)
     yield from _evaluation(run / "exports" / MERGED / "eval", [record.get("merged_sha256")], tests)
     for path in sorted(run.glob("exports/*/export.json")):
-        yield from _export(path, record.get("merged_sha256"), tests)
+        export, folder = _json(path), path.parent
+        yield Link("exported checkpoint", str(folder), _state(export.get("merged_sha256"), record.get("merged_sha256")))
+        yield _folder("export", folder / "model", export.get("sha256"))
+        yield from _evaluation(folder / "eval", [export.get("evaluated_sha256")], tests)
     for name, sums in (("comparison", "compare/compare.sha256"), ("parity table", "parity.sha256")):
         if (run / "exports" / sums).is_file():
             yield from _sums(name, run / "exports" / sums, COMPARED if name == "comparison" else ())
@@ -73,20 +77,20 @@ def _splits(manifest: Path) -> dict[str, str]:
 def _code(run: Path, record: Mapping[str, Any]) -> Iterator[Link]:
     commit = record["git"]["commit"]
     present = commit if commit and provenance.in_commit(commit) is not None else None
-    more = " and uncommitted changes" if record["git"]["dirty"] else ""
-    yield Link("commit", f"{commit or 'none recorded'}{more}", _state(present, commit))
+    dirty = " and uncommitted changes" if record["git"]["dirty"] else ""
+    yield Link("commit", f"{commit or 'none recorded'}{dirty}", _state(present, commit))
     if patch := record.get("changes_sha256"):
         yield _file("uncommitted changes", run / layout.PATCH, patch)
     yield _recipe(record, commit)
     yield _file("recipe as it ran", run / RECIPE, record["recipe"]["resolved_sha256"])
-    if named := record.get("deepspeed"):
-        yield _file("deepspeed", Path(named["name"]), named["sha256"])
+    if deepspeed := record.get("deepspeed"):
+        yield _file("deepspeed", Path(deepspeed["name"]), deepspeed["sha256"])
     base = record["base_model"]
     if base["sha256"]:
         yield _folder("base model", Path(base["name"]), base["sha256"])
     else:
-        here = provenance.base_model(base["name"])["revision"]
-        yield Link("base model", f"{base['name']} at {base['revision']}", _state(here, base["revision"]))
+        cached = provenance.base_model(base["name"])["revision"]
+        yield Link("base model", f"{base['name']} at {base['revision']}", _state(cached, base["revision"]))
 
 
 def _recipe(record: Mapping[str, Any], commit: str | None) -> Link:
@@ -98,17 +102,6 @@ def _recipe(record: Mapping[str, Any], commit: str | None) -> Link:
     return Link("recipe", str(path), HOLDS if recipe["sha256"] in hashes else GONE)
 
 
-def _parent(record: Mapping[str, Any]) -> Iterator[Link]:
-    """Yield the part of an earlier run that this one began from, adapter or merged checkpoint."""
-    if parent := record.get("parent"):
-        yield _folder("parent run", Path(parent["path"]), parent["sha256"])
-
-
-def _tests(record: Mapping[str, Any]) -> set[str]:
-    """Return the hashes of the test splits of the run's mixes, as far as their manifests are here."""
-    return {sha for mix in record["mixes"] if (sha := _splits(Path(mix["manifest"])).get("test"))}
-
-
 def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]) -> Iterator[Link]:
     """Yield the links from a checkpoint to its predictions, scores and reports; a run that was not evaluated has none."""
     scores, origin = _json(folder / "scores.json"), _json(folder / "predictions.json")
@@ -116,10 +109,11 @@ def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]
     recorded = scored.get("predictions") or origin
     if not (scores or recorded):
         return
-    asked = recorded.get("checkpoint_sha256")
-    expected = asked if asked in checkpoints else next(filter(None, checkpoints), None)
-    yield Link("predictions' checkpoint", str(folder), _state(asked, expected))
-    yield _test_split(Path(scored.get("test_file", "test.jsonl")), recorded.get("test_sha256"), tests)
+    checkpoint, test = recorded.get("checkpoint_sha256"), recorded.get("test_sha256")
+    expected = checkpoint if checkpoint in checkpoints else next(filter(None, checkpoints), None)
+    yield Link("predictions' checkpoint", str(folder), _state(checkpoint, expected))
+    path = Path(scored.get("test_file", "test.jsonl"))  # of another mixture than the run's its file is hashed
+    yield Link("test split", str(path), HOLDS) if test in tests else _file("test split", path, test)
     yield _file("predictions", folder / "predictions.jsonl", recorded.get("predictions_sha256"))
     if not scores:  # never made, or gone from beside its report
         yield from _sums("report", folder / "report.sha256", REPORTED)
@@ -134,7 +128,7 @@ def _evaluation(folder: Path, checkpoints: Sequence[str | None], tests: set[str]
 
 
 def _comparison(report: Path, folder: Path, predictions: str | None) -> Iterator[Link]:
-    """Yield the links of a comparison with the scores in ``folder``; where its sums do not tell, its own record does."""
+    """Yield the links of a comparison with the scores in ``folder``; or else by its own record."""
     sums, scores = report / "compare.sha256", folder / "scores.json"
     if any(path.resolve() == scores.resolve() for _, path in _lines(sums)):
         yield from _sums("comparison", sums, COMPARED)
@@ -145,29 +139,18 @@ def _comparison(report: Path, folder: Path, predictions: str | None) -> Iterator
         yield Link("comparison", f"{sums}, which does not name {scores}", BROKEN if _lines(sums) else GONE)
 
 
-def _test_split(path: Path, expected: str | None, tests: set[str]) -> Link:
-    """Return the link to the test rows: those of the run's mixes, or of another mix, whose file is asked."""
-    return Link("test split", str(path), HOLDS) if expected in tests else _file("test split", path, expected)
-
-
-def _export(path: Path, merged: str | None, tests: set[str]) -> Iterator[Link]:
-    record, folder = _json(path), path.parent
-    yield Link("exported checkpoint", str(folder), _state(record.get("merged_sha256"), merged))
-    yield _folder("export", folder / "model", record.get("sha256"))
-    yield from _evaluation(folder / "eval", [record.get("evaluated_sha256")], tests)
-
-
 def _sums(name: str, path: Path, expected: Sequence[str]) -> Iterator[Link]:
-    """Yield the files that a list of sha256 sums names, which is in the format of ``sha256sum``.
+    """Yield the files that a list in the format of ``sha256sum`` names.
 
     ``expected`` are the files that it was written for: a line that is missing breaks the chain, too.
     """
     sums = _lines(path)
     if not sums:
         yield Link(name, str(path), GONE)
+        return
     for digest, file in sums:
         yield _file("scores" if file.name == "scores.json" else name, file, digest)
-    missing = [file for file in expected if sums and file not in {file.name for _, file in sums}]
+    missing = [file for file in expected if file not in {file.name for _, file in sums}]
     yield from (Link(name, f"{path}, which does not name {file}", BROKEN) for file in missing)
 
 

@@ -30,7 +30,7 @@ class Launch:
 def plan(keys: Mapping[str, Any], gpus: int | None, nodes: int, head: str | None, available: int) -> Launch:
     """Return the launch of a recipe on a machine with ``available`` GPUs; what it does not have is an ``InputError``.
 
-    Without a number of GPUs, a recipe that divides the model takes all and any other takes one. Ray has workers of its own.
+    Without a number of GPUs, a recipe that divides the model takes all and any other takes one. Ray has its own workers.
     """
     if keys.get("use_ray"):
         if gpus or nodes > 1 or head:
@@ -42,7 +42,11 @@ def plan(keys: Mapping[str, Any], gpus: int | None, nodes: int, head: str | None
     if nodes > 1 and not (head or slurm):
         raise InputError(f"NODES={nodes} needs HEAD=host:port of the first node, or a SLURM job")
     each = gpus or (max(1, available) if nodes > 1 else usual(keys, available))
-    return Launch(each, nodes, head or (f"{socket.gethostname()}:{PORT}" if slurm else None), slurm)
+    return Launch(each, nodes, head or (_own_head() if slurm else None), slurm)
+
+
+def _own_head() -> str:
+    return f"{socket.gethostname()}:{PORT}"
 
 
 def again(launched: Launch) -> Launch:
@@ -52,7 +56,7 @@ def again(launched: Launch) -> Launch:
     job = os.environ.get("SLURM_JOB_ID")
     if not job:
         raise InputError(f"not inside a SLURM job: resume in one of {launched.nodes} nodes, as the run began")
-    return replace(launched, slurm=job, head=f"{socket.gethostname()}:{PORT}")
+    return replace(launched, slurm=job, head=_own_head())
 
 
 def words(config: Path, keys: Mapping[str, Any], launch: Launch, more: Sequence[str] = ()) -> list[str]:
@@ -85,21 +89,15 @@ def torchrun(launch: Launch, run: str) -> list[str]:
 
 
 def before(launch: Launch) -> list[str]:
-    """Return what stands before the command: ``srun``, one task a node, in a SLURM job of several nodes.
+    """Return the words before the command: ``srun``, one task a node, in a SLURM job of several nodes.
 
-    Since 22.05 srun does not inherit the job's processors for each task (slurm.schedmd.com/srun.html): they are given again.
+    Since 22.05 srun does not inherit the job's processors for each task (slurm.schedmd.com/srun.html): it is told them again.
     """
     if not launch.slurm:
         return []
     processors = os.environ.get("SLURM_CPUS_PER_TASK")
-    words = [
-        "srun",
-        f"--nodes={launch.nodes}",
-        f"--ntasks={launch.nodes}",
-        "--ntasks-per-node=1",
-        "--kill-on-bad-exit=1",
-    ]
-    return [*words, f"--cpus-per-task={processors}"] if processors else words
+    words = ["srun", f"--nodes={launch.nodes}", f"--ntasks={launch.nodes}", "--ntasks-per-node=1"]
+    return [*words, "--kill-on-bad-exit=1", *([f"--cpus-per-task={processors}"] if processors else [])]
 
 
 def visible(launch: Launch, keys: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Merges an adapter into its base, puts back what the merge should not have touched, and asks the gate."""
+"""Merges an adapter into its base, restores what the merge should not have touched, and asks the gate."""
 
 import shutil
 import time
@@ -15,21 +15,22 @@ from recipes.runner.records.layout import ADAPTER, MERGED, NATIVE, RECIPE, TOKEN
 from recipes.runner.training import merge_gate, process
 
 MERGING = ".merging"
+ROUNDED = ("embed_tokens.weight", "lm_head.weight")  # by a merge in four bits, though training left them as they were
 
 
-def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) -> Path:
+def merge(run: Path, echo: Callable[[bytes], None], gate_data: Path | None = None) -> Path:
     """Return the folder of the merged checkpoint; one below the gate's bar is an ``InputError``.
 
-    ``held`` are the rows of the gate, by default the validation split of the run's mix.
+    ``gate_data`` are the rows of the gate, by default the validation split of the run's mixture.
     """
     record = provenance.sealed(run)
     if record["status"] not in ("trained", "merged"):
         raise InputError(f"{run}: found status {record['status']!r}, expected a run whose training ended well")
     if (run / MERGED).exists():
         raise InputError(f"{run / MERGED}: is there already; move it away to merge again")
-    rows = held or merge_gate.held_file(record)
+    rows = gate_data or merge_gate.validation_file(record)
     with alone(run):
-        for fault in provenance.trained(run, record):
+        for fault in provenance.changed_since_training(run, record):
             raise InputError(f"{fault} since {run} was trained: the merged model would be one that nobody trained")
         shutil.rmtree(run / MERGING, ignore_errors=True)  # of a merge that was killed
         try:
@@ -41,50 +42,27 @@ def merge(run: Path, echo: Callable[[bytes], None], held: Path | None = None) ->
 
 def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[bytes], None]) -> None:
     start, merged, keys = time.monotonic(), run / MERGING / "merged", recipe_of(run)  # the folder's name is Axolotl's
-    original = recipe.base_folder(record["base_model"]["name"])
-    process.axolotl(words(run, original), run / "logs" / "merge.log", echo)
+    base = recipe.base_folder(record["base_model"]["name"])
+    process.axolotl(words(run, base), run / "logs" / "merge.log", echo)
     complete(merged, run / ADAPTER)
-    if merge_gate.nf4(keys) and original:
-        restore(merged, original, run / ADAPTER)
+    if merge_gate.nf4(keys) and base:
+        restore(merged, base, run / ADAPTER)
     with libraries_log_to(run / "logs" / "merge.log"):
-        passed(run, str(original or record["base_model"]["name"]), keys, merged, rows)
+        passed(run, str(base or record["base_model"]["name"]), keys, merged, rows)
     seconds = record["seconds"] | {"merge": round(time.monotonic() - start, 1)}
     # The record first: a checkpoint that is there has its hash.
     provenance.update(run, status="merged", merged_sha256=folder_sha256(merged), seconds=seconds)
     merged.rename(run / MERGED)
 
 
-def words(run: Path, original: Path | None) -> list[str]:
+def words(run: Path, base: Path | None) -> list[str]:
     """Return the arguments of ``axolotl`` that merge a run beside its adapter.
 
     A base from the hub is named by its folder in the cache: by its name all its files would be fetched, weights in other
     formats among them.
     """
     places = [f"--lora-model-dir={run / ADAPTER}", f"--output-dir={run / MERGING}"]
-    return ["merge-lora", str(run / RECIPE), *places, *([f"--base-model={original}"] if original else [])]
-
-
-def passed(run: Path, base: str, keys: Mapping[str, Any], merged: Path, held: Path) -> None:
-    """Record the merge's mode and the gate's verdict; merged weights below the bar are an ``InputError``."""
-    verdict = merge_gate.judge(base, keys, run / ADAPTER, merged, held)
-    provenance.update(run, merge=mode(keys) | {"gate": verdict})
-    if not verdict["passed"]:
-        raise InputError(
-            f"{run}: the merge failed its gate: {'; '.join(verdict['faults'])} ({verdict['likeness']['tokens']} answer "
-            f"tokens of {held}). No merged checkpoint was kept; the adapter is as it was"
-        )
-
-
-def mode(keys: Mapping[str, Any]) -> dict[str, str]:
-    """Return how ``merge-lora`` treats the base under these keys.
-
-    >>> mode({"adapter": "qlora"})
-    {'method': 'memory_efficient', 'base': 'quantised to NF4 and back, as training saw it'}
-    """
-    return {
-        "method": str(keys.get("merge_method") or "memory_efficient"),
-        "base": "quantised to NF4 and back, as training saw it" if merge_gate.nf4(keys) else "as it is",
-    }
+    return ["merge-lora", str(run / RECIPE), *places, *([f"--base-model={base}"] if base else [])]
 
 
 def complete(merged: Path, adapter: Path) -> None:
@@ -99,21 +77,16 @@ def complete(merged: Path, adapter: Path) -> None:
         shutil.copy2(path, merged / path.name)
 
 
-KEPT = ("embed_tokens.weight", "lm_head.weight")
-
-
 def restore(merged: Path, base: Path, adapter: Path) -> list[str]:
     """Write the base's own tensors over the rounded ones, a file at a time; return their names."""
-    own = [name for path in adapter.glob("*.safetensors") for name in _tensors(path)]
-    originals = {name: path for path in base.glob("*.safetensors") for name in _tensors(path) if name.endswith(KEPT)}
+    trained = [name for path in adapter.glob("*.safetensors") for name in _tensors(path)]
+    originals = {name: path for path in base.glob("*.safetensors") for name in _tensors(path) if name.endswith(ROUNDED)}
+    untrained = {name for name in originals if not any(name.removesuffix("weight") in key for key in trained)}
     restored = []
     for path in sorted(merged.glob("*.safetensors")):
-        names = [
-            n for n in _tensors(path) if n in originals and not any(n.removesuffix("weight") in key for key in own)
-        ]
-        if names:
+        if names := [name for name in _tensors(path) if name in untrained]:
             _overwrite(path, {name: originals[name] for name in names})
-        restored += names
+            restored += names
     return restored
 
 
@@ -137,3 +110,26 @@ def _overwrite(path: Path, originals: dict[str, Path]) -> None:
     part = path.with_name(path.name + ".part")
     save_file(tensors, part, metadata)
     part.replace(path)
+
+
+def passed(run: Path, base: str, keys: Mapping[str, Any], merged: Path, gate_data: Path) -> None:
+    """Record the merge's mode and the gate's verdict; merged weights below the bar are an ``InputError``."""
+    verdict = merge_gate.judge(base, keys, run / ADAPTER, merged, gate_data)
+    provenance.update(run, merge=mode(keys) | {"gate": verdict})
+    if not verdict["passed"]:
+        raise InputError(
+            f"{run}: the merge failed its gate: {'; '.join(verdict['faults'])} ({verdict['likeness']['tokens']} answer "
+            f"tokens of {gate_data}). No merged checkpoint was kept; the adapter is as it was"
+        )
+
+
+def mode(keys: Mapping[str, Any]) -> dict[str, str]:
+    """Return how ``merge-lora`` treats the base under these keys.
+
+    >>> mode({"adapter": "qlora"})
+    {'method': 'memory_efficient', 'base': 'quantised to NF4 and back, as training saw it'}
+    """
+    return {
+        "method": str(keys.get("merge_method") or "memory_efficient"),
+        "base": "quantised to NF4 and back, as training saw it" if merge_gate.nf4(keys) else "as it is",
+    }

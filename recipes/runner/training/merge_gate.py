@@ -21,7 +21,7 @@ from converters.schema import Row
 
 # At a vocabulary of 128k and some 1,000 answer tokens, half a GB of logits.
 ROWS, ROWS_PER_TASK, TOKENS_PER_ROW = 64, 16, 32
-# A faithful merge differs by rounding alone. Measured on the demo: see tests/recipes/test_gate.py.
+# A faithful merge differs by rounding alone. Measured on the demo: see tests/recipes/training/test_merge_gate.py.
 ROUNDING = 4  # steps of the number format by which the logits of one token differ between two sums of the same products
 BAR = {"agreement": 0.97, "cosine": 0.995, "loss": 0.05}
 
@@ -53,22 +53,20 @@ class Likeness:
         if self.learnt == 0:
             yield "the adapter changed nothing: its logits are those of the base"
         elif not self.left < self.kept:  # it holds however little was learnt: rounding draws to neither of them
-            yield (
-                f"the merged logits are {self.left:.4g} from the adapter's and {self.kept:.4g} from the base's, expected them "
-                "to be nearer to the adapter's: what was learnt is not in the merged weights"
-            )
+            distances = f"{self.left:.4g} from the adapter's and {self.kept:.4g} from the base's"
+            yield f"the merged logits are {distances}: what was learnt is not in the merged weights"
         gap = abs(self.loss_merged - self.loss_adapter)
         if not gap <= BAR["loss"]:
             yield f"loss {self.loss_adapter:.4f} before and {self.loss_merged:.4f} after, expected at most {BAR['loss']} apart"
 
 
-def judge(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, held: Path) -> dict[str, Any]:
+def judge(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, data: Path) -> dict[str, Any]:
     """Return the gate's entry in the run's record: held-out file, bar, likeness and whether it ``passed``."""
-    likeness = compare(base, keys, adapter, merged, sample(read_rows(held)))
+    likeness = compare(base, keys, adapter, merged, sample(read_rows(data)))
     faults = list(likeness.faults())
     return {
-        "held": str(held),
-        "held_sha256": sha256(held),
+        "held": str(data),
+        "held_sha256": sha256(data),
         "bar": BAR,
         "likeness": asdict(likeness),
         "passed": not faults,
@@ -76,15 +74,15 @@ def judge(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, held:
     }
 
 
-def held_file(record: Mapping[str, Any]) -> Path:
+def validation_file(record: Mapping[str, Any]) -> Path:
     """Return the validation split beside the rows that a run trained on; a missing one is an ``InputError``."""
     folders = dict.fromkeys(Path(item["name"]).parent for item in record["data"])
     for folder in folders:
         if (path := folder / "validation.jsonl").is_file():
             return path
     raise InputError(
-        f"{', '.join(map(str, folders)) or 'the data'}: no validation.jsonl for the merge gate: build the mix again (make data "
-        "MIX=...), or name other held-out rows (ecom-train merge --held FILE)"
+        f"{', '.join(map(str, folders)) or 'the data'}: no validation.jsonl for the merge gate; build the mixture again (make "
+        "data MIX=...), or name other held-out rows (ecom-train merge --gate-data FILE)"
     )
 
 
@@ -93,7 +91,7 @@ def sample(rows: Sequence[Row]) -> list[Row]:
     by_task = defaultdict[str, list[Row]](list)
     for row in sorted(rows, key=_draw):
         by_task[row.task].append(row)
-    return sorted((row for some in by_task.values() for row in some[:ROWS_PER_TASK]), key=_draw)[:ROWS]
+    return sorted((row for group in by_task.values() for row in group[:ROWS_PER_TASK]), key=_draw)[:ROWS]
 
 
 def _draw(row: Row) -> bytes:
@@ -108,23 +106,28 @@ def compare(base: str, keys: Mapping[str, Any], adapter: Path, merged: Path, row
     tokenizer = AutoTokenizer.from_pretrained(merged)
     encoded = [_encode(tokenizer, row) for row in rows]
     network = _trained(base, keys, adapter)
-    first = _logits(network, encoded)
+    before = _logits(network, encoded)
     with network.disable_adapter():
         control = _logits(network, encoded)
     del network
-    second = _logits(_plain(str(merged)), encoded)
-    gold = torch.tensor([token for prompt, answer in encoded for token in answer])
+    after = _logits(_plain(str(merged)), encoded)
+    answers = torch.tensor([token for _, answer in encoded for token in answer])
+    functional = torch.nn.functional
     return Likeness(
         rows=len(rows),
-        tokens=len(gold),
-        agreement=_agreement(first, second, torch.finfo(_kind()).eps),
-        cosine=float(torch.nn.functional.cosine_similarity(first, second, dim=-1).double().mean()),
-        loss_adapter=float(torch.nn.functional.cross_entropy(first, gold)),
-        loss_merged=float(torch.nn.functional.cross_entropy(second, gold)),
-        learnt=float((first - control).norm(dim=-1).double().mean()),
-        left=float((first - second).norm(dim=-1).double().mean()),
-        kept=float((second - control).norm(dim=-1).double().mean()),
+        tokens=len(answers),
+        agreement=_agreement(before, after, torch.finfo(_dtype()).eps),
+        cosine=float(functional.cosine_similarity(before, after, dim=-1).double().mean()),
+        loss_adapter=float(functional.cross_entropy(before, answers)),
+        loss_merged=float(functional.cross_entropy(after, answers)),
+        learnt=_distance(before, control),
+        left=_distance(before, after),
+        kept=_distance(after, control),
     )
+
+
+def _distance(first: Any, second: Any) -> float:
+    return float((first - second).norm(dim=-1).double().mean())
 
 
 def _agreement(first: Any, second: Any, step: float) -> float:
@@ -171,11 +174,11 @@ def _plain(name: str, quantised: Any = None) -> Any:
 
     # A GPU that trained the quantised base may be too small for the merged weights: "auto" leaves the rest in main memory.
     place = None if not torch.cuda.is_available() else "auto" if quantised is None else {"": 0}
-    settings = {"dtype": _kind(), "quantization_config": quantised, "device_map": place}
+    settings = {"dtype": _dtype(), "quantization_config": quantised, "device_map": place}
     return AutoModelForCausalLM.from_pretrained(name, **settings).eval()
 
 
-def _kind() -> Any:
+def _dtype() -> Any:
     """Return the number format of both models: the one that training used on this device."""
     import torch
 
@@ -195,5 +198,5 @@ def quantisation(keys: Mapping[str, Any]) -> Any:
         return BitsAndBytesConfig(load_in_8bit=True)
     if not nf4(keys):
         return None
-    usual = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": _kind()}
-    return BitsAndBytesConfig(load_in_4bit=True, **usual | (keys.get("bnb_config_kwargs") or {}))
+    defaults = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True, "bnb_4bit_compute_dtype": _dtype()}
+    return BitsAndBytesConfig(load_in_4bit=True, **defaults | (keys.get("bnb_config_kwargs") or {}))

@@ -24,16 +24,15 @@ QUIET = {
 }
 # transformers and peft import these where they are installed, for models and metrics that no check uses.
 UNUSED = ("sklearn", "scipy", "torchao", "bitsandbytes")
-_TELLING = re.compile(r"(Error|error|Exception|Killed|out of memory)")
+_ERROR = re.compile(r"(Error|error|Exception|Killed|out of memory)")
 # tqdm's bar, as Axolotl and its libraries draw it: "Tokenizing:   3%|▎   | 1000/30037 [00:00<00:13, 2145.00 examples/s]"
-_BAR = re.compile(r"(?:([^\r\n%|]*):)?\s*\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[[\d:]+<([\d:]+)")
-_PROMPTS = re.compile(r"[\d,]+ of [\d,]+ prompts[^\r\n]*")  # our own evaluation
+_BAR = re.compile(r"(?:([^\r\n%|]*):)?\s*\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[[\d:]+<([\d:]+)([^\]\r\n]*)")
 _LOSS = re.compile(r"'loss': '?([\d.]+)")
 SECONDS = 15  # between two lines of progress where they cannot overwrite each other
 
 
 class Progress:
-    """Shows how far a followed process is, by the last progress bar in its output, and where its whole output goes.
+    """Shows the progress of a followed process, by the last bar in its output, and where its whole output goes.
 
     On a terminal one line is refreshed, elsewhere a line is printed now and then and at the end of the training.
 
@@ -46,7 +45,7 @@ class Progress:
     """
 
     def __init__(self, out: TextIO, log: Path) -> None:
-        self.out, self.log, self.loss, self.steps, self.line = out, log, "", "", ""
+        self.out, self.log, self.loss, self.steps, self.count = out, log, "", "", ""
         self.last, self.open = 0.0, False
 
     def __call__(self, piece: bytes) -> None:
@@ -55,20 +54,17 @@ class Progress:
         if not self.last:
             self.out.write(f"log      {self.log}\n")
             self.last = time.monotonic()
-        if prompts := _PROMPTS.findall(text):
-            self._show(prompts[-1])
         if losses := _LOSS.findall(text):
             self.loss = f", loss {losses[-1]}"
-        for what, done, total, left in _BAR.findall(text)[-1:]:
-            if not what.strip():  # the trainer's bar, the first without a name, or one of its validations
+        for label, done, total, remaining, speed in _BAR.findall(text)[-1:]:
+            name = "prompts" if "prompts" in speed else label.strip()  # those of our own evaluation
+            if not name:  # the trainer's bar, the first without a name, or one of its validations
                 self.steps = self.steps or total
-            training = not what.strip() and total == self.steps
-            what = (
-                f"step {done} of {total}{self.loss}"
-                if training
-                else f"{what.strip() or 'validation'}: {done} of {total}"
-            )
-            self._show(f"{what}, {left} left", training and done == total)
+            if training := not name and total == self.steps:
+                line = f"step {done} of {total}{self.loss}"
+            else:
+                line = f"{name or 'validation'}: {done} of {total}"
+            self._show(f"{line}, {remaining} left", training and done == total)
         if text == "\n" and self.open:  # the process has ended
             self.out.write("\n")
             self.open = False
@@ -78,9 +74,9 @@ class Progress:
         if self.out.isatty():
             self.out.write(f"\r{line}\x1b[K")
             self.open = True
-        elif line != self.line and (always or now - self.last >= SECONDS):
+        elif (count := line.split(", ")[0]) != self.count and (always or now - self.last >= SECONDS):
             self.out.write(f"{line}\n")
-            self.last, self.line = now, line
+            self.last, self.count = now, count
         self.out.flush()
 
 
@@ -114,7 +110,7 @@ def follow(
     echo: Callable[[bytes], None],
     variables: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Run a command; a failure is an ``InputError`` with its ``name`` and its last telling line."""
+    """Run a command; a failure is an ``InputError`` with its ``name`` and its last line about an error."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with _ended_like_ctrl_c(), log.open("ab") as file, _started(command, variables) as process:
         assert process.stdout is not None
@@ -129,14 +125,6 @@ def follow(
             echo(b"\n")  # what follows a progress bar begins a line of its own
     if process.returncode:
         raise InputError(f"{name} {_end(process.returncode)}: {last_line(log)} (all of it: {log})")
-
-
-def output(command: Sequence[str]) -> str:
-    """Return what a short command prints; a failure is an ``InputError`` with its last line."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
-    if done.returncode:
-        raise InputError(f"{command[0]} {_end(done.returncode)}: {(done.stderr.strip().splitlines() or [''])[-1]}")
-    return done.stdout
 
 
 @contextmanager
@@ -164,14 +152,9 @@ def _end(code: int) -> str:
 
 def _started(command: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
     # A process group of its own: one Ctrl-C must not reach it twice, from the terminal and from here.
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        env={**environment(), **variables},
-        start_new_session=True,
-    )
+    env = {**environment(), **variables}
+    nothing, pipe, together = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
+    return subprocess.Popen(command, env=env, stdin=nothing, stdout=pipe, stderr=together, start_new_session=True)
 
 
 def environment() -> dict[str, str]:
@@ -201,7 +184,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def last_line(log: Path) -> str:
-    """Return the log's last line that tells of an error, else its last line."""
+    """Return the log's last line about an error, else its last line."""
     lines = [line.strip() for line in re.split(r"[\r\n]+", log.read_text("utf-8", errors="replace")) if line.strip()]
-    telling = [line for line in lines if _TELLING.search(line)]
-    return (telling or lines or ["it printed nothing"])[-1][:300]
+    errors = [line for line in lines if _ERROR.search(line)]
+    return (errors or lines or ["it printed nothing"])[-1][:300]

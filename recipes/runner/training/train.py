@@ -1,4 +1,4 @@
-"""How a training ended: Axolotl exits with 0 as well when a signal stops it, and when its loss watchdog does."""
+"""Trains a recipe: checks it, writes the run's record, starts Axolotl, judges how training ended; resumes and joins runs."""
 
 import json
 import shutil
@@ -25,85 +25,61 @@ from recipes.runner.records.layout import (
     OUTCOME,
     RECIPE,
     alone,
-    folder,
     last_checkpoint,
     now,
     recipe_of,
 )
 from recipes.runner.training import launch, process
-from recipes.runner.training.launch import Launch, again
-
-
-def read_outcome(run: Path, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ``steps`` of a training, those ``planned``, and whether it was ``stopped``.
-
-    One that stopped early is an ``InputError``, unless the recipe asks for it by ``early_stopping_patience``.
-    """
-    if not (run / OUTCOME).is_file():
-        raise InputError(f"{run}: training ended before its last step (see {run / 'logs'})")
-    outcome: dict[str, Any] = json.loads((run / OUTCOME).read_bytes())
-    if outcome["stopped"] and not keys.get("early_stopping_patience"):
-        steps = f"{outcome['steps']} of {outcome['planned']} steps"
-        raise InputError(f"{run}: training stopped itself after {steps} (see {run / 'logs'})")
-    return outcome
-
-
-def non_finite(folder: Path) -> str | None:
-    """Return the name of a tensor that holds NaN or infinity, ``None`` if there is none."""
-    from safetensors import safe_open
-
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - not a mapping
-                if not bool(file.get_tensor(name).float().isfinite().all()):
-                    return str(name)
-    return None
-
-
-STOPPED = ("interrupted", "failed", "started")  # a process that was killed could not write that it was
-
-
-def resume(run: Path, echo: Callable[[bytes], None]) -> Path:
-    """Train from the last checkpoint to the end and return the run's folder; anything that has changed is an ``InputError``."""
-    provenance.read(run)
-    with alone(run):
-        _resume(run, provenance.sealed(run), echo)
-    return run
-
-
-def _resume(run: Path, record: dict[str, Any], echo: Callable[[bytes], None]) -> None:
-    if record["status"] not in STOPPED:
-        raise InputError(f"{run}: found status {record['status']!r}, expected one of {', '.join(STOPPED)}")
-    checkpoint = last_checkpoint(run)
-    if checkpoint is None:
-        raise InputError(f"{run}: no checkpoint to resume from. {further(run)}")
-    for fault in provenance.faults(run, record):
-        raise InputError(
-            f"{fault} since {run} began: one half would be trained on the old, one on the new; start a new run"
-        )
-    here = {"git": provenance.git(FOLDER.parent), "packages": provenance.packages(), "hardware": hardware.describe()}
-    launched = again(Launch(**record["launch"]))
-    legs = [*record.get("resumed", ()), {"from": checkpoint.name, "at": now(), **here}]
-    provenance.update(run, status="started", resumed=legs, launch=asdict(launched))
-    # Offline, a base from the hub is the one in the cache, which was just compared; online it is whatever it is by now.
-    offline = {"HF_HUB_OFFLINE": "1"} if base_folder(record["base_model"]["name"]) else {}
-    attempt(run, launched, echo, resuming(provenance.read(run), run), offline)
-
+from recipes.runner.training.launch import Launch
 
 PLUGIN = "recipes.plugins.run.RunPlugin"
-ONE = launch.Launch()
+ONE = Launch()
+STOPPED = ("interrupted", "failed", "started")  # a process that was killed could not record that it was
+
+
+def train(
+    recipe: Recipe,
+    name: str,
+    check: Callable[[Recipe], Checked],
+    echo: Callable[[bytes], None],
+    launched: Launch = ONE,
+) -> Path:
+    """Check, then train; return the run's folder. Failure and Ctrl-C leave the record saying so."""
+    run = vacant(name)
+    start = time.monotonic()
+    checked = check(recipe)
+    new = run.with_name(f".{name}.new")  # hashing a large base takes minutes, and no run is without a record
+    shutil.rmtree(new, ignore_errors=True)
+    with replacing(new / RECIPE) as file:
+        file.write(dump(resolved(recipe, run, checked.files)).encode())
+    with replacing(new / CHECKED) as file:
+        file.write("".join(f"{line}\n" for line in report.passed(recipe, checked)).encode())
+    record = provenance.start(recipe, new / RECIPE, checked.files, checked.manifests, now())
+    record |= {
+        "changes_sha256": save_changes(new),
+        "rows": checked.rows,
+        "rows_proven": checked.proven,
+        "rows_too_long": checked.too_long,
+        "parent": checked.parent,
+        "launch": asdict(launched),
+        "seconds": {"check": _since(start)},
+    }
+    provenance.write(new, record)
+    new.rename(run)
+    with alone(run):
+        attempt(run, launched, echo)
+    return run
 
 
 def vacant(name: str) -> Path:
     """Return the folder of a new run; a run is never overwritten."""
-    run = folder(name)
+    run = layout.folder(name)
     if run.exists():
-        record = run / layout.RECORD
-        status = provenance.read(run).get("status", "unknown") if record.is_file() else "no record"
-        on = f"resume it (make resume RUN={name}), " if last_checkpoint(run) else ""
+        status = provenance.read(run)["status"] if (run / layout.RECORD).is_file() else "no record"
+        resuming = f"resume it (make resume RUN={name}), " if last_checkpoint(run) else ""
         raise InputError(
-            f"{run}: a run of that name is there already (status: {status}): {on}give another --run (make: RUN=...), "
-            f"or move it away: mv {run} {run}.old"
+            f"{run}: a run of that name is there already (status: {status}): {resuming}give another --run (make: "
+            f"RUN=...), or move it away: mv {run} {run}.old"
         )
     return run
 
@@ -117,40 +93,7 @@ def resolved(recipe: Recipe, run: Path, hashes: Mapping[Path, str]) -> dict[str,
     }
 
 
-def train(
-    recipe: Recipe,
-    name: str,
-    check: Callable[[Recipe], Checked],
-    echo: Callable[[bytes], None],
-    launched: launch.Launch = ONE,
-) -> Path:
-    """Check, then train; return the run's folder. Failure and Ctrl-C leave the record saying so."""
-    run = vacant(name)
-    start = time.monotonic()
-    checked = check(recipe)
-    new = run.with_name(f".{name}.new")  # hashing a large base takes minutes, and no run is without a record
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    with replacing(new / RECIPE) as file:
-        file.write(dump(resolved(recipe, run, checked.files)).encode())
-    with replacing(new / CHECKED) as file:
-        file.write("".join(f"{line}\n" for line in report.passed(recipe, checked)).encode())
-    record = provenance.start(recipe, new / RECIPE, checked.files, checked.manifests, now())
-    counts = {
-        "changes_sha256": keep_changes(new),
-        "rows": checked.rows,
-        "rows_proven": checked.proven,
-        "rows_too_long": checked.too_long,
-        "parent": checked.parent,
-    }
-    provenance.write(new, record | counts | {"launch": asdict(launched), "seconds": {"check": _since(start)}})
-    new.rename(run)
-    with alone(run):
-        attempt(run, launched, echo)
-    return run
-
-
-def keep_changes(run: Path) -> str | None:
+def save_changes(run: Path) -> str | None:
     """Save the uncommitted changes of the code that trains and return their hash; ``None`` for a clean checkout."""
     patch = provenance.changes(FOLDER.parent)
     if not patch:
@@ -160,9 +103,54 @@ def keep_changes(run: Path) -> str | None:
     return sha256(run / layout.PATCH)
 
 
+def resume(run: Path, echo: Callable[[bytes], None]) -> Path:
+    """Train from the last checkpoint to the end and return the run's folder; anything that has changed is an ``InputError``."""
+    provenance.read(run)  # before a lock is made in a folder that is no run
+    with alone(run):
+        record = provenance.sealed(run)
+        if record["status"] not in STOPPED:
+            raise InputError(f"{run}: found status {record['status']!r}, expected one of {', '.join(STOPPED)}")
+        checkpoint = last_checkpoint(run)
+        if checkpoint is None:
+            raise InputError(f"{run}: no checkpoint to resume from. {continuation(run)}")
+        for fault in provenance.changed_since_start(run, record):
+            raise InputError(
+                f"{fault} since {run} began: one half would be trained on the old, one on the new; start a new run"
+            )
+        machine = {
+            "git": provenance.git(FOLDER.parent),
+            "packages": provenance.packages(),
+            "hardware": hardware.describe(),
+        }
+        legs = [*record.get("resumed", ()), {"from": checkpoint.name, "at": now(), **machine}]
+        launched = launch.again(Launch(**record["launch"]))
+        provenance.update(run, status="started", resumed=legs, launch=asdict(launched))
+        # Offline, a base from the hub is the one in the cache, which was just compared; online it is whatever it is by now.
+        offline = {"HF_HUB_OFFLINE": "1"} if base_folder(record["base_model"]["name"]) else {}
+        attempt(run, launched, echo, resuming(provenance.read(run), run), offline)
+    return run
+
+
+def join(run: Path, echo: Callable[[bytes], None]) -> None:
+    """Train on a further node of a run that another node leads and records."""
+    record, keys = provenance.read(run), recipe_of(run)
+    launched = Launch(**record["launch"])
+    if launched.nodes == 1 or launched.slurm:
+        raise InputError(f"{run}: only a run of several nodes outside SLURM can be joined; it has {launched.nodes}")
+    log = run / "logs" / f"train.{socket.gethostname()}.log"
+    words = launch.words(run / RECIPE, keys, launched, resuming(record, run))
+    process.axolotl(words, log, echo, variables=data.variables(keys))
+
+
+def resuming(record: Mapping[str, Any], run: Path) -> list[str]:
+    """Return Axolotl's argument that resumes from the checkpoint that the record names last, none at a run's first start."""
+    legs = record.get("resumed") or ()
+    return [f"--resume-from-checkpoint={run / ADAPTER / legs[-1]['from']}"] if legs else []
+
+
 def attempt(
     run: Path,
-    launched: launch.Launch,
+    launched: Launch,
     echo: Callable[[bytes], None],
     more: Sequence[str] = (),
     more_variables: Mapping[str, str] = MappingProxyType({}),
@@ -183,38 +171,15 @@ def attempt(
         if isinstance(error, OSError):
             raise
         reason = f"interrupted; log and adapter so far are in {run}" if interrupted else str(error)
-        hint = f". {further(run)}" if interrupted or last_checkpoint(run) else ""
+        hint = f". {continuation(run)}" if interrupted or last_checkpoint(run) else ""
         raise InputError(f"{reason}{hint}") from error
 
 
-def spent(run: Path, seconds: float) -> dict[str, float]:
-    """Return the seconds of a run's stages with ``seconds`` more of training."""
-    total: dict[str, float] = provenance.read(run)["seconds"]
-    return total | {"train": round(total.get("train", 0) + seconds, 1)}
-
-
-def join(run: Path, echo: Callable[[bytes], None]) -> None:
-    """Train on a further node of a run that another node leads and records."""
-    record, keys = provenance.read(run), recipe_of(run)
-    launched = launch.Launch(**record["launch"])
-    if launched.nodes == 1 or launched.slurm:
-        raise InputError(f"{run}: only a run of several nodes outside SLURM can be joined; it has {launched.nodes}")
-    log = run / "logs" / f"train.{socket.gethostname()}.log"
-    words = launch.words(run / RECIPE, keys, launched, resuming(record, run))
-    process.axolotl(words, log, echo, variables=data.variables(keys))
-
-
-def further(run: Path) -> str:
+def continuation(run: Path) -> str:
     """Say how to continue a run that was stopped: from its last checkpoint, or from the start."""
     if last := last_checkpoint(run):
         return f"Continue from {last.name} with: make resume RUN={run.name}"
     return f"It has no checkpoint; to run the same command again, first move it away: mv {run} {run}.old"
-
-
-def resuming(record: Mapping[str, Any], run: Path) -> list[str]:
-    """Return Axolotl's argument that resumes from the checkpoint that the record names last, none at a run's first start."""
-    legs = record.get("resumed") or ()
-    return [f"--resume-from-checkpoint={run / ADAPTER / legs[-1]['from']}"] if legs else []
 
 
 def finish(run: Path, seconds: float, keys: Mapping[str, Any]) -> None:
@@ -243,6 +208,39 @@ def finish(run: Path, seconds: float, keys: Mapping[str, Any]) -> None:
         (run / ADAPTER).rename(run / MERGED)
     status = "merged" if whole else "trained"
     provenance.update(run, status=status, finished=now(), seconds=spent(run, seconds), steps=steps, **changes)
+
+
+def read_outcome(run: Path, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``steps`` of a training, those ``planned``, and whether it was ``stopped``, as the run's plugin recorded them.
+
+    Axolotl exits with 0 when a signal or its loss watchdog stops it, too: then nothing was recorded, or that it stopped. Either
+    is an ``InputError``, unless the recipe asks for it by ``early_stopping_patience``.
+    """
+    if not (run / OUTCOME).is_file():
+        raise InputError(f"{run}: training ended before its last step (see {run / 'logs'})")
+    outcome: dict[str, Any] = json.loads((run / OUTCOME).read_bytes())
+    if outcome["stopped"] and not keys.get("early_stopping_patience"):
+        steps = f"{outcome['steps']} of {outcome['planned']} steps"
+        raise InputError(f"{run}: training stopped itself after {steps} (see {run / 'logs'})")
+    return outcome
+
+
+def non_finite(folder: Path) -> str | None:
+    """Return the name of a tensor that holds NaN or infinity, ``None`` if there is none."""
+    from safetensors import safe_open
+
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():  # noqa: SIM118 - not a mapping
+                if not bool(file.get_tensor(name).float().isfinite().all()):
+                    return str(name)
+    return None
+
+
+def spent(run: Path, seconds: float) -> dict[str, float]:
+    """Return the seconds of a run's stages with ``seconds`` more of training."""
+    total: dict[str, float] = provenance.read(run)["seconds"]
+    return total | {"train": round(total.get("train", 0) + seconds, 1)}
 
 
 def _since(start: float) -> float:

@@ -106,9 +106,10 @@ def test_a_file_of_another_kind_is_a_sentence(name: str, data: bytes, found: str
 
 
 def test_what_is_no_file_is_a_sentence(tmp_path: Path) -> None:
-    assert ": a folder" in wrong(tmp_path)
+    assert wrong(tmp_path) == ": is a folder, expected a file"
     assert ": no such file" in wrong(tmp_path / "none.jsonl")
-    assert ": no such file" in wrong(tmp_path / "none.parquet")
+    (tmp_path / "rows.parquet").touch()
+    assert wrong(tmp_path / "row.parquet") == f": no such file; did you mean {tmp_path / 'rows.parquet'}?"
     os.mkfifo(tmp_path / "pipe.jsonl")
     assert "not a regular file" in wrong(tmp_path / "pipe.jsonl")
     assert "File name too long" in wrong(tmp_path / ("x" * 300))
@@ -236,7 +237,7 @@ def test_memory_does_not_grow_with_the_file(name: str, tmp_path: Path) -> None:
             noise = random.Random(0)
             words = [f"{noise.getrandbits(64)}" * 20 for _ in range(number)]
             pq.write_table(pa.table({"id": words, "unread": words}), path, row_group_size=5_000)
-        code = "from pathlib import Path\nfrom converters.raw import decoded\n"
+        code = "from pathlib import Path\nfrom converters.io import decoded\n"
         code += "for _ in decoded([Path(sys.argv[1])], dict[str, str]): pass"
         peaks.append(peak(code, path))
     # A line up to the limit may come whole, once as it was read and once as a Python text.
@@ -378,10 +379,18 @@ def test_a_hub_dataset_that_cannot_be_had_is_a_sentence(hub_folder: Path, monkey
 
 
 def test_a_hub_that_cannot_be_reached_is_a_sentence(tmp_path: Path) -> None:
-    code = "from pathlib import Path; from converters.raw import decoded; list(decoded([Path('hub:owner/name')], dict))"
-    code = f"from converters.console import sentences\nwith sentences():\n    {code}"
+    command = [
+        sys.executable,
+        "-m",
+        "converters.cli",
+        "convert",
+        "general",
+        "hub:owner/name",
+        "--out",
+        str(tmp_path / "x"),
+    ]
     env = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "error: hub:owner/name: no such dataset, or the hub cannot be reached" in done.stderr
 

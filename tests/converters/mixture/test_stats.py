@@ -250,7 +250,7 @@ def test_a_checkpoint_folder_is_as_good_as_its_tokenizer_file(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("none.json", None, "found nothing"),
+        ("none.json", None, "no such file"),
         ("broken.json", "{", "expected a tokenizer.json"),
         ("other.json", '{"a": 1}', "JSON with a"),
         ("half.json", '{"model": {"type": "BPE"}}', "expected a tokenizer.json"),
@@ -270,18 +270,18 @@ def test_a_wrong_tokenizer_is_told_before_anything_is_read(tmp_path: Path) -> No
     plan = {"sources": [{"source": "catalog", "paths": ["none.jsonl"]}], "tokenizer": str(tmp_path / "none.json")}
     (tmp_path / "plan.yaml").write_text(json.dumps(plan))
     result = CliRunner().invoke(main, ["build", str(tmp_path / "plan.yaml"), "--out", str(tmp_path / "mix")])
-    assert result.exit_code == 1 and "none.json: found nothing" in result.output
+    assert result.exit_code == 1 and "none.json: no such file" in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["plan.yaml"]
 
 
 def test_a_missing_library_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tokenizers", None)
-    with pytest.raises(InputError, match="needs tokenizers, which is not installed: pip install tokenizers"):
+    with pytest.raises(InputError, match="needs the package tokenizers: pip install tokenizers"):
         ruler(word_tokenizer(tmp_path / "tokenizer.json"))
 
 
 def test_counting_tokens_needs_neither_torch_nor_transformers(tmp_path: Path) -> None:
     file = word_tokenizer(tmp_path / "tokenizer.json")
-    code = f"import sys; from converters.lengths import ruler; print(ruler({str(file)!r}).measure(['a b'])[0], *sys.modules)"
+    code = f"import sys; from converters.text.lengths import ruler; print(ruler({str(file)!r}).measure(['a b'])[0], *sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert said[0] == "2" and "tokenizers" in said and not {"torch", "transformers"} & set(said)

@@ -104,8 +104,8 @@ def test_reviews_of_a_product_that_nobody_asks_about_are_counted(tmp_path: Path)
 
 
 def qar(answers: list[tuple[str, str, list[int]]], answerable: int = 1) -> dict[str, Any]:
-    said = [{"answerText": text, "answerType": kind, "helpful": votes} for text, kind, votes in answers]
-    return {"asin": ASIN, "questionText": "Is it red?", "review_snippets": ["It is red.", "Nice."], "answers": said,
+    texts = [{"answerText": text, "answerType": kind, "helpful": votes} for text, kind, votes in answers]
+    return {"asin": ASIN, "questionText": "Is it red?", "review_snippets": ["It is red.", "Nice."], "answers": texts,
             "is_answerable": answerable}  # fmt: skip
 
 
@@ -116,8 +116,8 @@ def rows(tmp_path: Path, row: dict[str, Any]) -> list[Row]:
 
 def test_votes_choose_before_the_majority_and_this_before_the_words(tmp_path: Path) -> None:
     assert rows(tmp_path, qar([("No", "N", [0, 0]), ("No.", "N", [0, 1]), ("Yes", "Y", [2, 2])]))[0].target == "Yes"
-    found = rows(tmp_path, qar([("Yes", "Y", [0, 0]), ("No", "N", [0, 0]), ("Nope", "N", [0, 0])]))[0]
-    assert found.target in ("No", "Nope") and "Yes" not in found.extra["references"]
+    row = rows(tmp_path, qar([("Yes", "Y", [0, 0]), ("No", "N", [0, 0]), ("Nope", "N", [0, 0])]))[0]
+    assert row.target in ("No", "Nope") and "Yes" not in row.extra["references"]
 
 
 def test_what_is_not_answerable_abstains_whatever_people_say(tmp_path: Path) -> None:

@@ -45,10 +45,10 @@ def test_its_own_evidence_is_among_the_snippets_and_cited(tmp_path: Path) -> Non
     part = read(file(tmp_path / "x.csv", *ROWS), snippets=2)
     for row in part.rows:
         number = int(row.target.rpartition("[")[2].rstrip("]"))
-        shown = dict(line.split(" ", 1) for line in row.messages[-2].content.splitlines()[2:])
-        assert len(shown) == 2
-        told = next(c for _, c, a in ROWS if row.target.startswith(a))
-        assert shown[f"[{number}]"] == told
+        snippets = dict(line.split(" ", 1) for line in row.messages[-2].content.splitlines()[2:])
+        assert len(snippets) == 2
+        evidence = next(c for _, c, a in ROWS if row.target.startswith(a))
+        assert snippets[f"[{number}]"] == evidence
         assert 1 <= row.extra["relevant_ranks"][0] <= 3
 
 
@@ -62,23 +62,27 @@ def test_its_own_evidence_is_among_the_snippets_and_cited(tmp_path: Path) -> Non
     ],
 )
 def test_the_name_of_a_file_tells_its_split(tmp_path: Path, name: str, split: str) -> None:
-    found = pinned(Entry(source="contextual_pqa", paths=[file(tmp_path / name, *ROWS)]), tmp_path)
-    assert found == {split: 3}
+    splits = pinned(Entry(source="contextual_pqa", paths=[file(tmp_path / name, *ROWS)]), tmp_path)
+    assert splits == {split: 3}
 
 
 def test_attribute_evidence_that_is_not_in_the_notation_stays_and_is_noted(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
-    said = [("power:  { value:battery }", "power: battery"), ("made of { steel", "made of { steel")]
-    path.write_text("\n".join([HEAD, *(f"{ASIN}\tq{n}?\t{raw}\tyes.\tattribute" for n, (raw, _) in enumerate(said))]))
+    phrases = [("power:  { value:battery }", "power: battery"), ("made of { steel", "made of { steel")]
+    path.write_text(
+        "\n".join([HEAD, *(f"{ASIN}\tq{n}?\t{raw}\tyes.\tattribute" for n, (raw, _) in enumerate(phrases))])
+    )
     part = read(str(path))
-    assert {row.messages[-2].content.splitlines()[-1] for row in part.rows} == {f"[1] {told}" for _, told in said}
+    assert {row.messages[-2].content.splitlines()[-1] for row in part.rows} == {
+        f"[1] {phrase}" for _, phrase in phrases
+    }
     assert part.tally.noted == {"attribute evidence left as it is: not in the usual notation": 1}
 
 
 @given(st.text("{}[]:,;ab1 '\"_\\", max_size=60))
 def test_no_evidence_stops_it(evidence: str) -> None:
-    found = readable(f"name: {evidence}")
-    assert found is None or found.startswith("name: ")
+    phrase = readable(f"name: {evidence}")
+    assert phrase is None or phrase.startswith("name: ")
 
 
 def test_a_missing_column_is_a_sentence(tmp_path: Path) -> None:

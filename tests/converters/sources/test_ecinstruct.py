@@ -1,4 +1,4 @@
-"""ECInstruct: ten forms of rows, told or not, and grades that stand in a file of their own."""
+"""ECInstruct: ten forms of rows, named or recognised, and grades that stand in a file of their own."""
 
 import json
 from collections import Counter
@@ -24,13 +24,13 @@ def write(path: Path, rows: list[object]) -> Path:
 
 def ranked(query: str, order: str, split: str = "test", setting: str = "IND_Single_Instruction") -> dict[str, str]:
     products = [f"{letter}: {query} {letter}" for letter in sorted(order.split(","))]
-    given = json.dumps({"query": query, "product list": products})
+    fields = json.dumps({"query": query, "product list": products})
     return {
         "task": "Query_Product_Rank",
         "split": split,
         "setting": setting,
         "instruction": "Rank.",
-        "input": given,
+        "input": fields,
         "output": order,
     }
 
@@ -51,11 +51,11 @@ def test_every_row_is_used_or_counted(fixtures: Path) -> None:
 
 def test_options_apart_and_folded_into_the_input_give_the_same_row(tmp_path: Path) -> None:
     options = ["A: It fits.", "B: It does not."]
-    given = json.dumps({"query": "mug", "product title": "Red mug"})
+    fields = json.dumps({"query": "mug", "product title": "Red mug"})
     rows = [
-        {"instruction": "Fits?", "input": given, "options": json.dumps(options), "output": "A: It fits."},
-        {"instruction": "Does it?", "input": given, "options": str(options), "output": "A"},
-        {"instruction": "Fits?", "input": f"{given}\noptions: {json.dumps(options)}", "output": "It fits."},
+        {"instruction": "Fits?", "input": fields, "options": json.dumps(options), "output": "A: It fits."},
+        {"instruction": "Does it?", "input": fields, "options": str(options), "output": "A"},
+        {"instruction": "Fits?", "input": f"{fields}\noptions: {json.dumps(options)}", "output": "It fits."},
     ]
     first, *others = converted(write(tmp_path / "rows.json", list(rows))).rows
     assert first.target == "It fits." and others == [first, first]
@@ -69,11 +69,11 @@ def test_the_official_split_is_kept(tmp_path: Path) -> None:
 
 def pinned(entry: Entry, folder: Path) -> Counter[str]:
     """Return how many rows are pinned to which split."""
-    from converters.mixture.convert import convert as to_part
-    from converters.mixture.convert import units
+    from converters.mixture.convert import convert as to_shard
 
-    [unit] = units(0, entry, 0)
-    return Counter([*SPLITS, "none"][split] for split in to_part(unit, folder / "parts").columns()["split"])
+    return Counter(
+        [*SPLITS, "none"][split] for split in to_shard((0, entry), 0, folder / "parts").columns()["official"]
+    )
 
 
 def test_a_setting_or_a_task_alone(tmp_path: Path, fixtures: Path) -> None:

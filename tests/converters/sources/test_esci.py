@@ -63,25 +63,27 @@ def test_the_join_is_that_of_pandas(parquet: list[Path], version: str, locale: s
     merged = merged[merged["product_locale"] == locale] if locale else merged
     merged = merged.drop_duplicates(["query", "product_locale", "product_id"])
     words = {"E": "Exact match", "S": "Substitute", "C": "Complement", "I": "Irrelevant"}
-    wanted = Counter(
+    expected = Counter(
         (query, title.replace("&amp;", "&"), words[label])
         for query, title, label in zip(merged["query"], merged["product_title"], merged["esci_label"], strict=True)
     )
-    found = Counter(
+    choices = Counter(
         (texts[-2].removeprefix("Query: "), texts[-1].removeprefix("Title: "), row.target)
         for row in part.rows
         if row.task == "choice"
         for texts in [row.messages[0].content.splitlines()]
     )
-    assert found == wanted and found.total() > 200
+    assert choices == expected and choices.total() > 200
     assert part.tally.read == 3000 == part.tally.used + part.tally.rejected.total()
 
 
 def test_rows_are_used_where_they_are_part_of_a_ranking_that_is_asked_for(tmp_path: Path) -> None:
-    told = [("pot", "E"), ("pot", "S"), ("pan", "E")]
+    labels = [("pot", "E"), ("pot", "S"), ("pan", "E")]
     row = {"product_locale": "us", "product_title": "Pot", "large_version": 1}
-    rows = [row | {"query": query, "product_id": f"B{n}", "esci_label": label} for n, (query, label) in enumerate(told)]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    rows = [
+        row | {"query": query, "product_id": f"B{n}", "esci_label": label} for n, (query, label) in enumerate(labels)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     part = convert(Entry(source="esci", paths=[str(tmp_path / "rows.jsonl")], tasks=["ranking"]))
     assert len(part.rows) == 1 and part.tally.used == 2
     assert part.rejects == [(f"{tmp_path}/rows.jsonl:3", "nothing for task ranking")]
@@ -90,7 +92,7 @@ def test_rows_are_used_where_they_are_part_of_a_ranking_that_is_asked_for(tmp_pa
 def test_a_title_of_tags_alone_is_no_title(tmp_path: Path) -> None:
     row = {"query": "pot", "product_locale": "us", "esci_label": "E", "large_version": 1}
     rows = [row | {"product_id": f"B{n}", "product_title": title} for n, title in enumerate(["Pot", "</s> <br>&nbsp;"])]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     part = convert(Entry(source="esci", paths=[str(tmp_path / "rows.jsonl")]))
     assert part.tally.used == 1 and part.tally.rejected == {"no query or no product title": 1}
 
@@ -124,9 +126,9 @@ def test_more_texts_and_fewer_candidates(fixtures: Path) -> None:
 def test_wrong_options_and_files_are_sentences(parquet: list[Path], fixtures: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown version 'smal'; did you mean 'small'"):
         converted(*parquet, version="smal")
-    with pytest.raises(InputError, match=r"found no parquet file with product texts"):
+    with pytest.raises(InputError, match=r"no Parquet file with product texts"):
         converted(*parquet[:2])
-    with pytest.raises(InputError, match=r"found no parquet file with queries"):
+    with pytest.raises(InputError, match=r"no Parquet file with queries"):
         converted(parquet[2])
     with pytest.raises(InputError, match="no column 'product_titel'; did you mean 'product_title'"):
         converted(*parquet, texts={"Title": "product_titel"})
@@ -146,6 +148,6 @@ def test_a_json_row_without_a_column_is_counted(tmp_path: Path) -> None:
     row = {"query": "pot", "product_id": "B0", "product_locale": "us", "esci_label": "E", "product_title": "Pot"}
     row["large_version"] = "1"
     rows = [row, {k: v for k, v in row.items() if k != "esci_label"}]
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     part = convert(Entry(source="esci", paths=[str(tmp_path / "rows.jsonl")]))
     assert (part.tally.read, part.tally.used, part.tally.rejected) == (2, 1, {"no column 'esci_label'": 1})

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from converters import examples
-from converters.examples import asked, example
+from converters.examples import example, prompt_turns
 from converters.mixture import plan
 from converters.schema import Listing, Text
 from converters.tasks.base import RenderError
@@ -59,6 +59,6 @@ def test_a_catalogue_without_a_taxonomy_says_why_there_are_no_rows(tmp_path: Pat
 def test_rows_are_alike_by_their_product_and_not_by_what_is_listed() -> None:
     row = example(LISTING, "category_levels", "s")
     other = example(replace(LISTING, path=("Car",), children=(BELOW[0], ())), "category_levels", "s")
-    assert asked(row.task, row.messages) == asked(other.task, other.messages)
-    found = plan.shingles(msgspec.convert(msgspec.to_builtins(row), plan.Asked, strict=False))
-    assert found == ["title red acme", "red acme mug", "acme mug brand", "mug brand acme"]
+    assert prompt_turns(row.task, row.messages) == prompt_turns(other.task, other.messages)
+    shingles = plan.shingles(msgspec.convert(msgspec.to_builtins(row), plan.Asked, strict=False))
+    assert shingles == ["title red acme", "red acme mug", "acme mug brand", "mug brand acme"]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from converters.cli import main
 from converters.io.jsonl import sha256
-from converters.text.html import clean, parsed, strings
+from converters.text.html import clean_mave, parsed, strings
 
 PIECES = [
     *("<p>", "</p>", "<br>", "<br/>", "<BR />", "<b", "<", ">", "</", "<li>", "</ul >", '<a href="x">', "<a href='x'>"),
@@ -135,7 +135,7 @@ def test_most_markup_needs_no_whole_parse(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_what_the_rules_drop_is_dropped(source: str, text: str, kept: str) -> None:
-    assert clean(source, text) == kept
+    assert clean_mave(source, text) == kept
 
 
 def label(asin: str, value: str, begin: int, key: str = "Type") -> dict[str, Any]:
@@ -197,10 +197,10 @@ def test_records_hold_paragraphs_in_order_and_every_line_is_accounted_for(joined
         {"text": "$2", "source": "price"},
         {"text": "Acme", "source": "brand"},
     ]
-    told = manifest["labels"]
-    assert told["read"] == 6 and told["used"] == 3
-    assert told["rejected"] == {"its product has no title after cleaning": 1, "no JSON object with an ASIN": 2}
-    assert told["noted"] == {"a span does not hold": 1}
+    counts = manifest["labels"]
+    assert counts["read"] == 6 and counts["used"] == 3
+    assert counts["rejected"] == {"its product has no title after cleaning": 1, "no JSON object with an ASIN": 2}
+    assert counts["noted"] == {"a span does not hold": 1}
     meta = manifest["metadata"]
     assert meta["read"] == 9 == meta["used"] + sum(meta["rejected"].values())
     assert meta["rejected"] == {
@@ -222,7 +222,7 @@ def test_any_number_of_workers_gives_the_same_bytes_and_mave_reads_them(
     joined: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("converters.sources.mave.join.GROUPS", 7)
-    monkeypatch.setattr("converters.grouped.HELD", 2000)
+    monkeypatch.setattr("converters.io.grouping.HELD", 2000)
     draw = random.Random(0)
     asins = [f"B{draw.randrange(10**9):09d}" for _ in range(200)]
     labels = dumped(*(label(asin, "red", 5) for asin in asins))

@@ -35,13 +35,13 @@ def test_rows_are_replayed_to_the_byte_in_their_splits_beside_new_ones(tmp_path:
         lines, again = ((folder / f"{name}.jsonl").read_bytes().splitlines() for folder in (before, tmp_path / "mix"))
         assert lines and set(lines) < set(again)
     assert not list(check.findings(check.files(tmp_path / "mix")))
-    found = json.loads((tmp_path / "mix" / "manifest.json").read_text())
-    told, accounts = json.loads((before / "manifest.json").read_text()), found["sources"]
-    assert accounts[0]["read"] == accounts[0]["used"] == sum(split["rows"] for split in told["splits"].values())
-    assert accounts[0]["licence"] == told["sources"][0]["licence"] and accounts[0]["dropped"] == {}
+    manifest = json.loads((tmp_path / "mix" / "manifest.json").read_text())
+    earlier, accounts = json.loads((before / "manifest.json").read_text()), manifest["sources"]
+    assert accounts[0]["read"] == accounts[0]["used"] == sum(split["rows"] for split in earlier["splits"].values())
+    assert accounts[0]["licence"] == earlier["sources"][0]["licence"] and accounts[0]["dropped"] == {}
     inputs = {item["name"]: item["sha256"] for item in accounts[0]["inputs"]}
     assert inputs[str(before / "manifest.json")] == sha256(before / "manifest.json")
-    assert inputs[str(before / "train.jsonl")] == told["splits"]["train"]["sha256"]
+    assert inputs[str(before / "train.jsonl")] == earlier["splits"]["train"]["sha256"]
 
 
 def test_no_product_changes_sides_even_where_its_replayed_row_is_left_out(tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ def test_no_product_changes_sides_even_where_its_replayed_row_is_left_out(tmp_pa
         done = build(tmp_path, [replay(before, **keys), again], "--seed", "9")
         assert done.exit_code == 0, done.output
         first, second = splits(before), splits(tmp_path / "mix")
-        held = products(first, "validation", "test")
-        assert products(second, "train") == products(first, "train") - held and products(second, "train")
+        evaluation = products(first, "validation", "test")
+        assert products(second, "train") == products(first, "train") - evaluation and products(second, "train")
         assert not products(second, "validation", "test") & products(first, "train")
         account = json.loads((tmp_path / "mix" / "manifest.json").read_text())["sources"][0]
         assert account["dropped"]["over the entry's limit" if "limit" in keys else "task that is not replayed"] > 0
@@ -76,16 +76,19 @@ def test_a_limit_and_a_weight_count_replayed_rows(tmp_path: Path) -> None:
     new = entry(shop(tmp_path / "new.jsonl", 100, seed=7), tasks=["category"], weight=4)
     done = build(tmp_path, [replay(before, tasks=["category"], weight=1), new])
     assert done.exit_code == 0, done.output
-    found = json.loads((tmp_path / "mix" / "manifest.json").read_text())["sources"]
-    assert [part["examples"] - sum(part["dropped"].values()) for part in found] == [25, 100]
+    accounts = json.loads((tmp_path / "mix" / "manifest.json").read_text())["sources"]
+    assert [part["examples"] - sum(part["dropped"].values()) for part in accounts] == [25, 100]
 
 
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda mix: (mix / "manifest.json").unlink(), "found no manifest.json of a mix"),
-        (lambda mix: (mix / "test.jsonl").unlink(), "found no test.jsonl among the files, expected a whole mix"),
-        (lambda mix: (mix / "train.jsonl").open("a").write("{}\n"), "found other bytes than"),
+        (lambda mix: (mix / "manifest.json").unlink(), "no manifest.json of a mixture"),
+        (
+            lambda mix: (mix / "test.jsonl").unlink(),
+            "no test.jsonl among the files; name the folder of a whole mixture",
+        ),
+        (lambda mix: (mix / "train.jsonl").open("a").write("{}\n"), "not the bytes that"),
     ],
 )
 def test_a_mix_that_is_not_what_its_manifest_says_is_a_sentence(tmp_path: Path, spoil: Any, sentence: str) -> None:
@@ -105,8 +108,8 @@ def test_a_row_that_breaks_the_contract_is_counted_not_replayed(tmp_path: Path) 
     manifest["splits"]["train"]["sha256"] = sha256(path)
     (before / "manifest.json").write_text(json.dumps(manifest))
     assert build(tmp_path, [replay(before)]).exit_code == 0
-    found = json.loads((tmp_path / "mix" / "manifest.json").read_text())
-    assert found["rejected"] == {"empty answer": 1}
+    replayed = json.loads((tmp_path / "mix" / "manifest.json").read_text())
+    assert replayed["rejected"] == {"empty answer": 1}
 
 
 def test_a_replayed_row_cannot_be_rendered_anew(tmp_path: Path) -> None:

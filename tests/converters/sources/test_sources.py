@@ -104,8 +104,8 @@ def test_contextual_pqa_reads_tabs_in_a_csv_and_cites_its_evidence(fixtures: Pat
 
 
 def test_general_cuts_the_end_marks_that_an_export_left(tmp_path: Path) -> None:
-    said = ["Paris.###eos_token###", "Rome.</s>\n", "Oslo<|im_end|> <|endoftext|>", "a </s> b"]
-    rows = [{"instruction": f"Say {n}.", "output": text} for n, text in enumerate(said)]
+    answers = ["Paris.###eos_token###", "Rome.</s>\n", "Oslo<|im_end|> <|endoftext|>", "a </s> b"]
+    rows = [{"instruction": f"Say {n}.", "output": text} for n, text in enumerate(answers)]
     (tmp_path / "chat.json").write_text(json.dumps([*rows, {"instruction": "End.", "output": "###eos_token###"}]))
     part = converted("general", tmp_path / "chat.json")
     assert [row.target for row in part.rows] == ["Paris.", "Rome.", "Oslo", "a < /s> b"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from converters.io import table
 from converters.mixture.spec import Entry
-from converters.sources.catalog.cells import specs
+from converters.sources.catalog.cells import parse_specs
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.sanitize import one_line
 from tests.converters._converted import Converted, convert, spells_control
@@ -102,8 +102,8 @@ def test_a_long_text_takes_no_longer_than_its_length(piece: str) -> None:
 
 def test_specs_in_a_list_of_html() -> None:
     cell = "<ul class=\"a: b\">\n<li><span style='color:red'>Material:</span> steel</li><li>Fit: A &amp; B; C</li></ul>"
-    assert specs(cell) == {"Material": ("steel",), "Fit": ("A & B; C",)}
-    assert specs("Fit: A &amp; B; Size: L") == {"Fit": ("A & B",), "Size": ("L",)}
+    assert parse_specs(cell) == {"Material": ("steel",), "Fit": ("A & B; C",)}
+    assert parse_specs("Fit: A &amp; B; Size: L") == {"Fit": ("A & B",), "Size": ("L",)}
 
 
 def test_real_evidence_holds_no_markup(real: Path) -> None:

@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converters.text import clean
+from converters.text.html import untagged
 from converters.text.sanitize import lines, one_line, plain
 from tests.converters._converted import spells_control
 
@@ -34,3 +36,15 @@ def test_cleaning_twice_is_cleaning_once(text: str) -> None:
 
 def test_lines_keeps_breaks_and_drops_nul() -> None:
     assert lines("a\r\nb\0c\n") == "a\nb c"
+
+
+@pytest.mark.parametrize("token", SPELLINGS)
+def test_what_a_served_model_is_given_holds_neither_markup_nor_a_control_token(token: str) -> None:
+    text = f"<p>Mug&nbsp;{token}</p>\n<b>0.5 L</b> R&amp;D"
+    assert clean(text) == one_line(untagged(text)) and not spells_control(clean(text))
+    assert clean(text).startswith("Mug ") and clean(text).endswith(" 0.5 L R&D")
+
+
+@given(st.text())
+def test_a_clean_text_is_one_line_of_the_same_rows(text: str) -> None:
+    assert clean(text) == one_line(untagged(text)) and "\n" not in clean(text)

@@ -14,8 +14,8 @@ from converters.examples import example
 from converters.mixture.spec import Entry
 from converters.schema import MANIFEST, Attributes, Listing, Question, Record, Row, Text, Verdict
 from converters.tasks.base import RenderError
-from converters.text.matching import stands
-from converters.text.sanitize import clean
+from converters.text.matching import occurs
+from converters.text.sanitize import clean_record
 from converters.transforms.perturb import FITS, KINDS, harden, kind_of
 from tests.converters import _mixed
 from tests.converters._converted import convert
@@ -47,7 +47,7 @@ def text_of(record: Attributes | Listing) -> str:
 
 def lawful(record: Attributes) -> bool:
     told = [value for name, values in record.values if name not in record.implicit for value in values]
-    return all(stands(value, text_of(record), False) for value in told)
+    return all(occurs(value, text_of(record), False) for value in told)
 
 
 def hardened(record: Record, kind: str, seed: int = 0) -> Record:
@@ -149,7 +149,7 @@ def test_the_law_holds_for_any_text(record: Attributes, kind: str, seed: int) ->
         return
     told = {name: values for name, values in examples.gold(row).items() if name != "made"}
     lines = row.messages[0].content.partition("\n")[2]
-    assert all(stands(value, clean(lines), False) for values in told.values() for value in values)
+    assert all(occurs(value, clean_record(lines), False) for values in told.values() for value in values)
     assert len(set(examples.gold(row))) == len(found.values)
 
 

@@ -18,11 +18,11 @@ from eval import answers
 ROOT = Path(__file__).resolve().parents[3]
 SHAPES = {"tuple", "dict", "bool", "Order", "Reply"}
 # Names under which code holds an answer; a type test of anything else, such as a YAML value, is nobody's concern here.
-ANSWERS = {"answer", "answers", "gold", "golds", "said", "read", "near", "reply", "verdict", "path", "record"}
+ANSWERS = {"answer", "answers", "gold", "golds", "near", "reply", "verdict", "path"}
 
 TASK = '''"""``[CLASSIFY]``: how many levels deep a product's category lies, as a number."""
 
-from converters.records import Listing
+from converters.schema import Listing
 from converters.tasks.base import Task
 
 
@@ -57,7 +57,7 @@ def predictors(examples):
 
 
 KIND = Kind(
-    why=lambda text: "no number",
+    reason=lambda text: "no number",
     predictors=predictors,
     lenient=lambda text: iter(re.findall(r"[0-9]+", text)),
     limit=lambda row, paths: one_of("123456789"),
@@ -94,11 +94,11 @@ def test_a_new_kind_of_answer_is_two_files(house: Path) -> None:
     for name, answer in (("good", "{}"), ("worse", "about {}")):
         texts = [row["messages"][-1]["content"] if i % 2 else answer for i, row in enumerate(rows)]
         texts = [text.format(row["messages"][-1]["content"]) for text, row in zip(texts, rows, strict=True)]
-        said = [{"id": row["id"], "prediction": text} for row, text in zip(rows, texts, strict=True)]
+        lines = [{"id": row["id"], "prediction": text} for row, text in zip(rows, texts, strict=True)]
         (house / name).mkdir()
-        (house / name / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in said))
-        given = ["--data", "test.jsonl", "--predictions", f"{name}/predictions.jsonl", "--out", name]
-        run(house, "eval", "score", *given, "--resamples", 200)
+        (house / name / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        files = ["--data", "test.jsonl", "--predictions", f"{name}/predictions.jsonl", "--out", name]
+        run(house, "eval", "score", *files, "--resamples", 200)
     scores = {
         name: json.loads((house / name / "scores.json").read_bytes())["tasks"]["mine"] for name in ("good", "worse")
     }
@@ -142,7 +142,7 @@ def test_nobody_else_looks_at_the_shape_of_an_answer() -> None:
     [
         "isinstance(example.gold, tuple)",
         "isinstance(gold[0], dict)",
-        "isinstance(examples[0].said, bool)",
+        "isinstance(examples[0].answer, bool)",
         "isinstance(x, Reply)",
         "isinstance(e.gold, tuple | str)",
         'LIMITS = {"attributes": 1, "choice": 2}',

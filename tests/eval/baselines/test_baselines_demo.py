@@ -112,7 +112,7 @@ def test_wrong_names_and_files_end_in_a_sentence(place: Path, tmp_path: Path) ->
         (("lineer", "--train", train, "--data", test), "unknown baseline 'lineer'; did you mean 'linear'?"),
         (("all", "--train", train, "--data", test, "--out", tmp_path), "found no NAME in it"),
         (("linear", "--train", test, "--data", test), "of the test file, expected a training split without any"),
-        (("linear", "--train", tmp_path / "no", "--data", test), "found nothing, expected a JSONL file"),
+        (("linear", "--train", tmp_path / "no", "--data", test), "no such file"),
     ):
         done = cli("baseline", *args)
         assert done.exit_code == 1 and sentence in done.output and "Traceback" not in done.output

@@ -3,9 +3,6 @@
 import html
 import json
 import shutil
-import subprocess
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -313,18 +310,20 @@ def test_by_what_a_verdict_goes_stands_beside_it(cli: Any, scored: Any, tmp_path
         assert "The verdict goes by p corrected for all comparisons shown (Holm)" in where
 
 
-def test_an_edit_of_what_decides_a_score_is_another_scorer(tmp_path: Path) -> None:
-    for room in ("converters", "eval"):
-        shutil.copytree(ROOT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-c", "from eval.runs import scorer_sha256; print(scorer_sha256())"]
-
-    def scorer() -> str:
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-
-    hashes = [scorer()]
-    for place in (find_spec(name) for name in runs.SCORER):
-        assert place and place.origin
-        with (tmp_path / Path(place.origin).relative_to(ROOT)).open("a") as file:
-            file.write("\n")
-        hashes.append(scorer())
-    assert len(set(hashes)) == len(hashes)
+def test_an_edit_of_any_file_that_decides_a_score_is_another_scorer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all((ROOT / room / "__init__.py").is_file() for room in runs.SCORER)
+    for package in ("converters", "eval"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    before, edited = runs.scorer_sha256.__wrapped__(), 0
+    assert before == runs.scorer_sha256()
+    for path in sorted(path for package in ("converters", "eval") for path in (tmp_path / package).rglob("*.*")):
+        text = path.read_bytes()
+        path.write_bytes(text + b"\n")
+        decides = path.suffix == ".py" and path.parent.relative_to(tmp_path).as_posix() in runs.SCORER
+        assert (runs.scorer_sha256.__wrapped__() != before) is decides, path
+        path.write_bytes(text)
+        edited += decides
+    assert edited > 30

@@ -42,7 +42,7 @@ def test_abstention_split_by_hand() -> None:
 
 def test_macro_over_both_classes_is_scikit_learns() -> None:
     gold = ["none" if e.gold == NONE else "some" for e in SPLIT]
-    said = ["?" if e.said is None else "none" if e.said == NONE else "some" for e in SPLIT]
+    said = ["?" if e.answer is None else "none" if e.answer == NONE else "some" for e in SPLIT]
     theirs = f1_score(gold, said, labels=["none", "some"], average="macro")
     assert value("unanswerable_macro_f1", *SPLIT) == pytest.approx(theirs)
     only = f1_score(gold, said, labels=["none"], average="macro")

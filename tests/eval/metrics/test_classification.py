@@ -18,7 +18,7 @@ VERDICT = st.booleans()
 
 
 def value(name: str, pairs: list[tuple[tuple[str, ...], tuple[str, ...] | None]]) -> float:
-    examples = [Example(str(i), str(i), gold, said) for i, (gold, said) in enumerate(pairs)]
+    examples = [Example(str(i), str(i), gold, answer) for i, (gold, answer) in enumerate(pairs)]
     return stats.value(metrics.get(name).table(examples, Tools(_normalise.strict)), metrics.get(name))
 
 
@@ -26,19 +26,19 @@ def value(name: str, pairs: list[tuple[tuple[str, ...], tuple[str, ...] | None]]
 @given(st.lists(st.tuples(CLASS, st.one_of(st.none(), CLASS)), min_size=1, max_size=30))
 def test_equal_to_scikit_learn_with_labels_fixed_to_gold(pairs: list) -> None:
     gold = [g[0] for g, _ in pairs]
-    said = [s[0] if s and s[0] in gold else "INVALID" for _, s in pairs]
+    answer = [s[0] if s and s[0] in gold else "INVALID" for _, s in pairs]
     for average in ("weighted", "macro"):
-        theirs = f1_score(gold, said, labels=sorted(set(gold)), average=average, zero_division=0)
+        theirs = f1_score(gold, answer, labels=sorted(set(gold)), average=average, zero_division=0)
         assert value(f"{average}_f1", pairs) == pytest.approx(theirs)
-    assert value("accuracy", pairs) == pytest.approx(accuracy_score(gold, said))
+    assert value("accuracy", pairs) == pytest.approx(accuracy_score(gold, answer))
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(VERDICT, st.one_of(st.none(), VERDICT)), min_size=1, max_size=20))
 def test_yes_and_no_are_two_classes_and_unreadable_is_neither(pairs: list) -> None:
-    gold, said = [str(g) for g, _ in pairs], ["INVALID" if s is None else str(s) for _, s in pairs]
+    gold, answer = [str(g) for g, _ in pairs], ["INVALID" if s is None else str(s) for _, s in pairs]
     for average in ("weighted", "macro"):
-        theirs = f1_score(gold, said, labels=sorted(set(gold)), average=average, zero_division=0)
+        theirs = f1_score(gold, answer, labels=sorted(set(gold)), average=average, zero_division=0)
         assert value(f"{average}_f1", pairs) == pytest.approx(theirs)
 
 
@@ -54,8 +54,8 @@ def test_hierarchical_f1_by_hand() -> None:
     pairs = [
         (("Home", "Kitchen", "Mugs"), ("Home", "Kitchen", "Kettles")),  # 2 in common of 3 and 3
         (("Home", "Accessories"), ("Car", "Accessories")),  # the same name below another parent: 0 of 2 and 2
-        (("Car",), ("Car", "Accessories")),  # 1 of 2 said and 1 gold
-        (("Home", "Garden"), None),  # 0 of 0 said and 2 gold
+        (("Car",), ("Car", "Accessories")),  # 1 of 2 answered and 1 gold
+        (("Home", "Garden"), None),  # 0 of 0 answered and 2 gold
     ]
     assert value("hierarchical_f1", pairs) == pytest.approx(2 * 3 / (7 + 8))
     assert value("hierarchical_f1_mean", pairs) == pytest.approx((2 / 3 + 0 + 2 / 3 + 0) / 4)

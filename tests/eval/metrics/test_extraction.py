@@ -15,17 +15,17 @@ from eval.scoring import stats
 GOLD = {"Brand": ("Acme",), "Color": ("Red", "Blue"), "Size": (), "Fit": ()}
 
 
-def case(said: str, gold: dict = GOLD) -> Example:
-    return Example("1", "g", gold, attributes.parse(said), kind=get("record"))
+def case(answer: str, gold: dict = GOLD) -> Example:
+    return Example("1", "g", gold, attributes.parse(answer), kind=get("record"))
 
 
-def totals(said: str, normaliser: str = "strict") -> dict[str, int]:
-    line = counts([case(said)], Tools(_normalise.normaliser(normaliser)))[0]
+def totals(answer: str, normaliser: str = "strict") -> dict[str, int]:
+    line = counts([case(answer)], Tools(_normalise.normaliser(normaliser)))[0]
     return {name: int(count) for name, count in zip(COUNTS, line, strict=True) if count}
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("answer", "expected"),
     [
         ('{"Brand": "Acme", "Color": "Blue", "Size": null, "Fit": null}', {"right": 2, "both_none": 2}),
         ('{"Brand": "Acme", "Color": ["Green", "Red"]}', {"right": 1, "wrong": 1, "both_none": 2}),
@@ -40,14 +40,14 @@ def totals(said: str, normaliser: str = "strict") -> dict[str, int]:
         ('{"Brand": "Acme", "Brand": "Acme"}', {"missed": 2, "unreadable": 2}),
     ],
 )
-def test_counts(said: str, expected: dict[str, int]) -> None:
-    assert totals(said) == expected
+def test_counts(answer: str, expected: dict[str, int]) -> None:
+    assert totals(answer) == expected
 
 
 def test_normaliser_decides_what_is_equal() -> None:
-    said = json.dumps({"Brand": "ACME.", "Color": "the red"})
-    assert totals(said) == {"wrong": 2, "both_none": 2}
-    assert totals(said, "mave") == {"right": 2, "both_none": 2}
+    answer = json.dumps({"Brand": "ACME.", "Color": "the red"})
+    assert totals(answer) == {"wrong": 2, "both_none": 2}
+    assert totals(answer, "mave") == {"right": 2, "both_none": 2}
 
 
 def test_scores_of_three_products_by_hand() -> None:
@@ -66,7 +66,7 @@ def test_scores_of_three_products_by_hand() -> None:
         "exact_match": 0,
         # slots with something in them: Brand 1, Color 2/3 ("red" of "red blue"), Size 0; Brand 0, Color 0; Brand 0, Color 0
         "token_f1": (1 + 2 / 3) / 7,
-        # values: common 2, said 3 + 1, gold 3 * 3
+        # values: common 2, answer 3 + 1, gold 3 * 3
         "value_f1": 2 * 2 / (4 + 9),
     }
     for name, value in expected.items():

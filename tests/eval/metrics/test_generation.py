@@ -21,10 +21,10 @@ def value(name: str, *examples: Example) -> float:
 
 @settings(max_examples=80, deadline=None)
 @given(TEXT, TEXT, TEXT)
-def test_rouge_l_is_their_best_over_the_references(gold: str, more: str, said: str) -> None:
-    ours = value("rouge_l", Example("1", "g", Reply(gold), Reply(said), {"references": [more]}))
-    theirs = max(THEIRS.score(target, said)["rougeL"].fmeasure for target in (gold, more))
-    assert ours == (1.0 if said in (gold, more) else pytest.approx(theirs))
+def test_rouge_l_is_their_best_over_the_references(gold: str, more: str, answer: str) -> None:
+    ours = value("rouge_l", Example("1", "g", Reply(gold), Reply(answer), {"references": [more]}))
+    theirs = max(THEIRS.score(target, answer)["rougeL"].fmeasure for target in (gold, more))
+    assert ours == (1.0 if answer in (gold, more) else pytest.approx(theirs))
 
 
 def test_rouge_l_of_text_without_latin_letters() -> None:
@@ -43,8 +43,8 @@ def test_an_abstention_is_compared_as_its_sentence_alone() -> None:
 def test_unanswerable_f1_by_hand() -> None:
     pairs = [(None, None), (None, "x"), ("y", None), ("y", "y"), (None, "unreadable")]
     examples = [
-        Example(str(i), str(i), Reply(gold), None if said == "unreadable" else Reply(said))
-        for i, (gold, said) in enumerate(pairs)
+        Example(str(i), str(i), Reply(gold), None if answer == "unreadable" else Reply(answer))
+        for i, (gold, answer) in enumerate(pairs)
     ]
     assert value("unanswerable_f1", *examples) == pytest.approx(2 * 1 / (2 + 3))
 
@@ -55,8 +55,8 @@ def test_unanswerable_f1_is_not_available_without_unanswerable_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "gold", "expected"),
+    ("answer", "gold", "expected"),
     [("red red mug", "red mug", 0.8), ("the", "a", 1.0), ("the", "mug", 0.0), ("Red, MUG!", "a red mug", 1.0)],
 )
-def test_token_f1_is_squads(said: str, gold: str, expected: float) -> None:
-    assert value("token_f1", Example("1", "g", gold, said)) == pytest.approx(expected)
+def test_token_f1_is_squads(answer: str, gold: str, expected: float) -> None:
+    assert value("token_f1", Example("1", "g", gold, answer)) == pytest.approx(expected)

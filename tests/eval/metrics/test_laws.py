@@ -20,7 +20,7 @@ from eval.answers import kind_of
 from eval.metrics import _normalise
 from eval.metrics.base import Example, Floats, Metric, Tools
 from eval.scoring import stats
-from eval.scoring.score import answered, best_floors, tables, unavailable
+from eval.scoring.score import best_floors, tables, trivial_answers, unavailable
 
 WORDS = st.sampled_from(["red", "Red", "mug", "the", "1.5 L", "红", "🫖", "Acme!", "no"])
 TEXTS = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
@@ -43,13 +43,16 @@ GOLD: dict[str, st.SearchStrategy[Any]] = {
 GAINS = st.lists(st.sampled_from([1.0, 0.1, 0.01, 0.0]), min_size=1, max_size=5).map(tuple)
 RANKS = st.lists(st.integers(1, 9), max_size=3, unique=True)
 GIVEN = {
+    "choice": st.lists(TEXTS, min_size=1, max_size=4, unique=True).flatmap(
+        lambda options: st.sampled_from(options).map(lambda gold: (gold, {"options": options}))
+    ),
     "ranking": GAINS.map(lambda gains: (by_gain(gains), {"gains": list(gains)})),
     "answer": st.tuples(
         REPLIES, st.builds(lambda r, t: {"relevant_ranks": r, "references": t}, RANKS, VALUES.map(list))
     ),
 }
 ORDERS = st.lists(st.integers(1, 9), min_size=1, max_size=7, unique=True).map(lambda found: Order(tuple(found)))
-SAID = {**GOLD, "ranking": ORDERS, "attributes": st.dictionaries(st.sampled_from([*KEYS, "Fit"]), VALUES)}
+ANSWERS = {**GOLD, "ranking": ORDERS, "attributes": st.dictionaries(st.sampled_from([*KEYS, "Fit"]), VALUES)}
 PROMPTS = st.lists(TEXTS, min_size=1, max_size=4).map(
     lambda texts: "\n".join(["Question: the red mug?", *(f"[{n}] {text}" for n, text in enumerate(texts, 1))])
 )
@@ -68,10 +71,10 @@ def encode(texts: Any) -> Floats:
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
-def bert(said: Any, references: Any) -> Floats:
+def bert(answer: Any, references: Any) -> Floats:
     """A BERTScore F1 in the same way: the best cosine with a reference."""
     return np.array(
-        [max(float((encode([s]) @ encode(list(r)).T).max()), 0) for s, r in zip(said, references, strict=True)]
+        [max(float((encode([s]) @ encode(list(r)).T).max()), 0) for s, r in zip(answer, references, strict=True)]
     )
 
 
@@ -104,14 +107,14 @@ def examples(draw: Any, task: str, answers: st.SearchStrategy[Any]) -> list[Exam
 
 
 def perfect(example: Example) -> Example:
-    """The best that can be said, ranked, judged and retrieved."""
+    """The best that can be answered, ranked, judged and retrieved."""
     extra = {**example.extra, "relevant_ranks": [1] if example.extra.get("relevant_ranks") else []}
     ranked = (example.gold, *(one for one in example.ranked if one not in (None, example.gold)), None, None)
-    return replace(example, said=example.gold, extra=extra, ranked=ranked, judged={"relevance": 1.0, "grounded": 1.0})
+    return replace(example, answer=example.gold, extra=extra, ranked=ranked, judged={"relevance": 1.0, "grounded": 1.0})
 
 
 def unreadable(example: Example) -> Example:
-    return replace(example, said=None, ranked=(None,) * 6)
+    return replace(example, answer=None, ranked=(None,) * 6)
 
 
 def value(name: str, found: list[Example], normaliser: str = "strict") -> float:
@@ -127,8 +130,8 @@ def values(task: str, found: list[Example], normaliser: str = "strict") -> dict[
 def law_over(
     task: str, *more: st.SearchStrategy[Any], answers: Any = None
 ) -> Callable[[Callable[..., None]], Callable[[], None]]:
-    said = st.one_of(st.none(), SAID[task]) if answers is None else answers
-    return lambda law: LAW(given(examples(task, said), *more)(law))
+    answer = st.one_of(st.none(), ANSWERS[task]) if answers is None else answers
+    return lambda law: LAW(given(examples(task, answer), *more)(law))
 
 
 def test_every_task_has_metrics_and_every_metric_is_some_tasks() -> None:
@@ -145,7 +148,7 @@ def test_bounded_and_order_free_and_only_gold_decides_whether_it_applies(task: s
     @law_over(task, st.sampled_from(list(_normalise.NORMALISERS)), st.randoms())
     def law(found: list[Example], normaliser: str, chance: random.Random) -> None:
         assert not unavailable(found, NAMES[task], tools(normaliser))
-        score, best = (values(task, said, normaliser) for said in (found, [perfect(e) for e in found]))
+        score, best = (values(task, answer, normaliser) for answer in (found, [perfect(e) for e in found]))
         shuffled = values(task, chance.sample(found, len(found)), normaliser)
         for name in NAMES[task]:
             assert math.isnan(score[name]) == math.isnan(best[name]), name
@@ -161,7 +164,7 @@ def test_an_unreadable_answer_never_helps(task: str) -> None:
     @law_over(task)
     def law(found: list[Example]) -> None:
         right, wrong = (values(task, [change(found[0]), *found[1:]]) for change in (perfect, unreadable))
-        silent = values(task, [replace(found[0], said={}), *found[1:]]) if task == "attributes" else wrong
+        silent = values(task, [replace(found[0], answer={}), *found[1:]]) if task == "attributes" else wrong
         nothing = values(task, [unreadable(e) for e in found])
         for name in NAMES[task]:
             if not metrics.get(name).of_rows:
@@ -183,13 +186,13 @@ def test_what_is_of_rows_takes_no_notice_of_answers(name: str) -> None:
 
 
 def test_a_repeated_value_never_helps() -> None:
-    @law_over("attributes", st.sampled_from([str.upper, str.lower, lambda v: v + "!"]), answers=SAID["attributes"])
+    @law_over("attributes", st.sampled_from([str.upper, str.lower, lambda v: v + "!"]), answers=ANSWERS["attributes"])
     def law(found: list[Example], vary: Any) -> None:
         repeated = [
-            replace(e, said={key: tuple(dict.fromkeys([*v, *map(vary, v)])) for key, v in e.said.items()})
+            replace(e, answer={key: tuple(dict.fromkeys([*v, *map(vary, v)])) for key, v in e.answer.items()})
             for e in found
         ]
-        once, twice = (values("attributes", said, "mave") for said in (found, repeated))
+        once, twice = (values("attributes", answer, "mave") for answer in (found, repeated))
         assert all(not twice[name] > once[name] + 1e-12 for name in once), (once, twice)
 
     law()
@@ -198,8 +201,11 @@ def test_a_repeated_value_never_helps() -> None:
 def test_a_right_answer_said_twice_never_helps() -> None:
     @law_over("answer", answers=REPLIES)
     def law(found: list[Example]) -> None:
-        right = [replace(e, said=Reply(e.gold.text, e.said.cited) if e.said.text else e.said) for e in found]
-        twice = [replace(e, said=Reply(e.said.text and f"{e.said.text} {e.said.text}", e.said.cited)) for e in right]
+        right = [replace(e, answer=Reply(e.gold.text, e.answer.cited) if e.answer.text else e.answer) for e in found]
+        twice = [
+            replace(e, answer=Reply(e.answer.text and f"{e.answer.text} {e.answer.text}", e.answer.cited))
+            for e in right
+        ]
         once, again = values("answer", right), values("answer", twice)
         assert all(not again[name] > once[name] + 1e-12 for name in once), (once, again)
 
@@ -268,4 +274,4 @@ def test_metrics_that_share_a_table_share_the_work() -> None:
 
 def test_trivial_answers_carry_no_candidates() -> None:
     found = [Example("1", "g", ("A",), ("A",), {}, "", (("A",), ("B",), ("C",)), kind=kind_of("category"))]
-    assert all(not e.ranked for _, said in answered(found) for e in said)
+    assert all(not e.ranked for _, answer in trivial_answers(found) for e in answer)

@@ -13,10 +13,10 @@ def test_mave_breaks_what_it_says_it_breaks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "plain"), [("The  Red-Mug ", "redmug"), ("Café, une", "café une"), ("theory an x", "theory x")]
+    ("answer", "plain"), [("The  Red-Mug ", "redmug"), ("Café, une", "café une"), ("theory an x", "theory x")]
 )
-def test_mave_is_squads(said: str, plain: str) -> None:
-    assert _normalise.mave(said) == plain
+def test_mave_is_squads(answer: str, plain: str) -> None:
+    assert _normalise.mave(answer) == plain
 
 
 def test_an_unknown_normaliser_has_a_hint() -> None:

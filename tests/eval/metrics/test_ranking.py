@@ -18,8 +18,8 @@ from eval.scoring import stats
 GAINS = st.lists(st.sampled_from([1.0, 0.1, 0.01, 0.0]), min_size=2, max_size=8).filter(any)
 
 
-def ndcg(gains: list[float], *said: int) -> float:
-    metric, found = metrics.get("ndcg"), Example("1", "g", by_gain(tuple(gains)), Order(said), {"gains": gains})
+def ndcg(gains: list[float], *answer: int) -> float:
+    metric, found = metrics.get("ndcg"), Example("1", "g", by_gain(tuple(gains)), Order(answer), {"gains": gains})
     return stats.value(metric.table([found], Tools(_normalise.strict)), metric)
 
 
@@ -34,19 +34,19 @@ def test_by_hand() -> None:
 @settings(max_examples=60, deadline=None)
 @given(GAINS, st.randoms())
 def test_equal_to_scikit_learn_for_whole_orders(gains: list[float], chance) -> None:
-    said = chance.sample(range(1, len(gains) + 1), len(gains))
-    ranks = [[-said.index(number) for number in range(1, len(gains) + 1)]]
-    assert ndcg(gains, *said) == pytest.approx(ndcg_score(np.array([gains]), np.array(ranks)))
+    answer = chance.sample(range(1, len(gains) + 1), len(gains))
+    ranks = [[-answer.index(number) for number in range(1, len(gains) + 1)]]
+    assert ndcg(gains, *answer) == pytest.approx(ndcg_score(np.array([gains]), np.array(ranks)))
 
 
 @settings(max_examples=60, deadline=None)
 @given(GAINS, st.lists(st.integers(0, 12), min_size=1, max_size=9))
-def test_nothing_said_twice_left_out_or_made_up_helps(gains: list[float], said: list[int]) -> None:
+def test_nothing_said_twice_left_out_or_made_up_helps(gains: list[float], answer: list[int]) -> None:
     parse = tasks.get("ranking").parse
-    order = parse(", ".join(map(str, said)))
+    order = parse(", ".join(map(str, answer)))
     assert order is not None
     score = ndcg(gains, *order.numbers)
-    assert ndcg(gains, *said) == score, "a repeated number counts at its first place"
+    assert ndcg(gains, *answer) == score, "a repeated number counts at its first place"
     known = [number for number in order.numbers if 1 <= number <= len(gains)]
     assert score <= ndcg(gains, *known) + 1e-12
     rest = [number for number in range(1, len(gains) + 1) if number not in known]

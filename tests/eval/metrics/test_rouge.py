@@ -28,20 +28,20 @@ TEXT = st.one_of(st.text(max_size=40), st.lists(st.sampled_from(WORDS), max_size
 
 
 @pytest.mark.parametrize("stem", [False, True])
-@given(said=TEXT, targets=st.lists(TEXT, min_size=1, max_size=3))
-def test_equal_to_the_last_bit(stem: bool, said: str, targets: list[str]) -> None:
-    theirs = THEIRS[stem].score_multi(targets, said)["rougeL"].fmeasure
+@given(answer=TEXT, targets=st.lists(TEXT, min_size=1, max_size=3))
+def test_equal_to_the_last_bit(stem: bool, answer: str, targets: list[str]) -> None:
+    theirs = THEIRS[stem].score_multi(targets, answer)["rougeL"].fmeasure
     assert (
-        generation.best(said, targets, stem)
+        generation.best(answer, targets, stem)
         == theirs
-        == max(THEIRS[stem].score(t, said)["rougeL"].fmeasure for t in targets)
+        == max(THEIRS[stem].score(t, answer)["rougeL"].fmeasure for t in targets)
     )
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=150), st.lists(st.sampled_from("abc"), max_size=150))
-def test_long_texts_of_few_words(said: list[str], target: list[str]) -> None:
-    theirs = THEIRS[False].score(" ".join(target), " ".join(said))["rougeL"].fmeasure
-    assert generation.best(" ".join(said), [" ".join(target)], stem=False) == theirs
+def test_long_texts_of_few_words(answer: list[str], target: list[str]) -> None:
+    theirs = THEIRS[False].score(" ".join(target), " ".join(answer))["rougeL"].fmeasure
+    assert generation.best(" ".join(answer), [" ".join(target)], stem=False) == theirs
 
 
 def test_a_lone_surrogate_and_nul_are_no_letters() -> None:

@@ -21,10 +21,10 @@ def plane(words: list[str]) -> Floats:
     return np.array([PLANE[word.lower()] for word in words])
 
 
-def value(gold: object, said: object, normaliser: str = "strict") -> float:
+def value(gold: object, answer: object, normaliser: str = "strict") -> float:
     kind = {tuple: "path", Reply: "reply", str: "text", dict: "record"}[type(gold)]
     extra = {"references": ["blue"]} if kind == "reply" else {}
-    found = Example("1", "g", gold, said, extra, kind=answers.get(kind))
+    found = Example("1", "g", gold, answer, extra, kind=answers.get(kind))
     return stats.value(METRIC.table([found], Tools(_normalise.normaliser(normaliser), plane)), METRIC)
 
 
@@ -33,7 +33,7 @@ def colours(*values: str) -> dict[str, tuple[str, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("gold", "said", "expected"),
+    ("gold", "answer", "expected"),
     [
         (("red",), ("scarlet",), 0.8),
         (("red",), None, 0),
@@ -51,8 +51,8 @@ def colours(*values: str) -> dict[str, tuple[str, ...]]:
         (colours(), None, 0),
     ],
 )
-def test_by_hand(gold: object, said: object, expected: float) -> None:
-    assert value(gold, said) == pytest.approx(expected)
+def test_by_hand(gold: object, answer: object, expected: float) -> None:
+    assert value(gold, answer) == pytest.approx(expected)
 
 
 def test_values_that_are_one_after_normalising_count_once() -> None:
@@ -63,8 +63,8 @@ def test_values_that_are_one_after_normalising_count_once() -> None:
 @given(st.integers(2, 30))
 def test_a_random_pair_is_never_an_example_with_itself(count: int) -> None:
     found = semantic.random_pairs([Example(str(n), "g", str(n), None) for n in range(count)])
-    assert all(e.said != e.gold for e in found)
-    assert {e.said for e in found} == {e.gold for e in found}
+    assert all(e.answer != e.gold for e in found)
+    assert {e.answer for e in found} == {e.gold for e in found}
     assert [e.id for e in found] == [str(n) for n in range(count)]
 
 

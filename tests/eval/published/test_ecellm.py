@@ -16,14 +16,14 @@ from eval.metrics import _normalise
 from eval.metrics.base import Tools
 from eval.published import ecellm
 from eval.results import schema
-from eval.results.schema import Given, Published
+from eval.results.schema import Output, Published
 from eval.scoring import score
 
 TOOLS, TEXTS = Tools(_normalise.strict), (Text("Title", "Mug"),)
 
 
 def published(rows: list[Row], said: list[Any], tools: Tools = TOOLS) -> Published:
-    found = ecellm.scores([(row, Given(one)) for row, one in zip(rows, said, strict=True)], tools)
+    found = ecellm.scores([(row, Output(one)) for row, one in zip(rows, said, strict=True)], tools)
     ((part, only),) = next(iter(found.values())).items()
     assert part
     return only
@@ -90,7 +90,7 @@ def test_the_first_letter_decides_and_the_labels_are_those_that_are_left() -> No
 
 def test_many_options_are_the_recommendation_task_where_the_whole_letter_counts() -> None:
     pairs = [
-        (row, Given(said)) for row, said in zip(choices("AB", 20, "shop"), ["A nice one", "option 1"], strict=True)
+        (row, Output(said)) for row, said in zip(choices("AB", 20, "shop"), ["A nice one", "option 1"], strict=True)
     ]
     found = ecellm.scores(pairs, TOOLS)["choice"]["shop, as Sequential_Recommendation"]
     assert (found.dropped, found.metrics["recall_at_1_of_options"].ecellm) == (1, 1)
@@ -99,7 +99,7 @@ def test_many_options_are_the_recommendation_task_where_the_whole_letter_counts(
 
 def test_the_parts_are_ecinstructs_tasks() -> None:
     rows = [*choices("AB"), *choices("C", name="Product_Relation_Prediction")]
-    found = ecellm.scores([(row, Given("A")) for row in rows], TOOLS)
+    found = ecellm.scores([(row, Output("A")) for row in rows], TOOLS)
     assert {part: one.n for part, one in found["choice"].items()} == {
         "Sentiment_Analysis": 2,
         "Product_Relation_Prediction": 1,
@@ -130,7 +130,7 @@ def test_answers_need_a_model() -> None:
 
 
 def test_it_stands_beside_our_scores_and_is_called_flawed(rows: list[Row]) -> None:
-    pairs = [(row, Given(row.target)) for row in rows]
+    pairs = [(row, Output(row.target)) for row in rows]
     found, _ = score.score(pairs, schema.Settings(resamples=100))
     beside = ecellm.beside(found, ecellm.scores(pairs, TOOLS))
     assert set(beside) == set(found)

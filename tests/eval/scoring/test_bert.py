@@ -13,7 +13,7 @@ from converters.tasks.answer import Reply
 from eval import metrics
 from eval.metrics import _normalise
 from eval.metrics.base import Example, Tools
-from eval.results.schema import Given, Settings
+from eval.results.schema import Output, Settings
 from eval.scoring import models as bert
 from eval.scoring import score, stats
 from eval.scoring.models import load_bert, memoised
@@ -118,7 +118,7 @@ def test_answers_and_floors_are_asked_about_in_one_call() -> None:
     answers = ["Yes, for hours.", "No.", "It is red."]
     turns = [[Turn("user", "How?"), Turn("assistant", gold[0])] for gold in GOLD]
     rows = [Row(id=str(n), group=f"g{n}", task="general", source="s", messages=turns[n]) for n in range(3)]
-    pairs = list(zip(rows, map(Given, answers), strict=True))
+    pairs = list(zip(rows, map(Output, answers), strict=True))
     score.score(pairs, Settings(resamples=100), Tools(_normalise.strict, bert=scorer))
     assert all(later <= asked[0] for later in asked[1:]) and len(asked) > 2
 
@@ -133,12 +133,14 @@ def test_an_empty_answer_scores_0_and_long_or_odd_ones_do_not_stop_it(model: Pat
 def test_the_metric_asks_nothing_about_what_it_knows() -> None:
     asked = []
 
-    def scorer(said: list[str], references: list[list[str]]) -> np.ndarray:
-        asked.extend(said)
-        return np.full(len(said), 0.5)
+    def scorer(answers: list[str], references: list[list[str]]) -> np.ndarray:
+        asked.extend(answers)
+        return np.full(len(answers), 0.5)
 
     metric, tools = metrics.get("bert_score_f1"), Tools(_normalise.strict, bert=scorer)
-    examples = [Example(str(n), "g", Reply("Yes."), said) for n, said in enumerate([Reply("Yes."), None, Reply(None)])]
+    examples = [
+        Example(str(n), "g", Reply("Yes."), answers) for n, answers in enumerate([Reply("Yes."), None, Reply(None)])
+    ]
     assert stats.value(metric.table(examples, tools), metric) == pytest.approx((1 + 0 + 0.5) / 3)
     assert asked == ["The snippets do not say."]
 

@@ -32,7 +32,7 @@ def test_paths_majority_and_its_top() -> None:
     examples = [of("path", str(i), str(i), path, None) for i, path in enumerate(gold)]
     found = best_floors(examples, measurable(examples, "category"), STRICT)
     assert found["accuracy"] == (0.5, "majority path")
-    # majority path: 2+2+1+0 nodes in common of 8 said and 8 gold; depth 1 alone: 3 in common of 4 said and 8 gold
+    # majority path: 2+2+1+0 nodes in common of 8 answered and 8 gold; depth 1 alone: 3 in common of 4 answered and 8 gold
     assert found["hierarchical_f1"] == (2 * 5 / 16, "majority path")
 
 
@@ -45,12 +45,12 @@ def test_a_shortlists_first_candidate_is_an_opponent() -> None:
     ]
     found = best_floors(examples, measurable(examples, "category_shortlist"), STRICT)
     assert found["accuracy"] == (0.5, "expert's first")
-    assert [e.said for e in dict(score.answered(examples))["expert's first"]] == [*gold[:2], ("Car",), None]
+    assert [e.answer for e in dict(score.trivial_answers(examples))["expert's first"]] == [*gold[:2], ("Car",), None]
 
 
 def test_depth_1_wins_where_leaves_scatter() -> None:
     examples = [of("path", str(i), str(i), ("Home", f"Leaf {i}", "x"), None) for i in range(6)]
-    # the majority path has 6 + 2 nodes in common of 18 said and 18 gold; its top node 6 of 6 and 18
+    # the majority path has 6 + 2 nodes in common of 18 answered and 18 gold; its top node 6 of 6 and 18
     assert best_floors(examples, ("hierarchical_f1",), STRICT)["hierarchical_f1"] == (2 * 6 / 24, "depth-1 majority")
 
 
@@ -73,7 +73,7 @@ def test_answers_abstention_and_first_snippet() -> None:
     found = best_floors(examples, measurable(examples, "answer"), STRICT)
     assert found["exact_match"] == (2 / 3, "first snippet")
     assert found["unanswerable_f1"] == (2 * 1 / (3 + 1), "always abstain")
-    assert [e.said for e in dict(score.answered(examples))["first snippet"]] == [
+    assert [e.answer for e in dict(score.trivial_answers(examples))["first snippet"]] == [
         *[Reply("Keeps hot 6 hours", (1,))] * 2,
         None,
     ]

@@ -14,7 +14,8 @@ from converters.tasks.ranking import Order
 from eval.results.schema import Settings
 from eval.scoring import parse
 from eval.scoring.parse import salvage
-from eval.scoring.score import join, score
+from eval.scoring.score import score
+from tests.eval._pairs import join
 
 OPTIONS = {"options": ["Exact match", "Substitute", "Irrelevant"]}
 # JSON nested 10,000 deep, and about a megabyte each of what a pattern or a loop could stumble over
@@ -69,6 +70,21 @@ def test_what_it_reads(task: str, text: Any, meta: Any, found: Any) -> None:
     assert meant(task, text, meta) == found
 
 
+@pytest.mark.parametrize(
+    ("task", "text", "meta", "reason"),
+    [
+        ("attributes", '{"a": 1, "a": 2}', {}, "an attribute named twice"),
+        ("attributes", "Brand: Acme", {}, "not JSON"),
+        ("choice", "C", {"options": ["x"]}, "not one of the options"),
+        ("category", "a > > b", {}, "an empty name in the path"),
+        ("yes_no", "maybe", {}, "neither yes nor no"),
+        ("yes_no", "yes", {}, ""),
+    ],
+)
+def test_why_it_cannot_be_read(task: str, text: str, meta: Any, reason: str) -> None:
+    assert parse.reason(task, text, meta) == reason
+
+
 def test_what_can_be_read_is_left_as_it_is(rows: list[Row]) -> None:
     for row in rows:
         assert meant(row.task, row.target, row.extra) == examples.gold(row)
@@ -78,7 +94,7 @@ def test_what_can_be_read_is_left_as_it_is(rows: list[Row]) -> None:
 @given(st.sampled_from(tasks.names()), st.one_of(st.text(), st.text('{}[]"`>,: \n1yesno*', max_size=60)))
 def test_no_text_makes_it_raise(task: str, text: str) -> None:
     meant(task, text, {"options": ["1", "yes"], "gains": [1.0, 0.0]})
-    assert isinstance(parse.why(task, text, {"options": ["1"], "gains": [1.0]}), str)
+    assert isinstance(parse.reason(task, text, {"options": ["1"], "gains": [1.0]}), str)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +106,7 @@ def test_bombs_and_a_megabyte_take_no_time(text: str) -> None:
     start = time.monotonic()
     for task in tasks.names():
         meant(task, text, {"options": ["x"], "gains": [1.0]})
-        assert isinstance(parse.why(task, text, {"options": ["x"], "gains": [1.0]}), str)
+        assert isinstance(parse.reason(task, text, {"options": ["x"], "gains": [1.0]}), str)
     assert time.monotonic() - start < 600  # it hangs, or takes a moment
 
 

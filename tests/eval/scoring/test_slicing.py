@@ -9,11 +9,12 @@ from converters.examples import example
 from converters.schema import Attributes, Listing, Question, Row, Text
 from eval.metrics.base import Example, Floats, mean
 from eval.metrics.base import scores as averaged
-from eval.results.schema import Given, Settings, TaskScores
+from eval.results.schema import Output, Settings, TaskScores
 from eval.scoring import parse, slices, stats
-from eval.scoring.score import join, score
+from eval.scoring.score import score
 from eval.scoring.slices import blocked
-from eval.scoring.slicing import learn
+from eval.scoring.slicing import count_targets
+from tests.eval._pairs import join
 
 PATHS = (("Home", "Mugs"), ("Home", "Mugs"), ("Home", "Mugs"), ("Home", "Garden", "Tents"), ("Car",))
 TEXTS = (Text("Title", "Mug"),)
@@ -36,8 +37,8 @@ def of(scores: TaskScores, kind: str) -> dict[str, Any]:
 
 def test_rows_are_divided_by_what_they_have_in_common() -> None:
     rows = listings()
-    said = {row.id: row.target if row.source == "shop" else "Car" if i % 3 else "" for i, row in enumerate(rows)}
-    found, lines = score(join(rows, said), SETTINGS)
+    predictions = {row.id: row.target if row.source == "shop" else "Car" if i % 3 else "" for i, row in enumerate(rows)}
+    found, lines = score(join(rows, predictions), SETTINGS)
     scores = found["category"]
     assert {(one.kind, one.name, one.n) for one in scores.slices} == {
         ("source", "mall", 30),
@@ -56,7 +57,7 @@ def test_rows_are_divided_by_what_they_have_in_common() -> None:
     shop, mall = of(scores, "source")["shop"], of(scores, "source")["mall"]
     assert (shop.groups, shop.invalid, mall.invalid) == (30, 0, 10)
     assert shop.metrics["accuracy"].value == 1 and mall.metrics["accuracy"].value < 0.2
-    alone, _ = score(join([r for r in rows if r.source == "mall"], said), SETTINGS)
+    alone, _ = score(join([r for r in rows if r.source == "mall"], predictions), SETTINGS)
     for name, value in mall.metrics.items():
         assert value.value == pytest.approx(alone["category"].metrics[name].value), name
         assert value.low <= value.value <= value.high
@@ -76,7 +77,7 @@ def test_rows_are_divided_by_what_they_have_in_common() -> None:
 def test_seen_and_frequent_in_training() -> None:
     train = [example(Listing(f"t{i}", "t", TEXTS, PATHS[i]), "category_shortlist", "shop") for i in (0, 1, 3)]
     rows = listings()
-    scores, _ = score(join(rows, {row.id: row.target for row in rows}), SETTINGS, seen=learn(train, str))
+    scores, _ = score(join(rows, {row.id: row.target for row in rows}), SETTINGS, training=count_targets(train, str))
     assert {name: one.n for name, one in of(scores["category"], "seen").items()} == {
         "seen in training": 48,
         "unseen in training": 12,
@@ -100,8 +101,8 @@ def products(count: int = 40) -> list[Row]:
 def test_slots_are_divided_by_attribute_value_and_how_it_is_stated() -> None:
     rows = products()
     train = [example(Attributes("t", "t", TEXTS, (("Brand", ("Acme",)), ("Color", ("Blue",)))), "attributes", "shop")]
-    said = {row.id: '{"Brand": "Acme", "Color": "Red", "Size": null, "Fit": "slim"}' for row in rows[:-1]}
-    found, lines = score(join(rows, said | {rows[-1].id: "?"}), SETTINGS, seen=learn(train, str))
+    predictions = {row.id: '{"Brand": "Acme", "Color": "Red", "Size": null, "Fit": "slim"}' for row in rows[:-1]}
+    found, lines = score(join(rows, predictions | {rows[-1].id: "?"}), SETTINGS, training=count_targets(train, str))
     scores = found["attributes"]
     brand, color, size = (of(scores, "attribute")[name] for name in ("Brand", "Color", "Size"))
     assert (brand.n, brand.invalid, brand.metrics["micro_recall"].value) == (40, 1, 39 / 40)
@@ -143,9 +144,9 @@ def test_intervals_from_blocks_are_those_of_groups(monkeypatch: pytest.MonkeyPat
     random = np.random.default_rng(0)
     right = random.random(9000) < 0.7
     rows = [example(Listing(str(i), f"g{i // 2}", TEXTS, PATHS[i % 5]), "category", "ab"[i % 2]) for i in range(9000)]
-    said = {row.id: row.target if good else "Nowhere" for row, good in zip(rows, right, strict=True)}
+    predictions = {row.id: row.target if good else "Nowhere" for row, good in zip(rows, right, strict=True)}
     assert blocked(np.arange(4500), SETTINGS)[1].shape == (100, slices.BLOCKS)
-    scores, _ = score(join(rows, said), Settings(resamples=400))
+    scores, _ = score(join(rows, predictions), Settings(resamples=400))
     whole: Floats | None = stats.bootstrap([(averaged(right[::2].astype(float)), PLAIN)], [str(i) for i in range(4500)])
     low, high = stats.interval(whole[:, 0]) or (0, 0)
     found = of(scores["category"], "source")["a"].metrics["accuracy"]
@@ -163,9 +164,9 @@ def test_a_million_names_make_no_million_slices() -> None:
     assert len(found) == 201 and found["(all others)"].n == 100
 
 
-def test_given_answers_reach_metrics() -> None:
+def test_outputs_reach_metrics() -> None:
     row = listings(1)[0]
-    found = parse.example(row, Given("Home > Mugs", ["Car", "Car", "x\ny", "Home > Mugs", 5], {"relevance": 0.5}))
+    found = parse.example(row, Output("Home > Mugs", ["Car", "Car", "x\ny", "Home > Mugs", 5], {"relevance": 0.5}))
     assert isinstance(found, Example)
     assert found.ranked == (("Car",), None, ("Home", "Mugs"))
     assert found.judged == {"relevance": 0.5}

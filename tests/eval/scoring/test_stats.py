@@ -22,8 +22,8 @@ def test_an_interval_lies_about_the_value_of_macro_f1_over_a_long_tail() -> None
     gold = random.choice(3000, 20_000, p=often / often.sum()).tolist()
     other = random.integers(0, 3000, 20_000).tolist()
     right = (random.random(20_000) < 0.7).tolist()
-    said = [one if good else wrong for one, wrong, good in zip(gold, other, right, strict=True)]
-    found = [Example(str(i), str(i), (str(g),), (str(s),)) for i, (g, s) in enumerate(zip(gold, said, strict=True))]
+    answers = [one if good else wrong for one, wrong, good in zip(gold, other, right, strict=True)]
+    found = [Example(str(i), str(i), (str(g),), (str(s),)) for i, (g, s) in enumerate(zip(gold, answers, strict=True))]
     metric = metrics.get("macro_f1")
     table = metric.table(found, Tools(str))
     draws, value = stats.bootstrap([(table, metric)], [e.group for e in found], 200), stats.value(table, metric)
@@ -113,10 +113,10 @@ def test_holm_by_its_definition(p: list[float]) -> None:
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 6), st.integers(0, 9)), min_size=12, max_size=40))
 def test_resampled_class_f1_is_scikit_learns_on_the_same_draws(rows: list[tuple[int, int, int]]) -> None:
-    gold, said, groups = (list(column) for column in zip(*rows, strict=True))
+    gold, answers, groups = (list(column) for column in zip(*rows, strict=True))
     names = [f"g{group}" for group in groups]
     examples = [
-        Example(str(i), names[i], g, None if s < 0 else s) for i, (g, s) in enumerate(zip(gold, said, strict=True))
+        Example(str(i), names[i], g, None if s < 0 else s) for i, (g, s) in enumerate(zip(gold, answers, strict=True))
     ]
     table = metrics.get("weighted_f1").table(examples, Tools(str))
     columns = [(table, metrics.get(f"{average}_f1")) for average in ("weighted", "macro")]
@@ -128,9 +128,9 @@ def test_resampled_class_f1_is_scikit_learns_on_the_same_draws(rows: list[tuple[
     weights = stats.drawn(np.random.default_rng(3), len(order), 8)
     for line, times in zip(found, weights.T, strict=True):
         chosen = [i for i, name in enumerate(names) for _ in range(int(times[order.index(name)]))]
-        truth, answers = [str(gold[i]) for i in chosen], [str(said[i]) for i in chosen]
+        truth, predicted = [str(gold[i]) for i in chosen], [str(answers[i]) for i in chosen]
         for value, average in zip(line, ("weighted", "macro"), strict=True):
-            theirs = f1_score(truth, answers, labels=sorted(set(truth)), average=average, zero_division=0)
+            theirs = f1_score(truth, predicted, labels=sorted(set(truth)), average=average, zero_division=0)
             assert abs(value - theirs) < 1e-12
 
 

@@ -57,7 +57,7 @@ def test_no_brand_pattern_or_wording_is_in_two_splits(seed: int) -> None:
     for dealt in (products.brands(seed), products.patterns(seed)):
         seen = [set(dealt[split]) for split in SPLITS]
         assert all(seen) and len(set.union(*seen)) == sum(map(len, seen))
-    for part in ("asked", "said"):
+    for part in ("question", "review"):
         forms = [set(raw_files.wordings(seed)[split][part]) for split in SPLITS]
         assert all(forms) and len(set.union(*forms)) == sum(map(len, forms))
 

@@ -65,7 +65,7 @@ def test_a_stage_that_fails_stops_the_demo_and_is_not_done(stage: pipeline.Stage
 DONE = """
 from pathlib import Path
 import sys
-from recipes.runner import demo
+from recipes.runner.demo import pipeline as demo
 for stage in demo.stages(0):
     if sys.argv[1:]:
         for name in (*stage.inputs, *stage.outputs):
@@ -76,7 +76,7 @@ for stage in demo.stages(0):
             place.touch()
 for stage in demo.stages(0):
     if sys.argv[1:]:
-        demo.finished(stage)
+        demo.write_json(demo.stamp(stage), demo.fingerprint(stage))
     elif not demo.fresh(stage):
         print(stage.name)
 """

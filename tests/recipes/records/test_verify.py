@@ -103,7 +103,7 @@ def test_a_whole_chain_holds_from_end_to_end(chain: Path, monkeypatch: pytest.Mo
 def test_one_flipped_byte_is_named(flipped: str) -> None:
     first = next(link for link in verify.verify(Path("runs/tiny")) if link.state == verify.BROKEN)
     assert first.name == LINKS[flipped]
-    place = Path(first.what).resolve()
+    place = Path(first.subject).resolve()
     assert place == Path(flipped).resolve() or place in Path(flipped).resolve().parents
 
 
@@ -156,7 +156,7 @@ def test_a_line_that_was_taken_out_of_the_sums_frees_nothing(
         broken = [link for link in verify.verify(Path("runs/tiny")) if link.state == verify.BROKEN]
     finally:
         sums.write_text(before)
-    assert [link.what for link in broken] == [f"{sums}, which does not name {line}"]
+    assert [link.subject for link in broken] == [f"{sums}, which does not name {line}"]
 
 
 @pytest.mark.parametrize("left", ["nothing", "no line", "no scores"])
@@ -172,7 +172,7 @@ def test_a_comparison_whose_sums_do_not_tell_is_not_left_out(
     if left == "nothing":
         sums.unlink()
     try:
-        found = {one.state: one.what for one in verify.verify(Path("runs/tiny")) if one.name == "comparison"}
+        found = {one.state: one.subject for one in verify.verify(Path("runs/tiny")) if one.name == "comparison"}
     finally:
         sums.write_text(before)
     said = f"{sums}, which does not name runs/tiny/eval/scores.json"
@@ -239,14 +239,14 @@ def test_scores_on_another_mix_lie_apart_and_are_a_link(elsewhere: Path, monkeyp
     rows = Path("runs/tiny/eval-other/rows.jsonl")
     before = rows.read_bytes()
     rows.write_bytes(before + b"\n")
-    assert {link.what for link in verify.verify(Path("runs/tiny")) if link.state == verify.BROKEN} == {str(rows)}
+    assert {link.subject for link in verify.verify(Path("runs/tiny")) if link.state == verify.BROKEN} == {str(rows)}
     rows.write_bytes(before)
 
 
 def states(test: Path) -> set[str]:
     links = list(verify.verify(Path("runs/tiny")))
-    assert {link.what for link in links if link.state == verify.BROKEN} <= {str(test)}
-    return {link.state for link in links if (link.name, link.what) == ("test split", str(test))}
+    assert {link.subject for link in links if link.state == verify.BROKEN} <= {str(test)}
+    return {link.state for link in links if (link.name, link.subject) == ("test split", str(test))}
 
 
 def test_scores_on_another_mix_are_compared_and_listed_by_their_name(elsewhere: Path) -> None:

@@ -176,7 +176,7 @@ def test_a_further_node_joins_only_a_run_of_several(tmp_path: Path) -> None:
     launched = {"gpus": 1, "nodes": 1, "head": None, "slurm": None}
     provenance.write(run, {"status": "started", "launch": launched})
     done = command(tmp_path, "ecom-train", "join", "one")
-    assert done.returncode == 1 and "expected one of several outside SLURM" in done.stderr
+    assert done.returncode == 1 and "only a run of several nodes outside SLURM can be joined" in done.stderr
 
 
 @pytest.fixture

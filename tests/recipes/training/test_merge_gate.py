@@ -117,6 +117,6 @@ def test_held_rows_are_of_every_task_and_the_same_in_any_order(finished: Path) -
 
 def test_without_held_rows_the_gate_asks_for_some(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"no validation\.jsonl.*name other held-out rows .ecom-train merge --held FILE"
+        InputError, match=r"no validation\.jsonl.*name other held-out rows .ecom-train merge --gate-data FILE"
     ):
-        merge_gate.held_file({"data": [{"name": str(tmp_path / "train.jsonl")}]})
+        merge_gate.validation_file({"data": [{"name": str(tmp_path / "train.jsonl")}]})

@@ -55,7 +55,7 @@ def test_the_runs_of_a_sweep_share_their_rows(place: Path) -> None:
 
 def test_changed_code_and_another_axolotl_change_the_path(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = prepared()
-    edited = place / "whole_answer.py"
+    edited = place / "completion_only.py"
     edited.write_bytes(Path(completion_only.__file__).read_bytes() + b"\n")
     with monkeypatch.context() as patched:
         patched.setattr(completion_only, "__file__", str(edited))

@@ -46,6 +46,20 @@ def test_elsewhere_a_line_comes_now_and_then() -> None:
     assert file.getvalue().splitlines()[1:] == ["step 2 of 14, loss 2.5, 00:12 left"]
 
 
+def test_an_evaluation_counts_prompts() -> None:
+    progress = Progress(terminal := Terminal(), Path("export-fp8.log"))
+    progress(b"\r 23%|##| 256/1116 [00:02<00:07, 113.63 prompts/s]")
+    assert terminal.getvalue().split("\r")[1:] == ["prompts: 256 of 1116, 00:07 left\x1b[K"]
+
+
+def test_the_end_of_a_training_is_told_once() -> None:
+    """Its bar is drawn again when the last step's loss was logged."""
+    progress = Progress(file := io.StringIO(), Path("train.log"))
+    for loss in (b"2.5", b"2.4"):
+        progress(b"{'loss': '" + loss + b"'}\r100%|####| 14/14 [00:14<00:00,  1.00s/it]")
+    assert file.getvalue().splitlines()[1:] == ["step 14 of 14, loss 2.5, 00:00 left"]
+
+
 def test_the_old_name_of_the_demos_raw_files_says_the_new_one(tmp_path: Path) -> None:
     done = command(tmp_path, "ecom-data", "demo-raw", "--out", "raw")
     assert done.returncode == 1 and done.stderr == "error: ecom-data demo-raw is now: ecom-train demo-raw --out raw\n"
