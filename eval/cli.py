@@ -37,10 +37,6 @@ def _resamples(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any
 @click.version_option(package_name="ecom-llm-recipes")
 def main() -> None:
     """Generate predictions, score them with intervals, report and compare."""
-
-
-def _quiet() -> None:
-    """Silence noisy third-party loggers."""
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -116,7 +112,6 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
         checkpoints.require(checkpoint)
     rows = examples.read_rows(data)
     click.echo(f"loading {checkpoint}", err=True)
-    _quiet()
     plan, paths, shots = predict.plan(jsonl.sha256(data), rows, checkpoint, options)
     with _bar("prompts") as progress:
         predict.predict(backend, checkpoint, rows, plan, out, progress, time.monotonic, paths, shots)
@@ -223,7 +218,6 @@ def score(data: Path, predictions: Path, out: Path, normaliser: str, scorer: str
     from eval.scoring import score as scoring
 
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # weights that a scoring model does not need are no news
-    _quiet()
     tell = partial(click.echo, err=True)
     normalise = _normalise.normaliser(normaliser)
     if out.exists() and not out.is_dir():

@@ -53,7 +53,7 @@ def find(checkpoint: str) -> Checkpoint:
         return Checkpoint(folder, folder_sha256(folder))
     name = jsonl.decode(settings.read_bytes(), dict[str, Any], str(settings)).get("base_model_name_or_path")
     if not isinstance(name, str) or not name:
-        raise InputError(f"{settings}: found no base_model_name_or_path, expected the model that the adapter is for")
+        raise InputError(f"{settings}: no base_model_name_or_path, so the adapter's base model is not known")
     base = locate(name)
     return Checkpoint(folder, folder_sha256(folder), Base(name, base, folder_sha256(base), _quantised(folder)))
 
@@ -66,8 +66,8 @@ def require(checkpoint: str) -> None:
     path = Path(checkpoint)
     if path.is_dir() or not (path.name == MERGED or ("/" in checkpoint and path.parent.is_dir())):
         return
-    wanted = f"one made by 'make merge-{path.parent.name}'" if path.name == MERGED else "a folder or a name on the hub"
-    raise InputError(f"{checkpoint}: found no checkpoint, expected {wanted}")
+    mend = f"make it with 'make merge-{path.parent.name}'" if path.name == MERGED else "name one, or a model on the hub"
+    raise InputError(f"{checkpoint}: no such folder; {mend}")
 
 
 def locate(checkpoint: str) -> Path:
@@ -80,9 +80,7 @@ def locate(checkpoint: str) -> Path:
     try:
         return Path(snapshot_download(checkpoint, ignore_patterns=OTHER_FORMATS))
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{checkpoint}: no such folder, and not to be had from the hub: {first_line(error)}"
-        ) from error
+        raise InputError(f"{checkpoint}: no such folder, nor a model on the hub: {first_line(error)}") from error
 
 
 def _quantised(adapter: Path) -> bool:
@@ -90,7 +88,7 @@ def _quantised(adapter: Path) -> bool:
     try:
         keys = yaml.safe_load(recipe.read_bytes()) if recipe else {}
     except yaml.YAMLError as error:
-        raise InputError(f"{recipe}: found no YAML, expected the run's recipe: {first_line(error)}") from error
+        raise InputError(f"{recipe}: is not valid YAML: {first_line(error)}") from error
     return isinstance(keys, dict) and bool(keys.get("load_in_4bit"))
 
 

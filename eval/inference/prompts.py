@@ -123,16 +123,12 @@ def read_paths(file: Path) -> tuple[str, ...]:
     else:
         plain = ((line.decode("utf-8", "replace").strip(), number) for number, line in lines)
         texts = ((_NUMBERED.sub("", text), number) for text, number in plain if not text.startswith("#"))
-    paths = sorted({_path(text, f"{file}:{number}") for text, number in texts})
+    paths = set[str]()
+    for text, number in texts:
+        if (path := category.parse(text)) is None:
+            form = f"a category path: names with {category.SEPARATOR!r} between"
+            raise InputError(f"{file}:{number}: found {text[:60]!r}, expected {form}")
+        paths.add(category.render(path))
     if not paths:
         raise InputError(f"{file}: found no category paths, expected rows of a category task (.jsonl) or a path a line")
-    return tuple(paths)
-
-
-def _path(text: str, where: str) -> str:
-    path = category.parse(text)
-    if path is None:
-        raise InputError(
-            f"{where}: found {text[:60]!r}, expected a category path: names with {category.SEPARATOR!r} between"
-        )
-    return category.render(path)
+    return tuple(sorted(paths))

@@ -27,8 +27,7 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 @cache
 def anchors() -> tuple[Anchor, ...]:
     """Return all anchors of the file."""
-    text = resources.files(__package__).joinpath("anchors.yaml").read_bytes()
-    return tuple(msgspec.yaml.decode(text, type=list[Anchor]))
+    return tuple(msgspec.yaml.decode((resources.files(__package__) / "anchors.yaml").read_bytes(), type=list[Anchor]))
 
 
 def beside(task: str, rows_from: Mapping[str, int], normaliser: str | None) -> list[Anchor]:

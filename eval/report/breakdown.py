@@ -221,15 +221,13 @@ def entry(row: ScoredRow, answers: Mapping[str, ScoredRow], tags: list[str]) -> 
     rows = list(answers.values())
     shared = [name for name in row.values if all(name in other.values for other in rows)]
     remarks = ["" if each.valid else ": ".join(filter(None, ("unreadable", each.reason))) for each in rows]
+    said = zip(answers, (clip(each.prediction) for each in rows), remarks, strict=True)
     return Entry(
         row.task,
         clip(row.id, 200),
         clip(row.prompt, PROMPT),
         clip(row.gold),
-        [
-            (clip(name, 60), clip(each.prediction), note)
-            for (name, each), note in zip(answers.items(), remarks, strict=True)
-        ],
+        [(clip(name, 60), prediction, remark) for name, prediction, remark in said],
         [(title(name), [each.values[name] for each in rows]) for name in shared],
         tags,
         [clip(name, 80) for name in slices(row)],

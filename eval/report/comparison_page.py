@@ -111,10 +111,8 @@ def _kind(change: Change) -> str:
 
 
 def _entry(a: str, b: str, kind: str, change: Change, several: bool) -> Entry:
-    tags = [f"{b}: {kind}" if several else kind]
-    if not change.b.valid:
-        tags.append(f"{b}: unreadable" if several else "unreadable now")
-    return entry(change.a, {a: change.a, b: change.b}, tags)
+    tags = [kind] if change.b.valid else [kind, "unreadable" if several else "unreadable now"]
+    return entry(change.a, {a: change.a, b: change.b}, [f"{b}: {tag}" if several else tag for tag in tags])
 
 
 def _matrix(heads: Sequence[Pair], runs: Sequence[Run]) -> list[dict[str, Any]]:

@@ -171,8 +171,6 @@ def provenance(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, s
     """Return provenance as flat lines."""
     lines = []
     for key, value in record.items():
-        if isinstance(value, dict):
-            lines += provenance(value, f"{prefix}{key}.")
-        else:
-            lines.append((prefix + key, "none recorded" if value is None else str(value)))
+        text = "none recorded" if value is None else str(value)
+        lines += provenance(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, text)]
     return lines

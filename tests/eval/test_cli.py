@@ -219,7 +219,7 @@ def test_score_prints_a_table_and_the_report(
 
 def test_predict_without_a_checkpoint_or_rows(cli: Any, tmp_path: Path) -> None:
     for checkpoint, said in (
-        (tmp_path / "none", "none: found no checkpoint"),
+        (tmp_path / "none", "none: no such folder"),
         (tmp_path, "no.jsonl: no such file"),
     ):
         words = ("--checkpoint", checkpoint, "--data", tmp_path / "no.jsonl", "--out", tmp_path / "out")
@@ -244,11 +244,11 @@ def test_a_checkpoint_that_is_not_there_is_said_before_anything_is_loaded(test_f
         "print(CliRunner().invoke(main, sys.argv[1:]).output, [n for n in ('torch', 'huggingface_hub') if n in sys.modules])"
     )
     for checkpoint, expected in (
-        ("runs/mine/merged", "one made by 'make merge-mine'"),
-        ("runs/yours/merged", "one made by 'make merge-yours'"),
-        ("runs/mine/adapter", "a folder or a name on the hub"),
+        ("runs/mine/merged", "make it with 'make merge-mine'"),
+        ("runs/yours/merged", "make it with 'make merge-yours'"),
+        ("runs/mine/adapter", "name one, or a model on the hub"),
     ):
         words = ["predict", "--checkpoint", checkpoint, "--data", str(test_file), "--out", "out"]
         command = [sys.executable, "-c", code, *words]
         said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
-        assert said == [f"error: {checkpoint}: found no checkpoint, expected {expected}", " []"]
+        assert said == [f"error: {checkpoint}: no such folder; {expected}", " []"]

@@ -42,9 +42,7 @@ def context(manifest: Manifest, samples: Mapping[str, Sequence[Mapping[str, Any]
     """Return what the template shows."""
     splits = manifest["splits"]
     train = splits["train"]
-    sources, tasks = (
-        sorted({name for split in splits.values() for name in split[key]}) for key in ("sources", "tasks")
-    )
+    sources, tasks = (sorted({name for s in splits.values() for name in s[key]}) for key in ("sources", "tasks"))
     return {
         "manifest": manifest,
         "splits": splits,

@@ -94,9 +94,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise cannot_load(checkpoint, error) from error
     if not getattr(tokenizer, "chat_template", None):
-        raise InputError(
-            f"{folder}: found no chat template, expected one saved with the checkpoint (chat_template.jinja)"
-        )
+        raise InputError(f"{folder}: has no chat template (chat_template.jinja); save it with the checkpoint")
     check_template(folder, template_sha256(tokenizer.chat_template))
     return tokenizer
 
@@ -139,7 +137,7 @@ def end_ids(tokenizer: Any, configured: Any) -> list[int]:
     more = configured if isinstance(configured, list) else [configured]
     ends = [id_ for id_ in dict.fromkeys([tokenizer.eos_token_id, *more]) if id_ is not None]
     if not ends:
-        raise InputError("the checkpoint names no end-of-sequence token, expected eos_token in its tokenizer")
+        raise InputError("the checkpoint names no end-of-sequence token: set eos_token in its tokenizer")
     return ends
 
 

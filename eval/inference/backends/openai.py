@@ -109,8 +109,8 @@ def _reply(client: Any, endpoint: Endpoint, request: Request) -> Reply:
     reply = _complete(client, endpoint, request, request.extra)
     if reply.error or request.samples is None:
         return reply
-    more = _complete(client, endpoint, request, request.samples)
-    return replace(reply, samples=more.choices, error=more.error, status=more.status)
+    sampled = _complete(client, endpoint, request, request.samples)
+    return replace(reply, samples=sampled.choices, error=sampled.error, status=sampled.status)
 
 
 def _complete(client: Any, endpoint: Endpoint, request: Request, extra: Mapping[str, Any]) -> Reply:
@@ -197,8 +197,7 @@ def batches(model: Server, plan: Plan, prompts: Sequence[Prompt]) -> list[list[P
 def answers(model: Server, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> Iterator[list[Answer]]:
     """Yield answers as they come in; a prompt without one is an ``InputError`` at the end, or accepted as ``null``."""
     prompts = {prompt.id: prompt for batch in batches for prompt in batch}
-    failed: dict[str, str] = {}
-    in_a_row = 0
+    failed, in_a_row = dict[str, str](), 0
     for reply in ask(model.endpoint, [_request(plan, prompt) for prompt in prompts.values()]):
         if not reply.error:
             in_a_row = 0
@@ -260,10 +259,8 @@ def _answer(model: Server, plan: Plan, prompt: Prompt, reply: Reply) -> Answer:
 
 
 def _check_prompt(model: Server, prompt: Prompt, reply: Reply) -> None:
-    if not model.tokenizer:
-        return
-    count = len(base.prompt_ids(model.tokenizer, prompt.id, prompt.messages))
-    if reply.prompt_tokens not in (None, count):
+    count = len(base.prompt_ids(model.tokenizer, prompt.id, prompt.messages)) if model.tokenizer else None
+    if count is not None and reply.prompt_tokens not in (None, count):
         raise InputError(
             f"{model.endpoint.base_url}: row {_row(prompt.id)!r}: the server counted {reply.prompt_tokens} prompt tokens "
             f"where the checkpoint's chat template makes {count}: it serves another template or another checkpoint"

@@ -6,7 +6,6 @@ Candidates come from a beam search beside the greedy answer, ranked by the sum o
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -133,9 +132,13 @@ def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int) -> 
     # The checkpoint's own generation settings may sample or penalise repetition: they are replaced here.
     model.network.generation_config = config = _config(model, plan, pad, beams)
     torch.manual_seed(zlib.crc32(f"{plan.seed}\0{batch[0].id}".encode()))
-    with torch.inference_mode(), _enough_memory(plan.batch_size):
-        constraints = _constraints(model, batch, width)
-        output = model.network.generate(input_ids=ids, attention_mask=mask, generation_config=config, **constraints)
+    try:
+        with torch.inference_mode():
+            limits = _constraints(model, batch, width)
+            output = model.network.generate(input_ids=ids, attention_mask=mask, generation_config=config, **limits)
+    except torch.cuda.OutOfMemoryError as error:
+        smaller = f"; try --batch-size {plan.batch_size // 2}" if plan.batch_size > 1 else ""
+        raise InputError(f"the GPU ran out of memory with batches of {plan.batch_size}{smaller}") from error
     lines = [list(base.until_end(line, model.ends)) for line in output[:, width:].tolist()]
     each = max(1, beams)
     return [lines[start : start + each] for start in range(0, len(lines), each)]
@@ -170,11 +173,7 @@ def _trie(model: Model, limit: Texts) -> Trie:
 
 
 def build(sequences: Iterable[Sequence[int]]) -> Trie:
-    """Return the tree of sequences.
-
-    >>> build([[1, 2], [1, 3]])
-    {1: {2: {}, 3: {}}}
-    """
+    """Return the tree of sequences."""
     root: Trie = {}
     for sequence in sequences:
         node = root
@@ -186,7 +185,7 @@ def build(sequences: Iterable[Sequence[int]]) -> Trie:
 def following(trie: Trie, begun: Iterable[int]) -> list[int]:
     """Return the tokens that may follow those begun; none where a sequence is whole or none begins so.
 
-    >>> trie = build([[1, 2], [1, 3]])
+    >>> trie = build([[1, 2], [1, 3]])  # {1: {2: {}, 3: {}}}
     >>> following(trie, []), following(trie, [1]), following(trie, [1, 2]), following(trie, [9])
     ([1], [2, 3], [], [])
     """
@@ -219,12 +218,3 @@ def _compiler(model: Model) -> Any:
 def _grammar(model: Model, limit: Schema) -> Any:
     # Spaces as json.dumps writes them: what the model learnt.
     return _compiler(model).compile_json_schema(limit.json, any_whitespace=False, separators=(", ", ": "))
-
-
-@contextmanager
-def _enough_memory(batch_size: int) -> Iterator[None]:
-    try:
-        yield
-    except torch.cuda.OutOfMemoryError as error:
-        smaller = f"; try --batch-size {batch_size // 2}" if batch_size > 1 else ""
-        raise InputError(f"the GPU ran out of memory with batches of {batch_size}{smaller}") from error

@@ -98,7 +98,7 @@ def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> It
 def _generate(model: Model, batch: Sequence[Prompt], settings: dict[str, Any], plan: Plan) -> list[Any]:
     from vllm import SamplingParams
 
-    settings |= {"max_tokens": plan.max_new_tokens, "stop_token_ids": model.ends, "detokenize": False}
+    settings = settings | {"max_tokens": plan.max_new_tokens, "stop_token_ids": model.ends, "detokenize": False}
     params = [SamplingParams(**settings, **_constraint(prompt)) for prompt in batch]
     return list(model.engine.generate([{"prompt_token_ids": list(p.ids)} for p in batch], params, use_tqdm=False))
 

@@ -170,7 +170,7 @@ def test_what_cannot_be_used_is_a_sentence(tiny_checkpoint: Path, rows: list[Row
     bare = tmp_path / "bare"
     shutil.copytree(tiny_checkpoint, bare)
     (bare / "chat_template.jinja").unlink()
-    with pytest.raises(InputError, match="found no chat template"):
+    with pytest.raises(InputError, match="has no chat template"):
         predict(bare, rows, tmp_path / "out")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="cannot be loaded"):

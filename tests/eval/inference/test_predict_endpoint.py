@@ -99,7 +99,7 @@ def test_a_real_server_answers_as_the_checkpoint_does(
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (("--candidates", 2), r"found 1 answers where 4 were asked for \(n\): the server cannot send several"),
+        (("--candidates", 2), r"found 1 answers, expected 4 \(n\): the server cannot send several"),
         (("--constrain",), r"answered 422: .*structured_outputs|which the request did not allow"),
     ],
 )

@@ -84,7 +84,7 @@ def test_an_adapter_that_names_no_base_is_a_sentence(cli: Any, adapter: Path, te
     (adapter / "adapter_config.json").write_text("{}")
     where = ("--data", test_file, "--out", tmp_path / "out")
     found = cli("predict", "--checkpoint", adapter, *where)
-    assert "found no base_model_name_or_path" in error(found)
+    assert "no base_model_name_or_path" in error(found)
     (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "no/such/base"}')
     assert "no/such/base: no such folder" in error(cli("predict", "--checkpoint", adapter, *where))
 
