@@ -8,11 +8,10 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from converters import tasks
 from converters.core.errors import InputError
 from converters.schema import Row, Turn
-from converters.tasks import answer
 from eval import metrics
+from eval.answers import kind_of
 from eval.metrics.base import Example, Table, Tools, lines, mean
 from eval.results.runs import scorer_sha256
 from eval.results.schema import Output, Run, ScoredRow, Scores, Settings
@@ -139,8 +138,7 @@ def _setting(run: Run, key: str) -> Any:
 
 def unlike_slices(runs: Sequence[Run]) -> list[str]:
     """Return the kinds of slices that cannot be compared, since the runs were scored with different training splits."""
-    splits = [run.scores.provenance.get("train_sha256") for run in runs]
-    return [] if all(split == splits[0] for split in splits) else [*OF_TRAINING]
+    return [*OF_TRAINING] if len({run.scores.provenance.get("train_sha256") for run in runs}) > 1 else []
 
 
 def baseline(run: Run) -> str:
@@ -162,8 +160,7 @@ class TaskRows(msgspec.Struct, frozen=True):
 
 def task_rows(run: Run, task: str) -> TaskRows:
     """Read one task's rows; prompts are kept only where a metric looks at their snippets."""
-    rows = TaskRows([], [], [])
-    prompts = tasks.get(task).prefix == answer.PREFIX
+    rows, prompts = TaskRows([], [], []), kind_of(task).prompt
     for row in run.rows:
         if row.task == task:
             example = of_scored(row)

@@ -18,8 +18,9 @@ from eval.metrics.base import NOTHING
 from eval.metrics.generation import STEMMER
 from eval.results.schema import Judgement, Output, Prediction, RowsFile, Run, ScoredRow, Scores, Settings
 
+# The packages whose version a score states.
 VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz", "rouge-score")
-DEEPEST = 100
+DEEPEST = 100  # levels of nested JSON that a report can show
 ROOT = Path(__file__).parents[2]
 SCORER = ("eval/metrics", "eval/answers", "eval/scoring", "converters/tasks")  # the rooms whose code decides a score
 
@@ -47,17 +48,17 @@ class PredictedRows:
 def read_predictions(data: Path, predictions: Path) -> PredictedRows:
     """Return the rows with their predictions; extra, missing or repeated ids are an ``InputError``, as is a wrong line."""
     places, repeated = _places(predictions)
-    missing, unused = list[str](), dict.fromkeys(places)
+    missing, unused = list[str](), set(places)
     for row in examples.stream_rows(data):
         tasks.get(row.task)
         if row.id in places:
-            unused.pop(row.id, None)
+            unused.discard(row.id)
         else:
             missing.append(row.id)
     for problem, ids in (
         ("found twice or more, expected once", repeated),
         ("of the test file missing, expected one prediction a row", missing),
-        ("found that the test file does not have", [*unused]),
+        ("found that the test file does not have", [id_ for id_ in places if id_ in unused]),
     ):
         if ids:
             count = f"{len(ids)} {'id' if len(ids) == 1 else 'ids'}"
