@@ -44,7 +44,7 @@ class Stage:
 
 
 def stages(seed: int) -> tuple[Stage, ...]:
-    """Return the demo's stages in order; ``seed`` drives the products, the mix, the base model and the training."""
+    """Return the demo's stages in order; ``seed`` drives the products, the mixture, the base model and the training."""
     number, tuned = str(seed), Path(TUNED).name
     return (
         Stage("raw files", ("ecom-train", "demo-raw", "--out", RAW, "--seed", number), (), (raw_files,), (RAW,)),

@@ -44,7 +44,7 @@ def verify(run: Path) -> Iterator[Link]:
     if parent := record.get("parent"):
         yield _folder("parent run", Path(parent["path"]), parent["sha256"])
     tests = {sha for mix in record["mixes"] if (sha := _splits(Path(mix["manifest"])).get("test"))}
-    for scored in sorted(run.glob("eval*")):  # eval, and eval-MIX of another mix
+    for scored in sorted(run.glob("eval*")):  # eval, and eval-MIX of another mixture
         yield from _evaluation(scored, (record.get("merged_sha256"), record.get("adapter_sha256")), tests)
     yield from _evaluation(run / "exports" / MERGED / "eval", [record.get("merged_sha256")], tests)
     for path in sorted(run.glob("exports/*/export.json")):
@@ -61,7 +61,7 @@ def _data(record: Mapping[str, Any]) -> Iterator[Link]:
     for mix in record["mixes"]:
         manifest = Path(mix["manifest"])
         yield from (_file("raw file", Path(item["name"]), item["sha256"]) for item in mix["inputs"])
-        yield _file("mix manifest", manifest, mix["sha256"])
+        yield _file("mixture manifest", manifest, mix["sha256"])
         splits = _splits(manifest)
         yield from (_file("rows", manifest.with_name(f"{name}.jsonl"), sha) for name, sha in splits.items())
         for item in record["data"]:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 LINKS = {
     "runs/tiny/run.json": "record",
     "raw/qar.jsonl": "raw file",
-    "data/mix/manifest.json": "mix manifest",
+    "data/mix/manifest.json": "mixture manifest",
     "data/mix/train.jsonl": "rows",
     "data/mix/test.jsonl": "rows",
     "runs/tiny/recipe.yaml": "recipe as it ran",

@@ -63,3 +63,11 @@ def test_the_end_of_a_training_is_told_once() -> None:
 def test_the_old_name_of_the_demos_raw_files_says_the_new_one(tmp_path: Path) -> None:
     done = command(tmp_path, "ecom-data", "demo-raw", "--out", "raw")
     assert done.returncode == 1 and done.stderr == "error: ecom-data demo-raw is now: ecom-train demo-raw --out raw\n"
+
+
+def test_the_old_name_of_the_gates_rows_says_the_new_one(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").touch()
+    done = command(tmp_path, "ecom-train", "merge", "none", "--held", "rows.jsonl")
+    first, second = done.stderr.splitlines()
+    assert first == "--held is called --gate-data now; the old name goes with the next release"
+    assert done.returncode == 1 and second.startswith("error: runs/none: has no run.json")
