@@ -87,7 +87,7 @@ def test_rejects_are_written_where_no_row_at_all_can_be_used(tmp_path: Path) -> 
         (["biuld"], "No such command 'biuld'"),
         (["build", "none.yaml", "--out", "y"], "none.yaml: no such mixture specification"),
         (["check", "none.jsonl"], "found nothing"),
-        (["check", "."], "is not a mixture"),
+        (["check", "."], "name a mixture's folder"),
     ],
 )
 def test_what_a_user_mistypes_is_a_sentence(
