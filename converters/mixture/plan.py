@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, compress
 from typing import Any
 
@@ -21,16 +21,16 @@ from converters.schema import SPLITS, Turn
 from converters.tasks.choice import listed
 
 Codes = NDArray[np.int8]
-KEPT = -1
-
 Mask = NDArray[np.bool_]
 Splits = NDArray[np.int8]
 Numbers = NDArray[np.uint64]
+KEPT = -1
 TRAIN, TEST = 0, len(SPLITS) - 1
 HELD, REPEATED = "product held out by another source's split", "same prompt again"
 SAME, NEAR = "same id again", "near-duplicate of a held-out row"
 OVER_WEIGHT, OVER_LIMIT, OVER_SHARE = "over the entry's weight", "over the entry's limit", "general row over the share"
 NOT_REPLAYED = "task that is not replayed"
+PERMUTATIONS, BANDS, SEED = 128, 32, 1  # of MinHash and its index
 REASONS = (HELD, REPEATED, SAME, NEAR, OVER_WEIGHT, OVER_LIMIT, OVER_SHARE, NOT_REPLAYED)
 
 
@@ -42,19 +42,19 @@ def table(shards: Sequence[Shard]) -> pd.DataFrame:
         entry=np.repeat(np.arange(len(shards), dtype=np.int16), counts),
         split=np.int8(TRAIN),
         times=np.int32(1),
-        why=pd.Categorical.from_codes(np.full(len(rows), KEPT, np.int8), pd.Index(REASONS)),
+        reason=pd.Categorical.from_codes(np.full(len(rows), KEPT, np.int8), pd.Index(REASONS)),
     )
 
 
 def drop(rows: pd.DataFrame, which: Any, reason: str) -> None:
     """Drop the rows of a mask, or with these labels, for one of ``REASONS``."""
     rows.loc[which, "split"] = UNPINNED
-    rows.loc[which, "why"] = reason
+    rows.loc[which, "reason"] = reason
 
 
 def reason_codes(rows: pd.DataFrame) -> Codes:
     """Return for each row the place in ``REASONS`` of the one for which it was dropped, ``KEPT`` else."""
-    return np.asarray(rows["why"].cat.codes, np.int8)
+    return np.asarray(rows["reason"].cat.codes, np.int8)
 
 
 def kept(rows: pd.DataFrame) -> Mask:
@@ -63,7 +63,7 @@ def kept(rows: pd.DataFrame) -> Mask:
 
 
 def within(rows: pd.DataFrame, split: int) -> Mask:
-    """Return which rows are in a split."""
+    """Return which rows are in a split, by its number."""
     return np.asarray(rows["split"] == split)
 
 
@@ -120,11 +120,12 @@ def place(rows: pd.DataFrame, spec: Spec) -> None:
     products, about = linked(rows)
     replayed = rows["entry"].isin([number for number, entry in enumerate(spec.sources) if entry.replays]).to_numpy()
     pins = _strongest(products, np.where(there | replayed, own, UNPINNED))
-    drawn = _drawn(products, spec.splits)
+    test, validation = edges(spec.splits)
+    drawn = np.where(products < test, TEST, np.where(products < validation, 1, TRAIN))
     split = np.where(own != UNPINNED, own, np.where(pins != UNPINNED, pins, drawn)).astype(np.int8)
     rows["split"] = np.where(there, split, UNPINNED).astype(np.int8)
-    held = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, TRAIN, own))
-    drop(rows, held & there, HELD)
+    pinned_elsewhere = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, TRAIN, own))
+    drop(rows, pinned_elsewhere & there, HELD)
     known = np.where(replayed & ~there, own, rows["split"])
     drop(rows, _known_elsewhere(products, about, known) & kept(rows), HELD)
 
@@ -166,11 +167,6 @@ def _known_elsewhere(products: Numbers, about: Numbers, split: Splits) -> Mask:
 def _strongest(groups: Numbers, splits: Splits) -> Splits:
     """Return for each row the strongest split of its group, ``UNPINNED`` for a group that has none."""
     return np.asarray(pd.Series(splits).groupby(groups, sort=False).transform("max"))
-
-
-def _drawn(groups: Numbers, shares: Mapping[str, float]) -> Splits:
-    test, validation = edges(shares)
-    return np.where(groups < test, TEST, np.where(groups < validation, 1, TRAIN)).astype(np.int8)
 
 
 def drop_repeats(rows: pd.DataFrame, column: str, reason: str) -> None:
@@ -216,10 +212,6 @@ def general_rows(others: int, share: float) -> int:
     return math.floor(others * share / (1 - share) + 0.5)
 
 
-PERMUTATIONS, BANDS, SEED = 128, 32, 1
-OPTIONS = '"options":'
-
-
 class Asked(msgspec.Struct):
     """As much of a row as is compared."""
 
@@ -233,34 +225,31 @@ def drop_near_duplicates(rows: pd.DataFrame, shards: Sequence[Shard], threshold:
     if threshold is None:
         return
     train = within(rows, TRAIN)
-    first, second = (chain.from_iterable(shard.lines() for shard in shards) for _ in range(2))
-    held_out = compress(first, kept(rows) & ~train)
-    drop(rows, np.fromiter(near(zip(second, train.tolist(), strict=True), held_out, threshold), bool, len(train)), NEAR)
+    lines, again = (chain.from_iterable(shard.lines() for shard in shards) for _ in range(2))
+    held_out = compress(again, kept(rows) & ~train)
+    drop(rows, np.fromiter(near(zip(lines, train.tolist(), strict=True), held_out, threshold), bool, len(train)), NEAR)
 
 
-def near(lines: Iterable[tuple[bytes, bool]], held: Iterable[bytes], threshold: float) -> Iterator[bool]:
-    """Yield for each ``(line, whether to look)`` whether its row is near one of ``held``, rows of our format."""
+def near(lines: Iterable[tuple[bytes, bool]], held_out: Iterable[bytes], threshold: float) -> Iterator[bool]:
+    """Yield for each ``(line, whether to look)`` whether its row is near one of ``held_out``, rows of our format."""
     from rensa import RMinHashLSH
 
-    decoder = msgspec.json.Decoder(Asked)
+    decode = msgspec.json.Decoder(Asked).decode
     index = RMinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, num_bands=BANDS)
-    signatures = [_signature(decoder.decode(line)) for line in held]
+    signatures = [_signature(decode(line)) for line in held_out]
     for number, signature in enumerate(signatures):
         index.insert(number, signature)
     for line, look in lines:
-        yield look and _near(_signature(decoder.decode(line)), index, signatures, threshold)
-
-
-def _near(signature: Any, index: Any, signatures: list[Any], threshold: float) -> bool:
-    return any(signature.jaccard(signatures[number]) >= threshold for number in index.query(signature))
+        own = _signature(decode(line)) if look else None
+        yield own is not None and any(own.jaccard(signatures[n]) >= threshold for n in index.query(own))
 
 
 def _signature(row: Asked) -> Any:
     from rensa import RMinHash
 
-    found = RMinHash(num_perm=PERMUTATIONS, seed=SEED)
-    found.update(shingles(row))
-    return found
+    signature = RMinHash(num_perm=PERMUTATIONS, seed=SEED)
+    signature.update(shingles(row))
+    return signature
 
 
 def shingles(row: Asked) -> list[str]:
@@ -271,7 +260,7 @@ def shingles(row: Asked) -> list[str]:
     """
     text = prompt_turns(row.task, row.messages)[-1].content
     body = text.partition("\n")[2] if text.startswith("[") else text
-    if OPTIONS in row.meta:
+    if '"options":' in row.meta:
         options = frozenset(listed(msgspec.json.decode(row.meta)["options"]))
         body = "\n".join(line for line in body.splitlines() if line not in options)
     words = re.findall(r"\w+", (body or text).lower())

@@ -1,8 +1,8 @@
 """What is wrong with rows: in one of them, and between rows (ids that repeat, groups in two splits)."""
 
-from array import array
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from converters import tasks
+from converters.core.console import Tick, silent
 from converters.core.errors import InputError, nearest
 from converters.core.hashing import hashed
 from converters.examples import gold
@@ -23,47 +24,39 @@ from converters.text.sanitize import plain
 from converters.transforms.few_shot import own
 
 
-@dataclass(slots=True)
 class Keys:
-    """Each row's file, line, and the hashes of its id, its group and all it says."""
+    """Each row's file, line, and the hashes of its id, its group and all it says: 29 bytes a row."""
 
-    ids: "array[int]" = field(default_factory=lambda: array("Q"))
-    groups: "array[int]" = field(default_factory=lambda: array("Q"))
-    texts: "array[int]" = field(default_factory=lambda: array("Q"))
-    lines: "array[int]" = field(default_factory=lambda: array("I"))
-    files: "array[int]" = field(default_factory=lambda: array("B"))
+    FORMAT = struct.Struct("<QQQIB")
+    DTYPE = np.dtype([("id", "<u8"), ("group", "<u8"), ("text", "<u8"), ("line", "<u4"), ("file", "u1")])
 
-    def __len__(self) -> int:
-        return len(self.ids)
+    def __init__(self) -> None:
+        self._bytes = bytearray()
 
     def add(self, row: Row, file: int, line: int) -> None:
         """Add a row of a file, which is numbered from 0."""
-        self.ids.append(hashed(row.id))
-        self.groups.append(hashed(row.group))
-        self.texts.append(hashed(repr([(turn.role, turn.content) for turn in row.messages])))
-        self.lines.append(line)
-        self.files.append(file)
+        text = repr([(turn.role, turn.content) for turn in row.messages])
+        self._bytes += self.FORMAT.pack(hashed(row.id), hashed(row.group), hashed(text), line, file)
+
+    def table(self) -> NDArray[np.void]:
+        """Return all rows, in order."""
+        return np.frombuffer(self._bytes, self.DTYPE)
 
 
-def _numbers(values: "array[int]") -> NDArray[Any]:
-    return np.array(values, f"u{values.itemsize}")
-
-
-def repeats(keys: Keys) -> Iterator[tuple[int, int]]:
+def repeats(table: NDArray[np.void]) -> Iterator[tuple[int, int]]:
     """Yield the place of each row whose id an earlier one has, and the place of the first that has it."""
-    _, first, which = np.unique(_numbers(keys.ids), return_index=True, return_inverse=True)
+    _, first, which = np.unique(table["id"], return_index=True, return_inverse=True)
     firsts = first[which]
     for place in np.flatnonzero(firsts != np.arange(len(firsts))).tolist():
         yield place, int(firsts[place])
 
 
-def split_groups(keys: Keys) -> Iterator[tuple[int, int]]:
+def split_groups(table: NDArray[np.void]) -> Iterator[tuple[int, int]]:
     """Yield the place of each row whose group is in a later file, too, and that file: test wins over validation over train."""
-    groups, which = np.unique(_numbers(keys.groups), return_inverse=True)
-    files = _numbers(keys.files)
+    groups, which = np.unique(table["group"], return_inverse=True)
     strongest = np.zeros(len(groups), np.uint8)
-    np.maximum.at(strongest, which, files)
-    for place in np.flatnonzero(files < strongest[which]).tolist():
+    np.maximum.at(strongest, which, table["file"])
+    for place in np.flatnonzero(table["file"] < strongest[which]).tolist():
         yield place, int(strongest[which[place]])
 
 
@@ -72,7 +65,6 @@ STEP = 1024
 NOT_A_ROW = "not a row"
 SHOWN = 60
 
-Tick = Callable[[int], object]
 Tree = frozenset[tuple[str, ...]]  # a taxonomy's paths
 Lines = Callable[[Path], Iterator[tuple[int, bytes]]]
 
@@ -109,17 +101,17 @@ class Finding:
 
 
 def files(path: Path) -> list[Path]:
-    """Return the files to check: the splits of a mix folder, or the one file."""
+    """Return the files to check: the splits of a mixture's folder, or the one file."""
     if not path.is_dir():
         return [path]
     splits = [path / f"{name}.jsonl" for name in SPLITS if (path / f"{name}.jsonl").is_file()]
     if not splits:
-        raise InputError(f"{path}: has no train.jsonl, validation.jsonl or test.jsonl; name a mix's folder")
+        raise InputError(f"{path}: has no train.jsonl, validation.jsonl or test.jsonl; name a mixture's folder")
     return splits
 
 
 def findings(
-    paths: Sequence[Path], rules: Rules = CONTRACT, tick: Tick = lambda rows: None, lines: Lines = numbered
+    paths: Sequence[Path], rules: Rules = CONTRACT, tick: Tick = silent, lines: Lines = numbered
 ) -> Iterator[Finding]:
     """Yield what is wrong: row by row, then ids that repeat and groups that are in two files; 29 bytes a row are held.
 
@@ -140,7 +132,7 @@ def findings(
                 tick(done)
         if done == before:
             yield Finding(str(path), Problem("empty file", "found an empty file, expected one JSON object a line"))
-    yield from _across(keys, paths)
+    yield from _across(keys.table(), paths)
 
 
 def rows(path: Path, lines: Lines = numbered) -> Iterator[tuple[int, Row | Problem]]:
@@ -152,21 +144,21 @@ def rows(path: Path, lines: Lines = numbered) -> Iterator[tuple[int, Row | Probl
             yield number, Problem(NOT_A_ROW, str(error).removeprefix(": "))
 
 
-def _across(keys: Keys, paths: Sequence[Path]) -> Iterator[Finding]:
+def _across(table: NDArray[np.void], paths: Sequence[Path]) -> Iterator[Finding]:
     def name(place: int) -> str:
-        return f"{paths[keys.files[place]]}:{keys.lines[place]}"
+        return f"{paths[table['file'][place]]}:{table['line'][place]}"
 
-    for place, first in repeats(keys):
+    for place, first in repeats(table):
         yield Finding(name(place), Problem("id again", f"found the id of {name(first)} again, expected every id once"))
-    for place, strong in split_groups(keys):
+    for place, strong in split_groups(table):
         text = f"found a group that is in {paths[strong].name}, too, expected every group in one split"
         yield Finding(name(place), Problem("group in two splits", text))
 
 
 def problems(row: Row, rules: Rules = CONTRACT) -> Iterator[Problem]:
     """Yield what is wrong with one row."""
-    if row.task not in _names():
-        yield Problem("unknown task", f"found task {row.task!r}{nearest(row.task, _names())}")
+    if row.task not in tasks.names():
+        yield Problem("unknown task", f"found task {row.task!r}{nearest(row.task, tasks.names())}")
         return
     roles = [turn.role for turn in row.messages]
     if roles[-2:] != ["user", "assistant"] or not set(roles) <= set(ROLES):
@@ -178,12 +170,14 @@ def problems(row: Row, rules: Rules = CONTRACT) -> Iterator[Problem]:
 
 
 def _texts(row: Row, task: Task) -> Iterator[Problem]:
-    asked = row.messages[-2].content.lstrip()
-    start = next((prefix for prefix in _prefixes() if asked.startswith(prefix)), "")
-    wrong = not asked.startswith(task.prefix)
+    question = row.messages[-2].content.lstrip()
+    start = next((prefix for prefix in _prefixes() if question.startswith(prefix)), "")
+    wrong = not question.startswith(task.prefix)
     if wrong:
         kind = "prefix of another task" if start else "unknown prefix"
-        yield Problem(kind, f"found a prompt that starts {asked[:20]!r}, expected {task.prefix!r} of task {row.task!r}")
+        yield Problem(
+            kind, f"found a prompt that starts {question[:20]!r}, expected {task.prefix!r} of task {row.task!r}"
+        )
     for turn in row.messages:
         prefix = start if wrong and turn is row.messages[-2] else task.prefix
         content = body(turn.content, prefix if turn.role == "user" else "")
@@ -194,11 +188,6 @@ def _texts(row: Row, task: Task) -> Iterator[Problem]:
             yield Problem("control token", text)
         if turn.content != turn.content.strip() != "":
             yield Problem("white space", f"found white space around the {turn.role}'s text, expected none")
-
-
-@cache
-def _names() -> list[str]:
-    return tasks.names()
 
 
 @cache
@@ -254,7 +243,10 @@ def _record(row: Row, gold: Any, extra: Mapping[str, Any], rules: Rules) -> Iter
             text = f"found the order {row.target[:SHOWN]!r}, expected each of the {count} candidates once"
             yield Problem("label outside its set", text)
     elif record is Listing and rules.tree and gold not in rules.tree:
-        yield Problem("category not in the taxonomy", _category(gold, rules.tree))
+        known = next((gold[:n] for n in range(len(gold) - 1, 0, -1) if gold[:n] in rules.tree), ())
+        hint = f"; it has {' > '.join(known)!r}" if known else "; it has no such top-level node"
+        text = f"found the category {' > '.join(gold)[:200]!r}, expected a path of the taxonomy{hint}"
+        yield Problem("category not in the taxonomy", text)
 
 
 def _values(row: Row, gold: Mapping[str, Sequence[str]], extra: Mapping[str, Any]) -> Iterator[Problem]:
@@ -265,12 +257,6 @@ def _values(row: Row, gold: Mapping[str, Sequence[str]], extra: Mapping[str, Any
             if " ".join(value.split()).casefold() not in text:
                 sentence = f"found the value {value[:SHOWN]!r} of {name!r}, expected one that stands in the text"
                 yield Problem("value not in the text", sentence)
-
-
-def _category(path: tuple[str, ...], tree: Tree) -> str:
-    known = next((path[:n] for n in range(len(path) - 1, 0, -1) if path[:n] in tree), ())
-    hint = f"; it has {' > '.join(known)!r}" if known else "; it has no such top-level node"
-    return f"found the category {' > '.join(path)[:200]!r}, expected a path of the taxonomy{hint}"
 
 
 def _length(row: Row, rules: Rules) -> Iterator[Problem]:
@@ -287,7 +273,7 @@ def mended(row: Row) -> Row:
 
     Nothing is mended in a row whose task or roles are unknown.
     """
-    if row.task not in _names() or len(row.messages) < 2:
+    if row.task not in tasks.names() or len(row.messages) < 2:
         return row
     task = tasks.get(row.task)
     turns = [replace(t, content=_clean(t.content, task.prefix * (t.role == "user"))) for t in row.messages]

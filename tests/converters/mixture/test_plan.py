@@ -318,7 +318,7 @@ def test_the_table_decides_what_a_loop_over_its_rows_would(cases: list[tuple[int
     assert about.tolist() == [min(home[product] & named) for _, product, *_ in cases]
     strongest = [max(split for other, *_, split in cases if other == group) for group, *_ in cases]
     assert _strongest(rows["group"].to_numpy(), rows["split"].to_numpy()).tolist() == strongest
-    rows["why"] = pd.Categorical.from_codes(np.full(len(rows), -1, np.int8), list(REASONS))
+    rows["reason"] = pd.Categorical.from_codes(np.full(len(rows), -1, np.int8), list(REASONS))
     expected: dict[int, int] = {}
     for place in sorted(range(len(cases)), key=lambda place: -cases[place][-1]):
         if cases[place][-1] >= 0:

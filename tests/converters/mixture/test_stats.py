@@ -14,8 +14,8 @@ from converters import examples
 from converters.cli import main
 from converters.core.errors import InputError
 from converters.examples import read_rows
-from converters.mixture.report.stats import EDGES, LONGEST, POINTS, TOP_CLASSES, taxonomy
-from converters.mixture.report.stats import TOP_CLASSES as SHOWN  # noqa: F401
+from converters.mixture.report.classes import POINTS, TOP_CLASSES, taxonomy
+from converters.mixture.report.stats import EDGES, LONGEST
 from converters.mixture.spec import Entry, Spec
 from converters.schema import MANIFEST, SPLITS, Row
 from converters.text.lengths import ruler

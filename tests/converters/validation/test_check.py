@@ -329,7 +329,7 @@ def test_an_earlier_copy_is_never_written_over(tmp_path: Path) -> None:
     assert run("check", path, "--fix").exit_code == 1
     made = beside(path).read_bytes()
     again = run("check", path, "--fix")
-    assert again.exit_code == 1 and "is an earlier corrected copy" in again.stderr
+    assert again.exit_code == 1 and "this earlier corrected copy" in again.stderr
     assert beside(path).read_bytes() == made
 
 
