@@ -82,7 +82,7 @@ def stages(seed: int) -> tuple[Stage, ...]:
             "compare",
             ("ecom-eval", "compare", BASE, TUNED, "--out", REPORT),
             (f"{BASE}/eval", f"{TUNED}/eval"),
-            (evaluation,),
+            (evaluation, converters),
             tuple(f"{REPORT}/compare.{kind}" for kind in ("json", "md", "html")),
         ),
     )
@@ -101,7 +101,7 @@ def _evaluation(run: str) -> Iterator[Stage]:
         f"score {name}",
         ("ecom-eval", "score", "--data", TEST, "--predictions", predictions, "--out", f"{run}/eval", "--train", TRAIN),
         (TEST, TRAIN, predictions),
-        (evaluation, tasks),
+        (evaluation, converters),
         (f"{run}/eval/scores.json",),
     )
 
