@@ -1,4 +1,4 @@
-"""A mix specification: which datasets make a mix, and how much of each."""
+"""A mixture specification: which datasets make a mixture, and how much of each."""
 
 import re
 import sys
@@ -33,12 +33,12 @@ class Trim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One dataset of a mix. ``split`` is that of all its rows but those with an official one.
+    """One dataset of a mixture. ``split`` is that of all its rows but those with an official one.
 
     ``limit`` caps its examples; entries with a ``weight`` give examples in the proportion of their weights. ``shortlist`` is the
     number of candidates of task ``category_shortlist``, ``few_shot`` that of demonstrations put into every question.
     ``definitions`` is a file that says what attributes mean. ``hard`` has, by kind, the share of records that are made hard.
-    ``trim`` cuts the context of rows that are too long. Source ``mix`` replays an earlier mix, whose folder is the path.
+    ``trim`` cuts the context of rows that are too long. Source ``mix`` replays an earlier mixture, whose folder is the path.
     """
 
     source: str
@@ -56,7 +56,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def replays(self) -> bool:
-        """Whether it is an earlier mix, whose rows are taken as they are."""
+        """Whether it is an earlier mixture, whose rows are taken as they are."""
         return self.source == "mix"
 
 
@@ -72,7 +72,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A mix. ``general_share`` is of each split's final rows; ``splits`` are shares of the groups that are not pinned.
+    """A mixture. ``general_share`` is of each split's final rows; ``splits`` are shares of the groups that are not pinned.
 
     ``near_duplicates`` is the Jaccard similarity of texts from which a training row is too close to a held-out one; ``null``
     leaves them in. ``tokenizer`` (a ``tokenizer.json`` or SentencePiece file) and ``sequence_len`` are for the statistics.
@@ -106,7 +106,10 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Spec:
         spec = msgspec.convert({**tree, **changes} if isinstance(tree, dict) else tree, Spec)
     except msgspec.ValidationError as error:
         raise InputError(_explained(path, text, str(error), changes)) from error
-    _check_splits(path, spec)
+    if not {*spec.splits} < {*SPLITS} or sum(spec.splits.values()) > 1:
+        raise InputError(
+            f"{path}: found splits {spec.splits}, expected shares of validation and test that sum to 1 at most"
+        )
     for number, entry in enumerate(spec.sources):
         _check_entry(f"{path}:{_line(text, ('sources', number))}", entry)
     for name in spec.balance.tasks if spec.balance else ():
@@ -158,13 +161,6 @@ def _line(text: str, keys: Iterable[str | int]) -> int:
     return node.start_mark.line + 1 if node else 1
 
 
-def _check_splits(path: Path, spec: Spec) -> None:
-    if not {*spec.splits} < {*SPLITS} or sum(spec.splits.values()) > 1:
-        raise InputError(
-            f"{path}: found splits {spec.splits}, expected shares of validation and test that sum to 1 at most"
-        )
-
-
 def _check_entry(where: str, entry: Entry) -> None:
     chosen = chosen_tasks(entry)
     sources.check(entry.source, entry.options, f"{where}: ")
@@ -205,7 +201,7 @@ def chosen_tasks(entry: Entry) -> list[str]:
             raise InputError(f"source {entry.source!r} has no rows for task {name!r}; expected: {', '.join(possible)}")
     if SHORTLIST in entry.tasks and not entry.shortlist:
         raise InputError(
-            f"task {SHORTLIST!r} needs the number of candidates: shortlist: 10 in an entry of a mix specification"
+            f"task {SHORTLIST!r} needs the number of candidates: shortlist: 10 in an entry of a mixture specification"
         )
     return entry.tasks or list(sources.get(entry.source).TASKS)
 
@@ -219,9 +215,5 @@ def possible_tasks(source: str) -> list[str]:
 def beside_files(entry: Entry) -> list[Path]:
     """Return the files that shape an entry's rows beside the raw ones."""
     named = (entry.definitions, entry.trim.tokenizer if entry.trim else None)
-    manifests = [folder / schema.MANIFEST for folder in _replayed(entry)]
+    manifests = [folder / schema.MANIFEST for folder in mix.folders(expand(entry.paths))] if entry.replays else []
     return [*(Path(name) for name in named if name), *sources.option_files(entry.source, entry.options), *manifests]
-
-
-def _replayed(entry: Entry) -> list[Path]:
-    return mix.folders(expand(entry.paths)) if entry.replays else []

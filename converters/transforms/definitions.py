@@ -26,11 +26,8 @@ def load(path: Path) -> Definitions:
     for name, sentence in tree.items():
         if not isinstance(name, str) or not isinstance(sentence, str) or not one_line(sentence):
             raise InputError(f"{path}: found {name!r}: {str(sentence)[:60]!r}, expected an attribute with a sentence")
-    return {one_line(name): _ended(one_line(sentence)) for name, sentence in tree.items()}
-
-
-def _ended(sentence: str) -> str:
-    return sentence if sentence[-1] in ".!?。" else f"{sentence}."
+    sentences = {one_line(name): one_line(sentence) for name, sentence in tree.items()}
+    return {name: text if text[-1] in ".!?。" else f"{text}." for name, text in sentences.items()}
 
 
 def defined(record: Attributes, definitions: Definitions) -> Attributes:

@@ -61,8 +61,8 @@ def harden(record: Record, kind: str, seed: int) -> Record | None:
     safe = clean_record(record)
     if not isinstance(safe, FITS[kind]) or not _sound(safe):
         return None
-    found: Record | None = KINDS[kind](safe, random.Random(f"{seed}:{kind}:{record.id}"))
-    return found if found != safe else None
+    harder: Record | None = KINDS[kind](safe, random.Random(f"{seed}:{kind}:{record.id}"))
+    return harder if harder != safe else None
 
 
 def _casing(record: Product | Question, draw: random.Random) -> Record | None:
@@ -77,14 +77,13 @@ def _cased(record: Product | Question, change: Callable[[str], str]) -> Record |
     texts = tuple(replace(text, text=change(text.text)) for text in record.texts)
     if isinstance(record, Listing):
         return replace(record, texts=texts)
-    spelt = [(name, _spelt(values, change, name in record.implicit)) for name, values in record.values]
-    found = replace(record, texts=texts, values=tuple(spelt))
-    there = [value for _, value in _explicit(found)]
-    return found if all(any(value in text.text for text in texts) for value in there) else None
-
-
-def _spelt(values: tuple[str, ...], change: Callable[[str], str], implicit: bool) -> tuple[str, ...]:
-    return values if implicit else tuple(dict.fromkeys(map(change, values)))
+    values = (
+        (name, values if name in record.implicit else tuple(dict.fromkeys(map(change, values))))
+        for name, values in record.values
+    )
+    changed = replace(record, texts=texts, values=tuple(values))
+    stated = all(any(value in text.text for text in texts) for _, value in _explicit(changed))
+    return changed if stated else None
 
 
 def _typos(record: Product | Question, draw: random.Random) -> Record | None:
@@ -138,8 +137,8 @@ def _missing(record: Product, draw: random.Random) -> Record | None:
     """Leave out one text, but never the first."""
     if len(record.texts) < 2:
         return None
-    gone = draw.randrange(1, len(record.texts))
-    return _less(record, (*record.texts[:gone], *record.texts[gone + 1 :]))
+    at = draw.randrange(1, len(record.texts))
+    return _less(record, (*record.texts[:at], *record.texts[at + 1 :]))
 
 
 def _absent(record: Attributes, draw: random.Random) -> Record | None:
@@ -201,8 +200,8 @@ def _less(record: Product, texts: Texts) -> Product:
 
 def _unharmed(record: Product, texts: Texts) -> Product | None:
     """Return a record with other texts, if it has lost no value."""
-    found = _less(record, texts)
-    return found if isinstance(record, Listing) or found == replace(record, texts=texts) else None
+    changed = _less(record, texts)
+    return changed if isinstance(record, Listing) or changed == replace(record, texts=texts) else None
 
 
 def _spans(text: str, record: Product) -> Spans:

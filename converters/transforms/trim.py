@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 
-from converters.schema import Answerable, Attributes, Chat, Question, Ranking, Record, Row, Text
+from converters.schema import Answerable, Attributes, Chat, Question, Ranking, Record, Row
 from converters.text.lengths import Ruler
 
 _WORD = re.compile(r"\S+")
@@ -56,13 +56,9 @@ def cut(record: Record, words: int) -> Record:
         whole = record.cited if isinstance(record, Question) else ()
         snippets = enumerate(record.snippets, 1)
         return replace(record, snippets=tuple(text if n in whole else _begin(text, words) for n, text in snippets))
-    kept = (_kept(record, text, words) for text in record.texts[1:])
-    return replace(record, texts=(*record.texts[:1], *kept))
-
-
-def _kept(record: Record, text: Text, words: int) -> Text:
-    begin = _begin(text.text, words)
-    return replace(text, text=text.text[: max(len(begin), _evidence(record, text.text))])
+    texts = [text.text[: max(len(_begin(text.text, words)), _evidence(record, text.text))] for text in record.texts[1:]]
+    cut = (replace(text, text=short) for text, short in zip(record.texts[1:], texts, strict=True))
+    return replace(record, texts=(*record.texts[:1], *cut))
 
 
 def _begin(text: str, words: int) -> str:

@@ -276,15 +276,13 @@ def mended(row: Row) -> Row:
     if row.task not in tasks.names() or len(row.messages) < 2:
         return row
     task = tasks.get(row.task)
-    turns = [replace(t, content=_clean(t.content, task.prefix * (t.role == "user"))) for t in row.messages]
+    turns = []
+    for turn in row.messages:
+        text = turn.content.replace("\r\n", "\n").strip()
+        start = task.prefix if turn.role == "user" and text.startswith(task.prefix) else ""
+        turns.append(replace(turn, content=(start + plain(text.removeprefix(start))).strip()))
     fixed = replace(row, messages=turns)
     if "label in another form" not in {problem.kind for problem in problems(fixed)}:
         return fixed
     answer = task.render(task.settle(gold(fixed), fixed.extra))
     return replace(fixed, messages=[*turns[:-1], replace(turns[-1], content=answer)])
-
-
-def _clean(text: str, prefix: str) -> str:
-    text = text.replace("\r\n", "\n").strip()
-    start = prefix if text.startswith(prefix) else ""
-    return (start + plain(text.removeprefix(start))).strip()

@@ -125,4 +125,4 @@ def test_a_shortlist_without_training_rows_is_a_sentence(tmp_path: Path) -> None
     alone = _mixed.CliRunner().invoke(
         cli.main, ["convert", "catalog", path, "--task", "category_shortlist", "--out", str(tmp_path / "out.jsonl")]
     )
-    assert alone.exit_code == 1 and "shortlist: 10 in an entry of a mix specification" in alone.output
+    assert alone.exit_code == 1 and "shortlist: 10 in an entry of a mixture specification" in alone.output

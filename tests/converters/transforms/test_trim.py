@@ -81,7 +81,7 @@ def test_a_mix_is_cut_in_all_its_splits_and_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("{token: 5}", "unknown key 'token'; did you mean 'tokens'"), ("{tokens: 0}", "expected 1 or more")],
+    [("{token: 5}", "unknown key 'token'; did you mean 'tokens'"), ("{tokens: 0}", "Expected `int` >= 1")],
 )
 def test_a_wrong_trim_is_named(text: str, sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "mix.yaml"
