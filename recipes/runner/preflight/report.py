@@ -11,7 +11,7 @@ from recipes.runner.capacity.model_shape import Shape
 from recipes.runner.preflight.check import Checked, step_tokens
 from recipes.runner.preflight.deepspeed import stage
 from recipes.runner.preflight.machine import gpu_needs
-from recipes.runner.recipe import Recipe, find, load, names
+from recipes.runner.recipe import RENAMED, Recipe, find, load, names, where
 from recipes.runner.recipe import machine as machine_of
 
 TRACKER = "the recipe, the losses and what else this tracker takes leave this machine"
@@ -109,6 +109,8 @@ def passed(recipe: Recipe, checked: Checked) -> Iterator[str]:
 
 def warnings(recipe: Recipe, checked: Checked) -> Iterator[str]:
     """Yield what is no fault and hardly what was meant: rows that will be dropped, a warm-up as long as the training."""
+    for place, old in recipe.renamed.items():
+        yield f"warning  {where(recipe, place)}: {old} is now {RENAMED[old]}; the old name answers until the next release"
     if checked.too_long:
         longer = counts(checked.too_long)
         yield f"warning  longer than sequence_len {checked.sequence_len}, so Axolotl will drop them: {longer}"

@@ -131,7 +131,8 @@ def refuse(found: dict[str, Count], limit: int, share: float) -> None:
             raise InputError(
                 f"sequence_len {limit}: {count.longer:,} of {count.rows:,} rows of task {task!r} are longer, and Axolotl drops "
                 f"them whole, prompt and answer; expected {share:.0%} at most: raise sequence_len, cut the context where the mix "
-                f"is built (trim: {{tokens: {max(limit - TEMPLATE, limit // 2)}}} in its entry), or allow it: --lose {_up(count)}"
+                f"is built (trim: {{tokens: {max(limit - TEMPLATE, limit // 2)}}} in its entry), or allow it: "
+                f"--max-dropped {_up(count)}"
             )
 
 
