@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,12 @@ def base_folder(name: str) -> Path | None:
 
 FOLDER = Path(__file__).resolve().parents[1]
 Place = tuple[str | int, ...]  # the way to a key, such as ("datasets", 0, "type")
+# The old names answer for one release.
+RENAMED = {
+    "recipes.runner.whole_answer": "recipes.plugins.completion_only",
+    "recipes.runner.plugin.RunPlugin": "recipes.plugins.run.RunPlugin",
+    "recipes.runner.meter.Meter": "recipes.plugins.run.Meter",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class Recipe:
     keys: dict[str, Any]
     lines: Mapping[Place, str]
     overrides: Mapping[str, Any]
+    renamed: Mapping[Place, str] = field(default_factory=dict)  # names of an earlier release, replaced in the keys
 
 
 def names() -> list[str]:
@@ -96,7 +103,20 @@ def load(path: Path, overrides: Sequence[str] = (), mix: str | None = None) -> R
         lines |= {(key, *rest): label for rest in ((), *(place[1:] for place in lines if place[0] == key))}
     if mix:
         changed |= {key: _moved(keys[key], mix) for key in ("datasets", "test_datasets") if keys.get(key)}
-    return Recipe(path, keys | changed, lines, changed)
+    renamed: dict[Place, str] = {}
+    return Recipe(path, _renewed(keys | changed, renamed), lines, changed, renamed)
+
+
+def _renewed(tree: Any, renamed: dict[Place, str], place: Place = ()) -> Any:
+    """Return keys with the new names of prompt strategies and plugins; ``renamed`` gets the old ones by their place."""
+    if isinstance(tree, dict):
+        return {key: _renewed(value, renamed, (*place, key)) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_renewed(value, renamed, (*place, number)) for number, value in enumerate(tree)]
+    if isinstance(tree, str) and tree in RENAMED and (place[0] == "plugins" or place[-1] == "type"):
+        renamed[place] = tree
+        return RENAMED[tree]
+    return tree
 
 
 def _moved(entries: Any, mix: str) -> Any:

@@ -1,7 +1,6 @@
 """A small mix, a Mistral tokenizer made from its real SentencePiece file, and one real run that many tests look at."""
 
 import contextlib
-import importlib
 import json
 import os
 import subprocess
@@ -24,7 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("AXOLOTL_DO_NOT_TRACK", "1")
-importlib.import_module("bitsandbytes")  # or a check in this process would leave it out for all tests after it
 
 
 def small_mix(folder: Path) -> Path:

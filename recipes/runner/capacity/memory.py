@@ -190,7 +190,7 @@ def advice(shape: Shape, what: Plan, card: Card, meant: str | None = None) -> st
     """
     count, own = several(meant) if meant else (1, card)
     if what.gpus < count and _fits(shape, replace(what, gpus=count), own):
-        return f"the recipe is written for {count} cards: --card {meant}"
+        return f"the recipe is written for {count} cards: --gpu {meant}"
     enough = (said for said, changed in _smaller(what, card) if _fits(shape, changed, card))
     alone = "" if what.targets or what.stage == 3 else ", an adapter or DeepSpeed's ZeRO-3 on several of them"
     return next(enough, f"it needs larger cards{alone} or a smaller base_model")
@@ -211,7 +211,7 @@ def _smaller(what: Plan, card: Card) -> Iterator[tuple[str, Plan]]:
         yield _told([*before, f"deepspeed: {OFFLOAD}"]), replace(what, offloaded=("weights", "gradients", "optimiser"))
     what = replace(what, rows=1, micro_tokens=tokens)
     for gpus in (what.gpus * times for times in (2, 4, 8) if what.stage):
-        yield _told([*words, f"--card {gpus}x{card.name}"]), replace(what, gpus=gpus)
+        yield _told([*words, f"--gpu {gpus}x{card.name}"]), replace(what, gpus=gpus)
     if what.targets and not what.quantised:
         yield _told([*words, "adapter: qlora", "load_in_4bit: true"]), replace(what, quantised=True)
 

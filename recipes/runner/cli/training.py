@@ -4,9 +4,10 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,9 +19,27 @@ if TYPE_CHECKING:
     from recipes.runner.recipe import Recipe
 
 
-CARD = click.option("--card", metavar="[COUNTx]CARD", help="Check for a card by name or size, such as 24gb or 4x80gb.")
-LOSE = click.option(
-    "--lose", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Share of too long rows."
+def _option(name: str, old: str, **settings: Any) -> Callable[[Any], Any]:
+    """Return an option that answers to its ``old`` name for one release, and says the new one."""
+
+    def keep(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if value is not None:
+            click.echo(f"warning  {old} is now {name}", err=True)
+            context.meta[old] = value
+
+    hidden = click.option(old, type=settings.get("type"), hidden=True, is_eager=True, expose_value=False, callback=keep)
+    option = click.option(name, callback=lambda context, _, value: context.meta.get(old, value), **settings)
+    return lambda command: option(hidden(command))
+
+
+GPU = _option("--gpu", "--card", metavar="[COUNTx]GPU", help="Check for a GPU by name or size, such as 24gb or 4x80gb.")
+MAX_DROPPED = _option(
+    "--max-dropped",
+    "--lose",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="Share of a task's rows that may be dropped as too long.",
 )
 SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the recipe.")
 # A key of the recipe is an option, too: --learning-rate 1e-4. One that Axolotl does not know is an error of the check.
@@ -34,32 +53,32 @@ DATA = click.option(
 @main.command(context_settings=ANY_KEY)
 @click.argument("recipe")
 @SET
-@CARD
-@LOSE
+@GPU
+@MAX_DROPPED
 @click.option("--price", type=click.FloatRange(0), help="What a GPU costs an hour, to estimate the cost of a training.")
 @DATA
 @KEYS
 def check(
     recipe: str,
     overrides: tuple[str, ...],
-    card: str | None,
-    lose: float,
+    gpu: str | None,
+    max_dropped: float,
     price: float | None,
     mix: str | None,
     keys: tuple[str, ...],
 ) -> None:
     """Check keys, data, machine and prompts of a recipe without training it.
 
-    Example: ecom-train check mistral-qlora --card 24gb --price 0.5 --learning-rate 1e-4
+    Example: ecom-train check mistral-qlora --gpu 24gb --price 0.5 --learning-rate 1e-4
     """
-    _checked(_loaded(recipe, overrides, mix, keys), card, lose, price)
+    _checked(_loaded(recipe, overrides, mix, keys), gpu, max_dropped, price)
 
 
 @main.command(context_settings=ANY_KEY)
 @click.argument("recipe")
 @click.option("--run", required=True, help="Name of the new run: its folder is runs/NAME.")
 @SET
-@LOSE
+@MAX_DROPPED
 @DATA
 @click.option("--gpus", type=click.IntRange(1), help="GPUs on every node; a recipe that divides the model takes all.")
 @click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines that train together.")
@@ -69,7 +88,7 @@ def train(
     recipe: str,
     run: str,
     overrides: tuple[str, ...],
-    lose: float,
+    max_dropped: float,
     mix: str | None,
     gpus: int | None,
     nodes: int,
@@ -89,7 +108,7 @@ def train(
     launched = launch.plan(loaded.keys, gpus, nodes, head, len(hardware.gpus()))
     if nodes > 1 and not launched.slurm:
         click.echo(f"on every other node, once it trains here: ecom-train join {run}")
-    checked = partial(_checked, lose=lose, gpus=launched.gpus * launched.nodes)
+    checked = partial(_checked, max_dropped=max_dropped, gpus=launched.gpus * launched.nodes)
     training(loaded, run, checked, progress(where / "logs" / "train.log"), launched)
     click.echo(f"trained: {where} (what was checked: {where / CHECKED}; merge it with: make merge-{run})")
 
@@ -190,25 +209,32 @@ def _loaded(name: str, overrides: tuple[str, ...], mix: str | None, keys: tuple[
 
 
 def _checked(
-    recipe: "Recipe", card: str | None = None, lose: float = 0.01, price: float | None = None, gpus: int | None = None
+    recipe: "Recipe",
+    gpu: str | None = None,
+    max_dropped: float = 0.01,
+    price: float | None = None,
+    gpus: int | None = None,
 ) -> "Checked":
     """Check a recipe and say what was found; an estimate says no only for a card that was named."""
     from recipes.runner.preflight import check as checks
-    from recipes.runner.preflight import report
+    from recipes.runner.preflight import lint, report
+    from recipes.runner.preflight.machine import require
     from recipes.runner.training import process
 
     os.environ.update(process.QUIET)  # this process loads Axolotl, too
     logging.disable(logging.WARNING)  # what Axolotl and its libraries say at their start is said again by the training
-    machine = checks.machine(card, recipe, gpus)
+    if gpus:  # a training: a missing GPU is said before Axolotl is imported
+        require(recipe)
+    machine = checks.machine(gpu, recipe, gpus)
     try:
-        with process.without(process.UNUSED):
-            valid = checks.validate(recipe, machine)
-            click.echo(report.machine(recipe))
-            click.echo(report.batch(recipe, machine.gpus))
-            if valid.model and machine.card:
-                click.echo("\n".join(report.memory(*valid.model, machine.card)))
-                checks.fits(*valid.model, machine, recipe)
-            checked = checks.check(recipe, machine, lose, valid)
+        lint.import_trainer()
+        valid = checks.validate(recipe, machine)
+        click.echo(report.machine(recipe))
+        click.echo(report.batch(recipe, machine.gpus))
+        if valid.model and machine.card:
+            click.echo("\n".join(report.memory(*valid.model, machine.card)))
+            checks.fits(*valid.model, machine, recipe)
+        checked = checks.check(recipe, machine, max_dropped, valid)
     finally:
         logging.disable(logging.NOTSET)
     click.echo("\n".join(report.passed(recipe, checked)))

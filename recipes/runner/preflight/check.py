@@ -18,7 +18,7 @@ from recipes.runner.preflight.token_counts import Count, Packed
 from recipes.runner.recipe import Recipe, load, usual
 from recipes.runner.recipe import machine as header
 
-LOSE = 0.01  # of a task's rows may be too long for training
+MAX_DROPPED = 0.01  # of a task's rows may be too long for training
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,13 @@ def fits(shape: Shape, plan: Plan, on: Machine, recipe: Recipe) -> None:
         raise InputError(f"{said}; {memory.advice(shape, plan, on.card, header(recipe.path))}")
 
 
-def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE, valid: Valid | None = None) -> Checked:
+def check(
+    recipe: Recipe, on: Machine | None = None, max_dropped: float = MAX_DROPPED, valid: Valid | None = None
+) -> Checked:
     """Check keys, data, machine and prompts; the first fault is an ``InputError``.
 
-    ``on`` is this machine if none is given; ``lose`` is the share of a task's rows that may be over ``sequence_len``; ``valid``
-    is what :func:`validate` returned, if it was called already.
+    ``on`` is this machine if none is given; ``max_dropped`` is the share of a task's rows that may be over ``sequence_len``;
+    ``valid`` is what :func:`validate` returned, if it was called already.
     """
     on = on or machine(None, recipe)
     valid = valid or validate(recipe, on)
@@ -127,7 +129,7 @@ def check(recipe: Recipe, on: Machine | None = None, lose: float = LOSE, valid: 
     proven = prompt_parity.prove(config, tokenizer, files)
     measured = token_counts.measured(files, tokenizer, data.prepared_path(recipe, hashes) / token_counts.CACHE)
     counts = token_counts.counts(measured, config.sequence_len)
-    token_counts.refuse(counts, config.sequence_len, lose)
+    token_counts.refuse(counts, config.sequence_len, max_dropped)
     training = token_counts.first(measured, files[: len(config.datasets)])
     return Checked(
         hashes,

@@ -140,7 +140,9 @@ def prepared_path(recipe: Recipe, hashes: Mapping[Path, str] = MappingProxyType(
     Axolotl keys its cache on some of a recipe's keys: without this, an edited file, template or tokenizer would be trained on as
     it was, and another seed would bring the rows in the first one's order. ``hashes`` are those of files that were read already.
     """
-    files = [*_named(recipe.keys), *_tokenizer(recipe), Path(completion_only.__file__)]
+    base = base_folder(str(recipe.keys.get("base_model")))
+    tokenizer = sorted({path for name in TOKENIZER for path in base.glob(name)}) if base else []
+    files = [*_named(recipe.keys), *tokenizer, Path(completion_only.__file__)]
     keys = {key: value for key, value in recipe.keys.items() if key not in APART}
     decides = {
         "keys": keys,
@@ -165,9 +167,3 @@ def _named(tree: Any) -> Iterator[Path]:
             yield from _named(part)
     elif isinstance(tree, str) and os.path.isfile(tree):  # noqa: PTH113, a template itself is too long a name for pathlib
         yield Path(tree)
-
-
-def _tokenizer(recipe: Recipe) -> list[Path]:
-    """Return the files of the base model that decide how text becomes tokens, of one from the hub as far as they are here."""
-    folder = base_folder(str(recipe.keys.get("base_model")))
-    return sorted({path for name in TOKENIZER for path in folder.glob(name)}) if folder else []

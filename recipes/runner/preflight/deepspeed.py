@@ -8,50 +8,23 @@ from typing import Any
 from converters.core.errors import InputError, nearest
 from recipes.runner.recipe import Recipe, where
 
+# fmt: off
 KEYS = (
-    "zero_optimization",
-    "bf16",
-    "fp16",
-    "gradient_clipping",
-    "gradient_accumulation_steps",
-    "train_micro_batch_size_per_gpu",
-    "train_batch_size",
-    "optimizer",
-    "scheduler",
-    "activation_checkpointing",
-    "communication_data_type",
-    "steps_per_print",
-    "wall_clock_breakdown",
-    "zero_allow_untested_optimizer",
+    "zero_optimization", "bf16", "fp16", "gradient_clipping", "gradient_accumulation_steps",
+    "train_micro_batch_size_per_gpu", "train_batch_size", "optimizer", "scheduler", "activation_checkpointing",
+    "communication_data_type", "steps_per_print", "wall_clock_breakdown", "zero_allow_untested_optimizer",
 )
 # DeepSpeed itself refuses others of these, once the GPUs are there
 ZERO = (
-    "stage",
-    "allgather_bucket_size",
-    "allgather_partitions",
-    "contiguous_gradients",
-    "ignore_unused_parameters",
-    "load_from_fp32_weights",
-    "memory_efficient_linear",
-    "offload_optimizer",
-    "offload_param",
-    "overlap_comm",
-    "reduce_bucket_size",
-    "reduce_scatter",
-    "round_robin_gradients",
-    "stage3_gather_16bit_weights_on_model_save",
-    "stage3_max_live_parameters",
-    "stage3_max_reuse_distance",
-    "stage3_model_persistence_threshold",
-    "stage3_module_granularity_threshold",
-    "stage3_param_persistence_threshold",
-    "stage3_prefetch_bucket_size",
-    "sub_group_size",
-    "zero_hpz_partition_size",
-    "zero_quantized_gradients",
-    "zero_quantized_nontrainable_weights",
-    "zero_quantized_weights",
+    "stage", "allgather_bucket_size", "allgather_partitions", "contiguous_gradients", "ignore_unused_parameters",
+    "load_from_fp32_weights", "memory_efficient_linear", "offload_optimizer", "offload_param", "overlap_comm",
+    "reduce_bucket_size", "reduce_scatter", "round_robin_gradients", "stage3_gather_16bit_weights_on_model_save",
+    "stage3_max_live_parameters", "stage3_max_reuse_distance", "stage3_model_persistence_threshold",
+    "stage3_module_granularity_threshold", "stage3_param_persistence_threshold", "stage3_prefetch_bucket_size",
+    "sub_group_size", "zero_hpz_partition_size", "zero_quantized_gradients",
+    "zero_quantized_nontrainable_weights", "zero_quantized_weights",
 )
+# fmt: on
 SECTIONS = ("zero_optimization", "bf16", "fp16")
 GATHER = "stage3_gather_16bit_weights_on_model_save"
 AUTO = ("gradient_accumulation_steps", "train_micro_batch_size_per_gpu")

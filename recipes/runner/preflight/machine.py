@@ -1,6 +1,7 @@
 """Whether this machine can run a recipe: GPU, precision, packages."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
@@ -33,7 +34,7 @@ def on_cpu(recipe: Recipe) -> Recipe:
     """Return a recipe for a GPU with the keys changed that a CPU cannot serve, and no other."""
     changes = {key: value for key, value in CPU.items() if key in recipe.keys or value is not None}
     kept = {key: value for key, value in (recipe.keys | changes).items() if key not in CPU or value is not None}
-    return Recipe(recipe.path, kept, recipe.lines, {**recipe.overrides, **changes})
+    return replace(recipe, keys=kept, overrides={**recipe.overrides, **changes})
 
 
 def fitted(recipe: Recipe, found: Sequence[str]) -> Recipe:
@@ -43,7 +44,7 @@ def fitted(recipe: Recipe, found: Sequence[str]) -> Recipe:
         return recipe
     # Axolotl gives packed rows to PyTorch's variable-length kernel then: the same result, a little slower.
     change = {"attn_implementation": "sdpa"}
-    return Recipe(recipe.path, recipe.keys | change, recipe.lines, {**recipe.overrides, **change})
+    return replace(recipe, keys=recipe.keys | change, overrides={**recipe.overrides, **change})
 
 
 def gpu_needs(recipe: Recipe) -> list[str]:

@@ -1,7 +1,6 @@
 """What a check prints: tokens and rows by task, memory, warnings."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from recipes.runner.capacity import hardware, model_shape
 from recipes.runner.capacity import memory as estimate
@@ -11,7 +10,7 @@ from recipes.runner.capacity.model_shape import Shape
 from recipes.runner.preflight.check import Checked, step_tokens
 from recipes.runner.preflight.deepspeed import stage
 from recipes.runner.preflight.machine import gpu_needs
-from recipes.runner.recipe import Recipe, find, load, names
+from recipes.runner.recipe import RENAMED, Recipe, find, load, names, where
 from recipes.runner.recipe import machine as machine_of
 
 TRACKER = "the recipe, the losses and what else this tracker takes leave this machine"
@@ -109,6 +108,8 @@ def passed(recipe: Recipe, checked: Checked) -> Iterator[str]:
 
 def warnings(recipe: Recipe, checked: Checked) -> Iterator[str]:
     """Yield what is no fault and hardly what was meant: rows that will be dropped, a warm-up as long as the training."""
+    for place, old in recipe.renamed.items():
+        yield f"warning  {where(recipe, place)}: {old} is now {RENAMED[old]}; the old name answers until the next release"
     if checked.too_long:
         longer = counts(checked.too_long)
         yield f"warning  longer than sequence_len {checked.sequence_len}, so Axolotl will drop them: {longer}"
@@ -117,13 +118,8 @@ def warnings(recipe: Recipe, checked: Checked) -> Iterator[str]:
     steps, warm = checked.packed.steps if checked.packed else 0, recipe.keys.get("warmup_steps") or 0
     if 0 < steps <= warm:
         yield f"warning  warmup_steps {warm} of {steps} steps: the learning rate never gets to what it is set to"
-    if 0 < steps < (every := _whole(recipe.keys.get("save_steps"))):
+    if 0 < steps < (every := int(float(recipe.keys.get("save_steps") or 0))):  # a share of the steps is 0
         yield f"warning  save_steps {every} of {steps} steps: an interrupted run will have no checkpoint to go on from"
-
-
-def _whole(steps: Any) -> int:
-    """Return a number of steps; 0 for none, and for a share of them, which is always less."""
-    return int(float(steps)) if steps is not None else 0
 
 
 def counts(found: Mapping[str, int]) -> str:

@@ -131,13 +131,9 @@ def refuse(found: dict[str, Count], limit: int, share: float) -> None:
             raise InputError(
                 f"sequence_len {limit}: {count.longer:,} of {count.rows:,} rows of task {task!r} are longer, and Axolotl drops "
                 f"them whole, prompt and answer; expected {share:.0%} at most: raise sequence_len, cut the context where the mix "
-                f"is built (trim: {{tokens: {max(limit - TEMPLATE, limit // 2)}}} in its entry), or allow it: --lose {_up(count)}"
+                f"is built (trim: {{tokens: {max(limit - TEMPLATE, limit // 2)}}} in its entry), or allow it: "
+                f"--max-dropped {-(-100 * count.longer // count.rows) / 100}"  # rounded up
             )
-
-
-def _up(count: Count) -> float:
-    """Return the share of rows that are too long, rounded up to a hundredth."""
-    return -(-100 * count.longer // count.rows) / 100
 
 
 def pack(lengths: Lengths, config: Any, gpus: int = 1) -> Packed:

@@ -22,8 +22,6 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "PYTHONUNBUFFERED": "1",
 }
-# transformers and peft import these where they are installed, for models and metrics that no check uses.
-UNUSED = ("sklearn", "scipy", "torchao", "bitsandbytes")
 _ERROR = re.compile(r"(Error|error|Exception|Killed|out of memory)")
 # tqdm's bar, as Axolotl and its libraries draw it: "Tokenizing:   3%|▎   | 1000/30037 [00:00<00:13, 2145.00 examples/s]"
 _BAR = re.compile(r"(?:([^\r\n%|]*):)?\s*\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[[\d:]+<([\d:]+)([^\]\r\n]*)")
@@ -78,18 +76,6 @@ class Progress:
             self.out.write(f"{line}\n")
             self.last, self.count = now, count
         self.out.flush()
-
-
-@contextmanager
-def without(packages: Sequence[str]) -> Iterator[None]:
-    """Import as if packages were not installed that are not in use yet: importing those takes seconds."""
-    absent = [name for name in packages if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in absent:
-            del sys.modules[name]
 
 
 def axolotl(

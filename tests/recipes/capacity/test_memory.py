@@ -120,12 +120,12 @@ def test_a_recipe_fits_the_card_that_its_header_names(name: str, machine: str, s
 @pytest.mark.parametrize(
     ("name", "card", "said"),
     [
-        ("mistral-full-zero3", "80gb", "the recipe is written for 4 cards: --card 4x80gb"),
+        ("mistral-full-zero3", "80gb", "the recipe is written for 4 cards: --gpu 4x80gb"),
         ("mistral-full-zero3", "4x24gb", "it fits with deepspeed: recipes/deepspeed/zero3-offload.json"),
         (
             "mistral-full-zero3",
             "4x8gb",
-            "it fits with micro_batch_size: 1 (and gradient_accumulation_steps times 4), --card 32x",
+            "it fits with micro_batch_size: 1 (and gradient_accumulation_steps times 4), --gpu 32x",
         ),
         ("mistral-qlora-multi", "4x8gb", "it fits with micro_batch_size: 2 (and gradient_accumulation_steps times 2)"),
         ("mistral-qlora-80gb", "24gb", "it fits with gradient_checkpointing: true"),

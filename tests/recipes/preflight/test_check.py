@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import threading
 from collections import Counter
@@ -62,7 +63,7 @@ def test_a_token_that_the_base_has_no_embedding_for_is_refused(place: Place, mis
 
 def test_a_space_before_an_answer_that_axolotl_masks_is_caught(place: Place, mistral: tuple[Path, Any]) -> None:
     """Mistral's template writes it, and before a digit it is a token of its own: Axolotl's strategy does not learn it."""
-    with pytest.raises(InputError, match=r"of the answer is not supervised.*whole_answer learns all of it"):
+    with pytest.raises(InputError, match=r"of the answer is not supervised.*completion_only learns all of it"):
         check(recipe.load(place(mistral[0])))
 
 
@@ -394,7 +395,7 @@ def test_a_named_card_needs_no_gpu_and_too_small_a_one_is_refused(place: Place, 
     """What the recipe asks for is estimated and checked for that card, and no telemetry is sent on the way."""
     path = str(place(mistral[0], kind=WHOLE, bf16=True, tf32=True))
     os.environ.pop("AXOLOTL_DO_NOT_TRACK", None)
-    result = CliRunner().invoke(main, ["check", path, "--card", "24gb", "--price", "2"])
+    result = CliRunner().invoke(main, ["check", path, "--gpu", "24gb", "--price", "2"])
     assert result.exit_code == 0, result.output
     assert os.environ["AXOLOTL_DO_NOT_TRACK"] == "1"
     assert re.search(r"memory   estimated: fits: \d\.\d of 24 GiB on rtx3090-24gb", result.stdout)
@@ -403,9 +404,9 @@ def test_a_named_card_needs_no_gpu_and_too_small_a_one_is_refused(place: Place, 
     assert re.search(
         r"time     estimated: \d\.\d h at [\d,]+ tokens/s on 1 x rtx3090-24gb, \d\.\d\d at 2 an hour", result.stdout
     )
-    older = CliRunner().invoke(main, ["check", path, "--card", "t4-16gb"])
+    older = CliRunner().invoke(main, ["check", path, "--gpu", "t4-16gb"])
     assert older.exit_code == 1 and "expected 8.0 or higher" in older.stderr
-    big = CliRunner().invoke(main, ["check", "mistral-lora", "--card", "24gb"])
+    big = CliRunner().invoke(main, ["check", "mistral-lora", "--gpu", "24gb"])
     assert big.exit_code == 1 and "does not fit: needs 4" in big.stderr and len(big.stderr.splitlines()) == 1
 
 
@@ -454,3 +455,38 @@ def test_check_says_what_it_found(place: Place, tmp_path: Path) -> None:
     assert re.search(r"proven on: answer \d+, answerable \d+, attributes \d+, category \d+, general \d+", printed)
     assert "needs nothing that a CPU has not" in printed
     assert "warning  warmup_steps 9000 of " in result.stderr
+
+
+def test_names_of_an_earlier_release_are_checked_as_the_new_ones(place: Place, mistral: tuple[Path, Any]) -> None:
+    path = place(mistral[0], kind=WHOLE)
+    expected = recipe.load(path)
+    path.write_text(path.read_text().replace(WHOLE, "recipes.runner.whole_answer"))
+    loaded = recipe.load(path)
+    assert loaded.keys == expected.keys and data.prepared_path(loaded) == data.prepared_path(expected)
+    result = CliRunner().invoke(main, ["check", str(path), "--lose", "0.5", "--card", "24gb"])
+    assert result.exit_code == 0, result.output
+    assert "warning  --lose is now --max-dropped\n" in result.stderr and "--card is now --gpu\n" in result.stderr
+    assert re.search(r"on 1 GPU\n", result.stdout) and "rtx3090-24gb" in result.stdout
+    (line,) = [line for line in result.stderr.splitlines() if "whole_answer" in line]
+    assert re.match(
+        r"warning  mine\.yaml:\d+: recipes\.runner\.whole_answer is now recipes\.plugins\.completion_only",
+        line.replace(f"{path.parent}/", ""),
+    )
+    with pytest.raises(InputError, match=r"train_on_eos is not allowed: type recipes\.plugins\.completion_only"):
+        entry = {"path": "data/mix/train.jsonl", "type": "recipes.runner.whole_answer", "train_on_eos": "turn"}
+        lint.lint(recipe.load(path, [f"datasets={json.dumps([entry])}"]))
+    plugins = recipe.load(path, ["plugins=[recipes.runner.meter.Meter, recipes.runner.plugin.RunPlugin]"])
+    assert plugins.keys["plugins"] == ["recipes.plugins.run.Meter", "recipes.plugins.run.RunPlugin"]
+    assert len(list(report.warnings(plugins, Checked({}, {}, {}, {}, {}, 256)))) == 3
+
+
+def test_packages_are_hidden_during_one_import_alone() -> None:
+    """Whatever comes later in the process finds them, an fp8 recipe's validation and 4-bit loading among it."""
+    code = (
+        "import sys; from recipes.runner.preflight import lint; before = list(sys.meta_path); lint.import_trainer();"
+        "assert not {'bitsandbytes', 'sklearn'} & sys.modules.keys() and before == sys.meta_path;"
+        "from accelerate.utils import is_fp8_available; from transformers.utils import is_bitsandbytes_available;"
+        "from peft.import_utils import is_bnb_4bit_available;"
+        "assert is_fp8_available() and is_bitsandbytes_available() and is_bnb_4bit_available(); import sklearn"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "HF_HUB_OFFLINE": "1"})

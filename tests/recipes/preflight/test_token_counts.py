@@ -48,7 +48,7 @@ def test_rows_over_the_length_are_counted_by_task_and_refused(mistral: tuple[Pat
     assert found == {"general": Count(100, int(measured.tokens.sum()), int(measured.learnt.sum()), 1)}
     token_counts.refuse(found, 2048, 0.01)
     with pytest.raises(
-        InputError, match=r"sequence_len 2048: 1 of 100 rows of task 'general' are longer.*--lose 0\.01"
+        InputError, match=r"sequence_len 2048: 1 of 100 rows of task 'general' are longer.*--max-dropped 0\.01"
     ):
         token_counts.refuse(found, 2048, 0.009)
     with pytest.raises(InputError, match="100 of 100 rows"):
