@@ -132,10 +132,12 @@ def _lengths(lengths: dict[str, Any]) -> str:
 
 @main.command()
 @click.argument("path", type=FILE)
-@click.option("--fix", "fixing", is_flag=True, help="Write a corrected copy beside it; the input is not changed.")
-@click.option("--taxonomy", type=FILE, help="A taxonomy in Google's format that must have every category path.")
+@click.option("--fix", "fixing", is_flag=True, help="Write a corrected copy beside the input, which is not changed.")
+@click.option("--taxonomy", type=FILE, help="Taxonomy in Google's format in which every category path must occur.")
 @click.option("--tokenizer", type=FILE, help="A tokenizer file to measure the rows with.")
-@click.option("--sequence-len", type=click.IntRange(1), help="The most tokens of a row's text.  [default: 2048]")
+@click.option(
+    "--sequence-len", type=click.IntRange(1), help="Largest number of tokens a row may have.  [default: 2048]"
+)
 def check(path: Path, fixing: bool, taxonomy: Path | None, tokenizer: Path | None, sequence_len: int | None) -> None:
     """Check a JSONL file or the folder of a mixture.
 

@@ -22,7 +22,7 @@ NOISY = ("torchao", "torch.utils._pytree", "bitsandbytes")  # they warn of every
 PATH = click.Path(path_type=Path)
 SCORERS = click.Choice(["ours", "ecellm-compat"])
 
-DATA = click.option("--data", type=PATH, required=True, help="Test rows, JSONL in our format.")
+DATA = click.option("--data", type=PATH, required=True, help="Test rows: a mixture's test.jsonl.")
 CONCURRENCY = click.option("--concurrency", default=8, type=IntRange(1), help="Requests in flight at a time.")
 TIMEOUT = click.option("--timeout", default=120.0, type=FloatRange(0.1), help="Seconds to wait for one try.")
 RETRIES = click.option("--retries", default=4, type=IntRange(0), help="Further tries after a failed request.")
@@ -79,7 +79,7 @@ def _status() -> Callable[[str], None]:
 @click.option("--max-new-tokens", default=128, type=IntRange(1), help="Longest answer, in tokens.")
 @click.option("--temperature", default=0.0, type=FloatRange(0, 5), help="Sampling temperature; 0 is greedy.")
 @click.option("--seed", default=0, type=IntRange(0, 2**31 - 1), help="Seed of sampling and of the few-shot draw.")
-@click.option("--candidates", type=IntRange(2), help="Ranked answers to each classification.")
+@click.option("--candidates", type=IntRange(2), help="Number of ranked answers for each classification.")
 @click.option("--constrain", is_flag=True, help="Constrain answers to the options, the paths or the attributes' JSON.")
 @click.option("--paths", type=PATH, help="Taxonomy for --constrain: a training split (.jsonl) or one path a line.")
 @click.option("--few-shot", type=IntRange(1), help="Solved rows of --train to put before every question.")
@@ -90,9 +90,11 @@ def _status() -> Callable[[str], None]:
 @CONCURRENCY
 @TIMEOUT
 @RETRIES
-@click.option("--choice-as", default="structured_outputs", help="Key for allowed texts; or guided_choice, or grammar.")
+@click.option(
+    "--choice-as", default="structured_outputs", help="How it takes allowed answers; or guided_choice, grammar."
+)
 @click.option("--extra", help="JSON object to add to every request.")
-@click.option("--accept-unanswered", is_flag=True, help="Count a prompt that the endpoint fails on as invalid.")
+@click.option("--accept-unanswered", is_flag=True, help="Count prompts on which the endpoint fails as invalid.")
 @click.pass_context
 def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backend: str, **options: Any) -> None:
     """Answer every test row with a model, greedily by default.
@@ -120,14 +122,14 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
 
 @main.command()
 @click.argument("name")
-@click.option("--train", type=PATH, required=True, help="Training split, JSONL in our format.")
+@click.option("--train", type=PATH, required=True, help="Training split: a mixture's train.jsonl.")
 @DATA
 @click.option("--out", default="runs/baseline-NAME/eval", help="Folder for the predictions; NAME is replaced.")
 def baseline(name: str, train: Path, data: Path, out: str) -> None:
     """Answer every test row with a baseline, without a language model.
 
-    NAME is bm25, dictionary, first, linear, majority, nearest or all. A baseline is fitted on the training split alone. The
-    majority answers what it cannot; predictions.json counts both.
+    NAME is bm25, dictionary, first, linear, majority, nearest or all. A baseline is fitted on the training split alone. Rows
+    that it cannot answer get the majority answer; predictions.json counts them.
 
     Example: ecom-eval baseline linear --train data/demo/train.jsonl --data data/demo/test.jsonl
     """
@@ -250,9 +252,9 @@ def score(data: Path, predictions: Path, out: Path, normaliser: str, scorer: str
 @click.option("--intersect", is_flag=True, help="Compare on the ids that all runs share, whatever their test files.")
 @click.option("--gate", is_flag=True, help="Exit with 1 if a task's headline metric is significantly worse.")
 def compare(run: tuple[Path, ...], out: Path, resamples: int, seed: int, intersect: bool, gate: bool) -> None:
-    """Compare scored runs with the first one.
+    """Compare each run with the first.
 
-    A difference is the later run's value less the first one's.
+    A difference is that run's value minus the first's.
 
     Example: ecom-eval compare runs/demo-base runs/demo-qlora --out reports/demo
     """

@@ -1,4 +1,7 @@
-"""The baselines: one file each, what answers without training a language model can score. The folder is their registry."""
+"""The baselines: one file each, what answers without training a language model can score. The folder is their registry.
+
+Uses answers and what lies below it; sees test rows without their answers. Floors are for scoring.
+"""
 
 import sys
 
