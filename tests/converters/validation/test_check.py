@@ -340,5 +340,5 @@ def test_options_reach_the_rows(tmp_path: Path) -> None:
     result = run("check", path, "--taxonomy", tree(tmp_path), "--tokenizer", tokenizer, "--sequence-len", 5)
     assert "no such top-level node" in result.stderr and "found 13 tokens, expected 5 at most" in result.stderr
     assert run("check", path, "--tokenizer", tokenizer).exit_code == 0
-    assert "found no --tokenizer" in run("check", path, "--sequence-len", 5).stderr
+    assert "--sequence-len needs --tokenizer" in run("check", path, "--sequence-len", 5).stderr
     assert "expected '# Google" in run("check", path, "--taxonomy", path).stderr

@@ -110,7 +110,7 @@ def test_wrong_names_and_files_end_in_a_sentence(place: Path, tmp_path: Path) ->
     test, train = place / "mix" / "test.jsonl", place / "train.jsonl"
     for args, sentence in (
         (("lineer", "--train", train, "--data", test), "unknown baseline 'lineer'; did you mean 'linear'?"),
-        (("all", "--train", train, "--data", test, "--out", tmp_path), "found no NAME in it"),
+        (("all", "--train", train, "--data", test, "--out", tmp_path), "needs NAME in it"),
         (("linear", "--train", test, "--data", test), "of the test file, expected a training split without any"),
         (("linear", "--train", tmp_path / "no", "--data", test), "no such file"),
     ):
