@@ -40,26 +40,26 @@ class Expert:
 def fit(rows: Iterable[tuple[str, int, int]], paths: Sequence[str]) -> Expert:
     """Fit an expert on ``(text, number of its path, fold)``."""
     shape = (FOLDS * len(paths), WORDS)
-    sums, found = sparse.csr_array(shape, dtype=np.float32), np.zeros((FOLDS, WORDS), np.float32)
+    sums, word_counts = sparse.csr_array(shape, dtype=np.float32), np.zeros((FOLDS, WORDS), np.float32)
     counts = np.zeros((FOLDS, len(paths)), np.int64)
     waiting: list[Any] = []
     for texts, labels, folds in _chunks(rows):
         vectors = hashed(texts)
         np.add.at(counts, (folds, labels), 1)
         for fold in np.unique(folds):
-            found[fold] += np.bincount(vectors[folds == fold].indices, minlength=WORDS)
+            word_counts[fold] += np.bincount(vectors[folds == fold].indices, minlength=WORDS)
         places = (folds * len(paths) + labels, np.arange(len(texts)))
         chosen = sparse.csr_array((np.ones(len(texts), np.float32), places), shape=(shape[0], len(texts)))
         waiting.append(chosen @ vectors)
         if sum(one.nnz for one in waiting) > max(sums.nnz, 2**22):  # adding up seldom keeps the work linear
             sums, waiting = sum(waiting, sums), []
-    return _expert(tuple(paths), sum(waiting, sums), found, counts)
+    return _expert(tuple(paths), sum(waiting, sums), word_counts, counts)
 
 
-def _expert(paths: tuple[str, ...], sums: Any, found: Floats, counts: Ints) -> Expert:
+def _expert(paths: tuple[str, ...], sums: Any, word_counts: Floats, counts: Ints) -> Expert:
     known = [[fold for fold in range(FOLDS) if fold != left_out] for left_out in range(FOLDS + 1)]
     size = [counts[folds].sum() for folds in known]
-    rare = [np.log((1 + n) / (1 + found[folds].sum(0))) + 1 for n, folds in zip(size, known, strict=True)]
+    rare = [np.log((1 + n) / (1 + word_counts[folds].sum(0))) + 1 for n, folds in zip(size, known, strict=True)]
     blocks = [sums[fold * len(paths) : (fold + 1) * len(paths)] for fold in range(FOLDS)]
     norm = [
         _norms(sum(blocks[f] for f in folds[1:]) + blocks[folds[0]], w) for folds, w in zip(known, rare, strict=True)

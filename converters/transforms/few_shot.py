@@ -22,8 +22,8 @@ def chosen(identifier: str, product: int, pool: Mapping[int, Row], count: int, s
     ``pool`` has one row for each of its products; there are fewer rows where it has fewer products.
     """
     draw = random.Random(f"{seed}:{identifier}")
-    found = draw.sample([*pool], min(count + 1, len(pool)))
-    return [pool[number] for number in found if number != product][:count]
+    products = draw.sample([*pool], min(count + 1, len(pool)))
+    return [pool[number] for number in products if number != product][:count]
 
 
 def shown(row: Row, examples: Sequence[Row]) -> Row:

@@ -68,7 +68,7 @@ def harden(record: Record, kind: str, seed: int) -> Record | None:
 def _casing(record: Product | Question, draw: random.Random) -> Record | None:
     """Write everything in small or in capital letters."""
     changes: list[Callable[[str], str]] = draw.sample([str.lower, str.upper], 2)
-    return next((found for change in changes if (found := _cased(record, change)) not in (None, record)), None)
+    return next((changed for change in changes if (changed := _cased(record, change)) not in (None, record)), None)
 
 
 def _cased(record: Product | Question, change: Callable[[str], str]) -> Record | None:
@@ -129,8 +129,8 @@ def _truncated(record: Product, draw: random.Random) -> Record | None:
     cuts = [end for end in ends[low - 1 : high] if not any(a < end < b for a, b in spans)]
     if not cuts:
         return None
-    kept = replace(record.texts[at], text=text[: draw.choice(cuts)])
-    return _less(record, (*record.texts[:at], kept, *record.texts[at + 1 :]))
+    shorter = replace(record.texts[at], text=text[: draw.choice(cuts)])
+    return _less(record, (*record.texts[:at], shorter, *record.texts[at + 1 :]))
 
 
 def _missing(record: Product, draw: random.Random) -> Record | None:
@@ -187,10 +187,10 @@ def _left(record: Attributes, texts: Texts) -> Attributes:
     """Return a record with other texts, and those of its values that they state in the way in which the old ones did."""
     before, after = _joined(record.texts), _joined(texts)
 
-    def kept(name: str, value: str) -> bool:
+    def holds(name: str, value: str) -> bool:
         return name in record.implicit or occurs(value, after, occurs(value, before, True))
 
-    values = tuple((name, tuple(v for v in values if kept(name, v))) for name, values in record.values)
+    values = tuple((name, tuple(v for v in values if holds(name, v))) for name, values in record.values)
     return replace(record, texts=texts, values=values)
 
 
@@ -207,7 +207,7 @@ def _unharmed(record: Product, texts: Texts) -> Product | None:
 def _spans(text: str, record: Product) -> Spans:
     """Return where values stand in a text."""
     values: Sequence[str] = [value for _, value in _explicit(record)] if isinstance(record, Attributes) else []
-    return [found.span() for value in values for found in re.finditer(re.escape(value), text, re.IGNORECASE)]
+    return [match.span() for value in values for match in re.finditer(re.escape(value), text, re.IGNORECASE)]
 
 
 def _free(pattern: re.Pattern[str], text: str, spans: Spans) -> Spans:

@@ -62,12 +62,12 @@ def cut(record: Record, words: int) -> Record:
 
 
 def _begin(text: str, words: int) -> str:
-    ends = [found.end() for found in islice(_WORD.finditer(text), words)]
+    ends = [match.end() for match in islice(_WORD.finditer(text), words)]
     return text[: ends[-1]] if ends else ""
 
 
 def _evidence(record: Record, text: str) -> int:
     """Return where the last of an attribute's values first ends in a text, 0 where it holds none."""
-    values = [value for _, found in record.values for value in found] if isinstance(record, Attributes) else []
+    values = [value for _, stated in record.values for value in stated] if isinstance(record, Attributes) else []
     folded = text.casefold() if len(text.casefold()) == len(text) else text
     return max((at + len(v) for v in values if v and (at := folded.find(v.casefold())) >= 0), default=0)

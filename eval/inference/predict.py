@@ -122,9 +122,9 @@ def predict(
     batches = module.batches(model, plan, asked)
     depends_on = [plan.test_sha256, plan.decoding, plan.candidates, plan.choice_as, origin]
     file = partial_file(out, "predictions", depends_on)
-    kept = {answer.id: answer for answer in read_partial(file, Answer)}
-    whole = [batch for batch in batches if all(prompt.id in kept for prompt in batch)]
-    done = {prompt.id: kept[prompt.id] for batch in whole for prompt in batch}
+    stored = {answer.id: answer for answer in read_partial(file, Answer)}
+    whole = [batch for batch in batches if all(prompt.id in stored for prompt in batch)]
+    done = {prompt.id: stored[prompt.id] for batch in whole for prompt in batch}
     resumed = sum(of_row.keys() <= done.keys() for of_row in turns)
     figures = {"load_seconds": round(clock() - begin, 1), "rows": len(rows), "rows_resumed": resumed}
     todo = [batch for batch in batches if batch[0].id not in done]

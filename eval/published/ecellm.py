@@ -105,11 +105,11 @@ def lettered(answer: RawAnswer) -> str:
     """Return an answer as the paper's models write it: the letter of the option it names, else its text.
 
     >>> options, texts = {"options": ["Exact", "Substitute"]}, ((None, "Best"), ("Substitute", "b."))
-    >>> [lettered(RawAnswer(Example("1", "g", "Exact", said, options), text)) for said, text in texts]
+    >>> [lettered(RawAnswer(Example("1", "g", "Exact", predicted, options), text)) for predicted, text in texts]
     ['Best', 'B']
     """
-    said, options = answer.example.answer, answer.example.extra["options"]
-    return letter(options.index(said)) if said in options else answer.text.strip()
+    predicted, options = answer.example.answer, answer.example.extra["options"]
+    return letter(options.index(predicted)) if predicted in options else answer.text.strip()
 
 
 def _gold(answer: RawAnswer) -> str:
@@ -118,7 +118,7 @@ def _gold(answer: RawAnswer) -> str:
 
 def _choice(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     pairs = [(_gold(answer), lettered(answer)[:1]) for answer in answers]
-    readable = [(gold, said) for gold, said in pairs if said and said in LETTERS]
+    readable = [(gold, predicted) for gold, predicted in pairs if predicted and predicted in LETTERS]
     labels = {label for pair in readable for label in pair}  # those that occur in gold or answers
     macro_f1 = sum(_f1(readable, label) for label in labels) / len(labels) if labels else None
     return {"accuracy": _accuracy(readable), "macro_f1": macro_f1}, len(pairs) - len(readable)
@@ -126,17 +126,17 @@ def _choice(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
 
 def _next(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     names = {letter(number) for number in range(20)}
-    readable = [(_gold(answer), said) for answer in answers if (said := lettered(answer)) in names]
+    readable = [(_gold(answer), predicted) for answer in answers if (predicted := lettered(answer)) in names]
     return {"recall_at_1_of_options": _accuracy(readable)}, len(answers) - len(readable)
 
 
 def _accuracy(pairs: Sequence[tuple[Any, Any]]) -> float | None:
-    return sum(gold == said for gold, said in pairs) / len(pairs) if pairs else None
+    return sum(gold == predicted for gold, predicted in pairs) / len(pairs) if pairs else None
 
 
 def _f1(pairs: Sequence[tuple[Any, Any]], label: Any) -> float:
-    right = sum(gold == said == label for gold, said in pairs)
-    return float(2 * right / sum((gold == label) + (said == label) for gold, said in pairs))
+    right = sum(gold == predicted == label for gold, predicted in pairs)
+    return float(2 * right / sum((gold == label) + (predicted == label) for gold, predicted in pairs))
 
 
 def _f1_yes(pairs: Sequence[tuple[Any, Any]]) -> float | None:
@@ -146,7 +146,7 @@ def _f1_yes(pairs: Sequence[tuple[Any, Any]]) -> float | None:
 
 def _yes_no(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     words = {"yes": True, "no": False}
-    readable = [(a.example.gold, words[said]) for a in answers if (said := a.text.strip().lower()) in words]
+    readable = [(a.example.gold, words[predicted]) for a in answers if (predicted := a.text.strip().lower()) in words]
     return {"f1_yes": _f1_yes(readable), "accuracy": _accuracy(readable)}, len(answers) - len(readable)
 
 
@@ -154,10 +154,10 @@ def _ranking(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     values, dropped = [], 0
     for answer in answers:
         gains = dict(zip(map(letter, range(26)), answer.example.extra["gains"], strict=False))
-        said = [gains.get(name[:1]) for name in map(_candidate, answer.text.strip().split(","))]
-        named = [gain for gain in said if gain is not None]
+        predicted = [gains.get(name[:1]) for name in map(_candidate, answer.text.strip().split(","))]
+        named = [gain for gain in predicted if gain is not None]
         values.append(_dcg(named) / (_dcg(sorted(named, reverse=True)) + 1e-6))
-        dropped += len(said) - len(named)
+        dropped += len(predicted) - len(named)
     return {"ndcg": sum(values) / len(values)}, dropped
 
 
@@ -175,11 +175,15 @@ def _attributes(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     hits = parts = labels = predictions = dropped = 0
     for answer in answers:
         gold = [(key, value) for key, values in answer.example.gold.items() for value in (values or (None,))]
-        said = _pairs(answer.text)
-        pairs = [(a, b) for key, a in gold for name, b in said or () if key == name]
+        predicted = _pairs(answer.text)
+        pairs = [(a, b) for key, a in gold for name, b in predicted or () if key == name]
         hits += sum(a == b for a, b in pairs)
         parts += sum(a == b or (a is not None and b is not None and (a in b or b in a)) for a, b in pairs)
-        labels, predictions, dropped = labels + len(gold), predictions + len(said or ()), dropped + (said is None)
+        labels, predictions, dropped = (
+            labels + len(gold),
+            predictions + len(predicted or ()),
+            dropped + (predicted is None),
+        )
     precision, recall = hits / (predictions + 1e-6), hits / labels
     loose = _harmonic(parts / (predictions + 1e-6), parts / labels)
     f1 = _harmonic(precision, recall)

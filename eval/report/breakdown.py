@@ -26,39 +26,39 @@ PROMPT = 1200
 
 @dataclass(slots=True)
 class Answers:
-    """Counts over one task's rows: words of gold and said answers, and (gold has an answer, what was done)."""
+    """Counts over one task's rows: words of gold and predicted answers, and (gold has an answer, what was done)."""
 
     gold: Counter[int] = field(default_factory=Counter)
-    said: Counter[int] = field(default_factory=Counter)
+    predicted: Counter[int] = field(default_factory=Counter)
     abstention: Counter[tuple[bool, str]] = field(default_factory=Counter)
 
-    def add(self, gold: Any, said: Any | None, may_abstain: bool) -> None:
+    def add(self, gold: Any, predicted: Any | None, may_abstain: bool) -> None:
         """Count one row; an abstention has no length.
 
         >>> from converters.tasks.answer import Reply
         >>> answers = Answers()
         >>> answers.add(Reply("Yes it does."), Reply(None), True)
-        >>> answers.gold, answers.said, answers.abstention
+        >>> answers.gold, answers.predicted, answers.abstention
         (Counter({1: 1}), Counter(), Counter({(True, 'abstained'): 1}))
         """
-        for answer, counter in ((gold, self.gold), (said, self.said)):
+        for answer, counter in ((gold, self.gold), (predicted, self.predicted)):
             if answer is not None and not abstains(answer):
                 counter[bisect_right(STEPS, max(1, len(str(answer).split()))) - 1] += 1
         if may_abstain:
-            done = "unreadable" if said is None else "abstained" if abstains(said) else "answered"
+            done = "unreadable" if predicted is None else "abstained" if abstains(predicted) else "answered"
             self.abstention[not abstains(gold), done] += 1
 
 
 def lengths(answers: Answers) -> list[tuple[str, float, float]]:
-    """Return each bar's words, and which share of the gold and of the said answers it holds, up to the last that holds any.
+    """Return each bar's words, and which share of the gold and of the predicted answers it holds, up to the last that holds any.
 
     >>> lengths(Answers(Counter({0: 3, 1: 1}), Counter({0: 2})))
     [('1–2', 0.75, 1.0), ('3–5', 0.25, 0.0)]
     """
-    last = max((*answers.gold, *answers.said), default=-1)
+    last = max((*answers.gold, *answers.predicted), default=-1)
     names = [f"{low}–{high - 1}" for low, high in pairwise(STEPS)] + [f"{STEPS[-1]}+"]
-    gold, said = max(1, answers.gold.total()), max(1, answers.said.total())
-    return [(names[bar], answers.gold[bar] / gold, answers.said[bar] / said) for bar in range(last + 1)]
+    gold, predicted = max(1, answers.gold.total()), max(1, answers.predicted.total())
+    return [(names[bar], answers.gold[bar] / gold, answers.predicted[bar] / predicted) for bar in range(last + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,10 @@ class Confusion:
     ends: Counter[str] = field(default_factory=Counter)  # "right", "stopped early", "went on too deep", "unreadable"
     left: Counter[int] = field(default_factory=Counter)  # depth, from 1, of the first node that is not the gold one
     reached: Counter[Path] = field(default_factory=Counter)  # gold nodes whose parent the answer got to
-    taken: Counter[tuple[Path, str]] = field(default_factory=Counter)  # gold node, the sibling said in its place
+    taken: Counter[tuple[Path, str]] = field(default_factory=Counter)  # gold node, the sibling predicted in its place
     known: set[Path] = field(default_factory=set)
 
-    def add(self, gold: Path, said: Path | None) -> None:
+    def add(self, gold: Path, predicted: Path | None) -> None:
         """Count one row.
 
         >>> counts = Confusion()
@@ -101,18 +101,18 @@ class Confusion:
         (Counter({2: 1}), Counter({(('Home', 'Mugs'), 'Pans'): 1}))
         """
         self.known.update(gold[: depth + 1] for depth in range(len(gold)))
-        if said is None:
+        if predicted is None:
             self.ends["unreadable"] += 1
             return
-        pairs = enumerate(zip(gold, said, strict=False))
-        same = next((at for at, (a, b) in pairs if a != b), min(len(gold), len(said)))
-        self.reached.update(gold[: depth + 1] for depth in range(min(same + (same < len(said)), len(gold))))
-        if same < len(gold) and same < len(said):
+        pairs = enumerate(zip(gold, predicted, strict=False))
+        same = next((at for at, (a, b) in pairs if a != b), min(len(gold), len(predicted)))
+        self.reached.update(gold[: depth + 1] for depth in range(min(same + (same < len(predicted)), len(gold))))
+        if same < len(gold) and same < len(predicted):
             self.left[same + 1] += 1
-            self.taken[gold[: same + 1], said[same]] += 1
+            self.taken[gold[: same + 1], predicted[same]] += 1
         else:
-            wrong = "stopped early" if len(said) < len(gold) else "went on too deep"
-            self.ends["right" if gold == said else wrong] += 1
+            wrong = "stopped early" if len(predicted) < len(gold) else "went on too deep"
+            self.ends["right" if gold == predicted else wrong] += 1
 
 
 def depths(counts: Confusion) -> list[tuple[str, int]]:
@@ -157,13 +157,13 @@ def tree(parents: Sequence[Parent]) -> list[tuple[Path, Parent | None]]:
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One example as the page's script reads it; ``said`` holds (who, text, remark), ``values`` (metric, figures)."""
+    """One example as the page's script reads it; ``predicted`` holds (who, text, remark), ``values`` (metric, figures)."""
 
     task: str
     id: str
     prompt: str
     gold: str
-    said: list[tuple[str, str, str]]
+    predicted: list[tuple[str, str, str]]
     values: list[tuple[str, list[float]]]
     tags: list[str]
     slices: list[str]
@@ -221,13 +221,13 @@ def entry(row: ScoredRow, answers: Mapping[str, ScoredRow], tags: list[str]) -> 
     rows = list(answers.values())
     shared = [name for name in row.values if all(name in other.values for other in rows)]
     remarks = ["" if each.valid else ": ".join(filter(None, ("unreadable", each.reason))) for each in rows]
-    said = zip(answers, (clip(each.prediction) for each in rows), remarks, strict=True)
+    predicted = zip(answers, (clip(each.prediction) for each in rows), remarks, strict=True)
     return Entry(
         row.task,
         clip(row.id, 200),
         clip(row.prompt, PROMPT),
         clip(row.gold),
-        [(clip(name, 60), prediction, remark) for name, prediction, remark in said],
+        [(clip(name, 60), prediction, remark) for name, prediction, remark in predicted],
         [(title(name), [each.values[name] for each in rows]) for name in shared],
         tags,
         [clip(name, 80) for name in slices(row)],

@@ -38,11 +38,11 @@
     const head = make("div", "soft small", [entry.id, ...values].join(" · "), " ");
     const plain = tag => entry.tags.some(other => other.startsWith(`${tag}: `)); // said again with its reason
     for (const tag of entry.tags.filter(tag => !plain(tag))) head.append(make("span", `badge${/unreadable|worse/.test(tag) ? " worse" : ""}`, tag), " ");
-    const side = make("div", "side", quoted("Gold", entry.gold), ...entry.said.map(said => quoted(...said)));
+    const side = make("div", "side", quoted("Gold", entry.gold), ...entry.predicted.map(answer => quoted(...answer)));
     return make("article", "", head, quoted("Prompt", entry.prompt), side);
   };
 
-  const text = entry => [entry.id, entry.prompt, entry.gold, ...entry.said.map(said => said[1])].join("\n").toLowerCase();
+  const text = entry => [entry.id, entry.prompt, entry.gold, ...entry.predicted.map(answer => answer[1])].join("\n").toLowerCase();
   const texts = entries.map(text);
 
   const draw = () => {

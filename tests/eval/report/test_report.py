@@ -131,9 +131,9 @@ def entries(page: Page) -> list[dict[str, Any]]:
 
 def test_the_examples_are_data_that_cannot_end_their_element(pages: dict[str, Path]) -> None:
     page = Page(pages["report"].with_suffix(".html"))
-    said = {entry["said"][0][1] for entry in entries(page)}
+    said = {entry["predicted"][0][1] for entry in entries(page)}
     assert {"<script>alert('p')</script>", "垃圾 🫖 </pre></article>", "null"} <= said
-    marks = {entry["said"][0][2] for entry in entries(page) if entry["said"][0][1] == "null"}
+    marks = {entry["predicted"][0][2] for entry in entries(page) if entry["predicted"][0][1] == "null"}
     assert marks and all(mark.startswith("unreadable") for mark in marks)
 
 
@@ -155,7 +155,7 @@ def test_the_comparison_shows_both_answers_and_what_became_of_them(pages: dict[s
         "unreadable now",
     }
     for entry in found:
-        assert [who for who, _, _ in entry["said"]] == ["a<b>base", "tuned"]
+        assert [who for who, _, _ in entry["predicted"]] == ["a<b>base", "tuned"]
         first, second = entry["values"][0][1]
         assert ("got worse" in entry["tags"]) == (second < first)
 
