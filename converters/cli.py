@@ -209,13 +209,13 @@ def demo_raw(words: tuple[str, ...]) -> None:
 
 
 def _print_account(account: dict[str, Any]) -> None:
-    from converters.mixture.manifest import mended
+    from converters.io.files import with_advice
 
     read, rejected = _count(account["read"], "raw row"), sum(account["rejected"].values())
     click.echo(f"{account['source']}: read {read}, used {account['used']:,}, rejected {rejected:,}")
     for kind, unit in UNITS.items():
         for reason, count in Counter(account[kind]).most_common():
-            click.echo(f"  {kind} {_count(count, unit)}: {mended(reason)}")
+            click.echo(f"  {kind} {_count(count, unit)}: {with_advice(reason)}")
 
 
 def _count(count: int, noun: str) -> str:

@@ -31,6 +31,11 @@ _NOT_PLAIN = {
 }
 
 
+def with_advice(reason: str) -> str:
+    """Return the reason of a reject with what a user can do about it, where that is one thing."""
+    return f"{reason}: {AS_UTF8}" if reason == NOT_UTF8 else reason
+
+
 def open_raw(path: Path) -> BufferedReader:
     """Open a plain, ``.gz`` or ``.zst`` file; one that is missing, empty, unreadable or misnamed is an ``InputError``."""
     with reading(path):

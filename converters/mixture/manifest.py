@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from converters import sources, tasks
 from converters.core.errors import InputError
-from converters.io import AS_UTF8, NOT_UTF8, describe, expand
+from converters.io import describe, expand
+from converters.io.files import with_advice
 from converters.io.jsonl import replacing, sha256
 from converters.mixture.plan import HELD, KEPT, NEAR, REASONS, REPEATED, Codes, kept, reason_codes, within
 from converters.mixture.shards import Shard
@@ -32,16 +33,11 @@ def need_rows(shard: Shard) -> None:
         return
     paths = expand(shard.entry.paths)
     common = (shard.rejected + shard.dropped).most_common(1)
-    reason = f" (most common reason: {mended(common[0][0])})" if common else ""
+    reason = f" (most common reason: {with_advice(common[0][0])})" if common else ""
     content = f"{shard.read} rows and none to use"
     if shard.read == shard.rejected["blank line"] and all({".csv", ".tsv"} & set(path.suffixes) for path in paths):
         content = "only a header"
     raise InputError(f"{', '.join(map(str, paths))}: found {content}, expected {shard.entry.source}{reason}")
-
-
-def mended(reason: str) -> str:
-    """Return the reason of a reject with what a user can do about it, where that is one thing."""
-    return f"{reason}: {AS_UTF8}" if reason == NOT_UTF8 else reason
 
 
 def account(shard: Shard, codes: Codes, reasons: Sequence[str]) -> dict[str, Any]:
