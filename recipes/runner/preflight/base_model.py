@@ -15,21 +15,16 @@ from recipes.runner.records import layout, provenance
 LAYERS = ("lora_target_modules", "lora_modules_to_save")
 DEPTHS, WEIGHTS = "peft_layers_to_transform", "unfrozen_parameters"
 STARTS = {"lora_model_dir": "adapter", "base_model": "merged"}
-# To Axolotl an adapter that is there settles these; what the recipe says of them it passes over in silence.
+# An existing adapter settles these for Axolotl, which then ignores in silence what the recipe says of them.
+# fmt: off
 SETTLED = {
-    "lora_r": "r",
-    "lora_alpha": "lora_alpha",
-    "lora_dropout": "lora_dropout",
-    "lora_target_modules": "target_modules",
-    "lora_target_parameters": "target_parameters",
-    "lora_modules_to_save": "modules_to_save",
-    "lora_rank_pattern": "rank_pattern",
-    "lora_alpha_pattern": "alpha_pattern",
-    "peft_layers_to_transform": "layers_to_transform",
-    "peft_trainable_token_indices": "trainable_token_indices",
-    "peft_use_dora": "use_dora",
-    "peft_use_rslora": "use_rslora",
+    "lora_r": "r", "lora_alpha": "lora_alpha", "lora_dropout": "lora_dropout",
+    "lora_target_modules": "target_modules", "lora_target_parameters": "target_parameters",
+    "lora_modules_to_save": "modules_to_save", "lora_rank_pattern": "rank_pattern", "lora_alpha_pattern": "alpha_pattern",
+    "peft_layers_to_transform": "layers_to_transform", "peft_trainable_token_indices": "trainable_token_indices",
+    "peft_use_dora": "use_dora", "peft_use_rslora": "use_rslora",
 }
+# fmt: on
 
 
 def require(recipe: Recipe) -> None:
@@ -37,8 +32,9 @@ def require(recipe: Recipe) -> None:
     name = str(recipe.keys.get("base_model"))
     local = name.count("/") != 1 or name.startswith((".", "/", "~", "runs/"))
     if local and not Path(name).is_dir():
-        at = where(recipe, ("base_model",))
-        raise InputError(f"{at}: no folder {name!r}; name a checkpoint (the demo's is made by 'make demo')")
+        raise InputError(
+            f"{where(recipe, ('base_model',))}: no folder {name!r}; name a checkpoint (the demo's is made by 'make demo')"
+        )
 
 
 def embedded(recipe: Recipe, tokens: int) -> None:
@@ -83,13 +79,9 @@ def downloadable(name: str, endpoint: str | None = None) -> None:
             f"base_model {name}: found no such model on the hub, or a private one; log in: .venv/bin/hf auth login"
         ) from error
     except (OSError, HTTPError, OfflineModeIsEnabled) as error:
-        off = (
-            "the hub is switched off by HF_HUB_OFFLINE"
-            if os.environ.get("HF_HUB_OFFLINE")
-            else "the hub cannot be reached"
-        )
+        state = "is switched off by HF_HUB_OFFLINE" if os.environ.get("HF_HUB_OFFLINE") else "cannot be reached"
         raise InputError(
-            f"base_model {name}: not in the hub's cache, and {off}; fetch it where there is a network: "
+            f"base_model {name}: not in the hub's cache, and the hub {state}; fetch it where there is a network: "
             f".venv/bin/hf download {name}"
         ) from error
 
@@ -100,18 +92,13 @@ def layers(recipe: Recipe, config: Any) -> None:
         return
     model = skeleton(str(config.base_model), bool(config.trust_remote_code))
     if model is not None:
-        for fault in (
-            *_unknown_layers(recipe, {name for name, _ in model.named_modules() if name}),
-            *_weights(recipe, model),
-        ):
+        names = {name for name, _ in model.named_modules() if name}
+        for fault in (*_unknown_layers(recipe, names), *_unknown_weights(recipe, model)):
             raise InputError(fault)
 
 
 def skeleton(base: str, trust: bool = False) -> Any:
-    """Return a model without its weights, from its configuration alone; ``None`` for one that PEFT renames layers of.
-
-    It is ``None``, too, for a base whose configuration is not here or is no causal language model's.
-    """
+    """Return a model without its weights, from its configuration; ``None`` for a missing one or if PEFT renames its layers."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -129,18 +116,18 @@ def _unknown_layers(recipe: Recipe, names: Collection[str]) -> Iterator[str]:
     """Yield a sentence for every name of a list that is none of the layers' nor the end of one; a text is PEFT's to match."""
     last = sorted({name.rpartition(".")[2] for name in names if not name.rpartition(".")[2].isdigit()})
     for key in LAYERS:
-        listed = recipe.keys.get(key)
-        for named in listed if isinstance(listed, list) else ():
-            if not any(f".{name}".endswith(f".{named}") for name in names):
+        layers = recipe.keys.get(key)
+        for layer in layers if isinstance(layers, list) else ():
+            if not any(f".{name}".endswith(f".{layer}") for name in names):
                 at = where(recipe, (key,))
-                yield f"{at}: found {named!r} in {key}, and no such layer in the base model{nearest(str(named), last)}"
+                yield f"{at}: found {layer!r} in {key}, and no such layer in the base model{nearest(str(layer), last)}"
     depth = sum(name.rpartition(".")[2].isdigit() for name in names)
     for number in recipe.keys.get(DEPTHS) or ():
         if not 0 <= number < depth:
             yield f"{where(recipe, (DEPTHS,))}: found {number} in {DEPTHS}, expected 0 to {depth - 1}: the base model's layers"
 
 
-def _weights(recipe: Recipe, model: Any) -> Iterator[str]:
+def _unknown_weights(recipe: Recipe, model: Any) -> Iterator[str]:
     from axolotl.utils.freeze import LayerNamePattern
 
     names = [name for name, _ in model.named_parameters()]
@@ -156,27 +143,22 @@ def adapter(recipe: Recipe) -> None:
         return
     at, path = where(recipe, ("lora_model_dir",)), Path(str(name)) / "adapter_config.json"
     if not path.is_file():
-        raise InputError(
-            f"{at}: found no adapter in {str(name)!r}, expected the folder of one, such as runs/NAME/adapter"
-        )
+        raise InputError(f"{at}: no adapter in {str(name)!r}; name the folder of one, such as runs/NAME/adapter")
     try:
         saved = json.loads(path.read_bytes())
     except ValueError as error:
         raise InputError(f"{path}: found {error}, expected JSON") from error
-    for key, theirs in SETTLED.items():
-        ours, its = _plain(_setting(recipe, key)), _plain(saved.get(theirs))
-        if ours != its:
+    settings = dict(recipe.keys)
+    if recipe.keys.get("lora_target_linear"):
+        value = settings.get("lora_target_modules") or ()
+        settings["lora_target_modules"] = [*{*memory.LINEAR, *([value] if isinstance(value, str) else value)}]
+    for key, adapter_key in SETTLED.items():
+        ours, theirs = _plain(settings.get(key)), _plain(saved.get(adapter_key))
+        if ours != theirs:
             raise InputError(
-                f"{where(recipe, (key,))}: found {key} {ours}, and {its} in {path}; expected the adapter's own"
+                f"{where(recipe, (key,))}: found {key} {ours}, and {theirs} in {path}; expected the adapter's own"
             )
     _same_base(recipe, saved.get("base_model_name_or_path"), path)
-
-
-def _setting(recipe: Recipe, key: str) -> Any:
-    value = recipe.keys.get(key)
-    if key == "lora_target_modules" and recipe.keys.get("lora_target_linear"):
-        return [*{*memory.LINEAR, *([value] if isinstance(value, str) else value or ())}]
-    return value
 
 
 def _plain(value: Any) -> Any:
@@ -201,10 +183,9 @@ def _run(folder: Path, part: str) -> bool:
 
 
 def parent(recipe: Recipe) -> dict[str, Any] | None:
-    """Return the parent's name, the part of it that is the start, where that lies and its hash.
+    """Return a warm start's run (``None`` for an adapter of no run), part, path and hash; ``None`` without a warm start.
 
-    ``None`` for a start that is no run's, but for an adapter, which has no name then. One that is not as its run recorded it, or
-    an adapter of another base, is an ``InputError``.
+    One that its run recorded otherwise, or an adapter of another base, is an ``InputError``.
     """
     for key, part in STARTS.items():
         folder = Path(str(recipe.keys.get(key)))

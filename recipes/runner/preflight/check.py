@@ -50,25 +50,25 @@ class Machine:
 
 
 def machine(name: str | None, recipe: Recipe, gpus: int | None = None) -> Machine:
-    """Return the machine to check for: the cards that ``name`` tells of, such as ``4x80gb``, or what a recipe takes of this one.
+    """Return the machine to check for: the cards of ``name``, such as ``4x80gb``, or this machine.
 
-    That is one GPU, and all of them for a recipe that divides the model; or ``gpus``, those of all nodes together.
+    Of this one a recipe takes one GPU, or all if it divides the model; or ``gpus``, those of all nodes together.
     """
     if name:
         count, card = hardware.several(name)
         return Machine(card, count, True)
-    found = hardware.gpus()
-    return Machine(hardware.here(found[0]) if found else None, gpus or usual(recipe.keys, len(found)), False)
+    cards = hardware.gpus()
+    return Machine(hardware.here(cards[0]) if cards else None, gpus or usual(recipe.keys, len(cards)), False)
 
 
 def step_tokens(recipe: Recipe, gpus: int) -> tuple[int, int | None]:
-    """Return the tokens of an optimiser step on so many GPUs, and of one as the recipe's file and its header have it.
+    """Return the tokens of an optimiser step on ``gpus``, and on the machine that the recipe's header names, if any.
 
-    The latter is what its learning rate is for; ``None`` where the header names no machine.
+    The learning rate is meant for the latter.
     """
-    meant = hardware.several(named)[0] if (named := header(recipe.path)) else None
-    written = memory.plan(load(recipe.path).keys, 0, meant).step_tokens if meant else None
-    return memory.plan(recipe.keys, 0, gpus).step_tokens, written
+    name = header(recipe.path)
+    intended = memory.plan(load(recipe.path).keys, 0, hardware.several(name)[0]).step_tokens if name else None
+    return memory.plan(recipe.keys, 0, gpus).step_tokens, intended
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ class Valid:
 
 def validate(recipe: Recipe, on: Machine) -> Valid:
     """Check the keys, then what they name of the base model; all faults in the keys are one ``InputError``."""
-    old = None if on.named else hardware.oldest()
-    config = lint.lint(recipe, on.card if on.named else None, on.gpus, old)
+    card, oldest = (on.card, None) if on.named else (None, hardware.oldest())
+    config = lint.lint(recipe, card, on.gpus, oldest)
     base_model.require(recipe)
     base_model.adapter(recipe)
     shape = model_shape.find(str(recipe.keys["base_model"]))
@@ -91,12 +91,11 @@ def validate(recipe: Recipe, on: Machine) -> Valid:
 
 
 def fits(shape: Shape, plan: Plan, on: Machine, recipe: Recipe) -> None:
-    """Raise an ``InputError`` for a card that was named and is too small; on a machine that is here, it is for the GPU to say."""
-    if not (on.named and on.card):
-        return
-    said = memory.verdict(memory.memory(shape, plan), on.card)
-    if not said.startswith("fits"):
-        raise InputError(f"{said}; {memory.advice(shape, plan, on.card, header(recipe.path))}")
+    """Raise an ``InputError`` if the named card is too small; on this machine, its GPU will tell."""
+    if on.named and on.card:
+        verdict = memory.verdict(memory.memory(shape, plan), on.card)
+        if not verdict.startswith("fits"):
+            raise InputError(f"{verdict}; {memory.advice(shape, plan, on.card, header(recipe.path))}")
 
 
 def check(
@@ -104,8 +103,8 @@ def check(
 ) -> Checked:
     """Check keys, data, machine and prompts; the first fault is an ``InputError``.
 
-    ``on`` is this machine if none is given; ``max_dropped`` is the share of a task's rows that may be over ``sequence_len``;
-    ``valid`` is what :func:`validate` returned, if it was called already.
+    ``on`` is this machine by default, ``valid`` what :func:`validate` returns; ``max_dropped`` is the share of a task's rows
+    that may be over ``sequence_len``.
     """
     on = on or machine(None, recipe)
     valid = valid or validate(recipe, on)

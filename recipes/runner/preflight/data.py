@@ -24,16 +24,11 @@ PREPARED = Path("runs/.prepared")
 TOKENIZER = ("*token*", "*.model", "*.jinja", "vocab*", "merges*", "tekken.json", "config.json", "*.py")
 SHOWN = 100
 # What sweeps change and no token of a row depends on: the runs of a sweep share the rows that its first one prepared.
+# fmt: off
 APART = (
-    "learning_rate",
-    "lora_r",
-    "lora_alpha",
-    "lora_dropout",
-    "num_epochs",
-    "weight_decay",
-    "lr_scheduler",
-    "warmup_ratio",
+    "learning_rate", "lora_r", "lora_alpha", "lora_dropout", "num_epochs", "weight_decay", "lr_scheduler", "warmup_ratio",
 )
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,31 +63,24 @@ def files(recipe: Recipe) -> list[Path]:
 
 def beside(recipe: Recipe) -> list[Path]:
     """Return the file that a plugin reads beside those: the rows that ``ewc_data`` holds a model to."""
-    named = recipe.keys.get("ewc_data")
-    if named is None or Path(str(named)) in files(recipe):
+    path = Path(str(recipe.keys.get("ewc_data")))
+    if recipe.keys.get("ewc_data") is None or path in files(recipe):
         return []
-    if not Path(str(named)).is_file():
-        raise InputError(f"{where(recipe, ('ewc_data',))}: no file {str(named)!r}; name a split of a mix")
-    return [Path(str(named))]
+    if not path.is_file():
+        raise InputError(f"{where(recipe, ('ewc_data',))}: no file {str(path)!r}; name a split of a mix")
+    return [path]
 
 
 def _files(recipe: Recipe, key: str) -> Iterator[Path]:
     for number, entry in enumerate(recipe.keys.get(key) or ()):
-        at = where(recipe, (key, number, "path"))
-        name = entry.get("path") if isinstance(entry, dict) else None
-        path = Path(str(name))
+        name = str(entry.get("path") if isinstance(entry, dict) else None)
+        path, repository = Path(name), FOLDER.parent
         if not path.is_file():
-            raise InputError(f"{at}: no file {str(name)!r}; build it with 'make data MIX={path.parent.name}'{_apart()}")
+            fault = f"no file {name!r}; build it with 'make data MIX={path.parent.name}'"
+            if Path.cwd() != repository:
+                fault += f"; a path is taken from {Path.cwd()}, and the repository is {repository}"
+            raise InputError(f"{where(recipe, (key, number, 'path'))}: {fault}")
         yield path
-
-
-def _apart() -> str:
-    """Return, where a command runs outside this repository, what that means for its paths."""
-    return (
-        ""
-        if Path.cwd() == FOLDER.parent
-        else f"; a path is taken from {Path.cwd()}, and the repository is {FOLDER.parent}"
-    )
 
 
 def manifests(opened: Sequence[DataFile]) -> dict[str, Any]:
@@ -122,30 +110,28 @@ def _manifest(path: Path) -> Any:
 
 def contract(opened: Sequence[DataFile]) -> None:
     """Check every row of the mixes that the files are from, all their splits: form, contract, and no product in two of them."""
-    named = {file.path: file for file in opened}
-    splits = {split for path in named for split in rows.files(path.parent)}
-    by_path = named | {path: read(path) for path in sorted(splits - named.keys())}
+    by_path = {file.path: file for file in opened}
+    splits = {split for path in by_path for split in rows.files(path.parent)}
+    by_path |= {path: read(path) for path in sorted(splits - by_path.keys())}
     problems = list(islice(rows.findings(sorted(by_path), lines=lambda path: by_path[path].lines()), SHOWN + 1))
     if problems:
         others = min(len(problems) - 1, SHOWN)
         more = f" (and {'more than ' * (len(problems) > SHOWN)}{others} others)" if others else ""
-        raise InputError(
-            f"{problems[0]}{more}; see: ecom-data check {Path(problems[0].where.partition(':')[0]).parent}"
-        )
+        folder = Path(problems[0].where.partition(":")[0]).parent
+        raise InputError(f"{problems[0]}{more}; see: ecom-data check {folder}")
 
 
 def prepared_path(recipe: Recipe, hashes: Mapping[Path, str] = MappingProxyType({})) -> Path:
-    """Return where Axolotl keeps the tokenised rows of this very recipe, its files, its base's tokenizer and this code.
+    """Return where Axolotl keeps the tokenised rows of this recipe, its files, its base's tokenizer and this code.
 
-    Axolotl keys its cache on some of a recipe's keys: without this, an edited file, template or tokenizer would be trained on as
-    it was, and another seed would bring the rows in the first one's order. ``hashes`` are those of files that were read already.
+    Axolotl keys its cache on a few keys only: edited files, templates and tokenizers would go unnoticed, and another seed would
+    keep the old order of rows. ``hashes`` are those of files that were read already.
     """
     base = base_folder(str(recipe.keys.get("base_model")))
     tokenizer = sorted({path for name in TOKENIZER for path in base.glob(name)}) if base else []
     files = [*_named(recipe.keys), *tokenizer, Path(completion_only.__file__)]
-    keys = {key: value for key, value in recipe.keys.items() if key not in APART}
     decides = {
-        "keys": keys,
+        "keys": {key: value for key, value in recipe.keys.items() if key not in APART},
         "files": [hashes.get(path) or sha256(path) for path in files],
         "packages": provenance.packages(),
     }
@@ -153,10 +139,7 @@ def prepared_path(recipe: Recipe, hashes: Mapping[Path, str] = MappingProxyType(
 
 
 def variables(keys: Mapping[str, Any]) -> dict[str, str]:
-    """Return where ``datasets`` keeps its own results: by the rows, too.
-
-    In its usual cache they go by the name of the function that made them, and an edited one would be given the old rows.
-    """
+    """Return where ``datasets`` caches its results: beside the rows, as its usual cache would miss an edited function."""
     return {"HF_DATASETS_CACHE": str(Path(keys["dataset_prepared_path"], ".datasets").absolute())}
 
 

@@ -25,9 +25,7 @@ ZERO = (
     "zero_quantized_nontrainable_weights", "zero_quantized_weights",
 )
 # fmt: on
-SECTIONS = ("zero_optimization", "bf16", "fp16")
 GATHER = "stage3_gather_16bit_weights_on_model_save"
-AUTO = ("gradient_accumulation_steps", "train_micro_batch_size_per_gpu")
 
 
 def stage(recipe: Recipe) -> int:
@@ -40,14 +38,13 @@ def stage(recipe: Recipe) -> int:
 
 
 def offloaded(recipe: Recipe) -> tuple[str, ...]:
-    """Return the parts of the memory that a recipe's JSON leaves to the CPU, by the names of :mod:`recipes.runner.estimate`.
+    """Return the parts of the memory that a recipe's JSON leaves to the CPU, as :mod:`recipes.runner.capacity.memory` names them.
 
     With the optimiser go the gradients, which it alone reads (ZeRO-Offload, Ren et al. 2021).
     """
-    found = _read(recipe)["zero_optimization"] if stage(recipe) else {}
-    parts = {"offload_optimizer": ("optimiser", "gradients"), "offload_param": ("weights",)}
-    away = [names for key, names in parts.items() if (found.get(key) or {}).get("device", "none") != "none"]
-    return tuple(name for names in away for name in names)
+    zero = _read(recipe)["zero_optimization"] if stage(recipe) else {}
+    parts = {"optimiser": "offload_optimizer", "gradients": "offload_optimizer", "weights": "offload_param"}
+    return tuple(part for part, key in parts.items() if (zero.get(key) or {}).get("device", "none") != "none")
 
 
 def faults(recipe: Recipe) -> Iterator[str]:
@@ -70,21 +67,21 @@ def faults(recipe: Recipe) -> Iterator[str]:
 
 def _faults(tree: dict[str, Any], recipe: Recipe) -> Iterator[str]:
     yield from (f"unknown key {key!r}{nearest(str(key), list(KEYS))}" for key in tree if key not in KEYS)
-    for key in SECTIONS:
+    for key in ("zero_optimization", "bf16", "fp16"):
         if not isinstance(tree.get(key, {}), dict):
             yield f"found {key} {tree[key]!r}, expected keys and values"
             return
-    yield from _divided(tree.get("zero_optimization", {}))
-    for key in AUTO:
+    yield from _zero_faults(tree.get("zero_optimization", {}))
+    for key in ("gradient_accumulation_steps", "train_micro_batch_size_per_gpu"):
         if tree.get(key, "auto") != "auto":
             yield f'found {key} {tree[key]}, expected "auto": the recipe says it'
     for key in ("bf16", "fp16"):
-        said, found = recipe.keys.get(key), tree.get(key, {"enabled": "auto"}).get("enabled")
-        if found not in ("auto", bool(said)):
-            yield f'found {key}.enabled {found}, expected "auto": the recipe says {key} {said}'
+        value, enabled = recipe.keys.get(key), tree.get(key, {"enabled": "auto"}).get("enabled")
+        if enabled not in ("auto", bool(value)):
+            yield f'found {key}.enabled {enabled}, expected "auto": the recipe says {key} {value}'
 
 
-def _divided(zero: dict[str, Any]) -> Iterator[str]:
+def _zero_faults(zero: dict[str, Any]) -> Iterator[str]:
     inside = "in 'zero_optimization'"
     yield from (f"unknown key {key!r} {inside}{nearest(str(key), list(ZERO))}" for key in zero if key not in ZERO)
     if zero.get("stage") not in (1, 2, 3):
@@ -94,8 +91,8 @@ def _divided(zero: dict[str, Any]) -> Iterator[str]:
 
 
 def _read(recipe: Recipe) -> dict[str, Any]:
-    named = recipe.keys["deepspeed"]
-    tree = named if isinstance(named, dict) else json.loads(Path(str(named)).read_bytes())
+    name = recipe.keys["deepspeed"]
+    tree = name if isinstance(name, dict) else json.loads(Path(str(name)).read_bytes())
     if not isinstance(tree, dict):
         raise ValueError(type(tree).__name__)
     return tree

@@ -25,9 +25,9 @@ NO_GPU: dict[str, Any] = {"bf16": False, "fp8": False, "tf32": False, "n_gpu": 1
 
 
 def import_trainer() -> None:
-    """Import transformers' trainer, which Axolotl's schema needs, without packages that no check uses: 2 s less.
+    """Import transformers' trainer, which Axolotl's schema needs, 2 s faster: packages that no check uses are hidden meanwhile.
 
-    They are hidden during this one import. What decides a check (plugins, a base's own code, Axolotl's validation) finds them.
+    Whatever decides a check (plugins, a base's own code, Axolotl's validation) still finds them.
     """
     hidden = [name for name in UNUSED if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
@@ -39,18 +39,14 @@ def import_trainer() -> None:
 
 
 def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1, oldest: tuple[str, str] | None = None) -> Any:
-    """Return Axolotl's validated configuration; all that is wrong with the keys is one ``InputError``.
+    """Return Axolotl's validated configuration for ``gpus`` of ``card``, by default for this machine.
 
-    It is validated for ``gpus`` cards of the kind named, for this machine if none is. ``oldest`` is name and compute capability
-    of the oldest card here.
+    All faults in the keys are one ``InputError``. ``oldest`` is the name and compute capability of the oldest card here.
     """
-    old = (card.name, card.capability) if card else oldest
-    faults = [
-        *unknown_keys(recipe),
-        *rules.faults(recipe),
-        *deepspeed.faults(recipe),
-        *(rules.incapable(recipe, *old) if old else ()),
-    ]
+    weakest = (card.name, card.capability) if card else oldest
+    faults = [*unknown_keys(recipe), *rules.faults(recipe), *deepspeed.faults(recipe)]
+    if weakest:
+        faults += rules.incapable(recipe, *weakest)
     if faults:
         raise InputError("\n       ".join(faults))
     return validated(recipe, card, gpus)
@@ -59,9 +55,8 @@ def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1, oldest: tuple[
 def unknown_keys(recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for every key that Axolotl's schema does not have, with the nearest one that it has."""
     yield from _unknown(recipe, recipe.keys, (_schema(recipe),), ())
-    quantisation = recipe.keys.get(
-        "bnb_config_kwargs"
-    )  # to Axolotl any keys; bitsandbytes' own settings pass over wrong ones
+    # Axolotl takes any keys here, and bitsandbytes ignores wrong ones.
+    quantisation = recipe.keys.get("bnb_config_kwargs")
     if isinstance(quantisation, Mapping):
         from transformers import BitsAndBytesConfig
 
@@ -144,18 +139,18 @@ def validated(recipe: Recipe, card: Card | None = None, gpus: int = 1) -> Any:
 
 
 def _refusals(recipe: Recipe, error: ValidationError) -> Iterator[str]:
-    """Yield the first thing that Axolotl's schema says of each key: of a union it says one for every member."""
-    named: set[str | int] = set()
+    """Yield the first error of Axolotl's schema for each key: a union has one for every member."""
+    refused: set[str | int] = set()
     for item in error.errors():
         place = tuple(part for part in item["loc"] if isinstance(part, str | int))
-        if not named.intersection(place[:1]):
+        if not refused.intersection(place[:1]):
             key = f"{place[0]!r}: " if place else ""
             yield f"{where(recipe, place)}: {key}{' '.join(item['msg'].split())}"
-        named.update(place[:1])
+        refused.update(place[:1])
 
 
 def _capabilities(card: Card | None, gpus: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what Axolotl would find out about GPUs and PyTorch; where there is no GPU it is not imported for that."""
+    """Return what Axolotl would detect of GPUs and PyTorch, without importing it where there is no GPU."""
     environment = {"torch_version": metadata.version("torch").partition("+")[0]}
     if card or not hardware.gpus():
         return (card.capabilities(gpus) if card else NO_GPU), environment

@@ -11,21 +11,14 @@ from recipes.runner.capacity.hardware import gpus
 from recipes.runner.recipe import Recipe
 
 # What a recipe for a GPU changes to run, slowly, on a CPU; None leaves a key out.
+# fmt: off
 CPU: dict[str, Any] = {
-    "bf16": False,
-    "tf32": False,
-    "attn_implementation": "sdpa",
-    "optimizer": "adamw_torch",
-    "deepspeed": None,
-    "plugins": None,
-    "liger_fused_linear_cross_entropy": None,
-    "liger_cross_entropy": None,
-    "liger_rms_norm": None,
-    "lora_mlp_kernel": False,
-    "test_datasets": None,
-    "eval_sample_packing": None,
+    "bf16": False, "tf32": False, "attn_implementation": "sdpa", "optimizer": "adamw_torch",
+    "deepspeed": None, "plugins": None, "liger_fused_linear_cross_entropy": None, "liger_cross_entropy": None,
+    "liger_rms_norm": None, "lora_mlp_kernel": False, "test_datasets": None, "eval_sample_packing": None,
     "evals_per_epoch": None,
 }
+# fmt: on
 
 PACKAGES = {"deepspeed": "deepspeed", "use_ray": "ray"}  # what a key needs and set-up may not have got
 
@@ -33,14 +26,14 @@ PACKAGES = {"deepspeed": "deepspeed", "use_ray": "ray"}  # what a key needs and 
 def on_cpu(recipe: Recipe) -> Recipe:
     """Return a recipe for a GPU with the keys changed that a CPU cannot serve, and no other."""
     changes = {key: value for key, value in CPU.items() if key in recipe.keys or value is not None}
-    kept = {key: value for key, value in (recipe.keys | changes).items() if key not in CPU or value is not None}
-    return replace(recipe, keys=kept, overrides={**recipe.overrides, **changes})
+    keys = {key: value for key, value in (recipe.keys | changes).items() if key not in CPU or value is not None}
+    return replace(recipe, keys=keys, overrides={**recipe.overrides, **changes})
 
 
-def fitted(recipe: Recipe, found: Sequence[str]) -> Recipe:
-    """Return a recipe with PyTorch's own attention where its GPU is there and flash-attn is not; the run's record has it."""
+def fitted(recipe: Recipe, cards: Sequence[str]) -> Recipe:
+    """Return a recipe with PyTorch's own attention if there is a GPU and no flash-attn; the run's record has it."""
     flash = recipe.keys.get("attn_implementation") == "flash_attention_2"
-    if not (flash and found and find_spec("flash_attn") is None):
+    if not (flash and cards and find_spec("flash_attn") is None):
         return recipe
     # Axolotl gives packed rows to PyTorch's variable-length kernel then: the same result, a little slower.
     change = {"attn_implementation": "sdpa"}
@@ -65,7 +58,7 @@ def _needs(keys: dict[str, Any]) -> Iterator[str]:
 
 
 def require(recipe: Recipe) -> None:
-    """Stop with a sentence, before anything is loaded or fetched, when the recipe needs a GPU and there is none."""
+    """Raise an ``InputError``, before anything is loaded or fetched, if GPU, PyTorch build or a package is missing."""
     needs = gpu_needs(recipe)
     if needs and not gpus():
         raise InputError(

@@ -1,8 +1,7 @@
-"""The proof that evaluation sends the model the very token ids that it saw in training, and that it learnt the whole answer.
+"""Prove that evaluation sends the token ids that training saw, and that the model learns the whole answer.
 
-For sample rows of every task, the ids as Axolotl's own chat-template strategy makes them are held against those that evaluation
-sends (``apply_chat_template`` on all messages but the last): the same prompt, one BOS, the prompt masked, the answer and its end
-token supervised.
+For sample rows of every task, the ids of Axolotl's own chat-template strategy are compared with those that evaluation sends
+(``apply_chat_template`` on all messages but the last): the same prompt, masked, with one BOS; answer and end token supervised.
 """
 
 from collections import Counter
@@ -68,9 +67,8 @@ def load_tokenizer(config: Any) -> Any:
         normalize_config(config)
         return load(config)
     except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"base_model {config.base_model}: its tokenizer cannot be loaded: {_first_line(error)}"
-        ) from error
+        message = f"base_model {config.base_model}: its tokenizer cannot be loaded: {_first_line(error)}"
+        raise InputError(message) from error
 
 
 def _strategy(tokenizer: Any, config: Any, entry: Any) -> Any:
@@ -79,14 +77,14 @@ def _strategy(tokenizer: Any, config: Any, entry: Any) -> Any:
 
     kind = entry.get("type")
     try:
-        found = load(kind, tokenizer, config, DictDefault(dict(entry))) if isinstance(kind, str) else None
+        strategy = load(kind, tokenizer, config, DictDefault(dict(entry))) if isinstance(kind, str) else None
     except (ValueError, KeyError, TypeError, TemplateError) as error:
         raise InputError(f"dataset type {kind!r}: it cannot be set up: {_first_line(error)}") from error
-    if not hasattr(getattr(found, "prompter", None), "chat_template"):
+    if not hasattr(getattr(strategy, "prompter", None), "chat_template"):
         raise InputError(
             f"dataset type {kind!r}: found no chat template in it, expected 'chat_template' or {completion_only.__name__!r}"
         )
-    return found
+    return strategy
 
 
 def _first_line(error: Exception) -> str:
@@ -99,13 +97,13 @@ def samples(file: DataFile) -> Iterator[Row]:
     What a tokenizer makes of the place where prompt and answer meet depends on that character.
     """
     taken: Counter[str] = Counter()
-    seen: set[tuple[str, str]] = set()
+    beginnings: set[tuple[str, str]] = set()
     for number, line in file.lines():
         row = decode(line, Row, f"{file.path}:{number}")
         begin = (row.task, row.target[:1])
-        if taken[row.task] < ROWS_PER_TASK or (begin not in seen and taken[row.task] < BEGINNINGS_PER_TASK):
+        if taken[row.task] < ROWS_PER_TASK or (begin not in beginnings and taken[row.task] < BEGINNINGS_PER_TASK):
             taken[row.task] += 1
-            seen.add(begin)
+            beginnings.add(begin)
             yield row
 
 
@@ -124,19 +122,16 @@ def encode(row: Row, strategy: Any, tokenizer: Any, path: Path) -> Encoded:
 
 def _sent(tokenizer: Any, messages: list[dict[str, str]], generation: bool) -> list[int]:
     """Return the ids as evaluation makes them: by the template that is saved with the tokenizer, whatever training uses."""
-    return list(
-        tokenizer.apply_chat_template(messages, add_generation_prompt=generation, tokenize=True, return_dict=False)
-    )
+    options = {"add_generation_prompt": generation, "tokenize": True, "return_dict": False}
+    return list(tokenizer.apply_chat_template(messages, **options))
 
 
 def faults(encoded: Encoded, tokenizer: Any) -> Iterator[str]:
     """Yield a sentence for everything that would make training and evaluation differ."""
     prompt, ids, labels = encoded.prompt, encoded.ids, encoded.labels
     if ids[: len(prompt)] != prompt:
-        at = next(
-            (n for n, pair in enumerate(zip(prompt, ids, strict=False)) if pair[0] != pair[1]),
-            min(len(prompt), len(ids)),
-        )
+        equal = [sent == trained for sent, trained in zip(prompt, ids, strict=False)]
+        at = [*equal, False].index(False)
         yield (
             f"training and evaluation see other prompts from token {at} on: trained {tokenizer.decode(ids[at : at + 8])!r}, "
             f"sent {tokenizer.decode(prompt[at : at + 8])!r}; the chat template does not fit"
@@ -157,6 +152,6 @@ def faults(encoded: Encoded, tokenizer: Any) -> Iterator[str]:
             f"{tokenizer.decode(unlearnt)!r} of the answer is not supervised: training would leave it out, evaluation needs it; "
             f"type: {completion_only.__name__} learns all of it"
         )
-    said = tokenizer.decode(ids[len(prompt) : stop])
-    if said.strip() != encoded.target.strip():
-        yield f"the answer reads {said[:60]!r} after tokenising, expected {encoded.target[:60]!r}"
+    answer = tokenizer.decode(ids[len(prompt) : stop])
+    if answer.strip() != encoded.target.strip():
+        yield f"the answer reads {answer[:60]!r} after tokenising, expected {encoded.target[:60]!r}"

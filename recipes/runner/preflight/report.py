@@ -13,18 +13,14 @@ from recipes.runner.preflight.machine import gpu_needs
 from recipes.runner.recipe import RENAMED, Recipe, find, load, names, where
 from recipes.runner.recipe import machine as machine_of
 
-TRACKER = "the recipe, the losses and what else this tracker takes leave this machine"
+TRACKER = "the recipe, the losses and whatever else this tracker takes leave this machine"
+# fmt: off
 TRACKERS = (
-    "use_wandb",
-    "wandb_project",
-    "use_mlflow",
-    "mlflow_tracking_uri",
-    "use_comet",
-    "comet_project_name",
-    "use_trackio",
+    "use_wandb", "wandb_project", "use_mlflow", "mlflow_tracking_uri", "use_comet", "comet_project_name", "use_trackio",
 )
-ELSEWHERE = dict.fromkeys(TRACKERS, TRACKER)
-ELSEWHERE["trust_remote_code"] = "code from the base model's repository runs on this machine"
+# fmt: on
+RISKS = dict.fromkeys(TRACKERS, TRACKER)
+RISKS["trust_remote_code"] = "code from the base model's repository runs on this machine"
 HEAD = ("task", "rows", "tokens", "a row", "learnt", "too long")
 
 
@@ -45,23 +41,22 @@ def memory(shape: Shape, plan: Plan, card: Card) -> Iterator[str]:
 
 
 def batch(recipe: Recipe, gpus: int) -> str:
-    """Return the tokens of an optimiser step, and those that the recipe was written for where they are others."""
-    found, meant = step_tokens(recipe, gpus)
+    """Return the tokens of an optimiser step, and those that the recipe was written for if they differ."""
+    tokens, intended = step_tokens(recipe, gpus)
     micro, several = (recipe.keys.get(key) or 1 for key in ("micro_batch_size", "gradient_accumulation_steps"))
     length = f"{recipe.keys['sequence_len']:,}"
-    said = f"batch    {found:,} tokens a step: {micro} x {several} x {length} on {gpus} GPU{'s' * (gpus > 1)}"
-    other = (
-        f"; {recipe.path} is written for {meant:,}, and its learning rate with it" if meant not in (None, found) else ""
-    )
-    return said + other
+    line = f"batch    {tokens:,} tokens a step: {micro} x {several} x {length} on {gpus} GPU{'s' * (gpus > 1)}"
+    if intended not in (None, tokens):
+        line += f"; {recipe.path} is written for {intended:,}, and its learning rate with it"
+    return line
 
 
 def rows(checked: Checked) -> Iterator[str]:
     """Yield the ledger of the training rows as a table, and how they are packed."""
     table = [HEAD]
     for task, count in checked.ledger.items():
-        a_row = f"{count.tokens / count.rows:.0f}"
-        table.append((task, f"{count.rows:,}", f"{count.tokens:,}", a_row, f"{count.learnt:,}", f"{count.longer:,}"))
+        mean = f"{count.tokens / count.rows:.0f}"
+        table.append((task, f"{count.rows:,}", f"{count.tokens:,}", mean, f"{count.learnt:,}", f"{count.longer:,}"))
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for first, *others in table:
         cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
@@ -86,14 +81,14 @@ def recipes() -> Iterator[str]:
     yield "| recipe | base model | machine | memory | tokens/s | 30M tokens |"
     yield "|---|---|---|---|---|---|"
     for path in map(find, names()):
-        if wanted := machine_of(path):
-            gpus, card = several(wanted)
+        if name := machine_of(path):
+            gpus, card = several(name)
             loaded = load(path)
             shape, plan = model_shape.find(loaded.keys["base_model"]), estimate.plan(loaded.keys, stage(loaded), gpus)
             if shape:
                 memory, speed = sum(estimate.memory(shape, plan).values()) / GIB, estimate.speed(shape, plan, card)
                 yield (
-                    f"| `{path.stem}` | {loaded.keys['base_model']} | {gpus} x {wanted.partition('x')[2][:-2]} GB | "
+                    f"| `{path.stem}` | {loaded.keys['base_model']} | {gpus} x {name.partition('x')[2][:-2]} GB | "
                     f"{memory:.1f} GiB{' each' * (gpus > 1)} | {speed:,.0f} | {30e6 / speed / 3600:.1f} h |"
                 )
 
@@ -107,14 +102,13 @@ def passed(recipe: Recipe, checked: Checked) -> Iterator[str]:
 
 
 def warnings(recipe: Recipe, checked: Checked) -> Iterator[str]:
-    """Yield what is no fault and hardly what was meant: rows that will be dropped, a warm-up as long as the training."""
+    """Yield what is allowed but hardly intended: rows that will be dropped, a warm-up as long as the training."""
     for place, old in recipe.renamed.items():
         yield f"warning  {where(recipe, place)}: {old} is now {RENAMED[old]}; the old name answers until the next release"
     if checked.too_long:
         longer = counts(checked.too_long)
         yield f"warning  longer than sequence_len {checked.sequence_len}, so Axolotl will drop them: {longer}"
-    for key in (key for key in ELSEWHERE if recipe.keys.get(key)):
-        yield f"warning  {key}: {ELSEWHERE[key]}"
+    yield from (f"warning  {key}: {risk}" for key, risk in RISKS.items() if recipe.keys.get(key))
     steps, warm = checked.packed.steps if checked.packed else 0, recipe.keys.get("warmup_steps") or 0
     if 0 < steps <= warm:
         yield f"warning  warmup_steps {warm} of {steps} steps: the learning rate never gets to what it is set to"
@@ -122,6 +116,6 @@ def warnings(recipe: Recipe, checked: Checked) -> Iterator[str]:
         yield f"warning  save_steps {every} of {steps} steps: an interrupted run will have no checkpoint to go on from"
 
 
-def counts(found: Mapping[str, int]) -> str:
-    """Return counts by task as a sentence's end."""
-    return ", ".join(f"{task} {count:,}" for task, count in found.items())
+def counts(by_task: Mapping[str, int]) -> str:
+    """Return counts by task as the end of a sentence."""
+    return ", ".join(f"{task} {count:,}" for task, count in by_task.items())

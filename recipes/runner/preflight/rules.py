@@ -11,12 +11,7 @@ from recipes.runner.preflight.machine import gpu_needs
 from recipes.runner.recipe import Place, Recipe, where
 
 KERNELS = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel", "lora_embedding_kernel")
-LOSSES = (
-    "liger_fused_linear_cross_entropy",
-    "cut_cross_entropy",
-    "chunked_cross_entropy",
-    "liger_cross_entropy",
-)
+LOSSES = ("liger_fused_linear_cross_entropy", "cut_cross_entropy", "chunked_cross_entropy", "liger_cross_entropy")
 LEGACY_ATTENTION = ("flash_attention", "sdp_attention", "xformers_attention", "flex_attention", "eager_attention")
 
 
@@ -32,24 +27,18 @@ def _is_set(value: Any, _: Recipe | None = None) -> bool:
     return value not in (None, False)
 
 
-def _refused(why: str, *keys: str) -> Iterator[Rule]:
-    yield from (Rule(key, _is_set, f"{{key}} is not allowed: {why}") for key in keys)
+def _refused(reason: str, *keys: str) -> Iterator[Rule]:
+    yield from (Rule(key, _is_set, f"{{key}} is not allowed: {reason}") for key in keys)
 
 
-def _numbers(words: str, holds: Callable[[float], bool], **whys: str) -> Iterator[Rule]:
+def _numbers(words: str, allowed: Callable[[float], bool], **reasons: str) -> Iterator[Rule]:
     def broken(value: Any, _: Recipe) -> bool:
-        number = _number(value)
-        return number is not None and not holds(number)
+        try:  # YAML leaves 2e-3 a text, which Axolotl reads as a number; what is no number is for its schema
+            return isinstance(value, int | float | str) and not allowed(float(value))
+        except ValueError:
+            return False
 
-    yield from (Rule(key, broken, f"found {{key}} {{value}}, expected {words}: {why}") for key, why in whys.items())
-
-
-def _number(value: Any) -> float | None:
-    """Return the number that Axolotl will read: YAML leaves ``2e-3`` a text; what is no number is for Axolotl's schema."""
-    try:
-        return float(value) if isinstance(value, int | float | str) else None
-    except ValueError:
-        return None
+    yield from (Rule(key, broken, f"found {{key}} {{value}}, expected {words}: {why}") for key, why in reasons.items())
 
 
 def _excluded(first: str, *others: str) -> Iterator[Rule]:
@@ -67,11 +56,6 @@ def _on_cpu(value: Any, recipe: Recipe) -> bool:
     return _is_set(value) and not gpu_needs(recipe)
 
 
-def _spoils_nf4(value: Any, recipe: Recipe) -> bool:
-    # bitsandbytes repacks 4-bit weights for inference on a CPU and keeps them so: its packed product has no gradient.
-    return _on_cpu(value, recipe) and bool(recipe.keys.get("load_in_4bit"))
-
-
 def _kernels_unset(_: Any, recipe: Recipe) -> bool:
     unset = all(recipe.keys.get(key) is None for key in KERNELS)
     return unset and bool(recipe.keys.get("adapter")) and not gpu_needs(recipe)
@@ -80,156 +64,100 @@ def _kernels_unset(_: Any, recipe: Recipe) -> bool:
 BATCH = "it counts the rows, or batches, of a step"
 BETA = "it is the share of the mean that a step keeps"
 ELSEWHERE = "the run's record and its merge would not know of it; name a folder of that {} as base_model (hf download)"
-RESUME = "'make resume' continues a run, with what it began with"
-LEARNT = "what is checked is training on the answers of the rows"
-UPLOAD = (
-    "weights trained on your rows would leave this machine before they were scored; hf upload sends what you choose"
-)
-ENLARGED = "the merge gate could not compare adapter and base: the embeddings would differ in size"
 
+# fmt: off
 RULES = (
     # values that train nothing, or away from the answers
-    *_numbers(
-        "more than 0",
-        lambda value: value > 0,
+    *_numbers("more than 0", lambda value: value > 0,
         num_epochs="it would train nothing",
         lora_alpha="what the adapter adds is multiplied by it",
-        save_steps="there would be no checkpoint to resume from",
-    ),
-    *_numbers(
-        "1 or more",
-        lambda value: value >= 1,
+        save_steps="there would be no checkpoint to resume from"),
+    *_numbers("1 or more", lambda value: value >= 1,
         max_steps="Axolotl would ignore it; left out, num_epochs decides",
-        micro_batch_size=BATCH,
-        gradient_accumulation_steps=BATCH,
-        eval_batch_size=BATCH,
+        micro_batch_size=BATCH, gradient_accumulation_steps=BATCH, eval_batch_size=BATCH,
         sequence_len="all rows would be longer",
         lora_r="an adapter of rank 0 learns nothing",
-        save_total_limit="Axolotl would keep four",
-    ),
-    *_numbers(
-        "0 or more",
-        lambda value: value >= 0,
+        save_total_limit="Axolotl would keep four"),
+    *_numbers("0 or more", lambda value: value >= 0,
         warmup_steps="it is a number of steps",
         weight_decay="below 0 the weights would grow with every step",
         max_grad_norm="below 0 every gradient would be reversed",
-        seed="numpy takes no other",
-    ),
-    *_numbers(
-        "0 or more and less than 1",
-        lambda value: 0 <= value < 1,
+        seed="numpy takes no other"),
+    *_numbers("0 or more and less than 1", lambda value: 0 <= value < 1,
         lora_dropout="it is the share of the adapter's input that is dropped",
         warmup_ratio="it is a share of all steps",
-        adam_beta1=BETA,
-        adam_beta2=BETA,
-    ),
-    *_numbers(
-        "more than 0 and at most 1",
-        lambda value: 0 < value <= 1,
-        learning_rate="at 0 nothing is learnt, below 0 the answers are unlearnt, above 1 all weights are spoilt",
-    ),
+        adam_beta1=BETA, adam_beta2=BETA),
+    *_numbers("more than 0 and at most 1", lambda value: 0 < value <= 1,
+        learning_rate="at 0 nothing is learnt, below 0 the answers are unlearnt, above 1 all weights are spoilt"),
     # what Axolotl would fill in, or take, and nobody wants
-    Rule(
-        "base_model",
-        lambda value, _: not isinstance(value, str),
-        "found base_model {value}, expected a folder or a model's name on the hub",
-    ),
-    Rule(
-        "sequence_len",
-        lambda value, _: not value and value != 0,
-        "sequence_len is missing: Axolotl would take 512 and drop all longer rows",
-    ),
-    Rule(
-        KERNELS[0],
-        _kernels_unset,
-        "{key} is missing; set it to false: with none of the LoRA kernels set, all of them switch on and call CUDA",
-    ),
-    Rule(
-        "peft_init_lora_weights",
-        lambda value, _: value not in (None, True, False, "gaussian"),
-        "found {key} {value!r}, expected true or gaussian: Axolotl's merge knows no other start",
-    ),
-    Rule(
-        "excess_length_strategy",
-        lambda value, _: str(value).lower() == "truncate",
-        "{key} {value!r} is not allowed: it cuts answers off, and their end tokens with them",
-    ),
+    Rule("base_model", lambda value, _: not isinstance(value, str),
+        "found base_model {value}, expected a folder or a model's name on the hub"),
+    Rule("sequence_len", lambda value, _: not value and value != 0,
+        "sequence_len is missing: Axolotl would take 512 and drop all longer rows"),
+    Rule(KERNELS[0], _kernels_unset,
+        "{key} is missing; set it to false: with none of the LoRA kernels set, all of them switch on and call CUDA"),
+    Rule("peft_init_lora_weights", lambda value, _: value not in (None, True, False, "gaussian"),
+        "found {key} {value!r}, expected true or gaussian: Axolotl's merge knows no other start"),
+    Rule("excess_length_strategy", lambda value, _: str(value).lower() == "truncate",
+        "{key} {value!r} is not allowed: it cuts answers off, and their end tokens with them"),
     # keys that conflict, or make each other redundant
     *_excluded("attn_implementation", *LEGACY_ATTENTION, "sage_attention"),
     *_excluded("lora_dropout", *KERNELS),
     *_excluded("lora_mlp_kernel", "liger_glu_activation"),
-    *_excluded(
-        "adapter", "unfrozen_parameters"
-    ),  # the adapter freezes the base, and would not save what is trained in it
-    *(
-        Rule(key, partial(_second_loss, before=LOSSES[:n]), "{key} is a second cross-entropy option; set only one")
-        for n, key in enumerate(LOSSES)
-    ),
+    *_excluded("adapter", "unfrozen_parameters"),  # the adapter freezes the base, and would not save what is trained in it
+    *(Rule(key, partial(_second_loss, before=LOSSES[:n]), "{key} is a second cross-entropy option; set only one")
+        for n, key in enumerate(LOSSES)),
     *(Rule(key, _on_cpu, "{key} is not allowed: it calls CUDA, and the recipe is for a CPU") for key in KERNELS),
-    Rule(
-        "test_datasets",
-        _spoils_nf4,
-        "{key} is not allowed: evaluating spoils the gradients of 4-bit training on a CPU",
-    ),
+    # bitsandbytes repacks 4-bit weights for inference on a CPU and keeps them so: its packed product has no gradient
+    Rule("test_datasets", lambda value, recipe: _on_cpu(value, recipe) and bool(recipe.keys.get("load_in_4bit")),
+        "{key} is not allowed: evaluating spoils the gradients of 4-bit training on a CPU"),
     # set by the runner
     *_refused("a run's folder is set by --run", "output_dir"),
     *_refused("it follows from all that the rows are made from", "dataset_prepared_path"),
     # other rows than those that were counted and proven
     *_refused("Axolotl would train on it and ignore 'datasets', whose rows are checked", "pretraining_dataset"),
     *_refused("rows that stream are neither kept nor counted, and their order does not follow the seed", "streaming"),
-    *_refused(
-        "rows longer than sequence_len would stay in, and the number of steps would not be the one counted",
-        "skip_prepare_dataset",
-    ),
+    *_refused("rows longer than sequence_len would stay in, and the number of steps would not be the one counted",
+        "skip_prepare_dataset"),
     *_refused("shorter rows would be dropped silently", "min_sample_len"),
     *_refused("longer rows of test_datasets would be dropped silently", "eval_sequence_len"),
     *_refused("all but one part of the rows would be left out", "dataset_shard_num"),
-    *_refused(
-        "rows would be dropped silently; 'ecom-data build' has counted and dropped duplicates",
-        "dataset_exact_deduplication",
-    ),
+    *_refused("rows would be dropped silently; 'ecom-data build' has counted and dropped duplicates",
+        "dataset_exact_deduplication"),
     *_refused("rows prepared elsewhere would replace those that are checked", "push_dataset_to_hub"),
-    *_refused(
-        "name a mix's validation split in test_datasets: a random one puts one product on both sides", "val_set_size"
-    ),
-    *_refused(LEARNT, "rl", "reward_model", "process_reward_model"),
+    *_refused("name a mix's validation split in test_datasets: a random one puts one product on both sides",
+        "val_set_size"),
+    *_refused("what is checked is training on the answers of the rows", "rl", "reward_model", "process_reward_model"),
     # another model, tokenizer or start than the record names
     *_refused(ELSEWHERE.format("commit"), "revision_of_model", "model_revision"),
     *_refused(ELSEWHERE.format("configuration"), "base_model_config"),
     *_refused(ELSEWHERE.format("tokenizer"), "tokenizer_config"),
-    *_refused(
-        "merge and evaluation would load the model without it; change config.json in a copy of the base",
-        "overrides_of_model_config",
-    ),
-    *_refused(RESUME, "resume_from_checkpoint", "auto_resume_from_checkpoints"),
+    *_refused("merge and evaluation would load the model without it; change config.json in a copy of the base",
+        "overrides_of_model_config"),
+    *_refused("'make resume' continues a run, with what it began with",
+        "resume_from_checkpoint", "auto_resume_from_checkpoints"),
     *_refused("it merges as it trains and leaves no adapter to compare with the merged model", "relora"),
     *_refused("it would train on random weights, which are not saved and unknown to the merge", "reinit_weights"),
-    *_refused(ENLARGED, "resize_token_embeddings_to_32x", "shrink_embeddings"),
+    *_refused("the merge gate could not compare adapter and base: the embeddings would differ in size",
+        "resize_token_embeddings_to_32x", "shrink_embeddings"),
     *_refused("no training can resume from a checkpoint without optimiser and schedule", "save_only_model"),
     # what would upload the weights
-    *_refused(UPLOAD, "hub_model_id", "wandb_log_model", "hf_mlflow_log_artifacts"),
+    *_refused(
+        "weights trained on your rows would leave this machine before they were scored; hf upload sends what you choose",
+        "hub_model_id", "wandb_log_model", "hf_mlflow_log_artifacts"),
 )
 
 # of an entry of datasets and test_datasets
-_PART = "the file is trained on whole; 'ecom-data build' makes a mix of a part of it"
-_OTHER = "'path' is the file that is checked"
-ENTRY = dict.fromkeys(("split", "shards", "shards_idx"), _PART)
-ENTRY |= dict.fromkeys(("data_files", "name", "revision"), _OTHER)
+ENTRY = {
+    **dict.fromkeys(("split", "shards", "shards_idx"),
+        "the file is trained on whole; 'ecom-data build' makes a mix of a part of it"),
+    **dict.fromkeys(("data_files", "name", "revision"), "'path' is the file that is checked"),
+}
 # keys for entries of another type, which one of conversations ignores
 UNREAD = dict.fromkeys(
-    (
-        "conversation",
-        "field",
-        "field_human",
-        "field_model",
-        "field_tools",
-        "input_format",
-        "input_transform",
-        "logprobs_field",
-        "temperature",
-    ),
-    "no conversation is read by it",
-)
+    ("conversation", "field", "field_human", "field_model", "field_tools", "input_format", "input_transform",
+     "logprobs_field", "temperature"), "no conversation is read by it")
+# fmt: on
 WHOLE_FILE = ("split", "train")  # Axolotl's name for all of a file
 
 
@@ -266,7 +194,7 @@ def _names() -> Mapping[str, Collection[str]]:
 
 
 def _entries(recipe: Recipe) -> Iterator[str]:
-    named: set[str] = set()
+    paths: set[str] = set()
     for group in ("datasets", "test_datasets"):
         entries = recipe.keys.get(group) or []
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -274,18 +202,18 @@ def _entries(recipe: Recipe) -> Iterator[str]:
             return
         for number, entry in enumerate(entries):
             path = os.path.realpath(name := str(entry.get("path")))  # however it is spelt
-            if path in named:
+            if path in paths:
                 yield f"{where(recipe, (group, number, 'path'))}: {name!r} is named twice; name every file once"
-            named.add(path)
+            paths.add(path)
             yield from _entry(recipe, (group, number), entry)
 
 
 def _entry(recipe: Recipe, place: Place, entry: Mapping[str, Any]) -> Iterator[str]:
     whole = entry.get("type") == completion_only.__name__
-    whys = ENTRY | (UNREAD if whole or entry.get("type") == "chat_template" else {})
-    for key, why in whys.items():
+    reasons = ENTRY | (UNREAD if whole or entry.get("type") == "chat_template" else {})
+    for key, reason in reasons.items():
         if entry.get(key) is not None and (key, entry[key]) != WHOLE_FILE:
-            yield f"{where(recipe, (*place, key))}: {key} {entry[key]!r} is not allowed: {why}"
+            yield f"{where(recipe, (*place, key))}: {key} {entry[key]!r} is not allowed: {reason}"
     for key in sorted(completion_only.UNSEARCHED.keys() & entry.keys()) if whole else ():
         yield f"{where(recipe, (*place, key))}: {key} is not allowed: type {entry['type']} decides what is learnt"
 

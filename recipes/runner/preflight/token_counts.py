@@ -1,7 +1,6 @@
-"""What training will see, counted before it: rows, tokens and learnt tokens of each task, what would be lost, what is padding.
+"""Count what training will see: rows, tokens and learnt tokens of each task, rows that would be dropped, padding.
 
-Lengths are those of the recipe's own tokenizer and template. Rows are packed by Axolotl's own sampler, so the share of padding
-and the steps of an epoch are the ones that it will have.
+Lengths come from the recipe's own tokenizer and template, padding and the steps of an epoch from Axolotl's own sampler.
 """
 
 from collections.abc import Iterator, Sequence
@@ -59,8 +58,8 @@ def measure(files: Sequence[DataFile], tokenizer: Any) -> Measured:
     tasks: list[str] = []
     sizes: list[tuple[int, int]] = []
     for file in files:
-        left = (decode(line, Row, f"{file.path}:{number}") for number, line in file.lines())
-        while rows := list(islice(left, BATCH)):
+        remaining = (decode(line, Row, f"{file.path}:{number}") for number, line in file.lines())
+        while rows := list(islice(remaining, BATCH)):
             tasks += [row.task for row in rows]
             sizes += _sizes(rows, tokenizer)
     table = np.array(sizes, np.int32).reshape(-1, 2)
@@ -68,7 +67,7 @@ def measure(files: Sequence[DataFile], tokenizer: Any) -> Measured:
 
 
 def measured(files: Sequence[DataFile], tokenizer: Any, cache: Path) -> Measured:
-    """Return what :func:`measure` does, from the file ``cache`` if that is there; its name stands for all that decides it."""
+    """Return what :func:`measure` does, from the file ``cache`` if it exists; its path depends on all that decides it."""
     try:
         with np.load(cache) as saved:
             return Measured(saved["tasks"].tolist(), saved["tokens"], saved["learnt"])
@@ -115,18 +114,17 @@ def first(measured: Measured, files: Sequence[DataFile]) -> Measured:
 
 def counts(measured: Measured, limit: int) -> dict[str, Count]:
     """Return the ledger: a count for each task, in the order of their names."""
-    tasks = np.array(measured.tasks)
-    return {task: _count(measured, tasks == task, limit) for task in sorted(set(measured.tasks))}
+    ledger = {}
+    for task in sorted(set(measured.tasks)):
+        mask = np.array(measured.tasks) == task
+        tokens, learnt = measured.tokens[mask], measured.learnt[mask]
+        ledger[task] = Count(len(tokens), int(tokens.sum()), int(learnt.sum()), int((tokens > limit).sum()))
+    return ledger
 
 
-def _count(measured: Measured, here: NDArray[np.bool_], limit: int) -> Count:
-    tokens = measured.tokens[here]
-    return Count(len(tokens), int(tokens.sum()), int(measured.learnt[here].sum()), int((tokens > limit).sum()))
-
-
-def refuse(found: dict[str, Count], limit: int, share: float) -> None:
+def refuse(ledger: dict[str, Count], limit: int, share: float) -> None:
     """Raise an ``InputError`` for a task of which more than ``share`` of the rows, or all, are over the length."""
-    for task, count in found.items():
+    for task, count in ledger.items():
         if count.longer > share * count.rows or count.longer == count.rows:
             raise InputError(
                 f"sequence_len {limit}: {count.longer:,} of {count.rows:,} rows of task {task!r} are longer, and Axolotl drops "
@@ -139,17 +137,14 @@ def refuse(found: dict[str, Count], limit: int, share: float) -> None:
 def pack(lengths: Lengths, config: Any, gpus: int = 1) -> Packed:
     """Return how Axolotl packs rows of these lengths, the longer ones dropped; ``config`` is its validated configuration."""
     fit = lengths[lengths <= config.sequence_len]
-    micro, per_step = (
-        config.micro_batch_size,
-        config.micro_batch_size * (config.gradient_accumulation_steps or 1) * gpus,
-    )
-    epochs, longest = float(config.num_epochs or 1), config.sequence_len
+    micro, epochs = config.micro_batch_size, float(config.num_epochs or 1)
+    per_step = micro * (config.gradient_accumulation_steps or 1) * gpus
     if config.sample_packing:
         share, batches = _packed(fit, config, micro)
         whole = max(1, batches * micro // per_step)
         steps = int(whole * epochs)
     else:
-        padded = len(fit) * longest if config.pad_to_sequence_len else 0
+        padded = len(fit) * config.sequence_len if config.pad_to_sequence_len else 0
         share = float(fit.sum() / padded) if padded else 1.0
         whole = len(fit) / per_step
         steps = int(np.ceil(whole * epochs))
@@ -161,11 +156,11 @@ def _packed(fit: Lengths, config: Any, micro: int) -> tuple[float, int]:
     from axolotl.utils.samplers import MultipackBatchSampler
 
     # Attention that knows where rows begin takes one long row for a micro-batch; any other takes a row for each sequence.
-    one = bool(config.attn_supports_packing and not config.multipack_real_batches)
+    one_row = bool(config.attn_supports_packing and not config.multipack_real_batches)
     sampler = MultipackBatchSampler(
         sampler=np.random.default_rng(0).permutation(len(fit)).tolist(),
-        batch_size=1 if one else micro,
-        batch_max_len=config.sequence_len * (micro if one else 1),
+        batch_size=1 if one_row else micro,
+        batch_max_len=config.sequence_len * (micro if one_row else 1),
         lengths=fit,
         bin_size=config.sample_packing_bin_size,
         group_size=config.sample_packing_group_size,

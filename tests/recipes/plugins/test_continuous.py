@@ -195,7 +195,7 @@ def test_an_adapter_of_another_base_is_an_error_though_no_run_of_ours_made_it(
 def test_a_folder_without_an_adapter_is_an_error(place: Path) -> None:
     with pytest.raises(InputError, match=r"next.yaml:\d+: found lora_r 8, and 32 in .*expected the adapter's own"):
         check.check(written(lora_model_dir="runs/tiny/adapter", lora_r=8))
-    with pytest.raises(InputError, match="found no adapter in 'runs/none', expected the folder of one"):
+    with pytest.raises(InputError, match="no adapter in 'runs/none'; name the folder of one"):
         check.check(written(lora_model_dir="runs/none"))
 
 
