@@ -65,14 +65,13 @@ def find(name: str) -> Card:
     ('rtx3090-24gb', '8.0', 15.0)
     """
     key = re.sub(r"[\s_]", "", name.lower())
-    known = [card for card in CARDS if card == SIZES.get(key, key)] or [
-        card for card in CARDS if card.startswith(f"{key}-")
-    ]
-    if len(known) > 1:
-        raise InputError(f"card {name!r}: found {', '.join(known)}, expected one of them")
-    if not known:
+    exact = SIZES.get(key, key)
+    names = [exact] if exact in CARDS else [card for card in CARDS if card.startswith(f"{key}-")]
+    if len(names) > 1:
+        raise InputError(f"card {name!r}: found {', '.join(names)}, expected one of them")
+    if not names:
         raise InputError(f"no card {name!r}{nearest(key, [*SIZES, *CARDS])}")
-    return CARDS[known[0]]
+    return CARDS[names[0]]
 
 
 def several(name: str) -> tuple[int, Card]:
@@ -85,23 +84,18 @@ def several(name: str) -> tuple[int, Card]:
     return (int(count), find(rest)) if times and count.isdigit() else (1, find(name))
 
 
-def here(found: str) -> Card | None:
+def here(reported: str) -> Card | None:
     """Return the card that ``nvidia-smi`` reports as ``name, memory MiB``; ``None`` for one that is not in the table.
 
     >>> here("NVIDIA H100 80GB HBM3, 81559 MiB").name, here("Tesla V100-SXM2-16GB, 16384 MiB"), here("NVIDIA GB10, [N/A]")
     ('h100-80gb', None, None)
     """
-    words, _, memory = found.lower().rpartition(", ")
+    words, _, memory = reported.lower().rpartition(", ")
     if not re.match(r"\d+ mib", memory):
         return None  # one that shares the computer's memory has none of its own
-    size = float(memory.split()[0]) / 1024
-    for card in CARDS.values():
-        if (
-            card.name.partition("-")[0] in words.replace("geforce ", "").replace(" ", "")
-            and abs(size - card.memory) < 2
-        ):
-            return card
-    return None
+    size, words = float(memory.split()[0]) / 1024, words.replace("geforce ", "").replace(" ", "")
+    named = (card for card in CARDS.values() if card.name.partition("-")[0] in words)
+    return next((card for card in named if abs(size - card.memory) < 2), None)
 
 
 def gpus(also: str = "memory.total") -> list[str]:
@@ -115,36 +109,36 @@ def gpus(also: str = "memory.total") -> list[str]:
     command = [tool, f"--query-gpu=index,uuid,name,{also}", "--format=csv,noheader"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
-    return seen(lines, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return visible(lines, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def oldest() -> tuple[str, str] | None:
     """Return name and compute capability of the oldest card that a program sees, such as ``("Tesla T4", "7.5")``."""
-    found = [(name, version) for name, _, version in (line.rpartition(", ") for line in gpus("compute_cap"))]
-    return min((one for one in found if re.fullmatch(r"\d+\.\d+", one[1])), key=lambda one: float(one[1]), default=None)
+    cards = [(name, version) for name, _, version in (line.rpartition(", ") for line in gpus("compute_cap"))]
+    return min((card for card in cards if re.fullmatch(r"\d+\.\d+", card[1])), key=lambda c: float(c[1]), default=None)
 
 
-def seen(lines: Sequence[str], variable: str | None) -> list[str]:
+def visible(lines: Sequence[str], variable: str | None) -> list[str]:
     """Return the cards (``index, uuid, name, memory``) that ``CUDA_VISIBLE_DEVICES`` leaves; ``nvidia-smi`` passes over it.
 
     As CUDA reads it: numbers or beginnings of UUIDs, and what follows one that is no card does not count. A part of a card (MIG)
     goes by its own UUID, which is not listed with the cards', and how much memory it has is not told.
 
-    >>> seen(["0, GPU-a1, H100, 81559 MiB", "1, GPU-b2, L4, 23034 MiB"], "1"), seen(["0, GPU-a1, L4, 1 MiB"], "")
+    >>> visible(["0, GPU-a1, H100, 81559 MiB", "1, GPU-b2, L4, 23034 MiB"], "1"), visible(["0, GPU-a1, L4, 1 MiB"], "")
     (['L4, 23034 MiB'], [])
-    >>> seen(["0, GPU-a1, H100, 81559 MiB"], "MIG-c3")
+    >>> visible(["0, GPU-a1, H100, 81559 MiB"], "MIG-c3")
     ['MIG-c3']
     """
     cards = [line.split(", ", 2) for line in lines]
     if variable is None:
         return [name for *_, name in cards]
-    found = []
+    names: list[str] = []
     for word in map(str.strip, variable.split(",")):
-        mine = (name for number, uuid, name in cards if word and (word == number or uuid.startswith(word)))
-        if (name := next(mine, word if word.startswith("MIG-") else None)) is None:
+        matches = (name for number, uuid, name in cards if word and (word == number or uuid.startswith(word)))
+        if (name := next(matches, word if word.startswith("MIG-") else None)) is None:
             break
-        found.append(name)
-    return found
+        names.append(name)
+    return names
 
 
 def describe() -> dict[str, Any]:
@@ -162,6 +156,5 @@ def describe() -> dict[str, Any]:
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor())

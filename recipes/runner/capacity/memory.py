@@ -67,16 +67,9 @@ def memory(shape: Shape, what: Plan) -> dict[str, float]:
     """Return the peak memory on each GPU by part, in bytes."""
     own = states(shape, what) | dict.fromkeys(what.offloaded, 0.0)
     plugins = {"plugins": 4.0 * trainable(shape, what) * what.copies} if what.copies else {}
-    found = (
-        own
-        | plugins
-        | {
-            "activations": activations(shape, what),
-            "logits": logits(shape, what),
-            "buffers": buffers(shape, what),
-        }
-    )
-    return found | {"context": CONTEXT + (SLACK - 1) * sum(found.values())}
+    moment = {name: part(shape, what) for name, part in TRANSIENT.items()}
+    parts = own | plugins | moment
+    return parts | {"context": CONTEXT + (SLACK - 1) * sum(parts.values())}
 
 
 def states(shape: Shape, what: Plan) -> dict[str, float]:
@@ -88,11 +81,7 @@ def states(shape: Shape, what: Plan) -> dict[str, float]:
         gradients: float = trained * 4
         own = {"weights": weights, "adapter": trained * 4, "gradients": gradients, "optimiser": moments}
     else:
-        own = {
-            "weights": trained * 2,
-            "gradients": trained * 2,
-            "optimiser": trained * (12 if not what.eight_bit else 6),
-        }
+        own = {"weights": trained * 2, "gradients": trained * 2, "optimiser": trained * (6 if what.eight_bit else 12)}
     shared = {"optimiser": 1, "gradients": 2, "weights": 3}
     return {part: size / (what.gpus if shared.get(part, 9) <= what.stage else 1) for part, size in own.items()}
 
@@ -119,10 +108,10 @@ def trainable(shape: Shape, what: Plan) -> int:
 def block(shape: Shape, what: Plan) -> int:
     """Return the bytes that one block keeps of one token for its backward pass."""
     queries, keys = shape.heads * shape.head, shape.key_heads * shape.head
-    kept = 4 * shape.hidden + 2 * queries + 2 * keys + 2 * shape.inner
+    values = 4 * shape.hidden + 2 * queries + 2 * keys + 2 * shape.inner
     # Without the LoRA kernels, which compute them again, the activated gate and its product are kept as well.
-    kept += 0 if what.targets else 2 * shape.inner
-    return 2 * kept + (0 if what.fused_norm else 8 * shape.hidden)
+    values += 0 if what.targets else 2 * shape.inner
+    return 2 * values + (0 if what.fused_norm else 8 * shape.hidden)
 
 
 def activations(shape: Shape, what: Plan) -> float:
@@ -146,6 +135,9 @@ def buffers(shape: Shape, what: Plan) -> float:
     if what.stage == 3:
         return 2 * 2.0 * (shape.blocks / shape.layers + shape.vocabulary * shape.hidden)
     return 2 * 2.0 * largest if what.quantised else 0.0
+
+
+TRANSIENT = {"activations": activations, "logits": logits, "buffers": buffers}
 
 
 def operations(shape: Shape, what: Plan) -> float:
@@ -175,9 +167,9 @@ def disk(shape: Shape, what: Plan, keep: int) -> float:
 def verdict(parts: Mapping[str, float], card: Card) -> str:
     """Return whether it fits, and because of what, in one sentence."""
     need, most = sum(parts.values()), max(parts, key=lambda part: parts[part])
-    said = f"{need / GIB:.1f} of {card.memory:g} GiB on {card.name}"
+    size = f"{need / GIB:.1f} of {card.memory:g} GiB on {card.name}"
     share = f"most of it {most} with {parts[most] / GIB:.1f} GiB"
-    return f"fits: {said}" if need <= card.memory * GIB else f"does not fit: needs {said}, {share}"
+    return f"fits: {size}" if need <= card.memory * GIB else f"does not fit: needs {size}, {share}"
 
 
 OFFLOAD = "recipes/deepspeed/zero3-offload.json"
@@ -191,33 +183,31 @@ def advice(shape: Shape, what: Plan, card: Card, meant: str | None = None) -> st
     count, own = several(meant) if meant else (1, card)
     if what.gpus < count and _fits(shape, replace(what, gpus=count), own):
         return f"the recipe is written for {count} cards: --gpu {meant}"
-    enough = (said for said, changed in _smaller(what, card) if _fits(shape, changed, card))
+    enough = (
+        f"it fits with {', '.join(words)}" for words, changed in _smaller(what, card) if _fits(shape, changed, card)
+    )
     alone = "" if what.targets or what.stage == 3 else ", an adapter or DeepSpeed's ZeRO-3 on several of them"
     return next(enough, f"it needs larger cards{alone} or a smaller base_model")
 
 
-def _smaller(what: Plan, card: Card) -> Iterator[tuple[str, Plan]]:
+def _smaller(what: Plan, card: Card) -> Iterator[tuple[Sequence[str], Plan]]:
     """Yield changes and the plan that they make, each with those before it, but for what takes the place of another."""
     words: list[str] = []
     if not what.checkpointing:
         what, words = replace(what, checkpointing=True), ["gradient_checkpointing: true"]
-        yield _told(words), what
+        yield words, what
     before, tokens = list(words), what.micro_tokens // what.rows
     for halved in range(1, what.rows.bit_length()):
         rows, times = what.rows >> halved, 2**halved
         words = [*before, f"micro_batch_size: {rows} (and gradient_accumulation_steps times {times})"]
-        yield _told(words), replace(what, rows=rows, micro_tokens=tokens * rows)
+        yield words, replace(what, rows=rows, micro_tokens=tokens * rows)
     if what.stage == 3:
-        yield _told([*before, f"deepspeed: {OFFLOAD}"]), replace(what, offloaded=("weights", "gradients", "optimiser"))
+        yield [*before, f"deepspeed: {OFFLOAD}"], replace(what, offloaded=("weights", "gradients", "optimiser"))
     what = replace(what, rows=1, micro_tokens=tokens)
     for gpus in (what.gpus * times for times in (2, 4, 8) if what.stage):
-        yield _told([*words, f"--gpu {gpus}x{card.name}"]), replace(what, gpus=gpus)
+        yield [*words, f"--gpu {gpus}x{card.name}"], replace(what, gpus=gpus)
     if what.targets and not what.quantised:
-        yield _told([*words, "adapter: qlora", "load_in_4bit: true"]), replace(what, quantised=True)
-
-
-def _told(words: Sequence[str]) -> str:
-    return f"it fits with {', '.join(words)}"
+        yield [*words, "adapter: qlora", "load_in_4bit: true"], replace(what, quantised=True)
 
 
 def _fits(shape: Shape, what: Plan, card: Card) -> bool:

@@ -1,4 +1,7 @@
-"""``ecom-train``: check, train and merge recipes. One module a part of a run's life; each puts its commands into ``main``."""
+"""``ecom-train``: check, train and merge recipes. One module a part of a run's life; each puts its commands into ``main``.
+
+Uses every room. Nothing here decides or computes.
+"""
 
 from recipes.runner.cli import results, tools, training
 from recipes.runner.cli.group import main

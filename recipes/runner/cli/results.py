@@ -13,14 +13,16 @@ from recipes.runner.cli.group import FILE, RUN, main, progress
 @main.command()
 @RUN
 @click.option("--format", "form", required=True, help="fp8, int8, awq or gguf.")
-@click.option("--data", type=FILE, help="Test rows; by default the test split of the run's mixture.")
+@click.option("--data", type=FILE, help="Test rows.  [default: the test split of the run's mixture]")
 @click.option("--batch-size", default=16, show_default=True, type=click.IntRange(1), help="Prompts at a time.")
-@click.option("--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer.")
+@click.option(
+    "--max-new-tokens", default=128, show_default=True, type=click.IntRange(1), help="Longest answer, in tokens."
+)
 @click.option("--converter", type=FILE, help="llama.cpp's convert_hf_to_gguf.py, for gguf.")
 def export(
     run: str, form: str, data: Path | None, batch_size: int, max_new_tokens: int, converter: Path | None
 ) -> None:
-    """Quantise a merged run and score both. The export and its scores lie in runs/NAME/exports.
+    """Quantise a merged run and score both. The export and its scores are in runs/NAME/exports.
 
     Example: ecom-train export demo-qlora --format fp8
     """
@@ -75,12 +77,12 @@ def unpack(file: Path, tokenizer: Path, out: Path) -> None:
 
 @main.command()
 @RUN
-@click.option("--format", "form", help="An export instead of the merged checkpoint: fp8, int8 or awq.")
+@click.option("--format", "form", help="Serve this export instead of the merged checkpoint: fp8, int8 or awq.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--print", "only_print", is_flag=True, help="Print the command and do not run it.")
 def serve(run: str, form: str | None, host: str, port: int, only_print: bool) -> None:
-    """Serve a merged run with vLLM. Prefixes are cached, and the template is that of the training.
+    """Serve a merged run with vLLM. Prefix caching is on; the chat template is the one used in training.
 
     Example: ecom-train serve demo-qlora --print
     """
@@ -103,7 +105,7 @@ def serve(run: str, form: str | None, host: str, port: int, only_print: bool) ->
 
 @main.command()
 @RUN
-@click.option("--gate-data", type=FILE, help="Rows of the merge gate; else the validation split of the run's mixture.")
+@click.option("--gate-data", type=FILE, help="Held-out rows for the gate.  [default: the run's validation split]")
 @click.option("--held", type=FILE, hidden=True)  # the old name, for one release
 def merge(run: str, gate_data: Path | None, held: Path | None) -> None:
     """Merge a run's adapter into its base model. A merge that changes the answers is discarded.

@@ -42,11 +42,9 @@ def tiny_base(data: Path, out: Path, seed: int) -> None:
 
 
 @main.command()
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="Seeds products, mixture, base model and training."
-)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of products, mixture, base model, training.")
 def demo(seed: int) -> None:
-    """Convert, train, merge, score and compare on the CPU. A second time only what changed is redone.
+    """Convert, train, merge, score and compare on the CPU. Run again, it redoes only what changed.
 
     Example: ecom-train demo --seed 0
     """
@@ -73,10 +71,10 @@ def demo(seed: int) -> None:
 @main.command("bench-gpu")
 @click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Steps of each training.")
 @click.option("--tiny", is_flag=True, help="Use a tiny base on the CPU, to see that it works.")
-@click.option("--only", multiple=True, metavar="NAME", help='A recipe, "axolotl\'s example", short or long; else all.')
+@click.option("--only", multiple=True, metavar="NAME", help='Only this: a recipe, "axolotl\'s example", short, long.')
 @click.option("--out", type=FOLDER, default=Path("runs/bench-gpu"), show_default=True)
 def bench(steps: int, tiny: bool, only: tuple[str, ...], out: Path) -> None:
-    """Measure the Mistral recipes on this GPU. With random weights: tokens a second and peak memory.
+    """Measure tokens per second and peak memory of the Mistral recipes on this GPU, with random weights.
 
     Example: ecom-train bench-gpu --tiny --steps 2 --only mistral-qlora --only short
     """

@@ -32,22 +32,20 @@ def _option(name: str, old: str, **settings: Any) -> Callable[[Any], Any]:
     return lambda command: option(hidden(command))
 
 
-GPU = _option("--gpu", "--card", metavar="[COUNTx]GPU", help="Check for a GPU by name or size, such as 24gb or 4x80gb.")
+GPU = _option("--gpu", "--card", metavar="[COUNTx]GPU", help="Check that it fits this GPU, such as 24gb or 4x80gb.")
 MAX_DROPPED = _option(
     "--max-dropped",
     "--lose",
     type=click.FloatRange(0, 1),
     default=0.01,
     show_default=True,
-    help="Share of a task's rows that may be dropped as too long.",
+    help="Largest share of a task's rows that may be dropped for being too long.",
 )
 SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the recipe.")
 # A key of the recipe is an option, too: --learning-rate 1e-4. One that Axolotl does not know is an error of the check.
 KEYS = click.argument("keys", nargs=-1, type=click.UNPROCESSED, metavar="[--KEY VALUE]...")
 ANY_KEY = {"ignore_unknown_options": True}
-DATA = click.option(
-    "--mix", metavar="MIX", help="Take the recipe's files from another mix: a name in data/, or a folder."
-)
+DATA = click.option("--mix", metavar="MIX", help="Take the rows from another mixture: a name in data/, or a folder.")
 
 
 @main.command(context_settings=ANY_KEY)
@@ -55,7 +53,7 @@ DATA = click.option(
 @SET
 @GPU
 @MAX_DROPPED
-@click.option("--price", type=click.FloatRange(0), help="What a GPU costs an hour, to estimate the cost of a training.")
+@click.option("--price", type=click.FloatRange(0), help="Price of one GPU-hour, to estimate the cost of training.")
 @DATA
 @KEYS
 def check(
@@ -67,7 +65,7 @@ def check(
     mix: str | None,
     keys: tuple[str, ...],
 ) -> None:
-    """Check keys, data, machine and prompts of a recipe without training it.
+    """Check a recipe's keys, data, machine and prompts without training it.
 
     Example: ecom-train check mistral-qlora --gpu 24gb --price 0.5 --learning-rate 1e-4
     """
@@ -80,9 +78,9 @@ def check(
 @SET
 @MAX_DROPPED
 @DATA
-@click.option("--gpus", type=click.IntRange(1), help="GPUs on every node; a recipe that divides the model takes all.")
-@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Machines that train together.")
-@click.option("--head", metavar="HOST:PORT", help="Where the nodes meet, on the first one; SLURM needs none.")
+@click.option("--gpus", type=click.IntRange(1), help="GPUs on every node; a recipe that shards the model takes all.")
+@click.option("--nodes", type=click.IntRange(1), default=1, show_default=True, help="Number of machines.")
+@click.option("--head", metavar="HOST:PORT", help="Address of the first node, where all meet; not needed under SLURM.")
 @KEYS
 def train(
     recipe: str,
@@ -95,7 +93,7 @@ def train(
     head: str | None,
     keys: tuple[str, ...],
 ) -> None:
-    """Check a recipe, then train it; all of the run lies in runs/NAME.
+    """Check a recipe, then train it; everything is written to runs/NAME.
 
     Example: ecom-train train demo-qlora --run demo-qlora --seed 1
     """
@@ -116,7 +114,7 @@ def train(
 @main.command()
 @RUN
 def join(run: str) -> None:
-    """Train a run of several nodes on this one, too; runs/NAME lies on a disk that the nodes share.
+    """Join a multi-node run from this node; the run's folder must be on a disk that all nodes share.
 
     Example: ecom-train join mistral-full-zero3
     """
@@ -129,7 +127,7 @@ def join(run: str) -> None:
 @main.command()
 @RUN
 def resume(run: str) -> None:
-    """Go on with an interrupted run from its last checkpoint, with the same rows in the same order.
+    """Continue an interrupted run from its last checkpoint, with the same rows in the same order.
 
     Example: ecom-train resume demo-qlora
     """
@@ -143,7 +141,7 @@ def resume(run: str) -> None:
 @main.command(hidden=True)
 @RUN
 def mix(run: str) -> None:
-    """Print the folder of the mix that a run was trained on; its test split is what the run is scored on.
+    """Print the folder of the mixture that a run was trained on, whose test split it is scored on.
 
     Example: ecom-train mix demo-qlora
     """
@@ -166,9 +164,7 @@ def table() -> None:
 
 @main.command()
 @click.argument("name")
-@click.option(
-    "--run", "start", is_flag=True, help="Train them one after the other; those that are trained are left out."
-)
+@click.option("--run", "start", is_flag=True, help="Train the runs one after another, skipping those already trained.")
 def sweep(name: str, start: bool) -> None:
     """Print the commands of a sweep, or train it.
 
@@ -178,24 +174,24 @@ def sweep(name: str, start: bool) -> None:
     from recipes.runner.records import provenance
     from recipes.runner.records.layout import folder
 
-    found = sweeps.load(name)
+    plan = sweeps.load(name)
     if not start:
-        click.echo("\n".join(sweeps.lines(found)))
+        click.echo("\n".join(sweeps.lines(plan)))
         return
-    for one in sweeps.trainings(found):
-        run = folder(one.run)
+    for training in sweeps.trainings(plan):
+        run = folder(training.run)
         if run.exists():
             record = provenance.read(run)
-            for fault in sweeps.differences(record, _loaded(found.recipe, one.overrides, one.mix, ())):
+            for fault in sweeps.differences(record, _loaded(plan.recipe, training.overrides, training.mix, ())):
                 raise InputError(
-                    f"{run}: found a run of that name from before, and {fault}: move it away: mv {run} {run}.old"
+                    f"{run}: is there from an earlier sweep, and {fault}: move it away: mv {run} {run}.old"
                 )
             if record["status"] in ("trained", "merged"):
-                click.echo(f"{one.run}: trained already")
+                click.echo(f"{training.run}: trained already")
                 continue
-        words = ["resume", one.run] if run.exists() else one.command(found.recipe)[1:]
+        words = ["resume", training.run] if run.exists() else training.command(plan.recipe)[1:]
         if subprocess.run([Path(sys.executable).with_name("ecom-train"), *words]).returncode:
-            raise InputError(f"the sweep stopped at {one.run}; run it again to go on")
+            raise InputError(f"the sweep stopped at {training.run}; run it again to continue")
 
 
 def _loaded(name: str, overrides: tuple[str, ...], mix: str | None, keys: tuple[str, ...]) -> "Recipe":
@@ -215,7 +211,7 @@ def _checked(
     price: float | None = None,
     gpus: int | None = None,
 ) -> "Checked":
-    """Check a recipe and say what was found; an estimate says no only for a card that was named."""
+    """Check a recipe and print the result; an estimate refuses only a GPU that was named."""
     from recipes.runner.preflight import check as checks
     from recipes.runner.preflight import lint, report
     from recipes.runner.preflight.machine import require
@@ -223,7 +219,7 @@ def _checked(
 
     os.environ.update(process.QUIET)  # this process loads Axolotl, too
     logging.disable(logging.WARNING)  # what Axolotl and its libraries say at their start is said again by the training
-    if gpus:  # a training: a missing GPU is said before Axolotl is imported
+    if gpus:  # a training: a missing GPU is reported before Axolotl is imported
         require(recipe)
     machine = checks.machine(gpu, recipe, gpus)
     try:
