@@ -103,7 +103,7 @@ def test_a_sweep_leaves_out_what_is_trained_and_stops_at_what_fails(tmp_path: Pa
         write_json(run / "run.json", one)
     done = command(tmp_path, "ecom-train", "sweep", "mine.yaml", "--run")
     assert done.returncode == 1 and done.stdout == "tiny.yaml-a: trained already\n"
-    assert done.stderr.splitlines()[-1] == "error: the sweep stopped at tiny.yaml-b; run it again to go on"
+    assert done.stderr.splitlines()[-1] == "error: the sweep stopped at tiny.yaml-b; run it again to continue"
     for change, said in (
         ({"overrides": {"seed": 3}}, "overrides were {'seed': 3}"),
         ({"overrides": {"seed": 3}, "status": "interrupted"}, "overrides were {'seed': 3}"),  # nor gone on with
