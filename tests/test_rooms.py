@@ -20,12 +20,10 @@ UPWARD = {  # a module, and an import that its room may not have
 }
 
 
-def test_the_house_is_small() -> None:
-    modules = [path for path in MODULES if path.name != "__init__.py"]
-    lines = {path: len(path.read_text("utf-8").splitlines()) for path in MODULES}
-    assert 100 < len(modules) <= 150
-    assert 10_000 < sum(lines.values()) <= 20_700
-    assert {str(path.relative_to(ROOT)): count for path, count in lines.items() if count > 300} == {}
+def test_files_are_short() -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    assert len(lines) > 100
+    assert {name: count for name, count in lines.items() if count > 300} == {}
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(ROOT)))
