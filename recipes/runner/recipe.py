@@ -138,7 +138,7 @@ def joined(words: Sequence[str]) -> list[str]:
             raise InputError(f"found {word!r}, expected --key value for a key of the recipe")
         value = "" if "=" in word else next(left, None)
         if value is None or value.startswith("--"):
-            raise InputError(f"{word}: found no value after it, expected {word} VALUE")
+            raise InputError(f"{word}: has no value after it; write {word} VALUE")
         found.append(word if "=" in word else f"{word}={value}")
     return found
 
@@ -151,7 +151,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     """
     key, value = _key(text), text.partition("=")[2]
     if not ("=" in text and key):
-        raise InputError(f"--set {text!r}: found no '=', expected key=value")
+        raise InputError(f"--set {text!r}: has no '='; write key=value")
     try:
         return key, _number(yaml.safe_load(value))
     except yaml.YAMLError as error:

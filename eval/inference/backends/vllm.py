@@ -44,7 +44,9 @@ def load(checkpoint: str, plan: Plan) -> Model:
         raise InputError("the vllm backend needs an NVIDIA GPU: use --backend transformers here")
     located = find(checkpoint)
     if located.base:
-        raise InputError(f"{checkpoint}: found an adapter, expected a merged checkpoint (ecom-train merge) for vLLM")
+        raise InputError(
+            f"{checkpoint}: is an adapter, and vLLM needs a merged checkpoint; merge it first: ecom-train merge"
+        )
     tokenizer = base.load_tokenizer(located)
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     from transformers import GenerationConfig

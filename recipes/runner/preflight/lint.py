@@ -75,7 +75,7 @@ def _schema(recipe: Recipe) -> type[BaseModel]:
     try:
         prepare_plugins(DictDefault(dict(recipe.keys)))
     except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"{where(recipe, ('plugins',))}: found a plugin that cannot be loaded: {error}") from error
+        raise InputError(f"{where(recipe, ('plugins',))}: a plugin cannot be loaded: {error}") from error
     merged: type[BaseModel] = merge_input_args()[1]
     return merged
 
