@@ -174,18 +174,14 @@ def _texts(row: Row, task: Task) -> Iterator[Problem]:
     start = next((prefix for prefix in _prefixes() if question.startswith(prefix)), "")
     wrong = not question.startswith(task.prefix)
     if wrong:
-        kind = "prefix of another task" if start else "unknown prefix"
-        yield Problem(
-            kind, f"found a prompt that starts {question[:20]!r}, expected {task.prefix!r} of task {row.task!r}"
-        )
+        text = f"found a prompt that starts {question[:20]!r}, expected {task.prefix!r} of task {row.task!r}"
+        yield Problem("prefix of another task" if start else "unknown prefix", text)
     for turn in row.messages:
         prefix = start if wrong and turn is row.messages[-2] else task.prefix
         content = body(turn.content, prefix if turn.role == "user" else "")
         if plain(content) != content:
-            text = (
-                f"found a control token or character in the {turn.role}'s text {around(content)!r}, expected plain text"
-            )
-            yield Problem("control token", text)
+            place = f"the {turn.role}'s text {around(content)!r}"
+            yield Problem("control token", f"found a control token or character in {place}, expected plain text")
         if turn.content != turn.content.strip() != "":
             yield Problem("white space", f"found white space around the {turn.role}'s text, expected none")
 

@@ -67,8 +67,7 @@ def memory(shape: Shape, what: Plan) -> dict[str, float]:
     """Return the peak memory on each GPU by part, in bytes."""
     own = states(shape, what) | dict.fromkeys(what.offloaded, 0.0)
     plugins = {"plugins": 4.0 * trainable(shape, what) * what.copies} if what.copies else {}
-    moment = {name: part(shape, what) for name, part in TRANSIENT.items()}
-    parts = own | plugins | moment
+    parts = own | plugins | {name: part(shape, what) for name, part in TRANSIENT.items()}
     return parts | {"context": CONTEXT + (SLACK - 1) * sum(parts.values())}
 
 
