@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 
 @contextmanager
-def locked(lock: Path, written: Path) -> Iterator[None]:
-    """Hold the file ``lock``; while another process holds it, an ``InputError`` says that ``written`` is being written."""
+def locked(lock: Path, subject: Path, doing: str = "written") -> Iterator[None]:
+    """Hold the file ``lock``; while another process holds it, an ``InputError`` says that ``subject`` is being written."""
     try:
         with FileLock(lock, blocking=False):
             yield
     except Timeout as error:
-        raise InputError(f"{written}: is being written by another process; wait for it or stop it") from error
+        raise InputError(f"{subject}: is being {doing} by another process; wait for it or stop it") from error
 
 
 def sha256(path: Path) -> str:

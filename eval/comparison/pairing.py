@@ -107,7 +107,7 @@ def check_comparable(runs: Sequence[Run], intersect: bool = False) -> None:
         if not (intersect and key in OF_THE_FILE):
             _check_same(word, runs, [_setting(run, key) for run in runs])
     models = [run for run in runs if not baseline(run)]
-    _check_same("decoding settings", models, [_origin(run).get("decoding") for run in models])
+    _check_same("decoding settings", models, [origin(run).get("decoding") for run in models])
     if runs[0].scores.provenance.get("scorer_sha256") != scorer_sha256():
         raise InputError(
             f"{runs[0].name} was scored by another version of the scorer; run ecom-eval score again on every run"
@@ -143,10 +143,11 @@ def unlike_slices(runs: Sequence[Run]) -> list[str]:
 
 def baseline(run: Run) -> str:
     """Return the name of the baseline that answered, "" if a model did."""
-    return str(_origin(run).get("baseline") or "")
+    return str(origin(run).get("baseline") or "")
 
 
-def _origin(run: Run) -> dict[str, Any]:
+def origin(run: Run) -> dict[str, Any]:
+    """Return the record beside a run's predictions, an empty one if there was none."""
     return run.scores.provenance.get("predictions") or {}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from converters import tasks
 from eval.comparison.compare import Change, Comparison, Pair, changes
-from eval.comparison.pairing import baseline, unsliced
+from eval.comparison.pairing import baseline, origin, unsliced
 from eval.report import run_page
 from eval.report.breakdown import IN_ALL, OF_EACH, PER_TASK, Chosen, Entry, entry, slices
 from eval.report.pages import floor_flag, notes
@@ -33,7 +33,7 @@ def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]
         sections = [_section(named[a], named[b], list(of_task), most) for _, of_task in by_task]
         parts.append({"a": a, "b": b, "sections": sections, "sentence": sentence(sections)})
     several = len(parts) > 1
-    templates = {_origin(run).get("template_sha256") for run in runs if not baseline(run)}
+    templates = {origin(run).get("template_sha256") for run in runs if not baseline(run)}
     return {
         "parts_of": parts,
         "comparison": comparison,
@@ -48,14 +48,10 @@ def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]
         "changed": sum(count for p in parts for section in p["sections"] for count, _ in section["examples"].values()),
         "same": _facts(runs[0], True, runs),
         "own": [(run.name, _facts(run, False, runs)) for run in runs],
-        "costs": [(run.name, run_page.cost(_origin(run), len({row.group for row in run.rows}))) for run in runs],
+        "costs": [(run.name, run_page.cost(origin(run), len({row.group for row in run.rows}))) for run in runs],
         "baselines": {run.name: name for run in runs if (name := baseline(run))},
         "templates_differ": len(templates) > 1,
     }
-
-
-def _origin(run: Run) -> dict[str, Any]:
-    return run.scores.provenance.get("predictions") or {}
 
 
 def sentence(sections: Sequence[Mapping[str, Any]]) -> str:

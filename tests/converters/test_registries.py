@@ -185,3 +185,5 @@ def test_a_name_that_begins_with_an_underscore_is_no_unit(tmp_path: Path, monkey
     assert registry.names(package) == ["a"]
     with pytest.raises(InputError, match="unknown unit '_helper'; expected one of: a"):
         registry.load(package, "_helper")
+    (tmp_path / "units" / "b.py").touch()
+    assert registry.names(package) == ["a"], "the folder is listed once, not for every row"

@@ -1,17 +1,15 @@
 """A run's folder: where each file lies, its lock, its checkpoints, how its training ended."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 
 from converters.core.errors import InputError
-from converters.io.jsonl import write_json
+from converters.io.jsonl import locked, write_json
 
 RUNS = Path("runs")
 ADAPTER, CHECKPOINTS, MERGED, RECIPE = "adapter", "checkpoints", "merged", "recipe.yaml"
@@ -39,14 +37,9 @@ def recipe_of(run: Path) -> dict[str, Any]:
     return keys
 
 
-@contextmanager
-def alone(run: Path) -> Iterator[None]:
+def alone(run: Path) -> AbstractContextManager[None]:
     """Hold a run while it trains; one that another process trains is an ``InputError``."""
-    try:
-        with FileLock(run / ".lock", blocking=False):
-            yield
-    except Timeout as error:
-        raise InputError(f"{run}: is being trained by another process; wait for it or stop it") from error
+    return locked(run / ".lock", run, "trained")
 
 
 def last_checkpoint(run: Path) -> Path | None:
