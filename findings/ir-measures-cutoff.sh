@@ -9,7 +9,7 @@
 # Matters:  grades of 0 to 3 by a language model, exact-match scores and rounded cosines tie all the time. Then RR@10
 #           says 1 while P@1 of the same run says 0, and renaming the products changes both.
 # Since:    seen in 0.4.3, the newest release in November 2026; that providers break ties differently is open
-#           upstream as terrierteam/ir_measures issue 18 (2021).
+#           upstream (since 2021).
 # Output:   RR 0.25  RR@10 1.00  P@1 0.00  Success@1 0.00
 set -euo pipefail
 work=$(mktemp -d)

@@ -7,7 +7,7 @@
 #           "^S$|^M$" loses its first ^ and its last $ besides. "^(S|M|L)$" and an enum are right.
 # Matters:  every guided answer for such a field is unreadable and counts as the model's mistake: a score of 0 that is
 #           not the model's.
-# Since:    seen in 0.2.14, the newest release in November 2026; open upstream as dottxt-ai/outlines-core issue 267.
+# Since:    seen in 0.2.14, the newest release in November 2026; known and open upstream.
 # Output:   ("S|M|L")
 #           allowed: ['"S', 'M', 'L"']  forbidden: ['"S"', '"M"', '"L"']
 set -euo pipefail
