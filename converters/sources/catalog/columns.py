@@ -1,0 +1,92 @@
+"""The options of a catalogue entry: which columns are what, and the rules that labels and variants go by."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from converters.core.errors import InputError
+from converters.text.sanitize import one_line
+
+ORDER = ("columns", "specs")
+PICKS = ("deepest", "first", "most_common", "reject")  # which of several categories of one product counts
+KEEP, DROP, CUT = "keep", "drop", "cut"
+
+Cells = Mapping[str, str]  # of a row, by column; a cell that is no text comes as JSON
+
+
+def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The options of :func:`converters.sources.catalog.read`, where each of them is explained."""
+
+    preset: str = "none"
+    encoding: str | None = None
+    id: str = "id"
+    title: str = "title"
+    category: tuple[str, ...] = ("category",)
+    separator: str | None = None
+    several: tuple[str, ...] | None = None
+    pick: str = "deepest"
+    root: str = KEEP
+    ignore: tuple[str, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    values: str | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
+    pairs: Mapping[str, str] = field(default_factory=dict)
+    specs: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    order: tuple[str, ...] = ORDER
+    implicit: bool = False
+    group: str | None = None
+    variants: int | None = None
+    status: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unpublished: str = KEEP
+    taxonomy: str | None = None
+    remap: bool = False
+    previous: str | None = None
+    schema: str | None = None
+    categories: str | None = None
+    tree: str | None = None
+    locale: str | None = None
+
+    @property
+    def visible(self) -> list[str]:
+        """The columns that prompts and answers are made of."""
+        pairs = [column for pair in self.pairs.items() for column in pair]
+        columns = (*self.texts.values(), *self.attributes.values(), *self.units.values())
+        return [self.title, *self.category, *columns, *self.specs, *pairs]
+
+    @property
+    def needed(self) -> list[str]:
+        """The columns that a file must have."""
+        group = [self.group] if self.group else []
+        return list(dict.fromkeys([self.id, *group, *self.visible, *self.status]))
+
+
+def columns(options: Mapping[str, Any]) -> Columns:
+    """Return options as they were given in their one form; a value that is none of those allowed is an ``InputError``."""
+    values = {name: value for name, value in options.items() if value is not None}
+    for name in ("category", "several", "ignore", "specs", "asked", "order"):
+        if name in values:
+            values[name] = _names(values[name])
+    if "category" in options and options["category"] is None:
+        values["category"] = ()
+    values["asked"] = tuple(map(one_line, values.get("asked", ())))
+    values["status"] = {column: _names(words) for column, words in values.get("status", {}).items()}
+    made = Columns(**{name: values[name] for name in (item.name for item in fields(Columns)) if name in values})
+    if sorted(made.order) != sorted(ORDER):
+        raise InputError(
+            f"source 'catalog': found order {list(made.order)}, expected columns and specs, the first wins"
+        )
+    for name, allowed in {"pick": PICKS, "root": (KEEP, CUT), "unpublished": (KEEP, DROP)}.items():
+        if (value := getattr(made, name)) not in allowed:
+            raise InputError(f"source 'catalog', option {name}: {value!r} is none of {', '.join(allowed)}")
+    if made.variants is not None and made.variants < 1:
+        raise InputError(
+            f"source 'catalog', option variants: {made.variants} rows a product leave none: give 1 or more"
+        )
+    return made

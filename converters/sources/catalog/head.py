@@ -1,0 +1,54 @@
+"""The beginning of a file, by which presets recognise it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from converters.io.tables import AHEAD
+from converters.io.tables import rows as table_rows
+from converters.schema import Outcome
+
+
+class Evidence(NamedTuple):
+    """How many of a preset's typical columns (or elements) a file has."""
+
+    found: int
+    typical: int
+
+    @property
+    def share(self) -> float:
+        """The share that is there."""
+        return self.found / self.typical
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of a file: its first lines, the columns of its first rows (or the elements of an XML file), the first rows.
+
+    ``root`` is the name of an XML file's first element, empty for any other file.
+    """
+
+    path: Path
+    lines: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, str], ...]
+    root: str = ""
+
+    def evidence(self, *typical: str) -> Evidence:
+        """Return how many of ``typical`` are columns, in any case."""
+        present = {column.strip().casefold() for column in self.columns}
+        return Evidence(sum(name.casefold() in present for name in typical), len(typical))
+
+    def present(self, *names: str) -> str | None:
+        """Return the first of ``names`` that is a column, in any case, as the file writes it."""
+        columns = {column.strip().casefold(): column for column in reversed(self.columns)}
+        return next((columns[name.casefold()] for name in names if name.casefold() in columns), None)
+
+
+def head(path: Path, encoding: str | None = None) -> Head:
+    """Return the beginning of a file."""
+    first = list(islice(table_rows(path, ()), AHEAD))
+    cells = [row for _, row in first if not isinstance(row, Outcome)]
+    return Head(path, (), tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))

@@ -1,0 +1,126 @@
+"""Rows to products: rows of one group (a parent and its variants, or a product over several rows) are gathered.
+
+A preset's ``rows`` yields ``(where, cells)`` in this form: a row that is only a part of a product (a further image, a SKU, a
+translation) has a blank title; the group's column holds the same key in all rows of a product, the parent's too, or nothing; a
+cell of several values is a JSON list. A row that is no product comes as an ``Outcome`` with its reason.
+
+In a group, the first titled row whose id is the key is the product, or else the first titled row with a category, or else the
+first titled one. The other titled rows are variants: at most ``variants`` rows a product become products of their own, with the
+category and texts of the product where they have none; the rest is merged into the product, as parts are.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from converters.io.grouping import grouped
+from converters.io.tables import Sparse
+from converters.schema import Outcome
+from converters.sources.catalog.columns import Cells, Columns
+
+Placed = tuple[str, Cells]  # where a row is from, and its cells
+MERGED, OVER = "row merged into its product", "variant merged into its product"
+_PACK, _UNPACK = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(tuple[str, dict[str, str]]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product's main row, the rows merged into it, the key of its group (empty: none) and how many raw rows it stands for."""
+
+    where: str
+    cells: Cells
+    parts: tuple[Cells, ...] = ()
+    key: str = ""
+    rows: int = 1
+    notes: tuple[str, ...] = ()
+
+    @property
+    def all_cells(self) -> tuple[Cells, ...]:
+        """The main row and those merged into it."""
+        return (self.cells, *self.parts)
+
+
+def products(
+    rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns, scattered: bool, size: int
+) -> Iterator[Product | Outcome]:
+    """Yield the products of rows in the file's order, or, if the rows of a group are ``scattered``, in another stable one.
+
+    ``size`` is roughly the input's size in bytes. A row whose group's cell is blank is a product of its own.
+    """
+    if not columns.group:
+        for where, cells in rows:
+            yield cells if isinstance(cells, Outcome) else Product(where, cells)
+        return
+    for group in _scattered(rows, columns.group, size) if scattered else _adjacent(rows, columns.group):
+        if isinstance(group, Outcome):
+            yield group
+        else:
+            yield from _products(group, columns)
+
+
+def _adjacent(rows: Iterable[tuple[str, Cells | Outcome]], column: str) -> Iterator[list[Placed] | Outcome]:
+    waiting, key = list[Placed](), ""
+    for where, cells in rows:
+        if isinstance(cells, Outcome):
+            yield cells
+            continue
+        own = cells[column].strip()
+        if waiting and (not own or own != key):
+            yield waiting
+            waiting = []
+        waiting.append((where, cells))
+        key = own
+    if waiting:
+        yield waiting
+
+
+def _scattered(rows: Iterable[tuple[str, Cells | Outcome]], column: str, size: int) -> Iterator[list[Placed] | Outcome]:
+    def keyed() -> Iterator[tuple[bytes, bytes] | Outcome]:
+        for where, cells in rows:
+            if isinstance(cells, Outcome):
+                yield cells
+            else:
+                key = cells[column].strip() or f"\0{where}"
+                yield key.encode(errors="replace"), _PACK((where, {name: cell for name, cell in cells.items() if cell}))
+
+    for group in grouped(keyed(), size):
+        yield group if isinstance(group, Outcome) else [(where, Sparse(cells)) for where, cells in map(_UNPACK, group)]
+
+
+def _products(group: Sequence[Placed], columns: Columns) -> Iterator[Product]:
+    key = group[0][1][columns.group or ""].strip()
+    titled = [placed for placed in group if placed[1][columns.title].strip()]
+    main = _main(titled, key, columns) if titled else group[0]
+    own = [placed for placed in titled if placed is not main]
+    own = own if columns.variants is None else own[: columns.variants - 1]
+    apart = {where for where, _ in (main, *own)}
+    merged = [placed for placed in group if placed[0] not in apart]
+    variants = sum(bool(cells[columns.title].strip()) for _, cells in merged)
+    notes = (OVER,) * variants + (MERGED,) * (len(merged) - variants)
+    parts = tuple(cells for _, cells in merged)
+    product = Product(
+        main[0], inheriting(main[1], (cells for _, cells in group), columns), parts, key, 1 + len(merged), notes
+    )
+    yield product
+    for where, cells in own:
+        yield replace(Product(where, inheriting(cells, [product.cells], columns), (), key))
+
+
+def _main(titled: Sequence[Placed], key: str, columns: Columns) -> Placed:
+    named = (placed for placed in titled if placed[1][columns.id].strip() == key)
+    filed = (placed for placed in titled if any(placed[1][column].strip() for column in columns.category))
+    return next(named, None) or next(filed, None) or titled[0]
+
+
+def inheriting(cells: Cells, others: Iterable[Cells], columns: Columns) -> Cells:
+    """Return a row with the category and the texts of the first other row that has them, where it has none of its own."""
+    blank = [column for column in columns.texts.values() if not cells[column].strip()]
+    filed = any(cells[column].strip() for column in columns.category)
+    wanted = [*blank, *(() if filed else columns.category)]
+    if not wanted:
+        return cells
+    found: dict[str, str] = {}
+    for other in others:
+        found |= {column: other[column] for column in wanted if column not in found and other[column].strip()}
+    return Sparse({**cells, **found}) if found else cells

@@ -1,0 +1,49 @@
+"""The first look at an entry's files: every category cell with its count, and whether the rows of a group stand together."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from converters.schema import Outcome
+from converters.sources.catalog.columns import Cells, Columns
+
+
+@dataclass(slots=True)
+class Survey:
+    """What is known of the files before the first row is converted.
+
+    ``categories`` counts the cells of the category's column as they stand; ``scattered`` tells that rows of one group are apart.
+    """
+
+    rows: int = 0
+    products: int = 0
+    categories: Counter[str] = field(default_factory=Counter)
+    scattered: bool = False
+
+
+def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Survey:
+    """Read all rows once; memory grows with the number of different categories, and by 8 bytes a group."""
+    result, keys, before = Survey(), array("q"), ""
+    category = columns.category[0] if len(columns.category) == 1 else None
+    for _, cells in rows:
+        result.rows += 1
+        if isinstance(cells, Outcome):
+            continue
+        if category and (cell := cells[category]):
+            result.categories[cell] += 1
+        if columns.group:
+            key = cells[columns.group].strip()
+            if key and key != before:
+                keys.append(hash(key))
+            result.products += not key or key != before
+            before = key
+        else:
+            result.products += 1
+    if keys:
+        different = len(np.unique(np.frombuffer(keys, np.int64)))
+        result.scattered = different < len(keys)
+        result.products -= len(keys) - different
+    return result
