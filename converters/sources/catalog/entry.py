@@ -93,4 +93,4 @@ def raw_rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cel
         yield from detect.get(columns.preset).rows(paths, columns)
     else:
         for path in paths:
-            yield from rows(path, columns.needed)
+            yield from rows(path, columns.needed, columns.encoding)
