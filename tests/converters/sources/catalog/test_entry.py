@@ -134,10 +134,10 @@ def test_labels_are_listed_with_their_counts_and_those_of_one_row(tmp_path: Path
 def test_products_that_are_not_published_are_told_and_can_be_left_out(tmp_path: Path) -> None:
     rows = [
         {"id": n, "title": f"Thing {n}", "category": "A > B", "state": state}
-        for n, state in enumerate(("on", "off", "OFF"))
+        for n, state in enumerate(("live", "hidden", "HIDDEN"))
     ]
     path = table(tmp_path / "shop.csv", rows)
-    output, found = convert(path, tmp_path / "out.jsonl", "status={state: [off]}")
-    assert len(found) == 3 and "not published: state is 'off'" in output
-    output, found = convert(path, tmp_path / "out.jsonl", "status={state: off}", "unpublished=drop")
+    output, found = convert(path, tmp_path / "out.jsonl", "status={state: [hidden]}")
+    assert len(found) == 3 and "not published: state is 'hidden'" in output
+    output, found = convert(path, tmp_path / "out.jsonl", "status={state: hidden}", "unpublished=drop")
     assert len(found) == 1 and "rejected 2" in output
