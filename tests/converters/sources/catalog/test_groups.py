@@ -4,7 +4,7 @@ import csv
 import json
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,80 +29,81 @@ def products(seed: int) -> list[dict[str, str]]:
     ]
 
 
-def table(path: Path, rows: Sequence[Sequence[str]], delimiter: str = ",") -> None:
+def table(path: Path, head: str, rows: Iterable[dict[str, str]], delimiter: str = ",") -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=delimiter).writerows(rows)
+        writer = csv.DictWriter(file, head.split("|"), restval="", delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+VARIANTS = [(colour, size) for colour in COLOURS for size in SIZES]
 
 
 def google(folder: Path, seed: int) -> Path:
-    rows = [
-        [
-            "id",
-            "item_group_id",
-            "title",
-            "description",
-            "link",
-            "price",
-            "availability",
-            "product_type",
-            "color",
-            "size",
-        ]
-    ]
-    for p in products(seed):
-        for colour in COLOURS:
-            for size in SIZES:
-                rows.append([f"{p['key']}-{colour}-{size}", p["key"], f"{p['name']} - {colour} - {size}", p["text"], "https://x.example",
-                             "9 EUR", "in_stock", f"Clothing > {p['kind']}", colour, size])  # fmt: skip
-    table(folder / "feed.tsv", rows, "\t")
-    return folder / "feed.tsv"
+    head = "id|item_group_id|title|description|link|price|availability|product_type|color|size"
+    rows = (
+        {
+            "id": f"{p['key']}-{c}-{s}",
+            "item_group_id": p["key"],
+            "title": f"{p['name']} - {c} - {s}",
+            "description": p["text"],
+        }
+        | {"link": "https://shop.example", "price": "9 EUR", "availability": "in_stock"}
+        | {"product_type": f"Clothing > {p['kind']}", "color": c, "size": s}
+        for p in products(seed)
+        for c, s in VARIANTS
+    )
+    return table(folder / "feed.tsv", head, rows, "\t")
 
 
 def woocommerce(folder: Path, seed: int) -> Path:
     """Write variations anywhere in the file, every second parent without a SKU."""
-    draw = random.Random(seed)
-    head = [
-        "ID",
-        "Type",
-        "SKU",
-        "Name",
-        "Published",
-        "Short description",
-        "Description",
-        "Regular price",
-        "Categories",
-        "Images",
-        "Parent",
-    ]
-    head += [f"Attribute {n} {name}" for n in (1, 2) for name in ("name", "value(s)", "visible", "global")]
-    rows = list[list[str]]()
+    head = "ID|Type|SKU|Name|Published|Short description|Description|Regular price|Categories|Images|Parent"
+    head += "".join(f"|Attribute {n} {name}" for n in (1, 2) for name in ("name", "value(s)", "visible", "global"))
+    rows, names = list[dict[str, str]](), {"Attribute 1 name": "Colour", "Attribute 2 name": "Size", "Published": "1"}
     for n, p in enumerate(products(seed)):
-        sku = p["key"] if n % 2 else ""
-        rows.append([str(1000 * n), "variable", sku, p["name"], "1", "", p["text"], "", f"Clothing, Clothing > {p['kind']}", "", "",
-                     "Colour", ", ".join(COLOURS), "1", "1", "Size", ", ".join(SIZES), "1", "1"])  # fmt: skip
-        for m, (colour, size) in enumerate((colour, size) for colour in COLOURS for size in SIZES):
-            rows.append([str(1000 * n + m + 1), "variation", f"{p['key']}-{m}", f"{p['name']} - {colour}, {size}", "1", "", "", "9", "", "",
-                         sku or f"id:{1000 * n}", "Colour", colour, "", "1", "Size", size, "", "1"])  # fmt: skip
-    draw.shuffle(rows)
-    table(folder / "wc-product-export.csv", [head, *rows])
-    return folder / "wc-product-export.csv"
+        parent, sku = str(1000 * n), p["key"] if n % 2 else ""
+        values = {"Attribute 1 value(s)": ", ".join(COLOURS), "Attribute 2 value(s)": ", ".join(SIZES)}
+        texts = {"Name": p["name"], "Description": p["text"], "Categories": f"Clothing, Clothing > {p['kind']}"}
+        rows.append({"ID": parent, "Type": "variable", "SKU": sku, **texts, **names, **values})
+        for m, (c, s) in enumerate(VARIANTS, 1):
+            own = {
+                "ID": str(1000 * n + m),
+                "SKU": f"{p['key']}-{m}",
+                "Name": f"{p['name']} - {c}, {s}",
+                "Parent": sku or f"id:{parent}",
+            }
+            values = {"Attribute 1 value(s)": c, "Attribute 2 value(s)": s}
+            rows.append({"Type": "variation", **own, **names, **values})
+    random.Random(seed).shuffle(rows)
+    return table(folder / "wc-product-export.csv", head, rows)
 
 
 def magento(folder: Path, seed: int) -> Path:
     """Write children before and after their parents."""
-    head = ["sku", "store_view_code", "attribute_set_code", "product_type", "categories", "product_websites", "name", "description",
-            "product_online", "visibility", "additional_attributes", "configurable_variations"]  # fmt: skip
-    rows = [head]
+    head = "sku|store_view_code|attribute_set_code|product_type|categories|product_websites|name|description|product_online"
+    head += "|visibility|additional_attributes|configurable_variations"
+    rows = list[dict[str, str]]()
     for n, p in enumerate(products(seed)):
-        children = [(f"{p['key']}-{c}-{s}", c, s) for c in COLOURS for s in SIZES]
-        some = [[sku, "", "Default", "simple", f"Default Category/{p['kind']}", "base", f"{p['name']} {c} {s}", p["text"], "1",
-                 "Not Visible Individually", f"color={c},size={s}", ""] for sku, c, s in children]  # fmt: skip
-        variations = "|".join(f"sku={sku},color={c},size={s}" for sku, c, s in children)
-        parent = [p["key"], "", "Default", "configurable", f"Default Category/{p['kind']}", "base", p["name"], p["text"], "1",
-                  "Catalog, Search", "", variations]  # fmt: skip
-        rows += [parent, *some] if n % 2 else [*some, parent]
-    table(folder / "export_catalog_product.csv", rows)
-    return folder / "export_catalog_product.csv"
+        same = {"categories": f"Default Category/{p['kind']}", "description": p["text"], "product_online": "1"}
+        same |= {"attribute_set_code": "Default", "product_websites": "base"}
+        children = [
+            {"sku": f"{p['key']}-{c}-{s}", "product_type": "simple", "name": f"{p['name']} {c} {s}", **same}
+            | {"visibility": "Not Visible Individually", "additional_attributes": f"color={c},size={s}"}
+            for c, s in VARIANTS
+        ]
+        variations = "|".join(f"sku={p['key']}-{c}-{s},color={c},size={s}" for c, s in VARIANTS)
+        parent = {
+            "sku": p["key"],
+            "product_type": "configurable",
+            "name": p["name"],
+            "visibility": "Catalog, Search",
+            **same,
+        }
+        parent["configurable_variations"] = variations
+        rows += [parent, *children] if n % 2 else [*children, parent]
+    return table(folder / "export_catalog_product.csv", head, rows)
 
 
 @pytest.mark.parametrize("seed", range(5))
