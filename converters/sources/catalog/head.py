@@ -1,13 +1,14 @@
 """The beginning of a file, by which presets recognise it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from converters.io.tables import AHEAD
 from converters.io.tables import rows as table_rows
+from converters.io.xml import beginning, is_xml
 from converters.schema import Outcome
 
 
@@ -27,7 +28,7 @@ class Evidence(NamedTuple):
 class Head:
     """The beginning of a file: its first lines, the columns of its first rows (or the elements of an XML file), the first rows.
 
-    ``root`` is the name of an XML file's first element, empty for any other file.
+    ``root`` is the name of an XML file's first element, empty for any other file; ``given`` are the user's own options.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Head:
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, str], ...]
     root: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     def evidence(self, *typical: str) -> Evidence:
         """Return how many of ``typical`` are columns, in any case."""
@@ -49,6 +51,9 @@ class Head:
 
 def head(path: Path, encoding: str | None = None) -> Head:
     """Return the beginning of a file."""
+    if is_xml(path):
+        root, names = beginning(path, encoding)
+        return Head(path, (), names, (), root)
     first = list(islice(table_rows(path, ()), AHEAD))
     cells = [row for _, row in first if not isinstance(row, Outcome)]
     return Head(path, (), tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))
