@@ -54,6 +54,6 @@ def head(path: Path, encoding: str | None = None) -> Head:
     if is_xml(path):
         root, names = beginning(path, encoding)
         return Head(path, (), names, (), root)
-    first = list(islice(table_rows(path, ()), AHEAD))
+    first = list(islice(table_rows(path, (), encoding), AHEAD))
     cells = [row for _, row in first if not isinstance(row, Outcome)]
     return Head(path, (), tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))
