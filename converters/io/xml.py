@@ -7,11 +7,11 @@ means by which a small file becomes a huge one or reads others (OWASP, "XML Exte
 
 import codecs
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 from xml.parsers import expat
 
@@ -24,7 +24,9 @@ _DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?\bencoding\s*=\s*["']([\w.:-]+)""")
 _BY_EXPAT = ("utf-8", "utf-16", "ascii", "iso8859-", "cp125")  # encodings that the parser reads by itself
 _MEND = "save the file as UTF-8, or name its encoding with --option encoding=..."
 
-Events = list[tuple[str, Any]]
+_TOKEN = 4  # the error of a byte that is no character of the encoding, or no character at all
+
+Events = list[Any]  # of (start or end, element)
 
 
 @lru_cache(1 << 12)
@@ -62,10 +64,7 @@ def elements(path: Path, names: Container[str], encoding: str | None = None) -> 
         for event, element in events:
             if event == "start":
                 stack.append(element)
-                if not inside and local(element.tag) in names:
-                    inside = len(stack)
-                elif len(stack) > DEEPEST:
-                    raise InputError(f"{path}: more than {DEEPEST} elements within each other: no product data")
+                inside = inside or len(stack) * (local(element.tag) in names)
                 continue
             if inside == len(stack):
                 number, inside = number + 1, 0
@@ -74,13 +73,19 @@ def elements(path: Path, names: Container[str], encoding: str | None = None) -> 
             if not inside and stack:
                 stack[-1].remove(element)  # what has been read is let go, and the text after it, which is held by it
                 held = 0
-        if held > LIMIT:
-            raise InputError(f"{path}: after element {number} comes one that is longer than {LIMIT >> 20} MiB")
+        _need_bounds(f"{path}: after element {number}", len(stack), held)
 
 
-def _parts(path: Path, kinds: tuple[str, ...], encoding: str | None) -> Iterator[tuple[Events, int]]:
+def _need_bounds(where: str, depth: int, held: int) -> None:
+    if depth > DEEPEST:
+        raise InputError(f"{where}: more than {DEEPEST} elements within each other: no product data")
+    if held > LIMIT:
+        raise InputError(f"{where}: one element is longer than {LIMIT >> 20} MiB")
+
+
+def _parts(path: Path, kinds: Sequence[Literal["start", "end"]], encoding: str | None) -> Iterator[tuple[Events, int]]:
     """Yield the events of each part of a file, and how many bytes the part has."""
-    parser = XMLPullParser(kinds)
+    parser: XMLPullParser[Element] = XMLPullParser(kinds)
     try:
         for number, (part, size) in enumerate(_decoded(path, encoding)):
             if not number:
@@ -123,7 +128,9 @@ def _guard(path: Path, part: bytes | str) -> None:
     guard = expat.ParserCreate()
 
     def refuse(*_: object) -> None:
-        raise InputError(f"{path}: its DOCTYPE declares entities or attributes, which are refused: save the file without it")
+        raise InputError(
+            f"{path}: its DOCTYPE declares entities or attributes, which are refused: save the file without it"
+        )
 
     guard.EntityDeclHandler = guard.AttlistDeclHandler = refuse
     guard.StartElementHandler = lambda name, _: begun.append(name)
@@ -138,4 +145,6 @@ def _guard(path: Path, part: bytes | str) -> None:
 
 def _broken(path: Path, code: int, line: int, column: int) -> InputError:
     what = expat.ErrorString(code)
-    return InputError(f"{path}:{line}: broken XML at column {column + 1}: {what}; export the file again, or mend the line")
+    return InputError(
+        f"{path}:{line}: broken XML at column {column + 1}: {what}; export the file again, or mend the line"
+    )

@@ -1,9 +1,9 @@
 """Google Merchant Center's product feed: delimited text, RSS 2.0 or Atom.
 
-The category is the shop's own ``product_type`` where most rows of the file's beginning hold a path in it; Google's
-``google_product_category`` where they do not, or where a taxonomy is given. Of several product types the first is the shop's main
-one. Rows of one ``item_group_id`` stay rows of their own, in one group. Names may be written with blanks, in any case, with ``g:``
-before them, and, in text, in five other languages.
+The category is the shop's own ``product_type`` where at least half of its cells at the file's beginning hold a path; Google's
+``google_product_category`` where they do not and that one does, or where a taxonomy is given. Of several product types the first
+is the shop's main one. Rows of one ``item_group_id`` stay rows of their own, in one group. Names may be written with blanks, in
+any case, with ``g:`` before them, and, in text, in five other languages.
 Format: support.google.com/merchants/answer/7052112 (attributes), 14998273 and 9218260 (lists in text and in XML).
 """
 
@@ -36,7 +36,18 @@ _TYPICAL = (
     (GOOGLE, TYPE),
 )
 _GOOGLE_ALONE = (GOOGLE, "item_group_id", "image_link", "additional_image_link", "availability", "gtin", DETAIL)
-_ATTRIBUTES = ("brand", "color", "size", "material", "pattern", "gender", "age_group", "size_type", "size_system", "condition")
+_ATTRIBUTES = (
+    "brand",
+    "color",
+    "size",
+    "material",
+    "pattern",
+    "gender",
+    "age_group",
+    "size_type",
+    "size_system",
+    "condition",
+)
 _BROAD = {*_ATTRIBUTES, TYPE, HIGHLIGHT}  # of these an item may have several
 _SLASHED = ("color", "material")  # "/" stands between the colours, or the materials, of one product
 _PARTS = ("section_name", "attribute_name", "attribute_value")
@@ -79,7 +90,9 @@ def named(column: str) -> str:
 def recognise(head: Head) -> Evidence | None:
     """Recognise a feed by its attributes' names; ``product_type`` alone, which others have, too, does not make one."""
     known = {*map(named, head.columns)}
-    if head.root and head.root not in _ROOTS or not known & {*_GOOGLE_ALONE} or not known & {GOOGLE, TYPE}:
+    feed = head.root in _ROOTS and bool(known & {TYPE, *_GOOGLE_ALONE})
+    table = GOOGLE in known or (TYPE in known and bool(known & {*_GOOGLE_ALONE}))
+    if not (feed if head.root else table):
         return None
     return Evidence(sum(bool(known & {*names}) for names in _TYPICAL), len(_TYPICAL))
 
@@ -185,7 +198,7 @@ def _slashed(cell: str) -> str:
 
 def _lines(cell: str) -> str:
     """Return highlights one a line, without the quotes of their list."""
-    return "\n".join(_listed(cell) or _unquoted(cell, ",") if cell.startswith(("[", '"')) else [cell])
+    return "\n".join(_listed(cell) if cell.startswith("[") else _unquoted(cell, ",") if '"' in cell else [cell])
 
 
 def _details(cell: str, order: Sequence[str]) -> str:
@@ -208,8 +221,8 @@ def _details(cell: str, order: Sequence[str]) -> str:
 def _unquoted(cell: str, mark: str) -> list[str]:
     """Return what stands between commas that are not within double quotes, of which a doubled one is one.
 
-    >>> _unquoted('"Warm, dry and ""light""",Made here', ",")
-    ['Warm, dry and "light"', 'Made here']
+    >>> _unquoted('"Warm, dry",Made here', ","), _unquoted("Coats,Sale, last pieces", r",(?=[^ ])")
+    (['Warm, dry', 'Made here'], ['Coats', 'Sale, last pieces'])
     """
     if '"' not in cell:
         return [part for part in re.split(mark, cell) if part.strip()]
