@@ -52,6 +52,6 @@ class Head:
 
 def head(path: Path, encoding: str | None = None) -> Head:
     """Return the beginning of a file."""
-    first = list(islice(table_rows(path, ()), AHEAD))
+    first = list(islice(table_rows(path, (), encoding), AHEAD))
     cells = [row for _, row in first if not isinstance(row, Outcome)]
     return Head(path, (), tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))
