@@ -29,19 +29,7 @@ _TITLES = (
     "naam", "namn", "navn", "nazwa", "nazev", "nev",
 )  # fmt: skip
 _CODES = re.compile(r"(?!\d+,\d+$)\w+(?:,\w+)+")  # of a multi-select; no decimal comma
-_NUMBER = re.compile(r"(-?\d+)(?:([.,]\d*?)0*)?")
-_SYMBOLS = dict(
-    re.findall(
-        r"(\w+)=(\S+)",
-        "LITER=l MILLILITER=ml CENTILITER=cl DECILITER=dl CUBIC_METER=m³ CUBIC_CENTIMETER=cm³ GALLON=gal "
-        "KILOGRAM=kg GRAM=g MILLIGRAM=mg TON=t OUNCE=oz POUND=lb METER=m DECIMETER=dm CENTIMETER=cm MILLIMETER=mm "
-        "KILOMETER=km INCH=in FEET=ft YARD=yd SQUARE_METER=m² SQUARE_CENTIMETER=cm² WATT=W KILOWATT=kW WATTHOUR=Wh "
-        "KILOWATTHOUR=kWh MILLIAMPEREHOUR=mAh AMPEREHOUR=Ah VOLT=V MILLIVOLT=mV AMPERE=A MILLIAMPERE=mA OHM=Ω HERTZ=Hz "
-        "KILOHERTZ=kHz MEGAHERTZ=MHz GIGAHERTZ=GHz CELSIUS=°C FAHRENHEIT=°F KELVIN=K SECOND=s MILLISECOND=ms MINUTE=min "
-        "HOUR=h BIT=bit BYTE=B KILOBYTE=KB MEGABYTE=MB GIGABYTE=GB TERABYTE=TB DECIBEL=dB LUMEN=lm LUX=lx BAR=bar "
-        "PASCAL=Pa HECTOPASCAL=hPa KILOMETER_PER_HOUR=km/h NEWTON=N PERCENT=% DEGREE=° KILOCALORIE=kcal JOULE=J",
-    )
-)
+_DECIMAL = re.compile(r"(-?\d+)(?:[.,]0{4}|([.,]\d{0,3}[1-9])0{1,3})")  # four decimals, as all are written
 
 
 def recognise(head: Head) -> Evidence | None:
@@ -174,13 +162,12 @@ def _untitled(
 
 
 def _values(cells: Cells, columns: Columns) -> dict[str, str]:
-    """Return cells with several codes as lists, numbers without zeros at their end, and units by their symbol."""
+    """Return cells with several codes as lists, and numbers without the zeros at their end."""
     changed = dict[str, str]()
-    for name, column in columns.attributes.items():
+    for column in columns.attributes.values():
         cell = cells[column].strip()
-        measured = name in columns.units or re.fullmatch(r"-?\d+[.,]\d{4}", cell)
-        if measured and (number := _NUMBER.fullmatch(cell)):
-            changed[column] = number[1] + (number[2] or "").rstrip(".,")
+        if number := _DECIMAL.fullmatch(cell):
+            changed[column] = number[1] + (number[2] or "")
         elif _CODES.fullmatch(cell):
             changed[column] = json.dumps(cell.split(","))
-    return changed | {unit: _SYMBOLS.get(cells[unit].strip().upper(), cells[unit]) for unit in columns.units.values()}
+    return changed
