@@ -47,14 +47,9 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
     tree = load(Path(chosen.taxonomy)) if chosen.taxonomy else None
     seen = survey(raw_rows(paths, chosen), chosen)
     labels = read_labels(seen.categories, chosen, tree)
-    return Complete(
-        MappingProxyType(options | labels.chosen),
-        chosen,
-        seen,
-        labels,
-        tree,
-        (*lines, _summary(chosen, seen), *seen.lines, *labels.lines),
-    )
+    lines += [_summary(chosen, seen), *seen.lines, *labels.lines]
+    full = msgspec.json.decode(msgspec.json.encode(options | labels.chosen))  # plain lists, as YAML has them
+    return Complete(MappingProxyType(full), chosen, seen, labels, tree, tuple(lines))
 
 
 def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -67,20 +62,17 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
         name, evidence = detect.same(heads, [detect.detect(each, given) for each in heads])
         lines += [f"{paths[0]}: {evidence}"] * bool(evidence)
     if name == detect.NONE:
-        return dict(given), lines
+        return {"preset": name, **given}, lines
     preset = detect.get(name)
     options = {**preset.options(heads[0]), **given, "preset": name}
-    return options, [*lines, *(preset.said(heads[0], options) if hasattr(preset, "said") else ())]
+    return options, [*lines, *(preset.remarks(heads[0], options) if hasattr(preset, "remarks") else ())]
 
 
 def _summary(columns: Columns, seen: Survey) -> str:
     """Say which columns count, and how many products the rows are."""
     rows = f"{seen.rows:,} row{'s' * (seen.rows != 1)}"
-    products = (
-        f"{seen.products:,} product{'s' * (seen.products != 1)} (by {columns.group!r}) in {rows}"
-        if columns.group
-        else rows
-    )
+    products = f"{seen.products:,} product{'s' * (seen.products != 1)}"
+    products = f"{products} (by {columns.group!r}) in {rows}" if columns.group else rows
     category = f"category from {' > '.join(map(repr, columns.category))}" if columns.category else "no category"
     names = [*columns.attributes, *map(repr, (*columns.pairs, *columns.specs))]
     listed = ", ".join(names[:NAMES]) + f" and {len(names) - NAMES} more" * (len(names) > NAMES)

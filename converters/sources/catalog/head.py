@@ -1,6 +1,8 @@
 """The beginning of a file, by which presets recognise it."""
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -28,7 +30,7 @@ class Head:
     """The beginning of a file: its first lines, the columns of its first rows (or the elements of an XML file), the first rows.
 
     ``root`` is the name of an XML file's first element, empty for any other file. ``paths`` are all files of the entry, and
-    ``given`` the options that the user gave, for presets whose options follow from them.
+    ``given`` the options that the user gave, for presets whose own options follow from them.
     """
 
     path: Path
@@ -48,6 +50,23 @@ class Head:
         """Return the first of ``names`` that is a column, in any case, as the file writes it."""
         columns = {column.strip().casefold(): column for column in reversed(self.columns)}
         return next((columns[name.casefold()] for name in names if name.casefold() in columns), None)
+
+    def header(self, fits: Callable[[Sequence[str]], bool]) -> "Header | None":
+        """Return the line of column names of a table that begins with other lines: the first whose cells fit."""
+        for number, line in enumerate(self.lines, 1):
+            mark = "\t" if "\t" in line else ";" if line.count(";") > line.count(",") else ","
+            with suppress(csv.Error):  # such as a cell over the limit, which no column name is
+                cells = tuple(next(csv.reader([line], delimiter=mark), ()))
+                if fits(cells):
+                    return Header(number, cells)
+        return None
+
+
+class Header(NamedTuple):
+    """The number of a file's line of column names, from 1, and the names."""
+
+    line: int
+    columns: tuple[str, ...]
 
 
 def head(path: Path, encoding: str | None = None) -> Head:

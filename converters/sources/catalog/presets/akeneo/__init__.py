@@ -78,7 +78,7 @@ def options(head: Head) -> Mapping[str, Any]:
     }
 
 
-def said(head: Head, options: Mapping[str, Any]) -> list[str]:
+def remarks(head: Head, options: Mapping[str, Any]) -> list[str]:
     """Return what was chosen among several locales and trees, or that the categories are codes without names."""
     locales = dict.fromkeys(name.locale for name in map(parsed, head.columns) if name.locale)
     lines = [f"texts in {options['locale']}, of {', '.join(locales)}: --option locale=..."] * (len(locales) > 1)

@@ -68,7 +68,7 @@ def options(head: Head) -> Mapping[str, Any]:
     }
 
 
-def said(head: Head, options: Mapping[str, Any]) -> list[str]:
+def remarks(head: Head, options: Mapping[str, Any]) -> list[str]:
     """Return the language that was chosen, if there are several."""
     locales = values.locales(islice(_things(head.path), LOOK))
     return [f"texts in {options['locale']}, of {', '.join(locales)}: --option locale=..."] * (len(locales) > 1)
