@@ -75,11 +75,6 @@ def columns(options: Mapping[str, Any]) -> Columns:
             values[name] = _names(values[name])
     if "category" in options and options["category"] is None:
         values["category"] = ()
-    # A column of values whose names each row gives is no attribute of one name.
-    named = {*values.get("pairs", {}).values()}
-    values["attributes"] = {
-        name: column for name, column in values.get("attributes", {}).items() if column not in named
-    }
     values["asked"] = tuple(map(one_line, values.get("asked", ())))
     values["status"] = {column: _names(words) for column, words in values.get("status", {}).items()}
     made = Columns(**{name: values[name] for name in (item.name for item in fields(Columns)) if name in values})

@@ -41,8 +41,7 @@ def detect(head: Head, given: Mapping[str, Any]) -> Detected:
     evidence = f"{title} ({count} of {typical} typical columns)"
     second = found[others[0]].share if others else 0.0
     if found[best].share >= SURE and second <= found[best].share - APART:
-        remark = get(best).remark(head) if hasattr(get(best), "remark") and "category" not in given else ""
-        return Detected(best, evidence + f"; {remark}" * bool(remark))
+        return Detected(best, evidence)
     if {"id", "title", "category"} & {*given}:
         return Detected(NONE)
     other = f" or {get(others[0]).TITLE}" if second >= LIKELY else ""

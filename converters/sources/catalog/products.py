@@ -5,8 +5,9 @@ translation) has a blank title; the group's column holds the same key in all row
 cell of several values is a JSON list. A row that is no product comes as an ``Outcome`` with its reason.
 
 In a group, the first titled row whose id is the key is the product, or else the first titled row with a category, or else the
-first titled one. A part that has a value without a name (of ``pairs``) takes the product's. The other titled rows are variants: at most ``variants`` rows a product become products of their own, with the
-category and texts of the product where they have none; the rest is merged into the product, as parts are.
+first titled one. The other titled rows are variants: at most ``variants`` rows a product become products of their own, with the
+category and texts of the product where they have none; the rest is merged into the product, as parts are. A part with a value
+that has no name (of ``pairs``) takes the product's.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

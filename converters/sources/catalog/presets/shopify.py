@@ -46,7 +46,6 @@ _NO_KEY = re.compile(
     re.IGNORECASE,
 )
 _NO_VALUE = re.compile(r"\{|\[\s*[{\[]|gid://|\[\s*\"gid://|https?://|<")
-_NONE = ("", "uncategorized")
 
 
 def recognise(head: Head) -> Evidence | None:
@@ -55,13 +54,16 @@ def recognise(head: Head) -> Evidence | None:
     return template if head.present("URL handle") else export if head.present("Handle") else None
 
 
-def remark(head: Head) -> str:
-    """Say where the category is from, if it is not from its own column."""
-    own, found = head.present("Product Category"), _category(head)
+def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
+    """Say where the category is from if it is not from its own column, and which other column has some."""
+    own, others = head.present(_CATEGORIES[0]), [name for name in _CATEGORIES[1:] if _filled(head, name)]
+    found = options["category"]
     if found == own:
-        return ""
-    reason = f"{own!r} is empty" if own else "there is no 'Product Category'"
-    return f"{reason}: the category is from {found!r}" if found else f"{reason}, and no other category"
+        return [f"{other!r} holds categories, too: --option 'category={other}' takes them" for other in others[:1]]
+    if "category" in head.given:
+        return []
+    reason = f"{own!r} is empty in all rows" if own else f"no column {_CATEGORIES[0]!r}"
+    return [f"{reason}: the category is from {found!r}" if found else f"{reason}, nor another category"]
 
 
 def options(head: Head) -> Mapping[str, Any]:
@@ -89,12 +91,21 @@ def _category(head: Head) -> str | None:
     """Return the first column of categories that has one; only where the first rows have none, all of them are read."""
     present = [column for name in _CATEGORIES if (column := head.present(name))]
     for column in present:
-        if any(row.get(column, "").strip().casefold() not in _NONE for row in head.rows):
-            return column
-        found = (cells for _, cells in table_rows(head.path, ()) if not isinstance(cells, Outcome))
-        if column != present[-1] and any(cells[column].strip().casefold() not in _NONE for cells in found):
+        if _filled(head, column) or (column != present[-1] and _filled_later(head, column)):
             return column
     return present[0] if present else None
+
+
+def _filled(head: Head, name: str) -> bool:
+    column = head.present(name) or ""
+    return any(not is_none(row.get(column, "").strip()) for row in head.rows)
+
+
+def _filled_later(head: Head, column: str) -> bool:
+    tables = (table_rows(path, (), head.given.get("encoding")) for path in head.paths)
+    return any(
+        not isinstance(cells, Outcome) and not is_none(cells[column].strip()) for rows in tables for _, cells in rows
+    )
 
 
 def _metafields(head: Head) -> dict[str, str]:
@@ -126,7 +137,7 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
     """Yield the rows with lists of metafields as JSON; no option is called Title."""
     lists = [column for column in columns.attributes.values() if _METAFIELD.fullmatch(column)]
     for path in paths:
-        for where, cells in table_rows(path, columns.needed):
+        for where, cells in table_rows(path, columns.needed, columns.encoding):
             if isinstance(cells, Outcome):
                 yield where, cells
                 continue

@@ -54,9 +54,10 @@ def recognise(head: Head) -> Evidence | None:
     return Evidence(found if {"title", "category"} <= {*roles} else min(found, len(_TYPICAL) // 2), len(_TYPICAL))
 
 
-def remark(head: Head) -> str:
+def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     """Say what a REST answer lacks."""
-    return "its categories are names without their parents, no path is known" if _is_rest(head) else ""
+    named = _is_rest(head) and options["category"] == "categories"
+    return ["the answer's categories are names without their parents: no path is known, each is one node"] * named
 
 
 def options(head: Head) -> Mapping[str, Any]:
@@ -104,7 +105,7 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
     skus = _skus([(path, roles_of(first)) for path, first in files], columns)
     for path, first in files:
         form = _rest_form(columns) if _is_rest(first) else _form(roles_of(first), columns, skus)
-        for where, cells in table_rows(path, columns.needed):
+        for where, cells in table_rows(path, columns.needed, columns.encoding):
             yield where, cells if isinstance(cells, Outcome) else form(cells)
 
 
@@ -154,14 +155,14 @@ def _skus(files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> 
     named = {
         found[0]
         for path, roles in files
-        for _, cells in table_rows(path, ())
+        for _, cells in table_rows(path, (), columns.encoding)
         if not isinstance(cells, Outcome) and (found := REFERENCE.fullmatch(cells[roles["parent"]].strip()))
     }
     numbers = {name.partition(":")[2].strip() for name in named}
     return {
         f"id:{number}": sku
         for path, roles in files * bool(numbers)
-        for _, cells in table_rows(path, ())
+        for _, cells in table_rows(path, (), columns.encoding)
         if not isinstance(cells, Outcome)
         and (number := cells[roles["id"]].strip()) in numbers
         and (sku := cells[roles["sku"]].strip())
