@@ -27,6 +27,7 @@ from converters.io.tables import rows as table_rows
 from converters.schema import Outcome
 from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.head import Evidence, Head
+from converters.text.none import is_none
 
 TITLE = "a Shopify product export"
 _EXPORT = ("Handle", "Title", "Body (HTML)", "Vendor", "Type", "Tags", "Published", "Option1 Name", "Option1 Value")
