@@ -15,14 +15,14 @@ from typing import Annotated, Any
 from converters.core.hashing import digest
 from converters.io.files import unpacked_size
 from converters.schema import Attributes, Listing, Outcome, Record, Text
+from converters.sources.catalog import entry as entries
 from converters.sources.catalog.attributes import attributes as stated_attributes
 from converters.sources.catalog.columns import ORDER, PICKS, Cells, Columns
-from converters.sources.catalog.entry import Complete, complete, raw_rows
+from converters.sources.catalog.entry import Complete, raw_rows
 from converters.sources.catalog.products import Product, products
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import is_asin, product_group
 
-__all__ = ["complete"]
 URL = "your own export"
 LICENCE = "yours"
 FILES = "*.csv, *.tsv, *.txt, *.jsonl, *.json, *.parquet, *.xml"
@@ -104,15 +104,26 @@ def read(
 ) -> Iterator[Outcome]:
     """Yield one outcome a product; what is left out of a used one is noted. :func:`converters.sources.read` reads ``mapping``."""
     given = {name: value for name, value in locals().items() if name not in ("paths", "mapping")}
-    # What is left at its default is no answer of the user: a preset may have a better one.
-    return _read(paths, {name: value for name, value in given.items() if value != _DEFAULTS[name]})
+    return _read(paths, given)
 
 
 _DEFAULTS: Mapping[str, Any] = read.__kwdefaults__ or {}
 
 
+def complete(paths: Sequence[Path], options: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return the options with those that the files decide, and what was seen of the files, a sentence each."""
+    entry = _entry(paths, options)
+    return entry.options, entry.lines
+
+
+def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
+    # What is left at its default is no answer of the user: a preset may have a better one.
+    given = {name: value for name, value in options.items() if name != "mapping" and value != _DEFAULTS[name]}
+    return entries.complete(paths, given)
+
+
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
-    entry = complete(paths, options)
+    entry = _entry(paths, options)
     rows = raw_rows(paths, entry.columns)
     for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(paths)):
         yield product if isinstance(product, Outcome) else _outcome(product, entry)

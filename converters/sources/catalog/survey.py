@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from converters.schema import Outcome
+from converters.sources.catalog import lookalikes
 from converters.sources.catalog.columns import Cells, Columns
 
 
@@ -15,18 +16,20 @@ from converters.sources.catalog.columns import Cells, Columns
 class Survey:
     """What is known of the files before the first row is converted.
 
-    ``categories`` counts the cells of the category's column as they stand; ``scattered`` tells that rows of one group are apart.
+    ``categories`` counts the cells of the category's column as they stand; ``scattered`` tells that rows of one group are apart;
+    ``lines`` say what a user should know of them.
     """
 
     rows: int = 0
     products: int = 0
     categories: Counter[str] = field(default_factory=Counter)
     scattered: bool = False
+    lines: tuple[str, ...] = ()
 
 
 def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Survey:
     """Read all rows once; memory grows with the number of different categories, and by 8 bytes a group."""
-    result, keys, before = Survey(), array("q"), ""
+    result, keys, before, titles = Survey(), array("q"), "", lookalikes.LookAlikes()
     category = columns.category[0] if len(columns.category) == 1 else None
     for _, cells in rows:
         result.rows += 1
@@ -42,8 +45,11 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
             before = key
         else:
             result.products += 1
+            lookalikes.note(titles, cells, columns)
     if keys:
         different = len(np.unique(np.frombuffer(keys, np.int64)))
         result.scattered = different < len(keys)
         result.products -= len(keys) - different
+    if not columns.group and (line := lookalikes.sentence(titles, columns)):
+        result.lines += (line,)
     return result
