@@ -34,7 +34,8 @@ sconosciuto, non definito, non specificato, nessuno, nessuna, vuoto, desconhecid
 nenhuma, vazio, onbekend, geen, niet van toepassing, niet bekend, leeg, nieznane, nieznany, brak, nie dotyczy, nieokreślone,
 neznámé, neznámý, žádná, žádný, okänd, okänt, ingen, ej angivet, ukendt, ukjent, tuntematon, ei mitään, ei tiedossa, bilinmiyor,
 bilinmeyen, yok, belirtilmemiş, неизвестно, неизвестный, нет, не указано, не задано, невідомо, άγνωστο, άγνωστη, necunoscut,
-ismeretlen, nincs, 不明, なし, 無し, 未設定, 未定, 該当なし, 未知, 无, 無, 未设置, 알 수 없음, 없음, 해당 없음, غير معروف, لا يوجد,
+ismeretlen, nincs,
+不明, なし, 無し, 未設定, 未定, 該当なし, 未知, 无, 無, 未设置, 알 수 없음, 없음, 해당 없음, غير معروف, لا يوجد,
 غير محدد, לא ידוע, אין, ไม่มี, không có, không xác định
 """
 

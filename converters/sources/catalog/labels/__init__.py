@@ -145,7 +145,7 @@ def _unread(categories: Mapping[str, int], finder: Finder) -> list[str]:
 
 def _chosen(categories: Mapping[str, int], columns: Columns, reading: Reading) -> dict[str, object]:
     """Return the separator and the marks between paths as options, if these alone read all cells in the same way."""
-    separator = reading.separator or (reading.mark if not reading.rooted else None) or _arrow(categories)
+    separator = reading.separator or reading.mark or _arrow(categories)
     several = (*reading.several, *reading.weak)
     named = Reading(separator, several=several, nested=reading.nested)
     if any(named.paths(cell) != reading.paths(cell) for cell in categories):
@@ -159,3 +159,12 @@ def _chosen(categories: Mapping[str, int], columns: Columns, reading: Reading) -
 def _arrow(categories: Mapping[str, int]) -> str | None:
     arrows = Counter(found[0] for cell in categories if (found := ARROW.search(cell)))
     return arrows.most_common(1)[0][0] if arrows else None
+
+
+def _in_tree(path: Category, notes: tuple[str, ...], remap: bool, tree: Taxonomy) -> Placement:
+    kind, nearest, sure = tree.match(path)
+    if remap and sure:
+        return Placement(nearest, "", (*notes, f"category {kind} in the taxonomy: remapped"))
+    name = repr(" > ".join(path))
+    detail = f"nearest to {name}: {' > '.join(nearest)!r}" if nearest else f"nothing near {name}"
+    return Placement((), f"category not in the taxonomy: {kind}", notes, detail)

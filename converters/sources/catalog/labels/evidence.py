@@ -10,10 +10,10 @@ from converters.sources.catalog.labels.reading import Reading
 from converters.sources.google_taxonomy import Category
 from converters.text.none import is_none
 
-STRONG = ("||", "|", "｜", ";", "；", "\n")  # noqa: RUF001 - between paths, and hardly in names
-WEAK = (",", "，", "、", "،")  # noqa: RUF001 - names hold them, too
-SEPARATORS = ("::", "|", "｜", "/", "／", "\\")  # noqa: RUF001 - besides arrows, the surest first
-SLASHES = ("/", "／", "\\")  # noqa: RUF001 - names hold them, too
+STRONG = ("||", "|", "｜", ";", "；", "\n")
+WEAK = (",", "，", "、", "،")
+SEPARATORS = ("::", "|", "｜", "/", "／", "\\")
+SLASHES = ("/", "／", "\\")
 MOST, SOME = 0.5, 0.25
 
 Texts = Mapping[str, int]  # what cells hold, with the number of rows
@@ -102,7 +102,7 @@ def _provisional(others: Texts, holding: Texts, mark: str, reading: Reading) -> 
     for text, count in holding.items():
         for part in filter(None, split(text, (mark,))):
             inner[part] += count
-    trial = reading if reading.separator else _separated(inner, reading, {mark})
+    trial = reading if reading.separator else _separated(inner, reading, mark)
     known = _knowing(others, trial)
     firsts = {path[0] for text in holding if len(path := trial.nodes(split(text, (mark,))[0])) > 1}
     return replace(known, roots=known.roots | firsts)
@@ -114,29 +114,29 @@ def _speaks(text: str, mark: str, trial: Reading) -> bool:
     return deep or all(trial.supports(path, first) for path in others)
 
 
-def _separated(texts: Texts, reading: Reading, without: set[str] = frozenset()) -> Reading:  # type: ignore[assignment]
+def _separated(texts: Texts, reading: Reading, without: str = "") -> Reading:
     """Return a reading with the mark between nodes that cells without an arrow show."""
     arrowed = {text: count for text, count in texts.items() if ARROW.search(text)}
     roots = frozenset(path[0] for text in arrowed if (path := nodes(text, None)))
     plain = {text: count for text, count in texts.items() if text not in arrowed}
-    best, rows, sure = None, 0, False
+    sure, rooted, most = "", list[str](), sum(arrowed.values())
     for mark in SEPARATORS:
-        if mark in without or mark in reading.several:
+        if mark == without or mark in reading.several:
             continue
-        holding = {text: count for text, count in plain.items() if len(nodes(text.strip(mark), mark)) > 1}
-        held = sum(holding.values())
-        by_root = any(nodes(text.strip(mark), mark)[0] in roots for text in holding)
-        own = _is_separator(holding, plain, mark) and held > sum(arrowed.values())
-        if held > rows and (own or by_root):
-            best, rows, sure = mark, held, own
-    return replace(reading, mark=best, rooted=not sure, roots=roots) if best else reading
+        paths = {text: path for text in plain if len(path := nodes(text.strip(f"{mark} "), mark)) > 1}
+        rows = sum(plain[text] for text in paths)
+        if rows > most and _is_separator(paths, plain, mark):
+            sure, most = mark, rows
+        elif any(path[0] in roots for path in paths.values()):
+            rooted.append(mark)
+    return replace(reading, mark=sure or None, rooted=tuple(rooted), roots=roots)
 
 
-def _is_separator(holding: Texts, texts: Texts, mark: str) -> bool:
+def _is_separator(paths: Mapping[str, Category], texts: Texts, mark: str) -> bool:
     """Tell whether texts with a mark are paths: most hold it, or they share first nodes with one another or with other cells."""
-    if not holding or mark not in SLASHES or sum(holding.values()) >= MOST * sum(texts.values()):
-        return bool(holding)
-    firsts = Counter(nodes(text.strip(mark), mark)[0] for text in holding)
+    if mark not in SLASHES or sum(texts[text] for text in paths) >= MOST * sum(texts.values()):
+        return True
+    firsts = Counter(path[0] for path in paths.values())
     shared = sum(first in texts or count > 1 for first, count in firsts.items())
     return shared >= MOST * len(firsts)
 
@@ -186,8 +186,12 @@ def _nodes_said(texts: Texts, reading: Reading, columns: Columns) -> list[str]:
     for text, count in texts.items():
         sign = ARROW.search(text)
         if sign or len(reading.nodes(text)) > 1:
-            signs[(">>" if ">>" in text else sign[0]) if sign else reading.mark or ""] += count
+            signs[(">>" if ">>" in text else sign[0]) if sign else _mark(text, reading)] += count
     if not signs:
         return []
     named = ", ".join(f"{sign!r} in {count:,}" for sign, count in signs.most_common(4))
     return [f"category: nodes are parted by {named} of {sum(texts.values()):,} paths"]
+
+
+def _mark(text: str, reading: Reading) -> str:
+    return reading.mark or next(mark for mark in reading.rooted if mark in text)

@@ -20,10 +20,10 @@ _CODE = re.compile(
     r"[a-z0-9]+(?:_[a-z0-9]+)+|[A-Z0-9]+(?:_[A-Z0-9]+)+|[A-Za-z]{1,8}[-_.]?\d{3,}[A-Za-z0-9]*|"
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{24,64}"
 )
-_WITH_ID = re.compile(r"(\d+|gid://\S+)\s+[-:–]\s+(?=\S)")  # noqa: RUF001
+_WITH_ID = re.compile(r"(\d+|gid://\S+)\s+[-:–]\s+(?=\S)")
 _WORD = re.compile(r"[a-z0-9]+")
 _ADDRESS = re.compile(r"(?:https?|ftp)://|www\.", re.IGNORECASE)
-_STOPS = (".", "!", "?", "。", "！", "？", "।", "؟")  # noqa: RUF001
+_STOPS = (".", "!", "?", "。", "！", "？", "।", "؟")
 ROWS, NEARLY_ALL, CODES = 20, 0.95, 1 / 3
 
 
@@ -87,7 +87,9 @@ def is_sentence(name: str) -> bool:
     >>> is_sentence("Keeps your tea warm for hours."), is_sentence("Dr. Martens etc.")
     (True, False)
     """
-    return len(name.split()) > 15 or len(name) > 150 or (name.endswith(_STOPS) and len(name.split()) > 4) or "。" in name
+    return (
+        len(name.split()) > 15 or len(name) > 150 or (name.endswith(_STOPS) and len(name.split()) > 4) or "。" in name
+    )
 
 
 def kinds(paths: Mapping[Category, int]) -> Kinds:

@@ -11,15 +11,15 @@ from converters.sources.google_taxonomy import Category
 class Reading:
     """The marks of a file.
 
-    ``separator`` is the user's. Without it arrows part nodes wherever they stand, and ``mark`` does in cells without one: in all
-    of them, or (``rooted``) where the first node is one of ``roots``. ``several`` part paths; the ``weak`` ones are signs that
+    ``separator`` is the user's. Without it arrows part nodes wherever they stand, and in cells without one ``mark`` does, or one
+    of ``rooted`` if the first node then is one of ``roots``. ``several`` part paths; the ``weak`` ones are signs that
     names hold, too, and part paths only where ``known`` paths or ``roots`` stand between them. ``nested``: the texts of a list
     are the nodes of one path.
     """
 
     separator: str | None = None
     mark: str | None = None
-    rooted: bool = False
+    rooted: tuple[str, ...] = ()
     several: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
     nested: bool = False
@@ -28,10 +28,14 @@ class Reading:
 
     def nodes(self, text: str) -> Category:
         """Return the nodes of one path."""
-        if self.separator or not self.mark or ARROW.search(text):
+        if self.separator or ARROW.search(text):
             return nodes(text, self.separator)
-        path = nodes(text.strip(self.mark + " "), self.mark)
-        return path if not self.rooted or path[:1] and path[0] in self.roots else nodes(text, None)
+        if self.mark:
+            return nodes(text.strip(f"{self.mark} "), self.mark)
+        for mark in self.rooted:
+            if len(path := nodes(text.strip(f"{mark} "), mark)) > 1 and path[0] in self.roots:
+                return path
+        return nodes(text, None)
 
     def paths(self, cell: str) -> tuple[tuple[Category, ...], str]:
         """Return the paths of a cell, and the weak mark that may or may not part them, in which case there are none."""
