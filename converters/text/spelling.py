@@ -31,12 +31,14 @@ def spelling(value: str, text: str) -> str | None:
 
     >>> spelling("NAVY", "Navy mugs"), spelling("red", "Hundred mugs"), spelling("5", "1.5 l")
     ('NAVY', None, None)
-    >>> spelling("organic-cotton", "Organic Cotton, 18–24 meses"), spelling("18-24-meses", "Organic Cotton, 18–24 meses")
+    >>> spelling("organic-cotton", "Organic Cotton"), spelling("18-24-meses", "de 18–24 meses")
     ('Organic Cotton', '18–24 meses')
     >>> spelling("rosa-2", "Taza rosa"), spelling("acero_inoxidable", "De acero inoxidable."), spelling("1-5-l", "1.5 L")
     ('rosa', 'acero inoxidable', '1.5 L')
-    >>> spelling("poliéster", "de poliester"), spelling("strasse", "Straße"), spelling("ipek", "İPEK"), spelling("红色", "中国红色杯子")
-    ('poliester', 'Straße', 'İPEK', '红色')
+    >>> spelling("poliéster", "de poliester"), spelling("strasse", "Straße"), spelling("ipek", "İPEK")
+    ('poliester', 'Straße', 'İPEK')
+    >>> spelling("红色", "中国红色杯子"), spelling("500ml", "ボトル500ML入り"), spelling("ベリー", "ブルーベリー")
+    ('红色', '500ml', None)
     """
     if not (wanted := value.strip()):
         return None

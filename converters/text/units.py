@@ -1,7 +1,7 @@
 """Measures: a number with its unit, by code, name or symbol, and how a text spells it.
 
-Codes: UN/ECE Recommendation 20 (``LTR``, ``KGM``), which GS1, BMEcat and schema.org's ``unitCode`` use; names as product databases
-write them (``KILOGRAM``, ``SQUARE_METER``).
+Codes: UN/ECE Recommendation 20 (``LTR``, ``KGM``), in GS1, BMEcat and schema.org's ``unitCode``; names as product databases write
+them (``KILOGRAM``, ``SQUARE_METER``).
 """
 
 import re
@@ -31,27 +31,32 @@ lm LUM lumen | lx LUX lux | cd CDL candela | dB 2N decibel | Ω OHM ohm | rpm RP
 kB 2P kilobyte | MB 4L megabyte | GB E34 gigabyte | TB E35 terabyte | MP megapixel | px pixel pixels
 % P1 percent prozent
 """
-_COUNTS = frozenset("c62 h87 pce ea nar pc piece pieces".split())  # units that no text writes after a number
+_COUNTS = frozenset(
+    ["c62", "h87", "pce", "ea", "nar", "pc", "piece", "pieces"]
+)  # units that no text writes after a number
 _SPELLINGS: dict[str, tuple[str, ...]] = {}
 for _entry in re.split(r"[|\n]", _UNITS.replace("fl oz", "fl\u00a0oz")):
     _all = tuple(name.replace("\u00a0", " ").replace("_", " ") for name in _entry.split(" ") if name)
-    _SPELLINGS |= {name: _all for name in _all}
+    _SPELLINGS |= dict.fromkeys(_all, _all)
     _SPELLINGS |= {name.casefold(): _all for name in _all if name.casefold() not in _SPELLINGS}
 
 _MEASURE = re.compile(r"(?P<number>[-+−]?\d+(?:[.,]\d+)?)\s*(?P<unit>[^\s\d.,;:+/x×-][^\d;:/]{0,30})")
+_NUMBER = re.compile(r"[-+−]?\d[\d.,' \u00a0/–x×*-]*")
 _ZEROS = re.compile(r"(\d+)(?:[.,]0+|([.,]\d*[1-9])0+)")
 
 
 def measure(number: str, unit: str) -> str:
     """Return a number with its unit, as one would write it; a unit that is not known stays as it is.
 
-    >>> measure("1.7000", "LITER"), measure("20.0000", "CENTIMETER"), measure("500", "GRM"), measure("6", "C62"), measure("2", "Riegel")
-    ('1.7 l', '20 cm', '500 g', '6', '2 Riegel')
+    >>> measure("1.7000", "LITER"), measure("20.0000", "CENTIMETER"), measure("500", "GRM")
+    ('1.7 l', '20 cm', '500 g')
+    >>> measure("6", "C62"), measure("2", "Riegel"), measure("1.5 l", "l")
+    ('6', '2 Riegel', '1.5 l')
     """
     number, unit = number.strip(), unit.strip()
     if match := _ZEROS.fullmatch(number):
         number = match[1] + (match[2] or "")
-    if not number or not unit or unit.casefold() in _COUNTS:
+    if not unit or unit.casefold() in _COUNTS or not _NUMBER.fullmatch(number):
         return number
     names = _known(unit)
     return f"{number} {names[0] if names else unit}"
@@ -60,8 +65,10 @@ def measure(number: str, unit: str) -> str:
 def spelling(value: str, text: str) -> str | None:
     """Return a measure as a text spells it: the number with a comma or a point, the unit by any of its names.
 
-    >>> spelling("1.7 l", "Holds 1,7L."), spelling("1500 g", "weighs 1,500 grams"), spelling("5 l", "1.5 l"), spelling("12 in", '12" wide')
-    ('1,7L', '1,500 grams', None, '12"')
+    >>> spelling("1.7 l", "Holds 1,7L."), spelling("1500 g", "weighs 1,500 grams"), spelling("5 l", "1.5 l")
+    ('1,7L', '1,500 grams', None)
+    >>> spelling("12 in", '12" wide'), spelling("12 in", "a 12-inch pan")
+    ('12"', '12-inch')
     """
     match = _MEASURE.fullmatch(value)
     pattern = _pattern(match["number"], match["unit"].strip()) if match else None

@@ -4,7 +4,7 @@ An answer is a value that stands in the product's texts, as they spell it. What 
 attribute's name, so that the account tells which columns cannot be learnt from text.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from converters.schema import Text

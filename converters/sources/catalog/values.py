@@ -12,11 +12,14 @@ from converters.text.sanitize import one_line
 from converters.text.units import measure
 
 # An object's value, its unit and its name, by the keys of schema.org, WooCommerce, Akeneo and Shopify.
-VALUE_KEYS = ("value", "values", "options", "amount", "@value")
+VALUE_KEYS = ("value", "values", "options", "amount", "attribute_value", "attributeValue", "@value")
 UNIT_KEYS = ("unitText", "unit", "unitCode", "units", "unit_text", "unit_code")
 NAME_KEYS = ("name", "label", "title")
 # What shops and table programs write for "nothing".
-_WORDS = "n/a #n/a n.a. n.a na nan null nil <na> #null! #ref! #value! #name? unknown undefined unspecified tbd tba (blank) (none) (null)"
+_WORDS = (
+    "n/a #n/a n.a. n.a na nan null nil <na> #null! #ref! #value! #name? unknown undefined unspecified tbd tba "
+    "(blank) (none) (null)"
+)
 _PHRASES = (
     "not applicable|not available|not specified|not set|does not apply|no value|k. a.|k.a.|k. a|k.a|keine angabe|keine angaben|"
     "nicht zutreffend|nicht verfügbar|unbekannt|non applicable|non renseigné|non précisé|inconnu|sin especificar|no aplica|"
@@ -25,19 +28,20 @@ _PHRASES = (
 )
 _NOTHING = frozenset([*_WORDS.split(), *_PHRASES.split("|")])
 # These are an answer where the text says so of the attribute: "Closure: none".
-_NONE = frozenset(
-    "none keine keiner kein aucun aucune ninguno ninguna nessuno nessuna nenhum nenhuma geen brak yok ingen 无 無 なし".split()
+_NONES = (
+    "none keine keiner kein aucun aucune ninguno ninguna nessuno nessuna nenhum nenhuma geen brak yok ingen 无 無 なし"
 )
+_NONE = frozenset(_NONES.split())
 _MARK = r"[\W_]{1,3}"
 
 
 def no_value(value: str, name: str, text: str) -> bool:
     """Tell whether a value is a word for "nothing"; "none" is one unless the text says it of the attribute.
 
-    >>> no_value("N/A", "Brand", ""), no_value("--", "Brand", ""), no_value("None", "Brand", "None better"), no_value("No", "Lid", "")
-    (True, True, True, False)
-    >>> no_value("None", "Closure", "Bag. Closure: none.")
-    False
+    >>> no_value("N/A", "Brand", ""), no_value("--", "Brand", ""), no_value("No", "Lid", "")
+    (True, True, False)
+    >>> no_value("None", "Closure", "None better"), no_value("None", "Closure", "Bag. Closure: none.")
+    (True, False)
     """
     word = value.strip().casefold()
     if word in _NONE:
@@ -48,8 +52,10 @@ def no_value(value: str, name: str, text: str) -> bool:
 def cell_values(cell: str, separator: str | None) -> tuple[str, ...]:
     r"""Return the values of a cell, each on one line and without markup: those of JSON, else those that ``separator`` parts.
 
-    >>> cell_values('["Red", "Blue"]', None), cell_values('{"name": "Acme"}', None), cell_values("[]", None), cell_values("[Red", None)
-    (('Red', 'Blue'), ('Acme',), (), ('[Red',))
+    >>> cell_values('["Red", "Blue"]', None), cell_values('{"name": "Acme"}', None)
+    (('Red', 'Blue'), ('Acme',))
+    >>> cell_values("[]", None), cell_values("[Red", None)
+    ((), ('[Red',))
     >>> cell_values('{"value": "1.50", "unitCode": "LTR"}', None)
     ('1.5 l',)
     >>> cell_values(r"Oak, 1\,5 l", ", "), cell_values('"Sand, matt", Red', ","), cell_values("Oak, Pine", None)
