@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from io import BufferedReader, TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,19 @@ def encoding_of(path: Path, given: str | None = None) -> str:
 
 def _version(path: Path) -> tuple[int, int]:
     return (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else (0, 0)
+
+
+def remark(path: Path) -> str | None:
+    """Return what to say of a file that was recognised to be in another encoding than UTF-8."""
+    encoding = encoding_of(path)
+    known = "" if encoding.startswith("utf") else "; if signs look wrong, give --option encoding=..."
+    return None if encoding.startswith(UTF8) else f"{path}: read as {TITLES.get(encoding, encoding.upper())}{known}"
+
+
+def first_lines(path: Path, encoding: str | None = None, number: int = 10) -> tuple[str, ...]:
+    """Return the first lines of a text file without their ends."""
+    with text_lines(path, encoding) as file:
+        return tuple(line.rstrip("\r\n") for line in islice(file, number))
 
 
 @lru_cache(64)

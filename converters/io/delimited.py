@@ -3,9 +3,8 @@
 import csv
 import re
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,14 +30,12 @@ class Sparse(dict[str, str]):
         return ""
 
 
-def table(
-    path: Path, encoding: str | None = None, header: int | None = None, only: Collection[str] | None = None
-) -> Iterator[tuple[str, Sparse | Outcome]]:
+def table(path: Path, encoding: str | None = None, header: int | None = None) -> Iterator[tuple[str, Sparse | Outcome]]:
     """Yield ``(file:line, row)`` of delimited text with a header; quoted fields may hold line breaks.
 
     The header decides the delimiter (tab, semicolon, comma or bar, whatever the file is called), or a line ``sep=;`` before it
     does; blank lines before it are skipped. ``header`` is its line where others stand before it. The line of a row is its first.
-    The second column of one name is called ``name (2)``. ``only`` names the columns to give, of those that there are.
+    The second column of one name is called ``name (2)``.
     """
     csv.field_size_limit(LIMIT)
     name, coded = str(path), encoding_of(path, encoding)
@@ -47,17 +44,13 @@ def table(
         start = _beginning(file, header)
         cells, lines = _first_record(path, start, file)
         columns, number = _header(path, cells, start.number), start.number + lines
-        wanted = [n for n, column in enumerate(columns) if only is None or column in only]
-        # One index would give no tuple.
-        pick = itemgetter(*wanted) if 1 < len(wanted) < len(columns) else None
-        names = pick(columns) if pick else columns
         for lines, found in _records(file, start.delimiter, len(columns)):
             where = f"{name}:{number}"
             number += lines
             if reason := found if isinstance(found, str) else _trouble(found, len(columns), broken):
                 yield where, Outcome(where, reason=reason)
             else:
-                yield where, Sparse(zip(names, pick(found) if pick else found, strict=True))
+                yield where, Sparse(zip(columns, found, strict=True))
 
 
 class _Start(NamedTuple):
@@ -73,11 +66,12 @@ def _beginning(file: Iterator[str], header: int | None) -> _Start:
         if match := _SEP.fullmatch(line):
             named = match[1]
         elif number == header or (header is None and line.strip(_EMPTY)):
-            return _Start(number, line, named or _delimiter(line))
+            return _Start(number, line, named or delimiter_of(line))
     return _Start(header or 1, "", ",")
 
 
-def _delimiter(line: str) -> str:
+def delimiter_of(line: str) -> str:
+    """Return what parts the column names in a line: a tab, else the most frequent of comma, semicolon and bar, outside quotes."""
     bare = _QUOTED.sub("", line)
     return "\t" if "\t" in bare else max(",;|", key=bare.count)
 

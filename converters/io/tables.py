@@ -1,7 +1,7 @@
 """Read any table as rows of strings: delimited text, JSON lines, Parquet or a hub dataset."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,17 @@ def rows(
     needed: Sequence[str],
     encoding: str | None = None,
     header: int | None = None,
-    only: Collection[str] | None = None,
 ) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
     """Yield ``(where, row)``; a cell that is no string comes as JSON, one that a JSON row leaves out is empty.
 
     ``encoding`` and ``header``, the line of the column names where a file begins with other lines, are of delimited text.
-    ``only`` names the columns that rows may be cut down to, which is faster. A ``needed`` column that none of the first rows has
-    is an ``InputError``.
+    A ``needed`` column that none of the first rows has is an ``InputError``.
     """
     suffixes = {suffix.lower() for suffix in path.suffixes}
     if {".jsonl", ".ndjson", ".json", ".parquet"} & suffixes or is_hub(path):
         pairs: Iterator[tuple[str, Mapping[str, str] | Outcome]] = _texts(path)
     elif is_delimited(path):
-        pairs = table(path, encoding, header, only)
+        pairs = table(path, encoding, header)
     else:
         raise InputError(f"{path}: {_other(path)}")
     first = list(islice(pairs, AHEAD))
