@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from io import BufferedReader, TextIOWrapper
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from converters.io.rows import LIMIT
 UTF8, WINDOWS, LATIN9 = "utf-8", "cp1252", "iso8859-15"
 TITLES = {WINDOWS: "Windows-1252", LATIN9: "ISO-8859-15 (Latin-9)"}
 _LINES, _LINE = 400, 400  # how many lines that are not ASCII are looked at, spread over the file, and bytes of each
-_HIGH = re.compile(rb"[\x80-\xff]")
+_HIGH, _ASCII_LETTERS = re.compile(rb"[\x80-\xff]"), re.compile(rb"[A-Za-z]")
 _UNDEFINED = [0x81, 0x8D, 0x8F, 0x90, 0x9D]  # of Windows-1252
 _BROKEN = 5  # a file is UTF-8 with broken lines if at least one of so many lines that are not ASCII is valid
 
@@ -131,6 +131,7 @@ def _note(seen: _Seen, lines: bytes) -> None:
         lines.decode()
         seen.valid += sum(not line.isascii() for line in lines.split(b"\n"))
     except UnicodeDecodeError:
+        seen.bytes += np.bincount(np.frombuffer(lines, np.uint8), minlength=256)
         for line in lines.split(b"\n"):
             if not line.isascii():
                 _note_line(seen, line)
@@ -142,7 +143,6 @@ def _note_line(seen: _Seen, line: bytes) -> None:
         seen.valid += 1
     except UnicodeDecodeError:
         seen.broken += 1
-        seen.bytes += np.bincount(np.frombuffer(line, np.uint8), minlength=256)
         if seen.broken % seen.stride == 0:
             seen.sample.append(_piece(line))
         if len(seen.sample) > _LINES:
@@ -160,11 +160,12 @@ def _piece(line: bytes) -> bytes:
 
 def _code_page(path: Path, seen: _Seen) -> str:
     sample = b"\n".join(seen.sample)
-    guesses = _guesses(sample)
     # Letters of the Macintosh and of DOS are signs of Windows within words, so that what reads well is neither.
-    likely = next((name for name in guesses if not _OLD.match(name)), WINDOWS)
+    windows = _well_formed(seen, sample, WINDOWS)
+    guesses = [name for name in _guesses(sample) if not (windows and _OLD.match(name))]
     for name in (WINDOWS, LATIN9):
-        if _reads(seen, sample, name) and (_few(seen) or _same(sample, likely, name)):
+        western = _well_formed(seen, sample, name) and _western(sample.decode(name))
+        if western and (_few(sample) or not guesses or _same(sample, guesses[0], name)):
             return name
     guess = _usual(sample, guesses) or WINDOWS
     raise InputError(
@@ -174,26 +175,27 @@ def _code_page(path: Path, seen: _Seen) -> str:
     )
 
 
-def _reads(seen: _Seen, sample: bytes, name: str) -> bool:
-    """Tell whether a file reads as a Western European language in a code page."""
-    if name == LATIN9 and seen.bytes[0x80:0xA0].any():
-        return False
-    if name == WINDOWS and seen.bytes[_UNDEFINED].any():
+def _well_formed(seen: _Seen, sample: bytes, name: str) -> bool:
+    """Tell whether bytes are signs of a code page, and signs stand where a Western European text has them."""
+    undefined = range(0x80, 0xA0) if name == LATIN9 else _UNDEFINED
+    if seen.bytes[list(undefined)].any():
         return False
     text = sample.decode(name)
+    return len(_MISREAD.findall(text)) <= _MOST * sum(sign > "\x7f" for sign in text)
+
+
+def _western(text: str) -> bool:
+    """Tell whether the letters of a text are those of a Western European language, or of two."""
     letters = Counter(sign for sign in _LONE.sub("", text) if sign > "\x7f" and sign.isalpha() and sign not in "ªºµ")
-    signs = sum(sign > "\x7f" for sign in text)
-    if len(_MISREAD.findall(text)) > _MOST * signs:
-        return False
-    alphabets = [set(alphabet) for alphabet in _ALPHABETS.values()] + [_LOANS] * _few(seen)
+    alphabets = [{*one, *other} for one, other in combinations(_ALPHABETS.values(), 2)]
+    alphabets += [_LOANS] * _few(text.encode(WINDOWS, "replace"))
     foreign = min(sum(count for letter, count in letters.items() if letter not in known) for known in alphabets)
     return foreign <= 2 * _MOST * letters.total()
 
 
-def _few(seen: _Seen) -> bool:
+def _few(sample: bytes) -> bool:
     """Tell whether letters beyond ASCII are so few in the lines that have any that the language is English."""
-    ascii_letters = seen.bytes[65:91].sum() + seen.bytes[97:123].sum()
-    return bool(seen.bytes[0xC0:].sum() <= _FEW * ascii_letters)
+    return len(_HIGH.findall(sample)) <= _FEW * len(_ASCII_LETTERS.findall(sample))
 
 
 def _same(sample: bytes, one: str, other: str) -> bool:
@@ -248,7 +250,7 @@ def text_lines(path: Path, encoding: str | None = None) -> Iterator[TextIOWrappe
 
 def _known(path: Path, given: str) -> str:
     try:
-        b"".decode(given)
+        b"x".decode(given, "replace")  # a codec may be none of texts
         return lookup(given).name
     except LookupError as error:
         raise InputError(
