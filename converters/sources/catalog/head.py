@@ -3,13 +3,14 @@
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from converters.io.tables import AHEAD
 from converters.io.tables import rows as table_rows
+from converters.io.xml import beginning, is_xml
 from converters.schema import Outcome
 
 
@@ -29,7 +30,8 @@ class Evidence(NamedTuple):
 class Head:
     """The beginning of a file: its first lines, the columns of its first rows (or the elements of an XML file), the first rows.
 
-    ``root`` is the name of an XML file's first element, empty for any other file.
+    ``root`` is the name of an XML file's first element, empty for any other file. ``paths`` are all files of the entry, and
+    ``given`` the options that the user gave, for presets whose own options follow from them.
     """
 
     path: Path
@@ -37,6 +39,8 @@ class Head:
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, str], ...]
     root: str = ""
+    paths: tuple[Path, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     def evidence(self, *typical: str) -> Evidence:
         """Return how many of ``typical`` are columns, in any case."""
@@ -68,6 +72,9 @@ class Header(NamedTuple):
 
 def head(path: Path, encoding: str | None = None) -> Head:
     """Return the beginning of a file."""
+    if is_xml(path):
+        root, names = beginning(path, encoding)
+        return Head(path, (), names, (), root)
     first = list(islice(table_rows(path, (), encoding), AHEAD))
     cells = [row for _, row in first if not isinstance(row, Outcome)]
     return Head(path, (), tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))

@@ -6,7 +6,8 @@ cell of several values is a JSON list. A row that is no product comes as an ``Ou
 
 In a group, the first titled row whose id is the key is the product, or else the first titled row with a category, or else the
 first titled one. The other titled rows are variants: at most ``variants`` rows a product become products of their own, with the
-category and texts of the product where they have none; the rest is merged into the product, as parts are.
+category and texts of the product where they have none; the rest is merged into the product, as parts are. A part with a value
+that has no name (of ``pairs``) takes the product's.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -121,7 +122,7 @@ def _products(group: Sequence[Placed], columns: Columns) -> Iterator[Product]:
     merged = [placed for placed in group if placed[0] not in apart]
     variants = sum(bool(cells[columns.title].strip()) for _, cells in merged)
     notes = (OVER,) * variants + (MERGED,) * (len(merged) - variants)
-    parts = tuple(cells for _, cells in merged)
+    parts = tuple(_naming(cells, main[1], columns) for _, cells in merged)
     product = Product(
         main[0], inheriting(main[1], (cells for _, cells in group), columns), parts, key, 1 + len(merged), notes
     )
@@ -134,6 +135,14 @@ def _main(titled: Sequence[Placed], key: str, columns: Columns) -> Placed:
     named = (placed for placed in titled if placed[1][columns.id].strip() == key)
     filed = (placed for placed in titled if any(placed[1][column].strip() for column in columns.category))
     return next(named, None) or next(filed, None) or titled[0]
+
+
+def _naming(cells: Cells, main: Cells, columns: Columns) -> Cells:
+    """Return a part whose values have the names of the main row where it gives none, as parts do that are variants."""
+    names = {
+        name: main[name] for name, value in columns.pairs.items() if cells[value].strip() and not cells[name].strip()
+    }
+    return Sparse({**cells, **names}) if names else cells
 
 
 def inheriting(cells: Cells, others: Iterable[Cells], columns: Columns) -> Cells:
