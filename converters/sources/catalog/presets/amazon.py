@@ -21,7 +21,7 @@ from converters.schema import Outcome
 from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.head import Evidence, Head, Header, head
 
-TITLE = "an Amazon file, in which a product type is the only category"
+TITLE = "an Amazon file of listings"
 _SKUS, _TITLES = ("item_sku", "contribution_sku", "seller_sku"), ("item_name",)
 _TYPES = ("feed_product_type", "product_type", "item_type_keyword", "item_type_name", "item_type")
 _DESCRIPTIONS, _BULLETS = ("product_description", "item_description"), ("bullet_point",)
@@ -62,9 +62,18 @@ def recognise(head: Head) -> Evidence | None:
 
 
 def options(head: Head) -> Mapping[str, Any]:
-    """Return the options: bullet points as texts, attributes by their fields' names, variants by their parent."""
+    """Return the options: bullet points as texts, attributes by their fields' names, variants by their parent.
+
+    A report of listings, of which nothing can be learnt, is an ``InputError`` unless the user names columns.
+    """
     fields = _fields(head.header(_is_header) or Header(1, head.columns))
     sku, title, kind, parent = (_first(fields, *names) for names in (_SKUS, _TITLES, _TYPES, _PARENTS))
+    attributes = {name: columns[0] for name, columns in _attributes(fields).items()}
+    if not kind and not attributes and not {"category", "attributes", "specs", "pairs"} & {*head.given}:
+        raise InputError(
+            f"{head.path}: a report of listings, which has neither product types nor attributes: take Amazon's category listings "
+            "report, or name columns with --option category=... or attributes=..."
+        )
     bullets = [field.column for field in fields if field.name in _BULLETS]
     description = _first(fields, *_DESCRIPTIONS)
     texts = {"Description": description} if description else {}
@@ -76,19 +85,22 @@ def options(head: Head) -> Mapping[str, Any]:
         "group": parent,
         "variants": VARIANTS if parent else None,
         "texts": texts | {f"Bullet point {number}": column for number, column in enumerate(bullets, 1)},
-        "attributes": {name: columns[0] for name, columns in _attributes(fields).items()},
+        "attributes": attributes,
         "units": _units(fields),
         "status": {field.column: _UNPUBLISHED[field.name] for field in fields if field.name in _UNPUBLISHED},
     }
 
 
+def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
+    """Say that a product type is no path."""
+    fields = _fields(head.header(_is_header) or Header(1, head.columns))
+    if not options["category"] or options["category"] != _first(fields, *_TYPES):
+        return []
+    return [f"categories are Amazon's product types, {options['category']!r}, one node each: the file has no paths of names"]
+
+
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
     """Yield the rows below the template's lines, a parent with its own SKU as its group, repeated fields as one list."""
-    if not (columns.category or columns.attributes or columns.specs or columns.pairs):
-        raise InputError(
-            f"{paths[0]}: a report of listings, which has neither product types nor attributes: take Amazon's category listings "
-            "report, or name the columns with --option category=... or attributes=..."
-        )
     for path in paths:
         first = head(path, columns.encoding)
         header = first.header(_is_header) or Header(1, first.columns)
