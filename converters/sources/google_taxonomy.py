@@ -23,6 +23,7 @@ LICENCE = "Google, free download; no licence stated"
 FILES = "taxonomy-with-ids.en-US.txt"
 TASKS = ("category",)
 NEAR, FAR = 85, 60  # per cent of a name's letters: the same one written otherwise, the nearest one worth naming
+GID = "gid://shopify/TaxonomyCategory/"  # the prefix of Shopify's ids
 _HEAD = "# Google_Product_Taxonomy_Version:"
 
 Category = tuple[str, ...]
@@ -48,6 +49,14 @@ class Taxonomy:
     def paths(self) -> frozenset[Category]:
         """Every path of the tree."""
         return frozenset(path for _, _, path in self.lines if path)
+
+    @cached_property
+    def _ids(self) -> dict[str, Category]:
+        return {identifier: path for _, identifier, path in self.lines if path}
+
+    def by_id(self, identifier: str) -> Category:
+        """Return the path of an id, ``()`` if the release has none; Shopify's ids are taken with or without their prefix."""
+        return self._ids.get(short(identifier), ())
 
     @cached_property
     def _children(self) -> dict[Category, Category]:
@@ -104,6 +113,15 @@ def normalise(name: str) -> str:
     """
     words = re.findall(r"\w+", name.casefold().replace("&", " and "))
     return " ".join(word.removesuffix("s") if len(word) > 3 else word for word in words) or name
+
+
+def short(identifier: str) -> str:
+    """Return an id as taxonomies hold it: Google's number, or the last part of Shopify's ``gid``.
+
+    >>> short(" 276 "), short("gid://shopify/TaxonomyCategory/aa-1-2")
+    ('276', 'aa-1-2')
+    """
+    return identifier.strip().removeprefix(GID)
 
 
 def load(path: Path) -> Taxonomy:

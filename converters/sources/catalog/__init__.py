@@ -15,15 +15,16 @@ from typing import Annotated, Any
 from converters.core.hashing import digest
 from converters.io.files import unpacked_size
 from converters.schema import Attributes, Listing, Outcome, Record, Text
+from converters.sources.catalog import entry as entries
+from converters.sources.catalog.attributes import Known
 from converters.sources.catalog.attributes import attributes as stated_attributes
 from converters.sources.catalog.columns import ORDER, PICKS, Cells, Columns
-from converters.sources.catalog.entry import Complete, complete, raw_rows
+from converters.sources.catalog.entry import Complete, raw_rows
 from converters.sources.catalog.products import Product, products
 from converters.sources.catalog.values import cell_text
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import is_asin, product_group
 
-__all__ = ["complete"]
 URL = "your own export"
 LICENCE = "yours"
 FILES = "*.csv, *.tsv, *.txt, *.jsonl, *.json, *.parquet, *.xml"
@@ -105,21 +106,32 @@ def read(
 ) -> Iterator[Outcome]:
     """Yield one outcome a product; what is left out of a used one is noted. :func:`converters.sources.read` reads ``mapping``."""
     given = {name: value for name, value in locals().items() if name not in ("paths", "mapping")}
-    # What is left at its default is no answer of the user: a preset may have a better one.
-    return _read(paths, {name: value for name, value in given.items() if value != _DEFAULTS[name]})
+    return _read(paths, given)
 
 
 _DEFAULTS: Mapping[str, Any] = read.__kwdefaults__ or {}
 
 
+def complete(paths: Sequence[Path], options: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return the options with those that the files decide, and what was seen of the files, a sentence each."""
+    entry = _entry(paths, options)
+    return entry.options, entry.lines
+
+
+def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
+    # What is left at its default is no answer of the user: a preset may have a better one.
+    given = {name: value for name, value in options.items() if name != "mapping" and value != _DEFAULTS[name]}
+    return entries.complete(paths, given)
+
+
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
-    entry = complete(paths, options)
-    rows, named = raw_rows(paths, entry.columns), set(entry.columns.attributes)
+    entry = _entry(paths, options)
+    rows, known = raw_rows(paths, entry.columns), Known.of(entry.columns, entry.survey.forms)
     for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(paths)):
-        yield product if isinstance(product, Outcome) else _outcome(product, entry, named)
+        yield product if isinstance(product, Outcome) else _outcome(product, entry, known)
 
 
-def _outcome(product: Product, entry: Complete, named: set[str]) -> Outcome:
+def _outcome(product: Product, entry: Complete, known: Known) -> Outcome:
     columns, cells = entry.columns, product.cells
     title, notes = untagged(cell_text(cells[columns.title])), product.notes + _status(cells, columns)
     if not title.strip():
@@ -134,7 +146,7 @@ def _outcome(product: Product, entry: Complete, named: set[str]) -> Outcome:
     if placed.path:
         release, children = (entry.tree.release, entry.tree.children(placed.path)) if entry.tree else ("", ())
         records.append(Listing(identifier, group, texts, placed.path, release, children))
-    stated = stated_attributes(product, columns, texts, named)
+    stated = stated_attributes(product, columns, texts, known)
     notes += placed.notes + stated.notes
     if stated.values:
         records.append(Attributes(identifier, group, texts, tuple(stated.values.items()), stated.implicit))

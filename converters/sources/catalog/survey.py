@@ -8,25 +8,33 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from converters.schema import Outcome
+from converters.sources.catalog import lookalikes
 from converters.sources.catalog.columns import Cells, Columns
+from converters.sources.catalog.spec_lists import form_of
+
+ENOUGH = 1000  # cells that show the form of a column of specs
 
 
 @dataclass(slots=True)
 class Survey:
     """What is known of the files before the first row is converted.
 
-    ``categories`` counts the cells of the category's column as they stand; ``scattered`` tells that rows of one group are apart.
+    ``categories`` counts the cells of the category's column as they stand; ``scattered`` tells that rows of one group are apart;
+    ``forms`` are those of the columns of specs, where most cells of one show the same; ``lines`` say what a user should know of them.
     """
 
     rows: int = 0
     products: int = 0
     categories: Counter[str] = field(default_factory=Counter)
     scattered: bool = False
+    forms: dict[str, str] = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
 
 
 def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Survey:
     """Read all rows once; memory grows with the number of different categories, and by 8 bytes a group."""
-    result, keys, before = Survey(), array("q"), ""
+    result, keys, before, titles = Survey(), array("q"), "", lookalikes.LookAlikes()
+    forms = {column: Counter[str]() for column in columns.specs}
     category = columns.category[0] if len(columns.category) == 1 else None
     for _, cells in rows:
         result.rows += 1
@@ -34,6 +42,9 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
             continue
         if category and (cell := cells[category]):
             result.categories[cell] += 1
+        for column, counts in forms.items():
+            if (cell := cells[column]) and counts.total() < ENOUGH:
+                counts[form_of(cell)] += 1
         if columns.group:
             key = cells[columns.group].strip()
             if key and key != before:
@@ -42,8 +53,12 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
             before = key
         else:
             result.products += 1
+            lookalikes.note(titles, cells, columns)
+    result.forms = {column: max(counts, key=counts.__getitem__) for column, counts in forms.items() if counts}
     if keys:
         different = len(np.unique(np.frombuffer(keys, np.int64)))
         result.scattered = different < len(keys)
         result.products -= len(keys) - different
+    if not columns.group and (line := lookalikes.sentence(titles, columns)):
+        result.lines += (line,)
     return result
