@@ -18,10 +18,10 @@ from converters.schema import Attributes, Listing, Outcome, Record, Text
 from converters.sources.catalog import entry as entries
 from converters.sources.catalog.attributes import Known
 from converters.sources.catalog.attributes import attributes as stated_attributes
+from converters.sources.catalog.attributes.values import cell_text
 from converters.sources.catalog.columns import ORDER, PICKS, Cells, Columns
 from converters.sources.catalog.entry import Complete, raw_rows
 from converters.sources.catalog.products import Product, products
-from converters.sources.catalog.values import cell_text
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import is_asin, product_group
 

@@ -2,15 +2,16 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from converters.schema import Outcome
 from converters.sources.catalog import lookalikes
+from converters.sources.catalog.attributes.spec_lists import form_of
 from converters.sources.catalog.columns import Cells, Columns
-from converters.sources.catalog.spec_lists import form_of
+from converters.sources.catalog.labels import category_cell
 
 ENOUGH = 1000  # cells that show the form of a column of specs
 
@@ -19,8 +20,9 @@ ENOUGH = 1000  # cells that show the form of a column of specs
 class Survey:
     """What is known of the files before the first row is converted.
 
-    ``categories`` counts the cells of the category's column as they stand; ``scattered`` tells that rows of one group are apart;
-    ``forms`` are those of the columns of specs, where most cells of one show the same; ``lines`` say what a user should know of them.
+    ``categories`` counts the cells of categories as :func:`converters.sources.catalog.labels.category_cell` gives them;
+    ``scattered`` tells that rows of one group are apart; ``forms`` are those of most cells of each column of specs; ``lines``
+    say what a user should know of them.
     """
 
     rows: int = 0
@@ -35,16 +37,13 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
     """Read all rows once; memory grows with the number of different categories, and by 8 bytes a group."""
     result, keys, before, titles = Survey(), array("q"), "", lookalikes.LookAlikes()
     forms = {column: Counter[str]() for column in columns.specs}
-    category = columns.category[0] if len(columns.category) == 1 else None
     for _, cells in rows:
         result.rows += 1
         if isinstance(cells, Outcome):
             continue
-        if category and (cell := cells[category]):
+        if columns.category and (cell := category_cell(cells, columns)):
             result.categories[cell] += 1
-        for column, counts in forms.items():
-            if (cell := cells[column]) and counts.total() < ENOUGH:
-                counts[form_of(cell)] += 1
+        _count_forms(forms, cells)
         if columns.group:
             key = cells[columns.group].strip()
             if key and key != before:
@@ -62,3 +61,9 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
     if not columns.group and (line := lookalikes.sentence(titles, columns)):
         result.lines += (line,)
     return result
+
+
+def _count_forms(forms: Mapping[str, Counter[str]], cells: Cells) -> None:
+    for column, counts in forms.items():
+        if (cell := cells[column]) and counts.total() < ENOUGH:
+            counts[form_of(cell)] += 1

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from converters.schema import Text
+from converters.sources.catalog.attributes.specs import Values, parse_specs
+from converters.sources.catalog.attributes.values import cell_values, no_value
 from converters.sources.catalog.columns import Columns
 from converters.sources.catalog.products import Product
-from converters.sources.catalog.specs import Values, parse_specs
-from converters.sources.catalog.values import cell_values, no_value
 from converters.text import units
 from converters.text.html import untagged
 from converters.text.sanitize import one_line
@@ -27,7 +27,7 @@ ABSENT = "left out: its value is not in the text"
 class Known(NamedTuple):
     """What is known of an entry: the attributes that notes name, to which new ones are added up to a bound, and forms of specs.
 
-    ``forms`` is by column, see :mod:`converters.sources.catalog.spec_lists`.
+    ``forms`` is by column, see :mod:`converters.sources.catalog.attributes.spec_lists`.
     """
 
     named: set[str]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from converters.sources.catalog.values import parted
+from converters.sources.catalog.attributes.values import parted
 from converters.text.html import untagged
 
 Pairs = list[tuple[str, str]]
