@@ -4,7 +4,8 @@ A flat file begins with a line of the template and labels in the seller's langua
 ``item_sku``, ``color_name``, ``bullet_point1``, or in newer templates ``contribution_sku#1.value``,
 ``color[marketplace_id=...][language_tag=en_US]#1.value``. Settings in the first line say where the data begin.
 
-* The category is the product type, which is one node, and the command says so; the numbers of browse nodes are not read.
+* The category is the product type, which is one node, and the command says so. It is written as words: ``LUNCH_BOX`` is "lunch
+  box". The numbers of browse nodes are not read.
 * Attributes are the fields of a product's looks and make, and all measures with their units. Numbered fields are one list; of
   fields in several languages those count that go with the first title.
 * Variants name their parent in ``parent_sku``. A few of each are rows of their own, the rest is merged into the parent.
@@ -139,14 +140,15 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
         data = max((int(line) for text in first.lines[: header.line] for line in _DATA.findall(text)), default=0)
         fields = _fields(header)
         repeated = {found[0]: found for found in _attributes(fields).values() if len(found) > 1}
-        sku = _first(fields, *_SKUS) or columns.id
+        sku, kind = _first(fields, *_SKUS) or columns.id, _first(fields, *_TYPES)
         for where, cells in table_rows(path, columns.needed, columns.encoding, header.line):
             if isinstance(cells, Outcome):
                 yield where, cells
             elif data and int(where.rpartition(":")[2]) < data:
                 yield where, Outcome(where, reason=TEMPLATE)
             else:
-                changed = {column: _listed(cells[each] for each in found) for column, found in repeated.items()}
+                changed = {kind: _words(cells[kind])} if kind else {}
+                changed |= {column: _listed(cells[each] for each in found) for column, found in repeated.items()}
                 if columns.group:
                     changed[columns.group] = cells[columns.group].strip() or cells[sku].strip()
                 yield where, Sparse({**cells, **changed})
@@ -207,3 +209,7 @@ def _label(stem: str) -> str:
 def _listed(cells: Iterable[str]) -> str:
     values = [text for cell in cells if (text := cell.strip())]
     return json.dumps(values, ensure_ascii=False) if len(values) > 1 else "".join(values)
+
+
+def _words(code: str) -> str:
+    return code if " " in code.strip() else code.replace("_", " ").casefold()
