@@ -34,7 +34,7 @@ def rows(
     ``encoding`` and ``header``, the line of the column names where a file begins with other lines, are of delimited text. A
     ``needed`` column that none of the first rows has is an ``InputError``.
     """
-    if {".jsonl", ".ndjson", ".json", ".parquet"} & set(path.suffixes) or is_hub(path):
+    if {".jsonl", ".ndjson", ".json", ".jsonld", ".parquet"} & set(path.suffixes) or is_hub(path):
         pairs: Iterator[tuple[str, dict[str, Any] | Outcome]] = decoded([path], dict[str, Any])
     elif {".csv", ".tsv", ".txt"} & set(path.suffixes):
         pairs = table(path, encoding, header)

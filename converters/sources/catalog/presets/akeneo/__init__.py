@@ -63,7 +63,7 @@ def options(head: Head) -> Mapping[str, Any]:
     units = {name: f"{column}-unit" for name, column in others.items() if f"{column}-unit" in seen.columns}
     categories = head.given.get("categories") or beside(head.path)
     return {
-        "id": next(system[name] for name in IDS if name in system),
+        "id": next((system[name] for name in IDS if name in system), "sku"),
         "title": seen.best(title, locale) or "title",
         "category": system.get("categories"),
         "texts": {names[code]: columns[code] for code in columns if code in texts and code != title},

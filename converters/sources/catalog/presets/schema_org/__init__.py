@@ -87,7 +87,8 @@ def _cells(thing: Thing, columns: Columns) -> Cells:
         if name == "additionalProperty":
             cells[name] = _json([*values.specs(value, columns.locale)])
         elif name in columns.category:
-            items = [*values.categories(value, columns.locale)]
+            found = [*values.categories(value, columns.locale)]
+            items = [item for item in found if not values.is_address(item)] or found[:1]
             # An object without a name or a code has a reason of its own among those of labels.
             cells[name] = items[0] if len(items) == 1 and items[0] else _json([item or {} for item in items])
         elif name not in things.OTHER:
