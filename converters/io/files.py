@@ -173,7 +173,7 @@ def _library(path: Path) -> Iterator[Any]:
         raise InputError(f"{path}: no such dataset, or the hub cannot be reached: {first_line(error)}") from error
 
 
-DATA = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".xml"}
+DATA = {".jsonl", ".ndjson", ".json", ".jsonld", ".csv", ".tsv", ".parquet", ".txt", ".xml"}
 _RATIO = {".gz": 5, ".zst": 5, ".parquet": 5}  # unpacked to packed bytes, as is usual for product text
 
 

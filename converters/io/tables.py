@@ -30,7 +30,7 @@ def rows(
     A ``needed`` column that none of the first rows has is an ``InputError``.
     """
     suffixes = {suffix.lower() for suffix in path.suffixes}
-    if {".jsonl", ".ndjson", ".json", ".parquet"} & suffixes or is_hub(path):
+    if {".jsonl", ".ndjson", ".json", ".jsonld", ".parquet"} & suffixes or is_hub(path):
         pairs: Iterator[tuple[str, Mapping[str, str] | Outcome]] = _texts(path)
     elif is_delimited(path):
         pairs = table(path, encoding, header)

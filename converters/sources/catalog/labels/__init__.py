@@ -1,6 +1,7 @@
 """Category cells to paths: the whole column decides how a cell is read, and what is no label is a counted reason."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ NEEDED = {
     CODE: "codes, such as {}: if the shop has a file of their names, give it with --option categories=FILE",
 }
 CACHED = 1 << 16
+_CODED = re.compile(r'\{"code": "([^"]*)"\}')
 OUTSIDE = "one of several categories left out: not in the taxonomy"
 
 
@@ -137,8 +139,9 @@ def _unread(categories: Mapping[str, int], finder: Finder) -> list[str]:
     lines = []
     for reason, need in NEEDED.items():
         cells = {cell: count for cell, count in categories.items() if finder.find(cell).reason == reason}
-        if cells:
+        if cells and not (reason == CODE and finder.columns.categories):
             example = max(cells, key=lambda cell: cells[cell])
+            example = ",".join(_CODED.findall(example)) or example
             lines.append(f"category: {sum(cells.values()):,} rows hold {need.format(repr(example[:60]))}")
     return lines
 
