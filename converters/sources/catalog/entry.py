@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
+from converters.core.errors import InputError
 from converters.io.tables import rows
+from converters.io.xml import is_xml
 from converters.schema import Outcome
 from converters.sources.catalog import detect
 from converters.sources.catalog.columns import Cells, Columns, columns
@@ -87,4 +89,7 @@ def raw_rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cel
         yield from detect.get(columns.preset).rows(paths, columns)
     else:
         for path in paths:
+            if is_xml(path):
+                kinds = "Google's feeds, Icecat and BMEcat"
+                raise InputError(f"{path}: XML of no kind that is read ({kinds} are): save it as CSV or JSON lines")
             yield from rows(path, columns.needed, columns.encoding)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from converters.io.tables import AHEAD
 from converters.io.tables import rows as table_rows
+from converters.io.xml import beginning, is_xml
 from converters.schema import Outcome
 
 
@@ -71,6 +72,9 @@ class Header(NamedTuple):
 
 def head(path: Path, encoding: str | None = None) -> Head:
     """Return the beginning of a file."""
+    if is_xml(path):
+        root, names = beginning(path, encoding)
+        return Head(path, (), names, (), root)
     first = list(islice(table_rows(path, (), encoding), AHEAD))
     cells = [row for _, row in first if not isinstance(row, Outcome)]
     return Head(path, (), tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))

@@ -10,7 +10,7 @@ category and texts of the product where they have none; the rest is merged into 
 that has no name (of ``pairs``) takes the product's.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -58,6 +58,29 @@ def products(
             yield group
         else:
             yield from _products(group, columns)
+
+
+def following(
+    rows: Iterable[tuple[str, Cells | Outcome]],
+    columns: Columns,
+    column: str,
+    key: Callable[[Cells], str],
+    is_part: Callable[[Cells, str], bool],
+) -> Iterator[tuple[str, Cells | Outcome]]:
+    """Yield the rows of a file in which a product's parts follow it: ``column`` holds its key in all of them, parts have no title.
+
+    ``is_part`` takes a row and the key of the product before. Parts after a row that could not be read belong to none: it may
+    have been their product.
+    """
+    current = ""
+    for where, cells in rows:
+        if isinstance(cells, Outcome):
+            current = current if cells.reason == "blank line" else ""
+            yield where, cells
+            continue
+        part = is_part(cells, current)
+        current = current if part else key(cells)
+        yield where, Sparse({**cells, column: current or where, **({columns.title: ""} if part else {})})
 
 
 def _adjacent(rows: Iterable[tuple[str, Cells | Outcome]], column: str) -> Iterator[list[Placed] | Outcome]:
