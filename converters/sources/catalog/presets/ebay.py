@@ -76,6 +76,14 @@ def options(head: Head) -> Mapping[str, Any]:
     }
 
 
+def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
+    """Say that a category's number is no label."""
+    found = _columns(head.header(_is_header) or Header(1, head.columns))
+    if not options["category"] or options["category"] != _first(found, *_NUMBERS):
+        return []
+    return [f"categories are eBay's numbers, {options['category']!r}, no names: a download with 'Category name' has paths"]
+
+
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
     """Yield the rows with their listing's key; those of variations without a title, and their options as pairs."""
     needed = [column for column in columns.needed if column not in _OWN]

@@ -26,9 +26,9 @@ from typing import Any
 from converters.io.tables import Sparse
 from converters.io.tables import rows as table_rows
 from converters.schema import Outcome
+from converters.sources.catalog.attributes.specs import parse_specs
 from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.head import Evidence, Head, head
-from converters.sources.catalog.specs import parse_specs
 
 TITLE = "a Magento 2 product export"
 _TYPICAL = ("sku", "store_view_code", "attribute_set_code", "product_type", "categories", "product_websites", "name",

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from converters.sources.catalog.spec_lists import pairs_of
-from converters.sources.catalog.values import NAME_KEYS, UNIT_KEYS, VALUE_KEYS, json_values, loads
+from converters.sources.catalog.attributes.spec_lists import pairs_of
+from converters.sources.catalog.attributes.values import NAME_KEYS, UNIT_KEYS, VALUE_KEYS, json_values, loads
 from converters.text.html import untagged
 from converters.text.sanitize import one_line
 
@@ -24,7 +24,7 @@ _ABOUT = frozenset((*_LINKED, "id", "slug", "url", "code", "codeValue", "inCodeS
 def parse_specs(cell: str, form: str = "") -> Values:
     r"""Return the attributes of a cell in its order, several values of one name together; a value without a name is left out.
 
-    ``form`` is that of the cell's column, see :mod:`converters.sources.catalog.spec_lists`.
+    ``form`` is that of the cell's column, see :mod:`converters.sources.catalog.attributes.spec_lists`.
 
     >>> parse_specs('{"specification"=>[{"key"=>"Fabric", "value"=>"Cotton"}, {"value"=>"3 shorts"}]}')
     {'Fabric': ('Cotton',)}

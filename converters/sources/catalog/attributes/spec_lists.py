@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from converters.sources.catalog.values import parted
+from converters.sources.catalog.attributes.values import parted
 from converters.text.html import untagged
 
 Pairs = list[tuple[str, str]]
 LONGEST_KEY = 60
-POSITIONS, SECTIONS = "positions", "sections"
+ASSIGNED, POSITIONS, SECTIONS = "assignments", "positions", "sections"
 _BREAK = re.compile(r"<br\s*/?>|</(?:li|p|div|tr)\s*>|[\r\n]+", re.IGNORECASE)
 _KEY = r"[^\W\d_][^=:;,|<>\"\\/?&\r\n]{0,59}"
 _ASSIGNED = re.compile(rf'\s*"?{_KEY}=(?![>:])')
@@ -29,7 +29,7 @@ _POSITIONED = re.compile(
 
 def pairs_of(cell: str, form: str = "") -> Pairs:
     """Return the names and values of a cell; ``form`` is what its column has, where the cell itself may be of two."""
-    if _is_assigned(cell):
+    if _is_assigned(cell) or (form == ASSIGNED and _ASSIGNED.match(cell)):
         return [*_assignments(cell)]
     lines = [line.strip() for line in map(untagged, _BREAK.split(cell)) if line.strip()]
     if len(lines) != 1:
@@ -38,8 +38,10 @@ def pairs_of(cell: str, form: str = "") -> Pairs:
 
 
 def form_of(cell: str) -> str:
-    """Return which of two forms with colons a cell has by itself, or nothing."""
-    if cell.count(":") < 2 or _is_assigned(cell) or _BREAK.search(cell.strip()):
+    """Return which of the forms that may be mistaken for one another a cell has by itself, or nothing."""
+    if _is_assigned(cell):
+        return ASSIGNED
+    if cell.count(":") < 2 or cell.lstrip()[:1] in ("{", "[") or _BREAK.search(cell.strip()):
         return ""
     return POSITIONS if _positions(cell) else SECTIONS if _sections(cell) else ""
 
