@@ -177,7 +177,10 @@ def _rest_form(columns: Columns) -> Callable[[Cells], Cells]:
             names = [[item["name"]] for item in _objects(cells[name])]
             changed |= {name: json.dumps(names, ensure_ascii=False)} if names else {}
         for name in columns.specs:
-            stated = {item["name"]: item.get("options", item.get("option")) for item in _objects(cells[name])}
+            stated = [
+                {"name": item["name"], "value": item.get("options", item.get("option"))}
+                for item in _objects(cells[name])
+            ]
             changed |= {name: json.dumps(stated, ensure_ascii=False) if stated else cells[name].removeprefix("[]")}
         for name in columns.attributes.values():
             texts = [item["name"] for item in _objects(cells[name])]
