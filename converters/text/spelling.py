@@ -52,7 +52,7 @@ def spelling(value: str, text: str) -> str | None:
     if found := _first(_gapped(folded, _folded(text)), text):
         return found
     stem = _NUMBERED.fullmatch(wanted)  # of two entries of one name the second's handle ends in a number
-    return _first(_gapped(_fold(stem["stem"]).strip(), _folded(text)), text) if stem else None
+    return _first(_uncounted(_fold(stem["stem"]).strip(), _folded(text)), text) if stem else None
 
 
 @lru_cache(8)
@@ -119,6 +119,16 @@ def _gapped(value: str, text: str) -> Iterator[tuple[int, int]]:
         for match in re.finditer(_GAP.join(map(re.escape, (first, *others))), text):
             if _is_word(text, *match.span()):
                 yield match.span()
+
+
+_COUNT = re.compile(r"[ :-] ?(?:of )?\d")
+
+
+def _uncounted(value: str, text: str) -> Iterator[tuple[int, int]]:
+    """Yield where a handle stands that is no word of a count: "pack-6" is not the pack of "pack of 8" or "8 pack"."""
+    for start, end in _gapped(value, text):
+        if not _COUNT.match(text, end) and not re.search(r"\d[ -]?$", text[max(start - 2, 0) : start]):
+            yield start, end
 
 
 _GLUED = re.compile(rf"[^\W{UNSPACED}]{{2}}")  # letters or digits that are of one word

@@ -74,7 +74,7 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Yield the pairs of a JSON value: objects with a name and a value, plain objects, and whatever holds them."""
     if isinstance(value, list):
         for item in value:
-            yield from _leaves(item, name)
+            yield from pairs_of(item) if isinstance(item, str) and not name else _leaves(item, name)
     elif isinstance(value, dict):
         yield from _object(value, name)
     elif name and value is not None:
