@@ -6,8 +6,10 @@ accents, hyphens and underscores are folded on both sides, sign by sign, so that
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import accumulate
 
 # Scripts that write no blanks between words: a value may begin or end anywhere in them. In the second line, Katakana, a run of
 # which is one word, and Hangul, whose words may end in a particle.
@@ -87,9 +89,9 @@ def _folded(text: str) -> str:
 
 
 @lru_cache(8)
-def _offsets(text: str) -> list[int]:
-    """Return for each sign of a folded text the place of the one that it comes from, and the text's length."""
-    return [*(place for place, sign in enumerate(text) for _ in _FOLDS[ord(sign)]), len(text)]
+def _ends(text: str) -> list[int]:
+    """Return for each sign of a text where it ends in the folded text."""
+    return list(accumulate(map(len, map(_FOLDS.__getitem__, map(ord, text)))))
 
 
 def _first(spans: Iterator[tuple[int, int]], text: str) -> str | None:
@@ -97,9 +99,10 @@ def _first(spans: Iterator[tuple[int, int]], text: str) -> str | None:
     for start, end in spans:
         if text.isascii():
             return text[start:end]
-        places = _offsets(text)
-        if (start == 0 or places[start - 1] < places[start]) and places[end - 1] < places[end]:
-            return text[places[start] : places[end]].rstrip(_INVISIBLE)
+        ends = _ends(text)
+        first, last = bisect_right(ends, start), bisect_right(ends, end)
+        if (ends[first - 1] if first else 0) == start and ends[last - 1] == end:
+            return text[first:last].rstrip(_INVISIBLE)
     return None
 
 
@@ -150,4 +153,6 @@ def _is_word(text: str, start: int, end: int) -> bool:
 
 
 def _joins(edge: str) -> bool:
+    if edge.isascii():
+        return edge.isalnum() and len(edge) == 2
     return bool(_GLUED.fullmatch(edge) and _SCRIPTS.fullmatch(edge))
