@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
 
-# Scripts that write no blanks between words: a value may begin or end anywhere in them. In the second line, Katakana, a run of
-# which is one word, and Hangul, whose words may end in a particle.
+# Scripts that write no blanks between words: a value may begin or end anywhere in them.
 UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3096\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
 )
-_KATAKANA, _HANGUL = "\u30a1-\u30ff\u31f0-\u31ff", "\uac00-\ud7a3\u1100-\u11ff"
+_HANGUL = "\uac00-\ud7a3\u1100-\u11ff"
+# Hangul writes blanks, and a particle after a noun.
 _PARTICLE = "(?:은|는|이|가|을|를|의|와|과|로|으로|도|에|에서|입니다)"
 _DROPPED = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u00ad\u200b-\u200f\u2060\ufe0f]")
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0f"
@@ -39,8 +40,8 @@ def spelling(value: str, text: str) -> str | None:
     ('rosa', 'acero inoxidable', '1.5 L')
     >>> spelling("poliéster", "de poliester"), spelling("strasse", "Straße"), spelling("ipek", "İPEK")
     ('poliester', 'Straße', 'İPEK')
-    >>> spelling("红色", "中国红色杯子"), spelling("500ml", "ボトル500ML入り"), spelling("ベリー", "ブルーベリー")
-    ('红色', '500ml', None)
+    >>> spelling("红色", "中国红色杯子"), spelling("500ml", "ボトル500ML入り"), spelling("블랙", "블랙은 품절")
+    ('红色', '500ml', '블랙')
     """
     if not (wanted := value.strip()):
         return None
@@ -135,7 +136,7 @@ def _uncounted(value: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 _GLUED = re.compile(rf"[^\W{UNSPACED}]{{2}}")  # letters or digits that are of one word
-_SCRIPTS = re.compile(rf"[{_KATAKANA}]{{2}}|[{_HANGUL}]{{2}}|[^{_KATAKANA}{_HANGUL}]{{2}}")
+_SCRIPTS = re.compile(rf"[{_HANGUL}]{{2}}|[^{_HANGUL}]{{2}}")
 _IN_NUMBER = re.compile(r"\d[.,]\d")
 _CONTINUED = re.compile("[\u0300-\u036f\u1160-\u11ff\u3099\u309a\u093c\u094d]")  # marks of the letter before them
 _KOREAN = re.compile(rf"[{_HANGUL}]{{2}}")

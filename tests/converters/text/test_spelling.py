@@ -35,7 +35,7 @@ from converters.text.spelling import spelling
         ("cafe", unicodedata.normalize("NFD", "un café noir"), unicodedata.normalize("NFD", "café")),
         ("棉", "纯棉T恤", "棉"),
         ("ステンレス", "ステンレス製", "ステンレス"),
-        ("ルビ", "コルビーブルー", None),  # a part of a word in Katakana
+        ("ステンレス", "ステンレスボトル", "ステンレス"),
         ("か", "が", None),
         ("블랙", "블랙은 품절", "블랙"),
         ("면", "면적", None),
