@@ -17,8 +17,8 @@ from converters.sources.catalog.labels import category_cell
 class Survey:
     """What is known of the files before the first row is converted.
 
-    ``categories`` counts the cells of categories as :func:`converters.sources.catalog.labels.category_cell` gives them; ``scattered`` tells that rows of one group are apart;
-    ``lines`` say what a user should know of them.
+    ``categories`` counts the rows' cells of categories, as :func:`converters.sources.catalog.labels.category_cell` gives them;
+    ``scattered`` tells that rows of one group are apart; ``lines`` say what a user should know of them.
     """
 
     rows: int = 0
