@@ -10,6 +10,7 @@ Format: support.google.com/merchants/answer/7052112 (attributes), 14998273 and 9
 import csv
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
@@ -103,8 +104,8 @@ def options(head: Head) -> Mapping[str, Any]:
     category = _category(head, known)
     present = {name: known[name] for name in _ATTRIBUTES if name in known}
     texts = {"Description": known.get("description"), "Highlights": known.get(HIGHLIGHT)}
-    if head.root and not texts["Description"]:
-        texts["Description"] = known.get("summary") or known.get("content")
+    if head.root and {"summary", "content"} & known.keys():
+        texts["Description"] = "description"  # Atom's name for it is one of two
     return {
         "id": known.get("id"),
         "title": known.get("title"),
@@ -127,7 +128,7 @@ def remarks(head: Head) -> Sequence[str]:
     other = next(known[name] for name in (TYPE, GOOGLE) if known[name] != chosen)
     rows, paths = _first(head), _paths(head, chosen)
     seen = f"a path in {paths} of the first {len(rows)} rows"
-    return (f"category from {chosen!r} ({seen}); --option category={json.dumps(other)} takes the other column",)
+    return (f"category from {chosen!r} ({seen}); --option {shlex.quote(f'category={other}')} takes the other column",)
 
 
 def _category(head: Head, known: Mapping[str, str]) -> str | None:
