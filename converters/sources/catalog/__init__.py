@@ -20,6 +20,7 @@ from converters.sources.catalog.attributes import attributes as stated_attribute
 from converters.sources.catalog.columns import ORDER, PICKS, Cells, Columns
 from converters.sources.catalog.entry import Complete, raw_rows
 from converters.sources.catalog.products import Product, products
+from converters.sources.catalog.values import cell_text
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import is_asin, product_group
 
@@ -124,19 +125,19 @@ def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
 
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
     entry = _entry(paths, options)
-    rows = raw_rows(paths, entry.columns)
+    rows, named = raw_rows(paths, entry.columns), set(entry.columns.attributes)
     for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(paths)):
-        yield product if isinstance(product, Outcome) else _outcome(product, entry)
+        yield product if isinstance(product, Outcome) else _outcome(product, entry, named)
 
 
-def _outcome(product: Product, entry: Complete) -> Outcome:
+def _outcome(product: Product, entry: Complete, named: set[str]) -> Outcome:
     columns, cells = entry.columns, product.cells
-    title, notes = untagged(cells[columns.title]), product.notes + _status(cells, columns)
+    title, notes = untagged(cell_text(cells[columns.title])), product.notes + _status(cells, columns)
     if not title.strip():
         return Outcome(product.where, reason="no title", rows=product.rows)
     if columns.unpublished == "drop" and (status := _status(cells, columns)):
         return Outcome(product.where, reason=status[0], rows=product.rows)
-    others = ((label, untagged(cells[column])) for label, column in columns.texts.items())
+    others = ((label, untagged(cell_text(cells[column]))) for label, column in columns.texts.items())
     texts = (Text("Title", title), *(Text(label, text) for label, text in others if text.strip()))
     identifier, group = cells[columns.id].strip() or digest(texts), _group(product, title, columns)
     records: list[Record] = []
@@ -144,7 +145,7 @@ def _outcome(product: Product, entry: Complete) -> Outcome:
     if placed.path:
         release, children = (entry.tree.release, entry.tree.children(placed.path)) if entry.tree else ("", ())
         records.append(Listing(identifier, group, texts, placed.path, release, children))
-    stated = stated_attributes(product, columns, texts)
+    stated = stated_attributes(product, columns, texts, named)
     notes += placed.notes + stated.notes
     if stated.values:
         records.append(Attributes(identifier, group, texts, tuple(stated.values.items()), stated.implicit))

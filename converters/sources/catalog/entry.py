@@ -59,15 +59,15 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
     name, lines = given.get("preset"), list[str]()
     if name == detect.NONE:
         return dict(given), lines
-    heads = [replace(head(path, given.get("encoding")), given=given) for path in paths]
+    heads = [replace(head(path, given.get("encoding")), paths=tuple(paths), given=given) for path in paths]
     if name is None:
         name, evidence = detect.same(heads, [detect.detect(each, given) for each in heads])
         lines += [f"{paths[0]}: {evidence}"] * bool(evidence)
     if name == detect.NONE:
         return {"preset": name, **given}, lines
-    remarks = getattr(detect.get(name), "remarks", None)
-    lines += remarks(heads[0]) if remarks and "category" not in given else ()
-    return {**detect.get(name).options(heads[0]), **given, "preset": name}, lines
+    preset = detect.get(name)
+    options = {**preset.options(heads[0]), **given, "preset": name}
+    return options, [*lines, *(preset.remarks(heads[0], options) if hasattr(preset, "remarks") else ())]
 
 
 def _summary(columns: Columns, seen: Survey) -> str:

@@ -30,7 +30,8 @@ class Evidence(NamedTuple):
 class Head:
     """The beginning of a file: its first lines, the columns of its first rows (or the elements of an XML file), the first rows.
 
-    ``root`` is the name of an XML file's first element, empty for any other file; ``given`` are the user's own options.
+    ``root`` is the name of an XML file's first element, empty for any other file. ``paths`` are all files of the entry, and
+    ``given`` the options that the user gave, for presets whose own options follow from them.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Head:
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, str], ...]
     root: str = ""
+    paths: tuple[Path, ...] = ()
     given: Mapping[str, Any] = field(default_factory=dict)
 
     def evidence(self, *typical: str) -> Evidence:

@@ -10,13 +10,14 @@ import numpy as np
 from converters.schema import Outcome
 from converters.sources.catalog import lookalikes
 from converters.sources.catalog.columns import Cells, Columns
+from converters.sources.catalog.labels import category_cell
 
 
 @dataclass(slots=True)
 class Survey:
     """What is known of the files before the first row is converted.
 
-    ``categories`` counts the cells of the category's column as they stand; ``scattered`` tells that rows of one group are apart;
+    ``categories`` counts the cells of categories as :func:`converters.sources.catalog.labels.category_cell` gives them; ``scattered`` tells that rows of one group are apart;
     ``lines`` say what a user should know of them.
     """
 
@@ -30,12 +31,11 @@ class Survey:
 def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Survey:
     """Read all rows once; memory grows with the number of different categories, and by 8 bytes a group."""
     result, keys, before, titles = Survey(), array("q"), "", lookalikes.LookAlikes()
-    category = columns.category[0] if len(columns.category) == 1 else None
     for _, cells in rows:
         result.rows += 1
         if isinstance(cells, Outcome):
             continue
-        if category and (cell := cells[category]):
+        if columns.category and (cell := category_cell(cells, columns)):
             result.categories[cell] += 1
         if columns.group:
             key = cells[columns.group].strip()

@@ -105,7 +105,7 @@ def options(head: Head) -> Mapping[str, Any]:
     }
 
 
-def remarks(head: Head) -> Sequence[str]:
+def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     """Say which tree the categories are from, and which others there are."""
     trees = _trees(head.path, head.given.get("locale"), head.given.get("encoding"))
     chosen, names = _tree(head.path, trees, head.given.get("tree")), [repr(name) for name in trees.groups]

@@ -119,10 +119,10 @@ def options(head: Head) -> Mapping[str, Any]:
     }
 
 
-def remarks(head: Head) -> Sequence[str]:
+def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     """Say which of the two columns of categories counts, where there are both."""
     known = {named(column): column for column in reversed(head.columns)}
-    if not {TYPE, GOOGLE} <= known.keys():
+    if "category" in head.given or not {TYPE, GOOGLE} <= known.keys():
         return ()
     chosen = _category(head, known)
     other = next(known[name] for name in (TYPE, GOOGLE) if known[name] != chosen)

@@ -52,7 +52,7 @@ def options(head: Head) -> Mapping[str, Any]:
     }
 
 
-def remarks(head: Head) -> Sequence[str]:
+def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     """Say that the categories are flat."""
     return ("an Icecat category is one name with an id, without its parents: labels have one level",)
 
