@@ -173,7 +173,8 @@ def _weak(texts: Texts, reading: Reading) -> tuple[Reading, list[str]]:
         unclear = sum(count for text, count in holding.items() if reading.paths(text)[1])
         lines.append(
             f"category: {hold(rows)} {mark!r}: it parts several paths in {parted:,}, where these are labels of other rows or "
-            f"begin at their roots, and {unclear:,} cannot be told; if it always does, give {advice}, if never, --option 'several=[]'"
+            f"begin at their roots, and {unclear:,} cannot be told; if it always does, give {advice}, "
+            "if never, --option 'several=[]'"
         )
     return reading, lines
 
