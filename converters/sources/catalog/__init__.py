@@ -16,7 +16,9 @@ from converters.core.hashing import digest
 from converters.io.files import unpacked_size
 from converters.schema import Attributes, Listing, Outcome, Record, Text
 from converters.sources.catalog import entry as entries
+from converters.sources.catalog.attributes import Known
 from converters.sources.catalog.attributes import attributes as stated_attributes
+from converters.sources.catalog.attributes.values import cell_text
 from converters.sources.catalog.columns import ORDER, PICKS, Cells, Columns
 from converters.sources.catalog.entry import Complete, raw_rows
 from converters.sources.catalog.products import Product, products
@@ -124,19 +126,19 @@ def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
 
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
     entry = _entry(paths, options)
-    rows = raw_rows(paths, entry.columns)
+    rows, known = raw_rows(paths, entry.columns), Known.of(entry.columns, entry.survey.forms)
     for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(paths)):
-        yield product if isinstance(product, Outcome) else _outcome(product, entry)
+        yield product if isinstance(product, Outcome) else _outcome(product, entry, known)
 
 
-def _outcome(product: Product, entry: Complete) -> Outcome:
+def _outcome(product: Product, entry: Complete, known: Known) -> Outcome:
     columns, cells = entry.columns, product.cells
-    title, notes = untagged(cells[columns.title]), product.notes + _status(cells, columns)
+    title, notes = untagged(cell_text(cells[columns.title])), product.notes + _status(cells, columns)
     if not title.strip():
         return Outcome(product.where, reason="no title", rows=product.rows)
     if columns.unpublished == "drop" and (status := _status(cells, columns)):
         return Outcome(product.where, reason=status[0], rows=product.rows)
-    others = ((label, untagged(cells[column])) for label, column in columns.texts.items())
+    others = ((label, untagged(cell_text(cells[column]))) for label, column in columns.texts.items())
     texts = (Text("Title", title), *(Text(label, text) for label, text in others if text.strip()))
     identifier, group = cells[columns.id].strip() or digest(texts), _group(product, title, columns)
     records: list[Record] = []
@@ -144,7 +146,7 @@ def _outcome(product: Product, entry: Complete) -> Outcome:
     if placed.path:
         release, children = (entry.tree.release, entry.tree.children(placed.path)) if entry.tree else ("", ())
         records.append(Listing(identifier, group, texts, placed.path, release, children))
-    stated = stated_attributes(product, columns, texts)
+    stated = stated_attributes(product, columns, texts, known)
     notes += placed.notes + stated.notes
     if stated.values:
         records.append(Attributes(identifier, group, texts, tuple(stated.values.items()), stated.implicit))

@@ -1,7 +1,7 @@
 """An entry made complete: what its files are, the options that follow, and what was seen on the first look."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -9,7 +9,10 @@ from typing import Any
 
 import msgspec
 
-from converters.io.tables import rows
+from converters.core.errors import InputError
+from converters.io.decoding import remark
+from converters.io.tables import is_delimited, rows
+from converters.io.xml import is_xml
 from converters.schema import Outcome
 from converters.sources.catalog import detect
 from converters.sources.catalog.columns import Cells, Columns, columns
@@ -47,6 +50,8 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
     tree = load(Path(chosen.taxonomy)) if chosen.taxonomy else None
     seen = survey(raw_rows(paths, chosen), chosen)
     labels = read_labels(seen.categories, chosen, tree)
+    unnamed = [path for path in paths if is_delimited(path) and chosen.encoding is None]
+    lines += [line for path in unnamed if (line := remark(path))]
     lines += [_summary(chosen, seen), *seen.lines, *labels.lines]
     full = msgspec.json.decode(msgspec.json.encode(options | labels.chosen))  # plain lists, as YAML has them
     return Complete(MappingProxyType(full), chosen, seen, labels, tree, tuple(lines))
@@ -57,13 +62,15 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
     name, lines = given.get("preset"), list[str]()
     if name == detect.NONE:
         return dict(given), lines
-    heads = [head(path, given.get("encoding")) for path in paths]
+    heads = [replace(head(path, given.get("encoding")), paths=tuple(paths), given=given) for path in paths]
     if name is None:
         name, evidence = detect.same(heads, [detect.detect(each, given) for each in heads])
         lines += [f"{paths[0]}: {evidence}"] * bool(evidence)
     if name == detect.NONE:
         return {"preset": name, **given}, lines
-    return {**detect.get(name).options(heads[0]), **given, "preset": name}, lines
+    preset = detect.get(name)
+    options = {**preset.options(heads[0]), **given, "preset": name}
+    return options, [*lines, *(preset.remarks(heads[0], options) if hasattr(preset, "remarks") else ())]
 
 
 def _summary(columns: Columns, seen: Survey) -> str:
@@ -85,4 +92,7 @@ def raw_rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cel
         yield from detect.get(columns.preset).rows(paths, columns)
     else:
         for path in paths:
+            if is_xml(path):
+                kinds = "Google's feeds, Icecat and BMEcat"
+                raise InputError(f"{path}: XML of no kind that is read ({kinds} are): save it as CSV or JSON lines")
             yield from rows(path, columns.needed, columns.encoding)

@@ -3,13 +3,16 @@
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from converters.io.tables import AHEAD
+from converters.io.decoding import first_lines
+from converters.io.delimited import delimiter_of
+from converters.io.tables import AHEAD, is_delimited
 from converters.io.tables import rows as table_rows
+from converters.io.xml import beginning, is_xml
 from converters.schema import Outcome
 
 
@@ -29,7 +32,8 @@ class Evidence(NamedTuple):
 class Head:
     """The beginning of a file: its first lines, the columns of its first rows (or the elements of an XML file), the first rows.
 
-    ``root`` is the name of an XML file's first element, empty for any other file.
+    ``root`` is the name of an XML file's first element, empty for any other file. ``paths`` are all files of the entry, and
+    ``given`` the options that the user gave, for presets whose own options follow from them.
     """
 
     path: Path
@@ -37,6 +41,8 @@ class Head:
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, str], ...]
     root: str = ""
+    paths: tuple[Path, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     def evidence(self, *typical: str) -> Evidence:
         """Return how many of ``typical`` are columns, in any case."""
@@ -51,7 +57,7 @@ class Head:
     def header(self, fits: Callable[[Sequence[str]], bool]) -> "Header | None":
         """Return the line of column names of a table that begins with other lines: the first whose cells fit."""
         for number, line in enumerate(self.lines, 1):
-            mark = "\t" if "\t" in line else ";" if line.count(";") > line.count(",") else ","
+            mark = delimiter_of(line)
             with suppress(csv.Error):  # such as a cell over the limit, which no column name is
                 cells = tuple(next(csv.reader([line], delimiter=mark), ()))
                 if fits(cells):
@@ -68,6 +74,10 @@ class Header(NamedTuple):
 
 def head(path: Path, encoding: str | None = None) -> Head:
     """Return the beginning of a file."""
+    if is_xml(path):
+        root, names = beginning(path, encoding)
+        return Head(path, (), names, (), root)
     first = list(islice(table_rows(path, (), encoding), AHEAD))
     cells = [row for _, row in first if not isinstance(row, Outcome)]
-    return Head(path, (), tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))
+    lines = first_lines(path, encoding) if is_delimited(path) else ()
+    return Head(path, lines, tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))

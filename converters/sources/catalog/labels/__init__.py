@@ -1,6 +1,7 @@
 """Category cells to paths: the whole column decides how a cell is read, and what is no label is a counted reason."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ NEEDED = {
     CODE: "codes, such as {}: if the shop has a file of their names, give it with --option categories=FILE",
 }
 CACHED = 1 << 16
+_CODED = re.compile(r'\{"code": "([^"]*)"\}')
 OUTSIDE = "one of several categories left out: not in the taxonomy"
 
 
@@ -126,9 +128,9 @@ def _found(categories: Mapping[str, int], finder: Finder) -> tuple[Counter[Categ
     for cell, count in categories.items():
         found = finder.find(cell)
         counts.update(dict.fromkeys(found.paths, count))
-        if found.reason in NEEDED:
+        if found.reason in NEEDED and not (found.reason == CODE and finder.columns.categories):
             unread[found.reason] += count
-            examples.setdefault(found.reason, cell[:60])
+            examples.setdefault(found.reason, (",".join(_CODED.findall(cell)) or cell)[:60])
     lines = [f"category: {hold(unread[reason])} {NEEDED[reason].format(repr(examples[reason]))}" for reason in unread]
     return counts, lines
 

@@ -266,7 +266,7 @@ def test_codes_are_told_by_the_whole_column() -> None:
 def test_addresses_sentences_objects_and_free_text() -> None:
     paths = [f"Home > Kind {number}" for number in range(40)]
     assert reasons(
-        "https://shop.test/mugs", "Keeps tea warm for hours and looks good.", '{"code": "77"}', "[]", "Norvik thing"
+        "https://shop.test/mugs", "Keeps tea warm for hours and looks good.", '{"rank": "77"}', "[]", "Norvik thing"
     ) == [
         "category is a web address",
         "category is a sentence",
