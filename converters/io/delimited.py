@@ -71,7 +71,10 @@ def _beginning(file: Iterator[str], header: int | None) -> _Start:
 
 
 def delimiter_of(line: str) -> str:
-    """Return what parts the column names in a line: a tab, else the most frequent of comma, semicolon and bar, outside quotes and brackets."""
+    """Return what parts the column names in a line: a tab, else the most frequent of comma, semicolon and bar.
+
+    What stands in quotes or brackets does not count.
+    """
     bare = _ENCLOSED.sub("", line)
     return "\t" if "\t" in bare else max(",;|", key=bare.count)
 
