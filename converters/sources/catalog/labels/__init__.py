@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from converters.sources.catalog.columns import CUT, Cells, Columns
 from converters.sources.catalog.labels import kinds
-from converters.sources.catalog.labels.evidence import decide
+from converters.sources.catalog.labels.evidence import decide, hold
 from converters.sources.catalog.labels.find import Finder, Found
 from converters.sources.catalog.labels.kinds import CODE, ID
 from converters.sources.catalog.labels.paths import ARROW
@@ -101,16 +101,24 @@ def without_title(path: Category, title: str) -> Category:
 def read_labels(categories: Counter[str], columns: Columns, tree: Taxonomy | None) -> Labels:
     """Look at a whole column of categories, cell texts with their counts, and return how its cells are read."""
     reading, lines = decide(categories, columns)
-    finder = Finder(reading, columns, tree)
+    finder = Finder(reading, columns, tree, kinds.kinds(_read(categories, reading)))
     paths = _counted(categories, finder)
-    finder = replace(finder, kinds=kinds.kinds(paths))
-    paths = _counted(categories, finder)
-    root, said = _root(paths, columns)
+    root, seen = _root(paths, columns)
     finder = replace(finder, root=root)
     counts = _counted(categories, finder) if root else paths
-    lines = [*lines, *said, *_unread(categories, finder)]
+    lines = [*lines, *seen, *_unread(categories, finder)]
     chosen = _chosen(categories, columns, reading)
     return Labels(columns, tree, chosen, tuple(lines), counts, lru_cache(CACHED)(finder.find))
+
+
+def _read(categories: Mapping[str, int], reading: Reading) -> Counter[Category]:
+    """Return the rows of each path as it stands, whether or not it is a label."""
+    counts = Counter[Category]()
+    for cell, count in categories.items():
+        if not (is_none(cell.strip()) or kinds.is_address(cell) or kinds.ids(cell)):
+            for path in reading.paths(cell)[0]:
+                counts[path] += count
+    return counts
 
 
 def _counted(categories: Mapping[str, int], finder: Finder) -> Counter[Category]:
@@ -124,7 +132,9 @@ def _counted(categories: Mapping[str, int], finder: Finder) -> Counter[Category]
 def _root(paths: Mapping[Category, int], columns: Columns) -> tuple[str, list[str]]:
     """Return the first node that all paths share if it is to be cut, and a sentence on it."""
     roots = {path[0] for path in paths}
-    if len(roots) != 1 or all(len(path) == 1 for path in paths):
+    if paths and all(len(path) == 1 for path in paths):
+        return "", ["category: all labels are single names; no path above them is known"]
+    if len(roots) != 1:
         return "", []
     [root], rows = roots, sum(paths.values())
     if columns.root == CUT:
@@ -142,7 +152,7 @@ def _unread(categories: Mapping[str, int], finder: Finder) -> list[str]:
         if cells and not (reason == CODE and finder.columns.categories):
             example = max(cells, key=lambda cell: cells[cell])
             example = ",".join(_CODED.findall(example)) or example
-            lines.append(f"category: {sum(cells.values()):,} rows hold {need.format(repr(example[:60]))}")
+            lines.append(f"category: {hold(sum(cells.values()))} {need.format(repr(example[:60]))}")
     return lines
 
 

@@ -48,6 +48,8 @@ class Finder:
             return Found(reason=kinds.URL)
         if identifiers := kinds.ids(text):
             return self._sorted([self._by_id(identifier) for identifier in identifiers])
+        if kinds.is_code_list(text):
+            return Found(reason=kinds.CODE)
         paths, doubtful = self.reading.paths(cell)
         if doubtful:
             return Found(reason=f"category may be several paths or hold a name with {doubtful!r}")
