@@ -16,7 +16,9 @@ from converters.sources.catalog.columns import Cells, Columns, columns
 from converters.sources.catalog.head import head
 from converters.sources.catalog.labels import Labels, read_labels
 from converters.sources.catalog.survey import Survey, survey
-from converters.sources.google_taxonomy import Taxonomy, load
+from converters.sources.catalog.taxonomy import load, previous, schema
+from converters.sources.google_taxonomy import Taxonomy
+from converters.sources.shopify_taxonomy import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Complete:
     survey: Survey
     labels: Labels
     tree: Taxonomy | None
+    schema: Schema | None
     lines: tuple[str, ...]
 
 
@@ -43,9 +46,11 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
     options, lines = _with_preset(paths, given)
     chosen = columns(options)
     tree = load(Path(chosen.taxonomy)) if chosen.taxonomy else None
+    earlier, attributes = previous(chosen, tree), schema(chosen, tree)
     seen = survey(raw_rows(paths, chosen), chosen)
-    labels = read_labels(seen.categories, chosen, tree)
-    return Complete(MappingProxyType(options | labels.chosen), chosen, seen, labels, tree, (*lines, *labels.lines))
+    labels = read_labels(seen.categories, chosen, tree, earlier)
+    found = MappingProxyType(options | labels.chosen)
+    return Complete(found, chosen, seen, labels, tree, attributes, (*lines, *labels.lines))
 
 
 def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

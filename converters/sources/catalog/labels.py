@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from converters.sources.catalog.cells import parse_category, without_title
 from converters.sources.catalog.columns import Cells, Columns
+from converters.sources.catalog.taxonomy import Previous, settled
 from converters.sources.google_taxonomy import Category, Taxonomy
 from converters.text.html import untagged
 from converters.text.sanitize import one_line
@@ -30,6 +31,7 @@ class Labels:
 
     columns: Columns
     tree: Taxonomy | None = None
+    earlier: Previous | None = None
     chosen: dict[str, object] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
 
@@ -48,23 +50,14 @@ class Labels:
             return Placement((), "category is the title" if nodes else "no category", notes)
         if not all(path) or any(">" in node for node in path):
             return Placement((), "category with an empty node or a '>'", notes)
-        tree = self.tree
-        return (
-            _in_tree(path, notes, columns.remap, tree)
-            if tree and path not in tree.paths
-            else Placement(path, "", notes)
-        )
+        if not self.tree:
+            return Placement(path, "", notes)
+        found = settled(path, self.tree, self.earlier, columns.remap)
+        return Placement(found.path, found.reason, notes + found.notes, found.detail)
 
 
-def read_labels(categories: Counter[str], columns: Columns, tree: Taxonomy | None) -> Labels:
+def read_labels(
+    categories: Counter[str], columns: Columns, tree: Taxonomy | None, earlier: Previous | None = None
+) -> Labels:
     """Look at a whole column of categories, cell texts with their counts, and return how its cells are read."""
-    return Labels(columns, tree)
-
-
-def _in_tree(path: Category, notes: tuple[str, ...], remap: bool, tree: Taxonomy) -> Placement:
-    kind, nearest, sure = tree.match(path)
-    if remap and sure:
-        return Placement(nearest, "", (*notes, f"category {kind} in the taxonomy: remapped"))
-    name = repr(" > ".join(path))
-    detail = f"nearest to {name}: {' > '.join(nearest)!r}" if nearest else f"nothing near {name}"
-    return Placement((), f"category not in the taxonomy: {kind}", notes, detail)
+    return Labels(columns, tree, earlier)
