@@ -15,6 +15,7 @@ from converters.validation import check as checking
 
 FILE = click.Path(path_type=Path)
 UNITS = {"rejected": "raw row", "noted": "time", "dropped": "example"}  # what each count of an account counts
+LINES = 20  # of one kind that are printed; the manifest has all of them
 WORKERS = click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
 
 
@@ -70,11 +71,16 @@ def convert(
 
     Example: ecom-data convert catalog shop.csv --option id=sku --option title=name --out data/shop.jsonl
     """
+    from converters import sources
+    from converters.io import expand
     from converters.mixture import build as building
 
     entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=dict(map(_option, options)))
+    for line in sources.completed(source, expand(raw), entry.options).lines:
+        click.echo(line)
     account = building.alone(entry, out, workers, rejects, progress("raw rows"))
     _print_account(account)
+    _print_labels(account["labels"])
     if rejects:
         _print_unused(account, rejects)
     click.echo(f"{_count(account['rows'], 'row')} in {out}")
@@ -114,6 +120,8 @@ def build(spec: Path, out: Path, seed: int | None, overrides: tuple[str, ...], r
     if rejects:
         _print_unused(manifest, out / "rejects.jsonl")
     for account in manifest["sources"]:
+        for line in account["seen"]:
+            click.echo(line)
         _print_account(account)
     for name, split in manifest["splits"].items():
         tasks = ", ".join(f"{task} {count:,}" for task, count in split["tasks"].items())
@@ -238,8 +246,23 @@ def _print_account(account: dict[str, Any]) -> None:
     read, rejected = _count(account["read"], "raw row"), sum(account["rejected"].values())
     click.echo(f"{account['source']}: read {read}, used {account['used']:,}, rejected {rejected:,}")
     for kind, unit in UNITS.items():
-        for reason, count in Counter(account[kind]).most_common():
+        counts = Counter(account[kind])
+        for reason, count in counts.most_common(LINES):
             click.echo(f"  {kind} {_count(count, unit)}: {with_advice(reason)}")
+        if len(counts) > LINES:
+            click.echo(f"  {kind}: {len(counts) - LINES:,} more reasons are in the manifest")
+
+
+def _print_labels(labels: dict[str, Any]) -> None:
+    """Print the most frequent labels, so that one which is none strikes the eye, and those of a single row."""
+    if not labels["different"]:
+        return
+    click.echo(f"{_count(labels['different'], 'different label')}; those of most rows:")
+    for label, count in labels["most"].items():
+        click.echo(f"  {count:>7,}  {label}")
+    if once := [label for label in labels["once"] if label not in labels["most"]]:
+        listed = "; ".join(once[:LINES]) + ("; ..." if len(once) > LINES else "")
+        click.echo(f"{_count(len(labels['once']), 'label')} of one row, such as: {listed}")
 
 
 def _count(count: int, noun: str) -> str:

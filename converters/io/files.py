@@ -29,6 +29,7 @@ _NOT_PLAIN = {
     b"\xff\xfe": "UTF-16 text: save it as UTF-8",
     b"\xfe\xff": "UTF-16 text: save it as UTF-8",
 }
+_UTF16 = {b"\xff\xfe", b"\xfe\xff"}  # an XML file says its encoding
 
 
 def with_advice(reason: str) -> str:
@@ -49,7 +50,7 @@ def open_raw(path: Path) -> BufferedReader:
             return BufferedReader(input_stream(str(path), compression="detect"), BLOCK)
         file: BufferedReader = BufferedReader(FileIO(path), BLOCK)
         for start, content in _NOT_PLAIN.items():
-            if file.peek(4).startswith(start):
+            if file.peek(4).startswith(start) and not (start in _UTF16 and path.suffix == ".xml"):
                 file.close()
                 raise InputError(f"{path}: is {content}")
         return file
@@ -164,7 +165,7 @@ def _library(path: Path) -> Iterator[Any]:
         raise InputError(f"{path}: no such dataset, or the hub cannot be reached: {first_line(error)}") from error
 
 
-DATA = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt"}
+DATA = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".xml"}
 _RATIO = {".gz": 5, ".zst": 5, ".parquet": 5}  # unpacked to packed bytes, as is usual for product text
 
 

@@ -26,17 +26,20 @@ class Sparse(dict[str, str]):
         return ""
 
 
-def rows(path: Path, needed: Sequence[str]) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
+def rows(
+    path: Path, needed: Sequence[str], encoding: str | None = None, header: int | None = None
+) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
     """Yield ``(where, row)``; a cell that is no string comes as JSON, one that a JSON row leaves out is empty.
 
-    A ``needed`` column that none of the first rows has is an ``InputError``.
+    ``encoding`` and ``header``, the line of the column names where a file begins with other lines, are of delimited text. A
+    ``needed`` column that none of the first rows has is an ``InputError``.
     """
     if {".jsonl", ".ndjson", ".json", ".parquet"} & set(path.suffixes) or is_hub(path):
         pairs: Iterator[tuple[str, dict[str, Any] | Outcome]] = decoded([path], dict[str, Any])
-    elif {".csv", ".tsv"} & set(path.suffixes):
-        pairs = table(path)
+    elif {".csv", ".tsv", ".txt"} & set(path.suffixes):
+        pairs = table(path, encoding, header)
     else:
-        endings = ".csv, .tsv, .jsonl (or these with .gz, .zst) or .parquet"
+        endings = ".csv, .tsv, .txt, .jsonl (or these with .gz, .zst) or .parquet"
         raise InputError(f"{path}: found the ending {path.suffix!r}, expected {endings}")
     first = list(islice(pairs, AHEAD))
     known = dict.fromkeys(name for _, row in first if not isinstance(row, Outcome) for name in row)
@@ -55,7 +58,9 @@ _NOT_TEXT = re.compile("[\udc80-\udcff]")
 _BREAK = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 
 
-def table(path: Path) -> Iterator[tuple[str, dict[str, str] | Outcome]]:
+def table(
+    path: Path, encoding: str | None = None, header: int | None = None
+) -> Iterator[tuple[str, dict[str, str] | Outcome]]:
     """Yield ``(file:line, row)`` of delimited text with a header; quoted fields may hold line breaks.
 
     The header decides the delimiter (tab, semicolon or comma): publishers name tab-separated files ``.csv``, too. The line is
@@ -63,30 +68,31 @@ def table(path: Path) -> Iterator[tuple[str, dict[str, str] | Outcome]]:
     """
     csv.field_size_limit(LIMIT)
     with open_raw(path) as file, reading(path):
-        lines = _lines(path, file)
+        before = (header or 1) - 1
+        lines = islice(_lines(path, file, encoding or "utf-8"), before, None)
         first = next(lines, "")
         delimiter = "\t" if "\t" in first else ";" if first.count(";") > first.count(",") else ","
         reader = csv.reader(chain([first], lines, [_END]), delimiter=delimiter)
-        number = 1
+        number = before + 1
         try:
             columns = _header(path, next(reader))
-            number = reader.line_num + 1
+            number = before + reader.line_num + 1
             for cells in reader:
                 if cells == [_END]:
                     return
                 if cells and cells[-1].endswith(_END):
                     raise InputError(f"{path}:{number}: a quote is never closed")
                 yield f"{path}:{number}", _row(columns, cells, f"{path}:{number}")
-                number = reader.line_num + 1
+                number = before + reader.line_num + 1
         except csv.Error as error:
             raise InputError(f"{path}:{number}: not delimited text: {error}") from error
 
 
-def _lines(path: Path, file: BufferedReader) -> Iterator[str]:
+def _lines(path: Path, file: BufferedReader, encoding: str) -> Iterator[str]:
     for number, line in enumerate(bounded(file), 1):
         if isinstance(line, Long):
             raise InputError(f"{path}:{number}: the line is longer than {LIMIT >> 20} MiB")
-        text = (without_bom(line) if number == 1 else line).decode("utf-8", "surrogateescape")
+        text = (without_bom(line) if number == 1 else line).decode(encoding, "surrogateescape")
         yield from _BREAK.findall(text) if "\r" in text[:-2] else (text,)
 
 

@@ -22,7 +22,7 @@ from converters.io.files import missing
 from converters.io.jsonl import locked, replacing, write_json
 from converters.mixture import plan
 from converters.mixture.convert import convert_all
-from converters.mixture.manifest import account, manifest, need_rows, write_rejects
+from converters.mixture.manifest import account, label_counts, manifest, need_rows, write_mapping, write_rejects
 from converters.mixture.report import card, stats
 from converters.mixture.shards import TEMPORARY
 from converters.mixture.spec import Entry, Spec
@@ -62,6 +62,8 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
         record = manifest(rows, shards, spec, folder, statistics)
         for name, recall in last.recalls().items():
             record["splits"][name]["shortlist_recall"] = recall
+        for number, shard in enumerate(shards, 1):
+            write_mapping(folder / f"mapping-{number}.yaml", shard)
         write_json(folder / MANIFEST, record)
         card.write(folder / card.CARD, record, samples)
         _swap(folder, out)
@@ -95,6 +97,8 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
         with replacing(out) as file:
             file.writelines(compress(shard.lines(), ~repeated))
         record = account(shard, codes, [plan.SAME]) | {"rows": int((~repeated).sum())}
+        record["labels"] = label_counts(compress(shard.lines(), ~repeated))
+        write_mapping(out.with_name(out.name + ".mapping.yaml"), shard)
         write_json(out.with_name(out.name + ".manifest.json"), record)
     return record
 

@@ -19,7 +19,7 @@ from converters.mixture import shards
 from converters.mixture.shards import Pinned, Shard, Tally, Used, tallied, unused
 from converters.mixture.spec import Entry, beside_files, chosen_tasks
 from converters.schema import Attributes, Choice, Listing, Outcome, Record, Row, Verdict
-from converters.sources import mix
+from converters.sources import Completed, mix
 from converters.tasks.base import RenderError
 from converters.text.lengths import ruler
 from converters.text.matching import title_group
@@ -45,15 +45,17 @@ def convert_all(entries: Sequence[Entry], seed: int, folder: Path, workers: int,
 def convert(numbered: tuple[int, Entry], seed: int, folder: Path, tick: Tick = silent) -> Shard:
     """Return the shard under ``folder`` of an entry and its number: an earlier build's, if nothing has changed since."""
     number, entry = numbered
-    home = folder / _name(number, entry, seed)
+    paths = tuple(expand(entry.paths))
+    completed = sources.completed(entry.source, paths, entry.options)
+    home = folder / _name(number, entry, seed, completed)
     if shard := shards.load(home, entry):
         return shard
     meant = definitions.load(Path(entry.definitions)) if entry.definitions else {}
     tally, dropped = Tally(), Counter[str]()
     rendering = _Rendering(entry, seed, meant, tally, dropped, cutter(entry, tally.noted))
-    outcomes = tallied(sources.read(entry.source, tuple(expand(entry.paths)), entry.options), tally, tick)
+    outcomes = tallied(sources.read(entry.source, paths, entry.options), tally, tick)
     used = (row for outcome in outcomes if (row := rendering.used(outcome)))
-    return shards.write(home, entry, used, tally, dropped, seed)
+    return shards.write(home, entry, used, tally, dropped, seed, completed)
 
 
 def cutter(entry: Entry, noted: Counter[str]) -> Cut:
@@ -137,9 +139,10 @@ def _alias(record: Record) -> str:
     return ""
 
 
-def _name(number: int, entry: Entry, seed: int) -> str:
+def _name(number: int, entry: Entry, seed: int, completed: Completed) -> str:
     """Return a name that changes with the files, the options and the code that shape a shard."""
-    stats = [(path, path.stat() if path.exists() else None) for path in (*expand(entry.paths), *beside_files(entry))]
+    paths = (*expand(entry.paths), *beside_files(entry, completed.options))
+    stats = [(path, path.stat() if path.exists() else None) for path in paths]
     files = [(repr(path), stat and (stat.st_size, stat.st_mtime_ns)) for path, stat in stats]
     shape = repr((number, msgspec.to_builtins(entry), files, seed, _code()))
     return f"{number:03d}-{entry.source}-{hashlib.sha256(shape.encode()).hexdigest()[:16]}"

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+import yaml
 from numpy.typing import NDArray
 
 from converters import sources, tasks
@@ -20,11 +21,19 @@ from converters.io.jsonl import replacing, sha256
 from converters.mixture.plan import HELD, KEPT, NEAR, REASONS, REPEATED, Codes, kept, reason_codes, within
 from converters.mixture.shards import Shard
 from converters.mixture.spec import Spec, beside_files
-from converters.schema import SPLITS
+from converters.schema import SPLITS, Turn
 from converters.sources import mix
 
 DROPPED = "all its examples dropped: "  # in front of what is counted among the rejects
+LABELS = 20  # the most frequent ones, which the account of a conversion lists
 LEAKS = {"groups": HELD, "near_duplicates": NEAR, "prompts": REPEATED}
+
+
+class Labelled(msgspec.Struct):
+    """As much of a row as tells its label."""
+
+    task: str
+    messages: list[Turn]
 
 
 def need_rows(shard: Shard) -> None:
@@ -61,8 +70,41 @@ def account(shard: Shard, codes: Codes, reasons: Sequence[str]) -> dict[str, Any
         "noted": _sum([shard.noted]),
         "examples": shard.examples,
         "dropped": _sum([shard.dropped, dropped]),
-        "inputs": [describe(path) for path in [*expand(entry.paths), *beside_files(entry)]],
+        "inputs": [describe(path) for path in [*expand(entry.paths), *beside_files(entry, shard.options)]],
+        "options": shard.options,
+        "seen": shard.seen,
     }
+
+
+MAPPING_HEAD = """\
+# How {files} was read.
+{seen}# Edit it and pass it back: --option mapping=.../{name}, or options: {{mapping: .../{name}}} in a mixture's
+# specification. An option that is taken out gets its default again; '' or {{}} stands for none. They are explained by:
+# ecom-data list {source}
+"""
+
+
+def write_mapping(path: Path, shard: Shard) -> None:
+    """Write the options by which an entry's files were read, as YAML that can be edited and passed back.
+
+    A source whose files decide nothing has none.
+    """
+    if not hasattr(sources.get(shard.entry.source), "complete"):
+        return
+    names, seen = ", ".join(shard.entry.paths), "".join(f"# {line}\n" for line in shard.seen)
+    head = MAPPING_HEAD.format(files=names[:200], seen=seen, name=path.name, source=shard.entry.source)
+    options = yaml.safe_dump(shard.options, allow_unicode=True, sort_keys=False, width=120)
+    with replacing(path) as file:
+        file.write((head + options).encode())
+
+
+def label_counts(lines: Iterable[bytes]) -> dict[str, Any]:
+    """Return what the labels of rows are: how many there are, those of most rows with their counts, those of one row."""
+    decode = msgspec.json.Decoder(Labelled).decode
+    rows = (decode(line) for line in lines)
+    counts = Counter(row.messages[-1].content for row in rows if tasks.get(row.task).kind == "path")
+    once = [label for label, count in counts.items() if count == 1]
+    return {"different": len(counts), "most": dict(counts.most_common(LABELS)), "once": once}
 
 
 def _fates(shard: Shard, codes: Codes) -> tuple[Codes, NDArray[np.uint32]]:

@@ -22,6 +22,7 @@ from converters.examples import prompt_turns
 from converters.io.jsonl import write_json, writing
 from converters.mixture.spec import Entry
 from converters.schema import SPLITS, Outcome, Row
+from converters.sources import Completed
 
 Columns = NDArray[np.void]
 # Numbers in place of texts: 54 bytes a row are all that a mixture holds in memory, however long the rows are.
@@ -73,7 +74,10 @@ def unused(outcome: Outcome, reason: str, tally: Tally) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """An entry's shard: its folder, the counts of :class:`Tally`, and the examples dropped on the way, by reason."""
+    """An entry's shard: its folder, the counts of :class:`Tally`, and the examples dropped on the way, by reason.
+
+    ``options`` are those of the entry and those that its files decided, ``seen`` what was seen of the files, in words.
+    """
 
     entry: Entry
     folder: Path
@@ -83,6 +87,8 @@ class Shard:
     rejected: Counter[str]
     noted: Counter[str]
     dropped: Counter[str]
+    options: dict[str, Any] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
 
     @property
     def rows(self) -> Path:
@@ -139,7 +145,15 @@ class Used(NamedTuple):
     rows: int
 
 
-def write(folder: Path, entry: Entry, used: Iterable[Used], tally: Tally, dropped: Counter[str], seed: int) -> Shard:
+def write(
+    folder: Path,
+    entry: Entry,
+    used: Iterable[Used],
+    tally: Tally,
+    dropped: Counter[str],
+    seed: int,
+    completed: Completed,
+) -> Shard:
     """Write a shard; ``tally`` and ``dropped`` are read when the rows are through."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     half = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
@@ -149,6 +163,7 @@ def write(folder: Path, entry: Entry, used: Iterable[Used], tally: Tally, droppe
             tally.reject = lambda where, reason: rejects.write(encode({"where": where, "reason": reason}) + b"\n")
             examples = _write_rows(half, _write_places(half, used), seed)
         counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
+        counts |= {"options": dict(completed.options), "seen": list(completed.lines)}
         write_json(half / "part.json", {"examples": examples, **counts, "dropped": dropped})
         shutil.rmtree(folder, ignore_errors=True)  # what a killed command left of one that it was removing
         half.rename(folder)

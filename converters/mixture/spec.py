@@ -215,8 +215,12 @@ def possible_tasks(source: str) -> list[str]:
     return own + [name for name in tasks.names() if tasks.get(name).style_of in own and name not in own]
 
 
-def beside_files(entry: Entry) -> list[Path]:
-    """Return the files that shape an entry's rows beside the raw ones."""
+def beside_files(entry: Entry, options: Mapping[str, Any]) -> list[Path]:
+    """Return the files that shape an entry's rows beside the raw ones; ``options`` are those of the entry, completed."""
     named = (entry.definitions, entry.trim.tokenizer if entry.trim else None)
     manifests = [folder / schema.MANIFEST for folder in mix.folders(expand(entry.paths))] if entry.replays else []
-    return [*(Path(name) for name in named if name), *sources.option_files(entry.source, entry.options), *manifests]
+    return [
+        *(Path(name) for name in named if name),
+        *sources.option_files(entry.source, {**entry.options, **options}),
+        *manifests,
+    ]

@@ -5,6 +5,7 @@ A source module has
 * ``TASKS``: the tasks that its records are for,
 * ``URL``, ``LICENCE`` and ``FILES``: where the raw files are, and what their owners allow,
 * ``FILE_OPTIONS``, if options of its ``read`` name files that shape its rows: the names of these options,
+* ``complete(paths, options)``, if its files decide options that are not given: all of them, and what was seen in words,
 * ``read(paths, **options) -> Iterator[Outcome]``: one outcome for every raw row, used or not; an option is a keyword that is
   ``Annotated`` with one line on what it does, which ``ecom-data list`` prints.
 
@@ -87,6 +88,21 @@ def resolved(source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
         raise InputError(f"{path}: expected options with their values, some of: {known}")
     check(source, tree, f"{path}: ")
     return {**tree, **options}
+
+
+class Completed(NamedTuple):
+    """The options of an entry, those that its files decide among them, and in words what was seen of the files."""
+
+    options: Mapping[str, Any]
+    lines: Sequence[str] = ()
+
+
+def completed(source: str, paths: Sequence[Path], options: Mapping[str, Any]) -> Completed:
+    """Return an entry's options with those of its ``mapping`` and those that its files decide."""
+    check(source, options)
+    values = resolved(source, options)
+    complete = getattr(get(source), "complete", None)
+    return Completed(values) if complete is None else Completed(*complete(paths, values))
 
 
 def option_files(source: str, options: Mapping[str, Any]) -> list[Path]:

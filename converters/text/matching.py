@@ -4,6 +4,9 @@ import re
 import unicodedata
 
 from converters.core.hashing import digest
+from converters.text.spelling import spelling
+
+__all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group", "words"]
 
 
 def occurs(value: str, text: str, whole: bool) -> bool:

@@ -15,17 +15,18 @@ from typing import Annotated, Any
 from converters.core.hashing import digest
 from converters.io.files import unpacked_size
 from converters.schema import Attributes, Listing, Outcome, Record, Text
+from converters.sources.catalog import entry as entries
 from converters.sources.catalog.attributes import Stated
 from converters.sources.catalog.attributes import attributes as stated_attributes
 from converters.sources.catalog.columns import ORDER, PICKS, Cells, Columns
-from converters.sources.catalog.entry import Complete, complete, raw_rows
+from converters.sources.catalog.entry import Complete, raw_rows
 from converters.sources.catalog.products import Product, products
 from converters.sources.catalog.taxonomy import of_category
+from converters.sources.catalog.values import cell_text
 from converters.sources.google_taxonomy import Category
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import is_asin, product_group
 
-__all__ = ["complete"]
 URL = "your own export"
 LICENCE = "yours"
 FILES = "*.csv, *.tsv, *.txt, *.jsonl, *.json, *.parquet, *.xml"
@@ -109,28 +110,39 @@ def read(
 ) -> Iterator[Outcome]:
     """Yield one outcome a product; what is left out of a used one is noted. :func:`converters.sources.read` reads ``mapping``."""
     given = {name: value for name, value in locals().items() if name not in ("paths", "mapping")}
-    # What is left at its default is no answer of the user: a preset may have a better one.
-    return _read(paths, {name: value for name, value in given.items() if value != _DEFAULTS[name]})
+    return _read(paths, given)
 
 
 _DEFAULTS: Mapping[str, Any] = read.__kwdefaults__ or {}
 
 
+def complete(paths: Sequence[Path], options: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return the options with those that the files decide, and what was seen of the files, a sentence each."""
+    entry = _entry(paths, options)
+    return entry.options, entry.lines
+
+
+def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
+    # What is left at its default is no answer of the user: a preset may have a better one.
+    given = {name: value for name, value in options.items() if name != "mapping" and value != _DEFAULTS[name]}
+    return entries.complete(paths, given)
+
+
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
-    entry = complete(paths, options)
-    rows = raw_rows(paths, entry.columns)
+    entry = _entry(paths, options)
+    rows, named = raw_rows(paths, entry.columns), set(entry.columns.attributes)
     for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(paths)):
-        yield product if isinstance(product, Outcome) else _outcome(product, entry)
+        yield product if isinstance(product, Outcome) else _outcome(product, entry, named)
 
 
-def _outcome(product: Product, entry: Complete) -> Outcome:
+def _outcome(product: Product, entry: Complete, named: set[str]) -> Outcome:
     columns, cells = entry.columns, product.cells
-    title, notes = untagged(cells[columns.title]), product.notes + _status(cells, columns)
+    title, notes = untagged(cell_text(cells[columns.title])), product.notes + _status(cells, columns)
     if not title.strip():
         return Outcome(product.where, reason="no title", rows=product.rows)
     if columns.unpublished == "drop" and (status := _status(cells, columns)):
         return Outcome(product.where, reason=status[0], rows=product.rows)
-    others = ((label, untagged(cells[column])) for label, column in columns.texts.items())
+    others = ((label, untagged(cell_text(cells[column]))) for label, column in columns.texts.items())
     texts = (Text("Title", title), *(Text(label, text) for label, text in others if text.strip()))
     identifier, group = cells[columns.id].strip() or digest(texts), _group(product, title, columns)
     records: list[Record] = []
@@ -138,7 +150,7 @@ def _outcome(product: Product, entry: Complete) -> Outcome:
     if placed.path:
         release, children = (entry.tree.release, entry.tree.children(placed.path)) if entry.tree else ("", ())
         records.append(Listing(identifier, group, texts, placed.path, release, children))
-    stated = _stated(product, entry, texts, placed.path)
+    stated = _stated(product, entry, texts, placed.path, named)
     notes += placed.notes + stated.notes
     if stated.values:
         records.append(Attributes(identifier, group, texts, tuple(stated.values.items()), stated.implicit))
@@ -148,12 +160,12 @@ def _outcome(product: Product, entry: Complete) -> Outcome:
     return Outcome(product.where, tuple(records), reason, notes, rows=product.rows, detail=placed.detail)
 
 
-def _stated(product: Product, entry: Complete, texts: Sequence[Text], path: Category) -> Stated:
+def _stated(product: Product, entry: Complete, texts: Sequence[Text], path: Category, named: set[str]) -> Stated:
     """Return the attributes that a product states; with a schema, those of its category."""
-    if not entry.schema:
-        return stated_attributes(product, entry.columns, texts)
-    identifier = entry.tree.ids.get(path, "") if entry.tree else ""
-    return of_category(product, entry.columns, texts, entry.schema.attributes.get(identifier, ()))
+    if not (entry.schema and entry.tree):
+        return stated_attributes(product, entry.columns, texts, named)
+    wanted = entry.schema.attributes.get(entry.tree.ids.get(path, ""), ())
+    return of_category(product, entry.columns, texts, wanted, named)
 
 
 def _group(product: Product, title: str, columns: Columns) -> str:

@@ -15,7 +15,7 @@ Cells = Mapping[str, str]  # of a row, by column; a cell that is no text comes a
 
 
 def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value or ())
+    return ((value,) if value else ()) if isinstance(value, str) else tuple(value or ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """An entry made complete: what its files are, the options that follow, and what was seen on the first look."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
+from converters.core.errors import InputError
 from converters.io.tables import rows
+from converters.io.xml import is_xml
 from converters.schema import Outcome
 from converters.sources.catalog import detect
 from converters.sources.catalog.columns import Cells, Columns, columns
@@ -19,6 +21,8 @@ from converters.sources.catalog.survey import Survey, survey
 from converters.sources.catalog.taxonomy import load, previous, schema
 from converters.sources.google_taxonomy import Taxonomy
 from converters.sources.shopify_taxonomy import Schema
+
+NAMES = 12  # of attributes that are listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,9 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
     earlier, attributes = previous(chosen, tree), schema(chosen, tree)
     seen = survey(raw_rows(paths, chosen), chosen)
     labels = read_labels(seen.categories, chosen, tree, earlier)
-    found = MappingProxyType(options | labels.chosen)
-    return Complete(found, chosen, seen, labels, tree, attributes, (*lines, *labels.lines))
+    lines += [_summary(chosen, seen), *seen.lines, *labels.lines]
+    full = msgspec.json.decode(msgspec.json.encode(options | labels.chosen))  # plain lists, as YAML has them
+    return Complete(MappingProxyType(full), chosen, seen, labels, tree, attributes, tuple(lines))
 
 
 def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -58,13 +63,28 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
     name, lines = given.get("preset"), list[str]()
     if name == detect.NONE:
         return dict(given), lines
-    heads = [head(path, given.get("encoding")) for path in paths]
+    heads = [replace(head(path, given.get("encoding")), paths=tuple(paths), given=given) for path in paths]
     if name is None:
         name, evidence = detect.same(heads, [detect.detect(each, given) for each in heads])
         lines += [f"{paths[0]}: {evidence}"] * bool(evidence)
     if name == detect.NONE:
-        return dict(given), lines
-    return {**detect.get(name).options(heads[0]), **given, "preset": name}, lines
+        return {"preset": name, **given}, lines
+    preset = detect.get(name)
+    options = {**preset.options(heads[0]), **given, "preset": name}
+    return options, [*lines, *(preset.remarks(heads[0], options) if hasattr(preset, "remarks") else ())]
+
+
+def _summary(columns: Columns, seen: Survey) -> str:
+    """Say which columns count, and how many products the rows are."""
+    rows = f"{seen.rows:,} row{'s' * (seen.rows != 1)}"
+    products = f"{seen.products:,} product{'s' * (seen.products != 1)}"
+    products = f"{products} (by {columns.group!r}) in {rows}" if columns.group else rows
+    category = f"category from {' > '.join(map(repr, columns.category))}" if columns.category else "no category"
+    names = [*columns.attributes, *map(repr, (*columns.pairs, *columns.specs))]
+    listed = ", ".join(names[:NAMES]) + f" and {len(names) - NAMES} more" * (len(names) > NAMES)
+    parts = {"texts": ", ".join(columns.texts), "attributes": listed}
+    more = "".join(f"; {name}: {part}" for name, part in parts.items() if part)
+    return f"{products}; title from {columns.title!r}, {category}{more}"
 
 
 def raw_rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
@@ -73,4 +93,7 @@ def raw_rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cel
         yield from detect.get(columns.preset).rows(paths, columns)
     else:
         for path in paths:
-            yield from rows(path, columns.needed)
+            if is_xml(path):
+                kinds = "Google's feeds, Icecat and BMEcat"
+                raise InputError(f"{path}: XML of no kind that is read ({kinds} are): save it as CSV or JSON lines")
+            yield from rows(path, columns.needed, columns.encoding)

@@ -1,13 +1,16 @@
 """The beginning of a file, by which presets recognise it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from converters.io.tables import AHEAD
 from converters.io.tables import rows as table_rows
+from converters.io.xml import beginning, is_xml
 from converters.schema import Outcome
 
 
@@ -27,7 +30,8 @@ class Evidence(NamedTuple):
 class Head:
     """The beginning of a file: its first lines, the columns of its first rows (or the elements of an XML file), the first rows.
 
-    ``root`` is the name of an XML file's first element, empty for any other file.
+    ``root`` is the name of an XML file's first element, empty for any other file. ``paths`` are all files of the entry, and
+    ``given`` the options that the user gave, for presets whose own options follow from them.
     """
 
     path: Path
@@ -35,6 +39,8 @@ class Head:
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, str], ...]
     root: str = ""
+    paths: tuple[Path, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     def evidence(self, *typical: str) -> Evidence:
         """Return how many of ``typical`` are columns, in any case."""
@@ -46,9 +52,29 @@ class Head:
         columns = {column.strip().casefold(): column for column in reversed(self.columns)}
         return next((columns[name.casefold()] for name in names if name.casefold() in columns), None)
 
+    def header(self, fits: Callable[[Sequence[str]], bool]) -> "Header | None":
+        """Return the line of column names of a table that begins with other lines: the first whose cells fit."""
+        for number, line in enumerate(self.lines, 1):
+            mark = "\t" if "\t" in line else ";" if line.count(";") > line.count(",") else ","
+            with suppress(csv.Error):  # such as a cell over the limit, which no column name is
+                cells = tuple(next(csv.reader([line], delimiter=mark), ()))
+                if fits(cells):
+                    return Header(number, cells)
+        return None
+
+
+class Header(NamedTuple):
+    """The number of a file's line of column names, from 1, and the names."""
+
+    line: int
+    columns: tuple[str, ...]
+
 
 def head(path: Path, encoding: str | None = None) -> Head:
     """Return the beginning of a file."""
-    first = list(islice(table_rows(path, ()), AHEAD))
+    if is_xml(path):
+        root, names = beginning(path, encoding)
+        return Head(path, (), names, (), root)
+    first = list(islice(table_rows(path, (), encoding), AHEAD))
     cells = [row for _, row in first if not isinstance(row, Outcome)]
     return Head(path, (), tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))

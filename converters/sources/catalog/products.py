@@ -6,10 +6,11 @@ cell of several values is a JSON list. A row that is no product comes as an ``Ou
 
 In a group, the first titled row whose id is the key is the product, or else the first titled row with a category, or else the
 first titled one. The other titled rows are variants: at most ``variants`` rows a product become products of their own, with the
-category and texts of the product where they have none; the rest is merged into the product, as parts are.
+category and texts of the product where they have none; the rest is merged into the product, as parts are. A part with a value
+that has no name (of ``pairs``) takes the product's.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -59,6 +60,29 @@ def products(
             yield from _products(group, columns)
 
 
+def following(
+    rows: Iterable[tuple[str, Cells | Outcome]],
+    columns: Columns,
+    column: str,
+    key: Callable[[Cells], str],
+    is_part: Callable[[Cells, str], bool],
+) -> Iterator[tuple[str, Cells | Outcome]]:
+    """Yield the rows of a file in which a product's parts follow it: ``column`` holds its key in all of them, parts have no title.
+
+    ``is_part`` takes a row and the key of the product before. Parts after a row that could not be read belong to none: it may
+    have been their product.
+    """
+    current = ""
+    for where, cells in rows:
+        if isinstance(cells, Outcome):
+            current = current if cells.reason == "blank line" else ""
+            yield where, cells
+            continue
+        part = is_part(cells, current)
+        current = current if part else key(cells)
+        yield where, Sparse({**cells, column: current or where, **({columns.title: ""} if part else {})})
+
+
 def _adjacent(rows: Iterable[tuple[str, Cells | Outcome]], column: str) -> Iterator[list[Placed] | Outcome]:
     waiting, key = list[Placed](), ""
     for where, cells in rows:
@@ -98,7 +122,7 @@ def _products(group: Sequence[Placed], columns: Columns) -> Iterator[Product]:
     merged = [placed for placed in group if placed[0] not in apart]
     variants = sum(bool(cells[columns.title].strip()) for _, cells in merged)
     notes = (OVER,) * variants + (MERGED,) * (len(merged) - variants)
-    parts = tuple(cells for _, cells in merged)
+    parts = tuple(_naming(cells, main[1], columns) for _, cells in merged)
     product = Product(
         main[0], inheriting(main[1], (cells for _, cells in group), columns), parts, key, 1 + len(merged), notes
     )
@@ -111,6 +135,14 @@ def _main(titled: Sequence[Placed], key: str, columns: Columns) -> Placed:
     named = (placed for placed in titled if placed[1][columns.id].strip() == key)
     filed = (placed for placed in titled if any(placed[1][column].strip() for column in columns.category))
     return next(named, None) or next(filed, None) or titled[0]
+
+
+def _naming(cells: Cells, main: Cells, columns: Columns) -> Cells:
+    """Return a part whose values have the names of the main row where it gives none, as parts do that are variants."""
+    names = {
+        name: main[name] for name, value in columns.pairs.items() if cells[value].strip() and not cells[name].strip()
+    }
+    return Sparse({**cells, **names}) if names else cells
 
 
 def inheriting(cells: Cells, others: Iterable[Cells], columns: Columns) -> Cells:

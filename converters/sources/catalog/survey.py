@@ -8,31 +8,34 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from converters.schema import Outcome
+from converters.sources.catalog import lookalikes
 from converters.sources.catalog.columns import Cells, Columns
+from converters.sources.catalog.labels import category_cell
 
 
 @dataclass(slots=True)
 class Survey:
     """What is known of the files before the first row is converted.
 
-    ``categories`` counts the cells of the category's column as they stand; ``scattered`` tells that rows of one group are apart.
+    ``categories`` counts the cells of categories as :func:`converters.sources.catalog.labels.category_cell` gives them; ``scattered`` tells that rows of one group are apart;
+    ``lines`` say what a user should know of them.
     """
 
     rows: int = 0
     products: int = 0
     categories: Counter[str] = field(default_factory=Counter)
     scattered: bool = False
+    lines: tuple[str, ...] = ()
 
 
 def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Survey:
     """Read all rows once; memory grows with the number of different categories, and by 8 bytes a group."""
-    result, keys, before = Survey(), array("q"), ""
-    category = columns.category[0] if len(columns.category) == 1 else None
+    result, keys, before, titles = Survey(), array("q"), "", lookalikes.LookAlikes()
     for _, cells in rows:
         result.rows += 1
         if isinstance(cells, Outcome):
             continue
-        if category and (cell := cells[category]):
+        if columns.category and (cell := category_cell(cells, columns)):
             result.categories[cell] += 1
         if columns.group:
             key = cells[columns.group].strip()
@@ -42,8 +45,11 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
             before = key
         else:
             result.products += 1
+            lookalikes.note(titles, cells, columns)
     if keys:
         different = len(np.unique(np.frombuffer(keys, np.int64)))
         result.scattered = different < len(keys)
         result.products -= len(keys) - different
+    if not columns.group and (line := lookalikes.sentence(titles, columns)):
+        result.lines += (line,)
     return result

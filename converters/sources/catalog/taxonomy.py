@@ -24,9 +24,11 @@ from converters.sources.catalog.attributes import Notes, Stated
 from converters.sources.catalog.attributes import attributes as stated_attributes
 from converters.sources.catalog.columns import Columns
 from converters.sources.catalog.products import Product
-from converters.sources.google_taxonomy import BELOW, GONE, Category, Taxonomy, changes, short
+from converters.sources.google_taxonomy import BELOW, GONE, Category, Change, Taxonomy, changes, short
 from converters.sources.shopify_taxonomy import Attribute, Schema, runs, words
 
+GONE_FROM = "category gone from the taxonomy"
+MAPPED = "category has its path in the other taxonomy"
 SILENT = "attribute of the category left out: the shop does not state it, the text may"
 FOREIGN = "attribute of specs left out: its category has none of this name"
 NONE_STATED = "attributes left out: the shop states none of its category's"
@@ -45,21 +47,29 @@ def load(path: Path) -> Taxonomy:
     )
 
 
+class Moved(NamedTuple):
+    """Where a path of an earlier release is now, or the reason why it is nowhere; notes and detail are as in an outcome."""
+
+    path: Category = ()
+    reason: str = ""
+    notes: Notes = ()
+    detail: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Previous:
-    """What the categories are from, ``name``, and where each of its paths is now: kind of change, id, new path."""
+    """What the categories are from: its paths by id, and by path those that the taxonomy in use has elsewhere or not at all."""
 
-    name: str
-    places: Mapping[Category, tuple[str, str, Category]]
     ids: Mapping[str, Category]
+    places: Mapping[Category, Moved]
 
     def by_id(self, identifier: str) -> Category:
         """Return the path that an id had, ``()`` if it had none."""
         return self.ids.get(short(identifier), ())
 
-    def now(self, path: Category) -> tuple[str, str, Category]:
-        """Return what became of a path, its id, and the path that it has now: itself if it is not known or not changed."""
-        return self.places.get(path, ("", "", path))
+    def change(self, path: Category) -> Moved | None:
+        """Return what became of a path, nothing if it is not known or not changed."""
+        return self.places.get(path)
 
 
 def previous(columns: Columns, tree: Taxonomy | None) -> Previous | None:
@@ -72,47 +82,24 @@ def previous(columns: Columns, tree: Taxonomy | None) -> Previous | None:
     if path.suffix == ".json" or shopify_taxonomy.text_lines(path)[0].startswith(shopify_taxonomy.MAPPING):
         rules = shopify_taxonomy.mapping(path)
         ids = {identifier: source for source, (identifier, _) in rules.items() if identifier}
-        return Previous(path.name, {source: ("mapped", *rule) for source, rule in rules.items()}, ids)
+        return Previous(ids, {source: Moved(to, notes=(MAPPED,)) for source, (_, to) in rules.items() if to})
     old = load(path)
-    places = {path: ("", identifier, path) for path, identifier in old.ids.items()}
-    for change in changes(old, tree):
-        if change.old:
-            kind = "under a renamed or moved one" if change.kind == BELOW else change.kind
-            places[change.old] = (kind, change.id, change.new)
-    if all(kind == GONE for kind, _, _ in places.values()):
-        raise InputError(f"{path}: shares no id with the taxonomy: name an earlier release of the same one")
-    return Previous(old.release, places, {identifier: path for path, (_, identifier, _) in places.items()})
+    found = [change for change in changes(old, tree) if change.old]
+    if sum(change.kind == GONE for change in found) == len(old.ids):
+        raise InputError(f"{path}: has no id of the taxonomy: name an earlier release of the same one")
+    return Previous(
+        {identifier: path for path, identifier in old.ids.items()}, {c.old: _moved(c, old, tree) for c in found}
+    )
 
 
-class Settled(NamedTuple):
-    """A path of the taxonomy, or the reason why there is none; notes and detail are as in an outcome."""
-
-    path: Category = ()
-    reason: str = ""
-    notes: Notes = ()
-    detail: str = ""
-
-
-def settled(path: Category, tree: Taxonomy, earlier: Previous | None, remap: bool) -> Settled:
-    """Return where a shop's category is in a taxonomy."""
-    kind, identifier, now = earlier.now(path) if earlier else ("", "", path)
-    since, name = earlier.name if earlier else "", repr(" > ".join(path))
-    notes = (f"category {kind} since {since}: has its new path",) * bool(kind)
-    if now in tree.paths:
-        return Settled(now, "", notes)
-    if not now:
-        detail = f"{name} (id {identifier}) of {since} is not in {tree.release}{_nearest(tree, path)}"
-        return Settled((), "category gone from the taxonomy", (), detail)
-    kind, nearest, sure = tree.match(now)
-    if remap and sure:
-        return Settled(nearest, "", (*notes, f"category {kind} in the taxonomy: remapped"))
-    detail = f"nearest to {name}: {' > '.join(nearest)!r}" if nearest else f"nothing near {name}"
-    return Settled((), f"category not in the taxonomy: {kind}", (), detail)
-
-
-def _nearest(tree: Taxonomy, path: Category) -> str:
-    nearest = tree.match(path).nearest
-    return f"; nearest: {' > '.join(nearest)!r}" if nearest else ""
+def _moved(change: Change, old: Taxonomy, tree: Taxonomy) -> Moved:
+    if change.new:
+        kind = "under another name" if change.kind == BELOW else change.kind
+        return Moved(change.new, notes=(f"category {kind} since {old.release}: has its new path",))
+    nearest = tree.match(change.old).nearest
+    hint = f"; nearest: {' > '.join(nearest)!r}" if nearest else ""
+    detail = f"{' > '.join(change.old)!r} (id {change.id}) of {old.release} is not in {tree.release}{hint}"
+    return Moved((), GONE_FROM, detail=detail)
 
 
 def schema(columns: Columns, tree: Taxonomy | None) -> Schema | None:
@@ -131,23 +118,19 @@ def schema(columns: Columns, tree: Taxonomy | None) -> Schema | None:
     return found
 
 
-def of_category(product: Product, columns: Columns, texts: Sequence[Text], wanted: Sequence[Attribute]) -> Stated:
+def of_category(
+    product: Product, columns: Columns, texts: Sequence[Text], wanted: Sequence[Attribute], named: set[str]
+) -> Stated:
     """Return the attributes of a product that its category has, as the head of this module says."""
-    stated = stated_attributes(product, replace(columns, implicit=True), texts)
-    names = {key: name for name in reversed(stated.values) for key in _keys(name, columns)}
+    stated = stated_attributes(product, columns, texts, named)
+    known = stated_attributes(product, replace(columns, implicit=True), texts, named).values
+    names = {key: name for name in reversed(known) for key in _keys(name, columns)}
     found = {a.name: names.get(_key(a.name)) or names.get(_key(a.handle)) or "" for a in wanted}
     text = runs(" ".join(text.text for text in texts))
     silent = {a.name for a in wanted if not found[a.name] and a.values and not a.stands_in(text)}
-    absent = {name for name, own in found.items() if own in stated.implicit}
-    kept = {
-        name: own for name, own in found.items() if name in silent or (own and (columns.implicit or name not in absent))
-    }
-    values = {name: stated.values.get(own, ()) for name, own in kept.items()}
+    values = {name: stated.values.get(own, ()) for name, own in found.items() if own in stated.values or name in silent}
     foreign = stated.values.keys() - {*found.values()}
-    notes = [
-        f"attribute {name!r} left out: its value is not in the text" for name in found if name in absent - kept.keys()
-    ]
-    notes += [SILENT] * sum(not own and name not in silent for name, own in found.items())
+    notes = [SILENT] * sum(not own and name not in silent for name, own in found.items())
     notes += [
         f"attribute {name!r} left out: its category has none of this name"
         for name in columns.attributes
@@ -156,7 +139,7 @@ def of_category(product: Product, columns: Columns, texts: Sequence[Text], wante
     notes += [FOREIGN] * len(foreign - columns.attributes.keys())
     if not any(values.values()):
         return Stated({}, (), (*stated.notes, *notes, NONE_STATED))
-    return Stated(values, tuple(name for name in kept if name in absent), (*stated.notes, *notes))
+    return Stated(values, tuple(name for name in values if found[name] in stated.implicit), (*stated.notes, *notes))
 
 
 def _key(name: str) -> str:

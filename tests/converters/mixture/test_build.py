@@ -63,8 +63,9 @@ def built(plan: Path, out: Path, *words: str) -> dict[str, str]:
     result = CliRunner().invoke(main, ["build", str(plan), "--out", str(out), "--rejects", *words])
     assert result.exit_code == 0, result.output
     assert not out.with_name(f".{out.name}.parts").exists()
-    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
-    return {name: sha256(out / name) for name in FILES}
+    files = sorted(path.name for path in out.iterdir())
+    assert [name for name in files if not name.startswith("mapping-")] == sorted(FILES)
+    return {name: sha256(out / name) for name in files}
 
 
 def test_the_number_of_workers_changes_no_byte(plan: Callable[..., Path], tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ def test_a_mix_that_had_stepped_aside_when_its_successor_was_killed_is_still_the
     path.write_text(json.dumps(json.loads(path.read_text()) | {"general_share": 0.9}))
     refused = CliRunner().invoke(main, ["build", str(path), "--out", str(out)])
     assert refused.exit_code == 1 and "general_share" in refused.output
-    assert {name: sha256(out / name) for name in FILES} == before
+    assert {name: sha256(out / name) for name in before} == before
 
 
 def test_two_builds_of_one_mix_do_not_meet(plan: Callable[..., Path], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from converters.core.errors import InputError
 from converters.mixture.spec import Entry
-from converters.sources.catalog.cells import parse_specs
+from converters.sources.catalog.specs import parse_specs
 from converters.sources.google_taxonomy import load
 from tests.converters._converted import Converted, convert
 
@@ -91,7 +91,7 @@ def test_a_value_that_is_not_in_the_text_is_left_out_or_implicit(tmp_path: Path)
     options = {"category": None, "attributes": {"Color": "color", "Size": "size"}}
     part = converted(tmp_path, row, **options)
     assert targets(part, "attributes") == ['{"Color": "red"}']
-    assert part.tally.noted == {"attribute left out: its value is not in the text": 1}
+    assert part.tally.noted == {"attribute 'Size' left out: its value is not in the text": 1}
     part = converted(tmp_path, row, **options, implicit=True)
     assert targets(part, "attributes") == ['{"Color": "red", "Size": "M"}']
     assert part.rows[0].extra["implicit"] == ["Size"]

@@ -83,7 +83,7 @@ def test_catalog_cuts_titles_and_counts_rows(fixtures: Path) -> None:
     }
     assert part.tally.noted["last node of the category is the title: cut"] == 2
     assert part.tally.noted["markup taken out"] == 1
-    assert part.tally.noted["attribute left out: its value is not in the text"] == 2
+    assert part.tally.noted["attribute 'Brand' left out: its value is not in the text"] == 2
 
 
 def test_catalog_checks_categories_against_a_taxonomy(fixtures: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from converters.io import table
 from converters.mixture.spec import Entry
-from converters.sources.catalog.cells import parse_specs
+from converters.sources.catalog.specs import parse_specs
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.sanitize import one_line
 from tests.converters._converted import Converted, convert, spells_control

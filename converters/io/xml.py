@@ -1,0 +1,150 @@
+"""Read XML as a stream of elements in bounded memory; nothing is fetched, no entity is expanded.
+
+A document type is tolerated where it only names a file, as those of Icecat and BMEcat do; that file is never looked at. One that
+declares entities or attributes is refused before the first element is read: product data has no use for them, and they are the
+means by which a small file becomes a huge one or reads others (OWASP, "XML External Entity Prevention").
+"""
+
+import codecs
+import re
+from collections.abc import Callable, Container, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+from xml.etree.ElementTree import Element, ParseError, XMLPullParser
+from xml.parsers import expat
+
+from converters.core.errors import InputError
+from converters.io.files import BLOCK, open_raw, reading
+
+LIMIT = 64 << 20  # bytes of one element
+DEEPEST = 200  # elements within each other
+_DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?\bencoding\s*=\s*["']([\w.:-]+)""")
+_BY_EXPAT = ("utf-8", "utf-16", "ascii", "iso8859-", "cp125")  # encodings that the parser reads by itself
+_MEND = "save the file as UTF-8, or name its encoding with --option encoding=..."
+
+_TOKEN = 4  # the error of a byte that is no character of the encoding, or no character at all
+
+Events = list[Any]  # of (start or end, element)
+
+
+@lru_cache(1 << 12)
+def local(tag: str) -> str:
+    """Return an element's name without its namespace.
+
+    >>> local("{http://base.google.com/ns/1.0}price"), local("title")
+    ('price', 'title')
+    """
+    return tag.rpartition("}")[2]
+
+
+def is_xml(path: Path) -> bool:
+    """Tell whether a path ends in ``.xml``, compressed or not."""
+    return ".xml" in path.suffixes
+
+
+def beginning(path: Path, encoding: str | None = None) -> tuple[str, tuple[str, ...]]:
+    """Return the local names of the first element and, each once, of those in the file's first part."""
+    for events, _ in _parts(path, ("start",), encoding):
+        names = tuple(dict.fromkeys(local(element.tag) for _, element in events))
+        return names[0], names
+    raise InputError(f"{path}: no XML: the file is empty")
+
+
+def elements(path: Path, names: Container[str], encoding: str | None = None) -> Iterator[tuple[str, Element]]:
+    """Yield ``(file:#n, element)`` of the elements with one of these local names, whole, in the file's order.
+
+    One within another such element is a part of that one. XML that is broken, nested too deeply, or that declares entities is an
+    ``InputError`` where it is met. ``encoding`` is only needed where the file's own declaration is wrong.
+    """
+    number, inside, held, stack = 0, 0, 0, list[Element]()  # inside: the depth of the wanted element that is open
+    for events, size in _parts(path, ("start", "end"), encoding):
+        held += size
+        for event, element in events:
+            if event == "start":
+                stack.append(element)
+                inside = inside or len(stack) * (local(element.tag) in names)
+                continue
+            if inside == len(stack):
+                number, inside = number + 1, 0
+                yield f"{path}:#{number}", element
+            stack.pop()
+            if not inside and stack:
+                stack[-1].remove(element)  # what has been read is let go, and the text after it, which is held by it
+                held = 0
+        _need_bounds(f"{path}: after element {number}", len(stack), held)
+
+
+def _need_bounds(where: str, depth: int, held: int) -> None:
+    if depth > DEEPEST:
+        raise InputError(f"{where}: more than {DEEPEST} elements within each other: no product data")
+    if held > LIMIT:
+        raise InputError(f"{where}: one element is longer than {LIMIT >> 20} MiB")
+
+
+def _parts(path: Path, kinds: Sequence[Literal["start", "end"]], encoding: str | None) -> Iterator[tuple[Events, int]]:
+    """Yield the events of each part of a file, and how many bytes the part has."""
+    parser: XMLPullParser[Element] = XMLPullParser(kinds)
+    try:
+        for number, (part, size) in enumerate(_decoded(path, encoding)):
+            if not number:
+                _guard(path, part)
+            parser.feed(part)
+            yield list(parser.read_events()), size
+        parser.close()
+        yield list(parser.read_events()), 0
+    except ParseError as error:
+        line, column = error.position
+        raise _broken(path, error.code, line, column) from error
+
+
+def _decoded(path: Path, encoding: str | None) -> Iterator[tuple[bytes | str, int]]:
+    """Yield a file's parts as bytes where the parser knows their encoding, else as text; and how many bytes each has."""
+    with open_raw(path) as file, reading(path):
+        first = file.read(BLOCK)
+        decode = _decoder(path, first, encoding)
+        try:
+            for part in chain([first], iter(lambda: file.read(BLOCK), b"")):
+                yield (decode(part) if decode else part), len(part)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: holds a byte that {error.encoding} does not have: {_MEND}") from error
+
+
+def _decoder(path: Path, first: bytes, encoding: str | None) -> Callable[[bytes], str] | None:
+    declared = _DECLARED.match(first)
+    name = encoding or (declared[1].decode() if declared else "utf-8")
+    try:
+        codec = codecs.lookup(name)
+        made = codecs.getincrementaldecoder(name)().decode
+    except LookupError as error:
+        raise InputError(f"{path}: the encoding {name!r} is unknown: {_MEND}") from error
+    return made if encoding or not codec.name.startswith(_BY_EXPAT) else None
+
+
+def _guard(path: Path, part: bytes | str) -> None:
+    """Raise an ``InputError`` if a file's first part declares entities or attributes, or has no element."""
+    begun: list[str] = []
+    guard = expat.ParserCreate()
+
+    def refuse(*_: object) -> None:
+        raise InputError(
+            f"{path}: its DOCTYPE declares entities or attributes, which are refused: save the file without it"
+        )
+
+    guard.EntityDeclHandler = guard.AttlistDeclHandler = refuse
+    guard.StartElementHandler = lambda name, _: begun.append(name)
+    try:
+        guard.Parse(part, False)
+    except expat.ExpatError as error:
+        if not begun:
+            raise _broken(path, error.code, error.lineno, error.offset) from error
+    if not begun:
+        raise InputError(f"{path}: no XML: no element in the first {BLOCK >> 10} KiB")
+
+
+def _broken(path: Path, code: int, line: int, column: int) -> InputError:
+    what = expat.ErrorString(code)
+    return InputError(
+        f"{path}:{line}: broken XML at column {column + 1}: {what}; export the file again, or mend the line"
+    )

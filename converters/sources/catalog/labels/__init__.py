@@ -1,0 +1,173 @@
+"""Category cells to paths: the whole column decides how a cell is read, and what is no label is a counted reason."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from converters.sources.catalog.columns import CUT, Cells, Columns
+from converters.sources.catalog.labels import kinds
+from converters.sources.catalog.labels.evidence import decide
+from converters.sources.catalog.labels.find import Finder, Found
+from converters.sources.catalog.labels.kinds import CODE, ID
+from converters.sources.catalog.labels.paths import ARROW
+from converters.sources.catalog.labels.pick import pick
+from converters.sources.catalog.labels.reading import Reading
+from converters.sources.catalog.taxonomy import Previous
+from converters.sources.google_taxonomy import Category, Taxonomy
+from converters.text.html import untagged
+from converters.text.none import is_none
+from converters.text.sanitize import one_line
+
+NEEDED = {
+    ID: "ids, such as {}: the names are in another file; give Google's or Shopify's with --option taxonomy=FILE",
+    CODE: "codes, such as {}: if the shop has a file of their names, give it with --option categories=FILE",
+}
+CACHED = 1 << 16
+OUTSIDE = "one of several categories left out: not in the taxonomy"
+
+
+class Placement(NamedTuple):
+    """A product's category path, or the reason why there is none; ``notes`` and ``detail`` are as in an outcome."""
+
+    path: Category = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """How the cells of one entry are read.
+
+    ``chosen`` are the options that the column itself decided (separator, several, ...), as a user could have given them;
+    ``lines`` say what was seen, one sentence each, for the user to read. ``counts`` are the rows of each path.
+    """
+
+    columns: Columns
+    tree: Taxonomy | None = None
+    chosen: dict[str, object] = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
+    counts: Mapping[Category, int] = field(default_factory=dict)
+    find: Callable[[str], Found] = lambda _: Found()
+
+    def place(self, cells: Cells, title: str) -> Placement:
+        """Return the category of a row."""
+        if not self.columns.category:
+            return Placement()
+        found = self.find(category_cell(cells, self.columns))
+        if not found.paths:
+            return Placement((), found.reason, found.notes, found.detail)
+        paths = [without_title(path, title) for path in found.paths]
+        notes = (*found.notes, *("last node of the category is the title: cut",) * (paths != [*found.paths]))
+        if not any(paths):
+            return Placement((), "category is the title", notes)
+        inside = [path for path in paths if self.tree and path in self.tree.paths]
+        picked = pick(inside or paths, self.columns.pick, self.counts)
+        outside = (OUTSIDE,) * bool(inside and len(inside) < len(paths))
+        return self._placed(picked.path, picked.reason, (*notes, *picked.notes, *outside), picked.detail)
+
+    def _placed(self, path: Category, reason: str, notes: tuple[str, ...], detail: str) -> Placement:
+        if not path or not self.tree or path in self.tree.paths:
+            return Placement(path, reason, notes, detail)
+        placed = _in_tree(path, notes, self.columns.remap, self.tree)
+        return placed._replace(detail="; ".join(filter(None, (detail, placed.detail))))
+
+
+def category_cell(cells: Cells, columns: Columns) -> str:
+    """Return a row's cell of categories; of several columns, a JSON list with the list of their nodes."""
+    if len(columns.category) == 1:
+        return cells[columns.category[0]]
+    nodes = (one_line(untagged(cells[column])) for column in columns.category)
+    path = [node for node in nodes if node and not is_none(node)]
+    return json.dumps([path], ensure_ascii=False) if path else ""
+
+
+def without_title(path: Category, title: str) -> Category:
+    """Return a path without a last node that is the product's own title, perhaps cut short by dots.
+
+    >>> without_title(("Home", "Mugs", "Red mug with..."), "Red mug with handle")
+    ('Home', 'Mugs')
+    """
+    last, title = path[-1] if path else "", one_line(title)
+    start = last.rstrip(".").rstrip()
+    is_title = title.startswith(start) if last.endswith("...") and start else last == title
+    return path[:-1] if is_title else path
+
+
+def read_labels(
+    categories: Counter[str], columns: Columns, tree: Taxonomy | None, earlier: Previous | None = None
+) -> Labels:
+    """Look at a whole column of categories, cell texts with their counts, and return how its cells are read."""
+    reading, lines = decide(categories, columns)
+    finder = Finder(reading, columns, tree, earlier)
+    paths = _counted(categories, finder)
+    finder = replace(finder, kinds=kinds.kinds(paths))
+    paths = _counted(categories, finder)
+    root, said = _root(paths, columns)
+    finder = replace(finder, root=root)
+    counts = _counted(categories, finder) if root else paths
+    lines = [*lines, *said, *_unread(categories, finder)]
+    chosen = _chosen(categories, columns, reading)
+    return Labels(columns, tree, chosen, tuple(lines), counts, lru_cache(CACHED)(finder.find))
+
+
+def _counted(categories: Mapping[str, int], finder: Finder) -> Counter[Category]:
+    counts = Counter[Category]()
+    for cell, count in categories.items():
+        for path in finder.find(cell).paths:
+            counts[path] += count
+    return counts
+
+
+def _root(paths: Mapping[Category, int], columns: Columns) -> tuple[str, list[str]]:
+    """Return the first node that all paths share if it is to be cut, and a sentence on it."""
+    roots = {path[0] for path in paths}
+    if len(roots) != 1 or all(len(path) == 1 for path in paths):
+        return "", []
+    [root], rows = roots, sum(paths.values())
+    if columns.root == CUT:
+        return root, [f"category: all {rows:,} paths begin with {root!r}, which is cut"]
+    if len(paths) == 1:
+        return "", []
+    return "", [f"category: all {rows:,} paths begin with {root!r}; --option root=cut takes it off"]
+
+
+def _unread(categories: Mapping[str, int], finder: Finder) -> list[str]:
+    """Return sentences on cells of ids and codes, which need another file."""
+    lines = []
+    for reason, need in NEEDED.items():
+        cells = {cell: count for cell, count in categories.items() if finder.find(cell).reason == reason}
+        if cells:
+            example = max(cells, key=lambda cell: cells[cell])
+            lines.append(f"category: {sum(cells.values()):,} rows hold {need.format(repr(example[:60]))}")
+    return lines
+
+
+def _chosen(categories: Mapping[str, int], columns: Columns, reading: Reading) -> dict[str, object]:
+    """Return the separator and the marks between paths as options, if these alone read all cells in the same way."""
+    separator = reading.separator or reading.mark or _arrow(categories)
+    several = (*reading.several, *reading.weak)
+    named = Reading(separator, several=several, nested=reading.nested)
+    if any(named.paths(cell) != reading.paths(cell) for cell in categories):
+        return {}
+    chosen = {"separator": separator if columns.separator is None else None}
+    return {name: value for name, value in chosen.items() if value} | (
+        {"several": [*several]} if several and columns.several is None else {}
+    )
+
+
+def _arrow(categories: Mapping[str, int]) -> str | None:
+    arrows = Counter(found[0] for cell in categories if (found := ARROW.search(cell)))
+    return arrows.most_common(1)[0][0] if arrows else None
+
+
+def _in_tree(path: Category, notes: tuple[str, ...], remap: bool, tree: Taxonomy) -> Placement:
+    kind, nearest, sure = tree.match(path)
+    if remap and sure:
+        return Placement(nearest, "", (*notes, f"category {kind} in the taxonomy: remapped"))
+    name = repr(" > ".join(path))
+    detail = f"nearest to {name}: {' > '.join(nearest)!r}" if nearest else f"nothing near {name}"
+    return Placement((), f"category not in the taxonomy: {kind}", notes, detail)

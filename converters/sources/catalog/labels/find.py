@@ -1,0 +1,119 @@
+"""The labels of one category cell, or the reason why it has none."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from converters.sources.catalog.columns import Columns
+from converters.sources.catalog.labels import kinds
+from converters.sources.catalog.labels.kinds import Kinds
+from converters.sources.catalog.labels.reading import Reading
+from converters.sources.catalog.taxonomy import Previous
+from converters.sources.google_taxonomy import Category, Taxonomy
+from converters.text.none import is_none
+
+NONE, NO_ID = "no category", "category id not in the taxonomy"
+
+
+class Found(NamedTuple):
+    """The paths of a cell, or the reason why it has none; ``notes`` tell what was left out of it."""
+
+    paths: tuple[Category, ...] = ()
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    detail: str = ""
+
+
+class _Label(NamedTuple):
+    path: Category = ()
+    reason: str = ""
+    detail: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """What is known of an entry's categories: how cells are read, what is no label, and the root to cut."""
+
+    reading: Reading
+    columns: Columns
+    tree: Taxonomy | None = None
+    earlier: Previous | None = None
+    kinds: Kinds = field(default_factory=Kinds)
+    root: str = ""
+
+    def find(self, cell: str) -> Found:
+        """Return the paths of a cell that are labels."""
+        text = cell.strip()
+        if not text or (is_none(text) and text[0] not in "[{"):
+            return Found(reason=f"{NONE}: {text!r}" if text else NONE)
+        if kinds.is_address(text):
+            return Found(reason=kinds.URL)
+        if identifiers := kinds.ids(text):
+            return self._sorted([self._by_id(identifier) for identifier in identifiers])
+        paths, doubtful = self.reading.paths(cell)
+        if doubtful:
+            return Found(reason=f"category may be several paths or hold a name with {doubtful!r}")
+        if not paths:
+            return Found(reason=kinds.NAMELESS if "{" in text else NONE)
+        return self._sorted([self._now(self._label(path)) for path in paths])
+
+    def _sorted(self, labels: list[_Label]) -> Found:
+        """Return the labels that are some, with notes on the others, or the first reason."""
+        paths = tuple(dict.fromkeys(label.path for label in labels if label.path))
+        notes = tuple(note for label in labels for note in label.notes)
+        bad = [label for label in labels if not label.path]
+        if paths:
+            left = tuple(dict.fromkeys(f"one of several categories left out: {label.reason}" for label in bad))
+            return Found(paths, "", notes + left)
+        return Found((), bad[0].reason, notes, bad[0].detail)
+
+    def _label(self, path: Category) -> _Label:
+        if self.tree and path in self.tree.paths:
+            return _Label(path)
+        if len(path) == 1 and (identifiers := kinds.ids(path[0])):
+            return self._by_id(identifiers[0])
+        path = self._without_id(path)
+        if self._ignored(path):
+            return _Label((), f"category left out by 'ignore': {path[-1]!r}")
+        filed = path
+        while len(filed) > 1 and filed[-1] and is_none(filed[-1]):
+            filed = filed[:-1]
+        if reason := self.kinds.reason(filed):
+            return _Label((), reason)
+        notes = ("last node of the category is a word for none: cut",) * (filed != path)
+        if self.root and filed[0] == self.root:
+            return _Label(filed[1:], f"{NONE} below the root {self.root!r}", "", notes)
+        return _Label(filed, "", "", notes)
+
+    def _ignored(self, path: Category) -> bool:
+        """Tell whether a path, or one that it is below, is to be ignored, by its last name or in full."""
+        ignored = {" > ".join(self.reading.nodes(text)).casefold() for text in self.columns.ignore}
+        if not ignored:
+            return False
+        cut = path[1:] if path[0] == self.root else path
+        prefixes = {" > ".join(each[:depth]).casefold() for each in (path, cut) for depth in range(1, len(each) + 1)}
+        return bool(ignored & (prefixes | {path[-1].casefold()}))
+
+    def _by_id(self, identifier: str) -> _Label:
+        if not self.tree:
+            return _Label((), kinds.ID)
+        if path := self.tree.by_id(identifier):
+            return _Label(path)
+        was = self.earlier.by_id(identifier) if self.earlier else ()
+        return self._now(_Label(was)) if was else _Label((), NO_ID, f"{identifier} is no id of the taxonomy")
+
+    def _now(self, label: _Label) -> _Label:
+        """Return a label of an earlier release as the taxonomy in use has it."""
+        change = self.earlier.change(label.path) if self.earlier else None
+        if not change:
+            return label
+        return _Label(change.path, change.reason, change.detail, (*label.notes, *change.notes))
+
+    def _without_id(self, path: Category) -> Category:
+        """Return the path of ``4301 - Kitchen > Kettles``: by the id, or without it where the column has ids throughout."""
+        found = kinds.with_id(path)
+        if not found:
+            return path
+        if self.tree and (known := self.tree.by_id(found[1])):
+            return known
+        return (path[0][found.end() :], *path[1:]) if self.kinds.numbered else path

@@ -1,0 +1,102 @@
+"""Titles that look like variants of one product, in a file of which no column is named as the group, and the column that is it.
+
+"Running Tee - Coral, S" and "Running Tee - Coral, M" share a stem, which may be the title of a third row. Without a group they
+are three products, of which one may be in the test split and the others in training.
+"""
+
+import re
+from array import array
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.sources.catalog.columns import Cells, Columns
+
+_END = re.compile(r"\s*(?:[([][^()[\]]{1,40}[)\]]|(?: [-–—|/:] |, ?|; ?| / )[^|]{1,40})\s*$")  # "(Red)", " - Red, M"
+_HINT = re.compile(
+    r"parent|group|handle|model|style|family|master|product|produ[ck]t|artikel|item|gruppe|parent", re.IGNORECASE
+)
+SAMPLE = 2000  # rows whose columns are compared
+LONG = 80  # characters of a cell that is no name of a product
+MIN_SHARE, MIN_ROWS = 0.05, 3  # of the rows, from which it is worth a sentence
+Hashes = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class LookAlikes:
+    """Hashes of all titles and their stems, 16 bytes a row, the cells of the first rows, and two titles to show."""
+
+    titles: "array[int]" = field(default_factory=lambda: array("q"))
+    stems: "array[int]" = field(default_factory=lambda: array("q"))
+    sample: "dict[str, array[int]]" = field(default_factory=dict)
+    example: tuple[str, str] = ("", "")
+    first: dict[int, str] = field(default_factory=dict)
+
+
+def stem(title: str) -> str:
+    """Return a title without its last part, in lower case; nothing where it has no such part or its rest is a single word.
+
+    >>> stem("Running Tee - Coral, S"), stem("Acme kettle (1.5 l)"), stem("Acme - Mug"), stem("Acme kettle")
+    ('running tee', 'acme kettle', '', '')
+    """
+    start, before = title.casefold().strip(), ""
+    while start != before:
+        before, start = start, _END.sub("", start, count=1)
+        if " " not in start:
+            return before if before != title.casefold().strip() else ""
+    return start if start != title.casefold().strip() else ""
+
+
+def note(seen: LookAlikes, cells: Cells, columns: Columns) -> None:
+    """Take a row in."""
+    title = cells[columns.title]
+    if not title.strip():
+        return
+    base = stem(title)
+    own, key = hash(title.casefold().strip()), hash(base) if base else 0
+    seen.titles.append(own)
+    seen.stems.append(key)
+    if len(seen.titles) > SAMPLE:
+        return
+    if key and key in seen.first and not seen.example[0]:
+        seen.example = (seen.first[key], title)
+    seen.first.setdefault(key or own, title)
+    for column, cell in cells.items():
+        known = seen.sample.setdefault(column, array("q", [0] * (len(seen.titles) - 1)))
+        known.append(hash(cell.strip()) if cell.strip() and len(cell) <= LONG else 0)
+    for known in seen.sample.values():
+        known.extend([0] * (len(seen.titles) - len(known)))
+
+
+def sentence(seen: LookAlikes, columns: Columns) -> str:
+    """Return what is to be said of the titles, nothing where too few look alike."""
+    titles, stems = np.frombuffer(seen.titles, np.int64), np.frombuffer(seen.stems, np.int64)
+    keys = np.where(stems != 0, stems, titles)
+    named, counts = np.unique(keys, return_counts=True)
+    alike = np.isin(keys, named[counts > 1]) & np.isin(keys, stems[stems != 0])
+    count = int(alike.sum())
+    if count < max(MIN_ROWS, MIN_SHARE * len(titles)) or not seen.example[0]:
+        return ""
+    first, second = (title[:60] for title in seen.example)
+    column = _column(seen, np.where(alike, keys, 0)[:SAMPLE], columns)
+    mend = f"column {column!r} may name it: --option group={column!r}" if column else "no column seems to name it"
+    return (
+        f"{count:,} of {len(titles):,} titles look like variants of one product ({first!r}, {second!r}), which may then be in "
+        f"training and in the test split: {mend}"
+    )
+
+
+def _column(seen: LookAlikes, keys: Hashes, columns: Columns) -> str:
+    """Return the column whose cells are the same in all rows of a stem, and different in different ones."""
+    rows, used = np.flatnonzero(keys), {columns.title, *columns.category, *columns.texts.values()}
+    stems, number = np.unique(keys[rows], return_inverse=True)
+    good = []
+    for column, cells in seen.sample.items():
+        values = np.frombuffer(cells, np.int64)[: len(keys)][rows]
+        if column in used or len(stems) < 2 or not values.all():
+            continue
+        pairs = len(np.unique(np.stack([number, values]), axis=1).T)
+        if pairs == len(stems) and len(np.unique(values)) >= 0.9 * len(stems):
+            good.append(column)
+    return min(good, key=lambda column: (not _HINT.search(column), column), default="")

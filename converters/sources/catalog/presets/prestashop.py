@@ -1,0 +1,106 @@
+"""PrestaShop's product file in the layout of its import (thirty bees has the same), or the export of its list of products.
+
+The names of columns are translated, but not their form: ``Active (0/1)``, ``Categories (x,y,z...)``,
+``Feature (Name:Value:Position:Customized)``. Several categories and features are joined by the list's separator, which the importer
+chooses: "," where columns are parted by ";", and ";" where they are parted by ",". A category is a name, a path with "/", or an id.
+Combinations (variants) stand in a file of their own, which has no titles.
+Format: the platform's AdminImportController and sample files; names of columns in French and Spanish from public code.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from converters.core.errors import InputError
+from converters.sources.catalog.head import Evidence, Head
+
+TITLE = "a PrestaShop product file"
+_ACTIVE = re.compile(r"a[ckt]{0,2}ti?[vfyi]\w*\s*\(0\b.*1.*\)", re.IGNORECASE)  # Active, Actif, Activo, Attivo, Aktiv, Aktywny
+_CATEGORIES = re.compile(r"[ck]at[eé]g\w+\s*\(x\s*,\s*y.*\)", re.IGNORECASE)
+_FEATURES = re.compile(r"[^():]*\([^():]+:[^():]+:[^():]+(?::[^():]+)?\)\W*")
+_COMBINATION = re.compile(r"[^():]*\([^():]+:[^():]+\)\W*")  # "Value (Value:Position)*"
+_NAMES = ("name", "nom", "nombre", "nome", "naam", "nazwa", "název", "nume", "namn", "navn", "név")
+_IDS = ("product id", "id", "id produit", "id producto", "id prodotto", "produkt-id", "artikel-id", "reference", "référence")
+_BRANDS = (
+    *("manufacturer", "brand", "marque", "fabricant", "marca", "fabricante", "produttore", "marke", "hersteller"),
+    *("merk", "fabrikant", "producent", "marka", "značka", "výrobce"),
+)
+_SUMMARIES = (
+    *("summary", "short description", "récapitulatif", "résumé", "description courte", "resumen", "descripción corta"),
+    *("riepilogo", "descrizione breve", "zusammenfassung", "kurzbeschreibung", "samenvatting", "korte omschrijving"),
+    *("podsumowanie", "krótki opis", "resumo", "descrição curta"),
+)
+_DESCRIPTIONS = (
+    *("description", "descripción", "descrizione", "beschreibung", "omschrijving", "beschrijving", "opis", "descrição"),
+    *("popis", "descriere", "beskrivning", "beskrivelse", "leírás"),
+)
+_LIST = ("Product ID", "Name", "Reference", "Category", "Price (tax excl.)", "Status")  # of the list of products
+_FEATURE = re.compile(r":\s*\d+(?:\s*:\s*[01])?\s*([,;|])\s*[^,;|:]+:")  # a feature's end, the separator, the next one's name
+
+
+def recognise(head: Head) -> Evidence | None:
+    """Recognise the forms of columns' names, in any language; a file of combinations, too, which is no catalogue."""
+    if _is_combinations(head):
+        return Evidence(2, 2)
+    active, categories, features = (_like(head, form) for form in (_ACTIVE, _CATEGORIES, _FEATURES))
+    if not (active or categories):
+        listed = head.evidence(*_LIST)
+        return listed if listed.found == listed.typical else None
+    lists = features or next((column for column in head.columns if "(x,y,z" in column and column != categories), None)
+    texts = _named(head, (*_DESCRIPTIONS, *_SUMMARIES))
+    found = (active, _named(head, _NAMES), categories, lists, texts)
+    return Evidence(sum(map(bool, found)), len(found))
+
+
+def options(head: Head) -> Mapping[str, Any]:
+    """Return the options; a file of combinations is an ``InputError``."""
+    if _is_combinations(head):
+        raise InputError(
+            f"{head.path}: combinations (variants) of PrestaShop, which have no title and no category: convert the file of "
+            "products; with both of them in one table, give --option preset=none and the columns"
+        )
+    active, features = _like(head, _ACTIVE) or head.present("Status"), _like(head, _FEATURES)
+    categories, title = _like(head, _CATEGORIES), _named(head, _NAMES)
+    texts = {"Summary": _named(head, _SUMMARIES), "Description": _named(head, _DESCRIPTIONS)}
+    brand = _named(head, _BRANDS)
+    return {
+        "id": _named(head, _IDS) or title,
+        "title": title,
+        "category": categories or head.present("Category"),
+        # The list of products has the name of one category, which may hold a slash.
+        "separator": "/" if categories else ">",
+        "several": _separator(head, categories, features) if categories else [],
+        "texts": {label: column for label, column in texts.items() if column},
+        "attributes": {"Brand": brand} if brand else {},
+        "specs": [features] if features else [],
+        "status": {active: ["0", "no", "false"]} if active else {},
+    }
+
+
+def _is_combinations(head: Head) -> bool:
+    return bool(_like(head, _FEATURES) and _like(head, _COMBINATION) and not _like(head, _CATEGORIES))
+
+
+def _like(head: Head, form: re.Pattern[str]) -> str | None:
+    return next((column for column in head.columns if form.fullmatch(column.strip())), None)
+
+
+def _named(head: Head, names: Iterable[str]) -> str | None:
+    """Return the first column of one of the names, which may end in a star, a number sign or a dot."""
+    columns = {column.strip(" *#.:").casefold(): column for column in reversed(head.columns)}
+    return next((columns[name] for name in names if name in columns), None)
+
+
+def _separator(head: Head, categories: str, features: str | None) -> str:
+    """Return what the first features show to part lists, or else the categories, or else the columns' separator."""
+    for row in head.rows:
+        if features and (match := _FEATURE.search(row.get(features, ""))):
+            return match[1]
+    usual, other = (";", ",") if _comma_parted(head) else (",", ";")
+    cells = [row.get(categories, "") for row in head.rows]
+    return next((mark for mark in (usual, "|", other) if any(mark in cell for cell in cells)), usual)
+
+
+def _comma_parted(head: Head) -> bool:
+    line = next(filter(str.strip, head.lines), "")
+    return line.count(",") - line.count("x,y,z") * 2 > line.count(";")

@@ -1,0 +1,143 @@
+r"""Where a value stands in a text, and how the text spells it.
+
+Exports hold handles and codes (``organic-cotton``, ``stainless_steel``, ``poliester``) of what the texts write as words. Case,
+accents, hyphens and underscores are folded on both sides, sign by sign, so that what is found can be read off the text itself.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+
+# Scripts that write no blanks between words: a value may begin or end anywhere in them. In the second line, Katakana, a run of
+# which is one word, and Hangul, whose words may end in a particle.
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3096\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_KATAKANA, _HANGUL = "\u30a1-\u30ff\u31f0-\u31ff", "\uac00-\ud7a3\u1100-\u11ff"
+_PARTICLE = "(?:은|는|이|가|을|를|의|와|과|로|으로|도|에|에서|입니다)"
+_DROPPED = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u00ad\u200b-\u200f\u2060\ufe0f]")
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0f"
+# What Unicode does not decompose, as handles are written.
+_LETTERS = {"ı": "i", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h"}
+_HANDLE = re.compile(r"[^\W_]+(?:[-_]+[^\W_]+)+")
+_NUMBERED = re.compile(r"(?P<stem>[\w-]*[^\W\d_]{3,}[\w-]*?)[-_]\d{1,2}")
+# What a handle's hyphen may stand for: a blank, a sign as in "1.5", "100% ", a sign between blanks as in "black & white".
+_GAP = r"(?: |[.,:;!?]|[^\w\s.,:;!?] ?| [&/+·|] )"
+
+
+def spelling(value: str, text: str) -> str | None:
+    """Return a value as it is if a text on one line has it in any case, else as the text spells it; none if it has neither.
+
+    >>> spelling("NAVY", "Navy mugs"), spelling("red", "Hundred mugs"), spelling("5", "1.5 l")
+    ('NAVY', None, None)
+    >>> spelling("organic-cotton", "Organic Cotton"), spelling("18-24-meses", "de 18–24 meses")
+    ('Organic Cotton', '18–24 meses')
+    >>> spelling("rosa-2", "Taza rosa"), spelling("acero_inoxidable", "De acero inoxidable."), spelling("1-5-l", "1.5 L")
+    ('rosa', 'acero inoxidable', '1.5 L')
+    >>> spelling("poliéster", "de poliester"), spelling("strasse", "Straße"), spelling("ipek", "İPEK")
+    ('poliester', 'Straße', 'İPEK')
+    >>> spelling("红色", "中国红色杯子"), spelling("500ml", "ボトル500ML入り"), spelling("ベリー", "ブルーベリー")
+    ('红色', '500ml', None)
+    """
+    if not (wanted := value.strip()):
+        return None
+    if any(_bounded(wanted.lower(), _lower(text))):
+        return value
+    folded = _fold(wanted).strip()
+    if found := _first(_bounded(folded, _folded(text)), text):
+        return found
+    if wanted != wanted.lower() or not _HANDLE.fullmatch(wanted):
+        return None
+    if found := _first(_gapped(folded, _folded(text)), text):
+        return found
+    stem = _NUMBERED.fullmatch(wanted)  # of two entries of one name the second's handle ends in a number
+    return _first(_gapped(_fold(stem["stem"]).strip(), _folded(text)), text) if stem else None
+
+
+@lru_cache(8)
+def _lower(text: str) -> str:
+    return text.lower()
+
+
+class _Folds(dict[int, str]):
+    """What each sign is folded to, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        sign = chr(code)
+        if sign.isspace() or sign == "_" or unicodedata.category(sign) == "Pd":
+            folded = " "
+        else:
+            letters = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", sign).casefold())
+            folded = "".join(_LETTERS.get(letter, letter) for letter in _DROPPED.sub("", letters))
+        self[code] = folded
+        return folded
+
+
+_FOLDS = _Folds()
+
+
+def _fold(text: str) -> str:
+    return text.translate(_FOLDS)
+
+
+@lru_cache(8)
+def _folded(text: str) -> str:
+    return _fold(text)
+
+
+@lru_cache(8)
+def _offsets(text: str) -> list[int]:
+    """Return for each sign of a folded text the place of the one that it comes from, and the text's length."""
+    return [*(place for place, sign in enumerate(text) for _ in _FOLDS[ord(sign)]), len(text)]
+
+
+def _first(spans: Iterator[tuple[int, int]], text: str) -> str | None:
+    """Return the part of a text at the first span of the folded text that begins and ends with a whole sign."""
+    for start, end in spans:
+        if text.isascii():
+            return text[start:end]
+        places = _offsets(text)
+        if (start == 0 or places[start - 1] < places[start]) and places[end - 1] < places[end]:
+            return text[places[start] : places[end]].rstrip(_INVISIBLE)
+    return None
+
+
+def _bounded(value: str, text: str) -> Iterator[tuple[int, int]]:
+    """Yield where a value stands as a word or as words."""
+    start = text.find(value) if value else -1
+    while start >= 0:
+        end = start + len(value)
+        if _is_word(text, start, end):
+            yield start, end
+        start = text.find(value, start + 1)
+
+
+def _gapped(value: str, text: str) -> Iterator[tuple[int, int]]:
+    first, *others = value.split()
+    if first in text:
+        for match in re.finditer(_GAP.join(map(re.escape, (first, *others))), text):
+            if _is_word(text, *match.span()):
+                yield match.span()
+
+
+_GLUED = re.compile(rf"[^\W{UNSPACED}]{{2}}")  # letters or digits that are of one word
+_SCRIPTS = re.compile(rf"[{_KATAKANA}]{{2}}|[{_HANGUL}]{{2}}|[^{_KATAKANA}{_HANGUL}]{{2}}")
+_IN_NUMBER = re.compile(r"\d[.,]\d")
+_CONTINUED = re.compile("[\u0300-\u036f\u1160-\u11ff\u3099\u309a\u093c\u094d]")  # marks of the letter before them
+_KOREAN = re.compile(rf"[{_HANGUL}]{{2}}")
+_ENDING = re.compile(rf"{_PARTICLE}(?!\w)")
+
+
+def _is_word(text: str, start: int, end: int) -> bool:
+    """Tell whether a part of a text is no part of a longer word or number."""
+    if _joins(text[max(start - 1, 0) : start + 1]) or _IN_NUMBER.fullmatch(text[max(start - 2, 0) : start + 1]):
+        return False
+    after = text[end - 1 : end + 2]
+    if _IN_NUMBER.fullmatch(after) or _CONTINUED.match(after, 1):
+        return False
+    return not _joins(after[:2]) or bool(_KOREAN.fullmatch(after[:2]) and _ENDING.match(text, end))
+
+
+def _joins(edge: str) -> bool:
+    return bool(_GLUED.fullmatch(edge) and _SCRIPTS.fullmatch(edge))
