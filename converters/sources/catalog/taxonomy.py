@@ -31,6 +31,7 @@ GONE_FROM = "category gone from the taxonomy"
 MAPPED = "category has its path in the other taxonomy"
 SILENT = "attribute of the category left out: the shop does not state it, the text may"
 FOREIGN = "attribute of specs left out: its category has none of this name"
+NONE_KNOWN = "attributes left out: no category with attributes"
 NONE_STATED = "attributes left out: the shop states none of its category's"
 _METAFIELD = re.compile(r"\(product\.metafields\.[^.]+\.([^)]+)\)")
 
@@ -122,6 +123,8 @@ def of_category(
     product: Product, columns: Columns, texts: Sequence[Text], wanted: Sequence[Attribute], named: set[str]
 ) -> Stated:
     """Return the attributes of a product that its category has, as the head of this module says."""
+    if not wanted:
+        return Stated({}, (), (NONE_KNOWN,))
     stated = stated_attributes(product, columns, texts, named)
     known = stated_attributes(product, replace(columns, implicit=True), texts, named).values
     names = {key: name for name in reversed(known) for key in _keys(name, columns)}
