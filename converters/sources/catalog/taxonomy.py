@@ -33,6 +33,7 @@ SILENT = "attribute of the category left out: the shop does not state it, the te
 FOREIGN = "attribute of specs left out: its category has none of this name"
 NONE_KNOWN = "attributes left out: no category with attributes"
 NONE_STATED = "attributes left out: the shop states none of its category's"
+_SHARED = {"color-pattern": "color"}  # a metafield of two attributes, whose columns hold colours
 _METAFIELD = re.compile(r"\(product\.metafields\.[^.]+\.([^)]+)\)")
 
 
@@ -152,4 +153,4 @@ def _key(name: str) -> str:
 def _keys(name: str, columns: Columns) -> tuple[str, ...]:
     """Return what an attribute is known by: its name, and the key of the metafield that its column is."""
     metafield = _METAFIELD.search(columns.attributes.get(name, ""))
-    return (_key(name), *([_key(metafield[1])] if metafield else []))
+    return (_key(name), *([_key(_SHARED.get(metafield[1], metafield[1]))] if metafield else []))

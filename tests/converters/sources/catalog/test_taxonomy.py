@@ -253,6 +253,16 @@ def test_a_value_in_the_text_is_never_asked_as_null(tmp_path: Path) -> None:
     assert extracted(part) == [{"Color": "red"}] * 3 + [{"Color": "red", "Handle material": None}]
 
 
+def test_a_shopify_export_is_asked_by_metafields_of_any_language(tmp_path: Path) -> None:
+    farbe, griff = (
+        f"{name} (product.metafields.shopify.{key})"
+        for name, key in (("Farbe", "color-pattern"), ("Griff", "handle-material"))
+    )
+    row = product("Rechen, Red, mit Stiel aus Ash Wood", "Yard > Rakes & Hoes", **{farbe: "red", griff: "ash-wood"})
+    part = of(tmp_path, [row], attributes={"Farbe": farbe, "Stielmaterial": griff}, **schema(tmp_path))
+    assert extracted(part) == [{"Color": "red", "Handle material": "Ash Wood"}]
+
+
 def test_a_file_of_the_schema_makes_a_built_mixture_stale(tmp_path: Path) -> None:
     options = schema(tmp_path)
     found = sources.option_files("catalog", options)
