@@ -16,13 +16,13 @@ from converters.core.hashing import digest
 from converters.io.files import unpacked_size
 from converters.schema import Attributes, Listing, Outcome, Record, Text
 from converters.sources.catalog import entry as entries
-from converters.sources.catalog.attributes import Stated
+from converters.sources.catalog.attributes import Known, Stated
 from converters.sources.catalog.attributes import attributes as stated_attributes
+from converters.sources.catalog.attributes.values import cell_text
 from converters.sources.catalog.columns import ORDER, PICKS, Cells, Columns
 from converters.sources.catalog.entry import Complete, raw_rows
 from converters.sources.catalog.products import Product, products
 from converters.sources.catalog.taxonomy import of_category
-from converters.sources.catalog.values import cell_text
 from converters.sources.google_taxonomy import Category
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import is_asin, product_group
@@ -130,12 +130,12 @@ def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
 
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
     entry = _entry(paths, options)
-    rows, named = raw_rows(paths, entry.columns), set(entry.columns.attributes)
+    rows, known = raw_rows(paths, entry.columns), Known.of(entry.columns, entry.survey.forms)
     for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(paths)):
-        yield product if isinstance(product, Outcome) else _outcome(product, entry, named)
+        yield product if isinstance(product, Outcome) else _outcome(product, entry, known)
 
 
-def _outcome(product: Product, entry: Complete, named: set[str]) -> Outcome:
+def _outcome(product: Product, entry: Complete, known: Known) -> Outcome:
     columns, cells = entry.columns, product.cells
     title, notes = untagged(cell_text(cells[columns.title])), product.notes + _status(cells, columns)
     if not title.strip():
@@ -150,7 +150,7 @@ def _outcome(product: Product, entry: Complete, named: set[str]) -> Outcome:
     if placed.path:
         release, children = (entry.tree.release, entry.tree.children(placed.path)) if entry.tree else ("", ())
         records.append(Listing(identifier, group, texts, placed.path, release, children))
-    stated = _stated(product, entry, texts, placed.path, named)
+    stated = _stated(product, entry, texts, placed.path, known)
     notes += placed.notes + stated.notes
     if stated.values:
         records.append(Attributes(identifier, group, texts, tuple(stated.values.items()), stated.implicit))
@@ -160,12 +160,13 @@ def _outcome(product: Product, entry: Complete, named: set[str]) -> Outcome:
     return Outcome(product.where, tuple(records), reason, notes, rows=product.rows, detail=placed.detail)
 
 
-def _stated(product: Product, entry: Complete, texts: Sequence[Text], path: Category, named: set[str]) -> Stated:
+def _stated(product: Product, entry: Complete, texts: Sequence[Text], path: Category, known: Known) -> Stated:
     """Return the attributes that a product states; with a schema, those of its category."""
+    stated = stated_attributes(product, entry.columns, texts, known)
     if not (entry.schema and entry.tree):
-        return stated_attributes(product, entry.columns, texts, named)
+        return stated
     wanted = entry.schema.attributes.get(entry.tree.ids.get(path, ""), ())
-    return of_category(product, entry.columns, texts, wanted, named)
+    return of_category(stated, entry.columns, texts, wanted)
 
 
 def _group(product: Product, title: str, columns: Columns) -> str:

@@ -13,7 +13,7 @@ is not asked: only nulls teach nothing. What is left out is counted.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,16 +21,14 @@ from converters.core.errors import InputError
 from converters.schema import Text
 from converters.sources import google_taxonomy, shopify_taxonomy
 from converters.sources.catalog.attributes import Notes, Stated
-from converters.sources.catalog.attributes import attributes as stated_attributes
 from converters.sources.catalog.columns import Columns
-from converters.sources.catalog.products import Product
 from converters.sources.google_taxonomy import BELOW, GONE, Category, Change, Taxonomy, changes, short
 from converters.sources.shopify_taxonomy import Attribute, Schema, runs, words
 
 GONE_FROM = "category gone from the taxonomy"
 MAPPED = "category has its path in the other taxonomy"
 SILENT = "attribute of the category left out: the shop does not state it, the text may"
-FOREIGN = "attribute of specs left out: its category has none of this name"
+FOREIGN = "left out: its category has none of this name"
 NONE_KNOWN = "attributes left out: no category with attributes"
 NONE_STATED = "attributes left out: the shop states none of its category's"
 _SHARED = {"color-pattern": "color"}  # a metafield of two attributes, whose columns hold colours
@@ -120,27 +118,20 @@ def schema(columns: Columns, tree: Taxonomy | None) -> Schema | None:
     return found
 
 
-def of_category(
-    product: Product, columns: Columns, texts: Sequence[Text], wanted: Sequence[Attribute], named: set[str]
-) -> Stated:
-    """Return the attributes of a product that its category has, as the head of this module says."""
+def of_category(stated: Stated, columns: Columns, texts: Sequence[Text], wanted: Sequence[Attribute]) -> Stated:
+    """Return those attributes of a product that its category has, as the head of this module says."""
     if not wanted:
         return Stated({}, (), (NONE_KNOWN,))
-    stated = stated_attributes(product, columns, texts, named)
-    known = stated_attributes(product, replace(columns, implicit=True), texts, named).values
-    names = {key: name for name in reversed(known) for key in _keys(name, columns)}
+    told = (*stated.values, *stated.absent)
+    names = {key: name for name in reversed(told) for key in _keys(name, columns)}
     found = {a.name: names.get(_key(a.name)) or names.get(_key(a.handle)) or "" for a in wanted}
     text = runs(" ".join(text.text for text in texts))
     silent = {a.name for a in wanted if not found[a.name] and a.values and not a.stands_in(text)}
     values = {name: stated.values.get(own, ()) for name, own in found.items() if own in stated.values or name in silent}
     foreign = stated.values.keys() - {*found.values()}
     notes = [SILENT] * sum(not own and name not in silent for name, own in found.items())
-    notes += [
-        f"attribute {name!r} left out: its category has none of this name"
-        for name in columns.attributes
-        if name in foreign
-    ]
-    notes += [FOREIGN] * len(foreign - columns.attributes.keys())
+    notes += [f"attribute {name!r} {FOREIGN}" for name in columns.attributes if name in foreign]
+    notes += [f"attribute of specs {FOREIGN}"] * len(foreign - columns.attributes.keys())
     if not any(values.values()):
         return Stated({}, (), (*stated.notes, *notes, NONE_STATED))
     return Stated(values, tuple(name for name in values if found[name] in stated.implicit), (*stated.notes, *notes))
