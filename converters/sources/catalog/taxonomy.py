@@ -84,12 +84,10 @@ def previous(columns: Columns, tree: Taxonomy | None) -> Previous | None:
         ids = {identifier: source for source, (identifier, _) in rules.items() if identifier}
         return Previous(ids, {source: Moved(to, notes=(MAPPED,)) for source, (_, to) in rules.items() if to})
     old = load(path)
-    found = [change for change in changes(old, tree) if change.old]
-    if sum(change.kind == GONE for change in found) == len(old.ids):
+    found, ids = changes(old, tree), {identifier: path for _, identifier, path in old.lines if path}
+    if sum(change.kind == GONE for change in found) == len(ids):
         raise InputError(f"{path}: has no id of the taxonomy: name an earlier release of the same one")
-    return Previous(
-        {identifier: path for path, identifier in old.ids.items()}, {c.old: _moved(c, old, tree) for c in found}
-    )
+    return Previous(ids, {change.old: _moved(change, old, tree) for change in found if change.old})
 
 
 def _moved(change: Change, old: Taxonomy, tree: Taxonomy) -> Moved:

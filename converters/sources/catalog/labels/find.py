@@ -58,7 +58,7 @@ class Finder:
         if not paths:
             # An object may have a code alone, as presets write codes that are in no file of categories.
             return Found(reason=kinds.CODE if '"code"' in text else kinds.NAMELESS if "{" in text else NONE)
-        return self._sorted([self._now(self._label(path)) for path in paths])
+        return self._sorted([self._label(path) for path in paths])
 
     def _sorted(self, labels: list[_Label]) -> Found:
         """Return the labels that are some, with notes on the others, or the first reason."""
@@ -72,9 +72,11 @@ class Finder:
 
     def _label(self, path: Category) -> _Label:
         if self.tree and path in self.tree.paths:
-            return _Label(path)
+            return self._now(_Label(path))
         if len(path) == 1 and (identifiers := kinds.ids(path[0])):
             return self._by_id(identifiers[0])
+        if known := self._known(path):
+            return _Label(known)
         path = self._without_id(path)
         if self._ignored(path):
             return _Label((), f"category left out by 'ignore': {path[-1]!r}")
@@ -85,8 +87,8 @@ class Finder:
             return _Label((), reason)
         notes = ("last node of the category is a word for none: cut",) * (filed != path)
         if self.root and filed[0] == self.root:
-            return _Label(filed[1:], f"{NONE} below the root {self.root!r}", "", notes)
-        return _Label(filed, "", "", notes)
+            return self._now(_Label(filed[1:], f"{NONE} below the root {self.root!r}", "", notes))
+        return self._now(_Label(filed, "", "", notes))
 
     def _ignored(self, path: Category) -> bool:
         """Tell whether a path, or one that it is below, is to be ignored, by its last name or in full."""
@@ -112,11 +114,12 @@ class Finder:
             return label
         return _Label(change.path, change.reason, change.detail, (*label.notes, *change.notes))
 
-    def _without_id(self, path: Category) -> Category:
-        """Return the path of ``4301 - Kitchen > Kettles``: by the id, or without it where the column has ids throughout."""
+    def _known(self, path: Category) -> Category:
+        """Return the path of ``4301 - Kitchen > Kettles`` by its id, if the taxonomy has it."""
         found = kinds.with_id(path)
-        if not found:
-            return path
-        if self.tree and (known := self.tree.by_id(found[1])):
-            return known
-        return (path[0][found.end() :], *path[1:]) if self.kinds.numbered else path
+        return self.tree.by_id(found[1]) if found and self.tree else ()
+
+    def _without_id(self, path: Category) -> Category:
+        """Return a path without the id before it, where the column has ids throughout."""
+        found = kinds.with_id(path)
+        return (path[0][found.end() :], *path[1:]) if found and self.kinds.numbered else path

@@ -70,6 +70,13 @@ def test_a_category_of_an_earlier_release_moves_by_its_id(tmp_path: Path) -> Non
     assert [reason for _, reason in part.rejects] == [f"category gone from the taxonomy; {gone}"] * 2
 
 
+def test_an_id_that_the_taxonomy_has_is_right_whatever_its_path_was(tmp_path: Path) -> None:
+    new, old = (release(tmp_path / f"{name}.txt", nodes, name) for name, nodes in (("2025-03", NEW), ("2024-07", OLD)))
+    cells = ["vv-4", f"{GID}vv-4 : Yard > Rakes", json.dumps([f"{GID}vv-4"]), "Yard > Rakes"]
+    part = converted(tmp_path, cells, taxonomy=new, previous=old)
+    assert targets(part) == [*["Yard > Rakes"] * 3, "Yard > Rakes & Hoes"]
+
+
 def test_googles_numbers_move_to_another_parent(tmp_path: Path) -> None:
     old, new = tmp_path / "old.txt", tmp_path / "new.txt"
     old.write_text(
