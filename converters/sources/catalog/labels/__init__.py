@@ -16,6 +16,7 @@ from converters.sources.catalog.labels.kinds import CODE, ID
 from converters.sources.catalog.labels.paths import ARROW
 from converters.sources.catalog.labels.pick import pick
 from converters.sources.catalog.labels.reading import Reading
+from converters.sources.catalog.taxonomy import Previous
 from converters.sources.google_taxonomy import Category, Taxonomy
 from converters.text.html import untagged
 from converters.text.none import is_none
@@ -98,10 +99,12 @@ def without_title(path: Category, title: str) -> Category:
     return path[:-1] if is_title else path
 
 
-def read_labels(categories: Counter[str], columns: Columns, tree: Taxonomy | None) -> Labels:
+def read_labels(
+    categories: Counter[str], columns: Columns, tree: Taxonomy | None, earlier: Previous | None = None
+) -> Labels:
     """Look at a whole column of categories, cell texts with their counts, and return how its cells are read."""
     reading, lines = decide(categories, columns)
-    finder = Finder(reading, columns, tree, kinds.kinds(_read(categories, reading)))
+    finder = Finder(reading, columns, tree, earlier, kinds.kinds(_read(categories, reading)))
     counts, unread = _found(categories, finder)
     root, seen = _root(counts, columns)
     if root:
