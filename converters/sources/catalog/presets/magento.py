@@ -129,7 +129,10 @@ class _Ties:
 
 def _names(path: Path, encoding: str | None) -> dict[str, str]:
     first = head(path, encoding)
-    return {name: first.present(name) or name for name in ("sku", _VIEW, _VARIATIONS, _ASSOCIATED, "product_online")}
+    return {
+        name: first.present(name) or name
+        for name in ("sku", _VIEW, _VARIATIONS, _ASSOCIATED, "product_online", "visibility")
+    }
 
 
 @lru_cache(2)
@@ -180,8 +183,9 @@ def _formed(cells: Cells, names: Mapping[str, str], columns: Columns, ties: _Tie
         # A translation: its attributes are the product's in another language.
         changed = dict.fromkeys((columns.title, *columns.attributes.values(), *columns.specs), "")
     else:
-        if sku in ties.children and columns.variants is None:
-            changed[columns.title] = ""
+        if sku in ties.children:
+            # It is published as a part of its product.
+            changed |= {names["visibility"]: ""} | ({columns.title: ""} if columns.variants is None else {})
         for column in columns.specs:
             variants = _children(cells[names[_VARIATIONS]]) if column == columns.specs[0] else ()
             changed[column] = _stated([cells[column], *(values for _, values in variants)], columns.asked)

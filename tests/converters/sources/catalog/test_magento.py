@@ -81,6 +81,7 @@ def test_children_are_merged_into_their_product(visibility: str, order: tuple[in
     assert stated(part) == {"J": {"color": ["Rust", "Ash"]}} or sorted(stated(part)["J"]["color"]) == ["Ash", "Rust"]
     kept = converted(path, variants=3)
     assert {*labels(kept)} == {"J", "J-R", "J-A"} and len({row.group for row in kept.rows}) == 1
+    assert not any("not published" in note for note in kept.tally.noted)
 
 
 def test_values_of_children_that_the_file_lacks_are_known(tmp_path: Path) -> None:
