@@ -7,11 +7,12 @@ means by which a small file becomes a huge one or reads others (OWASP, "XML Exte
 
 import codecs
 import re
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterator
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 from xml.parsers import expat
 
@@ -25,8 +26,6 @@ _BY_EXPAT = ("utf-8", "utf-16", "ascii", "iso8859-", "cp125")  # encodings that 
 _MEND = "save the file as UTF-8, or name its encoding with --option encoding=..."
 
 _TOKEN = 4  # the error of a byte that is no character of the encoding, or no character at all
-
-Events = list[Any]  # of (start or end, element)
 
 
 @lru_cache(1 << 12)
@@ -46,10 +45,8 @@ def is_xml(path: Path) -> bool:
 
 def beginning(path: Path, encoding: str | None = None) -> tuple[str, tuple[str, ...]]:
     """Return the local names of the first element and, each once, of those in the file's first part."""
-    for events, _ in _parts(path, ("start",), encoding):
-        names = tuple(dict.fromkeys(local(element.tag) for _, element in events))
-        return names[0], names
-    raise InputError(f"{path}: no XML: the file is empty")
+    root, _ = next(_parts(path, encoding))
+    return local(root.tag), tuple(dict.fromkeys(local(element.tag) for element in root.iter()))
 
 
 def elements(path: Path, names: Container[str], encoding: str | None = None) -> Iterator[tuple[str, Element]]:
@@ -58,50 +55,80 @@ def elements(path: Path, names: Container[str], encoding: str | None = None) -> 
     One within another such element is a part of that one. XML that is broken, nested too deeply, or that declares entities is an
     ``InputError`` where it is met. ``encoding`` is only needed where the file's own declaration is wrong.
     """
-    number, inside, held, stack = 0, 0, 0, list[Element]()  # inside: the depth of the wanted element that is open
-    for events, size in _parts(path, ("start", "end"), encoding):
-        held += size
-        for event, element in events:
-            if event == "start":
-                stack.append(element)
-                inside = inside or len(stack) * (local(element.tag) in names)
-                continue
-            if inside == len(stack):
-                number, inside = number + 1, 0
-                yield f"{path}:#{number}", element
-            stack.pop()
-            if not inside and stack:
-                stack[-1].remove(element)  # what has been read is let go, and the text after it, which is held by it
-                held = 0
-        _need_bounds(f"{path}: after element {number}", len(stack), held)
+    numbers, held = count(1), 0
+    for root, size in _parts(path, encoding):
+        taken = _complete(root, names) if size else [root]
+        held = 0 if taken else held + size
+        _need_bounds(path, root, held)
+        for element in taken:
+            for each in _outermost(element, names):
+                yield f"{path}:#{next(numbers)}", each
 
 
-def _need_bounds(where: str, depth: int, held: int) -> None:
+def _complete(root: Element, names: Container[str]) -> list[Element]:
+    """Take the elements out of a growing tree that nothing can be added to: all but the last one on each level."""
+    taken, node = list[Element](), root
+    while len(node) and local(node.tag) not in names:
+        taken += node[:-1]
+        del node[:-1]
+        node = node[-1]
+    return taken
+
+
+def _outermost(element: Element, names: Container[str]) -> Iterator[Element]:
+    waiting = [element]
+    while waiting:
+        element = waiting.pop()
+        if local(element.tag) in names:
+            yield element
+        else:
+            waiting += element[::-1]
+
+
+def _need_bounds(path: Path, root: Element, held: int) -> None:
+    depth, node = 1, root
+    while len(node) and depth <= DEEPEST:
+        depth, node = depth + 1, node[-1]
     if depth > DEEPEST:
-        raise InputError(f"{where}: more than {DEEPEST} elements within each other: no product data")
+        raise InputError(f"{path}: more than {DEEPEST} elements within each other: no product data")
     if held > LIMIT:
-        raise InputError(f"{where}: one element is longer than {LIMIT >> 20} MiB")
+        raise InputError(f"{path}: one element is longer than {LIMIT >> 20} MiB")
 
 
-def _parts(path: Path, kinds: Sequence[Literal["start", "end"]], encoding: str | None) -> Iterator[tuple[Events, int]]:
-    """Yield the events of each part of a file, and how many bytes the part has."""
-    parser: XMLPullParser[Element] = XMLPullParser(kinds)
+def _parts(path: Path, encoding: str | None) -> Iterator[tuple[Element, int]]:
+    """Yield the tree, as far as it has grown, after each part of a file, and the part's size in bytes; 0 once, at the end.
+
+    The caller is to make the tree smaller.
+    """
+    # To hand over each element's end would take longer than the parse itself.
+    parser: XMLPullParser[Any] = XMLPullParser(("start",))
+    root: Element | None = None
     try:
-        for number, (part, size) in enumerate(_decoded(path, encoding)):
-            if not number:
+        for part, size in _decoded(path, encoding):
+            if root is None:
                 _guard(path, part)
             parser.feed(part)
-            yield list(parser.read_events()), size
+            if root is None:
+                root = _first(parser)
+            deque(parser.read_events(), 0)
+            yield root, size
         parser.close()
-        yield list(parser.read_events()), 0
+        deque(parser.read_events(), 0)
+        if root is not None:
+            yield root, 0
     except ParseError as error:
         line, column = error.position
         raise _broken(path, error.code, line, column) from error
 
 
+def _first(parser: Any) -> Element:
+    _, element = next(parser.read_events())
+    return element if isinstance(element, Element) else Element("")
+
+
 def _decoded(path: Path, encoding: str | None) -> Iterator[tuple[bytes | str, int]]:
     """Yield a file's parts as bytes where the parser knows their encoding, else as text; and how many bytes each has."""
-    with open_raw(path) as file, reading(path):
+    with open_raw(path, text=True) as file, reading(path):
         first = file.read(BLOCK)
         decode = _decoder(path, first, encoding)
         try:

@@ -1,10 +1,16 @@
 """Amazon's flat files (inventory templates and category listings reports, saved as text) and its reports of listings.
 
-A flat file begins with a line of the template and labels in the seller's language; then come the names of fields: ``item_sku``,
-``color_name``, ``bullet_point1``, or in newer templates ``contribution_sku#1.value``,
-``color[marketplace_id=...][language_tag=en_US]#1.value``. Settings in the first line say where the data begin. Variants name their
-parent in ``parent_sku``; categories are a product type, which is one node, and the numbers of browse nodes. A report of listings
-begins with its names, ``item-name``, ``seller-sku``, and has neither product types nor attributes.
+A flat file begins with a line of the template and labels in the seller's language; then come the names of fields:
+``item_sku``, ``color_name``, ``bullet_point1``, or in newer templates ``contribution_sku#1.value``,
+``color[marketplace_id=...][language_tag=en_US]#1.value``. Settings in the first line say where the data begin.
+
+* The category is the product type, which is one node, and the command says so. It is written as words: ``LUNCH_BOX`` is "lunch
+  box". The numbers of browse nodes are not read.
+* Attributes are the fields of a product's looks and make, and all measures with their units. Numbered fields are one list; of
+  fields in several languages those count that go with the first title.
+* Variants name their parent in ``parent_sku``. A few of each are rows of their own, the rest is merged into the parent.
+
+A report of listings, ``item-name``, ``seller-sku``, has neither product types nor attributes, so it is refused.
 Format: templates and reports as public code reads and writes them for Amazon's sites.
 """
 
@@ -28,11 +34,36 @@ _DESCRIPTIONS, _BULLETS = ("product_description", "item_description"), ("bullet_
 _PARENTS, _PARENTAGE = ("parent_sku", "child_parent_sku_relationship"), ("parent_child", "parentage", "parentage_level")
 _OWN = {"external_product_id", "recommended_browse_nodes", "standard_price", "update_delete", "merchant_suggested_asin"}
 _OWN |= {"feed_product_type", *_BULLETS, *_PARENTS, *_PARENTAGE}
-_TYPICAL = (_SKUS, _TITLES, (*_DESCRIPTIONS, *_BULLETS), (*_TYPES, "asin"), (*_PARENTS, *_PARENTAGE, "listing_id", *_OWN))
+_TYPICAL = (
+    _SKUS,
+    _TITLES,
+    (*_DESCRIPTIONS, *_BULLETS),
+    (*_TYPES, "asin"),
+    (*_PARENTS, *_PARENTAGE, "listing_id", *_OWN),
+)
 _ATTRIBUTES = {
     *("brand", "color", "size", "material", "outer_material", "inner_material", "fabric", "pattern", "style", "flavor"),
-    *("scent", "finish", "shape", "item_shape", "theme", "closure", "target_gender", "department", "age_range_description"),
-    *("special_features", "special_feature", "included_components", "power_source", "neck_style", "sleeve", "fit", "season"),
+    *(
+        "scent",
+        "finish",
+        "shape",
+        "item_shape",
+        "theme",
+        "closure",
+        "target_gender",
+        "department",
+        "age_range_description",
+    ),
+    *(
+        "special_features",
+        "special_feature",
+        "included_components",
+        "power_source",
+        "neck_style",
+        "sleeve",
+        "fit",
+        "season",
+    ),
 }
 _NOT_OF_PRODUCTS = ("package", "item_package", "website", "shipping", "fulfillment", "unit_count")
 _UNIT = "_unit_of_measure"
@@ -96,7 +127,9 @@ def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     fields = _fields(head.header(_is_header) or Header(1, head.columns))
     if not options["category"] or options["category"] != _first(fields, *_TYPES):
         return []
-    return [f"categories are Amazon's product types, {options['category']!r}, one node each: the file has no paths of names"]
+    return [
+        f"categories are Amazon's product types, {options['category']!r}, one node each: the file has no paths of names"
+    ]
 
 
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
@@ -107,14 +140,15 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
         data = max((int(line) for text in first.lines[: header.line] for line in _DATA.findall(text)), default=0)
         fields = _fields(header)
         repeated = {found[0]: found for found in _attributes(fields).values() if len(found) > 1}
-        sku = _first(fields, *_SKUS) or columns.id
+        sku, kind = _first(fields, *_SKUS) or columns.id, _first(fields, *_TYPES)
         for where, cells in table_rows(path, columns.needed, columns.encoding, header.line):
             if isinstance(cells, Outcome):
                 yield where, cells
             elif data and int(where.rpartition(":")[2]) < data:
                 yield where, Outcome(where, reason=TEMPLATE)
             else:
-                changed = {column: _listed(cells[each] for each in found) for column, found in repeated.items()}
+                changed = {kind: _words(cells[kind])} if kind else {}
+                changed |= {column: _listed(cells[each] for each in found) for column, found in repeated.items()}
                 if columns.group:
                     changed[columns.group] = cells[columns.group].strip() or cells[sku].strip()
                 yield where, Sparse({**cells, **changed})
@@ -175,3 +209,7 @@ def _label(stem: str) -> str:
 def _listed(cells: Iterable[str]) -> str:
     values = [text for cell in cells if (text := cell.strip())]
     return json.dumps(values, ensure_ascii=False) if len(values) > 1 else "".join(values)
+
+
+def _words(code: str) -> str:
+    return code if " " in code.strip() else code.replace("_", " ").casefold()

@@ -10,6 +10,7 @@ Format: support.google.com/merchants/answer/7052112 (attributes), 14998273 and 9
 import csv
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
@@ -103,8 +104,8 @@ def options(head: Head) -> Mapping[str, Any]:
     category = _category(head, known)
     present = {name: known[name] for name in _ATTRIBUTES if name in known}
     texts = {"Description": known.get("description"), "Highlights": known.get(HIGHLIGHT)}
-    if head.root and not texts["Description"]:
-        texts["Description"] = known.get("summary") or known.get("content")
+    if head.root and {"summary", "content"} & known.keys():
+        texts["Description"] = "description"  # Atom's name for it is one of two
     return {
         "id": known.get("id"),
         "title": known.get("title"),
@@ -127,7 +128,7 @@ def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     other = next(known[name] for name in (TYPE, GOOGLE) if known[name] != chosen)
     rows, paths = _first(head), _paths(head, chosen)
     seen = f"a path in {paths} of the first {len(rows)} rows"
-    return (f"category from {chosen!r} ({seen}); --option category={json.dumps(other)} takes the other column",)
+    return (f"category from {chosen!r} ({seen}); --option {shlex.quote(f'category={other}')} takes the other column",)
 
 
 def _category(head: Head, known: Mapping[str, str]) -> str | None:
@@ -244,31 +245,42 @@ def _json(value: Any) -> str:
 
 def _items(path: Path, needed: Sequence[str], encoding: str | None = None) -> Iterator[tuple[str, Cells]]:
     wanted = {named(column): column for column in reversed(needed)}
+    role = lru_cache(1 << 12)(partial(_role, wanted=wanted))
     for where, item in elements(path, _ITEMS, encoding):
-        yield where, Sparse(_cells(item, wanted))
+        yield where, Sparse(_cells(item, role))
 
 
-def _cells(item: Element, wanted: Mapping[str, str]) -> dict[str, str]:
+def _role(tag: str, wanted: Mapping[str, str]) -> tuple[str, str, bool]:
+    """Return the column that an element is for, or nothing, its name, and whether it is Google's own."""
+    name = named(local(tag))
+    column = wanted.get(name) or (wanted.get("description", "") if name in ("summary", "content") else "")
+    return column, name, "google" in tag
+
+
+def _cells(item: Element, role: Callable[[str], tuple[str, str, bool]]) -> dict[str, str]:
     """Return what an item says of itself: the values of shipping, tax and the like, which are nested, are not the product's."""
     cells, lists = dict[str, str](), dict[str, list[Any]]()
     for child in item:
-        name = named(local(child.tag))
-        column = wanted.get(name) or (wanted.get("description") if name in ("summary", "content") else None)
+        column, name, is_googles = role(child.tag)
         if not column:
             continue
         if name == DETAIL:
-            part = {named(local(each.tag)): each.text or "" for each in child}
-            lists.setdefault(column, []).append({"name": part.get(_PARTS[1], ""), "value": part.get(_PARTS[2], "")})
-        elif text := _text(child, name):
+            lists.setdefault(column, []).append(_detail(child))
+        elif text := (_nested(child, name) if len(child) else child.text or "").strip():
             if name in _BROAD:
                 lists.setdefault(column, []).append(text)
-            if "google" in child.tag or column not in cells:
+            if is_googles or column not in cells:
                 cells[column] = text
     # One value is a plain cell, as it is in a table.
-    return cells | {column: _json(values) for column, values in lists.items() if len(values) > 1 or column not in cells}
+    several = {column: _json(values) for column, values in lists.items() if len(values) > 1 or column not in cells}
+    return cells | several if several else cells
 
 
-def _text(element: Element, name: str) -> str:
-    if not len(element):
-        return (element.text or "").strip()
-    return " ".join(element.itertext()).strip() if name in ("description", "summary", "content", "title") else ""
+def _detail(element: Element) -> dict[str, str]:
+    part = {named(local(each.tag)): each.text or "" for each in element}
+    return {"name": part.get(_PARTS[1], ""), "value": part.get(_PARTS[2], "")}
+
+
+def _nested(element: Element, name: str) -> str:
+    """Return the text of an element with others in it: of one that is a text, XHTML."""
+    return " ".join(element.itertext()) if name in ("description", "summary", "content", "title") else ""

@@ -2,7 +2,7 @@
 
 A product has one category, a flat name with an id and no path. Values of features come as they are shown (``Presentation_Value``,
 with the unit). Names of several languages carry Icecat's number of the language, ``langid``; option ``locale`` names it, or the
-language. Format: Icecat Open Catalogue Interface (OCI), the "XML data-sheet".
+language; without it a product's first language counts. Format: Icecat Open Catalogue Interface (OCI), the "XML data-sheet".
 """
 
 import json
@@ -73,6 +73,7 @@ def _cells(product: Element, language: str | None) -> dict[str, str]:
     parts: dict[str, list[Element]] = {}
     for child in product:
         parts.setdefault(local(child.tag), []).append(child)
+    language = language or next((each.get("langid") for each in product.iter() if each.get("langid")), None)
     category, supplier, description = (
         _chosen(parts.get(name, ()), language) for name in ("Category", "Supplier", "ProductDescription")
     )
@@ -97,8 +98,8 @@ def _feature(element: Element, language: str | None) -> dict[str, str] | None:
     """Return name and value of a feature, as they are shown."""
     parts = {kind: [each for each in element if local(each.tag) == kind] for kind in ("Feature", "LocalValue")}
     name = _name(_chosen(parts["Feature"], language), language)
-    own = _chosen(parts["LocalValue"], language).get("Value")
-    shown = own or element.get("Presentation_Value") or element.get("Value") or ""
+    own = (each.get("Value") for each in parts["LocalValue"] if each.get("langid") == language)
+    shown = next(own, None) or element.get("Presentation_Value") or element.get("Value") or ""
     return {"name": name, "value": shown.strip()} if name and shown.strip() else None
 
 

@@ -1,9 +1,14 @@
 """PrestaShop's product file in the layout of its import (thirty bees has the same), or the export of its list of products.
 
 The names of columns are translated, but not their form: ``Active (0/1)``, ``Categories (x,y,z...)``,
-``Feature (Name:Value:Position:Customized)``. Several categories and features are joined by the list's separator, which the importer
-chooses: "," where columns are parted by ";", and ";" where they are parted by ",". A category is a name, a path with "/", or an id.
-Combinations (variants) stand in a file of their own, which has no titles.
+``Feature (Name:Value:Position:Customized)``.
+
+* Several categories and features are joined by the separator of lists, which is chosen at import: as a rule "," where columns are
+  parted by ";", and ";" where they are parted by ",". Features, or else categories, show it.
+* A category is a name, a path with "/", or an id, which is no label.
+* Attributes are the manufacturer as Brand and the features. Products that are not active are counted.
+* Combinations (variants) stand in a file of their own, without titles; it is recognised and refused.
+
 Format: the platform's AdminImportController and sample files; names of columns in French and Spanish from public code.
 """
 
@@ -15,12 +20,24 @@ from converters.core.errors import InputError
 from converters.sources.catalog.head import Evidence, Head
 
 TITLE = "a PrestaShop product file"
-_ACTIVE = re.compile(r"a[ckt]{0,2}ti?[vfyi]\w*\s*\(0\b.*1.*\)", re.IGNORECASE)  # Active, Actif, Activo, Attivo, Aktiv, Aktywny
+_ACTIVE = re.compile(
+    r"a[ckt]{0,2}ti?[vfyi]\w*\s*\(0\b.*1.*\)", re.IGNORECASE
+)  # Active, Actif, Activo, Attivo, Aktiv, Aktywny
 _CATEGORIES = re.compile(r"[ck]at[eé]g\w+\s*\(x\s*,\s*y.*\)", re.IGNORECASE)
 _FEATURES = re.compile(r"[^():]*\([^():]+:[^():]+:[^():]+(?::[^():]+)?\)\W*")
 _COMBINATION = re.compile(r"[^():]*\([^():]+:[^():]+\)\W*")  # "Value (Value:Position)*"
 _NAMES = ("name", "nom", "nombre", "nome", "naam", "nazwa", "název", "nume", "namn", "navn", "név")
-_IDS = ("product id", "id", "id produit", "id producto", "id prodotto", "produkt-id", "artikel-id", "reference", "référence")
+_IDS = (
+    "product id",
+    "id",
+    "id produit",
+    "id producto",
+    "id prodotto",
+    "produkt-id",
+    "artikel-id",
+    "reference",
+    "référence",
+)
 _BRANDS = (
     *("manufacturer", "brand", "marque", "fabricant", "marca", "fabricante", "produttore", "marke", "hersteller"),
     *("merk", "fabrikant", "producent", "marka", "značka", "výrobce"),
@@ -35,7 +52,9 @@ _DESCRIPTIONS = (
     *("popis", "descriere", "beskrivning", "beskrivelse", "leírás"),
 )
 _LIST = ("Product ID", "Name", "Reference", "Category", "Price (tax excl.)", "Status")  # of the list of products
-_FEATURE = re.compile(r":\s*\d+(?:\s*:\s*[01])?\s*([,;|])\s*[^,;|:]+:")  # a feature's end, the separator, the next one's name
+_FEATURE = re.compile(
+    r":\s*\d+(?:\s*:\s*[01])?\s*([,;|])\s*[^,;|:]+:"
+)  # a feature's end, the separator, the next one's name
 
 
 def recognise(head: Head) -> Evidence | None:
