@@ -9,7 +9,9 @@ REFERENCE = re.compile(r"id:\s*(\d+)", re.IGNORECASE)
 _ENGLISH = {"id": "ID", "type": "Type", "sku": "SKU", "title": "Name", "published": "Published", "images": "Images",
             "visibility": "Visibility in catalog", "short": "Short description", "description": "Description",
             "category": "Categories", "parent": "Parent", "brand": "Brands"}  # fmt: skip
-_TYPES = {"simple", "variable", "variation", "grouped", "external"}
+_ONLY = ("Attribute 1 value(s)", "Visibility in catalog")  # English headers that no other platform has
+_TYPES = {"simple", "variable", "variation", "grouped", "external", "subscription", "variable-subscription", "bundle",
+          "subscription_variation", "composite", "booking"}  # fmt: skip
 _FLAGS = {"0", "1", "-1", "2"}
 _FORMS = {"visible", "catalog", "search", "hidden"}
 _NUMBER = re.compile(r"\d+")
@@ -32,9 +34,9 @@ def roles_of(head: Head) -> dict[str, str]:
     """Return the columns by what they are for; empty for a file without a column of types."""
     cells = {name: [cell for row in head.rows if (cell := row.get(name, "").strip())] for name in head.columns}
     kind = next((name for name in head.columns if _are_types(cells[name])), None)
-    if not kind:
-        return {}
     english = {role: column for role, name in _ENGLISH.items() if (column := head.present(name))}
+    if not kind:
+        return english if head.present(*_ONLY) else {}
     if {"type", "title"} <= {*english}:
         return english | {"type": kind}
     stems = {role: _stem(head, pattern) for role, pattern in _STEMS.items()}
@@ -77,7 +79,9 @@ def _by_arrows(cells: Mapping[str, list[str]], roles: Mapping[str, str]) -> str:
 
 def _parents(head: Head, roles: Mapping[str, str]) -> dict[str, str]:
     """Return the column in which every variation names a parent, by its form, where the first rows have variations."""
-    variations = [row for row in head.rows if row.get(roles["type"], "").casefold().startswith("variation")]
+    variations = [
+        row for row in head.rows if row.get(roles["type"], "").casefold().partition(",")[0].endswith("variation")
+    ]
     skus = {row.get(roles.get("sku", ""), "").strip() for row in head.rows} - {""}
     for name in head.columns if variations else ():
         parents = [row.get(name, "").strip() for row in variations]
