@@ -107,6 +107,25 @@ def test_an_export_is_read_in_any_language(language: str, without: tuple[str, ..
     assert part.tally.noted["several categories"] == 1
 
 
+@pytest.mark.parametrize(
+    ("language", "flag"), [(name, "0") for name in LANGUAGES] + [(name, "") for name in LANGUAGES if name != "unknown"]
+)
+def test_blank_flags_do_not_move_the_name(language: str, flag: str, tmp_path: Path) -> None:
+    rows = [row | {"published": "", "featured": flag, "gtin": ""} for row in (PLUM, MILL, APRON)]
+    part = converted(export(tmp_path, rows, language, ()))
+    assert labels(part) == {"NO-1": "Kitchen > Salt, pepper > Mills", "NO-2": "Kitchen > Textiles"}
+    assert not any("not published" in note for note in part.tally.noted)
+    assert "Title: Noor Mill" in prompts(part)["NO-1"] and part.tally.noted["variant merged into its product"] == 1
+
+
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "unknown"])
+def test_flat_categories_are_found_by_their_name(language: str, tmp_path: Path) -> None:
+    part = converted(
+        export(tmp_path, [MILL | {"categories": "Mills"}, APRON | {"categories": "Sale, Aprons"}], language)
+    )
+    assert labels(part) == {"NO-1": "Mills", "NO-2": "Sale"}
+
+
 def test_columns_that_the_user_names_win_and_the_platform_s_reading_stays(tmp_path: Path) -> None:
     path = export(tmp_path, [MILL, PLUM, APRON], "German")
     names = {"id": "Artikelnummer", "title": "Name", "category": "Kategorien", "texts": {"Text": "Beschreibung"}}
