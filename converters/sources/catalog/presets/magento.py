@@ -1,7 +1,8 @@
 r"""Magento 2's and Adobe Commerce's product export, ``export_catalog_product.csv``, whose headers are the same in all languages.
 
 * Several categories are parted by ``,`` (``|`` in releases of 2.0), nodes by ``/`` (``\/`` is a slash). Names may hold commas:
-  where all paths have one root, a part that does not begin with it belongs to the category before it. The root is cut, a category that is only a root is none.
+  where all paths have one root, a part that does not begin with it belongs to the category before it. The root is cut; a category
+  that is only a root is none.
 * Attributes are those of ``additional_attributes`` (``code=value``, values in ``"…"`` or not, several parted by ``|``), by their
   codes, columns that a shop exports on their own, and of a configurable product the values of its children. Not asked: the
   system's own codes, switches (Yes, No) and URLs; ``asked`` names such a code if it is wanted.
@@ -215,7 +216,7 @@ def _paths(cell: str, roots: Collection[str]) -> str:
     r"""Return a cell of categories with the commas escaped that are parts of names.
 
     >>> _paths("Root/Pots, pans,Root/Sale", {"Root"}), _paths("A/B,C/D", {"A", "C"}), _paths("A,B", set())
-    ('Root/Pots\, pans,Root/Sale', 'A/B,C/D', 'A,B')
+    ('Root/Pots\\, pans,Root/Sale', 'A/B,C/D', 'A,B')
     """
     start, made, known = 0, "", 0 < len(roots) < MOST_ROOTS
     for mark in _MARK.finditer(cell) if known else ():
