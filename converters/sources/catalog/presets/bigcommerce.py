@@ -34,7 +34,15 @@ _ATTRIBUTES = {"Brand": ("Brand Name", "Brand")} | {
     name: (f"GPS {name}",) for name in ("Color", "Size", "Material", "Pattern", "Gender")
 }
 _VISIBLE = ("Product Visible?", "Product Visible", "Is Visible")
-_TYPICAL = (_KINDS, _IDS, _TITLES, ("Product Type", "Type"), _CATEGORIES, _DESCRIPTIONS, (*_SPECS, "Options", "Option Set"))
+_TYPICAL = (
+    _KINDS,
+    _IDS,
+    _TITLES,
+    ("Product Type", "Type"),
+    _CATEGORIES,
+    _DESCRIPTIONS,
+    (*_SPECS, "Options", "Option Set"),
+)
 _PRODUCT, _OPTIONS = "(product)", 5
 _PAIRS = {f"(option {n})": f"(option {n} value)" for n in range(1, _OPTIONS + 1)}
 _OWN = {_PRODUCT, *_PAIRS, *_PAIRS.values()}
@@ -108,7 +116,9 @@ def _fields(cell: str) -> str:
     """Return custom fields, ``"Material=Zinc";"Drain hole=Yes"``, as JSON; what is no field stays as it is."""
     with suppress(csv.Error):
         pieces = next(csv.reader([cell.replace("\n", " ")], delimiter=";", skipinitialspace=True), [])
-        pairs = [(name.strip(), value.strip()) for name, mark, value in (piece.partition("=") for piece in pieces) if mark]
+        pairs = [
+            (name.strip(), value.strip()) for name, mark, value in (piece.partition("=") for piece in pieces) if mark
+        ]
         if len(pairs) == len(pieces):
             return json.dumps([{"name": name, "value": value} for name, value in pairs], ensure_ascii=False)
     return cell

@@ -172,7 +172,7 @@ def _reader(column: str, columns: Columns) -> Callable[[str], str] | None:
     if column in columns.specs and name == DETAIL:
         return partial(_details, order=tuple(column.partition("(")[2].rstrip(") ").split(":")))
     if name == HIGHLIGHT:
-        return _lines
+        return _highlights
     return _slashed if name in _SLASHED and column in columns.attributes.values() else None
 
 
@@ -197,9 +197,9 @@ def _slashed(cell: str) -> str:
     return _json(cell.split("/")) if "/" in cell and not re.search(r"[\d\[]", cell) else cell
 
 
-def _lines(cell: str) -> str:
-    """Return highlights one a line, without the quotes of their list."""
-    return "\n".join(_listed(cell) if cell.startswith("[") else _unquoted(cell, ",") if '"' in cell else [cell])
+def _highlights(cell: str) -> str:
+    """Return highlights with a slash between them, without the quotes of their list."""
+    return " / ".join(_listed(cell) if cell.startswith("[") else _unquoted(cell, ",") if '"' in cell else [cell])
 
 
 def _details(cell: str, order: Sequence[str]) -> str:

@@ -15,12 +15,24 @@ from converters.core.errors import InputError
 from converters.sources.catalog.head import Evidence, Head
 
 TITLE = "a PrestaShop product file"
-_ACTIVE = re.compile(r"a[ckt]{0,2}ti?[vfyi]\w*\s*\(0\b.*1.*\)", re.IGNORECASE)  # Active, Actif, Activo, Attivo, Aktiv, Aktywny
+_ACTIVE = re.compile(
+    r"a[ckt]{0,2}ti?[vfyi]\w*\s*\(0\b.*1.*\)", re.IGNORECASE
+)  # Active, Actif, Activo, Attivo, Aktiv, Aktywny
 _CATEGORIES = re.compile(r"[ck]at[eé]g\w+\s*\(x\s*,\s*y.*\)", re.IGNORECASE)
 _FEATURES = re.compile(r"[^():]*\([^():]+:[^():]+:[^():]+(?::[^():]+)?\)\W*")
 _COMBINATION = re.compile(r"[^():]*\([^():]+:[^():]+\)\W*")  # "Value (Value:Position)*"
 _NAMES = ("name", "nom", "nombre", "nome", "naam", "nazwa", "název", "nume", "namn", "navn", "név")
-_IDS = ("product id", "id", "id produit", "id producto", "id prodotto", "produkt-id", "artikel-id", "reference", "référence")
+_IDS = (
+    "product id",
+    "id",
+    "id produit",
+    "id producto",
+    "id prodotto",
+    "produkt-id",
+    "artikel-id",
+    "reference",
+    "référence",
+)
 _BRANDS = (
     *("manufacturer", "brand", "marque", "fabricant", "marca", "fabricante", "produttore", "marke", "hersteller"),
     *("merk", "fabrikant", "producent", "marka", "značka", "výrobce"),
@@ -35,7 +47,9 @@ _DESCRIPTIONS = (
     *("popis", "descriere", "beskrivning", "beskrivelse", "leírás"),
 )
 _LIST = ("Product ID", "Name", "Reference", "Category", "Price (tax excl.)", "Status")  # of the list of products
-_FEATURE = re.compile(r":\s*\d+(?:\s*:\s*[01])?\s*([,;|])\s*[^,;|:]+:")  # a feature's end, the separator, the next one's name
+_FEATURE = re.compile(
+    r":\s*\d+(?:\s*:\s*[01])?\s*([,;|])\s*[^,;|:]+:"
+)  # a feature's end, the separator, the next one's name
 
 
 def recognise(head: Head) -> Evidence | None:
