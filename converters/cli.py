@@ -90,6 +90,8 @@ def _option(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"--option {text!r}: has no '=', expected KEY=VALUE")
+    if value.strip() and value.strip()[0] not in "[{'\"~" and not any(map(str.isalnum, value)):
+        return key, value  # a separator, even one that means something in YAML: | > =>
     try:
         return key, yaml.safe_load(value)
     except yaml.YAMLError as error:

@@ -17,8 +17,14 @@ from converters.io.jsonl import sha256
 
 BLOCK = 1 << 18
 NOT_UTF8 = "not UTF-8"  # the reason of a rejected row, and what a user can do about it
-AS_UTF8 = "save the file as UTF-8, or: iconv -f latin1 -t utf-8 OLD > NEW"
+AS_UTF8 = (
+    "save the file as UTF-8, or: iconv -f cp1252 -t utf-8 OLD > NEW (cp1252 is Western European; use the file's own)"
+)
 PACKED = {".gz", ".zst"}
+
+# The marks at the beginning of a text and the encodings that they stand for; the longer mark first.
+BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe\x00\x00": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_UTF16 = "UTF-16 text: save it as UTF-8"
 
 # What a plain file must not start with, and the mend.
 _NOT_PLAIN = {
@@ -26,10 +32,9 @@ _NOT_PLAIN = {
     b"\x28\xb5\x2f\xfd": "Zstandard data: give it the ending .zst",
     b"PAR1": "Parquet data: give it the ending .parquet",
     b"PK\x03\x04": "a zip file or a spreadsheet: unpack it, or save it as CSV",
-    b"\xff\xfe": "UTF-16 text: save it as UTF-8",
-    b"\xfe\xff": "UTF-16 text: save it as UTF-8",
+    b"\xff\xfe": _UTF16,
+    b"\xfe\xff": _UTF16,
 }
-_UTF16 = {b"\xff\xfe", b"\xfe\xff"}  # an XML file says its encoding
 
 
 def with_advice(reason: str) -> str:
@@ -37,8 +42,11 @@ def with_advice(reason: str) -> str:
     return f"{reason}: {AS_UTF8}" if reason == NOT_UTF8 else reason
 
 
-def open_raw(path: Path) -> BufferedReader:
-    """Open a plain, ``.gz`` or ``.zst`` file; one that is missing, empty, unreadable or misnamed is an ``InputError``."""
+def open_raw(path: Path, text: bool = False) -> BufferedReader:
+    """Open a plain, ``.gz`` or ``.zst`` file; one that is missing, empty, unreadable or misnamed is an ``InputError``.
+
+    A ``text`` may be in another encoding than UTF-8.
+    """
     with reading(path):
         if not path.is_file():
             raise not_a_file(path)
@@ -50,7 +58,7 @@ def open_raw(path: Path) -> BufferedReader:
             return BufferedReader(input_stream(str(path), compression="detect"), BLOCK)
         file: BufferedReader = BufferedReader(FileIO(path), BLOCK)
         for start, content in _NOT_PLAIN.items():
-            if file.peek(4).startswith(start) and not (start in _UTF16 and path.suffix == ".xml"):
+            if file.peek(4).startswith(start) and not (text and content == _UTF16):
                 file.close()
                 raise InputError(f"{path}: is {content}")
         return file
@@ -165,7 +173,7 @@ def _library(path: Path) -> Iterator[Any]:
         raise InputError(f"{path}: no such dataset, or the hub cannot be reached: {first_line(error)}") from error
 
 
-DATA = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".xml"}
+DATA = {".jsonl", ".ndjson", ".json", ".jsonld", ".csv", ".tsv", ".parquet", ".txt", ".xml"}
 _RATIO = {".gz": 5, ".zst": 5, ".parquet": 5}  # unpacked to packed bytes, as is usual for product text
 
 

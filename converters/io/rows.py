@@ -18,9 +18,11 @@ from converters.schema import Outcome
 
 T = TypeVar("T")
 LIMIT = 64 << 20  # bytes of one line, list item or cell
+AHEAD = 1 << 12  # bytes by which the form of a file is told
 LITERAL_LIMIT = 1 << 20  # characters; Python's parser may take a hundred times its text in memory
 BOM = b"\xef\xbb\xbf"
-_BRACKET = re.compile(rb"\s*\{[ \t]*[\r\n]")  # the first line of one JSON object over several lines
+# The beginning of one JSON object over several lines: its first line ends within it, and no further object begins.
+_SPREAD = re.compile(rb'\s*\{(?:[ \t]*[\r\n]|[^\r\n]*,[ \t]*[\r\n]\s*"|[^\r\n]*[\[{][ \t]*[\r\n])')
 _LITERAL = re.compile(rb"\s*\{\s*u?'")  # a row starts as a Python dictionary does, and no JSON object can
 
 
@@ -61,10 +63,10 @@ def json_values(path: Path) -> Iterator[tuple[str, bytes]]:
     A file that holds one object over several lines is one row. A text over the limit comes as a :class:`Long`, which is not JSON.
     """
     with open_raw(path) as file, reading(path):
-        start = file.peek(64).removeprefix(BOM)
+        start = file.peek(AHEAD)[:AHEAD].removeprefix(BOM)
         if start.lstrip().startswith(b"["):
             yield from _items(path, file.read().removeprefix(BOM))
-        elif _BRACKET.match(start):
+        elif _SPREAD.match(start):
             text = file.read(LIMIT + 1)
             yield f"{path}:1", without_bom(text) if len(text) <= LIMIT else Long()
         else:

@@ -128,7 +128,7 @@ def _first(parser: Any) -> Element:
 
 def _decoded(path: Path, encoding: str | None) -> Iterator[tuple[bytes | str, int]]:
     """Yield a file's parts as bytes where the parser knows their encoding, else as text; and how many bytes each has."""
-    with open_raw(path) as file, reading(path):
+    with open_raw(path, text=True) as file, reading(path):
         first = file.read(BLOCK)
         decode = _decoder(path, first, encoding)
         try:

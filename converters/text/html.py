@@ -85,12 +85,15 @@ def is_css(text: str) -> bool:
 
 
 # Tags within words: a browser shows the text before and after them as one word.
-_INLINE = "abbr|b|big|cite|code|del|em|font|i|ins|mark|nobr|q|s|small|strike|strong|sub|sup|tt|u|wbr"
+_INLINE = (
+    "a|abbr|acronym|b|bdi|bdo|big|blink|cite|code|data|del|dfn|em|font|i|ins|kbd|label|mark|nobr|o:p|q|rb|ruby|s|samp|small|span|"
+    "strike|strong|sub|sup|time|tt|u|var|wbr"
+)
 _NAMES = _INLINE + (
-    "|a|acronym|address|article|aside|audio|blockquote|body|br|button|caption|center|col|colgroup|dd|details|dfn|dir|div|dl|dt|"
-    "embed|fieldset|figcaption|figure|footer|form|h[1-6]|head|header|hr|html|iframe|img|input|kbd|label|legend|li|link|main|map|"
-    "menu|meta|nav|noscript|object|ol|option|o:p|p|param|picture|pre|samp|script|section|select|source|span|style|summary|svg|"
-    "table|tbody|td|template|textarea|tfoot|th|thead|time|title|tr|ul|var|video"
+    "|address|article|aside|audio|blockquote|body|br|button|caption|center|col|colgroup|dd|details|dir|div|dl|dt|embed|fieldset|"
+    "figcaption|figure|footer|form|h[1-6]|head|header|hr|html|iframe|img|input|legend|li|link|main|map|menu|meta|nav|noscript|"
+    "object|ol|option|p|param|picture|pre|script|section|select|source|style|summary|svg|table|tbody|td|template|textarea|tfoot|"
+    "th|thead|title|tr|ul|video"
 )
 _ATTRIBUTES = r"""(?:[\s/]+[a-z][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s<>"']+))*+[\s/]*>"""
 _TAG = rf"(?:/?(?:{_NAMES}){_ATTRIBUTES}|!doctype\s)"

@@ -6,15 +6,18 @@ accents, hyphens and underscores are folded on both sides, sign by sign, so that
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import accumulate
 
-# Scripts that write no blanks between words: a value may begin or end anywhere in them. In the second line, Katakana, a run of
-# which is one word, and Hangul, whose words may end in a particle.
+# Scripts that write no blanks between words: a value may begin or end anywhere in them.
 UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3096\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
 )
-_KATAKANA, _HANGUL = "\u30a1-\u30ff\u31f0-\u31ff", "\uac00-\ud7a3\u1100-\u11ff"
+_HANGUL = "\uac00-\ud7a3\u1100-\u11ff"
+# Hangul writes blanks, and a particle after a noun.
 _PARTICLE = "(?:은|는|이|가|을|를|의|와|과|로|으로|도|에|에서|입니다)"
 _DROPPED = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u00ad\u200b-\u200f\u2060\ufe0f]")
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0f"
@@ -37,8 +40,8 @@ def spelling(value: str, text: str) -> str | None:
     ('rosa', 'acero inoxidable', '1.5 L')
     >>> spelling("poliéster", "de poliester"), spelling("strasse", "Straße"), spelling("ipek", "İPEK")
     ('poliester', 'Straße', 'İPEK')
-    >>> spelling("红色", "中国红色杯子"), spelling("500ml", "ボトル500ML入り"), spelling("ベリー", "ブルーベリー")
-    ('红色', '500ml', None)
+    >>> spelling("红色", "中国红色杯子"), spelling("500ml", "ボトル500ML入り"), spelling("블랙", "블랙은 품절")
+    ('红色', '500ml', '블랙')
     """
     if not (wanted := value.strip()):
         return None
@@ -52,7 +55,7 @@ def spelling(value: str, text: str) -> str | None:
     if found := _first(_gapped(folded, _folded(text)), text):
         return found
     stem = _NUMBERED.fullmatch(wanted)  # of two entries of one name the second's handle ends in a number
-    return _first(_gapped(_fold(stem["stem"]).strip(), _folded(text)), text) if stem else None
+    return _first(_uncounted(_fold(stem["stem"]).strip(), _folded(text)), text) if stem else None
 
 
 @lru_cache(8)
@@ -87,9 +90,9 @@ def _folded(text: str) -> str:
 
 
 @lru_cache(8)
-def _offsets(text: str) -> list[int]:
-    """Return for each sign of a folded text the place of the one that it comes from, and the text's length."""
-    return [*(place for place, sign in enumerate(text) for _ in _FOLDS[ord(sign)]), len(text)]
+def _ends(text: str) -> list[int]:
+    """Return for each sign of a text where it ends in the folded text."""
+    return list(accumulate(map(len, map(_FOLDS.__getitem__, map(ord, text)))))
 
 
 def _first(spans: Iterator[tuple[int, int]], text: str) -> str | None:
@@ -97,9 +100,10 @@ def _first(spans: Iterator[tuple[int, int]], text: str) -> str | None:
     for start, end in spans:
         if text.isascii():
             return text[start:end]
-        places = _offsets(text)
-        if (start == 0 or places[start - 1] < places[start]) and places[end - 1] < places[end]:
-            return text[places[start] : places[end]].rstrip(_INVISIBLE)
+        ends = _ends(text)
+        first, last = bisect_right(ends, start), bisect_right(ends, end)
+        if (ends[first - 1] if first else 0) == start and ends[last - 1] == end:
+            return text[first:last].rstrip(_INVISIBLE)
     return None
 
 
@@ -121,8 +125,18 @@ def _gapped(value: str, text: str) -> Iterator[tuple[int, int]]:
                 yield match.span()
 
 
+_COUNT = re.compile(r"[ :-] ?(?:of )?\d")
+
+
+def _uncounted(value: str, text: str) -> Iterator[tuple[int, int]]:
+    """Yield where a handle stands that is no word of a count: "pack-6" is not the pack of "pack of 8" or "8 pack"."""
+    for start, end in _gapped(value, text):
+        if not _COUNT.match(text, end) and not re.search(r"\d[ -]?$", text[max(start - 2, 0) : start]):
+            yield start, end
+
+
 _GLUED = re.compile(rf"[^\W{UNSPACED}]{{2}}")  # letters or digits that are of one word
-_SCRIPTS = re.compile(rf"[{_KATAKANA}]{{2}}|[{_HANGUL}]{{2}}|[^{_KATAKANA}{_HANGUL}]{{2}}")
+_SCRIPTS = re.compile(rf"[{_HANGUL}]{{2}}|[^{_HANGUL}]{{2}}")
 _IN_NUMBER = re.compile(r"\d[.,]\d")
 _CONTINUED = re.compile("[\u0300-\u036f\u1160-\u11ff\u3099\u309a\u093c\u094d]")  # marks of the letter before them
 _KOREAN = re.compile(rf"[{_HANGUL}]{{2}}")
@@ -140,4 +154,6 @@ def _is_word(text: str, start: int, end: int) -> bool:
 
 
 def _joins(edge: str) -> bool:
+    if edge.isascii():
+        return edge.isalnum() and len(edge) == 2
     return bool(_GLUED.fullmatch(edge) and _SCRIPTS.fullmatch(edge))

@@ -231,8 +231,8 @@ def test_the_big_mix_names_each_of_its_files(tmp_path: Path, monkeypatch: pytest
         (b"id,title,category\n\n\n", "found only a header, expected catalog"),
         (b"id,title,category\n1,,A\n", "found 1 rows and none to use, expected catalog (most common reason: no title)"),
         (
-            b"id,title,category\n1,M\xfcg,A\n",
-            "reason: not UTF-8: save the file as UTF-8, or: iconv -f latin1 -t utf-8 OLD > NEW)",
+            b"id,title,category\n1,M\xfcg \xc3\xa9,A\n\xc3\xa9,,A\n2,M\xfcg,A\n",
+            "reason: not UTF-8: save the file as UTF-8, or: iconv -f cp1252 -t utf-8 OLD > NEW",
         ),
     ],
 )

@@ -16,11 +16,12 @@ from converters.core.hashing import digest
 from converters.io.files import unpacked_size
 from converters.schema import Attributes, Listing, Outcome, Record, Text
 from converters.sources.catalog import entry as entries
+from converters.sources.catalog.attributes import Known
 from converters.sources.catalog.attributes import attributes as stated_attributes
+from converters.sources.catalog.attributes.values import cell_text
 from converters.sources.catalog.columns import ORDER, PICKS, Cells, Columns
 from converters.sources.catalog.entry import Complete, raw_rows
 from converters.sources.catalog.products import Product, products
-from converters.sources.catalog.values import cell_text
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import is_asin, product_group
 
@@ -125,12 +126,12 @@ def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
 
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
     entry = _entry(paths, options)
-    rows, named = raw_rows(paths, entry.columns), set(entry.columns.attributes)
+    rows, known = raw_rows(paths, entry.columns), Known.of(entry.columns, entry.survey.forms)
     for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(paths)):
-        yield product if isinstance(product, Outcome) else _outcome(product, entry, named)
+        yield product if isinstance(product, Outcome) else _outcome(product, entry, known)
 
 
-def _outcome(product: Product, entry: Complete, named: set[str]) -> Outcome:
+def _outcome(product: Product, entry: Complete, known: Known) -> Outcome:
     columns, cells = entry.columns, product.cells
     title, notes = untagged(cell_text(cells[columns.title])), product.notes + _status(cells, columns)
     if not title.strip():
@@ -145,7 +146,7 @@ def _outcome(product: Product, entry: Complete, named: set[str]) -> Outcome:
     if placed.path:
         release, children = (entry.tree.release, entry.tree.children(placed.path)) if entry.tree else ("", ())
         records.append(Listing(identifier, group, texts, placed.path, release, children))
-    stated = stated_attributes(product, columns, texts, named)
+    stated = stated_attributes(product, columns, texts, known)
     notes += placed.notes + stated.notes
     if stated.values:
         records.append(Attributes(identifier, group, texts, tuple(stated.values.items()), stated.implicit))

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from converters.core.errors import InputError
-from converters.io.tables import rows
+from converters.io.decoding import remark
+from converters.io.tables import is_delimited, rows
 from converters.io.xml import is_xml
 from converters.schema import Outcome
 from converters.sources.catalog import detect
@@ -49,6 +50,8 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
     tree = load(Path(chosen.taxonomy)) if chosen.taxonomy else None
     seen = survey(raw_rows(paths, chosen), chosen)
     labels = read_labels(seen.categories, chosen, tree)
+    unnamed = [path for path in paths if is_delimited(path) and chosen.encoding is None]
+    lines += [line for path in unnamed if (line := remark(path))]
     lines += [_summary(chosen, seen), *seen.lines, *labels.lines]
     full = msgspec.json.decode(msgspec.json.encode(options | labels.chosen))  # plain lists, as YAML has them
     return Complete(MappingProxyType(full), chosen, seen, labels, tree, tuple(lines))

@@ -8,7 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from converters.io.tables import AHEAD
+from converters.io.decoding import first_lines
+from converters.io.delimited import delimiter_of
+from converters.io.tables import AHEAD, is_delimited
 from converters.io.tables import rows as table_rows
 from converters.io.xml import beginning, is_xml
 from converters.schema import Outcome
@@ -55,7 +57,7 @@ class Head:
     def header(self, fits: Callable[[Sequence[str]], bool]) -> "Header | None":
         """Return the line of column names of a table that begins with other lines: the first whose cells fit."""
         for number, line in enumerate(self.lines, 1):
-            mark = "\t" if "\t" in line else ";" if line.count(";") > line.count(",") else ","
+            mark = delimiter_of(line)
             with suppress(csv.Error):  # such as a cell over the limit, which no column name is
                 cells = tuple(next(csv.reader([line], delimiter=mark), ()))
                 if fits(cells):
@@ -77,4 +79,5 @@ def head(path: Path, encoding: str | None = None) -> Head:
         return Head(path, (), names, (), root)
     first = list(islice(table_rows(path, (), encoding), AHEAD))
     cells = [row for _, row in first if not isinstance(row, Outcome)]
-    return Head(path, (), tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))
+    lines = first_lines(path, encoding) if is_delimited(path) else ()
+    return Head(path, lines, tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))

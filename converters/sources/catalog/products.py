@@ -67,7 +67,7 @@ def following(
     key: Callable[[Cells], str],
     is_part: Callable[[Cells, str], bool],
 ) -> Iterator[tuple[str, Cells | Outcome]]:
-    """Yield the rows of a file in which a product's parts follow it: ``column`` holds its key in all of them, parts have no title.
+    """Yield the rows of a file in which a product's parts follow it, with its key in ``column``; parts have no title.
 
     ``is_part`` takes a row and the key of the product before. Parts after a row that could not be read belong to none: it may
     have been their product.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from converters.core.errors import InputError
 from converters.mixture.spec import Entry
-from converters.sources.catalog.specs import parse_specs
+from converters.sources.catalog.attributes.specs import parse_specs
 from converters.sources.google_taxonomy import load
 from tests.converters._converted import Converted, convert
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from converters.io import table
 from converters.mixture.spec import Entry
-from converters.sources.catalog.specs import parse_specs
+from converters.sources.catalog.attributes.specs import parse_specs
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.sanitize import one_line
 from tests.converters._converted import Converted, convert, spells_control
@@ -77,6 +77,19 @@ def test_what_is_no_markup_stays(text: str) -> None:
         ("a<!-- <b>no</b> --> b", "a b"),
         ("H<sub>2</sub>O, <B>bold</B>.", "H2O, bold."),
         ("one<br>two<LI>three</li>four", "one two three four"),
+        (
+            "<span>oak</span><span class='x'>-veneer</span><a href=x>s</a>, 4<FONT size=2>.5</FONT> kg",
+            "oak-veneers, 4.5 kg",
+        ),
+        (
+            "<label>Fin<bdi>ish</bdi></label><time>es</time>: <kbd>A</kbd><var>1</var><data value=2>b</data><dfn>c</dfn>",
+            "Finishes: A1bc",
+        ),
+        ("&lt;span&gt;wal&lt;/span&gt;nut", "walnut"),
+        (
+            "<td>oak</td><td>ash</td><div>elm</div><div>fir</div><h2>a</h2>b<option>c</option>d",
+            "oak ash elm fir a b c d",
+        ),
         ("<a href='x?a=1&copy=2' title=\"a > b\">link</a>", "link"),
         ("1&nbsp;&frac12;&quot; &#xE9;&eacute;", '1 ½" éé'),
         ("&lt;p&gt;a&amp;nbsp;b&lt;/p&gt;", "a b"),

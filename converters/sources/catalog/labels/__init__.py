@@ -1,6 +1,7 @@
 """Category cells to paths: the whole column decides how a cell is read, and what is no label is a counted reason."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 from converters.sources.catalog.columns import CUT, Cells, Columns
 from converters.sources.catalog.labels import kinds
-from converters.sources.catalog.labels.evidence import decide
+from converters.sources.catalog.labels.evidence import decide, hold
 from converters.sources.catalog.labels.find import Finder, Found
 from converters.sources.catalog.labels.kinds import CODE, ID
 from converters.sources.catalog.labels.paths import ARROW
@@ -25,6 +26,7 @@ NEEDED = {
     CODE: "codes, such as {}: if the shop has a file of their names, give it with --option categories=FILE",
 }
 CACHED = 1 << 16
+_CODED = re.compile(r'\{"code": "([^"]*)"\}')
 OUTSIDE = "one of several categories left out: not in the taxonomy"
 
 
@@ -99,16 +101,24 @@ def without_title(path: Category, title: str) -> Category:
 def read_labels(categories: Counter[str], columns: Columns, tree: Taxonomy | None) -> Labels:
     """Look at a whole column of categories, cell texts with their counts, and return how its cells are read."""
     reading, lines = decide(categories, columns)
-    finder = Finder(reading, columns, tree)
+    finder = Finder(reading, columns, tree, kinds.kinds(_read(categories, reading)))
     paths = _counted(categories, finder)
-    finder = replace(finder, kinds=kinds.kinds(paths))
-    paths = _counted(categories, finder)
-    root, said = _root(paths, columns)
+    root, seen = _root(paths, columns)
     finder = replace(finder, root=root)
     counts = _counted(categories, finder) if root else paths
-    lines = [*lines, *said, *_unread(categories, finder)]
+    lines = [*lines, *seen, *_unread(categories, finder)]
     chosen = _chosen(categories, columns, reading)
     return Labels(columns, tree, chosen, tuple(lines), counts, lru_cache(CACHED)(finder.find))
+
+
+def _read(categories: Mapping[str, int], reading: Reading) -> Counter[Category]:
+    """Return the rows of each path as it stands, whether or not it is a label."""
+    counts = Counter[Category]()
+    for cell, count in categories.items():
+        if not (is_none(cell.strip()) or kinds.is_address(cell) or kinds.ids(cell)):
+            for path in reading.paths(cell)[0]:
+                counts[path] += count
+    return counts
 
 
 def _counted(categories: Mapping[str, int], finder: Finder) -> Counter[Category]:
@@ -122,7 +132,9 @@ def _counted(categories: Mapping[str, int], finder: Finder) -> Counter[Category]
 def _root(paths: Mapping[Category, int], columns: Columns) -> tuple[str, list[str]]:
     """Return the first node that all paths share if it is to be cut, and a sentence on it."""
     roots = {path[0] for path in paths}
-    if len(roots) != 1 or all(len(path) == 1 for path in paths):
+    if paths and all(len(path) == 1 for path in paths):
+        return "", ["category: all labels are single names; no path above them is known"]
+    if len(roots) != 1:
         return "", []
     [root], rows = roots, sum(paths.values())
     if columns.root == CUT:
@@ -137,9 +149,10 @@ def _unread(categories: Mapping[str, int], finder: Finder) -> list[str]:
     lines = []
     for reason, need in NEEDED.items():
         cells = {cell: count for cell, count in categories.items() if finder.find(cell).reason == reason}
-        if cells:
+        if cells and not (reason == CODE and finder.columns.categories):
             example = max(cells, key=lambda cell: cells[cell])
-            lines.append(f"category: {sum(cells.values()):,} rows hold {need.format(repr(example[:60]))}")
+            example = ",".join(_CODED.findall(example)) or example
+            lines.append(f"category: {hold(sum(cells.values()))} {need.format(repr(example[:60]))}")
     return lines
 
 

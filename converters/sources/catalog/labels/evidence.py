@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from converters.sources.catalog.columns import Columns
+from converters.sources.catalog.labels.kinds import ids, is_address, is_code_list
 from converters.sources.catalog.labels.paths import ARROW, Piece, is_list, nodes, pieces, split
 from converters.sources.catalog.labels.reading import Reading
 from converters.sources.google_taxonomy import Category
@@ -14,7 +15,8 @@ STRONG = ("||", "|", "｜", ";", "；", "\n")
 WEAK = (",", "，", "、", "،")
 SEPARATORS = ("::", "|", "｜", "/", "／", "\\")
 SLASHES = ("/", "／", "\\")
-MOST, SOME = 0.5, 0.25
+MOST, SOME, FEW = 0.5, 0.25, 0.1  # shares of rows
+ROUNDS = 3
 
 Texts = Mapping[str, int]  # what cells hold, with the number of rows
 
@@ -41,8 +43,17 @@ def decide(categories: Mapping[str, int], columns: Columns) -> tuple[Reading, li
     return replace(reading, nested=_nested(lists, inner, reading)), [*_nodes_said(inner, reading, columns), *lines]
 
 
+def hold(rows: int) -> str:
+    """Say of a number of rows that they hold something."""
+    return f"{rows:,} row{'s' * (rows != 1)} hold{'s' * (rows == 1)}"
+
+
+def _holds(text: str, mark: str) -> bool:
+    return mark in text and sum(map(bool, split(text, (mark,)))) > 1
+
+
 def _may_be_path(text: str) -> bool:
-    return not is_none(text) and "://" not in text and not text.replace(",", "").replace(" ", "").isdigit()
+    return not (is_none(text) or is_address(text) or ids(text) or is_code_list(text))
 
 
 def _parts(texts: Texts, marks: tuple[str, ...]) -> Iterator[tuple[str, int]]:
@@ -70,7 +81,7 @@ def _several(texts: Texts, reading: Reading) -> tuple[tuple[str, ...], list[str]
     """Return the strong marks that part paths, each with the cells that speak for it."""
     accepted, lines = list[str](), list[str]()
     for mark in STRONG:
-        holding = {text: count for text, count in texts.items() if len(list(filter(None, split(text, (mark,))))) > 1}
+        holding = {text: count for text, count in texts.items() if _holds(text, mark)}
         if not holding or mark == reading.separator:
             continue
         if mark == "|" and "||" in accepted and all("||" in text for text in holding):
@@ -81,18 +92,17 @@ def _several(texts: Texts, reading: Reading) -> tuple[tuple[str, ...], list[str]
         support = sum(count for text, count in holding.items() if _speaks(text, mark, trial))
         # With other signs between nodes, the mark hardly is one of them.
         needed = SOME if trial.mark or any(map(ARROW.search, texts)) or reading.separator else MOST
-        shown = "line breaks" if mark == "\n" else repr(mark)
+        shown, advice = (repr(mark),) * 2 if mark != "\n" else ("a line break", "'\"\\n\"'")
         if support >= needed * rows:
             accepted.append(mark)
             lines.append(
-                f"category: {shown} parts several paths in a cell ({support:,} of {rows:,} rows with it hold paths that begin "
-                "at roots of others or are their labels)"
+                f"category: {hold(rows)} {shown}: it parts several paths; in {support:,} these are labels of other rows or begin "
+                "at their roots"
             )
         elif trial.mark or any(map(ARROW.search, texts)) or mark not in SEPARATORS:
             example = next(iter(holding))[:60]
             lines.append(
-                f"category: {rows:,} rows hold {shown}, such as {example!r}: is it between paths? Then give --option several="
-                f"{shown}"
+                f"category: {hold(rows)} {shown}, such as {example!r}: is it between paths? Then give --option several={advice}"
             )
     return tuple(accepted), lines
 
@@ -142,28 +152,41 @@ def _is_separator(paths: Mapping[str, Category], texts: Texts, mark: str) -> boo
 
 
 def _weak(texts: Texts, reading: Reading) -> tuple[Reading, list[str]]:
-    accepted, lines = list[str](), list[str]()
+    """Return a reading with the weak marks that part paths in some cells, and sentences on all that cells hold."""
+    lines = list[str]()
     for mark in WEAK:
-        holding = {text: count for text, count in texts.items() if len(list(filter(None, split(text, (mark,))))) > 1}
+        holding = {text: count for text, count in texts.items() if _holds(text, mark)}
         if not holding or mark == reading.separator:
             continue
-        trial = replace(reading, weak=(mark,))
-        told = {text: trial.paths(text) for text in holding}
-        parted = sum(count for text, count in holding.items() if len(told[text][0]) > 1)
-        unclear = sum(count for text, count in holding.items() if told[text][1])
-        example = next(iter(holding))[:60]
-        if parted:
-            accepted.append(mark)
+        rows, trial = sum(holding.values()), _learned(holding, replace(reading, weak=(mark,)))
+        parted = sum(count for text, count in holding.items() if len(trial.paths(text)[0]) > 1)
+        example, advice = next(iter(holding))[:60], f"--option several={mark!r}"
+        if not parted:
             lines.append(
-                f"category: {mark!r} parts several paths in {parted:,} rows, whose parts are labels of others or begin at their "
-                f"roots; in {unclear:,} it cannot be told from a name's. If it always does, give --option several={mark!r}"
+                f"category: {hold(rows)} {mark!r}, such as {example!r}: read as part of a name; if it is between paths, give "
+                f"{advice}"
             )
-        else:
-            lines.append(
-                f"category: {sum(holding.values()):,} rows hold {mark!r}, such as {example!r}, read as part of a name; if it is "
-                f"between paths, give --option several={mark!r}"
-            )
-    return replace(reading, weak=tuple(accepted)), lines
+            continue
+        reading = replace(
+            reading, weak=(*reading.weak, mark), known=trial.known, roots=trial.roots, strict=parted >= FEW * rows
+        )
+        unclear = sum(count for text, count in holding.items() if reading.paths(text)[1])
+        lines.append(
+            f"category: {hold(rows)} {mark!r}: it parts several paths in {parted:,}, where these are labels of other rows or begin "
+            f"at their roots, and {unclear:,} cannot be told; if it always does, give {advice}, if never, --option 'several=[]'"
+        )
+    return reading, lines
+
+
+def _learned(texts: Texts, trial: Reading) -> Reading:
+    """Return a reading that also knows the paths of the cells that it can part."""
+    for _ in range(ROUNDS):
+        found = {path for text in texts if len(paths := trial.paths(text)[0]) > 1 for path in paths}
+        known = trial.known | {path[:depth] for path in found for depth in range(1, len(path) + 1)}
+        if known == trial.known:
+            break
+        trial = replace(trial, known=known, roots=trial.roots | {path[0] for path in found})
+    return trial
 
 
 def _nested(lists: Mapping[str, int], texts: Texts, reading: Reading) -> bool:

@@ -48,11 +48,14 @@ class Finder:
             return Found(reason=kinds.URL)
         if identifiers := kinds.ids(text):
             return self._sorted([self._by_id(identifier) for identifier in identifiers])
+        if kinds.is_code_list(text):
+            return Found(reason=kinds.CODE)
         paths, doubtful = self.reading.paths(cell)
         if doubtful:
             return Found(reason=f"category may be several paths or hold a name with {doubtful!r}")
         if not paths:
-            return Found(reason=kinds.NAMELESS if "{" in text else NONE)
+            # An object may have a code alone, as presets write codes that are in no file of categories.
+            return Found(reason=kinds.CODE if '"code"' in text else kinds.NAMELESS if "{" in text else NONE)
         return self._sorted([self._label(path) for path in paths])
 
     def _sorted(self, labels: list[_Label]) -> Found:

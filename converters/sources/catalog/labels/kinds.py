@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from converters.sources.google_taxonomy import Category
@@ -69,7 +69,7 @@ class Kinds:
             return EMPTY
         if all(map(is_number, path)):
             return ID
-        if all(is_code(node) or (self.coded and _WORD.fullmatch(node)) for node in path):
+        if all(is_code(name) or (self.coded and _WORD.fullmatch(name)) for node in path for name in _names(node)):
             return CODE
         if any(map(is_sentence, path)):
             return SENTENCE
@@ -95,8 +95,9 @@ def is_sentence(name: str) -> bool:
 def kinds(paths: Mapping[Category, int]) -> Kinds:
     """Look at the paths of a column, with the number of their rows."""
     named = Counter({path: count for path, count in paths.items() if not (len(path) == 1 and is_none(path[0]))})
-    names = {node for path in named for node in path if not is_number(node)}
-    coded = bool(names) and _codes(names) >= CODES * len(names) and all(is_code(n) or _WORD.fullmatch(n) for n in names)
+    names = {name for path in named for node in path for name in _names(node) if not is_number(name)}
+    plain = all(is_code(name) or _WORD.fullmatch(name) for name in names)
+    coded = plain and sum(map(is_code, names)) >= CODES * len(names) > 0
     deep = {path: count for path, count in named.items() if len(path) > 1}
     only = named.total() >= ROWS and sum(deep.values()) >= NEARLY_ALL * named.total()
     numbered = sum(count for path, count in named.items() if with_id(path)) >= NEARLY_ALL * named.total() > 0
@@ -108,5 +109,11 @@ def with_id(path: Category) -> re.Match[str] | None:
     return _WITH_ID.match(path[0])
 
 
-def _codes(names: Iterable[str]) -> int:
-    return sum(map(is_code, names))
+def is_code_list(text: str) -> bool:
+    """Tell whether a text is a list of codes, or of codes and single lower-case words."""
+    names = _names(text)
+    return any(map(is_code, names)) and all(is_code(name) or _WORD.fullmatch(name) for name in names)
+
+
+def _names(node: str) -> list[str]:
+    return re.split(r"\s*[,;|]\s*", node)

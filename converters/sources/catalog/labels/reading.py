@@ -12,9 +12,9 @@ class Reading:
     """The marks of a file.
 
     ``separator`` is the user's. Without it arrows part nodes wherever they stand, and in cells without one ``mark`` does, or one
-    of ``rooted`` if the first node then is one of ``roots``. ``several`` part paths; the ``weak`` ones are signs that
-    names hold, too, and part paths only where ``known`` paths or ``roots`` stand between them. ``nested``: the texts of a list
-    are the nodes of one path.
+    of ``rooted`` if the first node then is one of ``roots``. ``several`` part paths; ``weak`` are signs that names hold, too,
+    and part paths only where ``known`` paths or ``roots`` stand between them; with ``strict``, such a sign elsewhere is doubtful.
+    ``nested``: the texts of a list are the nodes of one path.
     """
 
     separator: str | None = None
@@ -22,6 +22,7 @@ class Reading:
     rooted: tuple[str, ...] = ()
     several: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
+    strict: bool = False
     nested: bool = False
     known: frozenset[Category] = frozenset()
     roots: frozenset[str] = frozenset()
@@ -44,9 +45,11 @@ class Reading:
             return (nodes("\0".join(texts), "\0"),), ""
         if len(found) != 1 or cell.lstrip()[:1] == "[":
             return self._each(found), ""
-        parts = [part for part in split(found[0], self.several) if part] if isinstance(found[0], str) else found
+        if not isinstance(found[0], str):
+            return (found[0],), ""
+        parts = [part for part in split(found[0], self.several) if part]
         for mark in self.weak:
-            told = [self._by_evidence(part, mark) if isinstance(part, str) else (part,) for part in parts]
+            told = [self._by_evidence(part, mark) for part in parts]
             if not all(told):
                 return (), mark
             parts = [part for each in told for part in each]
@@ -65,7 +68,7 @@ class Reading:
         supported = [self.supports(path, first) for path in others]
         if all(supported) and (first in self.known or related(first, others) or len(first) > 1):
             return tuple(parts)
-        return () if any(supported) or first in self.known else (text,)
+        return () if self.strict or any(supported) or first in self.known else (text,)
 
     def supports(self, path: Category, first: Category) -> bool:
         """Tell whether a part is a path of other cells, begins at a root of theirs, or belongs to the cell's first part."""

@@ -1,17 +1,18 @@
 r"""BigCommerce's product export: ``Item Type`` Product, SKU and Rule, or the newer ``Item`` Product, Variant, Image and Video.
 
-A product is followed by its rows. The older export names an option in a row's product name, ``[S]Size=20 cm,[RB]Colour=Grey``, the
-newer one in ``Options``, ``Type=Rectangle|Name=Size|Value=20 cm``. Category paths are joined by ";", their nodes by "/", a slash in
-a name is ``\/``. Custom fields stand in quotes: ``"Material=Zinc";"Drain hole=Yes"``.
+* A product is followed by its rows, which are merged into it. Those of variants tell its options: the older export in the name,
+  ``[S]Size=20 cm,[RB]Colour=Grey``, the newer one in ``Options``, ``Type=Rectangle|Name=Size|Value=20 cm``.
+* Category paths are joined by ";", their nodes by "/"; a slash in a name is ``\/``.
+* Attributes are the brand, the options, the fields for Google Shopping (``GPS Color``, ...) and the custom fields,
+  ``"Material=Zinc";"Drain hole=Yes"``. Products that are not visible are counted.
+
+It does not read the newer export's ``Brand ID``, and an export without the rows' kinds is not recognised.
 Format: support.bigcommerce.com, "Importing and Exporting Products (v2)", "Importing Product Options (v3)" and "Supported Product
 Fields", and headers in public code.
 """
 
-import csv
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
         first = head(path, columns.encoding)
         kind, *named = (first.present(*names) or "" for names in (_KINDS, _TITLES, ("Options",)))
         table = (
-            (where, cells if isinstance(cells, Outcome) else _row(cells, columns, kind, named))
+            (where, cells if isinstance(cells, Outcome) else _row(cells, kind, named))
             for where, cells in table_rows(path, needed, columns.encoding)
         )
         yield from following(table, columns, _PRODUCT, partial(_key, columns), partial(_is_part, kind))
@@ -103,22 +104,11 @@ def _is_part(kind: str, cells: Cells, product: str) -> bool:
     return cells[kind].strip().casefold() not in ("product", "")
 
 
-def _row(cells: Cells, columns: Columns, kind: str, named: Sequence[str]) -> Cells:
-    changed = {column: _fields(cells[column]) for column in columns.specs if "=" in cells[column]}
-    if _is_part(kind, cells, ""):
-        found = [option for column in named for option in _OPTION.finditer(cells[column])]
-        for (name, value), option in zip(_PAIRS.items(), found, strict=False):
-            changed |= {name: option["name"].strip(), value: _COLOUR.sub("", option["value"]).strip()}
+def _row(cells: Cells, kind: str, named: Sequence[str]) -> Cells:
+    if not _is_part(kind, cells, ""):
+        return cells
+    changed: dict[str, str] = {}
+    found = (option for column in named for option in _OPTION.finditer(cells[column]))
+    for (name, value), option in zip(_PAIRS.items(), found, strict=False):
+        changed |= {name: option["name"], value: _COLOUR.sub("", option["value"]).strip()}
     return Sparse({**cells, **changed})
-
-
-def _fields(cell: str) -> str:
-    """Return custom fields, ``"Material=Zinc";"Drain hole=Yes"``, as JSON; what is no field stays as it is."""
-    with suppress(csv.Error):
-        pieces = next(csv.reader([cell.replace("\n", " ")], delimiter=";", skipinitialspace=True), [])
-        pairs = [
-            (name.strip(), value.strip()) for name, mark, value in (piece.partition("=") for piece in pieces) if mark
-        ]
-        if len(pairs) == len(pieces):
-            return json.dumps([{"name": name, "value": value} for name, value in pairs], ensure_ascii=False)
-    return cell

@@ -1,9 +1,13 @@
 """eBay's listings: Seller Hub templates and downloads, File Exchange, and the report of active listings.
 
-A file may begin with ``Info`` lines; the header's first column is ``*Action(SiteID=US|...)``. Names of required columns begin with
-"*", item specifics with ``C:``. The rows of a listing's variations follow it, without a title: ``Variation`` and
-``Colour=Black|Size=L``, where the listing itself has ``Colour=Black;White|Size=M;L``. A category is a path after a leading "/", a
-last node, or a number alone.
+A file may begin with ``Info`` lines; the header has ``*Action(SiteID=US|...)``. Names of required columns begin with "*".
+
+* A category is a path after a leading "/" (``Category name``), a last node (``eBay category 1 name``), or a number alone, which
+  is no label, as the command says.
+* Attributes are the item specifics, ``C:Brand``, several values parted by "|", and the options of variations.
+* A listing's variations follow it and are merged into it: ``Variation`` and ``Colour=Black|Size=L``, where the listing itself has
+  ``Colour=Black;White|Size=M;L``. A file of reports repeats the title and writes ``[Size=L]`` in ``Variation details``.
+
 Format: templates as public code writes them for eBay's sites of the US, the UK, Germany and Italy.
 """
 
@@ -74,6 +78,16 @@ def options(head: Head) -> Mapping[str, Any]:
         "values": "|",
         "pairs": _PAIRS if _first(found, *_DETAILS) else {},
     }
+
+
+def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
+    """Say that a category's number is no label."""
+    found = _columns(head.header(_is_header) or Header(1, head.columns))
+    if not options["category"] or options["category"] != _first(found, *_NUMBERS):
+        return []
+    return [
+        f"categories are eBay's numbers, {options['category']!r}, no names: a download with 'Category name' has paths"
+    ]
 
 
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:

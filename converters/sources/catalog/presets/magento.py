@@ -26,9 +26,9 @@ from typing import Any
 from converters.io.tables import Sparse
 from converters.io.tables import rows as table_rows
 from converters.schema import Outcome
+from converters.sources.catalog.attributes.specs import parse_specs
 from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.head import Evidence, Head, head
-from converters.sources.catalog.specs import parse_specs
 
 TITLE = "a Magento 2 product export"
 _TYPICAL = ("sku", "store_view_code", "attribute_set_code", "product_type", "categories", "product_websites", "name",
@@ -43,7 +43,7 @@ _VIEW, _SPECS, _VARIATIONS, _ASSOCIATED = (
 _ONLINE = {"0": "disabled", "2": "disabled"}
 # Codes that say how the shop sells and shows a product, and numbers that name it elsewhere.
 _SYSTEM = re.compile(
-    r"sku|name|description|short_description|categories|category_ids|product_(type|websites|online|options_container)|visibility|"
+    r"sku|name|(short_)?description|additional_attributes|categories|category_ids|product_(type|websites|online|options_container)|visibility|"
     r"store(_view_code|_id)?|attribute_set(_code|_id)?|status|type_id|entity_id|weight|(weight|sku|price|shipment)_type|price_view|"
     r"tax_class(_name|_id)|url_(key|path)|meta_.*|(base|small|swatch|additional)_image.*|image(_label)?|thumbnail.*|media_gallery|"
     r"gallery|(created|updated)_at|news?_(from|to)_date|special_.*|display_product_options_in|map_(price|enabled)|msrp.*|price|cost|"
@@ -203,7 +203,8 @@ def _stated(cells: Sequence[str], asked: Sequence[str]) -> str:
             switch = all(value.casefold() in _SWITCH or "://" in value for value in values)
             if code in asked or not (switch or _SYSTEM.fullmatch(code)):
                 stated.setdefault(code, {}).update(dict.fromkeys(values))
-    return json.dumps({code: [*values] for code, values in stated.items()}, ensure_ascii=False) if stated else ""
+    named = [{"name": code, "value": [*values]} for code, values in stated.items()]
+    return json.dumps(named, ensure_ascii=False) if named else ""
 
 
 def _paths(cell: str, roots: Collection[str]) -> str:

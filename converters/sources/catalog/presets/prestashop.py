@@ -1,9 +1,14 @@
 """PrestaShop's product file in the layout of its import (thirty bees has the same), or the export of its list of products.
 
 The names of columns are translated, but not their form: ``Active (0/1)``, ``Categories (x,y,z...)``,
-``Feature (Name:Value:Position:Customized)``. Several categories and features are joined by the list's separator, which the importer
-chooses: "," where columns are parted by ";", and ";" where they are parted by ",". A category is a name, a path with "/", or an id.
-Combinations (variants) stand in a file of their own, which has no titles.
+``Feature (Name:Value:Position:Customized)``.
+
+* Several categories and features are joined by the separator of lists, which is chosen at import: as a rule "," where columns are
+  parted by ";", and ";" where they are parted by ",". Features, or else categories, show it.
+* A category is a name, a path with "/", or an id, which is no label.
+* Attributes are the manufacturer as Brand and the features. Products that are not active are counted.
+* Combinations (variants) stand in a file of their own, without titles; it is recognised and refused.
+
 Format: the platform's AdminImportController and sample files; names of columns in French and Spanish from public code.
 """
 

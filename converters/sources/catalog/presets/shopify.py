@@ -57,12 +57,13 @@ def recognise(head: Head) -> Evidence | None:
 
 def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     """Say where the category is from if it is not from its own column, and which other column has some."""
-    own, others = head.present(_CATEGORIES[0]), [name for name in _CATEGORIES[1:] if _filled(head, name)]
+    own, google = map(head.present, _CATEGORIES[:2])
     found = options["category"]
-    if found == own:
-        return [f"{other!r} holds categories, too: --option 'category={other}' takes them" for other in others[:1]]
     if "category" in head.given:
         return []
+    if found == own:
+        offered = google and _filled(head, google)
+        return [f"{google!r} holds categories, too: --option 'category={google}' takes them"] * bool(offered)
     reason = f"{own!r} is empty in all rows" if own else f"no column {_CATEGORIES[0]!r}"
     return [f"{reason}: the category is from {found!r}" if found else f"{reason}, nor another category"]
 

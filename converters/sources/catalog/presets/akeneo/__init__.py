@@ -55,7 +55,7 @@ def options(head: Head) -> Mapping[str, Any]:
     )
     title = next((code for code in _TITLES if code in codes), "")
     title = title or next((code for code in codes if code.endswith(("name", "title")) and "brand" not in code), "")
-    locale = _locale(head, seen, [title] if title else [*codes])
+    locale = _locale(head, seen, title, [*codes])
     columns = {code: column for code in codes if (column := seen.best(code, locale)) and column in seen.telling}
     texts = {code for code, column in columns.items() if is_text(code, seen.length[column] / seen.filled[column])}
     names = {code: code.replace("_", " ").strip().capitalize() for code in columns}
@@ -63,7 +63,7 @@ def options(head: Head) -> Mapping[str, Any]:
     units = {name: f"{column}-unit" for name, column in others.items() if f"{column}-unit" in seen.columns}
     categories = head.given.get("categories") or beside(head.path)
     return {
-        "id": next(system[name] for name in IDS if name in system),
+        "id": next((system[name] for name in IDS if name in system), "sku"),
         "title": seen.best(title, locale) or "title",
         "category": system.get("categories"),
         "texts": {names[code]: columns[code] for code in columns if code in texts and code != title},
@@ -79,15 +79,15 @@ def options(head: Head) -> Mapping[str, Any]:
 
 
 def remarks(head: Head, options: Mapping[str, Any]) -> list[str]:
-    """Return what was chosen among several locales and trees, or that the categories are codes without names."""
+    """Return what was chosen among several locales and trees, unless the user did."""
     locales = dict.fromkeys(name.locale for name in map(parsed, head.columns) if name.locale)
-    lines = [f"texts in {options['locale']}, of {', '.join(locales)}: --option locale=..."] * (len(locales) > 1)
-    if not options.get("categories"):
-        advice = "name the export of the categories with --option categories=FILE"
-        return [*lines, f"{options['category']}: codes without names: {advice}"] if options.get("category") else lines
+    named = f"texts in {options['locale']}, of {', '.join(locales)}: --option locale=..."
+    lines = [named] * (len(locales) > 1 and "locale" not in head.given)
+    if not options.get("categories") or head.given.get("tree"):
+        return lines
     tree = read_tree(options["categories"], options.get("locale") or "")
-    named = f"categories of the tree {options['tree']!r}, which holds most of the products' codes, of {', '.join(tree.roots)}"
-    return [*lines, f"{options['categories']}: {named}: --option tree=..."]
+    most = f"categories of the tree {options['tree']!r}, which holds most products, of {', '.join(tree.roots)}"
+    return [*lines, f"{options['categories']}: {most}: --option tree=..."]
 
 
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
@@ -118,11 +118,11 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
             yield where, Sparse({**cells, **changed})
 
 
-def _locale(head: Head, seen: Look, codes: Sequence[str]) -> str:
-    """Return the locale asked for, as the file spells it, or the fullest one."""
+def _locale(head: Head, seen: Look, title: str, codes: Sequence[str]) -> str:
+    """Return the locale asked for, as the file spells it, or that of most titles, or of most attributes."""
     asked, present = head.given.get("locale"), {name.locale for name in map(parsed, seen.columns) if name.locale}
     if not asked or not present:
-        return asked or seen.locale(codes)
+        return asked or seen.locale([title]) or seen.locale(codes)
     found = nearest_locale(asked, sorted(present))
     if not found:
         raise InputError(f"{head.path}: no column in locale {asked!r}: the file has {', '.join(sorted(present))}")
@@ -158,7 +158,7 @@ def _untitled(
     """Return why a row without title is none of a product whose title stands in another row."""
     if parent:
         return None if parent in parents else IN_OTHER_FILE
-    return f"no title in {columns.locale}" if any(cells[title].strip() for title in titles) else None
+    return f"no title in {parsed(columns.title).locale}" if any(cells[title].strip() for title in titles) else None
 
 
 def _values(cells: Cells, columns: Columns) -> dict[str, str]:

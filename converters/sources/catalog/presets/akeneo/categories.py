@@ -1,7 +1,7 @@
 """Akeneo's categories: codes of several trees, their parents and their labels by locale."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -36,12 +36,14 @@ class Tree(NamedTuple):
         return codes[::-1]
 
     def fullest(self, cells: Counter[str]) -> str | None:
-        """Return the root that most products have a category of."""
-        counts = Counter[str]()
+        """Return the root that most products have a category of; of equals, the one with more of these categories."""
+        products, used = Counter[str](), defaultdict[str, set[str]](set)
         for cell, count in cells.items():
-            for root in {trail[0] for code in cell.split(",") if (trail := self.trail(code))}:
-                counts[root] += count
-        return max(self.roots, key=lambda root: counts[root.casefold()], default=None)
+            trails = [trail for code in cell.split(",") if (trail := self.trail(code))]
+            products.update(dict.fromkeys((trail[0] for trail in trails), count))
+            for trail in trails:
+                used[trail[0]].add(trail[-1])
+        return max(self.roots, key=lambda root: (products[root.casefold()], len(used[root.casefold()])), default=None)
 
 
 def read_tree(path: str, locale: str) -> Tree:

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from converters.io.files import need_columns
 from converters.io.tables import Sparse
 from converters.schema import Outcome
 from converters.sources.catalog.columns import Cells, Columns
@@ -54,6 +55,7 @@ def options(head: Head) -> Mapping[str, Any]:
     """Return the options: the properties that the first products have, in the language of most of their texts."""
     seen = [thing for path in head.paths or (head.path,) for thing in islice(_things(path), LOOK)]
     names = {name for thing in seen for name, value in thing.items() if value not in (None, "", [], {})}
+    need_columns(head.path, sorted({*names, "sku", GROUP}), _named(head.given))
     locales = values.locales(seen)
     return {
         "id": "sku",
@@ -69,9 +71,10 @@ def options(head: Head) -> Mapping[str, Any]:
 
 
 def remarks(head: Head, options: Mapping[str, Any]) -> list[str]:
-    """Return the language that was chosen, if there are several."""
+    """Return the language that was chosen among several, unless the user did."""
     locales = values.locales(islice(_things(head.path), LOOK))
-    return [f"texts in {options['locale']}, of {', '.join(locales)}: --option locale=..."] * (len(locales) > 1)
+    named = f"texts in {options['locale']}, of {', '.join(locales)}: --option locale=..."
+    return [named] * (len(locales) > 1 and "locale" not in head.given)
 
 
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
@@ -87,7 +90,8 @@ def _cells(thing: Thing, columns: Columns) -> Cells:
         if name == "additionalProperty":
             cells[name] = _json([*values.specs(value, columns.locale)])
         elif name in columns.category:
-            items = [*values.categories(value, columns.locale)]
+            found = [*values.categories(value, columns.locale)]
+            items = [item for item in found if not values.is_address(item)] or found[:1]
             # An object without a name or a code has a reason of its own among those of labels.
             cells[name] = items[0] if len(items) == 1 and items[0] else _json([item or {} for item in items])
         elif name not in things.OTHER:
@@ -99,6 +103,13 @@ def _cells(thing: Thing, columns: Columns) -> Cells:
         cells[GROUP] if things.is_group(thing) else next((cells[name] for name in things.IDS if cells[name]), "")
     )
     return cells
+
+
+def _named(given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the properties that a user's options name."""
+    for name in ("id", "title", "category", "texts", "attributes", "specs", "group"):
+        value = given.get(name) or ()
+        yield from [value] if isinstance(value, str) else value.values() if isinstance(value, dict) else value
 
 
 def _things(path: Path) -> Iterator[Thing]:

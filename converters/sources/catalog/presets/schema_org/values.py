@@ -29,6 +29,11 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
+def is_address(text: str) -> bool:
+    """Tell whether a text is a web address."""
+    return bool(_ADDRESS.fullmatch(text))
+
+
 def locales(things: Iterable[Thing]) -> Counter[str]:
     """Return the languages of names and descriptions with their number."""
     items = (item for thing in things for name in ("name", "description") for item in as_list(thing.get(name)))
@@ -68,7 +73,7 @@ def texts(value: Any, locale: str | None, addresses: bool = False, depth: int = 
             measures = [*_measures(thing, locale, depth)]
             yield from measures or texts(thing.get("name"), locale, False, depth + 1)
         elif text := _text(item):
-            yield from [text] * (addresses or not _ADDRESS.fullmatch(text))
+            yield from [text] * (addresses or not is_address(text))
 
 
 def _text(value: Any) -> str:

@@ -46,7 +46,7 @@ def recognise(head: Head) -> Evidence | None:
         return None
     if _is_rest(head):
         return head.evidence(*_REST)
-    roles = roles_of(head)
+    roles = {**roles_of(head), **{role: "" for role in ("title", "category") if role in head.given}}
     if "type" not in roles:
         return None
     found = sum(role in roles for role in _TYPICAL)
@@ -177,11 +177,16 @@ def _rest_form(columns: Columns) -> Callable[[Cells], Cells]:
             names = [[item["name"]] for item in _objects(cells[name])]
             changed |= {name: json.dumps(names, ensure_ascii=False)} if names else {}
         for name in columns.specs:
-            stated = {item["name"]: item.get("options", item.get("option")) for item in _objects(cells[name])}
-            changed |= {name: json.dumps(stated, ensure_ascii=False)} if stated else {}
+            stated = [
+                {"name": item["name"], "value": item.get("options", item.get("option"))}
+                for item in _objects(cells[name])
+            ]
+            changed |= {name: json.dumps(stated, ensure_ascii=False) if stated else cells[name].removeprefix("[]")}
         for name in columns.attributes.values():
             texts = [item["name"] for item in _objects(cells[name])]
             changed |= {name: json.dumps(texts, ensure_ascii=False)} if texts else {}
+        if columns.id == "sku" and not cells["sku"]:
+            changed["sku"] = f"id:{cells['id']}"
         if columns.group == "parent_id" and cells["parent_id"] in ("", "0"):
             changed["parent_id"] = cells["id"]
         return Sparse({**cells, **changed})

@@ -85,7 +85,11 @@ def _parents(head: Head, roles: Mapping[str, str]) -> dict[str, str]:
         named = sum(bool(REFERENCE.fullmatch(parent)) or parent in skus for parent in parents)
         if name != roles.get("sku") and named * 2 > len(parents) and not others:
             return {"parent": name}
-    return {}
+    images = [*head.columns, ""].index(roles.get("images", ""))
+    # Behind the images stand the limit and the expiry of downloads, and then the parent.
+    place = head.columns[images + 3 : images + 4]
+    unknown = place and not roles.get("parent") and not any(row.get(place[0], "").strip() for row in head.rows)
+    return {"parent": place[0]} if unknown else {}
 
 
 def _descriptions(names: list[str], roles: Mapping[str, str], cells: Mapping[str, list[str]]) -> dict[str, str]:

@@ -4,14 +4,14 @@ An answer is a value that stands in the product's texts, as they spell it. What 
 attribute's name, so that the account tells which columns cannot be learnt from text.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from converters.schema import Text
+from converters.sources.catalog.attributes.specs import Values, parse_specs
+from converters.sources.catalog.attributes.values import cell_values, no_value
 from converters.sources.catalog.columns import Columns
 from converters.sources.catalog.products import Product
-from converters.sources.catalog.specs import Values, parse_specs
-from converters.sources.catalog.values import cell_values, no_value
 from converters.text import units
 from converters.text.html import untagged
 from converters.text.sanitize import one_line
@@ -19,41 +19,61 @@ from converters.text.spelling import spelling
 
 Notes = tuple[str, ...]
 MOST_NAMES = 200  # that an account names; specs may have thousands
+NOTHING = "is not read: its cell holds a word for none"
+PARTLY = "keeps the values in the text: another one is not in it"
+ABSENT = "left out: its value is not in the text"
+
+
+class Known(NamedTuple):
+    """What is known of an entry: the attributes that notes name, to which new ones are added up to a bound, and forms of specs.
+
+    ``forms`` is by column, see :mod:`converters.sources.catalog.attributes.spec_lists`.
+    """
+
+    named: set[str]
+    forms: Mapping[str, str]
+
+    @classmethod
+    def of(cls, columns: Columns, forms: Mapping[str, str]) -> "Known":
+        """Return what is known before the first product: the names that the options give."""
+        return cls({*columns.attributes, *columns.asked}, forms)
 
 
 class Stated(NamedTuple):
-    """Attributes with their values, the names of those that the texts only imply, and notes on what was left out."""
+    """Attributes with their values, the names of those that the texts only imply, and notes on what was left out.
+
+    ``absent`` are those left out, none of whose values stands in the texts.
+    """
 
     values: Values
     implicit: tuple[str, ...]
     notes: Notes
+    absent: tuple[str, ...] = ()
 
 
-def attributes(product: Product, columns: Columns, texts: Sequence[Text], named: set[str]) -> Stated:
-    """Return the attributes of a product that its texts state.
-
-    ``named`` holds the attributes that notes name; the names of further ones are added as they come, up to ``MOST_NAMES``.
-    """
-    read, notes = _read(product, columns)
+def attributes(product: Product, columns: Columns, texts: Sequence[Text], known: Known | None = None) -> Stated:
+    """Return the attributes of a product that its texts state."""
+    known = known or Known.of(columns, {})
+    read, notes = _read(product, columns, known.forms)
     text = one_line(" ".join(text.text for text in texts))
     values: Values = {}
-    implicit: list[str] = []
+    implicit, absent = list[str](), list[str]()
     for name, given in read.items():
-        known = [value for value in given if not no_value(value, name, text)]
-        spelt = [_spelling(name, value, text) for value in known]
-        stated = tuple(dict.fromkeys(value for value in spelt if value))
-        called = _called(name, named) if len(known) < len(given) or None in spelt else ""
-        if len(known) < len(given):
-            notes += (f"{called}: a word for 'none' is no value",) * (len(given) - len(known))
-        if columns.implicit and known:
-            values[name] = tuple(dict.fromkeys(found or value for found, value in zip(spelt, known, strict=True)))
+        told = [value for value in given if not no_value(value, name, text)]
+        spelt = [_spelling(name, value, text) for value in told]
+        stated = tuple(dict.fromkeys(filter(None, spelt)))
+        reasons = (NOTHING,) * (len(given) - len(told))
+        if columns.implicit and told:
+            values[name] = tuple(dict.fromkeys(found or value for found, value in zip(spelt, told, strict=True)))
             implicit += [name] * (None in spelt)
         elif stated:
             values[name] = stated
-            notes += (f"{called}: a value left out that is not in the text",) * spelt.count(None)
-        elif known:
-            notes += (f"{called} left out: its value is not in the text",)
-    return Stated(values, tuple(implicit), notes)
+            reasons += (PARTLY,) * spelt.count(None)
+        elif told:
+            absent.append(name)
+            reasons += (ABSENT,)
+        notes += tuple(f"{_called(name, known.named)} {reason}" for reason in reasons)
+    return Stated(values, tuple(implicit), notes, tuple(absent))
 
 
 def _called(name: str, named: set[str]) -> str:
@@ -70,17 +90,17 @@ def _spelling(name: str, value: str, text: str) -> str | None:
     )
 
 
-def _read(product: Product, columns: Columns) -> tuple[Values, Notes]:
+def _read(product: Product, columns: Columns, forms: Mapping[str, str]) -> tuple[Values, Notes]:
     """Return the values of a product's attributes, and notes; where columns and specs differ, the first in order counts."""
     paired, notes = _pairs(product, columns), Notes()
-    taken = {**{value: name for name, value in columns.pairs.items()}}
+    taken = {value: name for name, value in columns.pairs.items()}
     cells: list[tuple[str, Iterable[str]]] = list(paired)
     for name, column in columns.attributes.items():
         if column in taken and any(row[taken[column]].strip() for row in product.all_cells):
             notes += (f"attribute {name[:60]!r} is not read: {column!r} holds the value that {taken[column]!r} names",)
         else:
             cells.append((name, _column(product, columns, name, column)))
-    specs, unread = _specs(product, columns)
+    specs, unread = _specs(product, columns, forms)
     values = {"columns": _united(cells), "specs": specs}
     first, second = (values[name] for name in columns.order)
     folded = [{name: {*map(str.casefold, texts)} for name, texts in part.items()} for part in (first, second)]
@@ -107,12 +127,12 @@ def _column(product: Product, columns: Columns, name: str, column: str) -> Itera
             )
 
 
-def _specs(product: Product, columns: Columns) -> tuple[Values, Notes]:
+def _specs(product: Product, columns: Columns, forms: Mapping[str, str]) -> tuple[Values, Notes]:
     notes: Notes = ()
     pairs: list[tuple[str, tuple[str, ...]]] = []
     for column in columns.specs:
         for cell in dict.fromkeys(cells[column] for cells in product.all_cells if cells[column].strip()):
-            specs = parse_specs(cell)
+            specs = parse_specs(cell, forms.get(column, ""))
             pairs += ((name, values) for name, values in specs.items() if not columns.asked or name in columns.asked)
             notes += () if specs else ("specs left out: no form of specs that is known",)
     return _united(pairs), notes

@@ -11,16 +11,17 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from converters.sources.catalog.values import parted
+from converters.sources.catalog.attributes.values import parted
 from converters.text.html import untagged
 
 Pairs = list[tuple[str, str]]
-LONGEST_KEY = 60
-POSITIONS, SECTIONS = "positions", "sections"
+ASSIGNED, POSITIONS, SECTIONS = "assignments", "positions", "sections"
 _BREAK = re.compile(r"<br\s*/?>|</(?:li|p|div|tr)\s*>|[\r\n]+", re.IGNORECASE)
 _KEY = r"[^\W\d_][^=:;,|<>\"\\/?&\r\n]{0,59}"
 _ASSIGNED = re.compile(rf'\s*"?{_KEY}=(?![>:])')
+_CODE = re.compile(r"[a-z][a-z0-9_]*")
 _PIECE = re.compile(r"[^:\s,;|]*: ")
+_NAMED, _EQUAL = re.compile(r"([^:：]{1,60})[:：](?!//)"), re.compile(r"([^:：=]{1,60})=")
 _MARKS = ("\n", ";", ",", "|")
 _POSITIONED = re.compile(
     r"\s*(?P<name>[^:,;|]{1,60}):(?P<value>(?:[^:]|:(?=//))+?):(?P<position>0|[1-9]\d{0,2})(?::[01]?)?\s*(?P<mark>[,;|]|$)"
@@ -29,7 +30,7 @@ _POSITIONED = re.compile(
 
 def pairs_of(cell: str, form: str = "") -> Pairs:
     """Return the names and values of a cell; ``form`` is what its column has, where the cell itself may be of two."""
-    if _is_assigned(cell):
+    if _is_assigned(cell) or (form == ASSIGNED and _ASSIGNED.match(cell)):
         return [*_assignments(cell)]
     lines = [line.strip() for line in map(untagged, _BREAK.split(cell)) if line.strip()]
     if len(lines) != 1:
@@ -38,8 +39,10 @@ def pairs_of(cell: str, form: str = "") -> Pairs:
 
 
 def form_of(cell: str) -> str:
-    """Return which of two forms with colons a cell has by itself, or nothing."""
-    if cell.count(":") < 2 or _is_assigned(cell) or _BREAK.search(cell.strip()):
+    """Return which of the forms that may be mistaken for one another a cell has by itself, or nothing."""
+    if _is_assigned(cell):
+        return ASSIGNED
+    if cell.count(":") < 2 or cell.lstrip()[:1] in ("{", "[") or _BREAK.search(cell.strip()):
         return ""
     return POSITIONS if _positions(cell) else SECTIONS if _sections(cell) else ""
 
@@ -56,15 +59,18 @@ def _is_assigned(cell: str) -> bool:
 def _structured(line: str, form: str) -> Pairs:
     if form == SECTIONS:
         return _sections(line) or _positions(line)
-    return _positions(line) or _sections(line)
+    return _positions(line, form == POSITIONS) or _sections(line)
 
 
-def _positions(line: str) -> Pairs:
+def _positions(line: str, sure: bool = False) -> Pairs:
     pairs, start, marks = Pairs(), 0, set[str]()
     while start < len(line):
         match = _POSITIONED.match(line, start)
         # "Open: 10:30" is a time.
         if not match or (match["value"][0] == " " and match["value"].strip().isdigit()):
+            return []
+        # So is "Material:Oak, Legs:4" two pieces, and "Material:Oak, oiled:1" one.
+        if "," in match["value"] and not sure and int(match["position"]) != len(pairs) + 1:
             return []
         pairs.append((match["name"], match["value"]))
         marks.add(match["mark"])
@@ -93,7 +99,7 @@ def _colons(item: str) -> list[str]:
 
 def _pieces(line: str) -> Pairs:
     """Return the ``key: value`` pieces of a line between the mark that parts most of them."""
-    parts = {mark: _items(line, mark) for mark in (";", "|", ",")}
+    parts = {mark: _items(line, mark) for mark in (";", "；", "|", ",")}
     counts = {mark: sum(bool(_piece(item)) for item in items) for mark, items in parts.items()}
     mark = max(counts, key=lambda mark: (counts[mark], len(parts[mark]) > 1 and mark != ","))
     if mark == "," and counts[mark] < 2:
@@ -103,9 +109,8 @@ def _pieces(line: str) -> Pairs:
 
 def _piece(text: str) -> Pairs:
     """Return the one pair of a piece, or none."""
-    mark = ":" if ":" in text else "="
-    key, found, value = text.partition(mark)
-    return [(key, value)] if found and 0 < len(key.strip()) <= LONGEST_KEY and not value.startswith("//") else []
+    match = _NAMED.match(text) or _EQUAL.match(text)
+    return [(match[1], text[match.end() :])] if match and match[1].strip() else []
 
 
 def _items(line: str, mark: str) -> list[str]:
@@ -125,10 +130,11 @@ def _items(line: str, mark: str) -> list[str]:
 def _assignments(cell: str) -> Iterator[tuple[str, str]]:
     starts = {mark: len(_starts(mark).findall(cell)) for mark in _MARKS}
     mark = max(_MARKS, key=lambda mark: starts[mark])
-    key, values, words = "", "", " " in _key(cell)
+    key, values, codes = "", "", mark == "," and _CODE.fullmatch(_key(cell))
     for item in _assigned(mark).findall(cell):
         start, equals, value = _unquoted(item.strip()).partition("=")
-        if equals and re.fullmatch(_KEY, start.strip()) and (words or " " not in start.strip()):
+        # In a list of codes, "use a = b" is a piece of the value before it.
+        if equals and re.fullmatch(_CODE if codes else _KEY, start.strip()):
             yield from _several(key, values, mark)
             key, values = start, value
         elif item:

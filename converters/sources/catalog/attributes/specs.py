@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from converters.sources.catalog.spec_lists import pairs_of
-from converters.sources.catalog.values import NAME_KEYS, UNIT_KEYS, VALUE_KEYS, json_values, loads
+from converters.sources.catalog.attributes.spec_lists import pairs_of
+from converters.sources.catalog.attributes.values import NAME_KEYS, UNIT_KEYS, VALUE_KEYS, json_values, loads
 from converters.text.html import untagged
 from converters.text.sanitize import one_line
 
@@ -24,7 +24,7 @@ _ABOUT = frozenset((*_LINKED, "id", "slug", "url", "code", "codeValue", "inCodeS
 def parse_specs(cell: str, form: str = "") -> Values:
     r"""Return the attributes of a cell in its order, several values of one name together; a value without a name is left out.
 
-    ``form`` is that of the cell's column, see :mod:`converters.sources.catalog.spec_lists`.
+    ``form`` is that of the cell's column, see :mod:`converters.sources.catalog.attributes.spec_lists`.
 
     >>> parse_specs('{"specification"=>[{"key"=>"Fabric", "value"=>"Cotton"}, {"value"=>"3 shorts"}]}')
     {'Fabric': ('Cotton',)}
@@ -43,12 +43,12 @@ def parse_specs(cell: str, form: str = "") -> Values:
     >>> parse_specs("Fabric:Wool:1,Cups:6:2"), parse_specs('General:Lining:wool,"General:Use:a, b"')
     ({'Fabric': ('Wool',), 'Cups': ('6',)}, {'Lining': ('wool',), 'Use': ('a, b',)})
     """
-    attributes: Values = {}
+    attributes: dict[str, dict[str, None]] = {}
     for pair in _pairs(cell.strip(), form):
         name, value = (one_line(untagged(text)) for text in pair)
-        if name and value and value not in attributes.get(name, ()):
-            attributes[name] = (*attributes.get(name, ()), value)
-    return attributes
+        if name and value:
+            attributes.setdefault(name, {})[value] = None
+    return {name: tuple(values) for name, values in attributes.items()}
 
 
 def _pairs(cell: str, form: str) -> Iterator[tuple[str, str]]:
@@ -74,7 +74,7 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Yield the pairs of a JSON value: objects with a name and a value, plain objects, and whatever holds them."""
     if isinstance(value, list):
         for item in value:
-            yield from _leaves(item, name)
+            yield from pairs_of(item) if isinstance(item, str) and not name else _leaves(item, name)
     elif isinstance(value, dict):
         yield from _object(value, name)
     elif name and value is not None:

@@ -1,0 +1,160 @@
+"""Delimited text as rows: its delimiter, its header, quoted fields, and files that were written without quoting."""
+
+import csv
+import re
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from converters.core.errors import InputError
+from converters.io.decoding import UTF8, encoding_of, text_lines
+from converters.io.files import AS_UTF8, NOT_UTF8
+from converters.io.rows import LIMIT
+from converters.schema import Outcome
+
+_NOT_TEXT = re.compile("[\udc80-\udcff]")
+_QUOTED = re.compile(r'"[^"]*(?:"|$)')
+_SEP = re.compile(r'"?sep=(.)"?[\s;,|]*', re.IGNORECASE)  # Excel's first line, which names the delimiter
+_EMPTY = ' \t\r\n;,|"'  # what a line of empty cells is made of
+_END = "\udc01"  # appended as a last line, which no decoding can give: a quote that is never closed swallows it
+_DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
+
+
+class Sparse(dict[str, str]):
+    """A row whose missing columns read as empty cells."""
+
+    def __missing__(self, column: str) -> str:
+        """Return the empty cell."""
+        return ""
+
+
+def table(path: Path, encoding: str | None = None, header: int | None = None) -> Iterator[tuple[str, Sparse | Outcome]]:
+    """Yield ``(file:line, row)`` of delimited text with a header; quoted fields may hold line breaks.
+
+    The header decides the delimiter (tab, semicolon, comma or bar, whatever the file is called), or a line ``sep=;`` before it
+    does; blank lines before it are skipped. ``header`` is its line where others stand before it. The line of a row is its first.
+    The second column of one name is called ``name (2)``.
+    """
+    csv.field_size_limit(LIMIT)
+    name, coded = str(path), encoding_of(path, encoding)
+    broken = NOT_UTF8 if coded.startswith(UTF8) else f"not in the encoding {coded}"
+    with text_lines(path, encoding) as file:
+        start = _beginning(file, header)
+        cells, lines = _first_record(path, start, file)
+        columns, number = _header(path, cells, start.number), start.number + lines
+        for lines, found in _records(file, start.delimiter, len(columns)):
+            where = f"{name}:{number}"
+            number += lines
+            if reason := found if isinstance(found, str) else _trouble(found, len(columns), broken):
+                yield where, Outcome(where, reason=reason)
+            else:
+                yield where, Sparse(zip(columns, found, strict=True))
+
+
+class _Start(NamedTuple):
+    number: int  # of the line of column names
+    line: str
+    delimiter: str
+
+
+def _beginning(file: Iterator[str], header: int | None) -> _Start:
+    """Pass over what stands before the column names."""
+    named, line = None, ""
+    for number, line in enumerate(file, 1):
+        if match := _SEP.fullmatch(line):
+            named = match[1]
+        elif number == header or (header is None and line.strip(_EMPTY)):
+            return _Start(number, line, named or delimiter_of(line))
+    return _Start(header or 1, "", ",")
+
+
+def delimiter_of(line: str) -> str:
+    """Return what parts the column names in a line: a tab, else the most frequent of comma, semicolon and bar, outside quotes."""
+    bare = _QUOTED.sub("", line)
+    return "\t" if "\t" in bare else max(",;|", key=bare.count)
+
+
+def _first_record(path: Path, start: _Start, file: Iterator[str]) -> tuple[list[str], int]:
+    reader = csv.reader(chain([start.line], file, [_END]), delimiter=start.delimiter)
+    try:
+        return next(reader), reader.line_num
+    except csv.Error as error:
+        raise InputError(f"{path}:{start.number}: not delimited text: {error}") from error
+
+
+def _header(path: Path, cells: Sequence[str], number: int) -> list[str]:
+    joined = "".join(cells)
+    if _END in joined:
+        raise InputError(f"{path}:{number}: a quote among the column names is never closed")
+    if _NOT_TEXT.search(joined):
+        raise InputError(f"{path}:{number}: the column names are {NOT_UTF8}: {AS_UTF8}")
+    if not joined.strip():
+        raise InputError(f"{path}:{number}: the line of column names is blank")
+    counts = Counter[str]()
+    return [name if not counts.update([name]) and counts[name] == 1 else f"{name} ({counts[name]})" for name in cells]
+
+
+def _trouble(cells: Sequence[str], width: int, broken: str) -> str:
+    if not any(map(str.strip, cells)):
+        return "blank line"
+    try:
+        "".join(cells).encode()  # which lone surrogates do not
+    except UnicodeEncodeError:
+        return broken
+    return "" if len(cells) == width else "number of cells differs from the header's"
+
+
+def _records(file: Iterator[str], delimiter: str, width: int) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield how many lines a record takes, with its cells or what is wrong with it.
+
+    A quote in a file that was written without quoting (an inch mark, a quotation) swallows the rows after it up to the next
+    one. What does not read as quoted text is taken line by line, so that no row is lost with another.
+    """
+    ahead, taken = deque[str](), list[str]()
+
+    def feed() -> Iterator[str]:
+        while line := ahead.popleft() if ahead else next(file, ""):
+            taken.append(line)
+            yield line
+
+    reader = None
+    while line := ahead.popleft() if ahead else next(file, ""):
+        if '"' not in line:
+            yield 1, line.rstrip("\r\n").split(delimiter)
+            continue
+        ahead.appendleft(line)
+        taken.clear()
+        reader = reader or csv.reader(feed(), delimiter=delimiter, strict=True)
+        try:
+            cells = next(reader)
+        except csv.Error:
+            cells, reader = [], None
+        used, found = _read_as(cells, taken, delimiter, width)
+        ahead.extendleft(reversed(taken[used:]))
+        yield used, found
+
+
+def _read_as(cells: list[str], lines: Sequence[str], delimiter: str, width: int) -> tuple[int, list[str] | str]:
+    """Return how many of the lines that were read as one record are one, with its cells; no ``cells``: that failed."""
+    if len(cells) == width and not (len(lines) > 1 and _rows_each(lines, delimiter, width)):
+        return len(lines), cells
+    bare = lines[0].rstrip("\r\n").split(delimiter)
+    lenient = [] if cells else next(csv.reader(lines[:1], delimiter=delimiter))
+    if len(lenient) == width and (len(bare) != width or '""' in lines[0]):
+        return 1, lenient
+    if len(bare) == width:
+        return 1, bare
+    return (len(lines), cells) if cells else (1, "a quotation mark that is not closed, or text after a closed one")
+
+
+def _rows_each(lines: Sequence[str], delimiter: str, width: int) -> bool:
+    """Tell whether each of the lines of a record is a row: a quoted text rarely has tabs, nor lines that begin as rows do."""
+    if any(line.count(delimiter) != width - 1 for line in lines):
+        return False
+    return delimiter == "\t" or len({_shape(line.partition(delimiter)[0]) for line in lines}) == 1
+
+
+def _shape(cell: str) -> str:
+    return _LETTERS.sub("a", _DIGITS.sub("9", cell))
