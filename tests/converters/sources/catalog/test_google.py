@@ -52,7 +52,9 @@ def test_a_feed_is_recognised_by_names_in_any_spelling_and_order(tmp_path: Path,
     columns = ["more", *reversed(names.split("|"))]
     cells = ["x", "in_stock", "moss", "Orrel", "Home > Rugs", "Rug of wool.", "Orrel rug, moss", "R1"]
     part = converted(tmp_path / "feed.txt", table("|".join(columns), "|".join(cells), mark=mark))
-    assert targets(part) == ["Home > Rugs"] and targets(part, "attributes") == ['{"Brand": "Orrel", "Color": "moss"}']
+    shown = [name.removeprefix("g:").capitalize() for name in names.split("|")[4:6]]
+    assert targets(part) == ["Home > Rugs"]
+    assert json.loads(targets(part, "attributes")[0]) == dict(zip(shown, ["Orrel", "moss"], strict=True))
     assert part.rows[0].id.endswith(":R1") and "Description: Rug of wool." in part.rows[0].messages[0].content
 
 
@@ -69,6 +71,7 @@ def test_a_table_with_a_product_type_alone_is_no_feed(tmp_path: Path) -> None:
         ("Home > Rugs", "Decor > Rugs", {}, "Home > Rugs"),
         ("Rugs", "Decor > Rugs", {}, "Decor > Rugs"),
         ("Rugs", "612", {}, "Rugs"),
+        ("Home/Rugs", "Decor > Rugs", {}, "Home > Rugs"),
         ("", "Decor > Rugs", {}, "Decor > Rugs"),
         ("Home > Rugs", "Decor > Rugs", {"category": "google_product_category"}, "Decor > Rugs"),
         ("Home > Rugs", "612", {"taxonomy": "tree.txt"}, "Decor > Rugs"),
@@ -171,6 +174,15 @@ def test_rss_is_read_with_any_prefix(tmp_path: Path, prefix: str) -> None:
     assert targets(part) == ["Kitchen > Jugs"]
     assert json.loads(targets(part, "attributes")[0]) == {"Material": "Clay", "Capacity": "1 l"}
     assert part.tally.noted["several categories"] == 1
+
+
+@pytest.mark.parametrize("mark", [" &gt; ", " / ", "/", " | "])
+def test_several_paths_in_rss_are_parted_as_the_others_are(tmp_path: Path, mark: str) -> None:
+    paths = [f"Home{mark}Rugs", f"Home{mark}Jugs", f"Home{mark}Jugs{mark}Clay", f"Garden{mark}Pots"]
+    items = [f"<g:id>{n}</g:id><g:title>Thing {n}</g:title><g:gtin>0</g:gtin><g:product_type>{path}</g:product_type>"
+             for n, path in enumerate(paths)]  # fmt: skip
+    part = converted(tmp_path / "feed.xml", rss(*items, items[0] + "<g:product_type>Sale</g:product_type>"))
+    assert targets(part) == ["Home > Rugs", "Home > Jugs", "Home > Jugs > Clay", "Garden > Pots", "Home > Rugs"]
 
 
 def test_atom_is_read_with_summary_or_content(tmp_path: Path) -> None:

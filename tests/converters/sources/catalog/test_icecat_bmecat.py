@@ -28,9 +28,10 @@ def sheet(number: int, names: str = '<Name Value="Mice/Pens" langid="1"/><Name V
     )
     return (
         f'<ICECAT-interface><Product Prod_id="M-{number}" Name="Glide {number}" Title="Averno Glide {number} mouse">'
-        f'<Category ID="3">{names}</Category><ProductDescription LongDesc="Weighs 80 g.\\nIt has 5 buttons." langid="1"/><ProductDescription '
-        f'LongDesc="Wiegt 80 g." langid="4"/>{features}<SummaryDescription><LongSummaryDescription langid="1">A mouse.'
-        f"</LongSummaryDescription></SummaryDescription><Supplier Name='Averno'/></Product></ICECAT-interface>"
+        f'<Category ID="3">{names}</Category>{features}<Supplier Name="Averno"/>'
+        '<ProductDescription LongDesc="Weighs 80 g.\\nIt has 5 buttons." langid="1"/>'
+        '<ProductDescription LongDesc="Wiegt 80 g." langid="4"/><SummaryDescription>'
+        '<LongSummaryDescription langid="1">A mouse.</LongSummaryDescription></SummaryDescription></Product></ICECAT-interface>'
     )
 
 
