@@ -140,9 +140,10 @@ def xml_file(draw: Draw, path: Path) -> bytes:
     """Change texts, attributes and elements anywhere in an XML file: some are gone, doubled, renamed or elsewhere."""
     root = ElementTree.fromstring(path.read_text("utf-8"))
     for _ in range(draw(st.integers(0, 8))):
-        if not len(root):
+        parents = [element for element in root.iter() if len(element)]
+        if not parents:
             break
-        parent = draw(st.sampled_from([element for element in root.iter() if len(element)]))
+        parent = draw(st.sampled_from(parents))
         child = draw(st.sampled_from(list(parent)))
         how = draw(st.integers(0, 9))
         if how == 0:

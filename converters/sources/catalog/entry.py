@@ -16,7 +16,7 @@ from converters.io.xml import is_xml
 from converters.schema import Outcome
 from converters.sources.catalog import detect
 from converters.sources.catalog.columns import Cells, Columns, columns
-from converters.sources.catalog.head import head
+from converters.sources.catalog.head import Head, head
 from converters.sources.catalog.labels import Labels, read_labels
 from converters.sources.catalog.survey import Survey, survey
 from converters.sources.google_taxonomy import Taxonomy, load
@@ -67,10 +67,27 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
         name, evidence = detect.same(heads, [detect.detect(each, given) for each in heads])
         lines += [f"{paths[0]}: {evidence}"] * bool(evidence)
     if name == detect.NONE:
+        _need_named(heads[0], columns(given))
         return {"preset": name, **given}, lines
     preset = detect.get(name)
     options = {**preset.options(heads[0]), **given, "preset": name}
     return options, [*lines, *(preset.remarks(heads[0], options) if hasattr(preset, "remarks") else ())]
+
+
+def _need_named(head: Head, chosen: Columns) -> None:
+    """Raise an ``InputError`` for a plain table that lacks a column which no option has named."""
+    names = {"id": (chosen.id,), "title": (chosen.title,), "category": chosen.category}
+    missing = [
+        option for option, columns in names.items() if option not in head.given and not {*columns} <= {*head.columns}
+    ]
+    if missing and head.columns:
+        options = " ".join(f"--option {option}=COLUMN" for option in missing)
+        more = ", or category=null" if "category" in missing else ""
+        listed = ", ".join(map(repr, head.columns))
+        raise InputError(
+            f"{head.path}: is no export of a platform that is recognised; say which column is the {' and the '.join(missing)} "
+            f"({options}{more}); its columns: {listed[:500]}"
+        )
 
 
 def _summary(columns: Columns, seen: Survey) -> str:

@@ -20,7 +20,11 @@ def answers(folder: Path, *rows: dict[str, Any], **options: Any) -> tuple[list[d
     """Return the answers on attributes, and the notes of the conversion."""
     path = folder / "shop.jsonl"
     path.write_text(
-        "".join(json.dumps({"id": f"K{n}", "title": "Tile", "category": "Tiles", **row}) + "\n" for n, row in enumerate(rows)), "utf-8"
+        "".join(
+            json.dumps({"id": f"K{n}", "title": "Tile", "category": "Tiles", **row}) + "\n"
+            for n, row in enumerate(rows)
+        ),
+        "utf-8",
     )
     given = {"preset": "none", "texts": {"Text": "text"}, **options}
     part = convert(Entry(source="catalog", paths=[str(path)], options=given))

@@ -14,7 +14,7 @@ from converters.examples import read_rows
 from converters.schema import SPLITS
 from tests.converters._mixed import NOISE, build
 
-PARENTS = 60
+PARENTS = 100
 COLOURS, SIZES = ("Plum", "Moss", "Sand"), ("S", "M", "L")
 
 
