@@ -94,7 +94,7 @@ def recognise(head: Head) -> Evidence | None:
     known = {*map(named, head.columns)}
     feed = head.root in _ROOTS and bool(known & {TYPE, *_GOOGLE_ALONE})
     table = GOOGLE in known or (TYPE in known and bool(known & {*_GOOGLE_ALONE}))
-    if not (feed if head.root else table):
+    if "title" not in known or not (feed if head.root else table):
         return None
     return Evidence(sum(bool(known & {*names}) for names in _TYPICAL), len(_TYPICAL))
 
