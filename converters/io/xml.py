@@ -171,7 +171,5 @@ def _guard(path: Path, part: bytes | str) -> None:
 
 
 def _broken(path: Path, code: int, line: int, column: int) -> InputError:
-    what = expat.ErrorString(code)
-    return InputError(
-        f"{path}:{line}: broken XML at column {column + 1}: {what}; export the file again, or mend the line"
-    )
+    mend = f"mend the line, or {_MEND}" if code == _TOKEN else "export the file again, or mend the line"
+    return InputError(f"{path}:{line}: broken XML at column {column + 1}: {expat.ErrorString(code)}: {mend}")

@@ -185,8 +185,16 @@ def _cells(product: Element, trees: Trees, tree: str, locale: str | None) -> dic
         groups = [(OWN, group) for group in trees.mapped.get(identifier, ())]
     groups = [each for each in groups if not tree or each[0] == tree]
     paths = [path for each in groups if (path := trees.path(*each))]
-    codes = ", ".join(dict.fromkeys(group for _, group in groups))
-    return cells | {"GROUPS": _json(paths) or codes, "FEATURES": _json([each for each in features if each.get("name")])}
+    return cells | {
+        "GROUPS": _json(paths) or _code(groups),
+        "FEATURES": _json([each for each in features if each.get("name")]),
+    }
+
+
+def _code(groups: Sequence[tuple[str, str]]) -> str:
+    """Return the first group's id in a form that no name has: labels count it as a code."""
+    ids = (re.sub("[^a-z0-9]+", "_", group.casefold()).strip("_") for _, group in groups)
+    return next((f"group_{each}" for each in ids if each), "")
 
 
 def _feature(element: Element, locale: str | None) -> dict[str, Any]:

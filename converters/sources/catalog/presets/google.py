@@ -51,6 +51,7 @@ _ATTRIBUTES = (
 )
 _BROAD = {*_ATTRIBUTES, TYPE, HIGHLIGHT}  # of these an item may have several
 _SLASHED = ("color", "material")  # "/" stands between the colours, or the materials, of one product
+_MARKS = (">", "/", "|")  # one of them is in every path
 _PARTS = ("section_name", "attribute_name", "attribute_value")
 # As help pages and public exporters of feeds write them.
 _TRANSLATED = {
@@ -93,7 +94,7 @@ def recognise(head: Head) -> Evidence | None:
     known = {*map(named, head.columns)}
     feed = head.root in _ROOTS and bool(known & {TYPE, *_GOOGLE_ALONE})
     table = GOOGLE in known or (TYPE in known and bool(known & {*_GOOGLE_ALONE}))
-    if not (feed if head.root else table):
+    if "title" not in known or not (feed if head.root else table):
         return None
     return Evidence(sum(bool(known & {*names}) for names in _TYPICAL), len(_TYPICAL))
 
@@ -110,13 +111,19 @@ def options(head: Head) -> Mapping[str, Any]:
         "id": known.get("id"),
         "title": known.get("title"),
         "category": category,
-        "separator": ">" if _paths(head, category) else None,
+        "separator": ">" if category and any(">" in row[category] for row in _first(head)) else None,
         "pick": "first",
         "group": known.get("item_group_id"),
         "texts": {label: column for label, column in texts.items() if column},
-        "attributes": {name.replace("_", " ").capitalize(): column for name, column in present.items()},
+        "attributes": {_shown(column): column for column in present.values()},
         "specs": [known[DETAIL]] if DETAIL in known else [],
     }
+
+
+def _shown(column: str) -> str:
+    """Return a column's name as an attribute's name, in the file's own language."""
+    name = re.sub(r"[\s_]+", " ", column.partition("(")[0]).strip()
+    return re.sub("^g:", "", name, flags=re.IGNORECASE).capitalize()
 
 
 def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
@@ -143,7 +150,7 @@ def _category(head: Head, known: Mapping[str, str]) -> str | None:
 
 
 def _paths(head: Head, column: str | None) -> int:
-    return sum(">" in row[column] for row in _first(head)) if column else 0
+    return sum(any(mark in row[column] for mark in _MARKS) for row in _first(head)) if column else 0
 
 
 def _first(head: Head) -> Sequence[Cells]:
@@ -168,16 +175,16 @@ def _reader(column: str, columns: Columns) -> Callable[[str], str] | None:
     """Return what brings the cells of a column into their common form."""
     name = named(column)
     if column in columns.category and name in (TYPE, GOOGLE) and columns.several is None:
-        return partial(_several if name == TYPE else _one, separator=columns.separator or ">")
+        return partial(_several if name == TYPE else _one, separator=columns.separator)
     if column in columns.specs and name == DETAIL:
         return partial(_details, order=tuple(column.partition("(")[2].rstrip(") ").split(":")))
     if name == HIGHLIGHT:
-        return _lines
+        return _highlights
     return _slashed if name in _SLASHED and column in columns.attributes.values() else None
 
 
 @lru_cache(1 << 16)
-def _several(cell: str, separator: str) -> str:
+def _several(cell: str, separator: str | None) -> str:
     """Return paths that are quoted, or parted by a comma without a blank, split; of any other cell the whole column decides."""
     if cell.startswith("["):
         paths = _listed(cell)
@@ -185,21 +192,22 @@ def _several(cell: str, separator: str) -> str:
         paths = _unquoted(cell, r",(?=\S)")
     else:
         return cell
-    return _json([[node.strip() for node in path.split(separator)] for path in paths])
+    return _json([[node.strip() for node in path.split(separator)] for path in paths] if separator else paths)
 
 
-def _one(cell: str, separator: str) -> str:
+def _one(cell: str, separator: str | None) -> str:
     """Return Google's own path, of which there is one and in which commas are parts of names."""
-    return _json([[node.strip() for node in cell.split(separator)]]) if separator in cell else cell
+    mark = separator or ">"
+    return _json([[node.strip() for node in cell.split(mark)]]) if mark in cell else cell
 
 
 def _slashed(cell: str) -> str:
     return _json(cell.split("/")) if "/" in cell and not re.search(r"[\d\[]", cell) else cell
 
 
-def _lines(cell: str) -> str:
-    """Return highlights one a line, without the quotes of their list."""
-    return "\n".join(_listed(cell) if cell.startswith("[") else _unquoted(cell, ",") if '"' in cell else [cell])
+def _highlights(cell: str) -> str:
+    """Return highlights with a slash between them, without the quotes of their list."""
+    return " / ".join(_listed(cell) if cell.startswith("[") else _unquoted(cell, ",") if '"' in cell else [cell])
 
 
 def _details(cell: str, order: Sequence[str]) -> str:
