@@ -130,8 +130,8 @@ def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
 
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
     entry = _entry(paths, options)
-    rows, known = raw_rows(paths, entry.columns), Known.of(entry.columns, entry.survey.forms)
-    for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(paths)):
+    rows, known = raw_rows(entry.paths, entry.columns), Known.of(entry.columns, entry.survey.forms)
+    for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(entry.paths)):
         yield product if isinstance(product, Outcome) else _outcome(product, entry, known)
 
 

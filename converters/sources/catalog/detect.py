@@ -1,6 +1,7 @@
 """Which platform wrote a file: the presets are asked, the evidence is said, and where it is unsure the user is asked."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -21,6 +22,12 @@ def names() -> list[str]:
 def get(name: str) -> ModuleType:
     """Return a preset; an unknown name is an ``InputError`` with the nearest right one."""
     return registry.load(presets, name)
+
+
+def exports(paths: Sequence[Path]) -> list[Path]:
+    """Return the files of an entry without those that a preset reads beside an export, where there is one."""
+    companions = {name for preset in names() for name in getattr(get(preset), "COMPANIONS", ())}
+    return [path for path in paths if path.name not in companions] or list(paths)
 
 
 class Detected(NamedTuple):

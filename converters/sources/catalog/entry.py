@@ -28,8 +28,9 @@ NAMES = 12  # of attributes that are listed
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """All options of an entry, the given ones and those of its preset; what they mean, and what was seen; ``lines`` say it."""
+    """An entry's exports, all its options, the given ones and those of its preset; what they mean, and what was seen in words."""
 
+    paths: Sequence[Path]
     options: Mapping[str, Any]
     columns: Columns
     survey: Survey
@@ -47,7 +48,7 @@ def complete(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
 
 @lru_cache(8)
 def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
-    paths, given = [Path(name) for name, _ in stats], msgspec.json.decode(encoded)
+    paths, given = detect.exports([Path(name) for name, _ in stats]), msgspec.json.decode(encoded)
     options, lines = _with_preset(paths, given)
     chosen = columns(options)
     tree = load(Path(chosen.taxonomy)) if chosen.taxonomy else None
@@ -58,7 +59,7 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
     lines += [line for path in unnamed if (line := remark(path))]
     lines += [_summary(chosen, seen), *seen.lines, *labels.lines]
     full = msgspec.json.decode(msgspec.json.encode(options | labels.chosen))  # plain lists, as YAML has them
-    return Complete(MappingProxyType(full), chosen, seen, labels, tree, attributes, tuple(lines))
+    return Complete(paths, MappingProxyType(full), chosen, seen, labels, tree, attributes, tuple(lines))
 
 
 def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -100,7 +101,10 @@ def _summary(columns: Columns, seen: Survey) -> str:
     products = f"{seen.products:,} product{'s' * (seen.products != 1)}"
     products = f"{products} (by {columns.group!r}) in {rows}" if columns.group else rows
     category = f"category from {' > '.join(map(repr, columns.category))}" if columns.category else "no category"
-    names = [*columns.attributes, *map(repr, (*columns.pairs, *columns.specs))]
+    named = [
+        repr(column) for column in (*columns.pairs, *columns.specs) if not column.startswith("(")
+    ]  # made by a preset
+    names = [*columns.attributes, *([f"those in {', '.join(named)}"] if named else [])]
     listed = ", ".join(names[:NAMES]) + f" and {len(names) - NAMES} more" * (len(names) > NAMES)
     parts = {"texts": ", ".join(columns.texts), "attributes": listed}
     more = "".join(f"; {name}: {part}" for name, part in parts.items() if part)

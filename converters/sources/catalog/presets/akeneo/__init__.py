@@ -18,10 +18,11 @@ from converters.io.tables import rows as table_rows
 from converters.schema import Outcome
 from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.head import Evidence, Head
-from converters.sources.catalog.presets.akeneo.categories import beside, placing, read_tree
+from converters.sources.catalog.presets.akeneo.categories import NAMES, beside, placing, read_tree
 from converters.sources.catalog.presets.akeneo.names import IDS, Look, is_asked, is_text, look, nearest_locale, parsed
 
 TITLE = "an Akeneo product export"
+COMPANIONS = NAMES
 IN_OTHER_FILE = "no title: its product model is in another file"
 _TITLES = (
     "name", "title", "product_name", "product_title", "label", "erp_name", "item_name", "display_name", "variation_name",

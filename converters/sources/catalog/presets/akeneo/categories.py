@@ -14,10 +14,12 @@ from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.presets.akeneo.names import nearest_locale
 
 
+NAMES = ("categories.csv", "category.csv")  # of the export of categories, which is read beside that of products
+
+
 def beside(path: Path) -> str | None:
     """Return the export of the categories that lies beside a file."""
-    names = ("categories.csv", "category.csv")
-    return next((str(file) for name in names if (file := path.with_name(name)).is_file()), None)
+    return next((str(file) for name in NAMES if (file := path.with_name(name)).is_file()), None)
 
 
 class Tree(NamedTuple):
