@@ -23,6 +23,7 @@ LIMIT = 64 << 20  # bytes of one element
 DEEPEST = 200  # elements within each other
 _DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?\bencoding\s*=\s*["']([\w.:-]+)""")
 _BY_EXPAT = ("utf-8", "utf-16", "ascii", "iso8859-", "cp125")  # encodings that the parser reads by itself
+_CUT = (3, 5)  # the errors of an end within an element, or within a tag
 _MEND = "save the file as UTF-8, or name its encoding with --option encoding=..."
 
 _TOKEN = 4  # the error of a byte that is no character of the encoding, or no character at all
@@ -171,5 +172,6 @@ def _guard(path: Path, part: bytes | str) -> None:
 
 
 def _broken(path: Path, code: int, line: int, column: int) -> InputError:
+    what = "the file is cut off" if code in _CUT else expat.ErrorString(code)
     mend = f"mend the line, or {_MEND}" if code == _TOKEN else "export the file again, or mend the line"
-    return InputError(f"{path}:{line}: broken XML at column {column + 1}: {expat.ErrorString(code)}: {mend}")
+    return InputError(f"{path}:{line}: broken XML at column {column + 1}: {what}: {mend}")
