@@ -172,8 +172,9 @@ def _weak(texts: Texts, reading: Reading) -> tuple[Reading, list[str]]:
         )
         unclear = sum(count for text, count in holding.items() if reading.paths(text)[1])
         lines.append(
-            f"category: {hold(rows)} {mark!r}: it parts several paths in {parted:,}, where these are labels of other rows or begin "
-            f"at their roots, and {unclear:,} cannot be told; if it always does, give {advice}, if never, --option 'several=[]'"
+            f"category: {hold(rows)} {mark!r}: it parts several paths in {parted:,}, where these are labels of other rows or "
+            f"begin at their roots, and {unclear:,} cannot be told; if it always does, give {advice}, if never, "
+            "--option 'several=[]'"
         )
     return reading, lines
 

@@ -182,12 +182,21 @@ def test_a_list_of_texts_is_one_text_and_an_empty_one_none(tmp_path: Path) -> No
     [
         ("tone=Sand|Slate,edge=10 cm", {"tone": ("Sand", "Slate"), "edge": ("10 cm",)}),
         ("note=sealed, oiled, waxed,edge=10 cm", {"note": ("sealed, oiled, waxed",), "edge": ("10 cm",)}),
-        ('note="sealed, oiled",top="Sand ""matt""",use="floor"|"wall"', {"note": ("sealed, oiled",), "top": ('Sand "matt"',), "use": ("floor", "wall")}),
-        ("url=https://tiles.example/a?b=c&d=e,edge=10 cm,grade=", {"url": ("https://tiles.example/a?b=c&d=e",), "edge": ("10 cm",)}),
+        (
+            'note="sealed, oiled",top="Sand ""matt""",use="floor"|"wall"',
+            {"note": ("sealed, oiled",), "top": ('Sand "matt"',), "use": ("floor", "wall")},
+        ),
+        (
+            "url=https://tiles.example/a?b=c&d=e,edge=10 cm,grade=",
+            {"url": ("https://tiles.example/a?b=c&d=e",), "edge": ("10 cm",)},
+        ),
         ("care=Note: no acid, use a = b,tone=Sand", {"care": ("Note: no acid, use a = b",), "tone": ("Sand",)}),
         ("Kante=10 cm;Farbe=Sand, matt", {"Kante": ("10 cm",), "Farbe": ("Sand, matt",)}),
         ('"Stone=Slate";"Edge type=Cut; 4"" wide"', {"Stone": ("Slate",), "Edge type": ('Cut; 4" wide',)}),
-        ("Stone:Slate:1,Edge:10 cm:2,Finish:Oiled, waxed:3:1", {"Stone": ("Slate",), "Edge": ("10 cm",), "Finish": ("Oiled, waxed",)}),
+        (
+            "Stone:Slate:1,Edge:10 cm:2,Finish:Oiled, waxed:3:1",
+            {"Stone": ("Slate",), "Edge": ("10 cm",), "Finish": ("Oiled, waxed",)},
+        ),
         ("Pierre:Ardoise:1;Bord:10 cm:2", {"Pierre": ("Ardoise",), "Bord": ("10 cm",)}),
         ("Stone:Slate:1,Stone:Marble:2", {"Stone": ("Slate", "Marble")}),
         ("Manual:https://tiles.example/m:1", {"Manual": ("https://tiles.example/m",)}),
@@ -202,7 +211,10 @@ def test_a_list_of_texts_is_one_text_and_an_empty_one_none(tmp_path: Path) -> No
         ("石材：板岩；边：10厘米", {"石材": ("板岩",), "边": ("10厘米",)}),
         ('{"name": "Stone", "options": ["Slate", "Marble"]}', {"Stone": ("Slate", "Marble")}),
         ('[{"@type": "PropertyValue", "name": "Edge", "value": 10.0, "unitCode": "CMT"}]', {"Edge": ("10 cm",)}),
-        ('{"edge": {"amount": "10.0000", "unit": "CENTIMETER"}, "maker": {"@id": "#m", "name": "Ostby"}}', {"edge": ("10 cm",), "maker": ("Ostby",)}),
+        (
+            '{"edge": {"amount": "10.0000", "unit": "CENTIMETER"}, "maker": {"@id": "#m", "name": "Ostby"}}',
+            {"edge": ("10 cm",), "maker": ("Ostby",)},
+        ),
         ('[{"name": "Stone", "value": null}, {"name": "Look", "value": {"Tone": "sand"}}]', {"Tone": ("sand",)}),
         ('["Stone: slate", "Edge: 10 cm"]', {"Stone": ("slate",), "Edge": ("10 cm",)}),
         ("a tile", {}),
