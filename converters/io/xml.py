@@ -19,6 +19,9 @@ from xml.parsers import expat
 from converters.core.errors import InputError
 from converters.io.files import BLOCK, open_raw, reading
 
+PART = (
+    1 << 15
+)  # bytes parsed at once: what a processor's cache holds with the elements of it, twice as fast as 8 times as much
 LIMIT = 64 << 20  # bytes of one element
 DEEPEST = 200  # elements within each other
 _DECLARED = re.compile(rb"""\s*<\?xml\s[^>]*?\bencoding\s*=\s*["']([\w.:-]+)""")
@@ -133,7 +136,7 @@ def _decoded(path: Path, encoding: str | None) -> Iterator[tuple[bytes | str, in
         first = file.read(BLOCK)
         decode = _decoder(path, first, encoding)
         try:
-            for part in chain([first], iter(lambda: file.read(BLOCK), b"")):
+            for part in chain([first], iter(lambda: file.read(PART), b"")):
                 yield (decode(part) if decode else part), len(part)
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: holds a byte that {error.encoding} does not have: {_MEND}") from error
