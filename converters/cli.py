@@ -143,7 +143,9 @@ def _lengths(lengths: dict[str, Any]) -> str:
 @main.command()
 @click.argument("path", type=FILE)
 @click.option("--fix", "fixing", is_flag=True, help="Write a corrected copy beside the input, which is not changed.")
-@click.option("--taxonomy", type=FILE, help="Taxonomy in Google's format in which every category path must occur.")
+@click.option(
+    "--taxonomy", type=FILE, help="Taxonomy in Google's or Shopify's format in which every category path must occur."
+)
 @click.option("--tokenizer", type=FILE, help="A tokenizer file to measure the rows with.")
 @click.option(
     "--sequence-len", type=click.IntRange(1), help="Largest number of tokens a row may have.  [default: 2048]"
@@ -156,7 +158,7 @@ def check(path: Path, fixing: bool, taxonomy: Path | None, tokenizer: Path | Non
 
     Example: ecom-data check data/demo
     """
-    from converters.sources.google_taxonomy import load
+    from converters.sources.catalog.taxonomy import load
     from converters.text.lengths import ruler
 
     if sequence_len and not tokenizer:
@@ -209,6 +211,28 @@ def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, w
     for side, account in accounts.items():
         _print_account({"source": side, "dropped": {}} | account)
     click.echo(f"{_count(accounts['labels']['used'], 'record')} in {out}")
+
+
+@main.command()
+@click.argument("old", type=FILE)
+@click.argument("new", type=FILE)
+def taxonomy(old: Path, new: Path) -> None:
+    """Tell what changed between two releases of a taxonomy.
+
+    OLD and NEW are files in Google's or in Shopify's format. After the counts comes a line for each id that is new, gone,
+    renamed, moved, or below one of these: the kind, the id, the old and the new path, with tabs between.
+
+    Example: ecom-data taxonomy categories-2024-07.txt categories-2025-03.txt
+    """
+    from converters.sources.catalog.taxonomy import load
+    from converters.sources.google_taxonomy import KINDS, changes
+
+    before, after = load(old), load(new)
+    found = changes(before, after)
+    counts = Counter(change.kind for change in found)
+    click.echo(f"{before.release} to {after.release}: {', '.join(f'{counts[kind]:,} {kind}' for kind in KINDS)}")
+    for kind, identifier, path, now in found:
+        click.echo("\t".join((kind, identifier, " > ".join(path), " > ".join(now))))
 
 
 @main.command("demo-raw", hidden=True, add_help_option=False, context_settings={"ignore_unknown_options": True})

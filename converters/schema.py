@@ -62,7 +62,8 @@ class Message:
 class Listing:
     """A product and its category path, broadest node first; ``taxonomy`` names the release the path is from.
 
-    ``children`` are the names to choose from at each level of the path and below its last node, if the tree is known.
+    ``children`` are the names to choose from at each level of the path and below its last node, if the tree is known;
+    ``candidates`` are paths to choose from that come with the product, ``None`` where a retriever is to find some.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Listing:
     path: tuple[str, ...]
     taxonomy: str = ""
     children: tuple[tuple[str, ...], ...] = ()
+    candidates: tuple[str, ...] | None = field(default=None, repr=False)  # out of the repr, of which ids may be digests
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from converters.io.rows import LIMIT
 from converters.schema import Outcome
 
 _NOT_TEXT = re.compile("[\udc80-\udcff]")
-_QUOTED = re.compile(r'"[^"]*(?:"|$)')
+_ENCLOSED = re.compile(r'"[^"]*(?:"|$)|\([^()]*\)')  # "Categories (x,y,z...)", "*Action(SiteID=US|Country=US|...)"
 _SEP = re.compile(r'"?sep=(.)"?[\s;,|]*', re.IGNORECASE)  # Excel's first line, which names the delimiter
 _EMPTY = ' \t\r\n;,|"'  # what a line of empty cells is made of
 _END = "\udc01"  # appended as a last line, which no decoding can give: a quote that is never closed swallows it
@@ -71,8 +71,11 @@ def _beginning(file: Iterator[str], header: int | None) -> _Start:
 
 
 def delimiter_of(line: str) -> str:
-    """Return what parts the column names in a line: a tab, else the most frequent of comma, semicolon and bar, outside quotes."""
-    bare = _QUOTED.sub("", line)
+    """Return what parts the column names in a line: a tab, else the most frequent of comma, semicolon and bar.
+
+    What stands in quotes or brackets does not count.
+    """
+    bare = _ENCLOSED.sub("", line)
     return "\t" if "\t" in bare else max(",;|", key=bare.count)
 
 

@@ -18,6 +18,7 @@ from converters.examples import prompt_turns
 from converters.mixture.shards import UNPINNED, Shard
 from converters.mixture.spec import Balance, Spec
 from converters.schema import SPLITS, Turn
+from converters.tasks import category_shortlist
 from converters.tasks.choice import listed
 
 Codes = NDArray[np.int8]
@@ -253,15 +254,18 @@ def _signature(row: Asked) -> Any:
 
 
 def shingles(row: Asked) -> list[str]:
-    """Return the runs of three words of what a row asks about; instruction and options, the same in every row, are left out.
+    """Return the runs of three words of what a row asks about; instruction, options and candidates are left out.
 
     >>> shingles(Asked("category", [Turn("user", "[CLASSIFY] Category:\\nTitle: Red Acme mug"), Turn("assistant", "Mugs")]))
     ['title red acme', 'red acme mug']
     """
     text = prompt_turns(row.task, row.messages)[-1].content
     body = text.partition("\n")[2] if text.startswith("[") else text
-    if '"options":' in row.meta:
-        options = frozenset(listed(msgspec.json.decode(row.meta)["options"]))
+    if '"options":' in row.meta or '"candidates":' in row.meta:
+        meta = msgspec.json.decode(row.meta)
+        options = frozenset(
+            (*listed(meta.get("options", ())), *map(category_shortlist.line, meta.get("candidates", ())))
+        )
         body = "\n".join(line for line in body.splitlines() if line not in options)
     words = re.findall(r"\w+", (body or text).lower())
     return [" ".join(words[n : n + 3]) for n in range(max(1, len(words) - 2))]

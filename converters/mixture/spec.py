@@ -168,6 +168,8 @@ def _check_entry(where: str, entry: Entry) -> None:
         raise InputError(f"{where}: {rendering[0]} does not fit source 'mix', whose rows are taken as they are")
     if entry.shortlist and SHORTLIST not in chosen:
         raise InputError(f"{where}: shortlist needs task {SHORTLIST!r} among the entry's tasks: {', '.join(chosen)}")
+    if entry.shortlist and SHORTLIST in sources.get(entry.source).TASKS:
+        raise InputError(f"{where}: shortlist does not fit source {entry.source!r}, whose rows bring their candidates")
     if entry.few_shot and not all(tasks.get(name).prefix for name in chosen):
         raise InputError(f"{where}: few_shot does not fit task 'general', only tasks with a prefix")
     if entry.definitions:
@@ -199,17 +201,18 @@ def chosen_tasks(entry: Entry) -> list[str]:
         tasks.get(name)
         if name not in possible:
             raise InputError(f"source {entry.source!r} has no rows for task {name!r}; expected: {', '.join(possible)}")
-    if SHORTLIST in entry.tasks and not entry.shortlist:
+    own = sources.get(entry.source).TASKS
+    if SHORTLIST in entry.tasks and not entry.shortlist and SHORTLIST not in own:
         raise InputError(
             f"task {SHORTLIST!r} needs the number of candidates: shortlist: 10 in an entry of a mixture specification"
         )
-    return entry.tasks or list(sources.get(entry.source).TASKS)
+    return entry.tasks or list(own)
 
 
 def possible_tasks(source: str) -> list[str]:
     """Return the tasks that a source can feed: its own, then the other styles of them."""
     own = list(sources.get(source).TASKS)
-    return own + [name for name in tasks.names() if tasks.get(name).style_of in own]
+    return own + [name for name in tasks.names() if tasks.get(name).style_of in own and name not in own]
 
 
 def beside_files(entry: Entry, options: Mapping[str, Any]) -> list[Path]:

@@ -109,7 +109,8 @@ def option_files(source: str, options: Mapping[str, Any]) -> list[Path]:
     """Return the files that options name beside the raw ones; of a folder, the tokenizer's file in it."""
     values = resolved(source, options)
     named = [values.get(option) for option in getattr(get(source), "FILE_OPTIONS", ())]
-    paths = [Path(name) for name in named if isinstance(name, str)]
+    listed = (value if isinstance(value, list) else [value] for value in named)
+    paths = [Path(name) for names in listed for name in names if isinstance(name, str)]
     places = (place for path in paths for place in (path, *(path / name for name in TOKENIZERS)))
     return [place for place in places if place.is_file()]
 

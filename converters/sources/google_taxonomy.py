@@ -24,7 +24,8 @@ FILES = "taxonomy-with-ids.en-US.txt"
 TASKS = ("category",)
 NEAR, FAR = 85, 60  # per cent of a name's letters: the same one written otherwise, the nearest one worth naming
 GID = "gid://shopify/TaxonomyCategory/"  # the prefix of Shopify's ids
-_HEAD = "# Google_Product_Taxonomy_Version:"
+KINDS = NEW, GONE, RENAMED, MOVED, BELOW = "new", "gone", "renamed", "moved", "below"  # of changes between two releases
+HEAD = "# Google_Product_Taxonomy_Version:"
 
 Category = tuple[str, ...]
 
@@ -57,6 +58,11 @@ class Taxonomy:
     def by_id(self, identifier: str) -> Category:
         """Return the path of an id, ``()`` if the release has none; Shopify's ids are taken with or without their prefix."""
         return self._ids.get(short(identifier), ())
+
+    @cached_property
+    def ids(self) -> dict[Category, str]:
+        """The id of every path; translated names may repeat, and then the first one counts."""
+        return {path: identifier for _, identifier, path in reversed(self.lines) if path}
 
     @cached_property
     def _children(self) -> dict[Category, Category]:
@@ -98,6 +104,38 @@ class Taxonomy:
         return Match("renamed" if similar[1] >= NEAR else "unknown", _best(names, self._leaves[similar[0]])[0], False)
 
 
+class Change(NamedTuple):
+    """What became of an id between two releases; ``old`` is empty for a new one, ``new`` for one that is gone."""
+
+    kind: str
+    id: str
+    old: Category
+    new: Category
+
+
+def changes(old: Taxonomy, new: Taxonomy) -> list[Change]:
+    """Return the ids whose paths differ, in the order of the files.
+
+    A node is ``renamed`` if its own name changed, ``moved`` if its parent is another one, and ``below`` if only the names above
+    it changed.
+    """
+    found = []
+    for _, identifier, path in old.lines:
+        now = new.by_id(identifier)
+        if path and path != now:
+            found.append(Change(_kind(path, now, old, new), identifier, path, now))
+    later = ((identifier, path) for _, identifier, path in new.lines if path)
+    return found + [Change(NEW, identifier, (), path) for identifier, path in later if not old.by_id(identifier)]
+
+
+def _kind(path: Category, now: Category, old: Taxonomy, new: Taxonomy) -> str:
+    if not now:
+        return GONE
+    if old.ids.get(path[:-1]) != new.ids.get(now[:-1]):
+        return MOVED
+    return RENAMED if path[-1] != now[-1] else BELOW
+
+
 def _best(names: Category, candidates: Sequence[Category]) -> tuple[Category, bool]:
     """Return the candidate that shares most names with a path, the shortest of them, and whether it is the only such one."""
     shared = [len({*names} & {*map(normalise, path)}) for path in candidates]
@@ -128,8 +166,8 @@ def load(path: Path) -> Taxonomy:
     """Read a taxonomy file; a wrong head, or a file without a category, is an ``InputError``."""
     with open_raw(path) as file, reading(path):
         head, *rest = file.read().decode("utf-8-sig", errors="replace").splitlines() or [""]
-    if not head.startswith(_HEAD):
-        raise InputError(f"{path}:1: found {head[:60]!r}, expected {_HEAD!r} and a date")
+    if not head.startswith(HEAD):
+        raise InputError(f"{path}:1: found {head[:60]!r}, expected {HEAD!r} and a date")
     lines = []
     for number, line in enumerate(rest, 2):
         identifier, dash, names = line.partition(" - ")
@@ -137,20 +175,24 @@ def load(path: Path) -> Taxonomy:
         lines.append((f"{path}:{number}", identifier, nodes if dash and all(nodes) else ()))
     if not any(nodes for _, _, nodes in lines):
         raise InputError(f"{path}: no category; expected lines such as '1 - Animals & Pet Supplies'")
-    return Taxonomy(head.removeprefix(_HEAD).strip(), lines)
+    return Taxonomy(head.removeprefix(HEAD).strip(), lines)
 
 
 def read(paths: Sequence[Path]) -> Iterator[Outcome]:
     """Yield one outcome a line; a name that stands under several parents ("Accessories") cannot tell its path."""
     for path in paths:
-        tree = load(path)
-        names = Counter(nodes[-1] for _, _, nodes in tree.lines if nodes)
-        for where, identifier, nodes in tree.lines:
-            if not nodes:
-                yield Outcome(where, reason="not 'id - A > B'")
-            elif names[nodes[-1]] > 1:
-                yield Outcome(where, reason="name stands under several parents")
-            else:
-                texts = (Text("Category", nodes[-1]),)
-                group, children = f"google:{identifier}", tree.children(nodes)
-                yield Outcome(where, (Listing(identifier, group, texts, nodes, tree.release, children),))
+        yield from outcomes(load(path), "google", "not 'id - A > B'")
+
+
+def outcomes(tree: Taxonomy, prefix: str, unread: str) -> Iterator[Outcome]:
+    """Yield the outcomes of a taxonomy's lines; ``prefix`` begins their groups, ``unread`` is the reason of other lines."""
+    names = Counter(nodes[-1] for _, _, nodes in tree.lines if nodes)
+    for where, identifier, nodes in tree.lines:
+        if not nodes:
+            yield Outcome(where, reason=unread)
+        elif names[nodes[-1]] > 1:
+            yield Outcome(where, reason="name stands under several parents")
+        else:
+            texts = (Text("Category", nodes[-1]),)
+            group, children = f"{prefix}:{identifier}", tree.children(nodes)
+            yield Outcome(where, (Listing(identifier, group, texts, nodes, tree.release, children),))

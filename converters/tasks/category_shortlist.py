@@ -1,21 +1,32 @@
-"""``[CLASSIFY]``: the category path of a product, with candidates from a retriever (:mod:`converters.transforms.candidates`).
+"""``[CLASSIFY]``: the category path of a product, with candidates: its own, or a retriever's.
 
-The retriever is fitted on the training split, so the candidates are added when the splits are written: until then the prompt
-lists none. The right path may not be among them, in training as in the test.
+The retriever (:mod:`converters.transforms.candidates`) is fitted on the training split, so its candidates are added when the
+splits are written: until then the prompt lists none. The right path may not be among them, in training as in the test.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from converters.schema import Listing
 from converters.tasks import category
-from converters.tasks.base import with_texts
+from converters.tasks.base import RenderError, with_texts
 
 
 def prompt(record: Listing) -> str:
-    """Return the instruction, then one labelled line per piece of product text."""
+    """Return the instruction, the product's own candidates, then one labelled line per piece of product text."""
     instruction = f"{category.PREFIX} Category path of this product, one of these or, if none fits, another:"
-    return with_texts(instruction, record.texts)
+    text = with_texts(instruction, record.texts)
+    if record.candidates is None:
+        return text
+    if not record.candidates:
+        raise RenderError("no candidates")
+    return listed(text, record.candidates)
+
+
+def meta(record: Listing) -> Mapping[str, Any]:
+    """Return the taxonomy release that the path belongs to, and the product's own candidates."""
+    return {**category.meta(record), **({"candidates": list(record.candidates)} if record.candidates else {})}
 
 
 def listed(text: str, candidates: Sequence[str]) -> str:
@@ -25,7 +36,12 @@ def listed(text: str, candidates: Sequence[str]) -> str:
     '[CLASSIFY] Path:\n- Home > Mugs\n- Home\nTitle: Mug'
     """
     instruction, _, texts = text.partition("\n")
-    return "\n".join([instruction, *(f"- {path}" for path in candidates), texts])
+    return "\n".join([instruction, *map(line, candidates), texts])
 
 
-TASK = replace(category.TASK, prompt=prompt, style_of="category")
+def line(candidate: str) -> str:
+    """Return the line of a candidate."""
+    return f"- {candidate}"
+
+
+TASK = replace(category.TASK, prompt=prompt, meta=meta, style_of="category")

@@ -93,12 +93,31 @@ def node_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     return lines((len(answer & gold), len(answer), len(gold)) for answer, gold in pairs)
 
 
+def prefix_counts(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 3: the longest common prefix of answer and gold, nodes of the answer, nodes of the gold.
+
+    So MLPerf Inference v6 scores product classification (mlcommons/inference, ``multimodal/qwen3-vl``, ``evaluation.py``): the
+    columns are summed over all rows, then F1 is taken. An unreadable answer stands for a path as long as the gold that shares
+    nothing with it, whereas :func:`node_counts` takes it for no node at all, which costs recall alone. MLPerf parts nodes at
+    " > ", where we need no blanks.
+
+    >>> pairs = (("Home", "Pans"), ("Home", "Mugs", "Red")), (("Car",), None)
+    >>> prefix_counts([Example("1", "g", gold, answer) for gold, answer in pairs], Tools(str)).tolist()
+    [[1.0, 3.0, 2.0], [0.0, 1.0, 1.0]]
+    """
+    return lines(
+        (len(nodes(e.answer) & nodes(e.gold)), len(e.gold if e.answer is None else e.answer), len(e.gold))
+        for e in examples
+    )
+
+
 METRICS = {
     "weighted_f1": Metric(class_counts, weighted_f1, each=False),
     "macro_f1": Metric(class_counts, macro_f1, each=False),
     "accuracy": Metric(accuracy, mean, binary=True),
     "hierarchical_f1": Metric(node_counts, f1),
     "hierarchical_f1_mean": Metric(lambda examples, tools: scores(f1(node_counts(examples, tools))), mean, each=False),
+    "mlperf_hierarchical_f1": Metric(prefix_counts, f1),
     "top_3_accuracy": top(3),
     "top_5_accuracy": top(5),
 }

@@ -2,7 +2,9 @@
 
 import csv
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -109,3 +111,58 @@ def options() -> dict[str, object]:
         "texts": {"Description": "description"},
         "attributes": {name.capitalize(): name for name in names},
     }
+
+
+# Runs a command and prints its processor time in seconds and the most memory it held, in MiB.
+_MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss // 1024)
+"""
+PRODUCTS = 8_000  # some 20,000 rows and 12 MB
+
+
+def measured(folder: Path, path: Path, given: dict[str, object]) -> tuple[float, int]:
+    """Convert a file in a process of its own; return its processor time in seconds and its peak memory in MiB."""
+    words = [word for name, value in given.items() for word in ("--option", f"{name}={json.dumps(value)}")]
+    command = [
+        sys.executable,
+        "-m",
+        "converters.cli",
+        "convert",
+        "catalog",
+        str(path),
+        "--out",
+        str(folder / "shop.jsonl"),
+        *words,
+    ]
+    result = subprocess.run([sys.executable, "-c", _MEASURE, *command], check=True, capture_output=True, text=True)
+    seconds, memory = result.stdout.split()
+    return float(seconds), int(memory)
+
+
+def compare(folder: Path, count: int = PRODUCTS) -> None:
+    """Print what presets cost against the same rows as JSON lines, and the memory at 1x and 10x their number."""
+    sides: dict[str, tuple[Callable[[Path, int], int], dict[str, object]]] = {
+        "plain.jsonl": (write_jsonl, options()),
+        "shopify.csv": (write_shopify, {}),
+        "google.xml": (write_google, {}),
+    }
+    found, rows = dict[str, list[tuple[float, int]]](), 0
+    for name, (write, given) in sides.items():
+        found[name] = []
+        for times in (1, 10):
+            rows = write(folder / name, count * times)
+            found[name].append(measured(folder, folder / name, given))
+            (folder / name).unlink()
+    plain = found.pop("plain.jsonl")[1][0]
+    for name, ((_, few), (seconds, many)) in found.items():
+        print(
+            f"convert {rows:,} rows of {name}, against the same rows as JSON lines: {seconds / plain:.2f}x the time "
+            f"({rows / seconds:,.0f} rows/s); with 1x and 10x of them: {few} and {many} MiB, ratio {many / few:.2f}"
+        )
+
+
+if __name__ == "__main__":  # python -m tests.bench.shops FOLDER PRODUCTS
+    compare(Path(sys.argv[1]), int(sys.argv[2]))

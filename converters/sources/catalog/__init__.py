@@ -16,12 +16,14 @@ from converters.core.hashing import digest
 from converters.io.files import unpacked_size
 from converters.schema import Attributes, Listing, Outcome, Record, Text
 from converters.sources.catalog import entry as entries
-from converters.sources.catalog.attributes import Known
+from converters.sources.catalog.attributes import Known, Stated
 from converters.sources.catalog.attributes import attributes as stated_attributes
 from converters.sources.catalog.attributes.values import cell_text
 from converters.sources.catalog.columns import ORDER, PICKS, Cells, Columns
 from converters.sources.catalog.entry import Complete, raw_rows
 from converters.sources.catalog.products import Product, products
+from converters.sources.catalog.taxonomy import of_category
+from converters.sources.google_taxonomy import Category
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import is_asin, product_group
 
@@ -91,10 +93,12 @@ def read(
     ] = None,
     remap: Annotated[bool, "move a renamed or moved category to its only possible place in the taxonomy"] = False,
     previous: Annotated[
-        str | None, "the taxonomy's release that the categories are from; they move by id to 'taxonomy'"
+        str | None,
+        "the release that the categories are from, which move by id to 'taxonomy', or Shopify's mapping to it",
     ] = None,
     schema: Annotated[
-        str | None, "Shopify's attributes.json: ask for the attributes of the product's own category"
+        str | Sequence[str] | None,
+        "Shopify's taxonomy.json, or [categories.json, attributes.json]: ask for the attributes of the own category",
     ] = None,
     categories: Annotated[str | None, "a file of category codes with parents and labels (Akeneo)"] = None,
     tree: Annotated[
@@ -146,7 +150,7 @@ def _outcome(product: Product, entry: Complete, known: Known) -> Outcome:
     if placed.path:
         release, children = (entry.tree.release, entry.tree.children(placed.path)) if entry.tree else ("", ())
         records.append(Listing(identifier, group, texts, placed.path, release, children))
-    stated = stated_attributes(product, columns, texts, known)
+    stated = _stated(product, entry, texts, placed.path, known)
     notes += placed.notes + stated.notes
     if stated.values:
         records.append(Attributes(identifier, group, texts, tuple(stated.values.items()), stated.implicit))
@@ -154,6 +158,15 @@ def _outcome(product: Product, entry: Complete, known: Known) -> Outcome:
     notes += (MARKUP,) * any(has_markup(cells[column]) for column in columns.visible)
     reason = "" if records else placed.reason or "no attribute to ask for"
     return Outcome(product.where, tuple(records), reason, notes, rows=product.rows, detail=placed.detail)
+
+
+def _stated(product: Product, entry: Complete, texts: Sequence[Text], path: Category, known: Known) -> Stated:
+    """Return the attributes that a product states; with a schema, those of its category."""
+    stated = stated_attributes(product, entry.columns, texts, known)
+    if not (entry.schema and entry.tree):
+        return stated
+    wanted = entry.schema.attributes.get(entry.tree.ids.get(path, ""), ())
+    return of_category(stated, entry.columns, texts, wanted)
 
 
 def _group(product: Product, title: str, columns: Columns) -> str:

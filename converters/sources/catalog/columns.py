@@ -48,7 +48,7 @@ class Columns:
     taxonomy: str | None = None
     remap: bool = False
     previous: str | None = None
-    schema: str | None = None
+    schema: tuple[str, ...] = ()
     categories: str | None = None
     tree: str | None = None
     locale: str | None = None
@@ -70,7 +70,7 @@ class Columns:
 def columns(options: Mapping[str, Any]) -> Columns:
     """Return options as they were given in their one form; a value that is none of those allowed is an ``InputError``."""
     values = {name: value for name, value in options.items() if value is not None}
-    for name in ("category", "several", "ignore", "specs", "asked", "order"):
+    for name in ("category", "several", "ignore", "specs", "asked", "order", "schema"):
         if name in values:
             values[name] = _names(values[name])
     if "category" in options and options["category"] is None:

@@ -19,7 +19,9 @@ from converters.sources.catalog.columns import Cells, Columns, columns
 from converters.sources.catalog.head import Head, head
 from converters.sources.catalog.labels import Labels, read_labels
 from converters.sources.catalog.survey import Survey, survey
-from converters.sources.google_taxonomy import Taxonomy, load
+from converters.sources.catalog.taxonomy import load, previous, schema
+from converters.sources.google_taxonomy import Taxonomy
+from converters.sources.shopify_taxonomy import Schema
 
 NAMES = 12  # of attributes that are listed
 
@@ -33,6 +35,7 @@ class Complete:
     survey: Survey
     labels: Labels
     tree: Taxonomy | None
+    schema: Schema | None
     lines: tuple[str, ...]
 
 
@@ -48,13 +51,14 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
     options, lines = _with_preset(paths, given)
     chosen = columns(options)
     tree = load(Path(chosen.taxonomy)) if chosen.taxonomy else None
+    earlier, attributes = previous(chosen, tree), schema(chosen, tree)
     seen = survey(raw_rows(paths, chosen), chosen)
-    labels = read_labels(seen.categories, chosen, tree)
+    labels = read_labels(seen.categories, chosen, tree, earlier)
     unnamed = [path for path in paths if is_delimited(path) and chosen.encoding is None]
     lines += [line for path in unnamed if (line := remark(path))]
     lines += [_summary(chosen, seen), *seen.lines, *labels.lines]
     full = msgspec.json.decode(msgspec.json.encode(options | labels.chosen))  # plain lists, as YAML has them
-    return Complete(MappingProxyType(full), chosen, seen, labels, tree, tuple(lines))
+    return Complete(MappingProxyType(full), chosen, seen, labels, tree, attributes, tuple(lines))
 
 
 def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

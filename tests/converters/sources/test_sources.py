@@ -198,7 +198,7 @@ REAL: dict[str, tuple[str, dict[str, object], int]] = {
 }
 
 
-@pytest.mark.parametrize("name", sources.names())
+@pytest.mark.parametrize("name", sorted(REAL))
 def test_real_rows_are_used_or_counted(name: str, real: Path) -> None:
     file, options, rows = REAL[name]
     part = converted(name, real / file, **options)

@@ -59,6 +59,26 @@ def test_hierarchical_f1_by_hand() -> None:
     ]
     assert value("hierarchical_f1", pairs) == pytest.approx(2 * 3 / (7 + 8))
     assert value("hierarchical_f1_mean", pairs) == pytest.approx((2 / 3 + 0 + 2 / 3 + 0) / 4)
+    assert value("mlperf_hierarchical_f1", pairs) == pytest.approx(2 * 3 / (9 + 8)), (
+        "unreadable: two wrong nodes of two"
+    )
+
+
+NODES = st.lists(st.sampled_from("AB"), min_size=1, max_size=4).map(tuple)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(NODES, st.none() | NODES), min_size=1, max_size=8))
+def test_mlperf_pads_an_unreadable_answer_to_the_length_of_the_gold(pairs: list) -> None:
+    padded = [(gold, ("pad",) * len(gold) if answer is None else answer) for gold, answer in pairs]
+    common = [
+        next((n for n, (a, b) in enumerate(zip(*pair, strict=False)) if a != b), min(map(len, pair))) for pair in padded
+    ]
+    precision = sum(common) / sum(len(answer) for _, answer in padded)
+    recall = sum(common) / sum(len(gold) for gold, _ in padded)
+    theirs = 2 * precision * recall / (precision + recall) if precision + recall else 0
+    assert value("mlperf_hierarchical_f1", pairs) == pytest.approx(theirs)
+    assert value("mlperf_hierarchical_f1", pairs) <= value("hierarchical_f1", pairs) + 1e-12
 
 
 def test_a_class_that_a_resample_lacks_is_not_counted_as_failed() -> None:

@@ -16,6 +16,7 @@ from converters.sources.catalog.labels.kinds import CODE, ID
 from converters.sources.catalog.labels.paths import ARROW
 from converters.sources.catalog.labels.pick import pick
 from converters.sources.catalog.labels.reading import Reading
+from converters.sources.catalog.taxonomy import Previous
 from converters.sources.google_taxonomy import Category, Taxonomy
 from converters.text.html import untagged
 from converters.text.none import is_none
@@ -98,15 +99,18 @@ def without_title(path: Category, title: str) -> Category:
     return path[:-1] if is_title else path
 
 
-def read_labels(categories: Counter[str], columns: Columns, tree: Taxonomy | None) -> Labels:
+def read_labels(
+    categories: Counter[str], columns: Columns, tree: Taxonomy | None, earlier: Previous | None = None
+) -> Labels:
     """Look at a whole column of categories, cell texts with their counts, and return how its cells are read."""
     reading, lines = decide(categories, columns)
-    finder = Finder(reading, columns, tree, kinds.kinds(_read(categories, reading)))
-    paths = _counted(categories, finder)
-    root, seen = _root(paths, columns)
-    finder = replace(finder, root=root)
-    counts = _counted(categories, finder) if root else paths
-    lines = [*lines, *seen, *_unread(categories, finder)]
+    finder = Finder(reading, columns, tree, earlier, kinds.kinds(_read(categories, reading)))
+    counts, unread = _found(categories, finder)
+    root, seen = _root(counts, columns)
+    if root:
+        finder = replace(finder, root=root)
+        counts, unread = _found(categories, finder)
+    lines = [*lines, *seen, *unread]
     chosen = _chosen(categories, columns, reading)
     return Labels(columns, tree, chosen, tuple(lines), counts, lru_cache(CACHED)(finder.find))
 
@@ -121,12 +125,17 @@ def _read(categories: Mapping[str, int], reading: Reading) -> Counter[Category]:
     return counts
 
 
-def _counted(categories: Mapping[str, int], finder: Finder) -> Counter[Category]:
-    counts = Counter[Category]()
+def _found(categories: Mapping[str, int], finder: Finder) -> tuple[Counter[Category], list[str]]:
+    """Return the rows of each label, and sentences on cells of ids and codes, which need another file."""
+    counts, unread, examples = Counter[Category](), Counter[str](), dict[str, str]()
     for cell, count in categories.items():
-        for path in finder.find(cell).paths:
-            counts[path] += count
-    return counts
+        found = finder.find(cell)
+        counts.update(dict.fromkeys(found.paths, count))
+        if found.reason in NEEDED and not (found.reason == CODE and finder.columns.categories):
+            unread[found.reason] += count
+            examples.setdefault(found.reason, (",".join(_CODED.findall(cell)) or cell)[:60])
+    lines = [f"category: {hold(unread[reason])} {NEEDED[reason].format(repr(examples[reason]))}" for reason in unread]
+    return counts, lines
 
 
 def _root(paths: Mapping[Category, int], columns: Columns) -> tuple[str, list[str]]:
@@ -144,18 +153,6 @@ def _root(paths: Mapping[Category, int], columns: Columns) -> tuple[str, list[st
     return "", [f"category: all {rows:,} paths begin with {root!r}; --option root=cut takes it off"]
 
 
-def _unread(categories: Mapping[str, int], finder: Finder) -> list[str]:
-    """Return sentences on cells of ids and codes, which need another file."""
-    lines = []
-    for reason, need in NEEDED.items():
-        cells = {cell: count for cell, count in categories.items() if finder.find(cell).reason == reason}
-        if cells and not (reason == CODE and finder.columns.categories):
-            example = max(cells, key=lambda cell: cells[cell])
-            example = ",".join(_CODED.findall(example)) or example
-            lines.append(f"category: {hold(sum(cells.values()))} {need.format(repr(example[:60]))}")
-    return lines
-
-
 def _chosen(categories: Mapping[str, int], columns: Columns, reading: Reading) -> dict[str, object]:
     """Return the separator and the marks between paths as options, if these alone read all cells in the same way."""
     separator = reading.separator or reading.mark or _arrow(categories)
@@ -170,7 +167,7 @@ def _chosen(categories: Mapping[str, int], columns: Columns, reading: Reading) -
 
 
 def _arrow(categories: Mapping[str, int]) -> str | None:
-    arrows = Counter(found[0] for cell in categories if (found := ARROW.search(cell)))
+    arrows = Counter(">>" if ">>" in cell else found[0] for cell in categories if (found := ARROW.search(cell)))
     return arrows.most_common(1)[0][0] if arrows else None
 
 

@@ -133,7 +133,7 @@ def _separated(texts: Texts, reading: Reading, without: str = "") -> Reading:
     for mark in SEPARATORS:
         if mark == without or mark in reading.several:
             continue
-        paths = {text: path for text in plain if len(path := nodes(text.strip(f"{mark} "), mark)) > 1}
+        paths = {text: path for text in plain if len(path := nodes(text, mark)) > 1}
         rows = sum(plain[text] for text in paths)
         if rows > most and _is_separator(paths, plain, mark):
             sure, most = mark, rows
@@ -173,8 +173,8 @@ def _weak(texts: Texts, reading: Reading) -> tuple[Reading, list[str]]:
         unclear = sum(count for text, count in holding.items() if reading.paths(text)[1])
         lines.append(
             f"category: {hold(rows)} {mark!r}: it parts several paths in {parted:,}, where these are labels of other rows or "
-            f"begin at their roots, and {unclear:,} cannot be told; if it always does, give {advice}, if never, "
-            "--option 'several=[]'"
+            f"begin at their roots, and {unclear:,} cannot be told; if it always does, give {advice}, "
+            "if never, --option 'several=[]'"
         )
     return reading, lines
 

@@ -7,6 +7,7 @@ from converters.sources.catalog.columns import Columns
 from converters.sources.catalog.labels import kinds
 from converters.sources.catalog.labels.kinds import Kinds
 from converters.sources.catalog.labels.reading import Reading
+from converters.sources.catalog.taxonomy import Previous
 from converters.sources.google_taxonomy import Category, Taxonomy
 from converters.text.none import is_none
 
@@ -36,6 +37,7 @@ class Finder:
     reading: Reading
     columns: Columns
     tree: Taxonomy | None = None
+    earlier: Previous | None = None
     kinds: Kinds = field(default_factory=Kinds)
     root: str = ""
 
@@ -70,9 +72,11 @@ class Finder:
 
     def _label(self, path: Category) -> _Label:
         if self.tree and path in self.tree.paths:
-            return _Label(path)
+            return self._now(_Label(path))
         if len(path) == 1 and (identifiers := kinds.ids(path[0])):
             return self._by_id(identifiers[0])
+        if known := self._known(path):
+            return _Label(known)
         path = self._without_id(path)
         if self._ignored(path):
             return _Label((), f"category left out by 'ignore': {path[-1]!r}")
@@ -83,8 +87,8 @@ class Finder:
             return _Label((), reason)
         notes = ("last node of the category is a word for none: cut",) * (filed != path)
         if self.root and filed[0] == self.root:
-            return _Label(filed[1:], f"{NONE} below the root {self.root!r}", "", notes)
-        return _Label(filed, "", "", notes)
+            return self._now(_Label(filed[1:], f"{NONE} below the root {self.root!r}", "", notes))
+        return self._now(_Label(filed, "", "", notes))
 
     def _ignored(self, path: Category) -> bool:
         """Tell whether a path, or one that it is below, is to be ignored, by its last name or in full."""
@@ -98,14 +102,24 @@ class Finder:
     def _by_id(self, identifier: str) -> _Label:
         if not self.tree:
             return _Label((), kinds.ID)
-        path = self.tree.by_id(identifier)
-        return _Label(path) if path else _Label((), NO_ID, f"{identifier} is no id of the taxonomy")
+        if path := self.tree.by_id(identifier):
+            return _Label(path)
+        was = self.earlier.by_id(identifier) if self.earlier else ()
+        return self._now(_Label(was)) if was else _Label((), NO_ID, f"{identifier} is no id of the taxonomy")
+
+    def _now(self, label: _Label) -> _Label:
+        """Return a label of an earlier release as the taxonomy in use has it."""
+        change = self.earlier.change(label.path) if self.earlier else None
+        if not change:
+            return label
+        return _Label(change.path, change.reason, change.detail, (*label.notes, *change.notes))
+
+    def _known(self, path: Category) -> Category:
+        """Return the path of ``4301 - Kitchen > Kettles`` by its id, if the taxonomy has it."""
+        found = kinds.with_id(path)
+        return self.tree.by_id(found[1]) if found and self.tree else ()
 
     def _without_id(self, path: Category) -> Category:
-        """Return the path of ``4301 - Kitchen > Kettles``: by the id, or without it where the column has ids throughout."""
+        """Return a path without the id before it, where the column has ids throughout."""
         found = kinds.with_id(path)
-        if not found:
-            return path
-        if self.tree and (known := self.tree.by_id(found[1])):
-            return known
-        return (path[0][found.end() :], *path[1:]) if self.kinds.numbered else path
+        return (path[0][found.end() :], *path[1:]) if found and self.kinds.numbered else path

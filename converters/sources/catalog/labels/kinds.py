@@ -22,6 +22,7 @@ _CODE = re.compile(
 )
 _WITH_ID = re.compile(r"(\d+|gid://\S+)\s+[-:–]\s+(?=\S)")
 _WORD = re.compile(r"[a-z0-9]+")
+_BETWEEN = re.compile(r"\s*[,;|]\s*")
 _ADDRESS = re.compile(r"(?:https?|ftp)://|www\.", re.IGNORECASE)
 _STOPS = (".", "!", "?", "。", "！", "？", "।", "؟")
 ROWS, NEARLY_ALL, CODES = 20, 0.95, 1 / 3
@@ -116,4 +117,4 @@ def is_code_list(text: str) -> bool:
 
 
 def _names(node: str) -> list[str]:
-    return re.split(r"\s*[,;|]\s*", node)
+    return _BETWEEN.split(node) if "," in node or ";" in node or "|" in node else [node]

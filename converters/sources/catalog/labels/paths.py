@@ -5,9 +5,9 @@ import json
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from converters.sources.google_taxonomy import Category
@@ -17,6 +17,7 @@ from converters.text.sanitize import one_line
 Piece = str | Category  # a text with marks in it, or a path whose nodes are split already
 # Signs that no name holds. A file of two kinds of them (">" and "›") has been put together: each cell is read by its own.
 ARROW = re.compile(r"[-=–—]*[>＞→⇒›»❯▸▶]")
+_ARROWS = re.compile(rf"(?<!\\){ARROW.pattern}")
 _NAMES = ("fullName", "full_name", "name", "label", "title")
 _BREAK = re.compile(r"<br\s*/?>|</(?:li|p|div)\s*>|\r\n?", re.IGNORECASE)
 _QUOTED = re.compile(r'\s*"((?:[^"]|"")*+)"\s*')
@@ -35,6 +36,8 @@ def split(text: str, marks: Sequence[str]) -> list[str]:
     >>> split(r'A, "B, C", D\, E', (",",))
     ['A', 'B, C', 'D\\, E']
     """
+    if '"' not in text and not any(mark in text for mark in marks):
+        return [text.strip()]
     pattern, parts, start = _marked(tuple(marks)) if marks else None, list[str](), 0
     while True:
         quoted = _QUOTED.match(text, start)
@@ -56,30 +59,44 @@ def _is_mark(found: re.Match[str] | None) -> bool:
 def nodes(text: str, separator: str | None) -> Category:
     r"""Return the nodes of a path, split at a separator (``None``: at arrows), escapes undone; a blank text has none.
 
-    >>> nodes(r"Kitchen/Salt \/ Pepper", "/"), nodes("Home › Bed/Bath", None)
+    >>> nodes(r"/Kitchen/Salt \/ Pepper", "/"), nodes("Home › Bed/Bath", None)
     (('Kitchen', 'Salt / Pepper'), ('Home', 'Bed/Bath'))
     """
-    if separator == "\\":
-        return _names(text.split(separator))
     if separator is None and ">>" in text:
         separator = ">>"  # and a single ">" is then in a name, which is refused
     if separator is None:
-        return _names(map(_plain, re.split(rf"(?<!\\){ARROW.pattern}", text)))
-    found = [sign for sign in _marked((separator,)).finditer(text) if sign[1]]
-    bounds = zip([0, *(sign.end() for sign in found)], [*(sign.start() for sign in found), len(text)], strict=True)
-    return _names(_plain(text[start:end], separator) for start, end in bounds)
+        return _names(map(_plain, _ARROWS.split(text)))
+    if separator == "\\" or "\\" not in text:
+        path = _names(text.split(separator))
+    else:
+        found = [sign for sign in _marked((separator,)).finditer(text) if sign[1]]
+        bounds = zip([0, *(sign.end() for sign in found)], [*(sign.start() for sign in found), len(text)], strict=True)
+        path = _names(_plain(text[start:end], separator) for start, end in bounds)
+    return path if ARROW.search(separator) else _within(path)
+
+
+def _within(path: Category) -> Category:
+    """Return a path without the empty nodes before its first name and after its last, of a mark that opens or ends it."""
+    named = [index for index, name in enumerate(path) if name]
+    return path[named[0] : named[-1] + 1] if named else ()
 
 
 def _plain(text: str, separator: str = "") -> str:
     text = text.replace(f"\\{separator}", separator) if len(separator) > 1 else text
-    return _ESCAPED.sub(r"\1", text)
+    return _ESCAPED.sub(r"\1", text) if "\\" in text else text
 
 
-def _names(texts: Any) -> Category:
-    names = tuple(unicodedata.normalize("NFC", one_line(text)) for text in texts)
+def _names(texts: Iterable[str]) -> Category:
+    names = tuple(map(_name, texts))
     return names if any(names) else ()
 
 
+@lru_cache(1 << 15)
+def _name(text: str) -> str:
+    return unicodedata.normalize("NFC", one_line(text))
+
+
+@lru_cache(1 << 12)
 def pieces(cell: str) -> tuple[Piece, ...]:
     """Return what a cell holds: one text, the items of a JSON (or Python) list, or the name of a JSON object.
 

@@ -32,9 +32,9 @@ class Reading:
         if self.separator or ARROW.search(text):
             return nodes(text, self.separator)
         if self.mark:
-            return nodes(text.strip(f"{self.mark} "), self.mark)
+            return nodes(text, self.mark)
         for mark in self.rooted:
-            if len(path := nodes(text.strip(f"{mark} "), mark)) > 1 and path[0] in self.roots:
+            if len(path := nodes(text, mark)) > 1 and path[0] in self.roots:
                 return path
         return nodes(text, None)
 

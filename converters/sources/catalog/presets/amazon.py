@@ -100,7 +100,7 @@ def options(head: Head) -> Mapping[str, Any]:
     fields = _fields(head.header(_is_header) or Header(1, head.columns))
     sku, title, kind, parent = (_first(fields, *names) for names in (_SKUS, _TITLES, _TYPES, _PARENTS))
     attributes = {name: columns[0] for name, columns in _attributes(fields).items()}
-    if not kind and not attributes and not {"category", "attributes", "specs", "pairs"} & {*head.given}:
+    if title and not kind and not attributes and not {"category", "attributes", "specs", "pairs"} & {*head.given}:
         raise InputError(
             f"{head.path}: a report of listings, which has neither product types nor attributes: take Amazon's category listings "
             "report, or name columns with --option category=... or attributes=..."

@@ -1,7 +1,8 @@
 r"""Magento 2's and Adobe Commerce's product export, ``export_catalog_product.csv``, whose headers are the same in all languages.
 
-* Several categories are parted by ``,`` (``|`` in releases of 2.0), nodes by ``/`` (``\/`` is a slash). Names may hold commas: a
-  part that does not begin with a root belongs to the category before it. The root is cut, a category that is only a root is none.
+* Several categories are parted by ``,`` (``|`` in releases of 2.0), nodes by ``/`` (``\/`` is a slash). Names may hold commas:
+  where all paths have one root, a part that does not begin with it belongs to the category before it. The root is cut; a category
+  that is only a root is none.
 * Attributes are those of ``additional_attributes`` (``code=value``, values in ``"…"`` or not, several parted by ``|``), by their
   codes, columns that a shop exports on their own, and of a configurable product the values of its children. Not asked: the
   system's own codes, switches (Yes, No) and URLs; ``asked`` names such a code if it is wanted.
@@ -72,7 +73,7 @@ _SWITCH = {"", "yes", "no", "0", "1"}
 _TEXT = re.compile(r"(?!https?:|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|[{\[<]).*[^\W\d_]", re.DOTALL)
 _MARK = re.compile(r"(?<!\\)[,|]")
 _NODE = re.compile(r"[^,|/]*")
-MOST_ROOTS = 20  # a shop has one root or a few
+MOST_ROOTS = 4  # a shop has one root or a few; paths with more first nodes were written without a root
 LONGEST = 60  # characters of a value in a column that is an attribute's
 
 
@@ -129,7 +130,10 @@ class _Ties:
 
 def _names(path: Path, encoding: str | None) -> dict[str, str]:
     first = head(path, encoding)
-    return {name: first.present(name) or name for name in ("sku", _VIEW, _VARIATIONS, _ASSOCIATED, "product_online")}
+    return {
+        name: first.present(name) or name
+        for name in ("sku", _VIEW, _VARIATIONS, _ASSOCIATED, "product_online", "visibility")
+    }
 
 
 @lru_cache(2)
@@ -180,8 +184,9 @@ def _formed(cells: Cells, names: Mapping[str, str], columns: Columns, ties: _Tie
         # A translation: its attributes are the product's in another language.
         changed = dict.fromkeys((columns.title, *columns.attributes.values(), *columns.specs), "")
     else:
-        if sku in ties.children and columns.variants is None:
-            changed[columns.title] = ""
+        if sku in ties.children:
+            # It is published as a part of its product.
+            changed |= {names["visibility"]: ""} | ({columns.title: ""} if columns.variants is None else {})
         for column in columns.specs:
             variants = _children(cells[names[_VARIATIONS]]) if column == columns.specs[0] else ()
             changed[column] = _stated([cells[column], *(values for _, values in variants)], columns.asked)
@@ -211,11 +216,15 @@ def _paths(cell: str, roots: Collection[str]) -> str:
     r"""Return a cell of categories with the commas escaped that are parts of names.
 
     >>> _paths("Root/Pots, pans,Root/Sale", {"Root"}), _paths("A/B,C/D", {"A", "C"}), _paths("A,B", set())
-    ('Root/Pots\, pans,Root/Sale', 'A/B,C/D', 'A,B')
+    ('Root/Pots\\, pans,Root/Sale', 'A/B,C/D', 'A,B')
     """
-    start, made = 0, ""
-    for mark in _MARK.finditer(cell) if roots else ():
+    start, made, known = 0, "", 0 < len(roots) < MOST_ROOTS
+    for mark in _MARK.finditer(cell) if known else ():
         node = _NODE.match(cell, mark.end())
-        made += cell[start : mark.start()] + "\\" * (not node or node[0].strip() not in roots) + mark[0]
+        # The exporter joins paths without a blank; of several roots, one may stand only behind others.
+        joined = (len(roots) == 1 or cell[mark.end() : mark.end() + 1] == " ") and (
+            not node or node[0].strip() not in roots
+        )
+        made += cell[start : mark.start()] + "\\" * joined + mark[0]
         start = mark.end()
     return made + cell[start:]

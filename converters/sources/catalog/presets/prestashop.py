@@ -5,7 +5,8 @@ The names of columns are translated, but not their form: ``Active (0/1)``, ``Cat
 
 * Several categories and features are joined by the separator of lists, which is chosen at import: as a rule "," where columns are
   parted by ";", and ";" where they are parted by ",". Features, or else categories, show it.
-* A category is a name, a path with "/", or an id, which is no label.
+* A category is a name, a path with "/", or an id, which is no label. Where all lists of names begin with the same one, it is the
+  shop's root, which is left out, as the command says.
 * Attributes are the manufacturer as Brand and the features. Products that are not active are counted.
 * Combinations (variants) stand in a file of their own, without titles; it is recognised and refused.
 
@@ -13,10 +14,11 @@ Format: the platform's AdminImportController and sample files; names of columns 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from converters.core.errors import InputError
+from converters.io.delimited import delimiter_of
 from converters.sources.catalog.head import Evidence, Head
 
 TITLE = "a PrestaShop product file"
@@ -82,18 +84,36 @@ def options(head: Head) -> Mapping[str, Any]:
     categories, title = _like(head, _CATEGORIES), _named(head, _NAMES)
     texts = {"Summary": _named(head, _SUMMARIES), "Description": _named(head, _DESCRIPTIONS)}
     brand = _named(head, _BRANDS)
+    several = _separator(head, categories, features) if categories else ""
     return {
         "id": _named(head, _IDS) or title,
         "title": title,
         "category": categories or head.present("Category"),
         # The list of products has the name of one category, which may hold a slash.
         "separator": "/" if categories else ">",
-        "several": _separator(head, categories, features) if categories else [],
+        "several": several or [],
+        "ignore": _root(head, categories, several) if categories else [],
         "texts": {label: column for label, column in texts.items() if column},
         "attributes": {"Brand": brand} if brand else {},
         "specs": [features] if features else [],
         "status": {active: ["0", "no", "false"]} if active else {},
     }
+
+
+def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
+    """Say which category is left out as the shop's root."""
+    if not options.get("ignore") or "ignore" in head.given:
+        return []
+    name = options["ignore"][0]
+    return [f"category {name!r} begins all lists and is left out as the shop's root: --option ignore=[] keeps it"]
+
+
+def _root(head: Head, categories: str, mark: str) -> list[str]:
+    """Return the first name of all lists of names, if it is the same, and nothing where there are paths."""
+    lists = {cell for row in head.rows if (cell := row.get(categories, "").strip())}
+    firsts = {cell.partition(mark)[0].strip() for cell in lists}
+    several = sum(mark in cell for cell in lists)
+    return [*firsts] if several > 1 and len(firsts) == 1 and not any("/" in cell for cell in lists) else []
 
 
 def _is_combinations(head: Head) -> bool:
@@ -115,11 +135,7 @@ def _separator(head: Head, categories: str, features: str | None) -> str:
     for row in head.rows:
         if features and (match := _FEATURE.search(row.get(features, ""))):
             return match[1]
-    usual, other = (";", ",") if _comma_parted(head) else (",", ";")
+    line = next(filter(str.strip, head.lines), "")
+    usual, other = (";", ",") if delimiter_of(line) == "," else (",", ";")
     cells = [row.get(categories, "") for row in head.rows]
     return next((mark for mark in (usual, "|", other) if any(mark in cell for cell in cells)), usual)
-
-
-def _comma_parted(head: Head) -> bool:
-    line = next(filter(str.strip, head.lines), "")
-    return line.count(",") - line.count("x,y,z") * 2 > line.count(";")

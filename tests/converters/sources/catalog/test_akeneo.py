@@ -110,8 +110,9 @@ def test_codes_in_brackets_are_no_labels_and_loops_end(tmp_path: Path) -> None:
 
 def test_a_variant_without_title_is_told_unless_its_models_are_there(tmp_path: Path) -> None:
     rows = ("V-1;;1;lamps;lamp_oak;;;;moss_green;;;", "V-2;;1;lamps;lamp_oak;;;;red;;;", LAMP)
-    part = converted(tmp_path, table(*rows))
-    assert part.tally.rejected == {"no title: its product model is in another file": 2}
+    for header in (HEADER, HEADER.upper()):
+        part = converted(tmp_path, table(*rows, header=header))
+        assert part.tally.rejected == {"no title: its product model is in another file": 2}
     models = table(
         "lamp;by_wood;;lamps_out;Skell Table Lamp;Lamp in moss green or black.",
         "lamp_oak;by_wood;lamp;lamps_out;;",

@@ -106,3 +106,9 @@ def test_a_table_with_a_column_action_is_no_ebay_file(tmp_path: Path) -> None:
     path = tmp_path / "shop.csv"
     path.write_text("Action,Title,Category,Description\nkeep,Red mug,Kitchen > Mugs,Mug\n", "utf-8")
     assert complete([path], {"id": "Title", "title": "Title", "category": "Category"}).options["preset"] == "none"
+
+
+def test_bars_in_the_first_columns_name_are_no_delimiters(tmp_path: Path) -> None:
+    header = "*Action(SiteID=US|Country=US|Currency=USD|Version=1193|CC=UTF-8),CustomLabel,Category name,*Title\n"
+    part = read(tmp_path / "short.csv", f"{header}Add,L-1,/Toys/Dice,Larkin dice\n")
+    assert targets(part, "category") == {"L-1": "Toys > Dice"}

@@ -57,6 +57,13 @@ def test_two_roots_are_kept(tmp_path: Path) -> None:
     assert labels(converted(export(tmp_path, *rows))) == {"J": "Shop > Kitchen > Jugs", "K": "Shop > Kitchen > Cups"}
 
 
+def test_paths_without_a_root_are_parted(tmp_path: Path) -> None:
+    cells = ["Men/Tees,Sale", "Women/Tees,New", "Home/Jugs, Garden/Pots", "Garden/Pots", "Kids/Caps,Sale"]
+    path = export(tmp_path, *(JUG | {"sku": str(n), "categories": cell} for n, cell in enumerate(cells)))
+    assert [*labels(converted(path)).values()] == [
+        "Men > Tees", "Women > Tees", "Home > Jugs", "Garden > Pots", "Kids > Caps"]  # fmt: skip
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0)])
 def test_a_store_view_is_merged(order: tuple[int, int, int], tmp_path: Path) -> None:
     view = {"sku": "J", "store_view_code": "no", "name": "Ostra mugge", "additional_attributes": "color=Rustrød"}
@@ -81,6 +88,7 @@ def test_children_are_merged_into_their_product(visibility: str, order: tuple[in
     assert stated(part) == {"J": {"color": ["Rust", "Ash"]}} or sorted(stated(part)["J"]["color"]) == ["Ash", "Rust"]
     kept = converted(path, variants=3)
     assert {*labels(kept)} == {"J", "J-R", "J-A"} and len({row.group for row in kept.rows}) == 1
+    assert not any("not published" in note for note in kept.tally.noted)
 
 
 def test_values_of_children_that_the_file_lacks_are_known(tmp_path: Path) -> None:

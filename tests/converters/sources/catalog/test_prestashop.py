@@ -92,3 +92,18 @@ def test_the_users_separator_wins(tmp_path: Path) -> None:
     path.write_text(COMMAS, "utf-8")
     assert complete([path], {"several": "|"}).options["several"] == "|"
     assert complete([path], {}).options["several"] == ";"
+
+
+def test_a_list_in_a_columns_name_is_no_delimiter(tmp_path: Path) -> None:
+    header = "Name *;Categories (x,y,z...);Tags (x,y,z...);Image URLs (x,y,z...);Active (0/1);Description\n"
+    part = read(tmp_path / "few.csv", header + "Nebel Pot;Home/Kitchen,Sale;a,b;a.jpg,b.jpg;1;Pot of Nebel\n")
+    assert [row.target for row in part.rows] == ["Home > Kitchen"]
+
+
+def test_the_root_that_begins_all_lists_of_names_is_left_out_and_said(tmp_path: Path) -> None:
+    header = "ID;Activo (0/1);Nombre;Categorías (x,y,z...);Descripción\n"
+    rows = "1;1;Olla Niebla;Inicio,Cocina;Olla\n2;1;Taza Niebla;Inicio,Mesa;Taza\n3;1;Vela Niebla;Inicio;Vela\n"
+    part = read(tmp_path / "productos.csv", header + rows)
+    assert targets(part, "category") == {"1": "Cocina", "2": "Mesa"} and part.tally.rejected.total() == 1
+    assert any("'Inicio' begins all lists" in line for line in complete([tmp_path / "productos.csv"], {}).lines)
+    assert targets(read(tmp_path / "productos.csv", ignore=[]), "category")["3"] == "Inicio"

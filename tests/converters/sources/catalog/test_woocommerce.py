@@ -107,6 +107,25 @@ def test_an_export_is_read_in_any_language(language: str, without: tuple[str, ..
     assert part.tally.noted["several categories"] == 1
 
 
+@pytest.mark.parametrize(
+    ("language", "flag"), [(name, "0") for name in LANGUAGES] + [(name, "") for name in LANGUAGES if name != "unknown"]
+)
+def test_blank_flags_do_not_move_the_name(language: str, flag: str, tmp_path: Path) -> None:
+    rows = [row | {"published": "", "featured": flag, "gtin": ""} for row in (PLUM, MILL, APRON)]
+    part = converted(export(tmp_path, rows, language, ()))
+    assert labels(part) == {"NO-1": "Kitchen > Salt, pepper > Mills", "NO-2": "Kitchen > Textiles"}
+    assert not any("not published" in note for note in part.tally.noted)
+    assert "Title: Noor Mill" in prompts(part)["NO-1"] and part.tally.noted["variant merged into its product"] == 1
+
+
+@pytest.mark.parametrize("language", [name for name in LANGUAGES if name != "unknown"])
+def test_flat_categories_are_found_by_their_name(language: str, tmp_path: Path) -> None:
+    part = converted(
+        export(tmp_path, [MILL | {"categories": "Mills"}, APRON | {"categories": "Sale, Aprons"}], language)
+    )
+    assert labels(part) == {"NO-1": "Mills", "NO-2": "Sale"}
+
+
 def test_columns_that_the_user_names_win_and_the_platform_s_reading_stays(tmp_path: Path) -> None:
     path = export(tmp_path, [MILL, PLUM, APRON], "German")
     names = {"id": "Artikelnummer", "title": "Name", "category": "Kategorien", "texts": {"Text": "Beschreibung"}}
@@ -155,7 +174,8 @@ def test_a_variation_that_is_kept_has_texts_and_category_of_its_parent(tmp_path:
 def test_protection_is_taken_off(title: str, tmp_path: Path) -> None:
     part = converted(export(tmp_path, [MILL | {"name": f"'{title}"}]))
     assert f"Title: {title}" in prompts(part)["NO-1"]
-    assert "Title: 'Tis a Bag" in prompts(converted(export(tmp_path, [MILL | {"name": "'Tis a Bag"}])))["NO-1"]
+    kept = converted(export(tmp_path, [MILL | {"name": "'Tis a 5'-6' Bag"}]))
+    assert "Title: 'Tis a 5'-6' Bag" in prompts(kept)["NO-1"]
 
 
 @pytest.mark.parametrize(
@@ -190,6 +210,13 @@ def test_attributes_pair_by_number_in_any_order_of_columns(tmp_path: Path) -> No
     rows = [{names[key]: cell for key, cell in row.items() if key in keys} for row in (MILL, APRON)]
     part = converted(table(tmp_path / "export.csv", [names[key] for key in keys], rows, ";"))
     assert stated(part)["NO-1"]["Material"] == "Beech" and stated(part)["NO-2"]["Colour"] == ["Plum", "Moss"]
+
+
+@pytest.mark.parametrize("without", [("type",), ("type", "gtin", "images"), ("sku", "type"), ("id", "published")])
+def test_an_export_of_fewer_columns_is_known(without: tuple[str, ...], tmp_path: Path) -> None:
+    path = export(tmp_path, [MILL, APRON], "English", without)
+    assert chosen(path)["preset"] == "woocommerce"
+    assert [*labels(converted(path)).values()] == ["Kitchen > Salt, pepper > Mills", "Kitchen > Textiles"]
 
 
 def rest(folder: Path, **product: Any) -> Path:

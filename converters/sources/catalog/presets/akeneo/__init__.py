@@ -91,31 +91,26 @@ def remarks(head: Head, options: Mapping[str, Any]) -> list[str]:
 
 
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
-    """Yield products and product models as one group, categories as paths of labels, measures without trailing zeros."""
+    """Yield products and product models as one group, categories as paths of labels, numbers without zeros at their end."""
     place = placing(columns)
     present = {path: _columns(path, columns.encoding) for path in paths}
     need_columns(paths[0], list(dict.fromkeys(name for names in present.values() for name in names)), columns.needed)
-    parents = _parents([path for path in paths if _has_models(present[path])], columns.encoding)
+    parents = _parents({path: names for path, names in present.items() if _has_models(names)}, columns.encoding)
     titles = [name for path in paths for name in present[path] if parsed(name).code == parsed(columns.title).code]
     for path in paths:
-        models = _has_models(present[path])
+        code, parent = _named("code", present[path]), _named("parent", present[path])
         for where, cells in table_rows(path, (), columns.encoding):
             if isinstance(cells, Outcome):
                 yield where, cells
-                continue
-            parent = cells["parent"].strip()
-            if not cells[columns.title].strip() and (reason := _untitled(cells, parent, parents, titles, columns)):
+            elif reason := _untitled(cells, cells[parent].strip(), parents, titles, columns):
                 yield where, Outcome(where, reason=reason)
-                continue
-            changed = _values(cells, columns)
-            own = cells["code"].strip() if models else ""
-            if own:
-                changed[columns.id] = own
-            if columns.group == "parent":
-                changed["parent"] = _root(parent, parents) if parent else own
-            if len(columns.category) == 1 and cells[columns.category[0]].strip():
-                changed[columns.category[0]] = place(cells[columns.category[0]])
-            yield where, Sparse({**cells, **changed})
+            else:
+                own = cells[code].strip() if _has_models(present[path]) else ""
+                system = {columns.id: own} if own else {}
+                if columns.group == parent:
+                    system[parent] = _root(cells[parent].strip(), parents) or own
+                changed = {column: place(cells[column]) for column in columns.category if cells[column].strip()}
+                yield where, Sparse({**cells, **_values(cells, columns), **system, **changed})
 
 
 def _locale(head: Head, seen: Look, title: str, codes: Sequence[str]) -> str:
@@ -138,10 +133,19 @@ def _has_models(columns: Sequence[str]) -> bool:
     return "code" in names and not names & {"sku", "identifier", "uuid"}
 
 
-def _parents(paths: Sequence[Path], encoding: str | None) -> dict[str, str]:
+def _named(name: str, columns: Sequence[str]) -> str:
+    return next((column for column in columns if column.casefold() == name), name)
+
+
+def _parents(files: Mapping[Path, Sequence[str]], encoding: str | None) -> dict[str, str]:
     """Return the parent of every product model, empty for a root: two short texts a model are held."""
-    cells = (cells for path in paths for _, cells in table_rows(path, (), encoding) if not isinstance(cells, Outcome))
-    return {row["code"].strip(): row["parent"].strip() for row in cells}
+    parents = dict[str, str]()
+    for path, columns in files.items():
+        code, parent = _named("code", columns), _named("parent", columns)
+        for _, cells in table_rows(path, (), encoding):
+            if not isinstance(cells, Outcome):
+                parents[cells[code].strip()] = cells[parent].strip()
+    return parents
 
 
 def _root(code: str, parents: Mapping[str, str]) -> str:
@@ -156,6 +160,8 @@ def _untitled(
     cells: Cells, parent: str, parents: Mapping[str, str], titles: Sequence[str], columns: Columns
 ) -> str | None:
     """Return why a row without title is none of a product whose title stands in another row."""
+    if cells[columns.title].strip():
+        return None
     if parent:
         return None if parent in parents else IN_OTHER_FILE
     return f"no title in {parsed(columns.title).locale}" if any(cells[title].strip() for title in titles) else None

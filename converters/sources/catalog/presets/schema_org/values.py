@@ -67,7 +67,9 @@ def _same(language: str, wanted: str, exact: bool) -> bool:
 
 def texts(value: Any, locale: str | None, addresses: bool = False, depth: int = 0) -> Iterator[str]:
     """Yield the texts of a property: names of things, numbers with their units; a web address only if it is asked for."""
-    for item in _in_locale(value, locale) if depth < DEPTH else ():
+    if value is None or depth == DEPTH:
+        return
+    for item in [value] if isinstance(value, str) else _in_locale(value, locale):
         if isinstance(item, dict):
             thing = as_thing(item)
             measures = [*_measures(thing, locale, depth)]

@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ _TYPICAL = ("id", "type", "sku", "title", "published", "description", "category"
 _REST = ("id", "name", "slug", "description", "categories", "attributes")
 _OTHERS = ("attribute_set_code", "store_view_code", "Handle", "URL handle")  # columns of other platforms
 _STATUS = {"0": "private", "-1": "draft", "2": "pending"}
-_PROTECTED = re.compile(r"'(?=[=+\-@\t\r])")
+_PROTECTED = re.compile(r"\A'(?=[=+\-@\t\r])")
 _BREAK = re.compile(r"\\\\n|\\n")
 _COMMA = re.compile(r"(?<!\\),")
 
@@ -46,9 +47,10 @@ def recognise(head: Head) -> Evidence | None:
         return None
     if _is_rest(head):
         return head.evidence(*_REST)
-    roles = {**roles_of(head), **{role: "" for role in ("title", "category") if role in head.given}}
-    if "type" not in roles:
+    roles = roles_of(head)
+    if not roles:
         return None
+    roles |= {role: "" for role in ("title", "category") if role in head.given}
     found = sum(role in roles for role in _TYPICAL)
     # Without these two the rest is no use: few enough for the user to be asked.
     return Evidence(found if {"title", "category"} <= {*roles} else min(found, len(_TYPICAL) // 2), len(_TYPICAL))
@@ -102,7 +104,8 @@ def _rest_options(head: Head) -> Mapping[str, Any]:
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
     """Yield the rows with texts, lists and attributes in the common form, and one key in all rows of a product."""
     files = [(path, head(path, columns.encoding)) for path in paths]
-    skus = _skus([(path, roles_of(first)) for path, first in files], columns)
+    stats = tuple((path, path.stat().st_mtime_ns if path.is_file() else 0) for path in paths)
+    skus = _skus(stats, columns.encoding) if columns.group else {}
     for path, first in files:
         form = _rest_form(columns) if _is_rest(first) else _form(roles_of(first), columns, skus)
         for where, cells in table_rows(path, columns.needed, columns.encoding):
@@ -117,10 +120,10 @@ def _form(roles: Mapping[str, str], columns: Columns, skus: Mapping[str, str]) -
     sku, number, published = (roles.get(role, "") for role in ("sku", "id", "published"))
 
     def form(cells: Cells) -> Cells:
-        made = {name: cell for name in plain if (cell := _PROTECTED.sub("", cells[name], 1))}
+        made = {name: cell for name in plain if (cell := _PROTECTED.sub("", cells[name]))}
         made |= {name: _BREAK.sub(_broken, made[name]) for name in texts if "\\n" in made.get(name, "")}
         made |= {name: _listed(made[name]) for name in lists if name in made}
-        own = _PROTECTED.sub("", cells[sku].strip(), 1) or (f"id:{cells[number].strip()}" if cells[number] else "")
+        own = _PROTECTED.sub("", cells[sku].strip()) or (f"id:{cells[number].strip()}" if cells[number] else "")
         if columns.id == sku:
             made[sku] = own
         if columns.group and columns.group == roles.get("parent"):
@@ -149,20 +152,22 @@ def _listed(cell: str) -> str:
     return values[0] if plain else json.dumps(values, ensure_ascii=False) if values else ""
 
 
-def _skus(files: Sequence[tuple[Path, Mapping[str, str]]], columns: Columns) -> Mapping[str, str]:
+@lru_cache(2)  # what is surveyed is read again
+def _skus(stats: tuple[tuple[Path, int], ...], encoding: str | None) -> Mapping[str, str]:
     """Return ``id:N`` to the SKU of a parent that has one; an export names it by its SKU, files edited by hand by both."""
-    files = [(path, roles) for path, roles in files if {"id", "sku", "parent"} <= {*roles}]
+    tables = ((path, roles_of(head(path, encoding))) for path, _ in stats)
+    files = [(path, roles) for path, roles in tables if {"id", "sku", "parent"} <= {*roles}]
     named = {
         found[0]
         for path, roles in files
-        for _, cells in table_rows(path, (), columns.encoding)
+        for _, cells in table_rows(path, (), encoding)
         if not isinstance(cells, Outcome) and (found := REFERENCE.fullmatch(cells[roles["parent"]].strip()))
     }
     numbers = {name.partition(":")[2].strip() for name in named}
     return {
         f"id:{number}": sku
         for path, roles in files * bool(numbers)
-        for _, cells in table_rows(path, (), columns.encoding)
+        for _, cells in table_rows(path, (), encoding)
         if not isinstance(cells, Outcome)
         and (number := cells[roles["id"]].strip()) in numbers
         and (sku := cells[roles["sku"]].strip())

@@ -9,13 +9,16 @@ REFERENCE = re.compile(r"id:\s*(\d+)", re.IGNORECASE)
 _ENGLISH = {"id": "ID", "type": "Type", "sku": "SKU", "title": "Name", "published": "Published", "images": "Images",
             "visibility": "Visibility in catalog", "short": "Short description", "description": "Description",
             "category": "Categories", "parent": "Parent", "brand": "Brands"}  # fmt: skip
-_TYPES = {"simple", "variable", "variation", "grouped", "external"}
+_ONLY = ("Attribute 1 value(s)", "Visibility in catalog")  # English headers that no other platform has
+_TYPES = {"simple", "variable", "variation", "grouped", "external", "subscription", "variable-subscription", "bundle",
+          "subscription_variation", "composite", "booking"}  # fmt: skip
 _FLAGS = {"0", "1", "-1", "2"}
 _FORMS = {"visible", "catalog", "search", "hidden"}
 _NUMBER = re.compile(r"\d+")
 # Stems of translated headers, for what a column's form does not show.
 _STEMS = {
-    "category": r"[ck]at[ée]g|категор|カテゴリ|分类|分類|카테고리|κατηγορ|קטגור|danh mục",
+    "category": r"[ck]at[ée]g|категор|カテゴリ|分类|分類|카테고리|κατηγορ|קטגור|danh mục|(tuote)?osasto|หมวดหมู่"
+    r"|التصنيف|الفئات|دسته",
     "parent": r"parent|übergeordnet|padre|superior|genitore|hoofd|bovenliggend|nadrzędn|rodzic|ascendente|mãe|förälder"
     r"|overordn|forælder|forelder|nadřazen|rodič|родител|親|父|상위|ebeveyn",
     "brand": r"(brands?|marques?|marcas?|marchi[oe]?|marken?|mark[ai]|merk(en)?|mærker?|merker?|varumärken?|značk[ay]"
@@ -32,14 +35,17 @@ def roles_of(head: Head) -> dict[str, str]:
     """Return the columns by what they are for; empty for a file without a column of types."""
     cells = {name: [cell for row in head.rows if (cell := row.get(name, "").strip())] for name in head.columns}
     kind = next((name for name in head.columns if _are_types(cells[name])), None)
-    if not kind:
-        return {}
     english = {role: column for role, name in _ENGLISH.items() if (column := head.present(name))}
+    if not kind:
+        return english if head.present(*_ONLY) else {}
     if {"type", "title"} <= {*english}:
         return english | {"type": kind}
     stems = {role: _stem(head, pattern) for role, pattern in _STEMS.items()}
     roles = {"type": kind, **_by_place([*head.columns], kind, cells), **{k: v for k, v in stems.items() if v}}
+    roles = {role: column for role, column in roles.items() if column}
     roles.setdefault("category", _by_arrows(cells, roles))
+    second = [*head.columns, "", ""][head.columns.index(kind) + 1]
+    roles |= {"sku": second} if second not in roles.values() else {}
     roles |= _parents(head, roles) | _descriptions([*head.columns], roles, cells)
     return {role: column for role, column in roles.items() if column}
 
@@ -59,9 +65,10 @@ def _by_place(names: list[str], kind: str, cells: Mapping[str, list[str]]) -> di
     at = names.index(kind)
     roles = {"id": names[at - 1]} if at and all(map(str.isdecimal, cells[names[at - 1]])) else {}
     flags = (n for n in range(at + 2, min(at + 7, len(names))) if cells[names[n]] and {*cells[names[n]]} <= _FLAGS)
-    if published := next(flags, None):
-        roles |= {"published": names[published], "title": names[published - 1]}
-        roles |= {"sku": names[at + 1]} if at + 1 < published - 1 else {}
+    flag = next(flags, at)
+    # The name is the last text before a flag, which is another one where no row says whether it is published.
+    if title := next((n for n in range(flag - 1, at, -1) if any(map(_is_text, cells[names[n]]))), None):
+        roles |= {"title": names[title], "published": names[title + 1]}
     forms = (name for name in names[at:] if cells[name] and {*map(str.casefold, cells[name])} <= _FORMS)
     images = (name for name in names[at:] if cells[name] and all(cell.startswith("http") for cell in cells[name]))
     return roles | {"visibility": next(forms, ""), "images": next(images, "")}
@@ -77,7 +84,9 @@ def _by_arrows(cells: Mapping[str, list[str]], roles: Mapping[str, str]) -> str:
 
 def _parents(head: Head, roles: Mapping[str, str]) -> dict[str, str]:
     """Return the column in which every variation names a parent, by its form, where the first rows have variations."""
-    variations = [row for row in head.rows if row.get(roles["type"], "").casefold().startswith("variation")]
+    variations = [
+        row for row in head.rows if row.get(roles["type"], "").casefold().partition(",")[0].endswith("variation")
+    ]
     skus = {row.get(roles.get("sku", ""), "").strip() for row in head.rows} - {""}
     for name in head.columns if variations else ():
         parents = [row.get(name, "").strip() for row in variations]
@@ -101,8 +110,12 @@ def _descriptions(names: list[str], roles: Mapping[str, str], cells: Mapping[str
     while first < len(names) and cells[names[first]] and {*cells[names[first]]} <= _FLAGS:
         first += 1
     rest = [name for name in names[first : first + 2] if name not in {*roles.values()}]
-    texts = [name for name in rest if any(sum(map(str.isalpha, cell)) > len(cell) / 2 for cell in cells[name])]
+    texts = [name for name in rest if any(map(_is_text, cells[name]))]
     return dict(zip(("description", "short"), reversed(texts), strict=False))
+
+
+def _is_text(cell: str) -> bool:
+    return sum(map(str.isalpha, cell)) > len(cell) / 2
 
 
 def pairs_of(head: Head) -> dict[str, str]:
