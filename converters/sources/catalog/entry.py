@@ -81,6 +81,8 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
 
 def _need_named(head: Head, chosen: Columns) -> None:
     """Raise an ``InputError`` for a plain table that lacks a column which no option has named."""
+    if head.root:
+        raise _other_xml(head.path)
     names = {"id": (chosen.id,), "title": (chosen.title,), "category": chosen.category}
     missing = [
         option for option, columns in names.items() if option not in head.given and not {*columns} <= {*head.columns}
@@ -93,6 +95,11 @@ def _need_named(head: Head, chosen: Columns) -> None:
             f"{head.path}: is no export of a platform that is recognised; say which column is the {' and the '.join(missing)} "
             f"({options}{more}); its columns: {listed[:500]}"
         )
+
+
+def _other_xml(path: Path) -> InputError:
+    kinds = "Google's feeds, Icecat and BMEcat"
+    return InputError(f"{path}: XML of no kind that is read ({kinds} are): save it as CSV or JSON lines")
 
 
 def _summary(columns: Columns, seen: Survey) -> str:
@@ -118,6 +125,5 @@ def raw_rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cel
     else:
         for path in paths:
             if is_xml(path):
-                kinds = "Google's feeds, Icecat and BMEcat"
-                raise InputError(f"{path}: XML of no kind that is read ({kinds} are): save it as CSV or JSON lines")
+                raise _other_xml(path)
             yield from rows(path, columns.needed, columns.encoding)

@@ -9,6 +9,7 @@ Format: bmecat.org, "Specification BMEcat 2005"; units are codes of UN/ECE recom
 
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -108,11 +109,11 @@ def options(head: Head) -> Mapping[str, Any]:
 def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     """Say which tree the categories are from, and which others there are."""
     trees = _trees(head.path, head.given.get("locale"), head.given.get("encoding"))
-    chosen, names = _tree(head.path, trees, head.given.get("tree")), [repr(name) for name in trees.groups]
+    chosen = _tree(head.path, trees, head.given.get("tree"))
     if not chosen:
         return ("the file has no names of the groups that products refer to: codes are no labels",)
-    others = f"; --option tree=... takes another of {', '.join(names)}" * (len(names) > 1)
-    return (f"categories are of the tree {chosen!r}{others}",)
+    others = ", or ".join(shlex.quote(f"tree={name}") for name in trees.groups if name != chosen)
+    return (f"categories are of the tree {chosen!r}" + f"; another: --option {others}" * bool(others),)
 
 
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:

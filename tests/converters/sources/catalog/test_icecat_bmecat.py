@@ -133,7 +133,7 @@ def test_bmecat_has_one_tree(tmp_path: Path, parts: tuple[str, ...], options: di
     assert targets(part) == [expected]
     assert ("Axt von Brack" in part.rows[0].messages[0].content) == ("locale" in options)
     said = complete([tmp_path / "c.xml"], options).lines
-    assert any("--option tree=" in line for line in said) == (GROUPS in parts and OWN in parts)
+    assert any("another: --option tree=" in line for line in said) == (GROUPS in parts and OWN in parts)
 
 
 def test_bmecat_without_names_of_groups_has_no_labels(tmp_path: Path) -> None:
