@@ -13,7 +13,6 @@ from converters.schema import Outcome
 from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.presets.akeneo.names import nearest_locale
 
-
 NAMES = ("categories.csv", "category.csv")  # of the export of categories, which is read beside that of products
 
 
