@@ -192,7 +192,9 @@ def _cells(product: Element, trees: Trees, tree: str, columns: Columns) -> dict[
     return cells | {
         "GROUPS": _json(paths) or _code(groups),
         # No text implies a code: with 'implicit' it would be an attribute.
-        "FEATURES": _json([each for each in features if each["name"] and not (columns.implicit and each["name"] == CODED)]),
+        "FEATURES": _json(
+            [each for each in features if each["name"] and not (columns.implicit and each["name"] == CODED)]
+        ),
     }
 
 
