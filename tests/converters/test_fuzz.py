@@ -240,6 +240,8 @@ def test_dirt_is_a_counted_row_or_a_sentence(name: str, tmp_path: Path) -> None:
 def test_dirt_in_an_export_is_a_counted_row_or_a_sentence(preset: str, tmp_path: Path) -> None:
     fixtures = fixture_files(f"presets/{preset}")
     assert fixtures, f"preset {preset!r} has no fixture to fuzz"
+    for companion in (FIXTURES / "presets" / preset).glob("*"):
+        (tmp_path / companion.name).write_bytes(companion.read_bytes())
     for fixture in fixtures:
         read_dirt("catalog", [fixture], {"preset": preset}, tmp_path)
 
@@ -247,7 +249,7 @@ def test_dirt_in_an_export_is_a_counted_row_or_a_sentence(preset: str, tmp_path:
 def read_dirt(name: str, fixtures: Sequence[Path], options: dict[str, Any], folder: Path) -> None:
     counts = {"read": 0, "used": 0}
 
-    @settings(max_examples=max(20, RECORDS // 4), suppress_health_check=list(HealthCheck))
+    @settings(max_examples=max(20, RECORDS // 4), suppress_health_check=list(HealthCheck), deadline=None)
     @given(st.tuples(*(files(path) for path in fixtures)))
     def fuzz(contents: tuple[bytes, ...]) -> None:
         paths = [folder / path.name for path in fixtures]

@@ -56,7 +56,8 @@ def options(head: Head) -> Mapping[str, Any]:
     )
     title = next((code for code in _TITLES if code in codes), "")
     title = title or next((code for code in codes if code.endswith(("name", "title")) and "brand" not in code), "")
-    _need_title(head, title)
+    blank = next((column for column in seen.columns if parsed(column).code in _TITLES), "")
+    _need_title(head, title or blank)
     locale = _locale(head, seen, title, [*codes])
     columns = {code: column for code in codes if (column := seen.best(code, locale)) and column in seen.telling}
     texts = {code for code, column in columns.items() if is_text(code, seen.length[column] / seen.filled[column])}
@@ -67,7 +68,7 @@ def options(head: Head) -> Mapping[str, Any]:
     categories = head.given.get("categories") or beside(head.path)
     return {
         "id": next((system[name] for name in IDS if name in system), "sku"),
-        "title": seen.best(title, locale) or "title",
+        "title": seen.best(title, locale) or blank or "title",
         "category": system.get("categories"),
         "texts": {names[code]: columns[code] for code in columns if code in texts and code != title},
         "attributes": others,
@@ -124,7 +125,7 @@ def _need_title(head: Head, title: str) -> None:
     export = f"its columns are labels, such as {labels!r}: export it again with codes, or " if labels else ""
     raise InputError(
         f"{head.path}: no column is known as the title: {export}name it with --option title=COLUMN; its columns: "
-        f"{', '.join(head.columns)[:400]}"
+        f"{', '.join(map(repr, head.columns))[:400]}"
     )
 
 
