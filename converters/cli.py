@@ -121,6 +121,8 @@ def build(spec: Path, out: Path, seed: int | None, overrides: tuple[str, ...], r
     manifest = building.build(plan, out, workers, rejects, progress("raw rows"), progress("rows measured"))
     if rejects:
         _print_unused(manifest, out / "rejects.jsonl")
+    for entry in (entry for entry in plan.sources if entry not in building.needed(plan)):
+        click.echo(f"{entry.source}: left out: general_share is 0, and {', '.join(entry.paths)} is missing")
     for account in manifest["sources"]:
         for line in account["seen"]:
             click.echo(line)

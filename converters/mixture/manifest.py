@@ -43,10 +43,10 @@ def need_rows(shard: Shard) -> None:
     paths = expand(shard.entry.paths)
     common = (shard.rejected + shard.dropped).most_common(1)
     reason = f" (most common reason: {with_advice(common[0][0])})" if common else ""
-    content = f"{shard.read} rows and none to use"
+    content, wanted = f"{shard.read} rows and none to use", shard.entry.source
     if shard.read == shard.rejected["blank line"] and all({".csv", ".tsv"} & set(path.suffixes) for path in paths):
-        content = "only a header"
-    raise InputError(f"{', '.join(map(str, paths))}: found {content}, expected {shard.entry.source}{reason}")
+        content, wanted = "only a header", f"{wanted} rows below it"
+    raise InputError(f"{', '.join(map(str, paths))}: found {content}, expected {wanted}{reason}")
 
 
 def account(shard: Shard, codes: Codes, reasons: Sequence[str]) -> dict[str, Any]:
