@@ -83,7 +83,10 @@ def convert(
     _print_labels(account["labels"])
     if rejects:
         _print_unused(account, rejects)
-    click.echo(f"{_count(account['rows'], 'row')} in {out}")
+    of_task = ", ".join(f"{task} {count:,}" for task, count in account["tasks"].items())
+    click.echo(f"{_count(account['rows'], 'row')} in {out}: {of_task}")
+    if (mapping := building.mapping_of(out)).is_file():
+        click.echo(f"the options are in {mapping}; to change some, edit it and add --option mapping={mapping}")
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -255,6 +258,8 @@ def _print_account(account: dict[str, Any]) -> None:
             click.echo(f"  {kind} {_count(count, unit)}: {with_advice(reason)}")
         if len(counts) > LINES:
             click.echo(f"  {kind}: {len(counts) - LINES:,} more reasons are in the manifest")
+    if any(reason.startswith("not published") for reason in account["noted"]):
+        click.echo("  what is not published is kept; option unpublished=drop leaves it out")
 
 
 def _print_labels(labels: dict[str, Any]) -> None:

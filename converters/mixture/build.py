@@ -24,7 +24,7 @@ from converters.io.files import is_hub, missing
 from converters.io.jsonl import locked, replacing, write_json
 from converters.mixture import plan
 from converters.mixture.convert import convert_all
-from converters.mixture.manifest import account, label_counts, manifest, need_rows, write_mapping, write_rejects
+from converters.mixture.manifest import account, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
 from converters.mixture.shards import TEMPORARY
 from converters.mixture.spec import Entry, Spec, chosen_tasks
@@ -105,6 +105,8 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     ``rejects`` are written even where no row at all can be used: they say why.
     """
     _spare(entry, [out, *([rejects] if rejects else [])])
+    mapping = entry.options.get("mapping")
+    given = Path(mapping) if isinstance(mapping, str) else None
     with _cache(out) as work:
         [shard] = convert_all([entry], 0, work, workers, tick)
         repeated = pd.Series(shard.columns()["id"]).duplicated().to_numpy()
@@ -115,10 +117,16 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
         with replacing(out) as file:
             file.writelines(compress(shard.lines(), ~repeated))
         record = account(shard, codes, [plan.SAME]) | {"rows": int((~repeated).sum())}
-        record["labels"] = label_counts(compress(shard.lines(), ~repeated))
-        write_mapping(out.with_name(out.name + ".mapping.yaml"), shard)
+        record |= row_counts(compress(shard.lines(), ~repeated))
+        if given is None or given.resolve() != mapping_of(out).resolve():  # which the user has edited, with comments
+            write_mapping(mapping_of(out), shard)
         write_json(out.with_name(out.name + ".manifest.json"), record)
     return record
+
+
+def mapping_of(out: Path) -> Path:
+    """Return the file that the options of a conversion are written to."""
+    return out.with_name(out.name + ".mapping.yaml")
 
 
 def _spare(entry: Entry, outs: Sequence[Path]) -> None:

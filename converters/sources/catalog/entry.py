@@ -78,7 +78,7 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
     preset = detect.get(name)
     options = {**preset.options(heads[0]), **given, "preset": name}
     if not heads[0].root:
-        _need_named(heads[0], options, f"has not the columns of preset {name!r}; leave it out, or say which")
+        _need_named(heads[0], options, f"preset {name!r} does not find all its columns; leave it out, or say which")
     return options, [*lines, *(preset.remarks(heads[0], options) if hasattr(preset, "remarks") else ())]
 
 
