@@ -16,6 +16,7 @@ from converters.validation import check as checking
 FILE = click.Path(path_type=Path)
 UNITS = {"rejected": "raw row", "noted": "time", "dropped": "example"}  # what each count of an account counts
 LINES = 20  # of one kind that are printed; the manifest has all of them
+LARGE = 50 * 2**20  # bytes that take so long to look through that it must be said
 WORKERS = click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
 
 
@@ -76,7 +77,10 @@ def convert(
     from converters.mixture import build as building
 
     entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=dict(map(_option, options)))
-    for line in sources.completed(source, expand(raw), entry.options).lines:
+    paths = expand(raw)
+    if sum(path.stat().st_size for path in paths if path.is_file()) > LARGE:
+        click.echo("looking through the files once; then they are converted", err=True)
+    for line in sources.completed(source, paths, entry.options).lines:
         click.echo(line)
     account = building.alone(entry, out, workers, rejects, progress("raw rows"))
     _print_account(account)
