@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from converters import sources
 from converters.core.console import Tick, silent
@@ -26,7 +27,7 @@ from converters.mixture import plan
 from converters.mixture.convert import convert_all
 from converters.mixture.manifest import account, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
-from converters.mixture.shards import TEMPORARY
+from converters.mixture.shards import TEMPORARY, Shard
 from converters.mixture.spec import Entry, Spec, chosen_tasks
 from converters.mixture.write import write_splits
 from converters.schema import MANIFEST
@@ -109,7 +110,7 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     given = Path(mapping) if isinstance(mapping, str) else None
     with _cache(out) as work:
         [shard] = convert_all([entry], 0, work, workers, tick)
-        repeated = pd.Series(shard.columns()["id"]).duplicated().to_numpy()
+        repeated = repeats(shard)
         codes = np.where(repeated, np.int8(0), np.int8(plan.KEPT))
         if rejects:
             write_rejects(rejects, [shard], codes, [plan.SAME])
@@ -139,6 +140,19 @@ def _spare(entry: Entry, outs: Sequence[Path]) -> None:
             raise InputError(f"{out}: is a folder: name the file to write, such as {out / 'shop.jsonl'}")
         if out.resolve() in names:
             raise InputError(f"{out}: is read and would be overwritten: write to another file")
+
+
+def repeats(shard: Shard) -> NDArray[np.bool_]:
+    """Return which rows have an id that stood there before; 8 bytes a row are held unless some are the same."""
+    mask = np.zeros(shard.examples, bool)
+    ordered = shard.ids()
+    ordered.sort()
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice):
+        ids = shard.ids()
+        places = np.flatnonzero(np.isin(ids, twice))
+        mask[places] = pd.Series(ids[places]).duplicated()
+    return mask
 
 
 @contextmanager
