@@ -234,10 +234,12 @@ def taxonomy(old: Path, new: Path) -> None:
     Example: ecom-data taxonomy categories-2024-07.txt categories-2025-03.txt
     """
     from converters.sources.catalog.taxonomy import load
-    from converters.sources.google_taxonomy import KINDS, changes
+    from converters.sources.google_taxonomy import GONE, KINDS, changes
 
     before, after = load(old), load(new)
     found = changes(before, after)
+    if sum(change.kind == GONE for change in found) == sum(bool(path) for _, _, path in before.lines):
+        raise InputError(f"{new}: has no id of {old}: name two releases of one taxonomy")
     counts = Counter(change.kind for change in found)
     click.echo(f"{before.release} to {after.release}: {', '.join(f'{counts[kind]:,} {kind}' for kind in KINDS)}")
     for kind, identifier, path, now in found:

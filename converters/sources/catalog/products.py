@@ -21,6 +21,7 @@ from converters.schema import Outcome
 from converters.sources.catalog.columns import Cells, Columns
 
 Placed = tuple[str, Cells]  # where a row is from, and its cells
+CODED = '[{"code": '  # how a cell begins in which a preset has found codes without names
 MERGED, OVER = "row merged into its product", "variant merged into its product"
 _PACK, _UNPACK = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(tuple[str, dict[str, str]]).decode
 
@@ -133,7 +134,7 @@ def _products(group: Sequence[Placed], columns: Columns) -> Iterator[Product]:
 
 def _main(titled: Sequence[Placed], key: str, columns: Columns) -> Placed:
     named = (placed for placed in titled if placed[1][columns.id].strip() == key)
-    filed = (placed for placed in titled if any(placed[1][column].strip() for column in columns.category))
+    filed = (placed for placed in titled if _named(placed[1], columns))
     return next(named, None) or next(filed, None) or titled[0]
 
 
@@ -146,13 +147,27 @@ def _naming(cells: Cells, main: Cells, columns: Columns) -> Cells:
 
 
 def inheriting(cells: Cells, others: Iterable[Cells], columns: Columns) -> Cells:
-    """Return a row with the category and the texts of the first other row that has them, where it has none of its own."""
+    """Return a row with the texts and the category of the first other row that has them, where it has none of its own.
+
+    A row that has but codes of categories takes the names of another row. Columns of a category come from one row.
+    """
     blank = [column for column in columns.texts.values() if not cells[column].strip()]
-    filed = any(cells[column].strip() for column in columns.category)
-    wanted = [*blank, *(() if filed else columns.category)]
-    if not wanted:
+    filed = _named(cells, columns) or not columns.category
+    if filed and not blank:
         return cells
-    found: dict[str, str] = {}
-    for other in others:
-        found |= {column: other[column] for column in wanted if column not in found and other[column].strip()}
+    rows = [*others]
+    texts = ((column, next((row[column] for row in rows if row[column].strip()), "")) for column in blank)
+    found = {column: text for column, text in texts if text}
+    if not filed:
+        known = [row for row in rows if _named(row, columns)]
+        known += [row for row in rows if _filed(row, columns)] * (not _filed(cells, columns))
+        found |= {column: known[0][column] for column in columns.category if known}
     return Sparse({**cells, **found}) if found else cells
+
+
+def _filed(cells: Cells, columns: Columns) -> bool:
+    return any(cells[column].strip() for column in columns.category)
+
+
+def _named(cells: Cells, columns: Columns) -> bool:
+    return any(cells[column].strip() and not cells[column].startswith(CODED) for column in columns.category)
