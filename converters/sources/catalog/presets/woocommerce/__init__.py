@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from converters.io.tables import rows as table_rows
 from converters.schema import Outcome
 from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.head import Evidence, Head, head
-from converters.sources.catalog.presets.woocommerce.roles import REFERENCE, pairs_of, roles_of
+from converters.sources.catalog.presets.woocommerce.roles import REFERENCE, is_variation, pairs_of, roles_of, whole
 
 TITLE = "a WooCommerce product export"
 _TYPICAL = ("id", "type", "sku", "title", "published", "description", "category", "images", "parent")
@@ -103,7 +104,7 @@ def _rest_options(head: Head) -> Mapping[str, Any]:
 
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
     """Yield the rows with texts, lists and attributes in the common form, and one key in all rows of a product."""
-    files = [(path, head(path, columns.encoding)) for path in paths]
+    files = [(path, _head(path, columns.encoding)) for path in paths]
     stats = tuple((path, path.stat().st_mtime_ns if path.is_file() else 0) for path in paths)
     skus = _skus(stats, columns.encoding) if columns.group else {}
     for path, first in files:
@@ -112,26 +113,32 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
             yield where, cells if isinstance(cells, Outcome) else form(cells)
 
 
+def _head(path: Path, encoding: str | None) -> Head:
+    return replace(head(path, encoding), given={"encoding": encoding})
+
+
 def _form(roles: Mapping[str, str], columns: Columns, skus: Mapping[str, str]) -> Callable[[Cells], Cells]:
     """Return what brings a row into the common form; ``skus`` are keys of parents that children name by SKU and by id."""
     texts = set(columns.texts.values())
     lists = {*columns.pairs.values(), *columns.attributes.values()} - texts
     plain = dict.fromkeys(columns.needed)
-    sku, number, published = (roles.get(role, "") for role in ("sku", "id", "published"))
+    sku, number, kind, published = (roles.get(role, "") for role in ("sku", "id", "type", "published"))
 
     def form(cells: Cells) -> Cells:
         made = {name: cell for name in plain if (cell := _PROTECTED.sub("", cells[name]))}
         made |= {name: _BREAK.sub(_broken, made[name]) for name in texts if "\\n" in made.get(name, "")}
         made |= {name: _listed(made[name]) for name in lists if name in made}
-        own = _PROTECTED.sub("", cells[sku].strip()) or (f"id:{cells[number].strip()}" if cells[number] else "")
+        own = whole(_PROTECTED.sub("", cells[sku])) or (f"id:{whole(cells[number])}" if cells[number] else "")
         if columns.id == sku:
             made[sku] = own
         if columns.group and columns.group == roles.get("parent"):
-            parent = made.get(columns.group, "").strip()
+            # A product of another type may hold a parent that it had as a variation.
+            varies = not kind or is_variation(cells[kind])
+            parent = whole(made.get(columns.group, "")) if varies else ""
             key = REFERENCE.sub(r"id:\1", parent) or own
             made[columns.group] = skus.get(key, key)
         if published in made:
-            made[published] = _STATUS.get(made[published].strip(), made[published])
+            made[published] = _STATUS.get(whole(made[published]), made[published])
         return Sparse(made)
 
     return form
@@ -155,7 +162,7 @@ def _listed(cell: str) -> str:
 @lru_cache(2)  # what is surveyed is read again
 def _skus(stats: tuple[tuple[Path, int], ...], encoding: str | None) -> Mapping[str, str]:
     """Return ``id:N`` to the SKU of a parent that has one; an export names it by its SKU, files edited by hand by both."""
-    tables = ((path, roles_of(head(path, encoding))) for path, _ in stats)
+    tables = ((path, roles_of(_head(path, encoding))) for path, _ in stats)
     files = [(path, roles) for path, roles in tables if {"id", "sku", "parent"} <= {*roles}]
     named = {
         found[0]
@@ -169,8 +176,8 @@ def _skus(stats: tuple[tuple[Path, int], ...], encoding: str | None) -> Mapping[
         for path, roles in files * bool(numbers)
         for _, cells in table_rows(path, (), encoding)
         if not isinstance(cells, Outcome)
-        and (number := cells[roles["id"]].strip()) in numbers
-        and (sku := cells[roles["sku"]].strip())
+        and (number := whole(cells[roles["id"]])) in numbers
+        and (sku := whole(cells[roles["sku"]]))
     }
 
 
