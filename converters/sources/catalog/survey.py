@@ -52,13 +52,14 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
             before = key
         else:
             result.products += 1
+        if not columns.group or not before:
             lookalikes.note(titles, cells, columns)
     result.forms = {column: max(counts, key=counts.__getitem__) for column, counts in forms.items() if counts}
     if keys:
         different = len(np.unique(np.frombuffer(keys, np.int64)))
         result.scattered = different < len(keys)
         result.products -= len(keys) - different
-    if not columns.group and (line := lookalikes.sentence(titles, columns)):
+    if line := lookalikes.sentence(titles, columns):
         result.lines += (line,)
     return result
 

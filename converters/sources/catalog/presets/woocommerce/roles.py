@@ -31,14 +31,16 @@ _STEMS = {
     "parent": r"parent|übergeordnet|padre|superior|genitore|hoofd|bovenliggend|nadrzędn|rodzic|ascendente|mãe|förälder"
     r"|överordn|overordn|forælder|forelder|nadřazen|rodič|nadređen|nadrejen|родител|батьк|isäntä|szülő|părinte|γονικ|הורה|والد"
     r"|親|父|상위|ebeveyn",
-    "published": r"publi|gepubli|opubli|veröffentl|yayım|yayın|julkais|közzé|objavlj|опубл|δημοσι|פורסם|منشور|đã xuất|公開|已?发布"
-    r"|已?發佈|공개",
+    "published": r"publi|gepubli|opubli|veröffentl|yayım|yayın|julkais|közzé|objavlj|опубл|δημοσι|פורסם|منشور|đã xuất"
+    r"|公開|已?发布|已?發佈|공개",
     "brand": r"(brands?|marques?|marcas?|marchi[oe]?|marken?|mark[ai]|merk(en)?|mærker?|merker?|varumärken?|značk[ay]"
     r"|бренды?|ブランド|品牌|브랜드)$",
     "title": r"(name|nom|nombre|nome|naam|nazwa|namn|navn|nimi|név|název|názov|имя|название|名前|名称|名稱|이름|isim|ad)$",
 }
 # Words of the numbered columns: values, names, and downloads, which are numbered, too.
-_VALUES = re.compile(r"valu|wert|valeur|valor|waard|warto|värde|værdi|verdi|arvo|hodnot|знач|値|值|değer|érték|값|τιμ|ערכ|ערך")
+_VALUES = re.compile(
+    r"valu|wert|valeur|valor|waard|warto|värde|værdi|verdi|arvo|hodnot|знач|値|值|değer|érték|값|τιμ|ערכ|ערך"
+)
 _NAMES = re.compile(r"name|nom|naam|nazw|namn|navn|nimi|név|název|názov|назв|имя|имен|名|이름|\bad[ıi]|όνομα")
 _REPEATED = re.compile(r" \(\d+\)$")  # as a second column of one name is read
 
@@ -183,7 +185,9 @@ def pairs_of(head: Head) -> dict[str, str]:
 
 def _values_by_form(numbered: Sequence[Mapping[str, str]], head: Head) -> Mapping[str, str]:
     """Return the first columns with other cells than flags that flags follow."""
-    cells = [{row.get(name, "").strip() for row in head.rows for name in columns.values()} - {""} for columns in numbered]
+    cells = [
+        {row.get(name, "").strip() for row in head.rows for name in columns.values()} - {""} for columns in numbered
+    ]
     places = (at for at in range(1, len(numbered) - 1) if not cells[at] <= _FLAGS and cells[at + 1] <= _FLAGS)
     return numbered[at] if (at := next(places, 0)) else {}
 
