@@ -72,6 +72,8 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
         name, evidence = detect.same(heads, [detect.detect(each, given) for each in heads])
         lines += [f"{paths[0]}: {evidence}"] * bool(evidence)
     if name == detect.NONE:
+        if heads[0].root:
+            raise _other_xml(paths[0])
         _need_named(heads[0], columns(given))
         return {"preset": name, **given}, lines
     preset = detect.get(name)
