@@ -38,18 +38,8 @@ _TYPICAL = (
     (GOOGLE, TYPE),
 )
 _GOOGLE_ALONE = (GOOGLE, "item_group_id", "image_link", "additional_image_link", "availability", "gtin", DETAIL)
-_ATTRIBUTES = (
-    "brand",
-    "color",
-    "size",
-    "material",
-    "pattern",
-    "gender",
-    "age_group",
-    "size_type",
-    "size_system",
-    "condition",
-)
+# Not asked: condition, size_type and size_system, whose words ("new", "regular", "US") texts hold in other meanings.
+_ATTRIBUTES = ("brand", "color", "size", "material", "pattern", "gender", "age_group")
 _BROAD = {*_ATTRIBUTES, TYPE, HIGHLIGHT}  # of these an item may have several
 _SLASHED = ("color", "material")  # "/" stands between the colours, or the materials, of one product
 _MARKS = (">", "/", "|")  # one of them is in every path
