@@ -83,8 +83,8 @@ def sentence(seen: LookAlikes, columns: Columns) -> str:
     mend = f"column {column!r} may name it: --option group={column!r}" if column else "no column seems to name it"
     rows = f" of rows without {columns.group!r}" if columns.group else ""
     return (
-        f"{count:,} of {len(titles):,} titles{rows} look like variants of one product ({first!r}, {second!r}), which may then be in "
-        f"training and in the test split: {mend}"
+        f"{count:,} of {len(titles):,} titles{rows} look like variants of one product ({first!r}, {second!r}), which may then be "
+        f"in training and in the test split: {mend}"
     )
 
 
