@@ -92,5 +92,16 @@ def test_a_second_product_of_a_sku_is_no_variant(tmp_path: Path) -> None:
     assert part.tally.noted["variant merged into its product"] == 1
 
 
-def test_without_the_column_of_parents_variants_are_said(tmp_path: Path) -> None:
-    assert "titles look like variants" in said(export(tmp_path, [MILL, APRON, PLUM, MOSS], without=("gtin", "parent")))
+@pytest.mark.parametrize("language", ["English", "German", "unknown"])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0)])
+def test_without_the_column_of_parents_names_tie_variations(
+    language: str, order: tuple[int, ...], tmp_path: Path
+) -> None:
+    long = APRON | {"id": "60", "sku": "", "name": "Noor Apron - Long"}
+    rows = [APRON, long, PLUM, MOSS | {"id": "61", "name": "Noor Apron - Long - Moss"}]
+    path = export(tmp_path, [rows[n] for n in order], language, ("gtin", "parent"))
+    part = converted(path)
+    assert {*labels(part)} == {"NO-2", "id:60"} and part.tally.noted["variant merged into its product"] == 2
+    assert "no column of parents: a variation belongs to the product" in said(path)
+    lost = export(tmp_path, [MILL, PLUM, MOSS, PLUM | {"name": "Noor Apron - Sand"}], language, ("gtin", "parent"))
+    assert "3 of 3 titles of rows without '(product)' look like variants" in said(lost)

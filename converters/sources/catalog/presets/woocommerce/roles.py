@@ -118,6 +118,13 @@ def _parents(head: Head, roles: Mapping[str, str]) -> dict[str, str]:
     return {"parent": place[0]} if place and not any(row.get(place[0], "").strip() for row in head.rows) else {}
 
 
+def has_variations(head: Head, roles: Mapping[str, str]) -> bool:
+    """Tell whether a file has variations, anywhere in it."""
+    stat = head.path.stat()
+    kind, sku = roles.get("type", ""), roles.get("sku", "")
+    return bool(kind and _variations(head.path, stat.st_mtime_ns, head.given.get("encoding"), kind, sku)[0])
+
+
 @lru_cache(8)
 def _variations(path: Path, _: int, encoding: str | None, kind: str, sku: str) -> tuple[list[Cells], frozenset[str]]:
     """Return the first variations of a whole file, which may be far behind its head, and the file's SKUs among their cells."""
