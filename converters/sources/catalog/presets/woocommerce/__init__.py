@@ -69,7 +69,7 @@ def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     """Say what a REST answer lacks, and what ties variations where no column does."""
     named = _is_rest(head) and options["category"] == "categories"
     lines = ["the answer's categories are names without their parents: no path is known, each is one node"] * named
-    tied = options["group"] == _PRODUCT
+    tied = options.get("group") == _PRODUCT
     return lines + ["no column of parents: a variation belongs to the product with whose name its own begins"] * tied
 
 
