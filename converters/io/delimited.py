@@ -16,6 +16,11 @@ from converters.schema import Outcome
 
 _NOT_TEXT = re.compile("[\udc80-\udcff]")
 _ENCLOSED = re.compile(r'"[^"]*(?:"|$)|\([^()]*\)')  # "Categories (x,y,z...)", "*Action(SiteID=US|Country=US|...)"
+_OTHERS = {  # how the first line of what is called .csv or .txt, and is none, begins
+    r"<!doctype html|<html": "a web page, perhaps the shop's log-in: export the file again",
+    r"<\?xml|<rss|<feed": "XML: give it the ending .xml",
+    r'\[?\s*\{\s*"': "JSON: give it the ending .json, or .jsonl where every line is an object",
+}
 _SEP = re.compile(r'"?sep=(.)"?[\s;,|]*', re.IGNORECASE)  # Excel's first line, which names the delimiter
 _EMPTY = ' \t\r\n;,|"'  # what a line of empty cells is made of
 _END = "\udc01"  # appended as a last line, which no decoding can give: a quote that is never closed swallows it
@@ -42,6 +47,7 @@ def table(path: Path, encoding: str | None = None, header: int | None = None) ->
     broken = NOT_UTF8 if coded.startswith(UTF8) else f"not in the encoding {coded}"
     with text_lines(path, encoding) as file:
         start = _beginning(file, header)
+        _need_table(path, start.line)
         cells, lines = _first_record(path, start, file)
         columns, number = _header(path, cells, start.number), start.number + lines
         for lines, found in _records(file, start.delimiter, len(columns)):
@@ -68,6 +74,12 @@ def _beginning(file: Iterator[str], header: int | None) -> _Start:
         elif number == header or (header is None and line.strip(_EMPTY)):
             return _Start(number, line, named or delimiter_of(line))
     return _Start(header or 1, "", ",")
+
+
+def _need_table(path: Path, line: str) -> None:
+    for pattern, content in _OTHERS.items():
+        if re.match(pattern, line.lstrip(), re.IGNORECASE):
+            raise InputError(f"{path}: is no table but {content}")
 
 
 def delimiter_of(line: str) -> str:

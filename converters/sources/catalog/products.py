@@ -118,7 +118,9 @@ def _products(group: Sequence[Placed], columns: Columns) -> Iterator[Product]:
     titled = [placed for placed in group if placed[1][columns.title].strip()]
     main = _main(titled, key, columns) if titled else group[0]
     own = [placed for placed in titled if placed is not main]
-    own = own if columns.variants is None else own[: columns.variants - 1]
+    if columns.variants is not None:
+        again = [placed for placed in own if _is_again(placed, main, columns)]
+        own = [*again, *[placed for placed in own if placed not in again][: columns.variants - 1]]
     apart = {where for where, _ in (main, *own)}
     merged = [placed for placed in group if placed[0] not in apart]
     variants = sum(bool(cells[columns.title].strip()) for _, cells in merged)
@@ -130,6 +132,12 @@ def _products(group: Sequence[Placed], columns: Columns) -> Iterator[Product]:
     yield product
     for where, cells in own:
         yield Product(where, inheriting(cells, [product.cells], columns), (), key)
+
+
+def _is_again(placed: Placed, main: Placed, columns: Columns) -> bool:
+    """Tell whether a row has its product's own id: it is no variant, but a row of the same id again, which is counted as that."""
+    identifier = placed[1][columns.id].strip()
+    return columns.id != columns.group and bool(identifier) and identifier == main[1][columns.id].strip()
 
 
 def _main(titled: Sequence[Placed], key: str, columns: Columns) -> Placed:

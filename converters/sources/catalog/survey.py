@@ -44,21 +44,19 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
         if columns.category and (cell := category_cell(cells, columns)):
             result.categories[cell] += 1
         _count_forms(forms, cells)
-        if columns.group:
-            key = cells[columns.group].strip()
-            if key and key != before:
-                keys.append(hash(key))
-            result.products += not key or key != before
-            before = key
-        else:
-            result.products += 1
+        key = cells[columns.group].strip() if columns.group else ""
+        if not key:
             lookalikes.note(titles, cells, columns)
+        elif key != before:
+            keys.append(hash(key))
+        result.products += not key or key != before
+        before = key
     result.forms = {column: max(counts, key=counts.__getitem__) for column, counts in forms.items() if counts}
     if keys:
         different = len(np.unique(np.frombuffer(keys, np.int64)))
         result.scattered = different < len(keys)
         result.products -= len(keys) - different
-    if not columns.group and (line := lookalikes.sentence(titles, columns)):
+    if line := lookalikes.sentence(titles, columns):
         result.lines += (line,)
     return result
 
