@@ -240,7 +240,7 @@ def test_dirt_is_a_counted_row_or_a_sentence(name: str, tmp_path: Path) -> None:
 def test_dirt_in_an_export_is_a_counted_row_or_a_sentence(preset: str, tmp_path: Path) -> None:
     fixtures = fixture_files(f"presets/{preset}")
     assert fixtures, f"preset {preset!r} has no fixture to fuzz"
-    for companion in (FIXTURES / "presets" / preset).glob("*"):
+    for companion in (FIXTURES / "companions" / preset).glob("*"):
         (tmp_path / companion.name).write_bytes(companion.read_bytes())
     for fixture in fixtures:
         read_dirt("catalog", [fixture], {"preset": preset}, tmp_path)
