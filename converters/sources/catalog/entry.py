@@ -11,6 +11,7 @@ import msgspec
 
 from converters.core.errors import InputError
 from converters.io.decoding import remark
+from converters.io.delimited import titled
 from converters.io.tables import is_delimited, rows
 from converters.io.xml import is_xml
 from converters.schema import Outcome
@@ -24,6 +25,7 @@ from converters.sources.google_taxonomy import Taxonomy
 from converters.sources.shopify_taxonomy import Schema
 
 NAMES = 12  # of attributes that are listed
+NAMED = ("id", "title", "category")  # options whose columns are found by these names, in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +74,18 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
         name, evidence = detect.same(heads, [detect.detect(each, given) for each in heads])
         lines += [f"{paths[0]}: {evidence}"] * bool(evidence)
     if name == detect.NONE:
-        _need_named(heads[0], columns(given))
-        return {"preset": name, **given}, lines
+        found = {option: column for option in NAMED if option not in given and (column := heads[0].present(option))}
+        _need_named(heads[0], columns({**found, **given}))
+        lines += [line for path in paths if (line := _titled(path, given.get("encoding")))]
+        return {"preset": name, **found, **given}, lines
     preset = detect.get(name)
     options = {**preset.options(heads[0]), **given, "preset": name}
     return options, [*lines, *(preset.remarks(heads[0], options) if hasattr(preset, "remarks") else ())]
+
+
+def _titled(path: Path, encoding: str | None) -> str:
+    number = titled(path, encoding) if is_delimited(path) else 0
+    return f"{path}: the column names are in line {number:,}; what stands above them is passed over" if number else ""
 
 
 def _need_named(head: Head, chosen: Columns) -> None:

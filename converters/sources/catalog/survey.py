@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from converters.schema import Outcome
 from converters.sources.catalog import lookalikes
 from converters.sources.catalog.attributes.spec_lists import form_of
 from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.labels import category_cell
+from converters.sources.catalog.products import group_key
 
 ENOUGH = 1000  # cells that show the form of a column of specs
 
@@ -21,21 +23,22 @@ class Survey:
     """What is known of the files before the first row is converted.
 
     ``categories`` counts the cells of categories as :func:`converters.sources.catalog.labels.category_cell` gives them;
-    ``scattered`` tells that rows of one group are apart; ``forms`` are those of most cells of each column of specs; ``lines``
-    say what a user should know of them.
+    ``scattered`` tells that rows of one group are apart; ``parents`` are hashes of the ids of rows without a group's key that
+    others have as theirs; ``forms`` are those of most cells of each column of specs; ``lines`` say what a user should know.
     """
 
     rows: int = 0
     products: int = 0
     categories: Counter[str] = field(default_factory=Counter)
     scattered: bool = False
+    parents: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     forms: dict[str, str] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
 
 
 def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Survey:
     """Read all rows once; memory grows with the number of different categories, and by 8 bytes a group."""
-    result, keys, before, titles = Survey(), array("q"), "", lookalikes.LookAlikes()
+    result, keys, alone, before, titles = Survey(), array("q"), array("q"), "", lookalikes.LookAlikes()
     forms = {column: Counter[str]() for column in columns.specs}
     for _, cells in rows:
         result.rows += 1
@@ -45,9 +48,11 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
             result.categories[cell] += 1
         _count_forms(forms, cells)
         if columns.group:
-            key = cells[columns.group].strip()
+            key = group_key(cells, columns)
             if key and key != before:
                 keys.append(hash(key))
+            elif not key and (identifier := cells[columns.id].strip()):
+                alone.append(hash(identifier))
             result.products += not key or key != before
             before = key
         else:
@@ -55,9 +60,14 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
             lookalikes.note(titles, cells, columns)
     result.forms = {column: max(counts, key=counts.__getitem__) for column, counts in forms.items() if counts}
     if keys:
-        different = len(np.unique(np.frombuffer(keys, np.int64)))
-        result.scattered = different < len(keys)
-        result.products -= len(keys) - different
+        different, without = np.unique(np.frombuffer(keys, np.int64)), np.array(alone, np.int64)
+        result.parents = without[np.isin(without, different)]
+        result.scattered = len(different) < len(keys) or len(result.parents) > 0
+        result.products -= len(keys) - len(different) + len(result.parents)
+    if count := len(result.parents):
+        result.lines += (
+            f"{count:,} row{'s' * (count != 1)} without {columns.group!r}: the parents of rows that have their id in it",
+        )
     if not columns.group and (line := lookalikes.sentence(titles, columns)):
         result.lines += (line,)
     return result
