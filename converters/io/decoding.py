@@ -175,7 +175,7 @@ def _code_page(path: Path, seen: _Seen) -> str:
     for name in (WINDOWS, LATIN9):
         western = _well_formed(seen, sample, name) and _western(sample.decode(name))
         if western and (
-            _few(sample) or _only_signs(sample.decode(name)) or not guesses or _same(sample, guesses[0], name)
+            _few(sample) or _only_signs(sample.decode(name)) or not guesses or _alike(sample, name, guesses[0])
         ):
             return name
     guess = _usual(sample, guesses) or WINDOWS

@@ -76,7 +76,7 @@ def _beginning(file: Iterator[str], header: int | None) -> tuple[_Start, Iterato
     """Pass over what stands before the column names; return them with the lines after them."""
     named, number = None, 0
     for number, line in enumerate(file, 1):
-        line = line.lstrip("\ufeff") if number < 3 else line  # noqa: PLW2901 - a second mark
+        line = line.lstrip("\ufeff") if number < 3 else line
         if match := _SEP.fullmatch(line):
             named = match[1]
         elif number == header or (header is None and line.strip(_EMPTY)):

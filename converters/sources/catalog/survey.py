@@ -36,9 +36,28 @@ class Survey:
     lines: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class _Groups:
+    """Hashes of the groups' keys, one for each run of rows, and of the ids of rows without one."""
+
+    keys: "array[int]" = field(default_factory=lambda: array("q"))
+    alone: "array[int]" = field(default_factory=lambda: array("q"))
+    before: str = ""
+    products: int = 0
+
+    def note(self, cells: Cells, columns: Columns) -> None:
+        key = group_key(cells, columns)
+        if key and key != self.before:
+            self.keys.append(hash(key))
+        elif not key and (identifier := cells[columns.id].strip()):
+            self.alone.append(hash(identifier))
+        self.products += not key or key != self.before
+        self.before = key
+
+
 def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Survey:
-    """Read all rows once; memory grows with the number of different categories, and by 8 bytes a group."""
-    result, keys, alone, before, titles = Survey(), array("q"), array("q"), "", lookalikes.LookAlikes()
+    """Read all rows once; memory grows with the number of different categories, and by 8 bytes a row."""
+    result, groups, titles = Survey(), _Groups(), lookalikes.LookAlikes()
     forms = {column: Counter[str]() for column in columns.specs}
     for _, cells in rows:
         result.rows += 1
@@ -48,29 +67,29 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
             result.categories[cell] += 1
         _count_forms(forms, cells)
         if columns.group:
-            key = group_key(cells, columns)
-            if key and key != before:
-                keys.append(hash(key))
-            elif not key and (identifier := cells[columns.id].strip()):
-                alone.append(hash(identifier))
-            result.products += not key or key != before
-            before = key
+            groups.note(cells, columns)
         else:
             result.products += 1
             lookalikes.note(titles, cells, columns)
     result.forms = {column: max(counts, key=counts.__getitem__) for column, counts in forms.items() if counts}
-    if keys:
-        different, without = np.unique(np.frombuffer(keys, np.int64)), np.array(alone, np.int64)
-        result.parents = without[np.isin(without, different)]
-        result.scattered = len(different) < len(keys) or len(result.parents) > 0
-        result.products -= len(keys) - len(different) + len(result.parents)
-    if count := len(result.parents):
-        result.lines += (
-            f"{count:,} row{'s' * (count != 1)} without {columns.group!r}: the parents of rows that have their id in it",
-        )
-    if not columns.group and (line := lookalikes.sentence(titles, columns)):
+    if columns.group:
+        _tie(result, groups, columns.group)
+    elif line := lookalikes.sentence(titles, columns):
         result.lines += (line,)
     return result
+
+
+def _tie(result: Survey, groups: _Groups, column: str) -> None:
+    different, alone = np.unique(np.array(groups.keys, np.int64)), np.array(groups.alone, np.int64)
+    result.parents = alone[np.isin(alone, different)]
+    count = len(result.parents)
+    result.scattered = len(different) < len(groups.keys) or count > 0
+    result.products = groups.products - (len(groups.keys) - len(different) + count)
+    if count:
+        what = "row without {!r} is the parent" if count == 1 else "rows without {!r} are the parents"
+        result.lines += (
+            f"{count:,} {what.format(column)} of rows that have {'its id' if count == 1 else 'their ids'} there",
+        )
 
 
 def _count_forms(forms: Mapping[str, Counter[str]], cells: Cells) -> None:

@@ -153,7 +153,7 @@ def _styled(texts: Texts, mark: str) -> tuple[str, bool]:
     styles = {text: (f" {mark} " in text, _tight(text, mark)) for text in texts if mark in text}
     rows = {style: sum(texts[text] for text in styles if styles[text] == style) for style in {*styles.values()}}
     spaced, tight = rows.get((True, False), 0), rows.get((False, True), 0)
-    if spaced == tight or not any(map(all, styles.values())) and min(spaced, tight) > FEW * max(spaced, tight):
+    if spaced == tight or (not any(map(all, styles.values())) and min(spaced, tight) > FEW * max(spaced, tight)):
         return mark, False
     usual = (True, False) if spaced > tight else (False, True)
     roots = {nodes(text, mark)[:1] for text, style in styles.items() if style == usual}

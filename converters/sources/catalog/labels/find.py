@@ -58,9 +58,8 @@ class Finder:
             return Found(reason=f"category may be several paths or hold a name with {doubtful!r}")
         if not paths:
             # An object may have a code alone, as presets write codes that are in no file of categories.
-            return Found(
-                reason=kinds.CODE if '"code"' in text else kinds.NAMELESS if "{" in text or text[-1] != "]" else NONE
-            )
+            nameless = kinds.NAMELESS if "{" in text else NONE
+            return Found(reason=kinds.CODE if '"code"' in text else kinds.BROKEN if is_broken(text) else nameless)
         return self._sorted([self._label(path) for path in paths])
 
     def _sorted(self, labels: list[_Label]) -> Found:

@@ -56,8 +56,8 @@ def is_code(name: str) -> bool:
 class Kinds:
     """What the whole column says.
 
-    ``coded``: single lower-case words are codes, too, or what is all capitals and digits; ``numbered``: paths begin with their ids; ``roots``: those of a file that
-    holds hardly anything but paths of two or more nodes.
+    ``coded``: single lower-case words are codes, too, or what is all capitals and digits; ``numbered``: paths begin with their
+    ids; ``roots``: those of a file that holds hardly anything but paths of two or more nodes.
     """
 
     coded: bool = False
@@ -101,7 +101,7 @@ def kinds(paths: Mapping[Category, int]) -> Kinds:
     names = {name for path in named for node in path for name in _names(node) if not is_number(name)}
     plain = all(is_code(name) or _WORD.fullmatch(name) for name in names)
     coded = plain and sum(map(is_code, names)) >= CODES * len(names) > 0
-    coded = coded or bool(names) and all(is_code(name) or _LIKE_CODE.fullmatch(name) for name in names)
+    coded = coded or (bool(names) and all(is_code(name) or _LIKE_CODE.fullmatch(name) for name in names))
     deep = {path: count for path, count in named.items() if len(path) > 1}
     only = named.total() >= ROWS and sum(deep.values()) >= NEARLY_ALL * named.total()
     numbered = sum(count for path, count in named.items() if with_id(path)) >= NEARLY_ALL * named.total() > 0

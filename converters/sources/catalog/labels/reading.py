@@ -12,9 +12,9 @@ class Reading:
     """The marks of a file.
 
     ``separator`` is the user's. Without it arrows part nodes wherever they stand, and in cells without one ``mark`` does, or one
-    of ``rooted`` if the first node then is one of ``roots``; with ``tight``, the mark parts none where blanks are around it. ``several`` part paths; ``weak`` are signs that names hold, too,
-    and part paths only where ``known`` paths or ``roots`` stand between them; with ``strict``, such a sign elsewhere is doubtful.
-    ``nested``: the texts of a list are the nodes of one path.
+    of ``rooted`` if the first node then is one of ``roots``; with ``tight``, the mark parts none where blanks are around it.
+    ``several`` part paths; ``weak`` are signs that names hold, too, and part paths only where ``known`` paths or ``roots`` stand
+    between them; with ``strict``, such a sign elsewhere is doubtful. ``nested``: the texts of a list are the nodes of one path.
     """
 
     separator: str | None = None
