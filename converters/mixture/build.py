@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from converters import sources
 from converters.core.console import Tick, silent
@@ -24,7 +25,7 @@ from converters.mixture import plan
 from converters.mixture.convert import convert_all
 from converters.mixture.manifest import account, label_counts, manifest, need_rows, write_mapping, write_rejects
 from converters.mixture.report import card, stats
-from converters.mixture.shards import TEMPORARY
+from converters.mixture.shards import TEMPORARY, Shard
 from converters.mixture.spec import Entry, Spec
 from converters.mixture.write import write_splits
 from converters.schema import MANIFEST
@@ -89,7 +90,7 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     """
     with _cache(out) as work:
         [shard] = convert_all([entry], 0, work, workers, tick)
-        repeated = pd.Series(shard.columns()["id"]).duplicated().to_numpy()
+        repeated = repeats(shard)
         codes = np.where(repeated, np.int8(0), np.int8(plan.KEPT))
         if rejects:
             write_rejects(rejects, [shard], codes, [plan.SAME])
@@ -101,6 +102,19 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
         write_mapping(out.with_name(out.name + ".mapping.yaml"), shard)
         write_json(out.with_name(out.name + ".manifest.json"), record)
     return record
+
+
+def repeats(shard: Shard) -> NDArray[np.bool_]:
+    """Return which rows have an id that stood there before; 8 bytes a row are held unless some are the same."""
+    mask = np.zeros(shard.examples, bool)
+    ordered = shard.ids()
+    ordered.sort()
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if len(twice):
+        ids = shard.ids()
+        places = np.flatnonzero(np.isin(ids, twice))
+        mask[places] = pd.Series(ids[places]).duplicated()
+    return mask
 
 
 @contextmanager

@@ -113,7 +113,7 @@ def _fates(shard: Shard, codes: Codes) -> tuple[Codes, NDArray[np.uint32]]:
     That is ``KEPT``, or where none of its examples is kept the code of the first.
     """
     raws = shard.raws()
-    first = np.cumsum(raws["examples"], dtype=np.int64) - raws["examples"]
+    first = np.cumsum(raws["examples"], dtype=np.uint32) - raws["examples"]
     any_kept = np.minimum.reduceat(codes, first) == KEPT if len(first) else np.empty(0, bool)
     return np.where(any_kept, np.int8(KEPT), codes[first]), raws["rows"]
 

@@ -242,7 +242,7 @@ def test_a_file_without_a_row_to_use_says_why_and_what_to_do(data: bytes, found:
 
 
 def test_rows_that_are_not_utf8_among_others_are_told_with_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "shop.csv").write_bytes(b"id,title,category\n1,M\xfcg,A\n2,Mug,A\n")
+    (tmp_path / "shop.csv").write_bytes(b"id,title,category\n1,M\xfcg,A\n2,Br\xc3\xbche,A\n")
     manifest, _, text = accounted(tmp_path, "catalog", tmp_path / "shop.csv")
     assert manifest["rejected"] == {"not UTF-8": 1} and "rejected 1 raw row: not UTF-8: save the file as UTF-8" in text
 

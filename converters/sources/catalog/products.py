@@ -11,7 +11,7 @@ that has no name (of ``pairs``) takes the product's.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -152,7 +152,7 @@ def _products(group: Sequence[Placed], columns: Columns) -> Iterator[Product]:
     )
     yield product
     for where, cells in own:
-        yield replace(Product(where, inheriting(cells, [product.cells], columns), (), key))
+        yield Product(where, inheriting(cells, [product.cells], columns), (), key)
 
 
 def _main(titled: Sequence[Placed], key: str, columns: Columns) -> Placed:

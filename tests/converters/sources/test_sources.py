@@ -158,9 +158,9 @@ def test_a_file_that_cannot_be_used_is_a_sentence(name: str, data: bytes | None,
 @pytest.mark.parametrize(
     ("name", "data", "sentence"),
     [
-        ("shop.csv", b"id,title\n1,Mug\n", "no column 'category'"),
-        ("shop.csv", b"id,title,category\n1,M\xfcg,Mugs\n", "not UTF-8"),
-        ("shop.xlsx", b"PK", "expected .csv, .tsv, .jsonl"),
+        ("shop.csv", b"id,title\n1,Mug\n", "say which column is the category"),
+        ("shop.csv", b"id,title,category\n1,M\x81g,Mugs\n", "not UTF-8, and its code page is not certain"),
+        ("shop.xlsx", b"PK", "is a spreadsheet: save the sheet as CSV"),
     ],
 )
 def test_a_wrong_catalogue_is_a_sentence(name: str, data: bytes, sentence: str, tmp_path: Path) -> None:

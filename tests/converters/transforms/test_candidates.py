@@ -112,7 +112,7 @@ def test_the_number_of_workers_and_a_repeat_change_no_byte(tmp_path: Path) -> No
     made = [_mixed.build(tmp_path, entries, "--workers", str(n), out=f"mix{n}", **more) for n in (1, 2, 3)]
     assert [result.exit_code for result in made] == [0, 0, 0]
     found = [{path.name: sha256(path) for path in sorted((tmp_path / f"mix{n}").iterdir())} for n in (1, 2, 3)]
-    assert len(found[0]) == 5 and found[0] == found[1] == found[2]
+    assert len(found[0]) == 6 and found[0] == found[1] == found[2]
 
 
 def test_a_shortlist_without_training_rows_is_a_sentence(tmp_path: Path) -> None:
