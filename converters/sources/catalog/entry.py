@@ -76,7 +76,8 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
     if name == detect.NONE:
         if heads[0].root:
             raise _other_xml(paths[0])
-        found = {option: column for option in NAMED if option not in given and (column := heads[0].present(option))}
+        unnamed = [option for option in NAMED if option not in given and option not in heads[0].columns]
+        found = {option: column for option in unnamed if (column := heads[0].present(option))}
         _need_named(heads[0], columns({**found, **given}))
         lines += [line for path in paths if (line := _titled(path, given.get("encoding")))]
         return {"preset": name, **found, **given}, lines

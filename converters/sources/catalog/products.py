@@ -64,9 +64,9 @@ def products(
 
 
 def group_key(cells: Cells, columns: Columns) -> str:
-    """Return a row's cell of the group; a word for none and a zero, which no row has as its id, are as a blank one."""
+    """Return a row's cell of the group; a word for none, unless it is its id, is as a blank one."""
     key = cells[columns.group or ""].strip()
-    nothing = key and (is_none(key) or not key.strip("0.,")) and key != cells[columns.id].strip()
+    nothing = key and is_none(key) and key != cells[columns.id].strip()
     return "" if nothing else key
 
 

@@ -128,8 +128,8 @@ def test_levels_in_columns_may_repeat_those_above_and_gaps_are_counted(tmp_path:
     assert part.tally.noted["a column of the category is blank before a filled one: the path lacks it"] == 2
 
 
-def test_words_for_none_and_zeros_are_no_groups(tmp_path: Path) -> None:
-    text = "id,title,category,parent\n1,Jug,A > B,N/A\n2,Pan,,N/A\n3,Pot,A > C,0\n4,Lid,,0\n5,Cup,A > D,-\n6,Mug,,-\n"
+def test_words_for_none_are_no_groups(tmp_path: Path) -> None:
+    text = "id,title,category,parent\n1,Jug,A > B,N/A\n2,Pan,,N/A\n3,Pot,A > C,None\n4,Lid,,None\n5,Cup,A > D,-\n6,Mug,,-\n"
     part, _ = shop(tmp_path, text, group="parent")
     assert targets(part) == {"1": "A > B", "3": "A > C", "5": "A > D"} and part.tally.rejected == {"no category": 3}
     assert len({row.group for row in part.rows}) == 3
