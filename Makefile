@@ -39,8 +39,8 @@ fuzz: setup ## Read 10,000 broken raw rows with every source [RECORDS=100000]
 check: setup ## Lint, types and import rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-data: setup ## Build data/MIX from recipes/mixes/MIX.yaml: make data MIX=demo
-	@$(BIN)/ecom-data build recipes/mixes/$(or $(MIX),$(error MIX is not set: make data MIX=demo)).yaml --out data/$(MIX)
+data: setup ## Build data/MIX from recipes/mixes/MIX.yaml: make data MIX=shop [ARGS="--set general_share=0"]
+	@$(BIN)/ecom-data build recipes/mixes/$(or $(MIX),$(error MIX is not set: make data MIX=demo)).yaml --out data/$(MIX) $(ARGS)
 
 train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [MIX=shop] [GPUS=4] [NODES=2] [ARGS="--learning-rate 1e-4"]
 	@$(BIN)/ecom-train train $* --run $(or $(RUN),$*) $(if $(MIX),--mix $(folder)) $(if $(GPUS),--gpus $(GPUS)) \

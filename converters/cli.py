@@ -16,6 +16,7 @@ from converters.validation import check as checking
 FILE = click.Path(path_type=Path)
 UNITS = {"rejected": "raw row", "noted": "time", "dropped": "example"}  # what each count of an account counts
 LINES = 20  # of one kind that are printed; the manifest has all of them
+LARGE = 50 * 2**20  # bytes that take so long to look through that it must be said
 WORKERS = click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
 
 
@@ -76,14 +77,20 @@ def convert(
     from converters.mixture import build as building
 
     entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=dict(map(_option, options)))
-    for line in sources.completed(source, expand(raw), entry.options).lines:
+    paths = expand(raw)
+    if sum(path.stat().st_size for path in paths if path.is_file()) > LARGE:
+        click.echo("looking through the files once; then they are converted", err=True)
+    for line in sources.completed(source, paths, entry.options).lines:
         click.echo(line)
     account = building.alone(entry, out, workers, rejects, progress("raw rows"))
     _print_account(account)
     _print_labels(account["labels"])
     if rejects:
         _print_unused(account, rejects)
-    click.echo(f"{_count(account['rows'], 'row')} in {out}")
+    of_task = ", ".join(f"{task} {count:,}" for task, count in account["tasks"].items())
+    click.echo(f"{_count(account['rows'], 'row')} in {out}: {of_task}")
+    if (mapping := building.mapping_of(out)).is_file():
+        click.echo(f"the options are in {mapping}; to change some, edit it and add --option mapping={mapping}")
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -121,6 +128,8 @@ def build(spec: Path, out: Path, seed: int | None, overrides: tuple[str, ...], r
     manifest = building.build(plan, out, workers, rejects, progress("raw rows"), progress("rows measured"))
     if rejects:
         _print_unused(manifest, out / "rejects.jsonl")
+    for entry in (entry for entry in plan.sources if entry not in building.needed(plan)):
+        click.echo(f"{entry.source}: left out: general_share is 0, and {', '.join(entry.paths)} is missing")
     for account in manifest["sources"]:
         for line in account["seen"]:
             click.echo(line)
@@ -225,10 +234,12 @@ def taxonomy(old: Path, new: Path) -> None:
     Example: ecom-data taxonomy categories-2024-07.txt categories-2025-03.txt
     """
     from converters.sources.catalog.taxonomy import load
-    from converters.sources.google_taxonomy import KINDS, changes
+    from converters.sources.google_taxonomy import GONE, KINDS, changes
 
     before, after = load(old), load(new)
     found = changes(before, after)
+    if sum(change.kind == GONE for change in found) == sum(bool(path) for _, _, path in before.lines):
+        raise InputError(f"{new}: has no id of {old}: name two releases of one taxonomy")
     counts = Counter(change.kind for change in found)
     click.echo(f"{before.release} to {after.release}: {', '.join(f'{counts[kind]:,} {kind}' for kind in KINDS)}")
     for kind, identifier, path, now in found:
@@ -253,6 +264,8 @@ def _print_account(account: dict[str, Any]) -> None:
             click.echo(f"  {kind} {_count(count, unit)}: {with_advice(reason)}")
         if len(counts) > LINES:
             click.echo(f"  {kind}: {len(counts) - LINES:,} more reasons are in the manifest")
+    if any(reason.startswith("not published") for reason in account["noted"]):
+        click.echo("  what is not published is kept; option unpublished=drop leaves it out")
 
 
 def _print_labels(labels: dict[str, Any]) -> None:

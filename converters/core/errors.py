@@ -42,7 +42,10 @@ def not_a_file(path: Path) -> InputError:
 
 def unreadable(path: Path, error: Exception, expected: str) -> InputError:
     """Return the error for a file that cannot be parsed, with PyYAML's line number at its usual place."""
+    if isinstance(error, FileNotFoundError):
+        return not_a_file(path)
     mark = getattr(error, "problem_mark", None)
     line = f":{mark.line + 1}" if mark else ""
     problem = (mark and getattr(error, "problem", None)) or error
-    return InputError(f"{path}{line}: found {' '.join(str(problem).split())}, expected {expected}")
+    words = " ".join(str(problem).split()).removeprefix("found ")  # as some of PyYAML's sentences begin
+    return InputError(f"{path}{line}: found {words}, expected {expected}")

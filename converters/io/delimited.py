@@ -16,6 +16,11 @@ from converters.schema import Outcome
 
 _NOT_TEXT = re.compile("[\udc80-\udcff]")
 _ENCLOSED = re.compile(r'"[^"]*(?:"|$)|\([^()]*\)')  # "Categories (x,y,z...)", "*Action(SiteID=US|Country=US|...)"
+_OTHERS = {  # how the first line of what is called .csv or .txt, and is none, begins
+    r"<!doctype html|<html": "a web page, perhaps the shop's log-in: export the file again",
+    r"<\?xml|<rss|<feed": "XML: give it the ending .xml",
+    r'\[?\s*\{\s*"': "JSON: give it the ending .json, or .jsonl where every line is an object",
+}
 _SEP = re.compile(r'"?sep=(.)"?[\s;,|]*', re.IGNORECASE)  # Excel's first line, which names the delimiter
 _AHEAD = 10  # lines below a title among which the column names are
 _EMPTY = ' \t\r\n;,|"'  # what a line of empty cells is made of
@@ -44,6 +49,7 @@ def table(path: Path, encoding: str | None = None, header: int | None = None) ->
     broken = NOT_UTF8 if coded.startswith(UTF8) else f"not in the encoding {coded}"
     with text_lines(path, encoding) as file:
         start, rest = _beginning(file, header)
+        _need_table(path, start.line)
         cells, lines = _first_record(path, start, rest)
         columns, number = _header(path, cells, start.number), start.number + lines
         for lines, found in _records(rest, start.delimiter, len(columns)):
@@ -81,7 +87,7 @@ def _beginning(file: Iterator[str], header: int | None) -> tuple[_Start, Iterato
             named = match[1]
         elif number == header or (header is None and line.strip(_EMPTY)):
             start, rest = _Start(number, line, named or delimiter_of(line)), file
-            return (start, rest) if header or named or _width(line) > 1 else _below(start, rest)
+            return (start, rest) if header or named or _width(line) > 1 or _other(line) else _below(start, rest)
     return _Start(header or 1, "", ","), file
 
 
@@ -99,6 +105,17 @@ def _below(title: _Start, file: Iterator[str]) -> tuple[_Start, Iterator[str]]:
         return title, chain(ahead, file)
     line = ahead[place]
     return _Start(title.number + 1 + place, line, delimiter_of(line)), chain(ahead[place + 1 :], file)
+
+
+def _other(line: str) -> str:
+    """Return what a file is whose first line is none of a table, or nothing."""
+    found = (content for pattern, content in _OTHERS.items() if re.match(pattern, line.lstrip(), re.IGNORECASE))
+    return next(found, "")
+
+
+def _need_table(path: Path, line: str) -> None:
+    if content := _other(line):
+        raise InputError(f"{path}: is no table but {content}")
 
 
 def delimiter_of(line: str) -> str:

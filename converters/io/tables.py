@@ -6,7 +6,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from converters.core.errors import InputError
+from converters.core.errors import InputError, not_a_file
 from converters.io.delimited import Sparse, table
 from converters.io.files import is_hub, need_columns
 from converters.io.rows import decoded
@@ -35,7 +35,7 @@ def rows(
     elif is_delimited(path):
         pairs = table(path, encoding, header)
     else:
-        raise InputError(f"{path}: {_other(path)}")
+        raise InputError(f"{path}: {_other(path)}") if path.is_file() else not_a_file(path)
     first = list(islice(pairs, AHEAD))
     known = dict.fromkeys(name for _, row in first if not isinstance(row, Outcome) for name in row)
     if known:
@@ -55,7 +55,8 @@ def _other(path: Path) -> str:
         return "is a spreadsheet: save the sheet as CSV (in Excel: CSV UTF-8) and give that file"
     if ending == ".zip":
         return "is a zip file: unpack it and give the files in it"
-    return f"found the ending {path.suffix!r}, expected .csv, .tsv, .txt, .jsonl (or these with .gz, .zst) or .parquet"
+    endings = ".csv, .tsv, .txt, .json, .jsonl, .xml (or these with .gz, .zst) or .parquet"
+    return f"found the ending {path.suffix!r}, expected {endings}: rename the file by what is in it"
 
 
 def _texts(path: Path) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:

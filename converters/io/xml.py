@@ -43,8 +43,8 @@ def local(tag: str) -> str:
 
 
 def is_xml(path: Path) -> bool:
-    """Tell whether a path ends in ``.xml``, compressed or not."""
-    return ".xml" in path.suffixes
+    """Tell whether a path ends in ``.xml``, in any case, compressed or not."""
+    return ".xml" in map(str.lower, path.suffixes)
 
 
 def beginning(path: Path, encoding: str | None = None) -> tuple[str, tuple[str, ...]]:

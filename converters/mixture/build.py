@@ -12,6 +12,7 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -19,14 +20,15 @@ from numpy.typing import NDArray
 from converters import sources
 from converters.core.console import Tick, silent
 from converters.core.errors import InputError
-from converters.io.files import missing
+from converters.io import expand
+from converters.io.files import is_hub, missing
 from converters.io.jsonl import locked, replacing, write_json
 from converters.mixture import plan
 from converters.mixture.convert import convert_all
-from converters.mixture.manifest import account, label_counts, manifest, need_rows, write_mapping, write_rejects
+from converters.mixture.manifest import account, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
 from converters.mixture.shards import TEMPORARY, Shard
-from converters.mixture.spec import Entry, Spec
+from converters.mixture.spec import Entry, Spec, chosen_tasks
 from converters.mixture.write import write_splits
 from converters.schema import MANIFEST
 from converters.text.lengths import ruler
@@ -45,6 +47,7 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
     from converters.mixture import finalize  # brings scipy, and the command line starts without it
 
     lengths = ruler(spec.tokenizer, workers)  # fails here on a wrong tokenizer, not after an hour's work
+    spec = msgspec.structs.replace(spec, sources=needed(spec))
     need_files(spec.sources)
     with _cache(out) as work:
         shards = convert_all(spec.sources, spec.seed, work, workers, tick)
@@ -71,15 +74,29 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
     return record
 
 
+def needed(spec: Spec) -> list[Entry]:
+    """Return the entries of a mixture without general ones that it has no use for: their share is 0, their files are missing."""
+    entries = (
+        spec.sources if spec.general_share else [e for e in spec.sources if not (_general(e) and missing(e.paths))]
+    )
+    return entries or spec.sources
+
+
+def _general(entry: Entry) -> bool:
+    return not entry.replays and chosen_tasks(entry) == ["general"]
+
+
 def need_files(entries: Sequence[Entry]) -> None:
     """Raise an ``InputError`` that lists all missing raw files, each with its source and the page to get it from."""
     absent = [(text, entry.source) for entry in entries for text in missing(entry.paths)]
     if absent:
         lines = dict.fromkeys(f"  {text} ({source}: {sources.get(source).URL})" for text, source in absent)
+        without = " (--set general_share=0 does without general instructions)"
+        advice = without * any(_general(entry) and missing(entry.paths) for entry in entries)
         raise InputError(
             f"{len(lines)} of the specification's raw files or folders are missing:\n"
             + "\n".join(lines)
-            + "\nget them from these pages, or delete from the specification the sources that you do not have"
+            + f"\nget them from these pages, or delete from the specification the sources that you do not have{advice}"
         )
 
 
@@ -88,6 +105,9 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
 
     ``rejects`` are written even where no row at all can be used: they say why.
     """
+    _spare(entry, [out, *([rejects] if rejects else [])])
+    mapping = entry.options.get("mapping")
+    given = Path(mapping) if isinstance(mapping, str) else None
     with _cache(out) as work:
         [shard] = convert_all([entry], 0, work, workers, tick)
         repeated = repeats(shard)
@@ -98,10 +118,28 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
         with replacing(out) as file:
             file.writelines(compress(shard.lines(), ~repeated))
         record = account(shard, codes, [plan.SAME]) | {"rows": int((~repeated).sum())}
-        record["labels"] = label_counts(compress(shard.lines(), ~repeated))
-        write_mapping(out.with_name(out.name + ".mapping.yaml"), shard)
+        record |= row_counts(compress(shard.lines(), ~repeated))
+        if given is None or given.resolve() != mapping_of(out).resolve():  # which the user has edited, with comments
+            write_mapping(mapping_of(out), shard)
         write_json(out.with_name(out.name + ".manifest.json"), record)
     return record
+
+
+def mapping_of(out: Path) -> Path:
+    """Return the file that the options of a conversion are written to."""
+    return out.with_name(out.name + ".mapping.yaml")
+
+
+def _spare(entry: Entry, outs: Sequence[Path]) -> None:
+    """Raise an ``InputError`` where what is to be written is a folder, or a file that is read."""
+    read = [path for path in expand(entry.paths) if not is_hub(path)]
+    read += sources.option_files(entry.source, entry.options)
+    names = {path.resolve() for path in read}
+    for out in outs:
+        if out.is_dir():
+            raise InputError(f"{out}: is a folder: name the file to write, such as {out / 'shop.jsonl'}")
+        if out.resolve() in names:
+            raise InputError(f"{out}: is read and would be overwritten: write to another file")
 
 
 def repeats(shard: Shard) -> NDArray[np.bool_]:

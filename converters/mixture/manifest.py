@@ -43,10 +43,10 @@ def need_rows(shard: Shard) -> None:
     paths = expand(shard.entry.paths)
     common = (shard.rejected + shard.dropped).most_common(1)
     reason = f" (most common reason: {with_advice(common[0][0])})" if common else ""
-    content = f"{shard.read} rows and none to use"
+    content, wanted = f"{shard.read} rows and none to use", shard.entry.source
     if shard.read == shard.rejected["blank line"] and all({".csv", ".tsv"} & set(path.suffixes) for path in paths):
-        content = "only a header"
-    raise InputError(f"{', '.join(map(str, paths))}: found {content}, expected {shard.entry.source}{reason}")
+        content, wanted = "only a header", f"{wanted} rows below it"
+    raise InputError(f"{', '.join(map(str, paths))}: found {content}, expected {wanted}{reason}")
 
 
 def account(shard: Shard, codes: Codes, reasons: Sequence[str]) -> dict[str, Any]:
@@ -98,13 +98,17 @@ def write_mapping(path: Path, shard: Shard) -> None:
         file.write((head + options).encode())
 
 
-def label_counts(lines: Iterable[bytes]) -> dict[str, Any]:
-    """Return what the labels of rows are: how many there are, those of most rows with their counts, those of one row."""
+def row_counts(lines: Iterable[bytes]) -> dict[str, Any]:
+    """Return how many rows each task has and their labels: how many, those of most rows with their counts, those of one row."""
     decode = msgspec.json.Decoder(Labelled).decode
-    rows = (decode(line) for line in lines)
-    counts = Counter(row.messages[-1].content for row in rows if tasks.get(row.task).kind == "path")
+    of_task, counts = Counter[str](), Counter[str]()
+    for row in map(decode, lines):
+        of_task[row.task] += 1
+        if tasks.get(row.task).kind == "path":
+            counts[row.messages[-1].content] += 1
     once = [label for label, count in counts.items() if count == 1]
-    return {"different": len(counts), "most": dict(counts.most_common(LABELS)), "once": once}
+    labels = {"different": len(counts), "most": dict(counts.most_common(LABELS)), "once": once}
+    return {"tasks": dict(sorted(of_task.items())), "labels": labels}
 
 
 def _fates(shard: Shard, codes: Codes) -> tuple[Codes, NDArray[np.uint32]]:
@@ -141,7 +145,10 @@ def manifest(
 ) -> dict[str, Any]:
     """Return the account of a mixture whose splits lie in ``folder``, with the ``statistics`` of each."""
     codes = reason_codes(rows)
-    accounts = [account(shard, codes[rows["entry"] == n], REASONS) for n, shard in enumerate(shards)]
+    accounts = [
+        account(shard, codes[rows["entry"] == n], REASONS) | _groups(rows[rows["entry"] == n])
+        for n, shard in enumerate(shards)
+    ]
     dropped = _sum(account["dropped"] for account in accounts)
     return {
         "read": sum(account["read"] for account in accounts),
@@ -166,6 +173,14 @@ def forbids(licence: str) -> bool:
     (True, False)
     """
     return "not for commercial use" in licence
+
+
+def _groups(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return how many groups an entry has in each split, and how many examples of one task a group has, mean and most."""
+    sizes = rows[kept(rows)].groupby(["task", "group"]).size()
+    mean, most = (float(sizes.mean()), int(sizes.max())) if len(sizes) else (0.0, 0)
+    by_split = {name: rows["group"][within(rows, number)].nunique() for number, name in enumerate(SPLITS)}
+    return {"groups": by_split, "examples_a_group": {"mean": mean, "most": most}}
 
 
 def _split(rows: pd.DataFrame, number: int, path: Path) -> dict[str, Any]:

@@ -53,6 +53,9 @@ def options(source: str) -> list[Option]:
     return [Option(key.name, key.default, " ".join(getattr(hints[key.name], "__metadata__", ()))) for key in keywords]
 
 
+_all = options  # which a parameter hides
+
+
 def option_names(source: str) -> list[str]:
     """Return the names of a source's options."""
     return [option.name for option in options(source)]
@@ -60,7 +63,8 @@ def option_names(source: str) -> list[str]:
 
 def check(source: str, options: Mapping[str, Any], where: str = "") -> None:
     """Raise an ``InputError`` for an unknown option, with the nearest right one, or a value of another type."""
-    known, types = option_names(source), get_type_hints(get(source).read)
+    lines, types = _all(source), get_type_hints(get(source).read)
+    known = [each.name for each in lines]
     for option, value in options.items():
         if option not in known:
             hint = errors.nearest(str(option), known or ["none"])
@@ -69,7 +73,8 @@ def check(source: str, options: Mapping[str, Any], where: str = "") -> None:
             msgspec.convert(value, types[option])
         except msgspec.ValidationError as error:
             found = f"found {str(value)[:60]!r}"
-            raise InputError(f"{where}source {source!r}, option {option!r}: {found}: {error}") from error
+            line = next(each.line for each in lines if each.name == option)
+            raise InputError(f"{where}source {source!r}, option {option!r}: {found}: {error} ({line})") from error
 
 
 def resolved(source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -40,11 +40,15 @@ def spelling(value: str, text: str) -> str | None:
     ('rosa', 'acero inoxidable', '1.5 L')
     >>> spelling("poliéster", "de poliester"), spelling("strasse", "Straße"), spelling("ipek", "İPEK")
     ('poliester', 'Straße', 'İPEK')
+    >>> spelling("S", "Men's tee"), spelling("M", "2 m long"), spelling("l", "Sizes M/L"), spelling("L", "holds 2 L")
+    (None, None, 'L', None)
     >>> spelling("红色", "中国红色杯子"), spelling("500ml", "ボトル500ML入り"), spelling("블랙", "블랙은 품절")
     ('红色', '500ml', '블랙')
     """
     if not (wanted := value.strip()):
         return None
+    if len(wanted) == 1 and wanted.upper() != wanted.lower():
+        return _letter(wanted, text)
     if any(_bounded(wanted.lower(), _lower(text))):
         return value
     folded = _fold(wanted).strip()
@@ -56,6 +60,14 @@ def spelling(value: str, text: str) -> str | None:
         return found
     stem = _NUMBERED.fullmatch(wanted)  # of two entries of one name the second's handle ends in a number
     return _first(_uncounted(_fold(stem["stem"]).strip(), _folded(text)), text) if stem else None
+
+
+def _letter(value: str, text: str) -> str | None:
+    """Return a letter, such as a size, where it stands as a capital by itself: not in "Men's", "2 m" or "l'or"."""
+    capital = value.upper()
+    alone = re.compile(rf"(?<![^\W_]['’])(?<!\d)(?<!\d[ \u00a0]){re.escape(capital)}(?!['’][^\W_])")
+    found = any(_is_word(text, *match.span()) for match in alone.finditer(text))
+    return capital if found else None
 
 
 @lru_cache(8)

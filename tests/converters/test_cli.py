@@ -241,6 +241,57 @@ def test_a_file_without_a_row_to_use_says_why_and_what_to_do(data: bytes, found:
     assert found in sentence(run("convert", "catalog", tmp_path / "shop.csv", "--out", tmp_path / "out.jsonl"))
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "found"),
+    [
+        ("feed.csv", b'<?xml version="1.0"?>\n<rss/>\n', "is no table but XML: give it the ending .xml"),
+        ("shop.txt", b'[{"id": 1,\n"title": "Mug"}]\n', "is no table but JSON: give it the ending .json"),
+        ("shop.csv", b"<!DOCTYPE html>\n<p>Log in</p>\n", "is no table but a web page"),
+        ("shop", b"id,title\n1,Mug\n", "expected .csv, .tsv, .txt, .json, .jsonl, .xml"),
+    ],
+)
+def test_a_file_of_another_kind_than_its_ending_says_which(name: str, data: bytes, found: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    assert found in sentence(run("convert", "catalog", tmp_path / name, "--out", tmp_path / "out.jsonl"))
+    assert "no such file" in sentence(run("convert", "catalog", tmp_path / "shops", "--out", tmp_path / "out.jsonl"))
+
+
+def test_no_file_that_is_read_is_written_over(tmp_path: Path) -> None:
+    shop, mapping = tmp_path / "shop.csv", tmp_path / "shop.yaml"
+    shop.write_text("id,title,category\n1,Mug,A > B\n")
+    mapping.write_text("category: category\n")
+    for given in (("--out", shop), ("--out", tmp_path / "out", "--rejects", shop), ("--out", mapping)):
+        words = ("convert", "catalog", tmp_path / "." / "shop.csv", "--option", f"mapping={mapping}", *given)
+        assert "is read and would be overwritten" in sentence(run(*words))
+    assert "is a folder: name the file" in sentence(run("convert", "catalog", shop, "--out", tmp_path))
+    assert shop.read_text().startswith("id,title") and sorted(tmp_path.iterdir()) == [shop, mapping]
+
+
+def test_a_mapping_that_was_edited_in_its_place_keeps_its_comments(tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text("id,title,category\n1,Mug,A > B\n")
+    words = ("convert", "catalog", tmp_path / "shop.csv", "--out", tmp_path / "out.jsonl")
+    text = run(*words).output
+    mapping = tmp_path / "out.jsonl.mapping.yaml"
+    assert "1 row in" in text and f"edit it and add --option mapping={mapping}" in text
+    mapping.write_text("# Ours.\nroot: cut\n")
+    assert run(*words, "--option", f"mapping={mapping}").exit_code == 0
+    assert mapping.read_text() == "# Ours.\nroot: cut\n"
+
+
+def test_a_share_of_nothing_needs_no_general_file(tmp_path: Path) -> None:
+    rows = [f"{number},Mug {number},A > B" for number in range(40)]
+    (tmp_path / "shop.csv").write_text("\n".join(["id,title,category", *rows]))
+    entries = [("catalog", "shop.csv"), ("general", "chat.json")]
+    tree = {"sources": [{"source": source, "paths": [str(tmp_path / path)]} for source, path in entries]}
+    (tmp_path / "mix.yaml").write_text(json.dumps(tree))
+    words = ("build", tmp_path / "mix.yaml", "--out", tmp_path / "mix")
+    assert "(--set general_share=0 does without general instructions)" in sentence(run(*words))
+    result = run(*words, "--set", "general_share=0")
+    assert result.exit_code == 0 and "general: left out: general_share is 0" in result.output
+    manifest = json.loads((tmp_path / "mix" / "manifest.json").read_text())
+    assert manifest["read"] == 40 and manifest["sources"][0]["groups"]["train"] > 30
+
+
 def test_rows_that_are_not_utf8_among_others_are_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "shop.csv").write_bytes(b"id,title,category\n1,M\xfcg,A\n2,Br\xc3\xbche,A\n")
     manifest, _, text = accounted(tmp_path, "catalog", tmp_path / "shop.csv")

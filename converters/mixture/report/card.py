@@ -14,6 +14,7 @@ from converters.mixture.manifest import DROPPED, forbids
 
 CARD = "card.html"
 COLOURS = 10
+FEW = 200  # groups of a test split, below which an interval is some ten percent wide
 FIRST = 15  # rows of a long table that are shown at once
 UNCLEAR = ("none stated", "no licence stated", "research use")
 
@@ -148,6 +149,14 @@ def _short(text: str, limit: int = 80) -> str:
 
 def _row_flags(manifest: Manifest) -> Iterator[str]:
     yield from (f"The {name} split is empty." for name, split in manifest["splits"].items() if not split["rows"])
+    if (test := manifest["splits"]["test"])["rows"] and test["groups"] < FEW:
+        yield (
+            f"The test split has {test['groups']:,} products, queries or chats: differences of a few percent will not show. "
+            "A larger share of test (splits) makes intervals narrower."
+        )
+    noted = [count for account in manifest["sources"] for count in account.get("noted", {}).items()]
+    if hidden := sum(count for reason, count in noted if reason.startswith("not published")):
+        yield f"{hidden:,} products are not published, and are in: the option unpublished=drop leaves them out."
     # A limit or a share that a specification sets is no fault of the raw file.
     lost = sum(count for reason, count in manifest["rejected"].items() if not reason.startswith(DROPPED))
     if lost > 0.05 * manifest["read"]:

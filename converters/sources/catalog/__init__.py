@@ -48,9 +48,9 @@ def read(
         str | Sequence[str] | None,
         "the column of its category path, or a list of columns, broadest first; null for none",
     ] = "category",
-    separator: Annotated[str | None, "what parts the nodes of a path; null: what the column's cells show"] = None,
+    separator: Annotated[str | None, "the mark between the nodes of a path; null: as the column's cells show"] = None,
     several: Annotated[
-        str | Sequence[str] | None, "what parts several paths in one cell; null: what the column's cells show"
+        str | Sequence[str] | None, "the mark between several paths in one cell; null: as the column's cells show"
     ] = None,
     pick: Annotated[
         str, f"which of several categories counts: {', '.join(PICKS)}; of equally deep ones the first"
@@ -60,7 +60,7 @@ def read(
     texts: Annotated[Mapping[str, str] | None, "more texts, labels to columns: {Description: description}"] = None,
     attributes: Annotated[Mapping[str, str] | None, "attributes to ask for, names to columns: {Brand: brand}"] = None,
     values: Annotated[
-        str | None, "what parts several values in one cell of attributes; null: only JSON lists do"
+        str | None, "the mark between several values in one cell of attributes; null: only a JSON list has several"
     ] = None,
     units: Annotated[
         Mapping[str, str] | None, "columns of units, by the attribute's name: {Capacity: capacity_unit}"
@@ -74,15 +74,13 @@ def read(
         "columns of many attributes: JSON, a Ruby hash, key: value, a=b, Name:Value:Position",
     ] = None,
     asked: Annotated[Sequence[str], "the names in specs to ask for; all of them where none is named"] = (),
-    order: Annotated[
-        Sequence[str], "where columns and specs differ on an attribute, the first of them is right"
-    ] = ORDER,
+    order: Annotated[Sequence[str], "which counts where columns and specs differ on an attribute: the first"] = ORDER,
     implicit: Annotated[bool, "keep an attribute whose value is not in the texts, marked as implicit"] = False,
     group: Annotated[
         str | None, "the column of the parent or item group, the same in all variants of a product"
     ] = None,
     variants: Annotated[
-        int | None, "the most rows of one product; further ones are merged into it; null: all are rows"
+        int | None, "the most rows that a product keeps, the others are merged into it; null: all stay rows"
     ] = None,
     status: Annotated[
         Mapping[str, str | Sequence[str]] | None, "columns and their words for what is not published: {Status: [draft]}"

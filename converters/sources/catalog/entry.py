@@ -59,7 +59,7 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
     labels = read_labels(seen.categories, chosen, tree, earlier)
     unnamed = [path for path in paths if is_delimited(path) and chosen.encoding is None]
     lines += [line for path in unnamed if (line := remark(path))]
-    lines += [_summary(chosen, seen), *seen.lines, *labels.lines]
+    lines += [*_summary(chosen, seen), *seen.lines, *labels.lines] if seen.rows else []
     full = msgspec.json.decode(msgspec.json.encode(options | labels.chosen))  # plain lists, as YAML has them
     return Complete(paths, MappingProxyType(full), chosen, seen, labels, tree, attributes, tuple(lines))
 
@@ -67,8 +67,6 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
 def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return given options with those of the preset that is named, or recognised, where they say nothing."""
     name, lines = given.get("preset"), list[str]()
-    if name == detect.NONE:
-        return dict(given), lines
     heads = [replace(head(path, given.get("encoding")), paths=tuple(paths), given=given) for path in paths]
     if name is None:
         name, evidence = detect.same(heads, [detect.detect(each, given) for each in heads])
@@ -77,12 +75,15 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
         if heads[0].root:
             raise _other_xml(paths[0])
         unnamed = [option for option in NAMED if option not in given and option not in heads[0].columns]
-        found = {option: column for option in unnamed if (column := heads[0].present(option))}
-        _need_named(heads[0], columns({**found, **given}))
+        named = {**{option: column for option in unnamed if (column := heads[0].present(option))}, **given}
+        unknown = "is no export of a platform that is recognised; " * ("preset" not in given)
+        _need_named(heads[0], named, f"{unknown}say which column")
         lines += [line for path in paths if (line := _titled(path, given.get("encoding")))]
-        return {"preset": name, **found, **given}, lines
+        return {"preset": name, **named}, lines
     preset = detect.get(name)
     options = {**preset.options(heads[0]), **given, "preset": name}
+    if not heads[0].root:
+        _need_named(heads[0], options, f"preset {name!r} does not find all its columns; leave it out, or say which")
     return options, [*lines, *(preset.remarks(heads[0], options) if hasattr(preset, "remarks") else ())]
 
 
@@ -91,21 +92,15 @@ def _titled(path: Path, encoding: str | None) -> str:
     return f"{path}: the column names are in line {number:,}; what stands above them is passed over" if number else ""
 
 
-def _need_named(head: Head, chosen: Columns) -> None:
-    """Raise an ``InputError`` for a plain table that lacks a column which no option has named."""
-    if head.root:
-        raise _other_xml(head.path)
-    names = {"id": (chosen.id,), "title": (chosen.title,), "category": chosen.category}
-    missing = [
-        option for option, columns in names.items() if option not in head.given and not {*columns} <= {*head.columns}
-    ]
+def _need_named(head: Head, options: Mapping[str, Any], problem: str) -> None:
+    """Raise an ``InputError`` for a table that lacks a column which no option has named."""
+    missing = [name for name in ("id", "title", "category") if name not in {*options, *head.columns}]
     if missing and head.columns:
-        options = " ".join(f"--option {option}=COLUMN" for option in missing)
+        words = " ".join(f"--option {option}=COLUMN" for option in missing)
         more = ", or category=null" if "category" in missing else ""
         listed = ", ".join(map(repr, head.columns))
         raise InputError(
-            f"{head.path}: is no export of a platform that is recognised; say which column is the {' and the '.join(missing)} "
-            f"({options}{more}); its columns: {listed[:500]}"
+            f"{head.path}: {problem} is the {' and the '.join(missing)} ({words}{more}); its columns: {listed[:500]}"
         )
 
 
@@ -114,20 +109,26 @@ def _other_xml(path: Path) -> InputError:
     return InputError(f"{path}: XML of no kind that is read ({kinds} are): save it as CSV or JSON lines")
 
 
-def _summary(columns: Columns, seen: Survey) -> str:
-    """Say which columns count, and how many products the rows are."""
+def _summary(columns: Columns, seen: Survey) -> list[str]:
+    """Say how many products the rows are, and which columns count."""
     rows = f"{seen.rows:,} row{'s' * (seen.rows != 1)}"
-    products = f"{seen.products:,} product{'s' * (seen.products != 1)}"
-    products = f"{products} (by {columns.group!r}) in {rows}" if columns.group else rows
+    if columns.group:
+        rows = f"{seen.products:,} product{'s' * (seen.products != 1)} (by {columns.group!r}) in {rows}"
     category = f"category from {' > '.join(map(repr, columns.category))}" if columns.category else "no category"
+    texts = ", ".join(_from(label, column) for label, column in columns.texts.items())
     named = [
         repr(column) for column in (*columns.pairs, *columns.specs) if not column.startswith("(")
     ]  # made by a preset
     names = [*columns.attributes, *([f"those in {', '.join(named)}"] if named else [])]
     listed = ", ".join(names[:NAMES]) + f" and {len(names) - NAMES} more" * (len(names) > NAMES)
-    parts = {"texts": ", ".join(columns.texts), "attributes": listed}
-    more = "".join(f"; {name}: {part}" for name, part in parts.items() if part)
-    return f"{products}; title from {columns.title!r}, {category}{more}"
+    return [
+        f"{rows}; title from {columns.title!r}, {category}",
+        f"texts beside the title: {texts or 'none'}; attributes: {listed or 'none'}",
+    ]
+
+
+def _from(label: str, column: str) -> str:
+    return label if column.startswith("(") or column.casefold() == label.casefold() else f"{label} from {column!r}"
 
 
 def raw_rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:

@@ -14,6 +14,7 @@ from converters.io.tables import AHEAD, is_delimited
 from converters.io.tables import rows as table_rows
 from converters.io.xml import beginning, is_xml
 from converters.schema import Outcome
+from converters.sources.catalog.labels.paths import ARROW
 
 
 class Evidence(NamedTuple):
@@ -53,6 +54,10 @@ class Head:
         """Return the first of ``names`` that is a column, in any case, as the file writes it."""
         columns = {column.strip().casefold(): column for column in reversed(self.columns)}
         return next((columns[name.casefold()] for name in names if name.casefold() in columns), None)
+
+    def separator(self, column: str | None, usual: str) -> str | None:
+        """Return a platform's separator of nodes, or none where cells of its categories have arrows: they part nodes then."""
+        return None if any(ARROW.search(row.get(column or "", "")) for row in self.rows) else usual
 
     def header(self, fits: Callable[[Sequence[str]], bool]) -> "Header | None":
         """Return the line of column names of a table that begins with other lines: the first whose cells fit."""

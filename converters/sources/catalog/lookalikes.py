@@ -1,4 +1,4 @@
-"""Titles that look like variants of one product, in a file of which no column is named as the group, and the column that is it.
+"""Titles that look like variants of one product, in rows for which no column names the group, and the column that is it.
 
 "Running Tee - Coral, S" and "Running Tee - Coral, M" share a stem, which may be the title of a third row. Without a group they
 are three products, of which one may be in the test split and the others in training.
@@ -107,9 +107,10 @@ def sentence(seen: LookAlikes, columns: Columns) -> str:
     first, second = (title[:60] for title in seen.example)
     column = _column(seen, np.where(alike, keys, 0)[:SAMPLE], columns)
     mend = f"column {column!r} may name it: --option group={column!r}" if column else "no column seems to name it"
+    rows = f" of rows without {columns.group!r}" if columns.group else ""
     return (
-        f"{count:,} of {len(titles):,} titles look like variants of one product ({first!r}, {second!r}), which may then be in "
-        f"training and in the test split: {mend}"
+        f"{count:,} of {len(titles):,} titles{rows} look like variants of one product ({first!r}, {second!r}), which may then be "
+        f"in training and in the test split: {mend}"
     )
 
 

@@ -24,6 +24,7 @@ from converters.sources.catalog.columns import Cells, Columns
 from converters.text.none import is_none
 
 Placed = tuple[str, Cells]  # where a row is from, and its cells
+CODED = '[{"code": '  # how a cell begins in which a preset has found codes without names
 MERGED, OVER = "row merged into its product", "variant merged into its product"
 _PACK, _UNPACK = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(tuple[str, dict[str, str]]).decode
 
@@ -141,7 +142,9 @@ def _products(group: Sequence[Placed], columns: Columns) -> Iterator[Product]:
     titled = [placed for placed in group if placed[1][columns.title].strip()]
     main = _main(titled, key, columns) if titled else group[0]
     own = [placed for placed in titled if placed is not main]
-    own = own if columns.variants is None else own[: columns.variants - 1]
+    if columns.variants is not None:
+        again = [placed for placed in own if _is_again(placed, main, columns)]
+        own = [*again, *[placed for placed in own if placed not in again][: columns.variants - 1]]
     apart = {where for where, _ in (main, *own)}
     merged = [placed for placed in group if placed[0] not in apart]
     variants = sum(bool(cells[columns.title].strip()) for _, cells in merged)
@@ -155,9 +158,15 @@ def _products(group: Sequence[Placed], columns: Columns) -> Iterator[Product]:
         yield Product(where, inheriting(cells, [product.cells], columns), (), key)
 
 
+def _is_again(placed: Placed, main: Placed, columns: Columns) -> bool:
+    """Tell whether a row has its product's own id: it is no variant, but a row of the same id again, which is counted as that."""
+    identifier = placed[1][columns.id].strip()
+    return columns.id != columns.group and bool(identifier) and identifier == main[1][columns.id].strip()
+
+
 def _main(titled: Sequence[Placed], key: str, columns: Columns) -> Placed:
     named = (placed for placed in titled if placed[1][columns.id].strip() == key)
-    filed = (placed for placed in titled if any(placed[1][column].strip() for column in columns.category))
+    filed = (placed for placed in titled if _named(placed[1], columns))
     return next(named, None) or next(filed, None) or titled[0]
 
 
@@ -170,13 +179,27 @@ def _naming(cells: Cells, main: Cells, columns: Columns) -> Cells:
 
 
 def inheriting(cells: Cells, others: Iterable[Cells], columns: Columns) -> Cells:
-    """Return a row with the category and the texts of the first other row that has them, where it has none of its own."""
+    """Return a row with the texts and the category of the first other row that has them, where it has none of its own.
+
+    A row that has but codes of categories takes the names of another row. Columns of a category come from one row.
+    """
     blank = [column for column in columns.texts.values() if not cells[column].strip()]
-    filed = any(cells[column].strip() for column in columns.category)
-    wanted = [*blank, *(() if filed else columns.category)]
-    if not wanted:
+    filed = _named(cells, columns) or not columns.category
+    if filed and not blank:
         return cells
-    found: dict[str, str] = {}
-    for other in others:
-        found |= {column: other[column] for column in wanted if column not in found and other[column].strip()}
+    rows = [*others]
+    texts = ((column, next((row[column] for row in rows if row[column].strip()), "")) for column in blank)
+    found = {column: text for column, text in texts if text}
+    if not filed:
+        known = [row for row in rows if _named(row, columns)]
+        known += [row for row in rows if _filed(row, columns)] * (not _filed(cells, columns))
+        found |= {column: known[0][column] for column in columns.category if known}
     return Sparse({**cells, **found}) if found else cells
+
+
+def _filed(cells: Cells, columns: Columns) -> bool:
+    return any(cells[column].strip() for column in columns.category)
+
+
+def _named(cells: Cells, columns: Columns) -> bool:
+    return any(cells[column].strip() and not cells[column].startswith(CODED) for column in columns.category)

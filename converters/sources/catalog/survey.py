@@ -45,11 +45,10 @@ class _Groups:
     before: str = ""
     products: int = 0
 
-    def note(self, cells: Cells, columns: Columns) -> None:
-        key = group_key(cells, columns)
+    def note(self, key: str, identifier: str) -> None:
         if key and key != self.before:
             self.keys.append(hash(key))
-        elif not key and (identifier := cells[columns.id].strip()):
+        elif not key and identifier:
             self.alone.append(hash(identifier))
         self.products += not key or key != self.before
         self.before = key
@@ -66,15 +65,17 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
         if columns.category and (cell := category_cell(cells, columns)):
             result.categories[cell] += 1
         _count_forms(forms, cells)
+        key = group_key(cells, columns) if columns.group else ""
+        if not key:
+            lookalikes.note(titles, cells, columns)
         if columns.group:
-            groups.note(cells, columns)
+            groups.note(key, cells[columns.id].strip())
         else:
             result.products += 1
-            lookalikes.note(titles, cells, columns)
     result.forms = {column: max(counts, key=counts.__getitem__) for column, counts in forms.items() if counts}
     if columns.group:
         _tie(result, groups, columns.group)
-    elif line := lookalikes.sentence(titles, columns):
+    if line := lookalikes.sentence(titles, columns):
         result.lines += (line,)
     return result
 

@@ -121,6 +121,8 @@ def test_the_command_counts_and_lists_changes_of_both_formats(tmp_path: Path) ->
         "gone\tzz-2\tYard > Hoses\t",
     ]
     assert "no such file" in run("taxonomy", old, tmp_path / "none.txt").stderr
+    result = run("taxonomy", old, tmp_path / "new.txt")
+    assert result.exit_code == 1 and "name two releases of one taxonomy" in result.stderr
 
 
 def test_rows_are_checked_against_shopifys_taxonomy(fixtures: Path, tmp_path: Path) -> None:

@@ -26,6 +26,14 @@ from converters.text.spelling import spelling
         ("pack-6", "A pack of 8", None),
         ("size-10", "Size: 10", None),  # the number of a size is no number of a handle
         ("xl-2", "In XL", None),  # too short to be told from a code
+        ("S", "Men's and women’s tee", None),
+        ("S", "Men's tee, size S", "S"),
+        ("L", "Robe d'été de l'atelier L'or", None),
+        ("M", "A cable of 2 m", None),
+        ("L", "Holds 2 L", None),
+        ("m", "Sizes S/M/L", "M"),  # a handle
+        ("É", "classe é", None),
+        ("Щ", "размер Щ", "Щ"),
         ("5", "Holds 1.5 l", None),
         ("1.5", "Holds 1.55 l", None),
         ("poliéster", "100% poliester", "poliester"),

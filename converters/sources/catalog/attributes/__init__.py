@@ -62,10 +62,10 @@ def attributes(product: Product, columns: Columns, texts: Sequence[Text], known:
     for name, given in read.items():
         told = [value for value in given if not no_value(value, name, text)]
         spelt = [_spelling(name, value, text) for value in told]
-        stated = tuple(dict.fromkeys(filter(None, spelt)))
+        stated = _once(filter(None, spelt))
         reasons = (NOTHING,) * (len(given) - len(told))
         if columns.implicit and told:
-            values[name] = tuple(dict.fromkeys(found or value for found, value in zip(spelt, told, strict=True)))
+            values[name] = _once(found or value for found, value in zip(spelt, told, strict=True))
             implicit += [name] * (None in spelt)
         elif stated:
             values[name] = stated
@@ -75,6 +75,14 @@ def attributes(product: Product, columns: Columns, texts: Sequence[Text], known:
             reasons += (ABSENT,)
         notes += tuple(f"{_called(name, known.named)} {reason}" for reason in reasons)
     return Stated(values, tuple(implicit), notes, tuple(absent))
+
+
+def _once(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return each text once in whatever case, as it is written first: an option "Sky Blue" and a handle "sky-blue" are one."""
+    first: dict[str, str] = {}
+    for text in texts:
+        first.setdefault(text.casefold(), text)
+    return tuple(first.values())
 
 
 def _called(name: str, named: set[str]) -> str:
@@ -150,9 +158,7 @@ def _specs(product: Product, columns: Columns, forms: Mapping[str, str]) -> tupl
 def _united(pairs: Iterable[tuple[str, Iterable[str]]]) -> Values:
     """Return the values of each name, in order; names and values that differ in case alone are one."""
     names: dict[str, str] = {}
-    values: dict[str, dict[str, str]] = {}
+    values: dict[str, list[str]] = {}
     for name, texts in pairs:
-        own = values.setdefault(names.setdefault(name.casefold(), name), {})
-        for text in texts:
-            own.setdefault(text.casefold(), text)
-    return {name: tuple(own.values()) for name, own in values.items() if name and own}
+        values.setdefault(names.setdefault(name.casefold(), name), []).extend(texts)
+    return {name: _once(own) for name, own in values.items() if name and own}

@@ -26,9 +26,13 @@ _CODE = re.compile(r"[a-z][a-z0-9_]*")
 _PIECE = re.compile(r"[^:\s,;|]*: ")
 _NAMED, _EQUAL = re.compile(r"([^:：]{1,60})[:：](?!//)"), re.compile(r"([^:：=]{1,60})=")
 _MARKS = ("\n", ";", ",", "|")
-_POSITIONED = re.compile(
-    r"\s*(?P<name>[^:,;|]{1,60}):(?P<value>(?:[^:]|:(?=//))+?):(?P<position>0|[1-9]\d{0,2})(?::[01]?)?\s*(?P<mark>[,;|]|$)"
+_NAME, _POSITION = (
+    r"\s*(?P<name>[^:,;|]{1,60}):",
+    r":(?P<position>0|[1-9]\d{0,2})(?::(?P<own>[01]?))?\s*(?P<mark>[,;|]|$)",
 )
+_POSITIONED = re.compile(rf"{_NAME}(?P<value>(?:[^:]|:(?=//))+?){_POSITION}")
+# Where the column has positions, a value may hold a colon.
+_SURE = re.compile(rf"{_NAME}(?P<value>(?:[^:]|:(?=//))+?|[^,;|]+?){_POSITION}")
 
 
 def pairs_of(cell: str, form: str = "") -> Pairs:
@@ -48,7 +52,7 @@ def form_of(cell: str) -> str:
         return ASSIGNED
     if cell.count(":") < 2 or cell.lstrip()[:1] in ("{", "[") or _BREAK.search(cell.strip()):
         return ""
-    return POSITIONS if _positions(cell) else SECTIONS if _sections(cell) else ""
+    return POSITIONS if positions(cell) else SECTIONS if _sections(cell) else ""
 
 
 def _is_assigned(cell: str) -> bool:
@@ -62,21 +66,31 @@ def _is_assigned(cell: str) -> bool:
 
 def _structured(line: str, form: str) -> Pairs:
     if form == SECTIONS:
-        return _sections(line) or _positions(line)
-    return _positions(line, form == POSITIONS) or _sections(line)
+        return _sections(line) or positions(line)
+    return positions(line, form == POSITIONS) or _sections(line)
 
 
-def _positions(line: str, sure: bool = False) -> Pairs:
+def positions(line: str, sure: bool = False) -> Pairs:
+    """Return the names and values of ``Name:Value:Position`` items; none where a line has another form.
+
+    Where it is ``sure`` that a line has this form, values may hold colons and commas.
+
+    >>> positions("Ratio:16:9:1,Use:cut: by hand:2:0", sure=True)
+    [('Ratio', '16:9'), ('Use', 'cut: by hand')]
+    """
     pairs, start, marks = Pairs(), 0, set[str]()
     while start < len(line):
-        match = _POSITIONED.match(line, start)
+        match = (_SURE if sure else _POSITIONED).match(line, start)
         # "Open: 10:30" is a time.
         if not match or (match["value"][0] == " " and match["value"].strip().isdigit()):
             return []
         # So is "Material:Oak, Legs:4" two pieces, and "Material:Oak, oiled:1" one.
         if "," in match["value"] and not sure and int(match["position"]) != len(pairs) + 1:
             return []
-        pairs.append((match["name"], match["value"]))
+        # "Ratio:16:9:1" is the ratio 16:9 in the first place.
+        placed = match["own"] == str(len(pairs) + 1) != match["position"]
+        ratio = f":{match['position']}" if sure and placed and match["value"].strip().isdigit() else ""
+        pairs.append((match["name"], match["value"] + ratio))
         marks.add(match["mark"])
         start = match.end()
     return pairs if len(marks - {""}) < 2 else []

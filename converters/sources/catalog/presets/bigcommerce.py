@@ -68,11 +68,12 @@ def options(head: Head) -> Mapping[str, Any]:
     """Return the options: SKU, rule, variant and image rows are merged into their product, hidden products are told."""
     attributes = {name: head.present(*columns) for name, columns in _ATTRIBUTES.items()}
     description, specs, visible = (head.present(*names) for names in (_DESCRIPTIONS, _SPECS, _VISIBLE))
+    category = head.present(*_CATEGORIES)
     return {
         "id": head.present(*_IDS),
         "title": head.present(*_TITLES),
-        "category": head.present(*_CATEGORIES),
-        "separator": "/",
+        "category": category,
+        "separator": head.separator(category, "/"),
         "several": ";",
         "group": _PRODUCT,
         "texts": {"Description": description} if description else {},

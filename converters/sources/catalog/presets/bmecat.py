@@ -80,13 +80,14 @@ class Trees:
         return OWN if self.mapped else next((name for name, _ in used.most_common() if self.groups.get(name)), "")
 
     def path(self, tree: str, group: str) -> tuple[str, ...]:
-        """Return the names from the broadest group to this one, empty if it has none."""
-        groups, names = self.groups.get(tree, {}), list[str]()
-        while group in groups and len(names) <= len(groups):
+        """Return the names from the broadest group to this one, empty if one has none or is its own ancestor."""
+        groups, names, seen = self.groups.get(tree, {}), list[str](), set[str]()
+        while group in groups and group not in seen:
+            seen.add(group)
             name, parent, root = groups[group]
             names += [] if root else [name]
             group = parent if parent != group else ""
-        return tuple(reversed(names)) if all(names) else ()
+        return tuple(reversed(names)) if all(names) and group not in seen else ()
 
 
 def recognise(head: Head) -> Evidence | None:
@@ -110,10 +111,11 @@ def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     """Say which tree the categories are from, and which others there are."""
     trees = _trees(head.path, head.given.get("locale"), head.given.get("encoding"))
     chosen = _tree(head.path, trees, head.given.get("tree"))
+    lines = ("features that are codes are left out: nothing implies a code",) * bool(head.given.get("implicit"))
     if not chosen:
-        return ("the file has no names of the groups that products refer to: codes are no labels",)
+        return ("the file has no names of the groups that products refer to: codes are no labels", *lines)
     others = ", or ".join(shlex.quote(f"tree={name}") for name in trees.groups if name != chosen)
-    return (f"categories are of the tree {chosen!r}" + f"; another: --option {others}" * bool(others),)
+    return (f"categories are of the tree {chosen!r}" + f"; another: --option {others}" * bool(others), *lines)
 
 
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
@@ -125,7 +127,7 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
             if product.get("mode", "").casefold() == "delete":
                 yield where, Outcome(where, reason="product is to be deleted (mode)")
             else:
-                yield where, Sparse(_cells(product, trees, tree, columns.locale))
+                yield where, Sparse(_cells(product, trees, tree, columns))
 
 
 def _tree(path: Path, trees: Trees, named: str | None) -> str:
@@ -171,7 +173,8 @@ def _groups(system: Element, kind: str, prefix: str, locale: str | None) -> Iter
             yield identifier, Group(name, parent, kind == "CATALOG_STRUCTURE" and each.get("type") == "root")
 
 
-def _cells(product: Element, trees: Trees, tree: str, locale: str | None) -> dict[str, str]:
+def _cells(product: Element, trees: Trees, tree: str, columns: Columns) -> dict[str, str]:
+    locale = columns.locale
     identifier = _text(product, locale, *_IDS)
     cells, groups, features = {_IDS[1]: identifier}, list[tuple[str, str]](), list[dict[str, Any]]()
     for part in product:
@@ -188,7 +191,10 @@ def _cells(product: Element, trees: Trees, tree: str, locale: str | None) -> dic
     paths = [path for each in groups if (path := trees.path(*each))]
     return cells | {
         "GROUPS": _json(paths) or _code(groups),
-        "FEATURES": _json([each for each in features if each.get("name")]),
+        # No text implies a code: with 'implicit' it would be an attribute.
+        "FEATURES": _json(
+            [each for each in features if each["name"] and not (columns.implicit and each["name"] == CODED)]
+        ),
     }
 
 

@@ -122,10 +122,20 @@ def _without_template(row: tuple[str, Cells | Outcome]) -> tuple[str, Cells | Ou
 
 
 def _row(cells: Cells, columns: Columns, details: str) -> Cells:
-    changed = {column: cells[column].strip().strip("/") for column in columns.category}
+    path = _path if columns.separator == "/" else str.strip
+    changed = {column: path(cells[column]) for column in columns.category}
     for (name, value), pair in zip(_PAIRS.items(), _options(cells[details]), strict=False):
         changed |= {name: pair[0], value: json.dumps(pair[1], ensure_ascii=False)}
     return Sparse({**cells, **changed})
+
+
+def _path(cell: str) -> str:
+    """Return a path as eBay's templates write it; its reports and other tools part nodes by ":" or ">"."""
+    text = cell.strip()
+    nodes = re.split(r"\s*>\s*|:(?=\S)", text)
+    return (
+        text.strip("/") if text[:1] == "/" or len(nodes) < 2 else "/".join(node.replace("/", r"\/") for node in nodes)
+    )
 
 
 def _options(cell: str) -> list[tuple[str, list[str]]]:

@@ -1,7 +1,8 @@
 """Google Merchant Center's product feed: delimited text, RSS 2.0 or Atom.
 
 The category is the shop's own ``product_type`` where at least half of its cells at the file's beginning hold a path; Google's
-``google_product_category`` where they do not and that one does, or where a taxonomy is given. Of several product types the first
+``google_product_category`` where they do not and that one does, or holds more than twice as many, or where a taxonomy is
+given. Of several product types the first
 is the shop's main one. Rows of one ``item_group_id`` stay rows of their own, in one group. Names may be written with blanks, in
 any case, with ``g:`` before them, and, in text, in five other languages.
 Format: support.google.com/merchants/answer/7052112 (attributes), 14998273 and 9218260 (lists in text and in XML).
@@ -37,18 +38,8 @@ _TYPICAL = (
     (GOOGLE, TYPE),
 )
 _GOOGLE_ALONE = (GOOGLE, "item_group_id", "image_link", "additional_image_link", "availability", "gtin", DETAIL)
-_ATTRIBUTES = (
-    "brand",
-    "color",
-    "size",
-    "material",
-    "pattern",
-    "gender",
-    "age_group",
-    "size_type",
-    "size_system",
-    "condition",
-)
+# Not asked: condition, size_type and size_system, whose words ("new", "regular", "US") texts hold in other meanings.
+_ATTRIBUTES = ("brand", "color", "size", "material", "pattern", "gender", "age_group")
 _BROAD = {*_ATTRIBUTES, TYPE, HIGHLIGHT}  # of these an item may have several
 _SLASHED = ("color", "material")  # "/" stands between the colours, or the materials, of one product
 _MARKS = (">", "/", "|")  # one of them is in every path
@@ -143,7 +134,7 @@ def _category(head: Head, known: Mapping[str, str]) -> str | None:
     if not own or not googles:
         return own or googles
     filled = sum(bool(row[own].strip()) for row in _first(head))
-    if head.given.get("taxonomy") or _paths(head, own) * 2 < filled or not filled:
+    if head.given.get("taxonomy") or _paths(head, own) * 2 < filled or filled * 2 < _paths(head, googles) or not filled:
         # Numbers are as good as paths only if there is a taxonomy to look them up in.
         return googles if head.given.get("taxonomy") or _paths(head, googles) or not filled else own
     return own

@@ -41,7 +41,7 @@ _VIEW, _SPECS, _VARIATIONS, _ASSOCIATED = (
     "configurable_variations",
     "associated_skus",
 )
-_ONLINE = {"0": "disabled", "2": "disabled"}
+_ONLINE = re.compile(r"[02](?:\.0+)?")
 # Codes that say how the shop sells and shows a product, and numbers that name it elsewhere.
 _SYSTEM = re.compile(
     r"sku|name|(short_)?description|additional_attributes|categories|category_ids|product_(type|websites|online|options_container)|visibility|"
@@ -100,6 +100,15 @@ def options(head: Head) -> Mapping[str, Any]:
         "specs": head.present(_SPECS) or [],
         "status": {column: words for column, words in status.items() if column},
     }
+
+
+def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
+    """Say where nothing ties the children of configurable products to them."""
+    untied = "group" not in head.given and not head.present(_VARIATIONS)
+    return [
+        f"no column {_VARIATIONS!r}: products that are variants of one are not tied and may be in training and in the test "
+        "split; export that column, too, or name one with --option group=COLUMN"
+    ] * untied
 
 
 def _is_attribute(column: str, head: Head) -> bool:
@@ -196,7 +205,7 @@ def _formed(cells: Cells, names: Mapping[str, str], columns: Columns, ties: _Tie
         changed[columns.group] = ties.product(sku)
     online = names["product_online"]
     if online in columns.status:
-        changed[online] = _ONLINE.get(cells[online].strip(), cells[online])
+        changed[online] = "disabled" if _ONLINE.fullmatch(cells[online].strip()) else cells[online]
     return Sparse({**cells, **changed})
 
 

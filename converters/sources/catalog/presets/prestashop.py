@@ -4,7 +4,8 @@ The names of columns are translated, but not their form: ``Active (0/1)``, ``Cat
 ``Feature (Name:Value:Position:Customized)``.
 
 * Several categories and features are joined by the separator of lists, which is chosen at import: as a rule "," where columns are
-  parted by ";", and ";" where they are parted by ",". Features, or else categories, show it.
+  parted by ";", and ";" where they are parted by ",". Features, or else categories, show it. Where lists are joined without a
+  blank, a separator before one belongs to a name (``Home/Cords, plugs``) unless a category of other rows follows.
 * A category is a name, a path with "/", or an id, which is no label. Where all lists of names begin with the same one, it is the
   shop's root, which is left out, as the command says.
 * Attributes are the manufacturer as Brand and the features. Products that are not active are counted.
@@ -13,13 +14,21 @@ The names of columns are translated, but not their form: ``Active (0/1)``, ``Cat
 Format: the platform's AdminImportController and sample files; names of columns in French and Spanish from public code.
 """
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from converters.core.errors import InputError
 from converters.io.delimited import delimiter_of
-from converters.sources.catalog.head import Evidence, Head
+from converters.io.tables import Sparse
+from converters.io.tables import rows as table_rows
+from converters.schema import Outcome
+from converters.sources.catalog.attributes.spec_lists import positions
+from converters.sources.catalog.columns import Cells, Columns
+from converters.sources.catalog.head import Evidence, Head, head
+from converters.text.sanitize import one_line
 
 TITLE = "a PrestaShop product file"
 _ACTIVE = re.compile(
@@ -90,7 +99,7 @@ def options(head: Head) -> Mapping[str, Any]:
         "title": title,
         "category": categories or head.present("Category"),
         # The list of products has the name of one category, which may hold a slash.
-        "separator": "/" if categories else ">",
+        "separator": head.separator(categories, "/") if categories else ">",
         "several": several or [],
         "ignore": _root(head, categories, several) if categories else [],
         "texts": {label: column for label, column in texts.items() if column},
@@ -106,6 +115,40 @@ def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
         return []
     name = options["ignore"][0]
     return [f"category {name!r} begins all lists and is left out as the shop's root: --option ignore=[] keeps it"]
+
+
+def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
+    """Yield the rows, separators of lists that belong to a name escaped, and features as JSON."""
+    mark = (columns.several or ("",))[0]
+    for path in paths:
+        first = head(path, columns.encoding)
+        categories, features = _like(first, _CATEGORIES) or "", _like(first, _FEATURES) or ""
+        known = _categories(first, categories, mark) if mark and categories in columns.category else frozenset[str]()
+        for where, cells in table_rows(path, columns.needed, columns.encoding):
+            if isinstance(cells, Outcome):
+                yield where, cells
+                continue
+            changed = {categories: _escaped(cells[categories], mark, known)} if known else {}
+            if pairs := positions(one_line(cells[features]), sure=True):
+                changed[features] = json.dumps([{"name": name, "value": value} for name, value in pairs])
+            yield where, Sparse({**cells, **changed})
+
+
+def _categories(head: Head, column: str, mark: str) -> frozenset[str]:
+    """Return the categories and roots of a file's first lists if these are joined without a blank, else none."""
+    lists = [cell for row in head.rows if (cell := row.get(column, "").strip()) and f"{mark} " not in cell]
+    names = {name.strip() for cell in lists for name in cell.split(mark)}
+    roots = {name.partition("/")[0] for name in names if "/" in name}
+    return frozenset(names | roots) if any(mark in cell for cell in lists) else frozenset()
+
+
+def _escaped(cell: str, mark: str, known: frozenset[str]) -> str:
+    first, *others = cell.split(mark)
+    for part in others:
+        name = part.strip()
+        apart = part[:1] != " " or name.isdigit() or bool({name, name.partition("/")[0]} & known)
+        first += (mark if apart else f"\\{mark}") + part
+    return first
 
 
 def _root(head: Head, categories: str, mark: str) -> list[str]:

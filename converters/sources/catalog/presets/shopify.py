@@ -27,6 +27,7 @@ from converters.io.tables import rows as table_rows
 from converters.schema import Outcome
 from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.head import Evidence, Head
+from converters.sources.catalog.labels.kinds import ids
 from converters.text.none import is_none
 
 TITLE = "a Shopify product export"
@@ -34,6 +35,7 @@ _EXPORT = ("Handle", "Title", "Body (HTML)", "Vendor", "Type", "Tags", "Publishe
 _TEMPLATE = ("URL handle", "Title", "Description", "Vendor", "Type", "Tags", "Product category", "Option1 name",
              "Option1 value")  # fmt: skip
 _CATEGORIES = ("Product Category", "Google Shopping / Google Product Category", "Type")
+_FALSE = ("false", "falsch", "faux", "falso", "onwaar", "fałsz")  # as spreadsheets in other languages write it
 _METAFIELD = re.compile(
     r"(?P<name>.*?)\s*\(product\.metafields\.(?P<namespace>[^.]+)\.(?P<key>[^)]+)\)\s*", re.IGNORECASE
 )
@@ -56,16 +58,21 @@ def recognise(head: Head) -> Evidence | None:
 
 
 def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
-    """Say where the category is from if it is not from its own column, and which other column has some."""
-    own, google = map(head.present, _CATEGORIES[:2])
+    """Say where the category is from if it is not from its own column, and which other column has some, or Type more."""
+    own, google, kind = map(head.present, _CATEGORIES)
     found = options["category"]
     if "category" in head.given:
         return []
-    if found == own:
-        offered = google and _filled(head, google)
-        return [f"{google!r} holds categories, too: --option 'category={google}' takes them"] * bool(offered)
-    reason = f"{own!r} is empty in all rows" if own else f"no column {_CATEGORIES[0]!r}"
-    return [f"{reason}: the category is from {found!r}" if found else f"{reason}, nor another category"]
+    lines = []
+    if found != own:
+        reason = f"{own!r} is empty in all rows" if own else f"no column {_CATEGORIES[0]!r}"
+        lines = [f"{reason}: the category is from {found!r}" if found else f"{reason}, nor another category"]
+    for column, least in ((google, 0), (kind, _filled(head, found or ""))):
+        given = sum(not is_none(row.get(column or "", "").strip()) for row in head.rows)
+        if column and column != found and given > least:
+            ids_too = ", with Google's file as --option taxonomy=FILE for its ids" * (given > _filled(head, column))
+            lines.append(f"{column!r} holds categories, too: --option 'category={column}' takes them{ids_too}")
+    return lines
 
 
 def options(head: Head) -> Mapping[str, Any]:
@@ -73,7 +80,7 @@ def options(head: Head) -> Mapping[str, Any]:
     handle = head.present("Handle", "URL handle")
     description = head.present("Body (HTML)", "Body HTML", "Description")
     vendor, published = head.present("Vendor"), head.present("Published", "Published on online store")
-    status = {head.present("Status"): ["draft", "archived", "unlisted"], published: ["false"]}
+    status = {head.present("Status"): ["draft", "archived", "unlisted"], published: [*_FALSE]}
     pairs = {head.present(f"Option{n} Name"): head.present(f"Option{n} Value") for n in (1, 2, 3)}
     return {
         "id": handle,
@@ -82,6 +89,7 @@ def options(head: Head) -> Mapping[str, Any]:
         "separator": ">",
         "several": [],
         "group": handle,
+        "variants": 1,
         "texts": {"Description": description} if description else {},
         "attributes": ({"Brand": vendor} if vendor else {}) | _metafields(head),
         "pairs": {name: value for name, value in pairs.items() if name and value},
@@ -98,16 +106,20 @@ def _category(head: Head) -> str | None:
     return present[0] if present else None
 
 
-def _filled(head: Head, name: str) -> bool:
-    column = head.present(name) or ""
-    return any(not is_none(row.get(column, "").strip()) for row in head.rows)
+def _filled(head: Head, column: str) -> int:
+    return sum(_is_category(row.get(column, ""), head) for row in head.rows)
 
 
 def _filled_later(head: Head, column: str) -> bool:
     tables = (table_rows(path, (), head.given.get("encoding")) for path in head.paths)
     return any(
-        not isinstance(cells, Outcome) and not is_none(cells[column].strip()) for rows in tables for _, cells in rows
+        not isinstance(cells, Outcome) and _is_category(cells[column], head) for rows in tables for _, cells in rows
     )
+
+
+def _is_category(cell: str, head: Head) -> bool:
+    """Tell whether a cell has a category: numbers are some only if there is a taxonomy to look them up in."""
+    return not is_none(cell.strip()) and (bool(head.given.get("taxonomy")) or not ids(cell.strip()))
 
 
 def _metafields(head: Head) -> dict[str, str]:
@@ -146,7 +158,7 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
             changed = {column: _listed(cells[column]) for column in lists if ";" in cells[column]}
             changed |= {columns.id: cells[columns.id].removeprefix("'")}
             for name, value in columns.pairs.items():
-                if cells[value] == "Default Title":
+                if cells[value].strip().casefold() == "default title":
                     changed |= {name: "", value: ""}
             yield where, Sparse({**cells, **changed})
 

@@ -159,3 +159,21 @@ def test_what_no_text_states_is_no_attribute(tmp_path: Path) -> None:
 def test_a_table_with_a_family_is_no_akeneo_export(tmp_path: Path, text: str) -> None:
     (tmp_path / "shop.csv").write_text(text)
     assert detect(head(tmp_path / "shop.csv"), {}).name == "none"
+
+
+def test_a_model_whose_codes_lie_in_another_tree_takes_its_variants_category(tmp_path: Path) -> None:
+    models = table("lamp;by_wood;;promo;Skell Lamp oak", header="code;family_variant;parent;categories;name-en_GB")
+    rows = ("V-1;lamps_out;1;lamps;lamp;;;;green;;;", "L-2;lamps_out;1;lamps;;Skell Sconce;;;;;;")
+    part = converted(tmp_path, table(*rows), models=models)
+    assert targets(part) == {"lamp": "Garden > Lamps / Lights", "L-2": "Garden > Lamps / Lights"}
+
+
+def test_labels_in_place_of_codes_are_a_sentence_and_a_title_is_no_attribute(tmp_path: Path) -> None:
+    header = "SKU;Categories;Family;Parent;Groups;Name (English United Kingdom);Color"
+    text = table("L-1;lamps_out;lamps;;;Skell Lamp green;green", header=header)
+    with pytest.raises(
+        InputError, match=r"no column is known as the title: its columns are labels, such as 'Name \(Eng"
+    ):
+        converted(tmp_path, text)
+    part = converted(tmp_path, text, title="Name (English United Kingdom)")
+    assert targets(part, "attributes") == {"L-1": '{"Color": "green"}'}

@@ -56,6 +56,14 @@ def test_a_column_that_a_pair_names_is_not_read_under_another_name(tmp_path: Pat
     assert notes == {"attribute 'Stone' is not read: 'Worth 1' holds the value that 'Trait 1' names": 1}
 
 
+def test_a_name_and_its_handle_are_one_answer(tmp_path: Path) -> None:
+    row = {"text": "Comes in slate grey and sand.", "tones": "Sand; slate-grey", **paired("Tone", "Slate Grey")}
+    pairs = {"Trait 1": "Worth 1"}
+    for implicit in (False, True):
+        found, _ = answers(tmp_path, row, pairs=pairs, attributes={"Tone": "tones"}, values=";", implicit=implicit)
+        assert found == [{"Tone": ["Slate Grey", "Sand"]}]
+
+
 def test_values_of_all_rows_of_a_product_are_united_in_order(tmp_path: Path) -> None:
     first = {
         "text": "In sand or slate grey, 10 cm or 15 cm.",

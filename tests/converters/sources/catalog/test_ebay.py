@@ -112,3 +112,11 @@ def test_bars_in_the_first_columns_name_are_no_delimiters(tmp_path: Path) -> Non
     header = "*Action(SiteID=US|Country=US|Currency=USD|Version=1193|CC=UTF-8),CustomLabel,Category name,*Title\n"
     part = read(tmp_path / "short.csv", f"{header}Add,L-1,/Toys/Dice,Larkin dice\n")
     assert targets(part, "category") == {"L-1": "Toys > Dice"}
+
+
+def test_paths_of_reports_and_tools_have_other_marks(tmp_path: Path) -> None:
+    paths = {"/Home/Rugs & Mats/": "Home > Rugs & Mats", "Home:Throws/Plaids:Wool": "Home > Throws/Plaids > Wool",
+             "Home > Beds > Bunks": "Home > Beds > Bunks", "Rugs": "Rugs"}  # fmt: skip
+    rows = "".join(f"Add,{n},Larkin thing {n},{path}\n" for n, path in enumerate(paths))
+    part = read(tmp_path / "e.csv", f"*Action(SiteID=UK),CustomLabel,*Title,Category name\n{rows}")
+    assert list(targets(part, "category").values()) == [*paths.values()]

@@ -210,3 +210,26 @@ def test_rows_are_named_and_counted_and_a_broken_end_is_a_sentence(tmp_path: Pat
 def test_a_mapping_names_elements_with_or_without_prefix(tmp_path: Path) -> None:
     part = converted(tmp_path / "feed.xml", rss(ITEM), id="g:id", attributes={"Stuff": "g:material"}, specs=[])
     assert targets(part, "attributes") == ['{"Stuff": "Clay"}'] and part.rows[0].id.endswith(":1")
+
+
+@pytest.mark.parametrize(("filled", "expected"), [(1, "Decor > Rugs"), (5, "Home > Rugs")])
+def test_a_hardly_filled_product_type_yields_to_paths(tmp_path: Path, filled: int, expected: str) -> None:
+    rows = [f"{n}|Rug {n}|{'Home > Rugs' if n < filled else ''}|Decor > Rugs|9 EUR" for n in range(6)]
+    part = converted(tmp_path / "feed.tsv", table("id|title|product_type|google_product_category|price", *rows))
+    assert {*targets(part)} == {expected}
+
+
+def test_words_of_other_meanings_are_not_asked(tmp_path: Path) -> None:
+    text = "id|title|description|product_type|availability|condition|size_type|size_system|size"
+    row = "1|Orrel men's tee|New: ask us for a regular fit|Home > Tees|in_stock|new|regular|US|S"
+    assert not targets(converted(tmp_path / "feed.tsv", table(text, row)), "attributes")
+
+
+def test_variants_without_their_group_are_said(tmp_path: Path) -> None:
+    rows = [
+        f"{n}|{'A' if n < 4 else ''}|Orrel rug - {['red', 'blue', 'grey'][n % 3]}|Home > Rugs|9 EUR" for n in range(9)
+    ]
+    path = tmp_path / "feed.tsv"
+    path.write_text(table("id|item_group_id|title|product_type|price", *rows), "utf-8")
+    lines = complete([path], {}).lines
+    assert any("5 of 5 titles of rows without 'item_group_id' look like variants" in line for line in lines)

@@ -156,3 +156,24 @@ def test_other_xml_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text("<shop><mug>Red</mug></shop>")
     with pytest.raises(InputError, match=r"a\.xml: XML of no kind that is read"):
         converted(tmp_path / "a.xml")
+
+
+def test_icecat_a_folder_may_hold_an_answer_without_data(tmp_path: Path) -> None:
+    (tmp_path / "0.XML").write_text(
+        '<ICECAT-interface><Product Prod_id="0" ErrorMessage="None found"/></ICECAT-interface>'
+    )
+    (tmp_path / "1.xml").write_text(sheet(1), "utf-8")
+    part = convert(Entry(source="catalog", paths=[str(tmp_path / name) for name in ("0.XML", "1.xml")]))
+    assert targets(part) == ["Mice/Pens"] and part.tally.rejected == {"Icecat has no data on the product": 1}
+
+
+def test_bmecat_a_group_that_is_its_own_ancestor_has_no_path(tmp_path: Path) -> None:
+    around = OWN.replace("<PARENT_ID>1</PARENT_ID>", "<PARENT_ID>3</PARENT_ID>")
+    part = converted(bmecat(tmp_path / "c.xml", around, PRODUCT, MAP))
+    assert targets(part) == [] and part.tally.noted["no category path: category is a code, not a name"] == 1
+
+
+def test_bmecat_codes_are_not_implied(tmp_path: Path) -> None:
+    path = bmecat(tmp_path / "c.xml", OWN, MAP, PRODUCT)
+    assert all("features as codes" not in answer for answer in targets(converted(path, implicit=True), "attributes"))
+    assert any("codes are left out" in line for line in complete([path], {"implicit": True}).lines)

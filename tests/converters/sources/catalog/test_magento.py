@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.converters.sources.catalog._presets import chosen, converted, labels, prompts, stated, table
+from tests.converters.sources.catalog._presets import chosen, converted, labels, prompts, said, stated, table
 
 HEADER = ["sku", "store_view_code", "attribute_set_code", "product_type", "categories", "product_websites", "name",
           "description", "product_online", "visibility", "price", "additional_attributes", "configurable_variations",
@@ -50,6 +50,21 @@ def test_paths_begin_at_a_root(cell: str, label: str, tmp_path: Path) -> None:
 def test_two_equally_deep_paths_are_counted(tmp_path: Path) -> None:
     part = converted(export(tmp_path, JUG | {"categories": "Shop/Kitchen/Jugs,Shop/New,Shop/Sale/Kitchen"}))
     assert labels(part) == {"J": "Kitchen > Jugs"} and part.tally.noted["several categories"] == 1
+
+
+def test_children_that_nothing_ties_are_said(tmp_path: Path) -> None:
+    untied = export(
+        tmp_path, PARENT, RUST, ASH, header=[name for name in HEADER if not name.endswith(("variations", "skus"))]
+    )
+    assert "no column 'configurable_variations'" in said(untied)
+    assert "configurable_variations" not in said(untied, group="attribute_set_code")
+    assert "no column" not in said(export(tmp_path, PARENT, RUST, ASH))
+
+
+@pytest.mark.parametrize(("online", "count"), [("2", 1), ("2.0", 1), ("0", 1), ("1.0", 0)])
+def test_disabled_products_are_counted(online: str, count: int, tmp_path: Path) -> None:
+    noted = converted(export(tmp_path, JUG | {"product_online": online})).tally.noted
+    assert noted["not published: product_online is 'disabled'"] == count
 
 
 def test_two_roots_are_kept(tmp_path: Path) -> None:

@@ -107,3 +107,36 @@ def test_the_root_that_begins_all_lists_of_names_is_left_out_and_said(tmp_path: 
     assert targets(part, "category") == {"1": "Cocina", "2": "Mesa"} and part.tally.rejected.total() == 1
     assert any("'Inicio' begins all lists" in line for line in complete([tmp_path / "productos.csv"], {}).lines)
     assert targets(read(tmp_path / "productos.csv", ignore=[]), "category")["3"] == "Inicio"
+
+
+@pytest.mark.parametrize(("mark", "delimiter"), [(",", ";"), (";", ",")])
+def test_a_separator_before_a_blank_is_part_of_a_name_where_lists_have_none(
+    tmp_path: Path, mark: str, delimiter: str
+) -> None:
+    cells = ("Home/Dining/Cups,Sale", "Home/Light/Cords, plugs", "Home/Bed, Bath,Sale", "Home/Mats, Sale", "4, 7")
+    header = ("ID", "Active (0/1)", "Name *", "Categories (x,y,z...)")
+    rows = ((str(n), "1", f"Nebel {n}", cell.replace(",", mark)) for n, cell in enumerate(cells))
+    text = "\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in (header, *rows))
+    assert targets(read(tmp_path / "products.csv", text, several=mark), "category") == {
+        "0": "Home > Dining > Cups", "1": f"Home > Light > Cords{mark} plugs", "2": f"Home > Bed{mark} Bath", "3": "Home > Mats"
+    }  # fmt: skip
+    spaced = text.replace(f"{mark}Sale", f"{mark} Sale")
+    assert targets(read(tmp_path / "spaced.csv", spaced, several=mark), "category")["1"] == "Home > Light > Cords"
+
+
+def test_arrows_part_nodes_where_a_shop_writes_them(tmp_path: Path) -> None:
+    text = (
+        "ID;Active (0/1);Name *;Categories (x,y,z...)\n1;1;Nebel Cup;Home > Cups/Mugs,Sale\n2;1;Nebel Pot;Home > Pots\n"
+    )
+    assert targets(read(tmp_path / "products.csv", text), "category") == {"1": "Home > Cups/Mugs", "2": "Home > Pots"}
+
+
+def test_a_features_value_may_hold_a_colon(tmp_path: Path) -> None:
+    header = "ID;Active (0/1);Name *;Categories (x,y,z...);Description;Feature(Name:Value:Position)\n"
+    rows = (
+        "1;1;Nebel Print 3:2;Home/Prints;Print, edge: cut: by hand;Ratio:3:2:1,Edge:cut: by hand:2:0\n"
+        "2;1;Nebel Pad;Home/Pads;Of felt, 4 mm;Material:felt:5:1,Depth:4 mm:2\n"
+    )
+    assert targets(read(tmp_path / "products.csv", header + rows), "attributes") == {
+        "1": {"Ratio": "3:2", "Edge": "cut: by hand"}, "2": {"Material": "felt", "Depth": "4 mm"}
+    }  # fmt: skip

@@ -88,3 +88,17 @@ def test_a_row_that_cannot_be_read_passes_and_parts_no_group() -> None:
 def test_a_group_without_a_title_is_one_product() -> None:
     [product] = whole(*gathered(IMAGE, IMAGE | {"id": "x"}))
     assert product.cells["title"] == "" and product.rows == 2
+
+
+def test_codes_of_a_category_give_way_to_names_and_stay_where_there_are_none() -> None:
+    codes = PARENT | {"category": '[{"code": "sale"}]'}
+    [product, small] = whole(*gathered(codes, SMALL | {"category": "Pans > Small"}))
+    assert product.cells["category"] == "Pans > Small" == small.cells["category"]
+    [product, small] = whole(*gathered(codes, SMALL))
+    assert product.cells["category"] == codes["category"] == small.cells["category"]
+
+
+def test_the_columns_of_a_category_come_from_one_row() -> None:
+    rows = (PARENT | {"category": ""}, SMALL | {"top": "Pans"}, LARGE | {"top": "Home", "category": "Pots"})
+    [product, *_] = whole(*gathered(*rows, category=["top", "category"]))
+    assert [product.cells["top"], product.cells["category"]] == ["Pans", ""]

@@ -219,3 +219,20 @@ def test_other_json_is_not_recognised(tmp_path: Path) -> None:
     )
     (tmp_path / "shop.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert detect(head(tmp_path / "shop.jsonl"), {}).name == "none"
+
+
+@pytest.mark.parametrize("key", ["#rug", "https://rug.example/all#group"])
+def test_variants_in_other_rows_may_name_their_group_by_its_address(tmp_path: Path, key: str) -> None:
+    group = CONTEXT | GROUP | {"@id": key, "hasVariant": [{"@id": "#grey"}]}
+    rows = [
+        CONTEXT | product("Rug Red", "Home > Rugs", isVariantOf={"@id": key}),
+        CONTEXT | product("Oak", "Home > Tables"),
+        CONTEXT | product("Rug Blue", "Home > Rugs", isVariantOf=[{"@type": "ProductGroup", "@id": key}]),
+        CONTEXT | product("Rug Teal", "Home > Rugs", isVariantOf=key),
+        CONTEXT | product("Rug Grey", "Home > Rugs") | {"@id": "#grey"},
+    ]
+    for whole, most in ([*rows, group], 6), ([group, *rows], 6), (rows, 4):
+        part = converted(tmp_path, *whole, variants=9)
+        named = {row.id.rpartition(":")[2]: row.group for row in part.rows}
+        assert len(part.rows) >= most - 1 and named["RUG RED"] == named["RUG BLUE"] == named["RUG TEAL"] != named["OAK"]
+        assert group not in whole or named["RUGS"] == named["RUG RED"] == named["RUG GREY"]

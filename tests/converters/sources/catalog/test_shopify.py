@@ -112,6 +112,32 @@ def test_another_column_is_the_category_where_its_own_is_empty(
     assert chosen(late)["category"] == "Product Category"  # one of the last row is enough
 
 
+@pytest.mark.parametrize(("options", "column"), [({}, "Type"), ({"taxonomy": "ids.txt"}, EXPORT["google"])])
+def test_ids_are_categories_only_with_their_names(options: dict[str, str], column: str, tmp_path: Path) -> None:
+    (tmp_path / "ids.txt").write_text("# Google_Product_Taxonomy_Version: 2031-01-01\n569 - Throws\n")
+    given = {name: str(tmp_path / file) for name, file in options.items()}
+    path = export(tmp_path, [BLANKET | {"category": "", "google": "569.0", "type": "Blankets"}])
+    assert chosen(path, **given)["category"] == column
+    assert ("with Google's file as --option taxonomy=FILE" in said(path, **given)) is not bool(given)
+
+
+def test_a_type_that_more_products_have_is_offered(tmp_path: Path) -> None:
+    rows = [
+        BLANKET | {"handle": f"b-{n}", "category": "" if n else "Home > Bedding", "type": "Throws"} for n in range(9)
+    ]
+    assert "'Type' holds categories, too: --option 'category=Type' takes them" in said(export(tmp_path, rows))
+    assert "'Type'" not in said(export(tmp_path, [row | {"category": "Home > Bedding"} for row in rows]))
+
+
+def test_filled_down_titles_are_one_product(tmp_path: Path) -> None:
+    colours = [
+        ROWS[0] | {"value1": colour, "value2": width} for colour, width in (("rust", "90 cm"), ("deep-sea", "140 cm"))
+    ]
+    part = converted(export(tmp_path, [*colours, ROWS[4] | {"value1": "DEFAULT TITLE"}]))
+    assert len(labels(part)) == 2 and same(stated(part)["blanket"], COLOURS | {"Colour": ["rust", "deep sea"]})
+    assert not any("'Title'" in note for note in part.tally.noted)
+
+
 def test_googles_column_is_offered(tmp_path: Path) -> None:
     path = export(tmp_path, [BLANKET | {"google": "569"}])
     assert chosen(path)["category"] == "Product Category" and "--option 'category=Google Shopping" in said(path)
@@ -119,8 +145,8 @@ def test_googles_column_is_offered(tmp_path: Path) -> None:
 
 def test_what_is_not_published_is_counted_and_may_be_dropped(tmp_path: Path) -> None:
     rows = [BLANKET | {"handle": f"b-{n}", "status": word} for n, word in enumerate(("active", "draft", "Archived"))]
-    path = export(tmp_path, [*rows, BLANKET | {"published": "FALSE"}])
-    assert sum(count for note, count in converted(path).tally.noted.items() if "not published" in note) == 3
+    path = export(tmp_path, [*rows, BLANKET | {"published": "FALSE"}, BLANKET | {"handle": "f", "published": "FALSCH"}])
+    assert sum(count for note, count in converted(path).tally.noted.items() if "not published" in note) == 4
     assert len(labels(converted(path, unpublished="drop"))) == 1
 
 

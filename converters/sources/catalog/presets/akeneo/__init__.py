@@ -56,11 +56,13 @@ def options(head: Head) -> Mapping[str, Any]:
     )
     title = next((code for code in _TITLES if code in codes), "")
     title = title or next((code for code in codes if code.endswith(("name", "title")) and "brand" not in code), "")
+    _need_title(head, title)
     locale = _locale(head, seen, title, [*codes])
     columns = {code: column for code in codes if (column := seen.best(code, locale)) and column in seen.telling}
     texts = {code for code, column in columns.items() if is_text(code, seen.length[column] / seen.filled[column])}
     names = {code: code.replace("_", " ").strip().capitalize() for code in columns}
     others = {names[code]: column for code, column in columns.items() if code not in {*texts, *_TITLES, title}}
+    others = {name: column for name, column in others.items() if column != head.given.get("title")}
     units = {name: f"{column}-unit" for name, column in others.items() if f"{column}-unit" in seen.columns}
     categories = head.given.get("categories") or beside(head.path)
     return {
@@ -112,6 +114,18 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
                     system[parent] = _root(cells[parent].strip(), parents) or own
                 changed = {column: place(cells[column]) for column in columns.category if cells[column].strip()}
                 yield where, Sparse({**cells, **_values(cells, columns), **system, **changed})
+
+
+def _need_title(head: Head, title: str) -> None:
+    """Raise an ``InputError`` where no attribute is known as the title; an export may have labels in place of codes."""
+    if title or "title" in head.given:
+        return
+    labels = next((column for column in head.columns if re.fullmatch(r".+ \(.+\)", column.strip())), None)
+    export = f"its columns are labels, such as {labels!r}: export it again with codes, or " if labels else ""
+    raise InputError(
+        f"{head.path}: no column is known as the title: {export}name it with --option title=COLUMN; its columns: "
+        f"{', '.join(head.columns)[:400]}"
+    )
 
 
 def _locale(head: Head, seen: Look, title: str, codes: Sequence[str]) -> str:

@@ -95,7 +95,7 @@ def _cells(thing: Thing, columns: Columns) -> Cells:
             # An object without a name or a code has a reason of its own among those of labels.
             cells[name] = items[0] if len(items) == 1 and items[0] else _json([item or {} for item in items])
         elif name not in things.OTHER:
-            texts = [*values.texts(value, columns.locale, addresses=name in things.IDS)]
+            texts = [*values.texts(value, columns.locale, addresses=name in (*things.IDS, GROUP))]
             one = "\n".join(texts) if name in columns.texts.values() else next(iter(texts), "")
             several = len(texts) > 1 and name not in (columns.title, columns.id, GROUP, *columns.texts.values())
             cells[name] = _json(texts) if several else one

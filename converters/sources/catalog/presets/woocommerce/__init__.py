@@ -6,7 +6,7 @@ English names, else by what they hold and where they stand. Where title or categ
 * Several categories are parted by ``,`` (``\,`` is a comma), nodes by ``>``; ancestors are dropped.
 * Attributes have the names that each row gives; a list is parted at ``,``. ``Meta:`` columns and downloads are none.
 * A variation (``Parent`` holds a SKU or ``id:N``) is merged into its parent; ``variants: N`` keeps up to N rows of a product. If
-  the parent is not in the file, its variations are one product.
+  the parent is not in the file, its variations are one product. Without that column, its name ties a variation to its parent.
 * ``\n`` in texts is a line break, ``\\n`` is not; the ``'`` before ``= + - @`` is taken off.
 * Private, draft, pending and hidden products are counted as not published. A product without SKU has the id ``id:N``.
 * REST: categories are names without a path; ``parent_id`` is the group.
@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,20 @@ from converters.io.tables import rows as table_rows
 from converters.schema import Outcome
 from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.head import Evidence, Head, head
-from converters.sources.catalog.presets.woocommerce.roles import REFERENCE, pairs_of, roles_of
+from converters.sources.catalog.presets.woocommerce.roles import (
+    REFERENCE,
+    has_variations,
+    is_variation,
+    pairs_of,
+    roles_of,
+    whole,
+)
 
 TITLE = "a WooCommerce product export"
 _TYPICAL = ("id", "type", "sku", "title", "published", "description", "category", "images", "parent")
 _REST = ("id", "name", "slug", "description", "categories", "attributes")
 _OTHERS = ("attribute_set_code", "store_view_code", "Handle", "URL handle")  # columns of other platforms
+_PRODUCT = "(product)"  # the column that ties variations to products in a file without that of parents
 _STATUS = {"0": "private", "-1": "draft", "2": "pending"}
 _PROTECTED = re.compile(r"\A'(?=[=+\-@\t\r])")
 _BREAK = re.compile(r"\\\\n|\\n")
@@ -57,9 +66,11 @@ def recognise(head: Head) -> Evidence | None:
 
 
 def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
-    """Say what a REST answer lacks."""
+    """Say what a REST answer lacks, and what ties variations where no column does."""
     named = _is_rest(head) and options["category"] == "categories"
-    return ["the answer's categories are names without their parents: no path is known, each is one node"] * named
+    lines = ["the answer's categories are names without their parents: no path is known, each is one node"] * named
+    tied = options.get("group") == _PRODUCT
+    return lines + ["no column of parents: a variation belongs to the product with whose name its own begins"] * tied
 
 
 def options(head: Head) -> Mapping[str, Any]:
@@ -78,7 +89,7 @@ def options(head: Head) -> Mapping[str, Any]:
         "texts": {label: column for label, column in texts.items() if column},
         "attributes": {"Brand": roles["brand"]} if "brand" in roles else {},
         "pairs": pairs_of(head),
-        "group": roles.get("parent"),
+        "group": roles.get("parent") or (_PRODUCT if has_variations(head, roles) else None),
         "variants": 1,
         "status": {column: words for column, words in status.items() if column},
     }
@@ -103,38 +114,75 @@ def _rest_options(head: Head) -> Mapping[str, Any]:
 
 def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells | Outcome]]:
     """Yield the rows with texts, lists and attributes in the common form, and one key in all rows of a product."""
-    files = [(path, head(path, columns.encoding)) for path in paths]
+    files = [(path, _head(path, columns.encoding)) for path in paths]
     stats = tuple((path, path.stat().st_mtime_ns if path.is_file() else 0) for path in paths)
     skus = _skus(stats, columns.encoding) if columns.group else {}
+    skus = _names(stats, columns.encoding, columns.title) if columns.group == _PRODUCT else skus
+    needed = [column for column in columns.needed if column != _PRODUCT]
     for path, first in files:
         form = _rest_form(columns) if _is_rest(first) else _form(roles_of(first), columns, skus)
-        for where, cells in table_rows(path, columns.needed, columns.encoding):
+        for where, cells in table_rows(path, needed, columns.encoding):
             yield where, cells if isinstance(cells, Outcome) else form(cells)
 
 
+def _head(path: Path, encoding: str | None) -> Head:
+    return replace(head(path, encoding), given={"encoding": encoding})
+
+
 def _form(roles: Mapping[str, str], columns: Columns, skus: Mapping[str, str]) -> Callable[[Cells], Cells]:
-    """Return what brings a row into the common form; ``skus`` are keys of parents that children name by SKU and by id."""
+    """Return what brings a row into the common form; ``skus`` are keys of parents, by what children name them, or by names."""
     texts = set(columns.texts.values())
     lists = {*columns.pairs.values(), *columns.attributes.values()} - texts
     plain = dict.fromkeys(columns.needed)
-    sku, number, published = (roles.get(role, "") for role in ("sku", "id", "published"))
+    sku, number, kind, published = (roles.get(role, "") for role in ("sku", "id", "type", "published"))
 
     def form(cells: Cells) -> Cells:
         made = {name: cell for name in plain if (cell := _PROTECTED.sub("", cells[name]))}
         made |= {name: _BREAK.sub(_broken, made[name]) for name in texts if "\\n" in made.get(name, "")}
         made |= {name: _listed(made[name]) for name in lists if name in made}
-        own = _PROTECTED.sub("", cells[sku].strip()) or (f"id:{cells[number].strip()}" if cells[number] else "")
+        own = _own(cells, sku, number)
         if columns.id == sku:
             made[sku] = own
         if columns.group and columns.group == roles.get("parent"):
-            parent = made.get(columns.group, "").strip()
+            # A product of another type may hold a parent that it had as a variation.
+            varies = not kind or is_variation(cells[kind])
+            parent = whole(made.get(columns.group, "")) if varies else ""
             key = REFERENCE.sub(r"id:\1", parent) or own
             made[columns.group] = skus.get(key, key)
+        elif columns.group == _PRODUCT:
+            made[_PRODUCT] = _named(cells[columns.title].strip(), skus) if is_variation(cells[kind]) else own
         if published in made:
-            made[published] = _STATUS.get(made[published].strip(), made[published])
+            made[published] = _STATUS.get(whole(made[published]), made[published])
         return Sparse(made)
 
     return form
+
+
+def _own(cells: Cells, sku: str, number: str) -> str:
+    """Return a row's SKU, or its id as variations name it."""
+    return whole(_PROTECTED.sub("", cells[sku])) or (f"id:{whole(cells[number])}" if cells[number] else "")
+
+
+def _named(name: str, keys: Mapping[str, str]) -> str:
+    """Return the key of the product of a variation called "Product - Value, Value"; nothing if none is called so.
+
+    >>> _named("Tee - Long - Red", {"Tee": "1", "Tee - Long": "2"}), _named("Tee", {"Tee": "1"})
+    ('2', '')
+    """
+    ends = [found.start() for found in re.finditer(" - ", name)]
+    return next((keys[name[:end]] for end in reversed(ends) if name[:end] in keys), "")
+
+
+@lru_cache(2)
+def _names(stats: tuple[tuple[Path, int], ...], encoding: str | None, title: str) -> Mapping[str, str]:
+    """Return the keys of all products with variations by their names; memory grows with their number."""
+    files = [(path, roles_of(_head(path, encoding))) for path, _ in stats]
+    return {
+        cells[title].strip(): _own(cells, roles.get("sku", ""), roles.get("id", ""))
+        for path, roles in files
+        for _, cells in table_rows(path, (), encoding)
+        if not isinstance(cells, Outcome) and cells[roles.get("type", "")].strip().casefold().startswith("variable")
+    }
 
 
 def _broken(found: re.Match[str]) -> str:
@@ -155,7 +203,7 @@ def _listed(cell: str) -> str:
 @lru_cache(2)  # what is surveyed is read again
 def _skus(stats: tuple[tuple[Path, int], ...], encoding: str | None) -> Mapping[str, str]:
     """Return ``id:N`` to the SKU of a parent that has one; an export names it by its SKU, files edited by hand by both."""
-    tables = ((path, roles_of(head(path, encoding))) for path, _ in stats)
+    tables = ((path, roles_of(_head(path, encoding))) for path, _ in stats)
     files = [(path, roles) for path, roles in tables if {"id", "sku", "parent"} <= {*roles}]
     named = {
         found[0]
@@ -169,8 +217,8 @@ def _skus(stats: tuple[tuple[Path, int], ...], encoding: str | None) -> Mapping[
         for path, roles in files * bool(numbers)
         for _, cells in table_rows(path, (), encoding)
         if not isinstance(cells, Outcome)
-        and (number := cells[roles["id"]].strip()) in numbers
-        and (sku := cells[roles["sku"]].strip())
+        and (number := whole(cells[roles["id"]])) in numbers
+        and (sku := whole(cells[roles["sku"]]))
     }
 
 
