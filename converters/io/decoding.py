@@ -51,6 +51,8 @@ _MISREAD = re.compile(
     r"[a-zà-öø-ÿ][À-ÖØ-ÞŠŽŸŒ]|[¤ˆ˜ƒ\x80-\x9f]|\d[œŒšŠžŽŸ]"
 )
 _LONE = re.compile(r"\b[Øø]\b")  # the sign of a diameter
+# Signs that all code pages of Windows share, or that stand beside numbers, where no letter does.
+_SIGNS = re.compile(r"[“”‘’–—…•®©€°±×÷«»\xa0]|™(?!\w)|(?<![^\W\d_])(?:[£½¼¾](?![^\W\d_])|µ)")
 _MOST = 0.03  # of the signs that are not ASCII may be misread, and of the letters outside the alphabet, twice as many
 
 
@@ -103,10 +105,17 @@ def _encoding(path: Path, given: str | None, changed: int, size: int) -> str:
             return "utf-16-le" if start[1] == 0 else "utf-16-be"
         seen = _look(path, file)
     if given is not None:
-        return _known(path, given)
+        return _not_utf8(path, _known(path, given), seen)
     if not seen.broken or seen.valid * _BROKEN >= seen.valid + seen.broken:
         return UTF8
     return _code_page(path, seen)
+
+
+def _not_utf8(path: Path, given: str, seen: _Seen) -> str:
+    """Return a code page that was named, which no file can be all of whose letters are valid UTF-8."""
+    if seen.valid and not seen.broken and _ONE_BYTE.match(given):
+        raise InputError(f"{path}: is UTF-8, not {given}: leave the option encoding out")
+    return given
 
 
 def _look(path: Path, file: BufferedReader) -> _Seen:
@@ -165,7 +174,9 @@ def _code_page(path: Path, seen: _Seen) -> str:
     guesses = [name for name in _guesses(sample) if not (windows and _OLD.match(name))]
     for name in (WINDOWS, LATIN9):
         western = _well_formed(seen, sample, name) and _western(sample.decode(name))
-        if western and (_few(sample) or not guesses or _same(sample, guesses[0], name)):
+        if western and (
+            _few(sample) or _only_signs(sample.decode(name)) or not guesses or _alike(sample, name, guesses[0])
+        ):
             return name
     guess = _usual(sample, guesses) or WINDOWS
     raise InputError(
@@ -191,6 +202,18 @@ def _western(text: str) -> bool:
     alphabets += [_LOANS] * _few(text.encode(WINDOWS, "replace"))
     foreign = min(sum(count for letter, count in letters.items() if letter not in known) for known in alphabets)
     return foreign <= 2 * _MOST * letters.total()
+
+
+def _only_signs(text: str) -> bool:
+    """Tell whether a text has no letter beyond ASCII, only signs that are the same elsewhere."""
+    return _SIGNS.sub("", _LONE.sub("", text)).isascii()
+
+
+def _alike(sample: bytes, one: str, other: str) -> bool:
+    """Tell whether two code pages read the same, but for signs that are the same elsewhere."""
+    bare = _SIGNS.sub(lambda found: "\0" * len(found[0]), sample.decode(one))
+    read = sample.decode(other, "replace")
+    return len(bare) == len(read) and all(a in (b, "\0") for a, b in zip(bare, read, strict=True))
 
 
 def _few(sample: bytes) -> bool:
@@ -219,6 +242,7 @@ def _usual(sample: bytes, guesses: list[str]) -> str | None:
 
 _WIDER = {"shift_jis": "cp932", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949", "iso8859-1": WINDOWS}
 _OLD = re.compile(r"mac|cp[478]\d\d$")
+_ONE_BYTE = re.compile(r"cp(?:125|[478])\d|iso8859|mac|koi8|latin")
 _MIXED = re.compile(r"[A-Za-z][\u0370-\u1cff]|[\u0370-\u1cff][A-Za-z]")  # two scripts in one word
 _CONTROL = re.compile(r"[\x80-\x9f]")
 

@@ -4,7 +4,7 @@ import csv
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ _OTHERS = {  # how the first line of what is called .csv or .txt, and is none, b
     r'\[?\s*\{\s*"': "JSON: give it the ending .json, or .jsonl where every line is an object",
 }
 _SEP = re.compile(r'"?sep=(.)"?[\s;,|]*', re.IGNORECASE)  # Excel's first line, which names the delimiter
+_AHEAD = 10  # lines below a title among which the column names are
 _EMPTY = ' \t\r\n;,|"'  # what a line of empty cells is made of
 _END = "\udc01"  # appended as a last line, which no decoding can give: a quote that is never closed swallows it
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
@@ -39,18 +40,19 @@ def table(path: Path, encoding: str | None = None, header: int | None = None) ->
     """Yield ``(file:line, row)`` of delimited text with a header; quoted fields may hold line breaks.
 
     The header decides the delimiter (tab, semicolon, comma or bar, whatever the file is called), or a line ``sep=;`` before it
-    does; blank lines before it are skipped. ``header`` is its line where others stand before it. The line of a row is its first.
+    does; blank lines before it are skipped, as is a title, a line of one cell above wider ones. ``header`` is its line where
+    others stand before it. The line of a row is its first.
     The second column of one name is called ``name (2)``.
     """
     csv.field_size_limit(LIMIT)
     name, coded = str(path), encoding_of(path, encoding)
     broken = NOT_UTF8 if coded.startswith(UTF8) else f"not in the encoding {coded}"
     with text_lines(path, encoding) as file:
-        start = _beginning(file, header)
+        start, rest = _beginning(file, header)
         _need_table(path, start.line)
-        cells, lines = _first_record(path, start, file)
+        cells, lines = _first_record(path, start, rest)
         columns, number = _header(path, cells, start.number), start.number + lines
-        for lines, found in _records(file, start.delimiter, len(columns)):
+        for lines, found in _records(rest, start.delimiter, len(columns)):
             where = f"{name}:{number}"
             number += lines
             if reason := found if isinstance(found, str) else _trouble(found, len(columns), broken):
@@ -65,21 +67,55 @@ class _Start(NamedTuple):
     delimiter: str
 
 
-def _beginning(file: Iterator[str], header: int | None) -> _Start:
-    """Pass over what stands before the column names."""
-    named, line = None, ""
+def titled(path: Path, encoding: str | None = None) -> int:
+    """Return the line of the column names where a title stands above them, else 0."""
+    with text_lines(path, encoding) as file:
+        first = next((line for line in file if not _SEP.fullmatch(line) and line.strip(_EMPTY)), "")
+        if _width(first) > 1:
+            return 0
+    with text_lines(path, encoding) as file:
+        start, _ = _beginning(file, None)
+        return start.number if start.line != first else 0
+
+
+def _beginning(file: Iterator[str], header: int | None) -> tuple[_Start, Iterator[str]]:
+    """Pass over what stands before the column names; return them with the lines after them."""
+    named, number = None, 0
     for number, line in enumerate(file, 1):
+        line = line.lstrip("\ufeff") if number < 3 else line
         if match := _SEP.fullmatch(line):
             named = match[1]
         elif number == header or (header is None and line.strip(_EMPTY)):
-            return _Start(number, line, named or delimiter_of(line))
-    return _Start(header or 1, "", ",")
+            start, rest = _Start(number, line, named or delimiter_of(line)), file
+            return (start, rest) if header or named or _width(line) > 1 or _other(line) else _below(start, rest)
+    return _Start(header or 1, "", ","), file
+
+
+def _width(line: str) -> int:
+    """Return how many cells of a line are filled."""
+    return len(list(filter(str.strip, next(csv.reader([line], delimiter=delimiter_of(line)), ()))))
+
+
+def _below(title: _Start, file: Iterator[str]) -> tuple[_Start, Iterator[str]]:
+    """Return the widest of the lines below a title, the first of them, or the line itself where none is wider."""
+    ahead = list(islice(file, _AHEAD))
+    widths = [_width(line) for line in ahead]
+    place = widths.index(max(widths)) if widths and max(widths) > 1 else -1
+    if place < 0:
+        return title, chain(ahead, file)
+    line = ahead[place]
+    return _Start(title.number + 1 + place, line, delimiter_of(line)), chain(ahead[place + 1 :], file)
+
+
+def _other(line: str) -> str:
+    """Return what a file is whose first line is none of a table, or nothing."""
+    found = (content for pattern, content in _OTHERS.items() if re.match(pattern, line.lstrip(), re.IGNORECASE))
+    return next(found, "")
 
 
 def _need_table(path: Path, line: str) -> None:
-    for pattern, content in _OTHERS.items():
-        if re.match(pattern, line.lstrip(), re.IGNORECASE):
-            raise InputError(f"{path}: is no table but {content}")
+    if content := _other(line):
+        raise InputError(f"{path}: is no table but {content}")
 
 
 def delimiter_of(line: str) -> str:

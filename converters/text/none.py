@@ -6,12 +6,19 @@ from functools import lru_cache
 # Platforms' names of the category of products without one, each in the platform's own translation.
 _UNFILED = """
 uncategorized, uncategorised, unclassified, unassigned, not categorized, not categorised, no category, no categories,
-default category, default, not classified, unsorted, without category,
+default category, default, not classified, unsorted, without category, no category assigned, not assigned, unknown category,
+to be categorized, to be categorised, to be classified, to categorize, uncategorized products, uncategorised products, unfiled,
 non classé, non classée, non classés, non classées, non catégorisé, sans catégorie, aucune catégorie, pas de catégorie,
+catégorie par défaut, catégorie inconnue, à classer, à catégoriser, non attribué, non attribuée, hors catégorie,
 unkategorisiert, nicht kategorisiert, unkategorisierte, ohne kategorie, keine kategorie, nicht zugeordnet, standardkategorie,
+nicht zugewiesen, unbekannte kategorie, nicht klassifiziert, nicht eingeordnet, unsortiert,
 sin categoría, sin categorías, sin categorizar, sin clasificar, no categorizado, categoría por defecto,
-senza categoria, non categorizzato, non classificato, nessuna categoria, sem categoria, não categorizado, não classificado,
-geen categorie, niet gecategoriseerd, ongecategoriseerd, zonder categorie, bez kategorii, nieskategoryzowane, brak kategorii,
+categoría predeterminada, sin asignar, no asignado, no clasificado, por clasificar, por categorizar, sin definir,
+senza categoria, non categorizzato, non classificato, nessuna categoria, da classificare, non assegnato, categoria predefinita,
+não atribuído, a classificar, categoria padrão, sem classificação, sem categoria, não categorizado, não classificado,
+geen categorie, niet gecategoriseerd, ongecategoriseerd, zonder categorie, standaardcategorie,
+niet toegewezen, niet ingedeeld,
+domyślna kategoria, nieprzypisane, nieprzypisany, bez kategorii, nieskategoryzowane, brak kategorii,
 nezařazeno, nezařazené, bez kategorie, nekategorizováno, nezaradené, bez kategórie, nekategorizované, okategoriserad,
 okategoriserade, ingen kategori, utan kategori, ukategoriseret, ikke kategoriseret, uden kategori, ukategorisert,
 ikke kategorisert, uten kategori, luokittelematon, luokittelemattomat, ei kategoriaa, kategorisiz, kategorize edilmemiş,
@@ -19,7 +26,8 @@ kategorilenmemiş, без рубрики, без категории, некат�
 χωρίς κατηγορία, μη κατηγοριοποιημένο, μη κατηγοριοποιημένα, fără categorie, necategorizat, nekategorizirano, bez kategorije,
 nerazvrščeno, brez kategorije, kategória nélkül, nincs kategória, kategorizálatlan, määratlemata,
 kategooriata, bez kategorijas, be kategorijos, nekategorizuota, tak berkategori, tanpa kategori, chưa phân loại,
-ไม่มีหมวดหมู่, ไม่ได้จัดหมวดหมู่, 未分類, 未分类, 无分类, カテゴリなし, カテゴリーなし, 미분류, 분류되지 않음, 카테고리 없음,
+ไม่มีหมวดหมู่, ไม่ได้จัดหมวดหมู่, 未分類, 未分类, 无分类, カテゴリなし, カテゴリーなし, カテゴリ未設定,
+未分類商品, 未归类, 默认分类, 默認分類, デフォルトカテゴリー, 기본 카테고리, 미분류, 분류되지 않음, 카테고리 없음,
 غير مصنف, بدون تصنيف, دسته‌بندی نشده, بدون دسته‌بندی, ללא קטגוריה, לא מסווג, sense categoria, sin categoria, sailkatu gabea,
 अवर्गीकृत
 """

@@ -21,7 +21,7 @@ from converters.sources.catalog.attributes import attributes as stated_attribute
 from converters.sources.catalog.attributes.values import cell_text
 from converters.sources.catalog.columns import ORDER, PICKS, Cells, Columns
 from converters.sources.catalog.entry import Complete, raw_rows
-from converters.sources.catalog.products import Product, products
+from converters.sources.catalog.products import Product, products, tied
 from converters.sources.catalog.taxonomy import of_category
 from converters.sources.google_taxonomy import Category
 from converters.text.html import MARKUP, has_markup, untagged
@@ -128,7 +128,8 @@ def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
 
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
     entry = _entry(paths, options)
-    rows, known = raw_rows(entry.paths, entry.columns), Known.of(entry.columns, entry.survey.forms)
+    rows = tied(raw_rows(entry.paths, entry.columns), entry.columns, entry.survey.parents)
+    known = Known.of(entry.columns, entry.survey.forms)
     for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(entry.paths)):
         yield product if isinstance(product, Outcome) else _outcome(product, entry, known)
 

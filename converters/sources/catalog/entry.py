@@ -11,6 +11,7 @@ import msgspec
 
 from converters.core.errors import InputError
 from converters.io.decoding import remark
+from converters.io.delimited import titled
 from converters.io.tables import is_delimited, rows
 from converters.io.xml import is_xml
 from converters.schema import Outcome
@@ -24,6 +25,7 @@ from converters.sources.google_taxonomy import Taxonomy
 from converters.sources.shopify_taxonomy import Schema
 
 NAMES = 12  # of attributes that are listed
+NAMED = ("id", "title", "category")  # options whose columns are found by these names, in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,22 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
     if name == detect.NONE:
         if heads[0].root:
             raise _other_xml(paths[0])
+        unnamed = [option for option in NAMED if option not in given and option not in heads[0].columns]
+        named = {**{option: column for option in unnamed if (column := heads[0].present(option))}, **given}
         unknown = "is no export of a platform that is recognised; " * ("preset" not in given)
-        _need_named(heads[0], given, f"{unknown}say which column")
-        return {"preset": name, **given}, lines
+        _need_named(heads[0], named, f"{unknown}say which column")
+        lines += [line for path in paths if (line := _titled(path, given.get("encoding")))]
+        return {"preset": name, **named}, lines
     preset = detect.get(name)
     options = {**preset.options(heads[0]), **given, "preset": name}
     if not heads[0].root:
         _need_named(heads[0], options, f"preset {name!r} does not find all its columns; leave it out, or say which")
     return options, [*lines, *(preset.remarks(heads[0], options) if hasattr(preset, "remarks") else ())]
+
+
+def _titled(path: Path, encoding: str | None) -> str:
+    number = titled(path, encoding) if is_delimited(path) else 0
+    return f"{path}: the column names are in line {number:,}; what stands above them is passed over" if number else ""
 
 
 def _need_named(head: Head, options: Mapping[str, Any], problem: str) -> None:

@@ -6,18 +6,25 @@ are three products, of which one may be in the test split and the others in trai
 
 import re
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.sources.catalog.columns import Cells, Columns
+from converters.text.spelling import UNSPACED
 
-_END = re.compile(r"\s*(?:[([][^()[\]]{1,40}[)\]]|(?: [-–—|/:] |, ?|; ?| / )[^|]{1,40})\s*$")  # "(Red)", " - Red, M"
+_END = re.compile(  # "(Red)", " - Red, M"
+    r"\s*(?:[([（【][^()[\]（）【】]{1,40}[)\]）】]|(?: [-–—|/:] |, ?|; ?| / |[，；｜])[^|]{1,40})\s*$"
+)
+_SIZE = re.compile(r"\s+(?:x{0,4}[sl]|m|[2-6]xl|one size|\d+(?:[.,]\d+)?\s?(?:ml|cl|l|g|kg|cm|mm|m|oz|inch|gb|tb|w))$")
+_UNSPACED = re.compile(rf"[{UNSPACED}]{{2}}")
 _HINT = re.compile(
     r"parent|group|handle|model|style|family|master|product|produ[ck]t|artikel|item|gruppe|parent", re.IGNORECASE
 )
 SAMPLE = 2000  # rows whose columns are compared
+SHORT = 30  # characters of a cell that may end a title: a size, a colour
 LONG = 80  # characters of a cell that is no name of a product
 MIN_SHARE, MIN_ROWS = 0.05, 3  # of the rows, from which it is worth a sentence
 Hashes = NDArray[np.int64]
@@ -25,40 +32,59 @@ Hashes = NDArray[np.int64]
 
 @dataclass(slots=True)
 class LookAlikes:
-    """Hashes of all titles and their stems, 16 bytes a row, the cells of the first rows, and two titles to show."""
+    """Hashes of all titles and their stems, 16 bytes a row, of the first rows' cells and first words, and two titles to show."""
 
     titles: "array[int]" = field(default_factory=lambda: array("q"))
     stems: "array[int]" = field(default_factory=lambda: array("q"))
+    beginnings: "array[int]" = field(default_factory=lambda: array("q"))
     sample: "dict[str, array[int]]" = field(default_factory=dict)
     example: tuple[str, str] = ("", "")
     first: dict[int, str] = field(default_factory=dict)
 
 
-def stem(title: str) -> str:
-    """Return a title without its last part, in lower case; nothing where it has no such part or its rest is a single word.
+def stem(title: str, endings: Iterable[str] = ()) -> str:
+    """Return a title without its last parts, in lower case; nothing where it has none or its rest is a single word.
+
+    ``endings`` are cells of its row: the size or the colour may end the title without a sign before it.
 
     >>> stem("Running Tee - Coral, S"), stem("Acme kettle (1.5 l)"), stem("Acme - Mug"), stem("Acme kettle")
     ('running tee', 'acme kettle', '', '')
+    >>> stem("Running Tee Coral XL", ["7", "Coral"]), stem("保温杯（红色）")
+    ('running tee', '保温杯')
     """
-    start, before = title.casefold().strip(), ""
+    whole = title.casefold().strip()
+    words = {f" {ending.casefold().strip()}" for ending in endings if ending and not ending.isspace()}
+    start, before = whole, ""
     while start != before:
-        before, start = start, _END.sub("", start, count=1)
-        if " " not in start:
-            return before if before != title.casefold().strip() else ""
-    return start if start != title.casefold().strip() else ""
+        before, start = start, _shorter(start, words)
+        if " " not in start and not _UNSPACED.match(start):
+            return before if before != whole else ""
+    return start if start != whole else ""
+
+
+def _shorter(title: str, endings: Iterable[str]) -> str:
+    shorter = _END.sub("", title, count=1)
+    if shorter == title:
+        shorter = _SIZE.sub("", title, count=1)
+    return shorter if shorter != title else next((title[: -len(end)] for end in endings if title.endswith(end)), title)
 
 
 def note(seen: LookAlikes, cells: Cells, columns: Columns) -> None:
     """Take a row in."""
-    title = cells[columns.title]
+    title, used = cells[columns.title], {columns.title, *columns.category}
     if not title.strip():
         return
-    base = stem(title)
+    ends = (cell for column, cell in cells.items() if len(cell) <= SHORT and column not in used)
+    # A lamp and a mirror of one name end in their kinds, too, but are in two categories.
+    base = stem(title, ends)
+    if base != stem(title):
+        base = "\0".join([base, *(cells[column] for column in columns.category)])
     own, key = hash(title.casefold().strip()), hash(base) if base else 0
     seen.titles.append(own)
     seen.stems.append(key)
     if len(seen.titles) > SAMPLE:
         return
+    seen.beginnings.append(hash(" ".join(title.casefold().split()[:-1][:2])))
     if key and key in seen.first and not seen.example[0]:
         seen.example = (seen.first[key], title)
     seen.first.setdefault(key or own, title)
@@ -77,7 +103,7 @@ def sentence(seen: LookAlikes, columns: Columns) -> str:
     alike = np.isin(keys, named[counts > 1]) & np.isin(keys, stems[stems != 0])
     count = int(alike.sum())
     if count < max(MIN_ROWS, MIN_SHARE * len(titles)) or not seen.example[0]:
-        return ""
+        return _by_column(seen, columns)
     first, second = (title[:60] for title in seen.example)
     column = _column(seen, np.where(alike, keys, 0)[:SAMPLE], columns)
     mend = f"column {column!r} may name it: --option group={column!r}" if column else "no column seems to name it"
@@ -86,6 +112,25 @@ def sentence(seen: LookAlikes, columns: Columns) -> str:
         f"{count:,} of {len(titles):,} titles{rows} look like variants of one product ({first!r}, {second!r}), which may then be "
         f"in training and in the test split: {mend}"
     )
+
+
+def _by_column(seen: LookAlikes, columns: Columns) -> str:
+    """Say which column may name the product, in a file whose titles do not show it: rows of one cell begin alike."""
+    beginnings = np.frombuffer(seen.beginnings, np.int64)
+    for column, cells in seen.sample.items():
+        values = np.frombuffer(cells, np.int64)
+        names, number, counts = np.unique(values, return_inverse=True, return_counts=True)
+        shared = (counts[number] > 1) & (values != 0)
+        pairs = len(np.unique(np.stack([values, beginnings])[:, shared], axis=1).T)
+        groups, rows = int(((counts > 1) & (names != 0)).sum()), int(shared.sum())
+        if column in (columns.title, *columns.category) or not _HINT.search(column) or groups < 2:
+            continue
+        if pairs == groups == len(np.unique(beginnings[shared])) and rows >= max(MIN_ROWS, MIN_SHARE * len(values)):
+            return (
+                f"titles of one {column!r} begin alike: if its rows are variants of one product, which may then be in training "
+                f"and in the test split, give --option group={column!r}"
+            )
+    return ""
 
 
 def _column(seen: LookAlikes, keys: Hashes, columns: Columns) -> str:

@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from converters.io.grouping import grouped
 from converters.io.tables import Sparse
 from converters.schema import Outcome
 from converters.sources.catalog.columns import Cells, Columns
+from converters.text.none import is_none
 
 Placed = tuple[str, Cells]  # where a row is from, and its cells
 CODED = '[{"code": '  # how a cell begins in which a preset has found codes without names
@@ -59,6 +62,27 @@ def products(
             yield group
         else:
             yield from _products(group, columns)
+
+
+def group_key(cells: Cells, columns: Columns) -> str:
+    """Return a row's cell of the group; a word for none, unless it is its id, is as a blank one."""
+    key = cells[columns.group or ""].strip()
+    nothing = key and is_none(key) and key != cells[columns.id].strip()
+    return "" if nothing else key
+
+
+def tied(
+    rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns, parents: NDArray[np.int64]
+) -> Iterator[tuple[str, Cells | Outcome]]:
+    """Yield rows with the keys of their groups: a row without one whose id is among the hashes of ``parents`` is the parent."""
+    known = set(parents.tolist())
+    for where, cells in rows:
+        if columns.group and not isinstance(cells, Outcome):
+            identifier, key = cells[columns.id].strip(), group_key(cells, columns)
+            own = key or (identifier if hash(identifier) in known else "")
+            if own != cells[columns.group].strip():
+                cells = Sparse({**cells, columns.group: own})
+        yield where, cells
 
 
 def following(

@@ -21,6 +21,7 @@ Notes = tuple[str, ...]
 MOST_NAMES = 200  # that an account names; specs may have thousands
 NOTHING = "is not read: its cell holds a word for none"
 PARTLY = "keeps the values in the text: another one is not in it"
+UNNAMED = "attribute value left out: the column of its name is blank"
 ABSENT = "left out: its value is not in the text"
 
 
@@ -108,6 +109,7 @@ def _read(product: Product, columns: Columns, forms: Mapping[str, str]) -> tuple
             notes += (f"attribute {name[:60]!r} is not read: {column!r} holds the value that {taken[column]!r} names",)
         else:
             cells.append((name, _column(product, columns, name, column)))
+    notes += (UNNAMED,) * _unnamed(product, columns)
     specs, unread = _specs(product, columns, forms)
     values = {"columns": _united(cells), "specs": specs}
     first, second = (values[name] for name in columns.order)
@@ -123,6 +125,13 @@ def _pairs(product: Product, columns: Columns) -> Iterator[tuple[str, tuple[str,
         for name, value in columns.pairs.items():
             if cells[name].strip() and cells[value].strip():
                 yield one_line(untagged(cells[name])), cell_values(cells[value], columns.values)
+
+
+def _unnamed(product: Product, columns: Columns) -> int:
+    """Return how many values of pairs have no name in a row of their own title."""
+    cells, read = product.cells, {*columns.attributes.values()}
+    pairs = [(name, value) for name, value in columns.pairs.items() if value not in read]
+    return sum(bool(cells[value].strip()) and not cells[name].strip() for name, value in pairs)
 
 
 def _column(product: Product, columns: Columns, name: str, column: str) -> Iterator[str]:

@@ -16,7 +16,10 @@ from converters.text.html import untagged
 
 Pairs = list[tuple[str, str]]
 ASSIGNED, POSITIONS, SECTIONS = "assignments", "positions", "sections"
-_BREAK = re.compile(r"<br\s*/?>|</(?:li|p|div|tr)\s*>|[\r\n]+", re.IGNORECASE)
+_BREAK = re.compile(r"<br\s*/?>|</(?:li|p|div|tr|dd)\s*>|[\r\n]+", re.IGNORECASE)
+_CELLS = re.compile(
+    r"(?:[:\s]*</t[hd]>\s*<td[^>]*>|[:\s]*</dt>\s*<dd[^>]*>)\s*", re.IGNORECASE
+)  # a name's and a value's
 _KEY = r"[^\W\d_][^=:;,|<>\"\\/?&\r\n]{0,59}"
 _ASSIGNED = re.compile(rf'\s*"?{_KEY}=(?![>:])')
 _CODE = re.compile(r"[a-z][a-z0-9_]*")
@@ -36,6 +39,7 @@ def pairs_of(cell: str, form: str = "") -> Pairs:
     """Return the names and values of a cell; ``form`` is what its column has, where the cell itself may be of two."""
     if _is_assigned(cell) or (form == ASSIGNED and _ASSIGNED.match(cell)):
         return [*_assignments(cell)]
+    cell = _CELLS.sub(": ", cell) if "</" in cell else cell
     lines = [line.strip() for line in map(untagged, _BREAK.split(cell)) if line.strip()]
     if len(lines) != 1:
         return [pair for line in lines for pair in _piece(line)]

@@ -29,6 +29,9 @@ NEEDED = {
 CACHED = 1 << 16
 _CODED = re.compile(r'\{"code": "([^"]*)"\}')
 OUTSIDE = "one of several categories left out: not in the taxonomy"
+GAP = "a column of the category is blank before a filled one: the path lacks it"
+# What a level that repeats the ones above it has after them: "Home > Mugs" beside "Home".
+_BELOW = re.compile(rf"\s*(?:{ARROW.pattern})\s*(?=\S)")
 
 
 class Placement(NamedTuple):
@@ -63,7 +66,8 @@ class Labels:
         if not found.paths:
             return Placement((), found.reason, found.notes, found.detail)
         paths = [without_title(path, title) for path in found.paths]
-        notes = (*found.notes, *("last node of the category is the title: cut",) * (paths != [*found.paths]))
+        gap = (GAP,) * _has_gap(cells, self.columns)
+        notes = (*found.notes, *gap, *("last node of the category is the title: cut",) * (paths != [*found.paths]))
         if not any(paths):
             return Placement((), "category is the title", notes)
         inside = [path for path in paths if self.tree and path in self.tree.paths]
@@ -82,9 +86,24 @@ def category_cell(cells: Cells, columns: Columns) -> str:
     """Return a row's cell of categories; of several columns, a JSON list with the list of their nodes."""
     if len(columns.category) == 1:
         return cells[columns.category[0]]
-    nodes = (one_line(untagged(cells[column])) for column in columns.category)
-    path = [node for node in nodes if node and not is_none(node)]
+    path, above = list[str](), ""
+    for node in filter(None, _levels(cells, columns)):
+        repeated = _BELOW.match(node, len(above)) if above and node.startswith(above) else None
+        path.append(node[repeated.end() :] if repeated else node)
+        above = node
     return json.dumps([path], ensure_ascii=False) if path else ""
+
+
+def _levels(cells: Cells, columns: Columns) -> list[str]:
+    nodes = (one_line(untagged(cells[column])) for column in columns.category)
+    return ["" if is_none(node) else node for node in nodes]
+
+
+def _has_gap(cells: Cells, columns: Columns) -> bool:
+    if len(columns.category) == 1:
+        return False
+    filled = [bool(node) for node in _levels(cells, columns)]
+    return filled != sorted(filled, reverse=True)
 
 
 def without_title(path: Category, title: str) -> Category:
@@ -144,7 +163,8 @@ def _root(paths: Mapping[Category, int], columns: Columns) -> tuple[str, list[st
     if paths and all(len(path) == 1 for path in paths):
         return "", ["category: all labels are single names; no path above them is known"]
     if len(roots) != 1:
-        return "", []
+        several = f"category: nothing is cut by root=cut: paths begin with {len(roots):,} different nodes"
+        return "", [several] if columns.root == CUT and roots else []
     [root], rows = roots, sum(paths.values())
     if columns.root == CUT:
         return root, [f"category: all {rows:,} paths begin with {root!r}, which is cut"]

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 
 from converters.sources.catalog.columns import Columns
 from converters.sources.catalog.labels.kinds import ids, is_address, is_code_list
@@ -14,9 +15,11 @@ from converters.text.none import is_none
 STRONG = ("||", "|", "｜", ";", "；", "\n")
 WEAK = (",", "，", "、", "،")
 SEPARATORS = ("::", "|", "｜", "/", "／", "\\")
+UNUSUAL = (" - ", " – ", " — ", ":", " . ", ".", "~", "#", "_", "-")  # that names hold, too
 SLASHES = ("/", "／", "\\")
 MOST, SOME, FEW = 0.5, 0.25, 0.1  # shares of rows
 ROUNDS = 3
+TREE = 8  # different paths of a tree, among which some share their first node
 
 Texts = Mapping[str, int]  # what cells hold, with the number of rows
 
@@ -40,7 +43,8 @@ def decide(categories: Mapping[str, int], columns: Columns) -> tuple[Reading, li
     if columns.several is None:
         reading, said = _weak(texts, reading)
         lines += said
-    return replace(reading, nested=_nested(lists, inner, reading)), [*_nodes_said(inner, reading, columns), *lines]
+    reading = replace(reading, nested=_nested(lists, inner, reading))
+    return reading, [*_nodes_said(inner, reading, columns), *_lists_said(lists, reading), *lines]
 
 
 def hold(rows: int) -> str:
@@ -96,13 +100,14 @@ def _several(texts: Texts, reading: Reading) -> tuple[tuple[str, ...], list[str]
         if support >= needed * rows:
             accepted.append(mark)
             lines.append(
-                f"category: {hold(rows)} {shown}: it parts several paths; in {support:,} these are labels of other rows or begin "
-                "at their roots"
+                f"category: {hold(rows)} {shown}: read as several paths; in {support:,} each part is another row's label or "
+                "begins like one"
             )
         elif trial.mark or any(map(ARROW.search, texts)) or mark not in SEPARATORS:
-            example = next(iter(holding))[:60]
+            example, node = next(iter(holding))[:60], _or_nodes(trial, texts, advice)
             lines.append(
                 f"category: {hold(rows)} {shown}, such as {example!r}: is it between paths? Then give --option several={advice}"
+                f"{node}"
             )
     return tuple(accepted), lines
 
@@ -139,15 +144,39 @@ def _separated(texts: Texts, reading: Reading, without: str = "") -> Reading:
             sure, most = mark, rows
         elif any(path[0] in roots for path in paths.values()):
             rooted.append(mark)
-    return replace(reading, mark=sure or None, rooted=tuple(rooted), roots=roots)
+    styled, tight = _styled(plain, sure) if sure in SLASHES else (sure, False)
+    return replace(reading, mark=styled or None, tight=tight, rooted=tuple(rooted), roots=roots)
+
+
+def _styled(texts: Texts, mark: str) -> tuple[str, bool]:
+    """Return a mark with blanks around it if only that parts nodes (``Home / Bed/Bath``), and whether only one without does."""
+    styles = {text: (f" {mark} " in text, _tight(text, mark)) for text in texts if mark in text}
+    rows = {style: sum(texts[text] for text in styles if styles[text] == style) for style in {*styles.values()}}
+    spaced, tight = rows.get((True, False), 0), rows.get((False, True), 0)
+    if spaced == tight or (not any(map(all, styles.values())) and min(spaced, tight) > FEW * max(spaced, tight)):
+        return mark, False
+    usual = (True, False) if spaced > tight else (False, True)
+    roots = {nodes(text, mark)[:1] for text, style in styles.items() if style == usual}
+    odd = [text for text, style in styles.items() if style not in (usual, (False, False))]
+    trial = Reading(mark=f" {mark} " if spaced > tight else mark, tight=tight > spaced)
+    # "Home/ Kitchen / Pans" is a path that was written carelessly, if others begin with "Home".
+    if not odd or any(nodes(text, mark)[:1] in roots and trial.nodes(text)[:1] not in roots for text in odd):
+        return mark, False
+    return trial.mark or mark, trial.tight
+
+
+def _tight(text: str, mark: str) -> bool:
+    before, *others = text.strip().strip(mark).split(mark)
+    return any(not (one[-1:].isspace() or two[:1].isspace()) for one, two in pairwise([before, *others]))
 
 
 def _is_separator(paths: Mapping[str, Category], texts: Texts, mark: str) -> bool:
     """Tell whether texts with a mark are paths: most hold it, or they share first nodes with one another or with other cells."""
-    if mark not in SLASHES or sum(texts[text] for text in paths) >= MOST * sum(texts.values()):
-        return True
     firsts = Counter(path[0] for path in paths.values())
     shared = sum(first in texts or count > 1 for first, count in firsts.items())
+    most = sum(texts[text] for text in paths) >= MOST * sum(texts.values())
+    if mark not in SLASHES or (most and (shared or len(paths) < TREE)):
+        return True
     return shared >= MOST * len(firsts)
 
 
@@ -164,7 +193,7 @@ def _weak(texts: Texts, reading: Reading) -> tuple[Reading, list[str]]:
         if not parted:
             lines.append(
                 f"category: {hold(rows)} {mark!r}, such as {example!r}: read as part of a name; if it is between paths, give "
-                f"{advice}"
+                f"{advice}{_or_nodes(reading, texts, repr(mark))}"
             )
             continue
         reading = replace(
@@ -172,8 +201,8 @@ def _weak(texts: Texts, reading: Reading) -> tuple[Reading, list[str]]:
         )
         unclear = sum(count for text, count in holding.items() if reading.paths(text)[1])
         lines.append(
-            f"category: {hold(rows)} {mark!r}: it parts several paths in {parted:,}, where these are labels of other rows or "
-            f"begin at their roots, and {unclear:,} cannot be told; if it always does, give {advice}, "
+            f"category: {hold(rows)} {mark!r}: read as several paths in {parted:,}, where each part is another row's label or "
+            f"begins like one, and {unclear:,} cannot be told; if it always parts paths, give {advice}, "
             "if never, --option 'several=[]'"
         )
     return reading, lines
@@ -203,6 +232,17 @@ def _nested(lists: Mapping[str, int], texts: Texts, reading: Reading) -> bool:
     return sum(any(item in firsts for item in row[1:]) for row in rows) <= SOME * len(rows)
 
 
+def _or_nodes(reading: Reading, texts: Texts, mark: str) -> str:
+    """Say that a mark may part nodes, where no other one does."""
+    alone = not (reading.separator or reading.mark or any(map(ARROW.search, texts)))
+    return f"; if between the nodes of one, --option separator={mark}" * alone
+
+
+def _lists_said(lists: Mapping[str, int], reading: Reading) -> list[str]:
+    meaning = "its texts are the nodes of one path" if reading.nested else "each of its texts is a category"
+    return [f"category: {hold(sum(lists.values()))} a list: {meaning}"] if lists else []
+
+
 def _nodes_said(texts: Texts, reading: Reading, columns: Columns) -> list[str]:
     if columns.separator is not None:
         return []
@@ -212,9 +252,24 @@ def _nodes_said(texts: Texts, reading: Reading, columns: Columns) -> list[str]:
         if sign or len(reading.nodes(text)) > 1:
             signs[(">>" if ">>" in text else sign[0]) if sign else _mark(text, reading)] += count
     if not signs:
-        return []
+        return _unusual_said(texts)
     named = ", ".join(f"{sign!r} in {count:,}" for sign, count in signs.most_common(4))
-    return [f"category: nodes are parted by {named} of {sum(texts.values()):,} paths"]
+    single = "; the others are single names" * (signs.total() < sum(texts.values()))
+    return [f"category: paths are split at {named} of {sum(texts.values()):,} paths{single}"]
+
+
+def _unusual_said(texts: Texts) -> list[str]:
+    """Ask for a sign that names hold, too, where it stands in most cells and these begin alike."""
+    for mark in UNUSUAL:
+        holding = {text: count for text, count in texts.items() if len(nodes(text, mark)) > 1}
+        firsts = {nodes(text, mark)[0] for text in holding}
+        if sum(holding.values()) >= MOST * sum(texts.values()) and len(firsts) < len(holding):
+            example = next(iter(holding))[:60]
+            return [
+                f"category: {hold(sum(holding.values()))} {mark!r}, such as {example!r}: is it between the nodes of a path? Then "
+                f'give --option "separator={mark!r}"'
+            ]
+    return []
 
 
 def _mark(text: str, reading: Reading) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from converters.sources.catalog.columns import Columns
 from converters.sources.catalog.labels import kinds
 from converters.sources.catalog.labels.kinds import Kinds
+from converters.sources.catalog.labels.paths import is_broken
 from converters.sources.catalog.labels.reading import Reading
 from converters.sources.catalog.taxonomy import Previous
 from converters.sources.google_taxonomy import Category, Taxonomy
@@ -44,20 +45,21 @@ class Finder:
     def find(self, cell: str) -> Found:
         """Return the paths of a cell that are labels."""
         text = cell.strip()
-        if not text or (is_none(text) and text[0] not in "[{"):
+        if not text or (is_none(text) and (text[0] not in "[{" or text[1:-1].isalnum())):
             return Found(reason=f"{NONE}: {text!r}" if text else NONE)
         if kinds.is_address(text):
             return Found(reason=kinds.URL)
         if identifiers := kinds.ids(text):
             return self._sorted([self._by_id(identifier) for identifier in identifiers])
-        if kinds.is_code_list(text):
+        if kinds.is_code_list(text) and not (self.columns.separator and self.columns.separator in text):
             return Found(reason=kinds.CODE)
         paths, doubtful = self.reading.paths(cell)
         if doubtful:
             return Found(reason=f"category may be several paths or hold a name with {doubtful!r}")
         if not paths:
             # An object may have a code alone, as presets write codes that are in no file of categories.
-            return Found(reason=kinds.CODE if '"code"' in text else kinds.NAMELESS if "{" in text else NONE)
+            nameless = kinds.NAMELESS if "{" in text else NONE
+            return Found(reason=kinds.CODE if '"code"' in text else kinds.BROKEN if is_broken(text) else nameless)
         return self._sorted([self._label(path) for path in paths])
 
     def _sorted(self, labels: list[_Label]) -> Found:
@@ -79,7 +81,7 @@ class Finder:
             return _Label(known)
         path = self._without_id(path)
         if self._ignored(path):
-            return _Label((), f"category left out by 'ignore': {path[-1]!r}")
+            return _Label((), f"category left out by 'ignore': {' > '.join(path)!r}")
         filed = path
         while len(filed) > 1 and filed[-1] and is_none(filed[-1]):
             filed = filed[:-1]

@@ -11,16 +11,18 @@ from converters.text.none import is_none
 ID, CODE = "category is an id, not a name", "category is a code, not a name"
 URL, SENTENCE = "category is a web address", "category is a sentence"
 FREE = "category is a text where all other rows have paths"
-NAMELESS = "category is a JSON object without a name"
+NAMELESS, BROKEN = "category is a JSON object without a name", "category is broken JSON"
 EMPTY = "category with an empty node or a '>'"
 _NUMBER = re.compile(r"\d+(?:\.0+)?")
-_NUMBERS = re.compile(r"\s*\d+(?:\.0+)?(?:\s*[,;|/\s]\s*\d+(?:\.0+)?)*\s*")
+_ID = r"(?:#|id[\s:=#-]*)?\d+(?:\.0+)?"
+_NUMBERS = re.compile(rf"\s*{_ID}(?:\s*[,;|/\s]\s*{_ID})*\s*", re.IGNORECASE)
 _GID = re.compile(r"gid://\S+|[a-z]{2}(?:-\d+)+")  # Shopify's ids, whole and short
 _CODE = re.compile(
     r"[a-z0-9]+(?:_[a-z0-9]+)+|[A-Z0-9]+(?:_[A-Z0-9]+)+|[A-Za-z]{1,8}[-_.]?\d{3,}[A-Za-z0-9]*|"
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{24,64}"
 )
-_WITH_ID = re.compile(r"(\d+|gid://\S+)\s+[-:–]\s+(?=\S)")
+_WITH_ID = re.compile(r"(\d+|gid://\S+)(?:\s+[-–]\s+|\s*:\s+)(?=\S)")
+_LIKE_CODE = re.compile(r"(?=\S*\d)[A-Z0-9]+(?:[-_.][A-Z0-9]+)*")  # where all names of a column are spelt so
 _WORD = re.compile(r"[a-z0-9]+")
 _BETWEEN = re.compile(r"\s*[,;|]\s*")
 _ADDRESS = re.compile(r"(?:https?|ftp)://|www\.", re.IGNORECASE)
@@ -54,8 +56,8 @@ def is_code(name: str) -> bool:
 class Kinds:
     """What the whole column says.
 
-    ``coded``: single lower-case words are codes, too; ``numbered``: paths begin with their ids; ``roots``: those of a file that
-    holds hardly anything but paths of two or more nodes.
+    ``coded``: single lower-case words are codes, too, or what is all capitals and digits; ``numbered``: paths begin with their
+    ids; ``roots``: those of a file that holds hardly anything but paths of two or more nodes.
     """
 
     coded: bool = False
@@ -70,7 +72,7 @@ class Kinds:
             return EMPTY
         if all(map(is_number, path)):
             return ID
-        if all(is_code(name) or (self.coded and _WORD.fullmatch(name)) for node in path for name in _names(node)):
+        if all(is_code(name) or (self.coded and _like_code(name)) for node in path for name in _names(node)):
             return CODE
         if any(map(is_sentence, path)):
             return SENTENCE
@@ -99,10 +101,15 @@ def kinds(paths: Mapping[Category, int]) -> Kinds:
     names = {name for path in named for node in path for name in _names(node) if not is_number(name)}
     plain = all(is_code(name) or _WORD.fullmatch(name) for name in names)
     coded = plain and sum(map(is_code, names)) >= CODES * len(names) > 0
+    coded = coded or (bool(names) and all(is_code(name) or _LIKE_CODE.fullmatch(name) for name in names))
     deep = {path: count for path, count in named.items() if len(path) > 1}
     only = named.total() >= ROWS and sum(deep.values()) >= NEARLY_ALL * named.total()
     numbered = sum(count for path, count in named.items() if with_id(path)) >= NEARLY_ALL * named.total() > 0
     return Kinds(coded, numbered, frozenset(path[0] for path in deep) if only else None)
+
+
+def _like_code(name: str) -> bool:
+    return bool(_WORD.fullmatch(name) or _LIKE_CODE.fullmatch(name))
 
 
 def with_id(path: Category) -> re.Match[str] | None:

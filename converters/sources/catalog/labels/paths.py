@@ -21,6 +21,8 @@ _ARROWS = re.compile(rf"(?<!\\){ARROW.pattern}")
 _NAMES = ("fullName", "full_name", "name", "label", "title")
 _BREAK = re.compile(r"<br\s*/?>|</(?:li|p|div)\s*>|\r\n?", re.IGNORECASE)
 _QUOTED = re.compile(r'\s*"((?:[^"]|"")*+)"\s*')
+_ARRAY = re.compile(r"\{([^\[\]{}:]+)\}|\[([^\[\]{}'\"]+)\]")  # as PostgreSQL writes a list, and without quotes
+_BROKEN: dict[str, str] = {}
 _ESCAPED = re.compile(r'\\([,;|/>:"\\])')
 
 
@@ -112,13 +114,18 @@ def is_list(cell: str) -> bool:
     return isinstance(value, list) and len(value) > 1 and all(isinstance(item, str) for item in value)
 
 
+def is_broken(cell: str) -> bool:
+    """Tell whether a cell begins as JSON and is none."""
+    return _loaded(cell.strip()) is _BROKEN
+
+
 def _text(cell: str) -> str:
     """Return a text without markup and with its line breaks."""
     return "\n".join(map(untagged, _BREAK.sub("\n", cell).strip().split("\n")))
 
 
 def _loaded(cell: str) -> Any:
-    """Return the list or object that a cell is, or ``None`` for a text."""
+    """Return the list or object that a cell is, or ``None`` for a text; what only begins as JSON is ``_BROKEN``."""
     if cell[:1] not in ("[", "{"):
         return None
     with suppress(ValueError, RecursionError):
@@ -127,7 +134,9 @@ def _loaded(cell: str) -> Any:
         warnings.simplefilter("ignore")
         value = ast.literal_eval(cell)
         return value if isinstance(value, (list, dict)) else None
-    return {} if re.match(r"\[?\s*\{\s*[\"']", cell) else None
+    if array := _ARRAY.fullmatch(cell):
+        return [part for part in split(array[1] or array[2], (",",)) if part]
+    return _BROKEN if re.match(r"[\[{]\s*[\[{]?\s*[\"']", cell) else None
 
 
 def _items(value: Any, within: bool = False) -> Iterator[Piece]:

@@ -12,13 +12,14 @@ class Reading:
     """The marks of a file.
 
     ``separator`` is the user's. Without it arrows part nodes wherever they stand, and in cells without one ``mark`` does, or one
-    of ``rooted`` if the first node then is one of ``roots``. ``several`` part paths; ``weak`` are signs that names hold, too,
-    and part paths only where ``known`` paths or ``roots`` stand between them; with ``strict``, such a sign elsewhere is doubtful.
-    ``nested``: the texts of a list are the nodes of one path.
+    of ``rooted`` if the first node then is one of ``roots``; with ``tight``, the mark parts none where blanks are around it.
+    ``several`` part paths; ``weak`` are signs that names hold, too, and part paths only where ``known`` paths or ``roots`` stand
+    between them; with ``strict``, such a sign elsewhere is doubtful. ``nested``: the texts of a list are the nodes of one path.
     """
 
     separator: str | None = None
     mark: str | None = None
+    tight: bool = False
     rooted: tuple[str, ...] = ()
     several: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
@@ -32,7 +33,7 @@ class Reading:
         if self.separator or ARROW.search(text):
             return nodes(text, self.separator)
         if self.mark:
-            return nodes(text, self.mark)
+            return nodes(text.replace(f" {self.mark} ", f" \\{self.mark} ") if self.tight else text, self.mark)
         for mark in self.rooted:
             if len(path := nodes(text, mark)) > 1 and path[0] in self.roots:
                 return path

@@ -110,7 +110,7 @@ def test_a_comma_is_split_only_where_every_part_is_known() -> None:
         "Tools",
     ]
     assert placed[3].reason == "category may be several paths or hold a name with ','"
-    assert any("',': it parts several paths in 3" in line and "and 1 cannot be told" in line for line in labels.lines)
+    assert any("',': read as several paths in 3" in line and "and 1 cannot be told" in line for line in labels.lines)
     assert (
         labels.chosen == {"separator": ">"} or "several" not in labels.chosen
     )  # an option would split the doubtful one
