@@ -145,13 +145,13 @@ def test_a_mapping_file_names_the_columns_and_an_option_wins(tmp_path: Path) -> 
     mapping.write_text("titel: name\n")
     with pytest.raises(InputError, match=r"shop.yaml: source 'catalog' has no option 'titel'; did you mean 'title'"):
         converted(tmp_path, row, mapping=str(mapping))
-    with pytest.raises(InputError, match=r"no.yaml: found .*No such file"):
+    with pytest.raises(InputError, match=r"no.yaml: no such file"):
         converted(tmp_path, row, mapping=str(tmp_path / "no.yaml"))
 
 
 def test_a_wrong_order_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"found order \['specs'\], expected columns and specs"):
-        converted(tmp_path, {}, order=["specs"])
+        converted(tmp_path, {"category": "A"}, order=["specs"])
 
 
 WORD = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Zs")), min_size=1, max_size=12).filter(
