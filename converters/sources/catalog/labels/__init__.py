@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import NamedTuple
 
 from converters.sources.catalog.columns import CUT, Cells, Columns
 from converters.sources.catalog.labels import kinds
@@ -14,7 +13,7 @@ from converters.sources.catalog.labels.evidence import decide, hold
 from converters.sources.catalog.labels.find import Finder, Found
 from converters.sources.catalog.labels.kinds import CODE, ID
 from converters.sources.catalog.labels.paths import ARROW
-from converters.sources.catalog.labels.pick import pick
+from converters.sources.catalog.labels.pick import Placement, pick
 from converters.sources.catalog.labels.reading import Reading
 from converters.sources.catalog.taxonomy import Previous
 from converters.sources.google_taxonomy import Category, Taxonomy
@@ -32,15 +31,6 @@ OUTSIDE = "one of several categories left out: not in the taxonomy"
 GAP = "a column of the category is blank before a filled one: the path lacks it"
 # What a level that repeats the ones above it has after them: "Home > Mugs" beside "Home".
 _BELOW = re.compile(rf"\s*(?:{ARROW.pattern})\s*(?=\S)")
-
-
-class Placement(NamedTuple):
-    """A product's category path, or the reason why there is none; ``notes`` and ``detail`` are as in an outcome."""
-
-    path: Category = ()
-    reason: str = ""
-    notes: tuple[str, ...] = ()
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +63,11 @@ class Labels:
         inside = [path for path in paths if self.tree and path in self.tree.paths]
         picked = pick(inside or paths, self.columns.pick, self.counts)
         outside = (OUTSIDE,) * bool(inside and len(inside) < len(paths))
-        return self._placed(picked.path, picked.reason, (*notes, *picked.notes, *outside), picked.detail)
-
-    def _placed(self, path: Category, reason: str, notes: tuple[str, ...], detail: str) -> Placement:
-        if not path or not self.tree or path in self.tree.paths:
-            return Placement(path, reason, notes, detail)
-        placed = _in_tree(path, notes, self.columns.remap, self.tree)
-        return placed._replace(detail="; ".join(filter(None, (detail, placed.detail))))
+        picked = picked._replace(notes=(*notes, *picked.notes, *outside))
+        if not picked.path or not self.tree or picked.path in self.tree.paths:
+            return picked
+        placed = _in_tree(picked.path, picked.notes, self.columns.remap, self.tree)
+        return placed._replace(detail="; ".join(filter(None, (picked.detail, placed.detail))))
 
 
 def category_cell(cells: Cells, columns: Columns) -> str:

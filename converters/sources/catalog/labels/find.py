@@ -7,6 +7,7 @@ from converters.sources.catalog.columns import Columns
 from converters.sources.catalog.labels import kinds
 from converters.sources.catalog.labels.kinds import Kinds
 from converters.sources.catalog.labels.paths import is_broken
+from converters.sources.catalog.labels.pick import Placement
 from converters.sources.catalog.labels.reading import Reading
 from converters.sources.catalog.taxonomy import Previous
 from converters.sources.google_taxonomy import Category, Taxonomy
@@ -22,13 +23,6 @@ class Found(NamedTuple):
     reason: str = ""
     notes: tuple[str, ...] = ()
     detail: str = ""
-
-
-class _Label(NamedTuple):
-    path: Category = ()
-    reason: str = ""
-    detail: str = ""
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +56,7 @@ class Finder:
             return Found(reason=kinds.CODE if '"code"' in text else kinds.BROKEN if is_broken(text) else nameless)
         return self._sorted([self._label(path) for path in paths])
 
-    def _sorted(self, labels: list[_Label]) -> Found:
+    def _sorted(self, labels: list[Placement]) -> Found:
         """Return the labels that are some, with notes on the others, or the first reason."""
         paths = tuple(dict.fromkeys(label.path for label in labels if label.path))
         notes = tuple(note for label in labels for note in label.notes)
@@ -72,25 +66,25 @@ class Finder:
             return Found(paths, "", notes + left)
         return Found((), bad[0].reason, notes, bad[0].detail)
 
-    def _label(self, path: Category) -> _Label:
+    def _label(self, path: Category) -> Placement:
         if self.tree and path in self.tree.paths:
-            return self._now(_Label(path))
+            return self._now(Placement(path))
         if len(path) == 1 and (identifiers := kinds.ids(path[0])):
             return self._by_id(identifiers[0])
         if known := self._known(path):
-            return _Label(known)
+            return Placement(known)
         path = self._without_id(path)
         if self._ignored(path):
-            return _Label((), f"category left out by 'ignore': {' > '.join(path)!r}")
+            return Placement((), f"category left out by 'ignore': {' > '.join(path)!r}")
         filed = path
         while len(filed) > 1 and filed[-1] and is_none(filed[-1]):
             filed = filed[:-1]
         if reason := self.kinds.reason(filed):
-            return _Label((), reason)
+            return Placement((), reason)
         notes = ("last node of the category is a word for none: cut",) * (filed != path)
         if self.root and filed[0] == self.root:
-            return self._now(_Label(filed[1:], f"{NONE} below the root {self.root!r}", "", notes))
-        return self._now(_Label(filed, "", "", notes))
+            return self._now(Placement(filed[1:], f"{NONE} below the root {self.root!r}", notes))
+        return self._now(Placement(filed, "", notes))
 
     def _ignored(self, path: Category) -> bool:
         """Tell whether a path, or one that it is below, is to be ignored, by its last name or in full."""
@@ -101,20 +95,20 @@ class Finder:
         prefixes = {" > ".join(each[:depth]).casefold() for each in (path, cut) for depth in range(1, len(each) + 1)}
         return bool(ignored & (prefixes | {path[-1].casefold()}))
 
-    def _by_id(self, identifier: str) -> _Label:
+    def _by_id(self, identifier: str) -> Placement:
         if not self.tree:
-            return _Label((), kinds.ID)
+            return Placement((), kinds.ID)
         if path := self.tree.by_id(identifier):
-            return _Label(path)
+            return Placement(path)
         was = self.earlier.by_id(identifier) if self.earlier else ()
-        return self._now(_Label(was)) if was else _Label((), NO_ID, f"{identifier} is no id of the taxonomy")
+        return self._now(Placement(was)) if was else Placement((), NO_ID, (), f"{identifier} is no id of the taxonomy")
 
-    def _now(self, label: _Label) -> _Label:
+    def _now(self, label: Placement) -> Placement:
         """Return a label of an earlier release as the taxonomy in use has it."""
         change = self.earlier.change(label.path) if self.earlier else None
         if not change:
             return label
-        return _Label(change.path, change.reason, change.detail, (*label.notes, *change.notes))
+        return Placement(change.path, change.reason, (*label.notes, *change.notes), change.detail)
 
     def _known(self, path: Category) -> Category:
         """Return the path of ``4301 - Kitchen > Kettles`` by its id, if the taxonomy has it."""

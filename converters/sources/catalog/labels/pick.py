@@ -8,8 +8,8 @@ from converters.sources.google_taxonomy import Category
 SEVERAL = "several categories"
 
 
-class Picked(NamedTuple):
-    """The path taken, or the reason why none is; ``notes`` count what was decided, ``detail`` names the paths."""
+class Placement(NamedTuple):
+    """A category path, or the reason why there is none; ``notes`` and ``detail`` are as in an outcome."""
 
     path: Category = ()
     reason: str = ""
@@ -17,7 +17,7 @@ class Picked(NamedTuple):
     detail: str = ""
 
 
-def pick(paths: Sequence[Category], rule: str, counts: Mapping[Category, int]) -> Picked:
+def pick(paths: Sequence[Category], rule: str, counts: Mapping[Category, int]) -> Placement:
     """Return one of several paths by a rule, the first of those that are equal by it.
 
     >>> pick([("Drinks",), ("Drinks", "Tea"), ("New",)], "deepest", {}).path
@@ -25,16 +25,16 @@ def pick(paths: Sequence[Category], rule: str, counts: Mapping[Category, int]) -
     """
     paths = without_ancestors(paths)
     if len(paths) == 1:
-        return Picked(paths[0])
+        return Placement(paths[0])
     listed = "; ".join(" > ".join(path) for path in paths)
     if rule == "reject":
-        return Picked((), SEVERAL, (), listed)
+        return Placement((), SEVERAL, (), listed)
     ranks = [{"deepest": len(path), "most_common": counts.get(path, 0)}.get(rule, 0) for path in paths]
     taken = paths[ranks.index(max(ranks))]
     ties = rule != "first" and ranks.count(max(ranks)) > 1
     equal = "deep" if rule == "deepest" else "common"
     notes = (SEVERAL, *(f"{SEVERAL}, equally {equal}: the first is taken",) * ties)
-    return Picked(taken, "", notes, f"{SEVERAL}: {listed}; taken: {' > '.join(taken)}")
+    return Placement(taken, "", notes, f"{SEVERAL}: {listed}; taken: {' > '.join(taken)}")
 
 
 def without_ancestors(paths: Sequence[Category]) -> list[Category]:
