@@ -33,6 +33,12 @@ def stated(part: Converted) -> dict[str, Any]:
     return {row.id.split(":", 2)[2]: json.loads(row.target) for row in part.rows if row.task == "attributes"}
 
 
+def targets(part: Converted, task: str = "category") -> dict[str, Any]:
+    """Return the targets of a task by the product's id, attributes as they are read."""
+    rows = {row.id.rpartition(":")[2]: row.target for row in part.rows if row.task == task}
+    return {key: json.loads(target) for key, target in rows.items()} if task == "attributes" else rows
+
+
 def prompts(part: Converted) -> dict[str, str]:
     return {row.id.split(":", 2)[2]: row.messages[0].content for row in part.rows}
 

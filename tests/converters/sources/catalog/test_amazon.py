@@ -1,6 +1,5 @@
 """Amazon's flat files, older and newer, and the report of listings."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from converters.core.errors import InputError
 from converters.mixture.spec import Entry
 from converters.sources.catalog.entry import complete
 from tests.converters._converted import Converted, convert
+from tests.converters.sources.catalog._presets import targets
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "presets" / "amazon.txt"
 DE, FR = ("[marketplace_id=A1][language_tag=de_DE]", "[marketplace_id=A2][language_tag=fr_FR]")
@@ -33,11 +33,6 @@ REPORT = "item-name\titem-description\tlisting-id\tseller-sku\tprice\tasin1\tzsh
 
 def read(*paths: Path, **options: object) -> Converted:
     return convert(Entry(source="catalog", paths=[str(path) for path in paths], options=options))
-
-
-def targets(part: Converted, task: str) -> dict[str, object]:
-    rows = {row.id.rpartition(":")[2]: row.target for row in part.rows if row.task == task}
-    return {key: json.loads(target) for key, target in rows.items()} if task == "attributes" else dict(rows)
 
 
 def newer(path: Path, columns: list[str]) -> Path:

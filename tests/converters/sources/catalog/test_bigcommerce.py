@@ -1,6 +1,5 @@
 """BigCommerce's exports, older and newer: rows of a product, paths, options and custom fields."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from converters.mixture.spec import Entry
 from converters.sources.catalog.entry import complete
 from tests.converters._converted import Converted, convert
+from tests.converters.sources.catalog._presets import targets
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "presets" / "bigcommerce.csv"
 NEWER = """Options,Item,ID,Name,Type,SKU,Brand ID,Categories,Description,Custom Fields,Is Visible,Image URL (Import)
@@ -21,11 +21,6 @@ Type=Swatch|Name=Tone|Value=Clay[#884422]Type=Rectangle|Name=Fit|Value=M,Variant
 
 def read(*paths: Path, **options: object) -> Converted:
     return convert(Entry(source="catalog", paths=[str(path) for path in paths], options=options))
-
-
-def targets(part: Converted, task: str) -> dict[str, object]:
-    rows = {row.id.rpartition(":")[2]: row.target for row in part.rows if row.task == task}
-    return {key: json.loads(target) for key, target in rows.items()} if task == "attributes" else dict(rows)
 
 
 def test_rows_of_a_product_are_merged_and_options_and_fields_read() -> None:

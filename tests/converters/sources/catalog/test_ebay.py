@@ -1,11 +1,11 @@
 """eBay's listings: lines of the template, item specifics, variations, and the forms of categories."""
 
-import json
 from pathlib import Path
 
 from converters.mixture.spec import Entry
 from converters.sources.catalog.entry import complete
 from tests.converters._converted import Converted, convert
+from tests.converters.sources.catalog._presets import targets
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "presets" / "ebay.csv"
 GERMAN = """Info;Version=1.0.0;Template=fx_category_template_EBAY_DE
@@ -36,11 +36,6 @@ def read(path: Path, text: str = "", **options: object) -> Converted:
     if text:
         path.write_text(text, "utf-8")
     return convert(Entry(source="catalog", paths=[str(path)], options=options))
-
-
-def targets(part: Converted, task: str) -> dict[str, object]:
-    rows = {row.id.rpartition(":")[2]: row.target for row in part.rows if row.task == task}
-    return {key: json.loads(target) for key, target in rows.items()} if task == "attributes" else dict(rows)
 
 
 def test_paths_specifics_and_variations_of_a_listing_are_read() -> None:

@@ -1,6 +1,5 @@
 """PrestaShop's product files: columns by their form in any language, the separator of lists, features, combinations."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from converters.core.errors import InputError
 from converters.mixture.spec import Entry
 from converters.sources.catalog.entry import complete
 from tests.converters._converted import Converted, convert
+from tests.converters.sources.catalog._presets import targets
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "presets" / "prestashop.csv"
 FRENCH = """Catégories (x,y,z...);ID;Actif (0/1);Nom*;Marque;Récapitulatif;Description;Caractéristique (Nom:Valeur:Position)
@@ -33,11 +33,6 @@ def read(path: Path, text: str = "", **options: object) -> Converted:
     if text:
         path.write_text(text, "utf-8")
     return convert(Entry(source="catalog", paths=[str(path)], options=options))
-
-
-def targets(part: Converted, task: str) -> dict[str, object]:
-    rows = {row.id.rpartition(":")[2]: row.target for row in part.rows if row.task == task}
-    return {key: json.loads(target) for key, target in rows.items()} if task == "attributes" else dict(rows)
 
 
 def test_paths_features_and_status_are_read_and_ids_are_no_labels() -> None:

@@ -12,6 +12,7 @@ from converters.mixture.spec import Entry
 from converters.sources.catalog.detect import detect
 from converters.sources.catalog.head import head
 from tests.converters._converted import Converted, convert
+from tests.converters.sources.catalog._presets import targets
 
 CONTEXT = {"@context": "https://schema.org"}
 
@@ -24,11 +25,6 @@ def converted(folder: Path, *rows: Any, file: str = "shop.jsonl", **options: Any
     text = json.dumps(rows[0], indent=1) if file.endswith("ld") else "".join(json.dumps(row) + "\n" for row in rows)
     (folder / file).write_text(text, "utf-8")
     return convert(Entry(source="catalog", paths=[str(folder / file)], options=options))
-
-
-def targets(part: Converted, task: str = "category") -> dict[str, Any]:
-    found = {row.id.rpartition(":")[2]: row.target for row in part.rows if row.task == task}
-    return {name: json.loads(target) for name, target in found.items()} if task == "attributes" else found
 
 
 @pytest.mark.parametrize(
