@@ -24,7 +24,8 @@ _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0f"
 # What Unicode does not decompose, as handles are written.
 _LETTERS = {"ı": "i", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h"}
 _HANDLE = re.compile(r"[^\W_]+(?:[-_]+[^\W_]+)+")
-_NUMBERED = re.compile(r"(?P<stem>[\w-]*[^\W\d_]{3,}[\w-]*?)[-_]\d{1,2}")
+_NUMBER = re.compile(r"[-_]\d{1,2}\Z")  # of the second of two entries of one name
+_WORD = re.compile(r"[^\W\d_]{3}")
 # What a handle's hyphen may stand for: a blank, a sign as in "1.5", "100% ", a sign between blanks as in "black & white".
 _GAP = r"(?: |[.,:;!?]|[^\w\s.,:;!?] ?| [&/+·|] )"
 
@@ -58,8 +59,10 @@ def spelling(value: str, text: str) -> str | None:
         return None
     if found := _first(_gapped(folded, _folded(text)), text):
         return found
-    stem = _NUMBERED.fullmatch(wanted)  # of two entries of one name the second's handle ends in a number
-    return _first(_uncounted(_fold(stem["stem"]).strip(), _folded(text)), text) if stem else None
+    stem = _NUMBER.sub("", wanted)
+    if stem == wanted or not _WORD.search(stem):
+        return None
+    return _first(_uncounted(_fold(stem).strip(), _folded(text)), text)
 
 
 def _letter(value: str, text: str) -> str | None:

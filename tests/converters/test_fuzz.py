@@ -246,6 +246,45 @@ def test_dirt_in_an_export_is_a_counted_row_or_a_sentence(preset: str, tmp_path:
         read_dirt("catalog", [fixture], {"preset": preset}, tmp_path)
 
 
+RUNS = (
+    "x",
+    " ",
+    "-",
+    "a-",
+    "a_1",
+    "1,",
+    ", ",
+    "A - ",
+    "12 cm ",
+    "a=b,",
+    "a:b:1,",
+    '"a",',
+    "(",
+    "&lt;",
+    "/",
+    "a > ",
+    "\u00a0",
+)
+
+
+@pytest.mark.timeout(120)  # the time of a backtracking expression grows with the square of such a run, or with its cube
+@pytest.mark.parametrize("preset", detect.names())
+def test_a_long_run_of_one_sign_anywhere_takes_no_long_time(preset: str, tmp_path: Path) -> None:
+    for fixture in fixture_files(f"presets/{preset}"):
+        if fixture.suffix in (".csv", ".tsv", ".txt"):
+            head, lines, _ = parsed(fixture)
+            delimiter = max("\t;,", key=head[-1].count)
+            made = []
+            for number, run in enumerate(RUNS):
+                row = next(csv.reader(io.StringIO(lines[number % len(lines)], newline=""), delimiter=delimiter))
+                made.append(cells([run * 4000 + "x-1" if cell else "" for cell in row], delimiter))
+            path = tmp_path / fixture.name
+            path.write_text("\n".join([*head, *lines, *made]), "utf-8")
+            tally = Tally()
+            list(tallied(sources.read("catalog", [path], {"preset": preset}), tally))
+            assert tally.read == tally.used + tally.rejected.total() and tally.read >= len(lines) - 1
+
+
 def read_dirt(name: str, fixtures: Sequence[Path], options: dict[str, Any], folder: Path) -> None:
     counts = {"read": 0, "used": 0}
 

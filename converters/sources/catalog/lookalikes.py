@@ -25,6 +25,7 @@ _HINT = re.compile(
 )
 SAMPLE = 2000  # rows whose columns are compared
 SHORT = 30  # characters of a cell that may end a title: a size, a colour
+MOST = 300  # characters of a title that is looked at: its ends are cut off one by one
 LONG = 80  # characters of a cell that is no name of a product
 MIN_SHARE, MIN_ROWS = 0.05, 3  # of the rows, from which it is worth a sentence
 Hashes = NDArray[np.int64]
@@ -52,7 +53,9 @@ def stem(title: str, endings: Iterable[str] = ()) -> str:
     >>> stem("Running Tee Coral XL", ["7", "Coral"]), stem("保温杯（红色）")
     ('running tee', '保温杯')
     """
-    whole = title.casefold().strip()
+    whole = " ".join(title.casefold().split())
+    if len(whole) > MOST:
+        return ""
     words = {f" {ending.casefold().strip()}" for ending in endings if ending and not ending.isspace()}
     start, before = whole, ""
     while start != before:

@@ -18,7 +18,7 @@ Pairs = list[tuple[str, str]]
 ASSIGNED, POSITIONS, SECTIONS = "assignments", "positions", "sections"
 _BREAK = re.compile(r"<br\s*/?>|</(?:li|p|div|tr|dd)\s*>|[\r\n]+", re.IGNORECASE)
 _CELLS = re.compile(
-    r"(?:[:\s]*</t[hd]>\s*<td[^>]*>|[:\s]*</dt>\s*<dd[^>]*>)\s*", re.IGNORECASE
+    r"(?<![:\s])[:\s]*(?:</t[hd]>\s*<td[^>]*>|</dt>\s*<dd[^>]*>)\s*", re.IGNORECASE
 )  # a name's and a value's
 _KEY = r"[^\W\d_][^=:;,|<>\"\\/?&\r\n]{0,59}"
 _ASSIGNED = re.compile(rf'\s*"?{_KEY}=(?![>:])')

@@ -24,7 +24,7 @@ _CODE = re.compile(
 _WITH_ID = re.compile(r"(\d+|gid://\S+)(?:\s+[-–]\s+|\s*:\s+)(?=\S)")
 _LIKE_CODE = re.compile(r"(?=\S*\d)[A-Z0-9]+(?:[-_.][A-Z0-9]+)*")  # where all names of a column are spelt so
 _WORD = re.compile(r"[a-z0-9]+")
-_BETWEEN = re.compile(r"\s*[,;|]\s*")
+_BETWEEN = re.compile(r"[,;|]")
 _ADDRESS = re.compile(r"(?:https?|ftp)://|www\.", re.IGNORECASE)
 _STOPS = (".", "!", "?", "。", "！", "？", "।", "؟")
 ROWS, NEARLY_ALL, CODES = 20, 0.95, 1 / 3
@@ -124,4 +124,4 @@ def is_code_list(text: str) -> bool:
 
 
 def _names(node: str) -> list[str]:
-    return _BETWEEN.split(node) if "," in node or ";" in node or "|" in node else [node]
+    return [part.strip() for part in _BETWEEN.split(node)]

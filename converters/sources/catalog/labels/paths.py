@@ -16,7 +16,7 @@ from converters.text.sanitize import one_line
 
 Piece = str | Category  # a text with marks in it, or a path whose nodes are split already
 # Signs that no name holds. A file of two kinds of them (">" and "›") has been put together: each cell is read by its own.
-ARROW = re.compile(r"[-=–—]*[>＞→⇒›»❯▸▶]")
+ARROW = re.compile(r"(?<![-=–—])[-=–—]*[>＞→⇒›»❯▸▶]")
 _ARROWS = re.compile(rf"(?<!\\){ARROW.pattern}")
 _NAMES = ("fullName", "full_name", "name", "label", "title")
 _BREAK = re.compile(r"<br\s*/?>|</(?:li|p|div)\s*>|\r\n?", re.IGNORECASE)
