@@ -168,7 +168,8 @@ def _reader(column: str, columns: Columns) -> Callable[[str], str] | None:
     if column in columns.category and name in (TYPE, GOOGLE) and columns.several is None:
         return partial(_several if name == TYPE else _one, separator=columns.separator)
     if column in columns.specs and name == DETAIL:
-        return partial(_details, order=tuple(column.partition("(")[2].rstrip(") ").split(":")))
+        parts = tuple(part for part in re.findall(r"\w+", column.partition("(")[2]) if part in _PARTS)
+        return partial(_details, order=parts if len({*parts}) == 3 else _PARTS)
     if name == HIGHLIGHT:
         return _highlights
     return _slashed if name in _SLASHED and column in columns.attributes.values() else None
@@ -205,7 +206,7 @@ def _details(cell: str, order: Sequence[str]) -> str:
     """Return ``Section:Name:Value,…`` as a list of names and values; a piece without a colon belongs to the value before it."""
     if cell.startswith("["):
         return cell
-    name_at, value_at = (order.index(part) if part in order else at for at, part in enumerate(_PARTS[1:], 1))
+    name_at, value_at = (order.index(part) for part in _PARTS[1:])
     found: list[dict[str, str]] = []
     for piece in _unquoted(cell, ","):
         parts = piece.split(":", 2)

@@ -233,3 +233,16 @@ def test_variants_without_their_group_are_said(tmp_path: Path) -> None:
     path.write_text(table("id|item_group_id|title|product_type|price", *rows), "utf-8")
     lines = complete([path], {}).lines
     assert any("5 of 5 titles of rows without 'item_group_id' look like variants" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["product_detail", "product_detail(section_name:attribute_name:attribute_value)", "product_detail(:section_name:attribute_name:"
+     "attribute_value)", "product_detail(section_name:attribute_name)", "product_detail()"],
+)  # fmt: skip
+def test_parts_that_a_header_names_wrongly_are_in_the_usual_order(header: str, tmp_path: Path) -> None:
+    text = table(
+        f"id|title|link|price|availability|product_type|{header}",
+        "V1|Vessby bench, 120 cm|https://shop.example|9 EUR|in_stock|Home > Benches|Size:Width:120 cm",
+    )
+    assert targets(converted(tmp_path / "feed.tsv", text), "attributes") == ['{"Width": "120 cm"}']
