@@ -236,13 +236,18 @@ def test_variants_without_their_group_are_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "header",
-    ["product_detail", "product_detail(section_name:attribute_name:attribute_value)", "product_detail(:section_name:attribute_name:"
-     "attribute_value)", "product_detail(section_name:attribute_name)", "product_detail()"],
-)  # fmt: skip
-def test_parts_that_a_header_names_wrongly_are_in_the_usual_order(header: str, tmp_path: Path) -> None:
+    "parts",
+    [
+        "",
+        "(section_name:attribute_name:attribute_value)",
+        "(:section_name:attribute_name:attribute_value)",
+        "(section_name:attribute_name)",
+        "()",
+    ],
+)
+def test_parts_that_a_header_names_wrongly_are_in_the_usual_order(parts: str, tmp_path: Path) -> None:
     text = table(
-        f"id|title|link|price|availability|product_type|{header}",
+        f"id|title|link|price|availability|product_type|product_detail{parts}",
         "V1|Vessby bench, 120 cm|https://shop.example|9 EUR|in_stock|Home > Benches|Size:Width:120 cm",
     )
     assert targets(converted(tmp_path / "feed.tsv", text), "attributes") == ['{"Width": "120 cm"}']
