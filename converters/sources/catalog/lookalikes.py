@@ -20,9 +20,7 @@ _END = re.compile(  # "(Red)", " - Red, M"
 )
 _SIZE = re.compile(r"\s+(?:x{0,4}[sl]|m|[2-6]xl|one size|\d+(?:[.,]\d+)?\s?(?:ml|cl|l|g|kg|cm|mm|m|oz|inch|gb|tb|w))$")
 _UNSPACED = re.compile(rf"[{UNSPACED}]{{2}}")
-_HINT = re.compile(
-    r"parent|group|handle|model|style|family|master|product|produ[ck]t|artikel|item|gruppe|parent", re.IGNORECASE
-)
+_HINT = re.compile(r"parent|group|handle|model|style|family|master|produ[ck]t|artikel|item|gruppe", re.IGNORECASE)
 SAMPLE = 2000  # rows whose columns are compared
 SHORT = 30  # characters of a cell that may end a title: a size, a colour
 MOST = 300  # characters of a title that is looked at: its ends are cut off one by one

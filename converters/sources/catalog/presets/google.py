@@ -2,9 +2,8 @@
 
 The category is the shop's own ``product_type`` where at least half of its cells at the file's beginning hold a path; Google's
 ``google_product_category`` where they do not and that one does, or holds more than twice as many, or where a taxonomy is
-given. Of several product types the first
-is the shop's main one. Rows of one ``item_group_id`` stay rows of their own, in one group. Names may be written with blanks, in
-any case, with ``g:`` before them, and, in text, in five other languages.
+given. Of several product types the first is the shop's main one. Rows of one ``item_group_id`` stay rows of their own, in one
+group. Names may be written with blanks, in any case, with ``g:`` before them, and, in text, in five other languages.
 Format: support.google.com/merchants/answer/7052112 (attributes), 14998273 and 9218260 (lists in text and in XML).
 """
 

@@ -25,6 +25,13 @@ def converted(path: Path, **options: Any) -> Converted:
     return part
 
 
+def read(path: Path, text: str = "", **options: Any) -> Converted:
+    """Convert a file, after the text is written into it if one is given."""
+    if text:
+        path.write_text(text, "utf-8")
+    return converted(path, **options)
+
+
 def labels(part: Converted) -> dict[str, str]:
     return {row.id.split(":", 2)[2]: row.target for row in part.rows if row.task == "category"}
 

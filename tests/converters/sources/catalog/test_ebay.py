@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from converters.mixture.spec import Entry
 from converters.sources.catalog.entry import complete
-from tests.converters._converted import Converted, convert
-from tests.converters.sources.catalog._presets import targets
+from tests.converters.sources.catalog._presets import read, targets
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "presets" / "ebay.csv"
 GERMAN = """Info;Version=1.0.0;Template=fx_category_template_EBAY_DE
@@ -30,12 +28,6 @@ REPORT = """Item number,Title,Variation details,Custom label (SKU),Available qua
 7001,Larkin boots size 8 and 9,[Size=9],LB-9,2,Boots,53557
 7002,Larkin film,,LF,3,DVDs/Blu-ray Discs,617
 """
-
-
-def read(path: Path, text: str = "", **options: object) -> Converted:
-    if text:
-        path.write_text(text, "utf-8")
-    return convert(Entry(source="catalog", paths=[str(path)], options=options))
 
 
 def test_paths_specifics_and_variations_of_a_listing_are_read() -> None:

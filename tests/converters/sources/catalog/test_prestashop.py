@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 
 from converters.core.errors import InputError
-from converters.mixture.spec import Entry
 from converters.sources.catalog.entry import complete
-from tests.converters._converted import Converted, convert
-from tests.converters.sources.catalog._presets import targets
+from tests.converters.sources.catalog._presets import read, targets
 
 FIXTURE = Path(__file__).parents[3] / "fixtures" / "presets" / "prestashop.csv"
 FRENCH = """Catégories (x,y,z...);ID;Actif (0/1);Nom*;Marque;Récapitulatif;Description;Caractéristique (Nom:Valeur:Position)
@@ -27,12 +25,6 @@ COMMAS = """"ID","Active (0/1)","Name *","Categories (x,y,z...)","Manufacturer",
 COMBINATIONS = """Product ID*;Attribute (Name:Type:Position)*;Value (Value:Position)*;Reference;Quantity
 1;Color:color:0, Size:select:1;Blue:0, M:1;N-1;3
 """
-
-
-def read(path: Path, text: str = "", **options: object) -> Converted:
-    if text:
-        path.write_text(text, "utf-8")
-    return convert(Entry(source="catalog", paths=[str(path)], options=options))
 
 
 def test_paths_features_and_status_are_read_and_ids_are_no_labels() -> None:
