@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from converters.text.matching import words
 from converters.text.sanitize import one_line
+from converters.text.words import words
 
 
 class Answer(msgspec.Struct, frozen=True):

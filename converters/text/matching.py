@@ -1,12 +1,13 @@
-"""The words of a text, whether a value occurs in it, and the keys by which products and queries are grouped."""
+"""Whether a value occurs in a text, and the keys by which products and queries are grouped."""
 
 import re
 import unicodedata
 
 from converters.core.hashing import digest
 from converters.text.spelling import spelling
+from converters.text.words import words
 
-__all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group", "words"]
+__all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group"]
 
 
 def occurs(value: str, text: str, whole: bool) -> bool:
@@ -53,15 +54,3 @@ def query_group(query: str) -> str:
     """
     letters = "".join(c for c in unicodedata.normalize("NFKD", query) if not unicodedata.combining(c))
     return "query:" + (" ".join(re.findall(r"\w+", letters.casefold())) or query.strip())
-
-
-_WORD = re.compile(r"\w+")
-
-
-def words(text: str) -> list[str]:
-    """Return the words of a text, lower-cased.
-
-    >>> words("It's 1.5 L!")
-    ['it', 's', '1', '5', 'l']
-    """
-    return _WORD.findall(text.lower())

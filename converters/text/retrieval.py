@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from converters.core.errors import InputError, first_line, nearest
 from converters.text.lengths import ruler
-from converters.text.matching import words
+from converters.text.words import words
 
 # n texts to an n × d array whose rows have length 1.
 Encoder = Callable[[list[str]], NDArray[np.float32]]

@@ -10,8 +10,8 @@ from converters import tasks
 from converters.schema import Row
 from converters.tasks import answer
 from converters.tasks.ranking import Order
-from converters.text.matching import words
 from converters.text.retrieval import K1, B, bm25, ranked
+from converters.text.words import words
 from eval.baselines.base import Baseline, Guess, Predict, Solved, Tell, question, text
 
 _CANDIDATE = re.compile(r"(\d+): (.*)")

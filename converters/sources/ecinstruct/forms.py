@@ -19,7 +19,8 @@ from converters.sources._qa import unescaped
 from converters.sources.esci import GAINS, RELEVANCE, SUBSTITUTE
 from converters.tasks.choice import letter, settle
 from converters.tasks.yes_no import parse
-from converters.text.matching import product_group, query_group, words
+from converters.text.matching import product_group, query_group
+from converters.text.words import words
 
 T = TypeVar("T")
 
