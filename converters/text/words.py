@@ -1,7 +1,7 @@
 """What a word is, and where it may begin and end, in any script: one notion for all that counts, finds, cuts or compares texts.
 
 Chinese, Japanese, Thai, Lao, Khmer and Burmese are written without blanks. There, every letter with its marks is a word, and a
-value may begin or end at any of them. Elsewhere a word is a run of letters, marks and digits (Unicode Standard Annex 29, plainly).
+value may begin or end at any of them. Elsewhere a word is a run of letters, marks and digits (as in UAX 29, plainly).
 """
 
 import re
