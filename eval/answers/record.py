@@ -34,16 +34,23 @@ def reason(text: str) -> str:
 
 
 def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
-    """Return the record without values, and each attribute's commonest value."""
+    """Return the record without values, each attribute's commonest value and, where gold has several, its commonest values."""
     values: dict[str, list[str]] = {}
+    lists: dict[str, list[tuple[str, ...]]] = {}
     for example in examples:
         for key, stated in example.gold.items():
-            values.setdefault(key, []).extend(stated[:1])
-    usual = {key: (commonest(stated),) for key, stated in values.items() if stated}
-    return {
+            if stated:
+                values.setdefault(key, []).extend(stated)
+                lists.setdefault(key, []).append(stated)
+    usual = {key: (commonest(stated),) for key, stated in values.items()}
+    blind: dict[str, Predictor] = {
         "all null": lambda e: dict.fromkeys(e.gold, ()),
         "commonest value": lambda e: {key: usual.get(key, ()) for key in e.gold},
     }
+    if any(len(stated) > 1 for of_key in lists.values() for stated in of_key):
+        whole = {key: commonest(of_key) for key, of_key in lists.items()}
+        blind["commonest values"] = lambda e: {key: whole.get(key, ()) for key in e.gold}
+    return blind
 
 
 def lenient(text: str) -> Iterator[str]:
