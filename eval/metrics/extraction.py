@@ -138,8 +138,9 @@ def totals(sums: Floats) -> Floats:
 def macro(of_one: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
     """Return the average of a precision, recall or F1 over the attributes that some gold states, all alike.
 
-    >>> table = attribute_counts([Example("1", "g", {"Color": ("Red", "Blue"), "Fit": ("slim",)}, {"Color": ("Red",)})], Tools(str))
-    >>> macro(precision)(table.toarray()).tolist(), macro(recall)(table.toarray()).tolist()
+    >>> gold = {"Color": ("Red", "Blue"), "Fit": ("slim",)}
+    >>> table = attribute_counts([Example("1", "g", gold, {"Color": ("Red",)})], Tools(str)).toarray()
+    >>> macro(precision)(table).tolist(), macro(recall)(table).tolist()
     ([0.5], [0.25])
     """
 
