@@ -156,6 +156,16 @@ def yes_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     return lines((e.answer is True and e.gold is True, e.answer is True, e.gold is True) for e in examples)
 
 
+def yes_at_rate(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return the same table for a guess that says "yes" as often as the gold: always "yes" has a recall of 1.
+
+    >>> yes_at_rate([Example("1", "g", gold, None) for gold in (True, False)], Tools(str)).tolist()
+    [[0.5, 0.5, 1.0], [0.0, 0.5, 0.0]]
+    """
+    share = sum(e.gold is True for e in examples) / len(examples)
+    return lines((share * (e.gold is True), share, e.gold is True) for e in examples)
+
+
 def weighted_f1(sums: Floats) -> Floats:
     """Average the classes' F1 = 2 · right / (answered + gold), each weighted by its share of the gold."""
     values, gold = _by_class(sums)
@@ -225,7 +235,9 @@ METRICS = {
     "accuracy": Metric(accuracy, mean, binary=True),
     "yes_f1": Metric(yes_counts, f1, each=False),
     "yes_precision": Metric(yes_counts, precision, each=False),
-    "yes_recall": Metric(yes_counts, recall, each=False),
+    "yes_recall": Metric(
+        yes_counts, recall, each=False, guesses={"guess at the gold's rate": yes_at_rate}, trivial=False
+    ),
     "hierarchical_f1": Metric(node_counts, f1),
     "hierarchical_f1_mean": Metric(lambda examples, tools: scores(f1(node_counts(examples, tools))), mean, each=False),
     "mlperf_hierarchical_f1": Metric(prefix_counts, f1),
