@@ -117,6 +117,12 @@ def _columns(sums: Floats) -> Floats:
     return np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
 
 
+def _mean_share(right: Floats, of: Floats, present: Floats) -> Floats:
+    """Average ``right / of`` over the classes that are present; the others have nothing right and add nothing."""
+    shares = np.divide(right, of, out=np.zeros_like(right), where=of > 0)
+    return ratio(shares.sum(-1), (present > 0).sum(-1).astype(np.float64))
+
+
 def class_accuracy(sums: Floats) -> Floats:
     """Return right / gold over all classes."""
     right, _, gold = _columns(sums).sum(-1)
@@ -126,13 +132,13 @@ def class_accuracy(sums: Floats) -> Floats:
 def macro_precision(sums: Floats) -> Floats:
     """Average the gold classes' precision = right / answered, all alike; 0 for a class that no answer is."""
     right, answered, gold = _columns(sums)
-    return mean_where(ratio(right, answered, gold), gold)
+    return _mean_share(right, answered, gold)
 
 
 def macro_recall(sums: Floats) -> Floats:
     """Average the gold classes' recall = right / gold, all alike, which is also called balanced accuracy."""
     right, _, gold = _columns(sums)
-    return mean_where(ratio(right, gold), gold)
+    return _mean_share(right, gold, gold)
 
 
 def macro_f1_said(sums: Floats) -> Floats:
@@ -144,7 +150,7 @@ def macro_f1_said(sums: Floats) -> Floats:
     0.222
     """
     right, both = np.moveaxis(sums.reshape(*sums.shape[:-1], 2, -1), -2, 0)
-    return mean_where(ratio(2 * right, both), both)
+    return _mean_share(2 * right, both, both)
 
 
 def yes_counts(examples: Sequence[Example], tools: Tools) -> Floats:
