@@ -197,10 +197,16 @@ def nodes(path: Sequence[str] | None) -> set[tuple[str, ...]]:
     return {tuple(path[:depth]) for depth in range(1, len(path) + 1)} if path else set()
 
 
+def _by_pair(examples: Sequence[Example], line: Callable[[Any, Any], Sequence[float]]) -> Floats:
+    """Return a table whose lines depend on gold and answer alone: each distinct pair is worked out once."""
+    numbers: dict[Any, int] = {}
+    places = [numbers.setdefault((e.gold, e.answer), len(numbers)) for e in examples]
+    return lines(line(gold, answer) for gold, answer in numbers)[places]
+
+
 def node_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return n × 3: nodes in common, of the answer, of the gold."""
-    pairs = ((nodes(e.answer), nodes(e.gold)) for e in examples)
-    return lines((len(answer & gold), len(answer), len(gold)) for answer, gold in pairs)
+    return _by_pair(examples, lambda gold, answer: (len(nodes(answer) & nodes(gold)), len(answer or ()), len(gold)))
 
 
 def prefix_counts(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -215,9 +221,9 @@ def prefix_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     >>> prefix_counts([Example("1", "g", gold, answer) for gold, answer in pairs], Tools(str)).tolist()
     [[1.0, 3.0, 2.0], [0.0, 1.0, 1.0]]
     """
-    return lines(
-        (len(nodes(e.answer) & nodes(e.gold)), len(e.gold if e.answer is None else e.answer), len(e.gold))
-        for e in examples
+    return _by_pair(
+        examples,
+        lambda gold, answer: (len(nodes(answer) & nodes(gold)), len(gold if answer is None else answer), len(gold)),
     )
 
 
