@@ -48,9 +48,9 @@ _EASTERN_WORD = re.compile(rf"[{_EASTERN}]|[^\W{_EASTERN}]+")
 _TERM = regex.compile(rf"([{UNSPACED}{_HANGUL}][{UNSPACED}{_HANGUL}\p{{M}}]*)|[^\W{UNSPACED}{_HANGUL}]+")
 _EASTERN_TERM = re.compile(rf"([{_EASTERN}{_HANGUL}]+)|[^\W{_EASTERN}{_HANGUL}]+")
 _SIGN = regex.compile(r"\w\p{M}*")
-_TOKEN = regex.compile(rf"(?V1){_CLUSTER}|(?=[{_HANGUL}])\X|{_RUN}+(?:{_JOINER}+{_RUN}+)*|(?!\s)\X")
+_TOKEN = regex.compile(rf"(?V1){_CLUSTER}|(?=[{_HANGUL}])\X|{_RUN}+(?:{_JOINER}+{_RUN}+)*|(?![\s\x1c-\x1f])\X")
 _PLAIN_TOKEN = re.compile(r"\w+|[^\w\s]")
-_CUT = regex.compile(rf"(?V1)[\p{{Ps}}\p{{Pi}}]*{_CLUSTER}[\p{{Pe}}\p{{Pf}}\p{{Po}}]*|[^\s{UNSPACED}]+")
+_CUT = regex.compile(rf"(?V1)[\p{{Ps}}\p{{Pi}}]*{_CLUSTER}[\p{{Pe}}\p{{Pf}}\p{{Po}}]*|[^\s\x1c-\x1f{UNSPACED}]+")
 _PLAIN_CUT = re.compile(r"\S+")
 _STOP = regex.compile(r"(?V1)[.!?]\s+|[\p{SB=STerm}--[!?]]+[\p{Pe}\p{Pf}]*\s*")
 
@@ -139,7 +139,7 @@ def runs(text: str, accents: bool = False) -> list[tuple[bool, list[str]]]:
     [(False, ['acme', '500ml']), (True, ['のマ', 'マグ']), (False, ['red'])]
     """
     if _common(text):
-        return [(False, _PLAIN.findall(text.lower() if accents else plain(text)))]
+        return [(False, _PLAIN.findall(text.lower() if accents else _without(text.casefold(), _ACCENTS)))]
     folded = _without(fold(text), _OPTIONAL) if accents else plain(text)
     pattern: Any = _TERM if _MARKED.search(folded) else _EASTERN_TERM
     found = groupby(pattern.finditer(folded), key=lambda run: run[1] is not None)
@@ -190,12 +190,12 @@ def ends_sentence(text: str) -> bool:
 
 
 def several_words(text: str) -> bool:
-    """Tell whether a text without blanks is likely of more than one word: five ideographs or kana, or ten letters else.
+    """Tell whether a text without blanks is likely of more than one word: five ideographs or kana, or eight letters else.
 
     >>> [several_words(text) for text in ("是不锈钢的", "はい", "ใช่ครับ", "ทำจากสแตนเลส", "Stainless")]
     [True, False, False, True, False]
     """
-    return 2 * len(_EASTERN_LETTER.findall(text)) + len(_SOUTHERN_LETTER.findall(text)) >= 10
+    return len(_EASTERN_LETTER.findall(text)) / 5 + len(_SOUTHERN_LETTER.findall(text)) / 8 >= 1
 
 
 _IN_NUMBER = re.compile(r"\d[.,٫٬]\d")
