@@ -269,8 +269,13 @@ def shingles(row: Asked) -> list[str]:
             (*listed(meta.get("options", ())), *map(category_shortlist.line, meta.get("candidates", ())))
         )
         body = "\n".join(line for line in body.splitlines() if line not in options)
+    found = runs(body or text, accents=True)
+    # A brand or a size between such letters is no run of three words, and counts as much as they do.
+    whole = (paired or (len(some) < 3 and len(found) > 1) for paired, some in found)
     return [
-        shingle for paired, some in runs(body or text, accents=True) for shingle in (some if paired else _triples(some))
+        shingle
+        for as_is, (_, some) in zip(whole, found, strict=True)
+        for shingle in (some if as_is else _triples(some))
     ]
 
 

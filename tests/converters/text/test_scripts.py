@@ -3,12 +3,13 @@
 import unicodedata
 from itertools import pairwise
 
+import msgspec
 import pytest
 import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converters.mixture.plan import Asked, shingles
+from converters.mixture.plan import Asked, near, shingles
 from converters.schema import Turn
 from converters.sources._qa import holds
 from converters.text import words as text_words
@@ -164,3 +165,29 @@ def test_what_is_folded_is_folded_once() -> None:
     for sign in map(chr, range(0x3000)):
         folded = text_words.fold(sign)
         assert text_words.fold(folded) == folded == unicodedata.normalize("NFC", folded)
+
+
+def asked(text: str) -> bytes:
+    return msgspec.json.encode(
+        Asked("category", [Turn("user", f"[CLASSIFY] Path:\nTitle: {text}"), Turn("assistant", "")])
+    )
+
+
+@pytest.mark.parametrize(
+    ("held_out", "text", "twin"),
+    [
+        ("銅の卵焼き器木柄付き直火専用箱入り甲", "銅の卵焼き器木柄付き直火専用箱入り乙", True),
+        ("店 Acme 500ml 真空断熱水筒直飲み保温保冷二重構造黒色", "店 Acme 500ml 真空断熱水筒直飲み保温保冷二重構造白色", True),
+        ("ブランド Acme 500ml 真空断熱水筒", "ブランド Boreal 750ml 真空断熱水筒", False),
+        ("赤いマグ", "青いマグ", False),
+        ("赤いマグ", "赤い マグ。", True),
+        ("ＡＣＭＥ ｽﾃﾝﾚｽ ﾏｸﾞ", "acme ステンレス マグ", True),
+        ("กระติกน้ำสแตนเลสเก็บความเย็นขนาดใหญ่ฝาเกลียวพร้อมหูหิ้วสีดำ", "กระติกน้ำสแตนเลสเก็บความเย็นขนาดใหญ่ฝาเกลียวพร้อมหูหิ้วสีแดง", True),
+        ("กระติกน้ำสแตนเลสเก็บความเย็น", "เก้าอี้ไม้สักทำมือพนักพิงสูง", False),
+        ("스테인리스 보온병은 뚜껑이 넓고 손잡이가 튼튼한 제품", "스테인리스 보온병이 뚜껑이 넓고 손잡이가 튼튼한 제품", True),
+        ("سِتَارَة قُطْن", "ستارة قطن", True),
+        ("ستارة قطن زرقاء", "ستارة صوف حمراء", False),
+    ],
+)  # fmt: skip
+def test_a_twin_is_near_and_another_product_is_not(held_out: str, text: str, twin: bool) -> None:
+    assert [*near([(asked(text), True)], [asked(held_out)], 0.8)] == [twin]
