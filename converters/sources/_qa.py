@@ -9,7 +9,10 @@ from typing import Annotated
 import msgspec
 
 from converters.text.sanitize import one_line
-from converters.text.words import words
+from converters.text.words import fold, places, several_words, words
+
+# Full stops, and quotation marks of other than English texts, which are no part of what an answer says.
+_ENDS = re.compile(r"^[「『«“]+|[.!。！｡؟۔।॥။។」』»”]+$")
 
 # Larger ones are JSON, and no counts.
 Count = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
@@ -63,7 +66,9 @@ def holds(snippet: str, answer: str) -> bool:
 
     >>> holds("The lid comes off, yes.", "the lid comes off."), holds("No doubt.", "No")
     (True, False)
+    >>> holds("容量は１.５リットルです。", "「1.5リットルです。」"), holds("はい、軽いです。", "はい。")
+    (True, False)
     """
-    answer = answer.casefold().rstrip(".!")
-    specific = " " in answer or any(map(str.isdigit, answer))
-    return specific and bool(re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", snippet.casefold()))
+    answer = _ENDS.sub("", fold(answer))
+    specific = " " in answer or any(map(str.isdigit, answer)) or several_words(answer)
+    return specific and any(places(answer, fold(snippet)))
