@@ -2,9 +2,9 @@
 
 Raw format: tab-separated columns ``ASIN, question, candidate, answer, source`` in files named ``.csv``. Paper: Shen et al.,
 "semiPQA / hetPQA", ACL 2022 ECNLP. A question is asked once for each evidence that answers it, and several answers from one
-evidence are one question with references: the target is the one whose words the others use most. Attribute evidence, which comes
-in a notation close to JSON, is put into words. The official split is in the file's name; the dataset's own splits share products,
-and the mixture keeps what is held out.
+evidence are one question with references: the target is the one whose words the others use most, of those whose numbers the
+evidence states. Attribute evidence, which comes in a notation close to JSON, is put into words. The official split is in the
+file's name; the dataset's own splits share products, and the mixture keeps what is held out.
 """
 
 import json
@@ -22,6 +22,7 @@ from converters.schema import Outcome, Question
 from converters.sources._qa import Answer, agreeing, best_first
 from converters.sources.esci import official
 from converters.text import retrieval as retrieving
+from converters.text.figures import unstated
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import product_group
 from converters.text.sanitize import one_line
@@ -38,8 +39,9 @@ _UNREAD = "attribute evidence left as it is: not in the usual notation"
 # A text in double quotes, in single quotes or in none; a comma after the last value; a quote that is never closed.
 _TOKEN = re.compile(r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^{}\[\],:;"'\s][^{}\[\],:;"']*)|,(?=\s*[}\]])|["']""")
 _WORDS = {"true": "yes", "false": "no"}
-_VALUES = ("value", "decimal_value", "string_value", "normalized_value")
-_QUALIFIERS = {*_VALUES, "standardized_values", "unit", "type"}
+_VALUES = ("value", "decimal_value", "string_value", "normalized_value", "standardized_values")
+_QUALIFIERS = {*_VALUES, "unit", "type"}
+_ZEROS = re.compile(r"(?<=\d)\.0*(?!\d)")
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -97,7 +99,7 @@ def readable(evidence: str) -> str | None:
     The notation is JSON with bare words, single quotes, and semicolons between the values.
 
     >>> readable('item_weight:  { unit:kilograms, normalized_value:{ unit:pounds, value:2.2 }, value:1.0 }')
-    'item weight: 1.0 kilograms'
+    'item weight: 1.0 kilograms (2.2 pounds)'
     >>> readable('num_batteries:  { quantity:3, type:d }; { quantity:3, type:lithium_ion }')
     'num batteries: quantity 3, type d; quantity 3, type lithium ion'
     >>> readable("it is red.") is None
@@ -130,15 +132,19 @@ def _as_json(token: re.Match[str]) -> str:
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> str:
-    """Return an object in words: its value with unit and type, or all of its fields."""
+    """Return an object in words: its value with unit, type and what it is in other units or words, or all of its fields."""
     fields = {key.replace(" ", "_"): _phrase(value) for key, value in pairs}
     if "" in fields:
         raise ValueError("a field without a name")
-    main = next((fields[key] for key in _VALUES if key in fields), None)
+    main = next((fields[key] for key in _VALUES[:-1] if key in fields), None)
     if main is None or fields.keys() - _QUALIFIERS:
         return ", ".join(f"{key.replace('_', ' ')} {phrase}" for key, phrase in fields.items())
-    kind = fields.get("type", "")
-    return f"{main} {fields.get('unit', '')}".strip() + (f" ({kind})" if kind not in ("", "unknown") else "")
+    whole = f"{main} {fields.get('unit', '')}".strip()
+    others = [fields[key] for key in _VALUES if key in fields]
+    known = {_ZEROS.sub("", phrase) for phrase in (main, whole)}
+    more = [phrase for phrase in dict.fromkeys(others) if _ZEROS.sub("", phrase) not in known]
+    more += [kind] if (kind := fields.get("type", "")) not in ("", "unknown") else []
+    return f"{whole} ({', '.join(more)})" if more else whole
 
 
 def _phrase(value: Any) -> str:
@@ -164,6 +170,7 @@ def _outcome(rows: Sequence[Row], texts: Sequence[str], order: Sequence[int], ho
     if not chosen:
         return Outcome(first.where, reason="no room for a snippet in the budget", rows=len(rows))
     replies, _ = agreeing(best_first([Answer(row.answer) for row in rows]))
+    replies = tuple(sorted(replies, key=lambda reply: bool(unstated(reply, (first.evidence, first.question)))))
     places, snippets = zip(*chosen, strict=True)
     ranks = (order.index(place) + 1,) if how.most > 1 and len(texts) > 1 else ()
     identifier = f"{first.asin}:{digest(first.question, first.evidence, replies)}"

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converters.core.errors import InputError
+from converters.examples import INVENTED
 from converters.mixture.spec import Entry
 from converters.sources.contextual_pqa import readable
 from tests.converters._converted import Converted, convert
@@ -79,6 +80,37 @@ def test_attribute_evidence_that_is_not_in_the_notation_stays_and_is_noted(tmp_p
     assert part.tally.noted == {"attribute evidence left as it is: not in the usual notation": 1}
 
 
+WEIGHT = "item_weight:  { unit:grams, normalized_value:{ unit:pounds, value:3.3 }, value:1497. }"
+
+
+@pytest.mark.parametrize(
+    ("raw", "answer", "shown"),
+    [
+        (WEIGHT, "3.3 lbs.", "item weight: 1497. grams (3.3 pounds)"),
+        ("width:  { value:8, unit:inches, normalized_value:{ value:8.0, unit:inches } }", "8 in.", "width: 8 inches"),
+        ("box:  { depth:{ unit:cm, value:20, normalized_value:{ unit:inches, value:7.87 } } }", "almost 8 inches.",
+         "box: depth 20 cm (7.87 inches)"),
+        ('color: { standardized_values:[ "blue" ], value:"sleepy sea" }', "blue.", "color: sleepy sea (blue)"),
+    ],
+)  # fmt: skip
+def test_evidence_shows_what_the_value_is_in_other_units_too(raw: str, answer: str, shown: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(f"{HEAD}\n{ASIN}\thow big?\t{raw}\t{answer}\tattribute\n", "utf-8")
+    [row] = read(str(tmp_path / "x.csv")).rows
+    assert row.messages[-2].content.endswith(f"\n[1] {shown}") and row.target == f"{answer} [1]"
+
+
+def test_of_several_answers_the_target_has_no_number_that_its_evidence_lacks(tmp_path: Path) -> None:
+    evidence = "It holds two litres of tea."
+    rows = [
+        ("how big?", evidence, answer) for answer in ("it holds 3 litres of tea", "it holds 5 litres of tea", "2 l")
+    ]
+    part = read(
+        file(tmp_path / "x.csv", *rows, ("how old?", evidence, "it is from 1950"), ("5 cups?", evidence, "not 5."))
+    )
+    assert [row.target for row in part.rows] == ["2 l [1]", "not 5. [1]"]
+    assert part.tally.rejected == {INVENTED: 1} and (part.tally.read, part.tally.used) == (5, 4)
+
+
 @given(st.text("{}[]:,;ab1 '\"_\\", max_size=60))
 def test_no_evidence_stops_it(evidence: str) -> None:
     phrase = readable(f"name: {evidence}")
@@ -92,9 +124,8 @@ def test_a_missing_column_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_every_real_attribute_evidence_is_told_in_words(real: Path) -> None:
-    for name, count in (("train", 3693), ("dev", 398)):
+    for name, count, invented in (("train", 3693, 26), ("dev", 398, 1)):
         part = read(str(real / "product_qa" / f"hetPQA__answer_generation__{name}.csv"))
-        assert part.tally.read == part.tally.used == count and not any(
-            "left as it is" in note for note in part.tally.noted
-        )
+        assert part.tally.read == count and part.tally.rejected == {INVENTED: invented}
+        assert not any("left as it is" in note for note in part.tally.noted)
         assert not any(" { " in row.messages[-2].content for row in part.rows)
