@@ -17,7 +17,7 @@ _THOUSANDS = re.compile(r"[1-9]\d{0,2}([., ])\d{3}(?:\1\d{3})*(?:(?!\1)[.,]\d+)?
 _LONGEST = 30  # signs of a number; what is longer is compared sign by sign
 _ROUNDED = Fraction(3, 100)  # the share by which a rounded number may differ: 20 for 19.69, but no 1 for 1.4
 
-# What evidence may write in words: English, then one to twelve in German, French, Spanish, Italian, Portuguese and Dutch, then others.
+# What evidence may write in words: English, then one to twelve in six other languages, then words by the number's place.
 _ONES = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen
 """
