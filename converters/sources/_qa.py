@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from converters.text.html import entities
+from converters.text.entities import entities
 from converters.text.sanitize import one_line
 from converters.text.words import words
 

@@ -20,7 +20,7 @@ from converters.core.errors import InputError, nearest
 from converters.core.hashing import digest
 from converters.io.tables import rows
 from converters.schema import SPLITS, Choice, Outcome, Ranking, Record, Text, Verdict
-from converters.text.html import entities
+from converters.text.entities import entities
 from converters.text.matching import product_group, query_group
 
 URL = "https://github.com/amazon-science/esci-data"

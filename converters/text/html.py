@@ -1,16 +1,13 @@
-"""HTML in product text: whether a text holds markup, and the text without it.
-
-An entity whose semicolon is missing (``&amp``, ``&#39``) counts as one by the same rules in every source: not in the query of a
-URL (``&copy=2``), and not where it is a word of its own after an "and" (``scan&copy``). :func:`clean_mave` alone goes by MAVE's.
-"""
+"""HTML in product text: whether a text holds markup, and the text without it."""
 
 import re
 import warnings
-from html import unescape
 from html.entities import html5
 
 from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
 from bs4.dammit import EntitySubstitution
+
+from converters.text.entities import NUMBER, closed, is_entity
 
 # Tags that only separate texts. Any other one (script, template, title, ...) changes how a parser reads what follows.
 _SEPARATORS = (
@@ -103,48 +100,11 @@ _NAMES = _INLINE + (
 _ATTRIBUTES = r"""(?:[\s/]+[a-z][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s<>"']+))*+[\s/]*>"""
 _TAG = rf"(?:/?(?:{_NAMES}){_ATTRIBUTES}|!doctype\s)"
 _COMMENT = r"<!--(?:(?!<!--)(?s:.))*?-->"  # one that is never closed is no comment
-_NUMBER = r"#(?:\d{1,7}|x[0-9a-f]{1,6});"
 _FLAGS = re.IGNORECASE | re.ASCII
 _WORDS = re.compile(rf"{_COMMENT}|</?(?:{_INLINE}){_ATTRIBUTES}", _FLAGS)
-_MARKUP = re.compile(rf"{_COMMENT}|<{_TAG}|&(?:{_NUMBER}|[a-z][a-z0-9]*;)", _FLAGS)
-_NOT_MARKUP = re.compile(rf"<(?!{_TAG})|&(?!{_NUMBER})([a-z][a-z0-9]*;)?", _FLAGS)
-# Names that are entities without a semicolon, too. Some are words: "&copy 2020", "5&times6", but not "scan&copy" or "&copyright".
-_WORDLIKE = {"cent", "copy", "divide", "micro", "not", "para", "pound", "sect", "shy", "times", "yen"}
-_LEGACY = sorted({name for name in html5 if name[-1] != ";" and not name.isupper()} - _WORDLIKE, key=len, reverse=True)
-_ACCENTED = r"(?:[aeiouyAEIOUY](?:acute|grave|circ|uml)|[anoANO]tilde|[cC]cedil|[aA]ring|[oO]slash|(?:AE|ae|sz)lig)"
-_OPEN = re.compile(
-    rf"&(?:(?:nbsp|[lg]t(?!d\b)|{_ACCENTED})(?!;)|(?:{'|'.join(_LEGACY)}|(?<![a-zA-Z]&)(?:{'|'.join(sorted(_WORDLIKE))}))(?![a-z;])"
-    r"|#\d{2,6}(?![\d;])|#[xX][0-9a-fA-F]{2,5}(?![0-9a-fA-F;]))(?!\w*=)",
-    re.ASCII,
-)
-_CLOSED = re.compile(rf"&(?:{_NUMBER}|[a-z][a-z0-9]*;)", _FLAGS)
+_MARKUP = re.compile(rf"{_COMMENT}|<{_TAG}|&(?:{NUMBER}|[a-z][a-z0-9]*;)", _FLAGS)
+_NOT_MARKUP = re.compile(rf"<(?!{_TAG})|&(?!{NUMBER})([a-z][a-z0-9]*;)?", _FLAGS)
 MARKUP = "markup taken out"  # the note of a row that had some
-
-
-def closed(text: str) -> str:
-    """Return a text with the semicolons that its entities lack.
-
-    >>> closed("Caf&eacute&nbspbar &amp grill, it&#39s"), closed("x?a=1&copy=2&lt=3, R&D, scan&copy, &notify")
-    ('Caf&eacute;&nbsp;bar &amp; grill, it&#39;s', 'x?a=1&copy=2&lt=3, R&D, scan&copy, &notify')
-    """
-    return _OPEN.sub(r"\g<0>;", text) if "&" in text else text
-
-
-def entities(text: str) -> str:
-    """Return a text with its entities as characters, once more where an export escaped them twice; tags stay.
-
-    >>> entities("5 &lt 6 &amp;quot;inches&amp;quot; &foo; ?a=1&amp;copy=2")
-    '5 < 6 "inches" &foo; ?a=1&copy=2'
-    """
-    for _ in range(2):
-        if "&" not in text:
-            break
-        text = _CLOSED.sub(lambda match: unescape(match[0]) if _is_entity(match[0]) else match[0], closed(text))
-    return text
-
-
-def _is_entity(text: str) -> bool:
-    return text[1] == "#" or text[1:] in html5
 
 
 def has_markup(text: str) -> bool:
@@ -155,7 +115,7 @@ def has_markup(text: str) -> bool:
     """
     if "<" not in text and "&" not in text:
         return False
-    return any(match[0][0] == "<" or _is_entity(match[0]) for match in _MARKUP.finditer(closed(text)))
+    return any(match[0][0] == "<" or is_entity(match[0]) for match in _MARKUP.finditer(closed(text)))
 
 
 def untagged(text: str) -> str:

@@ -15,7 +15,8 @@ from converters.sources import esci
 from converters.sources._qa import unescaped
 from converters.sources.catalog.attributes.specs import parse_specs
 from converters.sources.ecinstruct.forms import plain_text
-from converters.text.html import MARKUP, entities, has_markup, untagged
+from converters.text.entities import entities
+from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.sanitize import one_line
 from tests.converters._converted import Converted, convert, spells_control
 
