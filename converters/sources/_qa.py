@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -10,13 +11,16 @@ from converters.text.entities import entities
 from converters.text.sanitize import one_line
 from converters.text.words import words
 
+# Larger ones are JSON, and no counts.
+Count = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+
 
 class Answer(msgspec.Struct, frozen=True):
     """One community answer; ``answerType`` is Y, N, ? or NA, ``helpful`` is votes up and votes in all. Ids digest its names."""
 
     answerText: str  # noqa: N815 - the dataset's name
     answerType: str | None = None  # noqa: N815
-    helpful: list[int] = []
+    helpful: list[Count] = []
 
 
 def unescaped(text: str) -> str:
