@@ -1,6 +1,5 @@
 """Several people's answers to one question: the target, the further references, and the snippets that hold an answer."""
 
-import html
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from converters.text.entities import entities
 from converters.text.sanitize import one_line
 from converters.text.words import fold, places, several_words, words
 
@@ -28,7 +28,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 def unescaped(text: str) -> str:
     """Return a text without HTML entities, on one line."""
-    return one_line(html.unescape(text))
+    return one_line(entities(text))
 
 
 def best_first(answers: Sequence[Answer]) -> tuple[Answer, ...]:

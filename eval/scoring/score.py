@@ -82,7 +82,7 @@ def read(pairs: Pairs) -> dict[str, Batch]:
         place = len(batch.examples)
         if example.answer is None:
             batch.reasons[place] = parse.reason(row.task, output.prediction, example.extra)
-        lenient = parse.salvage(row.task, output.prediction, example.answer, example.extra)
+        lenient = parse.salvage(row.task, output.prediction, example.answer, example.extra, example.gold)
         if lenient != example.answer:
             batch.forgiven[place] = lenient
         batch.examples.append(example)
