@@ -25,7 +25,7 @@ Ints = NDArray[np.int64]
 
 CELLS = 250_000  # values held at a time, about as many as the processor's cache holds
 LEAST = 8  # fewest resamples at a time: a cache line of each group's weights
-PARTS = 200  # of more groups than this, random parts are left out in place of single groups
+PARTS = 400  # of more groups than this, random parts are left out in place of single groups
 MINIMUM = 10  # groups; with fewer there is no interval
 SAME = 1e-9  # values that differ by less are the same but for rounding
 LEAST_P = sys.float_info.min

@@ -24,14 +24,14 @@ DISCOUNT = 1 / np.log2(np.arange(2, 12))
 Generator = np.random.Generator
 Tables = tuple[Floats, Floats]  # sets × rows × columns, for each of two runs
 Ends = tuple[Floats, Floats]  # of an interval for each set
-NAMES = {
-    "percentile": "percentile, moved by the bias (before)",
+METHODS = {
+    "percentile": "percentile (before)",
     "expanded": "expanded percentile",
     "bca": "BCa, expanded",
     "bootstrap-t": "bootstrap-t",
     "t": "t",
-    "mcnemar": "exact McNemar over rows (before)",
-    "ours": "**Wilson, t** (now)",
+    "mcnemar": "McNemar over rows (before)",
+    "ours": "Wilson and t (now)",
 }
 
 
@@ -261,17 +261,25 @@ def measure(case: Case, groups: int, sets: int = SETS, seed: int = 0) -> tuple[d
     return next(shares), next(shares)
 
 
-def table(sets: int = SETS, cases: Sequence[Case] = CASES, sizes: Sequence[int] = GROUPS) -> str:
-    """Return both shares for each case, method and number of groups, in percent, as a Markdown table."""
-    head = ["metric, data", "interval", *(f"{count} groups" for count in sizes)]
-    lines = [head, ["---"] * len(head)]
-    for case in cases:
-        found = [measure(case, count, sets) for count in sizes]
-        for key, name in NAMES.items():
-            cells = [f"{_percent(held, key)} / {_percent(alarms, key)}" for held, alarms in found]
-            if any(key in by for pair in found for by in pair):
-                lines.append([case.name, name, *cells])
+def report(sets: int = SETS, cases: Sequence[Case] = CASES, sizes: Sequence[int] = GROUPS) -> str:
+    """Return coverage / false alarms in percent, as Markdown: before and now for each number of groups, then by method."""
+    found = {(case.name, count): measure(case, count, sets) for case in cases for count in sizes}
+    names = [case.name for case in cases]
+    cells = [[_cell(found[name, count], ("percentile", "ours"), " → ") for count in sizes] for name in names]
+    parts = [_table(["metric, data", *(f"{count} groups" for count in sizes)], names, cells)]
+    for count in sizes:
+        cells = [[_cell(found[name, count], (key,)) for key in METHODS] for name in names]
+        parts.append(_table([f"{count} groups", *METHODS.values()], names, cells))
+    return "\n\n".join(parts)
+
+
+def _table(head: Sequence[str], names: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([name, *line] for name, line in zip(names, cells, strict=True))]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(shares: tuple[Mapping[str, float], Mapping[str, float]], keys: Sequence[str], between: str = "") -> str:
+    return between.join(" / ".join(_percent(by, key) for by in shares) for key in keys)
 
 
 def _percent(shares: Mapping[str, float], key: str) -> str:
@@ -279,4 +287,4 @@ def _percent(shares: Mapping[str, float], key: str) -> str:
 
 
 if __name__ == "__main__":
-    print(table(int(sys.argv[1]) if len(sys.argv) > 1 else SETS))
+    print(report(int(sys.argv[1]) if len(sys.argv) > 1 else SETS))

@@ -128,6 +128,7 @@ def test_the_table_shows_difference_and_interval() -> None:
         "value": 0.875,
         "difference": -0.025,
         "low": -0.05,
+        "reason": "",
         "high": 0.01,
         "verdict": "not shown to differ",
     }
@@ -146,7 +147,13 @@ def test_the_table_shows_difference_and_interval() -> None:
 
 def test_the_parity_table_says_by_what_its_verdicts_go() -> None:
     metric = {"metric": "micro_f1", "value": 0.7}
-    pair = metric | {"difference": -0.008, "low": -0.019, "high": -0.0004, "verdict": "not shown to differ"}
+    pair = metric | {
+        "difference": -0.008,
+        "low": -0.019,
+        "high": -0.0004,
+        "reason": "",
+        "verdict": "not shown to differ",
+    }
     line = {"bytes": 2_000_000, "tokens_per_second": 9.0, "device": "cpu"}
     lines = [
         line | {"format": name, "tasks": {"attributes": found}} for name, found in (("merged", metric), ("fp8", pair))
