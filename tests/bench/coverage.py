@@ -9,8 +9,10 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 from scipy.stats import binom, norm
 
@@ -82,9 +84,9 @@ def drawn(case: Case, random: Generator, groups: int, sets: int) -> Sets:
     return Sets(sizes, (tables[0], tables[1]))
 
 
-def averaged(values: Floats) -> Floats:
+def averaged(values: NDArray[Any]) -> Floats:
     """Return the tables of a plain average."""
-    return np.stack([values, np.ones_like(values)], axis=-1)
+    return np.stack([values, np.ones_like(values)], axis=-1).astype(np.float64)
 
 
 def accuracy(share: float, name: str = "", likeness: Likeness = Likeness(), large: bool = False) -> Case:
@@ -102,7 +104,8 @@ def micro(share: float) -> Case:
         right = np.sqrt(0.5) * (z[..., None] + random.standard_normal(shape)) < ndtri(share)
         stated, answered = random.random(shape) < 0.7, random.random(shape) < 0.6
         said = (stated & (right | answered)) | (~stated & ~right)
-        return np.stack([(stated & right).sum(-1), said.sum(-1), stated.sum(-1)], axis=-1).astype(np.float64)
+        counts = (stated & right).sum(-1), said.sum(-1), stated.sum(-1)
+        return np.stack(counts, axis=-1).astype(np.float64)
 
     hits = 0.7 * share
     return Case("micro F1", f1, 2 * hits / (hits + (0.7 * 0.6 + 0.3) * (1 - share) + 0.7), draw)
@@ -119,7 +122,8 @@ def macro(classes: int, power: float) -> Case:
         said = np.where(z < ndtri(right)[gold], gold, random.choice(classes, z.shape, p=often))
         names = np.arange(classes)
         is_gold, is_said = gold[..., None] == names, said[..., None] == names
-        return np.concatenate([is_gold & is_said, is_said, is_gold], axis=-1).astype(np.float64)
+        table: Floats = np.concatenate([is_gold & is_said, is_said, is_gold], axis=-1).astype(np.float64)
+        return table
 
     hits = often * (right + (1 - right) * often)
     said = often * right + often * (often * (1 - right)).sum()
@@ -243,7 +247,7 @@ def row_alarms(tables: Tables) -> Floats:
 
 def measure(case: Case, groups: int, sets: int = SETS, seed: int = 0) -> tuple[dict[str, float], dict[str, float]]:
     """Return by method how often the interval of a value holds the truth, and that of a difference leaves 0 out."""
-    held, alarms = defaultdict[str, list[Floats]](list), defaultdict[str, list[Floats]](list)
+    held, alarms = defaultdict[str, list[Any]](list), defaultdict[str, list[Any]](list)
     for batch in range(-(-sets // BATCH)):
         random = np.random.default_rng([seed, batch, groups])
         found = drawn(case, random, groups, min(BATCH, sets - batch * BATCH))
