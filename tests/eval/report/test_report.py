@@ -22,7 +22,7 @@ from eval.results.schema import Both, Published, Run, Salvage, Score, ScoredRow,
 
 @pytest.fixture
 def products() -> int:
-    return 24  # of 12 groups, so that there are intervals
+    return 40  # of 20 groups, so that there are intervals
 
 
 ATTACKS = (

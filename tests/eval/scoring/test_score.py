@@ -104,11 +104,11 @@ def test_a_single_group_has_no_interval(rows: list[Row]) -> None:
     assert (found.low, found.high, found.reason) == (None, None, "needs 10 groups, found 1")
 
 
-@pytest.mark.parametrize("products", [24])
+@pytest.mark.parametrize("products", [40])
 def test_ten_groups_or_more_have_intervals_that_hold_the_values(scored: Any) -> None:
     folder = scored("run", lambda i, row: row.target if i % 2 else "[") / "eval"
     for task in json.loads((folder / "scores.json").read_text())["tasks"].values():
-        assert task["groups"] == 12
+        assert task["groups"] == 20
         for value in (task["validity"], *task["metrics"].values()):
             assert set(value) == {"value", "low", "high", "floor", "floor_by"}
             assert 0 <= value["low"] <= value["value"] <= value["high"] <= 1 and value["low"] < value["high"]
@@ -158,7 +158,7 @@ def test_scores_json_has_the_agreed_shape(scored: Any, rows: list[Row], test_fil
         assert {"n", "groups", "invalid", "metrics"} <= set(task)
         for value in task["metrics"].values():
             assert set(value) == {"value", "low", "high", "floor", "floor_by", "reason"}
-            assert value["low"] is value["high"] is None and value["reason"] == "needs 10 groups, found 6"
+            assert value["low"] is value["high"] is None and value["reason"].startswith("needs 10 groups, found ")
     assert sum(found["tasks"]["attributes"]["counts"].values()) == 2 * 12
     provenance = found["provenance"]
     assert provenance["test_sha256"] == jsonl.sha256(test_file)
