@@ -38,7 +38,7 @@ def top(depth: int) -> Metric:
         return scores(float(e.gold in usual) for e in examples)
 
     guesses = {f"{depth} commonest": commonest}
-    return Metric(hits, mean, binary=True, missing=missing, guesses=guesses, trivial=False)
+    return Metric(hits, mean, missing=missing, guesses=guesses, trivial=False)
 
 
 def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
@@ -114,7 +114,7 @@ def prefix_counts(examples: Sequence[Example], tools: Tools) -> Floats:
 METRICS = {
     "weighted_f1": Metric(class_counts, weighted_f1, each=False),
     "macro_f1": Metric(class_counts, macro_f1, each=False),
-    "accuracy": Metric(accuracy, mean, binary=True),
+    "accuracy": Metric(accuracy, mean),
     "hierarchical_f1": Metric(node_counts, f1),
     "hierarchical_f1_mean": Metric(lambda examples, tools: scores(f1(node_counts(examples, tools))), mean, each=False),
     "mlperf_hierarchical_f1": Metric(prefix_counts, f1),
