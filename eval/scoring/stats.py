@@ -169,16 +169,16 @@ def too_few(sample: Sample) -> str:
     return "" if sample.groups >= MINIMUM else f"needs {MINIMUM} groups, found {sample.groups}"
 
 
-def score_interval(point: float, sample: Sample, level: float = 0.95) -> Interval:
+def score_interval(point: float, sample: Sample) -> Interval:
     """Return the interval of a metric's value."""
     if reason := too_few(sample):
         return Interval(reason=reason)
-    low, high = wilson(point, _outcomes(point, standard_error(sample), sample), _critical(sample, level))
+    low, high = wilson(point, _outcomes(point, standard_error(sample), sample), _critical(sample))
     return Interval(round(low, 12), round(high, 12))
 
 
-def difference_interval(point: float, sample: Sample, level: float = 0.95) -> Interval:
-    """Return the interval of a difference of two values and the p of "no difference", below 1 - ``level`` where 0 is left out.
+def difference_interval(point: float, sample: Sample) -> Interval:
+    """Return the interval of a difference of two values and the p of "no difference", below 0.05 where 0 is left out.
 
     Where no group differs it is [0, 0].
     """
@@ -188,7 +188,7 @@ def difference_interval(point: float, sample: Sample, level: float = 0.95) -> In
     if error < SAME and abs(point) < SAME:
         return Interval(0.0, 0.0, 1.0)
     outcomes = _outcomes((1 + point) / 2, error / 2, sample)  # differences lie in [-1, 1]
-    low, high = wilson((1 + point) / 2, outcomes, _critical(sample, level))
+    low, high = wilson((1 + point) / 2, outcomes, _critical(sample))
     p = 2 * float(stdtr(_freedom(sample), -abs(point) * math.sqrt(outcomes)))
     return Interval(round(2 * low - 1, 12), round(2 * high - 1, 12), max(p, LEAST_P))
 
@@ -202,8 +202,8 @@ def _freedom(sample: Sample) -> float:
     return max(1.0, sample.effective - 1)
 
 
-def _critical(sample: Sample, level: float) -> float:
-    return float(stdtrit(_freedom(sample), (1 + level) / 2))
+def _critical(sample: Sample) -> float:
+    return float(stdtrit(_freedom(sample), 0.975))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -43,7 +43,7 @@ def test_fp8_and_int8_are_made_and_scored_beside_the_merged_model(finished: Path
         assert line["tasks"].keys() == lines[0]["tasks"].keys() >= {"answer", "attributes", "category"}
         for task, found in line["tasks"].items():
             assert found["difference"] == pytest.approx(found["value"] - lines[0]["tasks"][task]["value"])
-            assert found["low"] <= found["difference"] <= found["high"]
+            assert found["reason"] or found["low"] <= found["difference"] <= found["high"]
     assert (run / "exports" / "parity.md").read_text() in done.stdout
     chain = command(tmp_path, "ecom-train", "verify", "tiny")
     assert chain.returncode == 0 and "holds              export: runs/tiny/exports/int8/model" in chain.stdout
