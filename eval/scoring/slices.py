@@ -23,6 +23,7 @@ from eval.scoring.slicing import Partition, Partitions
 Points = dict[tuple[str, str], Floats]  # by kind and metric: the value in each slice of the kind
 
 BLOCKS = 2000
+PARTS = 100  # of the blocks, to be left out in turn
 MINIMUM = 20  # examples; with fewer, a slice shows how many and no score
 BESIDE = ("accuracy", "exact_match", "unanswerable_f1")  # shown in slices besides the headline metric
 OF_SLOTS = ("micro_f1", "micro_precision", "micro_recall")
@@ -102,7 +103,7 @@ def blocked(groups: Ints, settings: Settings) -> tuple[Ints, Floats]:
     blocks = random.permutation(count)[groups] % BLOCKS
     used = min(count, BLOCKS)
     weights = random.multinomial(used, np.full(used, 1 / used), size=settings.resamples)
-    parts = stats.parted(used, settings.seed)
+    parts = stats.parted(used, settings.seed, PARTS)
     return blocks, np.concatenate([weights, np.arange(parts.max() + 1)[:, None] != parts]).astype(np.float64)
 
 
@@ -118,6 +119,6 @@ def _samples(part: Divided, items: Ints, groups: Ints, blocks: Ints, weights: Fl
         for key, table in tables.items()
     }
     for name, table in part.tables.items():
-        draws, left_out = np.split(metrics.get(name).reduce(sums[id(table)]), [len(weights) - min(units, stats.PARTS)])
+        draws, left_out = np.split(metrics.get(name).reduce(sums[id(table)]), [len(weights) - min(units, PARTS)])
         samples[name] = stats.Sample(draws, left_out, units, *sizes[id(table)])
     return samples

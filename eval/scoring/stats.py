@@ -77,9 +77,9 @@ def drawn(random: np.random.Generator, count: int, times: int) -> Floats:
     return weights
 
 
-def parted(count: int, seed: int) -> Ints:
-    """Return the part of each of ``count`` groups: a part of its own, or at random one of :data:`PARTS` of nearly one size."""
-    return np.arange(count) if count <= PARTS else np.random.default_rng([seed, PARTS]).permutation(count) % PARTS
+def parted(count: int, seed: int, most: int = PARTS) -> Ints:
+    """Return the part of each of ``count`` groups: a part of its own, or at random one of ``most`` of nearly one size."""
+    return np.arange(count) if count <= most else np.random.default_rng([seed, most]).permutation(count) % most
 
 
 def bootstrap(

@@ -145,7 +145,7 @@ def test_intervals_from_blocks_are_those_of_groups(monkeypatch: pytest.MonkeyPat
     right = random.random(9000) < 0.7
     rows = [example(Listing(str(i), f"g{i // 2}", TEXTS, PATHS[i % 5]), "category", "ab"[i % 2]) for i in range(9000)]
     predictions = {row.id: row.target if good else "Nowhere" for row, good in zip(rows, right, strict=True)}
-    assert blocked(np.arange(4500), SETTINGS)[1].shape == (100 + stats.PARTS, slices.BLOCKS)
+    assert blocked(np.arange(4500), SETTINGS)[1].shape == (100 + slices.PARTS, slices.BLOCKS)
     scores, _ = score(join(rows, predictions), Settings(resamples=400))
     (sample,) = stats.bootstrap([(averaged(right[::2].astype(float)), PLAIN)], [str(i) for i in range(4500)])
     whole = stats.score_interval(right[::2].mean(), sample)
