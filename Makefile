@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 folder = $(if $(MIX),$(if $(findstring /,$(MIX)),,data/)$(MIX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo test test-deepspeed fuzz check data resume sweep verify export serve compare runs bench bench-gpu picture lock clean
+.PHONY: help setup setup-export demo test test-deepspeed fuzz check data resume sweep verify export serve compare runs bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ runs: setup ## List all runs, newest first, with their scores and the recipe key
 
 bench: setup ## Print the speed ratios, both sides measured in one run
 	@$(BIN)/python -m tests.bench
+
+coverage: setup ## Print how often 95 % intervals hold the truth, by simulation, as a Markdown table [SETS=2000]
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.coverage $(SETS)
 
 bench-gpu: setup ## Measure the Mistral recipes on this GPU, nothing is downloaded [ARGS=--tiny: on a CPU, to see it work]
 	@$(BIN)/ecom-train bench-gpu $(ARGS)

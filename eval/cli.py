@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from converters.core.console import Group
 from converters.core.errors import InputError
-from eval import COMPARE_RESAMPLES, RESAMPLES, SEED
+from eval import RESAMPLES, SEED
 
 NOISY = ("torchao", "torch.utils._pytree", "bitsandbytes")  # they warn of every kernel that this machine cannot use
 PATH = click.Path(path_type=Path)
@@ -27,10 +27,7 @@ CONCURRENCY = click.option("--concurrency", default=8, type=IntRange(1), help="R
 TIMEOUT = click.option("--timeout", default=120.0, type=FloatRange(0.1), help="Seconds to wait for one try.")
 RETRIES = click.option("--retries", default=4, type=IntRange(0), help="Further tries after a failed request.")
 BOOTSTRAP_SEED = click.option("--seed", default=SEED, type=IntRange(0), help="Seed of the bootstrap.")
-
-
-def _resamples(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option("--resamples", default=default, type=IntRange(100), help="Number of bootstrap resamples.")
+RESAMPLED = click.option("--resamples", default=RESAMPLES, type=IntRange(100), help="Number of bootstrap resamples.")
 
 
 @click.group(cls=Group, context_settings={"show_default": True})
@@ -194,7 +191,7 @@ def judge(data: Path, predictions: Path, endpoint: str, model: str, out: Path, *
 @click.option("--predictions", type=PATH, required=True, help='JSONL with one {"id", "prediction"} for each test row.')
 @click.option("--out", type=PATH, required=True, help="Folder for scores.json, rows.jsonl, report.html and report.md.")
 @click.option("--normaliser", default="strict", help="How values are compared: strict, mave or units.")
-@_resamples(RESAMPLES)
+@RESAMPLED
 @BOOTSTRAP_SEED
 @click.option("--train", type=PATH, help="Training split, to score seen and unseen answers apart.")
 @click.option("--encoder", help="Sentence encoder for semantic_f1: a folder or a name on the hub.")
@@ -247,7 +244,7 @@ def score(data: Path, predictions: Path, out: Path, normaliser: str, scorer: str
 @main.command()
 @click.argument("run", nargs=-1, required=True, type=PATH)
 @click.option("--out", type=PATH, required=True, help="Folder for compare.json, compare.html and compare.md.")
-@_resamples(COMPARE_RESAMPLES)
+@RESAMPLED
 @BOOTSTRAP_SEED
 @click.option("--intersect", is_flag=True, help="Compare on the ids that all runs share, whatever their test files.")
 @click.option("--gate", is_flag=True, help="Exit with 1 if a task's headline metric is significantly worse.")

@@ -1,9 +1,9 @@
 """Compare two or more runs: each later one with the first, difference = later − first.
 
-Rows are paired by id, groups are resampled once for all runs. p comes from exact McNemar where each row is right or wrong
-(which treats rows as independent), else from the bootstrap. Holm corrects in families: the headline metrics (one per task, over
-all pairs), by which a gate goes, and the other metrics of each task. So a metric that is added weakens no headline's verdict, nor
-another task's.
+Rows are paired by id, groups are resampled once for all runs. p is that of the interval: it is below 0.05 where the 95 % interval
+leaves 0 out. There is no exact McNemar for what is right or wrong: it takes rows for independent, and rows of one product are
+not. Holm corrects in families: the headline metrics (one per task, over all pairs), by which a gate goes, and the other metrics
+of each task. So a metric that is added weakens no headline's verdict, nor another task's.
 """
 
 from collections import Counter, defaultdict
@@ -11,22 +11,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 from msgspec.structs import replace
 
 from converters import tasks
 from converters.core.errors import InputError
-from eval import COMPARE_RESAMPLES, SEED, metrics
+from eval import RESAMPLES, SEED, metrics
 from eval.comparison import pairing
 from eval.comparison.pairing import TaskRows
 from eval.metrics import _normalise
-from eval.metrics.base import Floats, Table, Tools
+from eval.metrics.base import Table, Tools
 from eval.results.schema import Run, Score, ScoredRow
 from eval.scoring import stats
 
 FAMILIES = "Holm over the headline metrics of all tasks and pairs; over the other metrics of each task apart"
 ALPHA = 0.05
 HOLM = "The verdict goes by p corrected for all comparisons shown (Holm): an interval that leaves 0 out is not enough."
+NO_VERDICT = "no verdict"
 POWER = 2.8  # standard errors, z of 97.5 % + z of 80 %: a difference that is found four times out of five
 
 
@@ -34,11 +34,12 @@ Side = tuple[Run, TaskRows, Mapping[str, Table]]
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """One metric of one task, run ``a`` (first) and run ``b``; ``low``, ``high``, ``p`` are ``None`` with a single group.
+    """One metric of one task, run ``a`` (first) and run ``b``.
 
-    ``smallest`` is the smallest true difference that such a test set can show: 2.8 standard errors of the paired bootstrap
-    (80 % power at 5 %, two-sided, before Holm); ``None`` where no resample differs. ``wins``, ``losses`` and ``ties`` count rows
-    by their own value of the metric, if a row has one.
+    Too few groups have no ``low``, ``high`` and ``p``: these are ``None``, ``reason`` says why, and there is no verdict.
+    ``smallest`` is the smallest true difference that such a test set can show: 2.8 standard errors of the paired difference
+    (80 % power at 5 %, two-sided, before Holm); ``None`` where no group differs. ``wins``, ``losses`` and ``ties`` count rows by
+    their own value of the metric, if a row has one.
     """
 
     a: str
@@ -53,7 +54,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
     p: float | None
     p_holm: float | None = None
-    test: str
+    reason: str = ""
     verdict: str = ""
     smallest: float | None = None
     wins: int | None = None
@@ -90,7 +91,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def compare(
-    runs: Sequence[Run], resamples: int = COMPARE_RESAMPLES, seed: int = SEED, left_out: Mapping[str, int] | None = None
+    runs: Sequence[Run], resamples: int = RESAMPLES, seed: int = SEED, left_out: Mapping[str, int] | None = None
 ) -> Comparison:
     """Compare every later run with the first, task by task; ``left_out``: they were cut to their common rows."""
     pairing.check_comparable(runs, intersect=left_out is not None)
@@ -116,23 +117,20 @@ def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> li
     names = pairing.shared(task, runs, rows, tools)
     tables = [pairing.tables(of_run, names, tools) for of_run in rows]
     columns = [(table[name], metrics.get(name)) for table in tables for name in names]
-    draws = stats.bootstrap(columns, [example.group for example in rows[0].examples], resamples, seed)
+    samples = stats.bootstrap(columns, [example.group for example in rows[0].examples], resamples, seed)
     sides, pairs = list(zip(runs, rows, tables, strict=True)), []
     for other in range(1, len(runs)):
         for place, name in enumerate(names):
-            gap = draws[:, other * len(names) + place] - draws[:, place] if draws is not None else None
+            gap = samples[other * len(names) + place] - samples[place]
             pairs.append(_pair(task, name, sides[0], sides[other], gap))
     return pairs
 
 
-def _pair(task: str, name: str, first: Side, other: Side, gap: Floats | None) -> Pair:
+def _pair(task: str, name: str, first: Side, other: Side, gap: stats.Sample) -> Pair:
     metric, (run_a, rows_a, tables_a), (run_b, rows_b, tables_b) = metrics.get(name), first, other
     tables = tables_a[name], tables_b[name]
     a, b = (stats.value(table, metric) for table in tables)
-    low, high = stats.interval(gap, b - a)
-    p = None
-    if gap is not None:
-        p = stats.mcnemar_p(*(np.asarray(t)[:, 0] for t in tables)) if metric.binary else stats.bootstrap_p(gap)
+    interval = stats.difference_interval(b - a, gap)
     values = ((x.get(name), y.get(name)) for x, y in zip(rows_a.values, rows_b.values, strict=True))
     signs = Counter((y > x) - (y < x) for x, y in values if x is not None and y is not None)
     return Pair(
@@ -144,28 +142,17 @@ def _pair(task: str, name: str, first: Side, other: Side, gap: Floats | None) ->
         value_a=a,
         value_b=b,
         difference=b - a,
-        low=low,
-        high=high,
-        p=p,
-        test="mcnemar" if metric.binary else "bootstrap",
-        smallest=None if gap is None else smallest(gap),
+        low=interval.low,
+        high=interval.high,
+        p=interval.p,
+        reason=interval.reason,
+        smallest=None if interval.reason else POWER * stats.standard_error(gap) or None,
         wins=signs[1] if signs else None,
         losses=signs[-1] if signs else None,
         ties=signs[0] if signs else None,
         score_a=run_a.scores.tasks[task].metrics[name],
         score_b=run_b.scores.tasks[task].metrics[name],
     )
-
-
-def smallest(gap: Floats) -> float | None:
-    """Return 2.8 standard deviations of bootstrapped differences, ``None`` where they do not vary.
-
-    >>> round(smallest(np.array([0.0, 0.1, 0.2])), 2), smallest(np.zeros(3))
-    (0.28, None)
-    """
-    known = gap[~np.isnan(gap)]
-    spread = float(known.std(ddof=1)) if known.size > 1 else 0.0
-    return POWER * spread or None
 
 
 def _with_verdicts(pairs: Sequence[Pair]) -> list[Pair]:
@@ -184,9 +171,11 @@ def verdict(low: float | None, high: float | None, p_holm: float | None) -> str:
     """Return the verdict in words; it takes an interval without 0 *and* a corrected p below 0.05.
 
     >>> verdict(0.1, 0.2, 0.01), verdict(-0.2, -0.1, 0.01), verdict(0.1, 0.2, 0.3), verdict(None, None, None)
-    ('better', 'worse', 'not shown to differ', 'not shown to differ')
+    ('better', 'worse', 'not shown to differ', 'no verdict')
     """
-    if low is None or high is None or p_holm is None or p_holm >= ALPHA or low <= 0 <= high:
+    if low is None or high is None or p_holm is None:
+        return NO_VERDICT
+    if p_holm >= ALPHA or low <= 0 <= high:
         return "not shown to differ"
     return "better" if low > 0 else "worse"
 

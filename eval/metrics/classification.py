@@ -53,7 +53,7 @@ def top(depth: int) -> Metric:
         return scores(float(e.gold in usual) for e in examples)
 
     guesses = {f"{depth} commonest": commonest}
-    return Metric(hits, mean, binary=True, missing=missing, guesses=guesses, trivial=False)
+    return Metric(hits, mean, missing=missing, guesses=guesses, trivial=False)
 
 
 def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
@@ -244,7 +244,7 @@ METRICS = {
     "macro_precision": Metric(class_counts, macro_precision, each=False),
     "macro_recall": Metric(class_counts, macro_recall, each=False),
     "macro_f1_gold_and_said": Metric(said_counts, macro_f1_said, each=False),
-    "accuracy": Metric(accuracy, mean, binary=True),
+    "accuracy": Metric(accuracy, mean),
     "yes_f1": Metric(yes_counts, f1, each=False),
     "yes_precision": Metric(yes_counts, precision, each=False),
     "yes_recall": Metric(

@@ -161,7 +161,7 @@ def half(none: bool) -> Metric:
         share = sum(applies) / len(applies)
         return lines((share, 1.0) if applied else (0.0, 0.0) for applied in applies)
 
-    return Metric(right, mean, binary=True, guesses={"guess at the gold's rate": blind}, trivial=False)
+    return Metric(right, mean, guesses={"guess at the gold's rate": blind}, trivial=False)
 
 
 def answer_tokens(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -180,7 +180,7 @@ def answer_tokens(examples: Sequence[Example], tools: Tools) -> Floats:
 METRICS = {
     "rouge_l": Metric(rouge_l, mean),
     "unanswerable_f1": Metric(both_classes, lambda sums: f1(sums[..., ::2]), each=False),
-    "exact_match": Metric(exact_match, mean, binary=True),
+    "exact_match": Metric(exact_match, mean),
     "token_f1": Metric(token_counts, precision),
     "unanswerable_macro_f1": Metric(both_classes, macro_f1, each=False),
     "has_answer_accuracy": half(False),

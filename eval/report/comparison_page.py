@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from converters import tasks
-from eval.comparison.compare import Change, Comparison, Pair, changes
+from eval.comparison.compare import NO_VERDICT, Change, Comparison, Pair, changes
 from eval.comparison.pairing import baseline, origin, unsliced
 from eval.report import run_page
 from eval.report.breakdown import IN_ALL, OF_EACH, PER_TASK, Chosen, Entry, entry, slices
@@ -55,11 +55,11 @@ def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]
 
 
 def sentence(sections: Sequence[Mapping[str, Any]]) -> str:
-    """Say on which tasks the later run is better, worse, or not shown to differ, and where it is not above its floor."""
+    """Say on which tasks the later run is better or worse or neither, and where it is not shown above its floor."""
     heads: list[Pair] = [section["headline"] for section in sections]
     clauses = [
         f"{verdict} on {', '.join(names) or 'none'}"
-        for verdict in ("better", "worse", "not shown to differ")
+        for verdict in ("better", "worse", "not shown to differ", NO_VERDICT)
         if (names := [pair.task for pair in heads if pair.verdict == verdict]) or verdict == "better"
     ]
     low = [pair.task for pair in heads if floor_flag(pair.score_b)]

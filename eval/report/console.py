@@ -12,7 +12,7 @@ import yaml
 
 from converters.core.errors import InputError
 from converters.core.html import share
-from eval.comparison.compare import Comparison, Pair
+from eval.comparison.compare import NO_VERDICT, Comparison, Pair
 from eval.report.pages import chance, floor_flag, interval, notes, number, signed, title
 from eval.report.run_page import headline
 from eval.results.schema import Scores, TaskScores
@@ -121,7 +121,7 @@ def _columns(run: Listed, keys: Sequence[str], heads: Mapping[str, str], several
     line |= {"test": _test(run)} if several else {}
     for task, name in sorted(heads.items()):
         score = tasks[task].metrics.get(name) if task in tasks else None
-        ends = f" [{number(score.low)}, {number(score.high)}]" if score and score.low is not None else ""
+        ends = f" [{score.reason or f'{number(score.low)}, {number(score.high)}'}]" if score else ""
         line[task] = number(score.value) + ends if score else ""
     if heads:
         rows, invalid = (sum(getattr(scores, name) for scores in tasks.values()) for name in ("n", "invalid"))
@@ -145,7 +145,7 @@ def of_scores(scores: Scores) -> str:
     for task, of_task in scores.tasks.items():
         for name, score in of_task.metrics.items():
             line = {"task": task, "metric": name, "value": number(score.value)}
-            line["95 % interval"] = interval(score.low, score.high)
+            line["95 % interval"] = interval(score)
             line["floor"] = f"{number(score.floor)} ({score.floor_by})"
             lines.append(line | {"unreadable": f"{of_task.invalid} of {of_task.n}"})
     return text(lines)
@@ -157,22 +157,27 @@ def of_comparison(comparison: Comparison) -> str:
     for pair in comparison.pairs:
         line = {"run": pair.b, "task": pair.task, "metric": pair.metric + (" *" if pair.headline else "")}
         line |= {pair.a: number(pair.value_a), "value": number(pair.value_b), "difference": signed(pair.difference)}
-        line |= {"95 % interval": interval(pair.low, pair.high, signed), "p (Holm)": chance(pair.p_holm)}
+        line |= {"95 % interval": interval(pair, signed), "p (Holm)": chance(pair.p_holm)}
         lines.append(line | {"verdict": ", ".join(filter(None, [pair.verdict, floor_flag(pair.score_b)]))})
     return "\n".join([text(lines), "", *notes(comparison)])
 
 
 def gate(comparison: Comparison) -> tuple[bool, list[str]]:
-    """Return whether no task's headline metric is significantly worse, and a sentence for each task of each later run."""
+    """Return whether no task's headline metric is significantly worse, and a sentence for each task of each later run.
+
+    A task that is too small for a verdict fails no gate, and its sentence says so.
+    """
     heads = [pair for pair in comparison.pairs if pair.headline]
     return all(pair.verdict != "worse" for pair in heads), [_gate_line(pair) for pair in heads]
 
 
 def _gate_line(pair: Pair) -> str:
+    said = f"is {pair.verdict} {'from' if pair.verdict.endswith('differ') else 'than'}"
     mark = "fail" if pair.verdict == "worse" else "pass"
-    between = "" if pair.low is None else f" [{interval(pair.low, pair.high, signed)}]"
+    if pair.verdict == NO_VERDICT:
+        mark, said = "none", "has no verdict against"
     chances = "" if pair.p_holm is None else f", p {chance(pair.p_holm)}"
     return (
-        f"{mark}: {pair.b} is {pair.verdict} {'from' if pair.verdict.endswith('differ') else 'than'} {pair.a} on {pair.task}: "
-        f"{title(pair.metric)} {number(pair.value_a)} to {number(pair.value_b)}, {signed(pair.difference)}{between}{chances}"
+        f"{mark}: {pair.b} {said} {pair.a} on {pair.task}: {title(pair.metric)} {number(pair.value_a)} to "
+        f"{number(pair.value_b)}, {signed(pair.difference)} [{interval(pair, signed)}]{chances}"
     )

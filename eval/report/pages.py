@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from converters.core.html import environment, share, visible
 from converters.io import jsonl
-from eval.comparison.compare import HOLM, Comparison
+from eval.comparison.compare import HOLM, Comparison, Pair
 from eval.metrics.extraction import COUNTS
 from eval.results.schema import Score
 
@@ -125,17 +125,16 @@ def floor_flag(score: Score) -> str:
     """Return how a score compares with its floor, "" if its whole interval lies above."""
     if score.value < score.floor:
         return "below its floor"
-    low = score.value if score.low is None else score.low
-    return "not shown above its floor" if low <= score.floor else ""
+    return "not shown above its floor" if score.low is None or score.low <= score.floor else ""
 
 
-def interval(low: float | None, high: float | None, form: Any = number) -> str:
+def interval(found: Score | Pair, form: Any = number) -> str:
     """Return an interval's ends, or why there is none.
 
-    >>> interval(0.1, 0.2), interval(None, None)
-    ('0.100 to 0.200', 'one group')
+    >>> interval(Score(0.15, 0.1, 0.2, 0.0, "")), interval(Score(0.15, None, None, 0.0, "", "needs 10 groups, found 4"))
+    ('0.100 to 0.200', 'none: needs 10 groups, found 4')
     """
-    return "one group" if low is None else f"{form(low)} to {form(high)}"
+    return f"none: {found.reason}" if found.low is None else f"{form(found.low)} to {form(found.high)}"
 
 
 def notes(comparison: Comparison) -> list[str]:

@@ -72,14 +72,18 @@ class ScoredRow(msgspec.Struct, frozen=True, kw_only=True):
     judged: dict[str, float] = {}
 
 
-class Score(msgspec.Struct, frozen=True):
-    """A metric's value, its 95 % interval (``None`` with a single group), and the best trivial predictor's value and name."""
+class Score(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A metric's value, its 95 % interval, and the best trivial predictor's value and name.
+
+    Too few groups have no interval: its ends are ``None`` and ``reason`` says why.
+    """
 
     value: float
     low: float | None
     high: float | None
     floor: float
     floor_by: str
+    reason: str = ""
 
 
 class Salvage(msgspec.Struct, frozen=True):

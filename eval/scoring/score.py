@@ -206,12 +206,12 @@ def _scores(
     by_name: Mapping[str, Table], floors: Floors, examples: Sequence[Example], settings: Settings
 ) -> dict[str, Score]:
     columns = [(table, metrics.get(name) if name else VALIDITY) for name, table in by_name.items()]
-    draws = stats.bootstrap(columns, [e.group for e in examples], settings.resamples, settings.seed)
+    samples = stats.bootstrap(columns, [e.group for e in examples], settings.resamples, settings.seed)
     values = {}
-    for place, (name, (table, metric)) in enumerate(zip(by_name, columns, strict=True)):
+    for name, (table, metric), sample in zip(by_name, columns, samples, strict=True):
         value = stats.value(table, metric)
-        low, high = stats.score_interval(None if draws is None else draws[:, place], value)
-        values[name] = Score(value, low, high, *floors[name])
+        interval = stats.score_interval(value, sample)
+        values[name] = Score(value, interval.low, interval.high, *floors[name], interval.reason)
     return values
 
 

@@ -23,6 +23,7 @@ from eval.scoring.slicing import Partition, Partitions
 Points = dict[tuple[str, str], Floats]  # by kind and metric: the value in each slice of the kind
 
 BLOCKS = 2000
+PARTS = 100  # of the blocks, to be left out in turn
 MINIMUM = 20  # examples; with fewer, a slice shows how many and no score
 BESIDE = ("accuracy", "exact_match", "unanswerable_f1")  # shown in slices besides the headline metric
 OF_SLOTS = ("micro_f1", "micro_precision", "micro_recall")
@@ -86,29 +87,38 @@ def scores(
             rows = np.unique(part.rows[items])
             count, by_metric = len(np.unique(groups[rows])), dict[str, Score]()
             if len(rows) >= MINIMUM:
-                spread = _spread(part, items, blocks, weights) if count > 1 else {}
-                for metric in part.tables:
+                for metric, sample in _samples(part, items, groups, blocks, weights).items():
                     value = float(values[kind, metric][number])
                     if not np.isnan(value):
                         trivial = [(float(at[kind, metric][number]), by) for by, at in floors if (kind, metric) in at]
-                        interval = stats.score_interval(spread.get(metric), value)
-                        by_metric[metric] = Score(value, *interval, *max(trivial, key=lambda pair: pair[0]))
+                        found, floor = stats.score_interval(value, sample), max(trivial, key=lambda pair: pair[0])
+                        by_metric[metric] = Score(value, found.low, found.high, *floor, found.reason)
             slices.append(Slice(kind, name, len(rows), count, int(invalid[rows].sum()), by_metric))
     return slices
 
 
 def blocked(groups: Ints, settings: Settings) -> tuple[Ints, Floats]:
-    """Return the block of each example, and B × blocks: how often each block is drawn in each resample."""
+    """Return the block of each example, and B + parts × blocks: how often each block is drawn in each resample, 0 in its part."""
     random, count = np.random.default_rng(settings.seed), int(groups.max()) + 1
     blocks = random.permutation(count)[groups] % BLOCKS
     used = min(count, BLOCKS)
     weights = random.multinomial(used, np.full(used, 1 / used), size=settings.resamples)
-    return blocks, weights.astype(np.float64)
+    parts = stats.parted(used, settings.seed, PARTS)
+    return blocks, np.concatenate([weights, np.arange(parts.max() + 1)[:, None] != parts]).astype(np.float64)
 
 
-def _spread(part: Divided, items: Ints, blocks: Ints, weights: Floats) -> dict[str, Floats]:
-    """Return each metric's values within a slice, resample by resample."""
-    places = (blocks[part.rows[items]], np.arange(len(items)))
-    member = sparse.csr_array((np.ones(len(items)), places), shape=(weights.shape[1], len(items)))
-    sums = {id(table): np.asarray(weights @ (member @ table[items])) for table in part.tables.values()}
-    return {name: metrics.get(name).reduce(sums[id(table)]) for name, table in part.tables.items()}
+def _samples(part: Divided, items: Ints, groups: Ints, blocks: Ints, weights: Floats) -> dict[str, stats.Sample]:
+    """Return how each metric varies within a slice."""
+    rows, units = part.rows[items], weights.shape[1]
+    member = sparse.csr_array((np.ones(len(items)), (blocks[rows], np.arange(len(items)))), shape=(units, len(items)))
+    numbers, samples = np.unique(groups[rows], return_inverse=True)[1], dict[str, stats.Sample]()
+    tables = {id(table): table[items] for table in part.tables.values()}
+    sums = {key: np.asarray(weights @ (member @ table)) for key, table in tables.items()}
+    sizes = {
+        key: stats.effective(np.bincount(numbers, stats.with_lines(table)).astype(np.float64))
+        for key, table in tables.items()
+    }
+    for name, table in part.tables.items():
+        draws, left_out = np.split(metrics.get(name).reduce(sums[id(table)]), [len(weights) - min(units, PARTS)])
+        samples[name] = stats.Sample(draws, left_out, units, *sizes[id(table)])
+    return samples

@@ -1,19 +1,64 @@
-"""Intervals and tests: bootstrap over groups (single and paired in one), exact McNemar, Holm.
+"""Intervals and tests: groups are resampled and left out (single and paired in one), score intervals, Holm.
 
-Groups (products, queries) are drawn with replacement, not rows: rows of one product are not independent.
-Sources: Efron & Tibshirani 1993 (percentile interval); Davison & Hinkley 1997 (k + 1) / (B + 1); McNemar 1947; Holm 1979.
+Groups (products, queries) are drawn with replacement and left out, not rows: rows of one product are not independent. A standard
+error is made of both: where classes vanish from resamples the bootstrap's variance is too small, and the jackknife's is never too
+small on average (Efron & Stein 1981). The interval is Wilson's (1927) with the number of independent 0/1 outcomes that has this
+standard error in place of n, as surveys of clusters take it (Korn & Graubard 1998; Franco et al. 2019), and Student's t with the
+degrees of freedom of the effective number of groups (Kish 1965) in place of z. p is the level at which the interval meets 0. Why
+these and no percentiles: ``python -m tests.bench.coverage``. Holm 1979.
 """
 
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
+from scipy.special import stdtr, stdtrit
 
 from eval import RESAMPLES, SEED
 from eval.metrics.base import Floats, Metric, Table
 
+Ints = NDArray[np.int64]
+
 CELLS = 250_000  # values held at a time, about as many as the processor's cache holds
 LEAST = 8  # fewest resamples at a time: a cache line of each group's weights
+PARTS = 400  # of more groups than this, random parts are left out in place of single groups
+MINIMUM = 10  # groups; with fewer there is no interval
+SAME = 1e-9  # values that differ by less are the same but for rounding
+LEAST_P = sys.float_info.min
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How a metric, or the difference of two, varies with the groups that it is taken over.
+
+    ``draws``: its value in each resample, NaN where it does not apply; ``left_out``: without each group, or each of
+    :data:`PARTS` parts. ``units`` were resampled. ``groups`` have a line to score, and by their rows they are worth as much as
+    ``effective`` groups of one size.
+    """
+
+    draws: Floats
+    left_out: Floats
+    units: int
+    groups: int
+    effective: float
+
+    def __sub__(self, other: "Sample") -> "Sample":
+        least = min(self.groups, other.groups), min(self.effective, other.effective)
+        return Sample(self.draws - other.draws, self.left_out - other.left_out, self.units, *least)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval and the p of "it is 0", or ``None`` for all and the ``reason`` why there is none."""
+
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    reason: str = ""
 
 
 def value(table: Table, metric: Metric) -> float:
@@ -32,77 +77,133 @@ def drawn(random: np.random.Generator, count: int, times: int) -> Floats:
     return weights
 
 
+def parted(count: int, seed: int, most: int = PARTS) -> Ints:
+    """Return the part of each of ``count`` groups: a part of its own, or at random one of ``most`` of nearly one size."""
+    return np.arange(count) if count <= most else np.random.default_rng([seed, most]).permutation(count) % most
+
+
 def bootstrap(
     columns: Sequence[tuple[Table, Metric]],
     groups: Sequence[str],
     resamples: int = RESAMPLES,
     seed: int = SEED,
     cells: int = CELLS,
-) -> Floats | None:
-    """Return B × len(columns) resampled values; ``None`` with a single group, from which no spread can be known.
+) -> list[Sample]:
+    """Return how each column varies with the groups.
 
-    Every column sees the same draws, so the difference of two columns is the paired bootstrap. ``cells``, about the number of
+    Every column sees the same draws, so the difference of two samples is the paired bootstrap. ``cells``, about the number of
     values held at a time, bounds memory and does not change the result.
     """
+    if not columns:
+        return []
     numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     count, rows = len(numbers), len(groups)
-    if count < 2 or not columns:
-        return None
     places = np.fromiter(map(numbers.__getitem__, groups), np.int32, rows), np.arange(rows, dtype=np.int32)
     member = sparse.csr_array((np.ones(rows), places), shape=(count, rows))
     # Metrics that share a table share its sums; with a column a group, a sparse product reads each group's weights in a row.
-    sums = {}
+    sums, sizes = {}, {}
     for table, _ in columns:
         turned = (member @ table).T
         sums[id(table)] = sparse.csr_array(turned) if sparse.issparse(turned) else np.ascontiguousarray(turned)
-    random, chunk = np.random.default_rng(seed), max(LEAST, cells // max(count, *(t.shape[0] for t in sums.values())))
-    parts = []
-    for start in range(0, resamples, chunk):
-        weights = drawn(random, count, min(chunk, resamples - start))
+        sizes[id(table)] = effective(np.asarray(member @ with_lines(table)))
+    parts, values = parted(count, seed), list[Floats]()
+    chunk = max(LEAST, cells // max(count, *(t.shape[0] for t in sums.values())))
+    for weights in _weights(np.random.default_rng(seed), parts, resamples, chunk):
         totals = {key: np.ascontiguousarray((table @ weights).T) for key, table in sums.items()}
-        parts.append(np.stack([metric.reduce(totals[id(table)]) for table, metric in columns], axis=1))
-    return np.concatenate(parts)
+        values.append(np.stack([metric.reduce(totals[id(table)]) for table, metric in columns], axis=1))
+    draws, left_out = np.split(np.concatenate(values), [resamples])
+    return [Sample(draws[:, n], left_out[:, n], count, *sizes[id(table)]) for n, (table, _) in enumerate(columns)]
 
 
-def interval(
-    values: Floats | None, point: float | None = None, level: float = 0.95
-) -> tuple[float | None, float | None]:
-    """Return the percentile interval of the resamples in which the metric applies; two ``None`` without at least two of these.
+def _weights(random: np.random.Generator, parts: Ints, resamples: int, chunk: int) -> Iterator[Floats]:
+    """Yield groups × at most ``chunk``: how often each group is drawn in each resample, then 0 for each part in turn, else 1."""
+    for start in range(0, resamples, chunk):
+        yield drawn(random, len(parts), min(chunk, resamples - start))
+    last = int(parts.max()) + 1
+    for start in range(0, last, chunk):
+        yield (parts[:, None] != np.arange(start, min(start + chunk, last))).astype(np.float64)
 
-    With ``point``, the value of the whole table, the interval is moved by the resamples' bias, their mean less the value
-    (Efron & Tibshirani 1993, chapter 10). For a sum or a ratio the bias is next to nothing. For macro F1 over a long tail of
-    classes it is not, since a resample lacks many of the rare ones: its percentile interval can leave the value itself out.
 
-    >>> interval(np.array([0.1, 0.2, 0.3]), 0.4, 1.0)
-    (0.3, 0.5)
+def with_lines(table: Table) -> Floats:
+    """Return 1 for each line of a table that holds anything, 0 for the others: what they are of has nothing to score."""
+    holds = table.any(axis=1) if isinstance(table, np.ndarray) else np.diff(table.indptr) > 0
+    return np.asarray(holds, dtype=np.float64)
+
+
+def effective(sizes: Floats) -> tuple[int, float]:
+    """Return how many groups there are, and how many of one size they are worth (Kish 1965): (Σ size)² / Σ size².
+
+    >>> effective(np.array([2.0, 2.0, 0.0])), effective(np.array([4.0, 1.0, 1.0]))
+    ((2, 2.0), (3, 2.0))
     """
-    known = np.empty(0) if values is None else values[~np.isnan(values)]
-    if known.size < 2:
-        return None, None
-    bias = 0.0 if point is None else float(known.mean()) - point
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return round(float(low) - bias, 12), round(float(high) - bias, 12)
+    squares = float((sizes**2).sum())
+    return int((sizes > 0).sum()), float(sizes.sum()) ** 2 / squares if squares else 0.0
 
 
-def score_interval(values: Floats | None, point: float) -> tuple[float | None, float | None]:
-    """Return the interval of a metric's value, cut off at 0 and 1."""
-    low, high = (end if end is None else min(max(end, 0.0), 1.0) for end in interval(values, point))
-    return low, high
+def standard_error(sample: Sample) -> float:
+    """Return the root of the mean of two variances, the bootstrap's and the jackknife's; 0 where too few values are known.
+
+    >>> standard_error(Sample(np.array([0.4, 0.6]), np.array([1.0, 0.0]), 2, 2, 2.0)) ** 2  # (0.02 · 2/1 + 1/2 · 0.5) / 2
+    0.145
+    """
+    draws, left = (values[~np.isnan(values)] for values in (sample.draws, sample.left_out))
+    if draws.size < 2 or left.size < 2:
+        return 0.0
+    drawn_variance = float(draws.var(ddof=1)) * sample.units / max(sample.units - 1, 1)
+    return math.sqrt((drawn_variance + (left.size - 1) * float(left.var())) / 2)
 
 
-def bootstrap_p(differences: Floats) -> float:
-    """Return the two-sided p of "no difference", 2 · (k + 1) / (B + 1) for the smaller tail k, at most 1 and never 0."""
-    known = differences[~np.isnan(differences)]
-    tail = min(int((known <= 0).sum()), int((known >= 0).sum()))
-    return float(min(1.0, 2 * (tail + 1) / (known.size + 1)))
+def wilson(share: float, outcomes: float, t: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share of independent outcomes, of which there need not be a whole number.
+
+    >>> [round(end, 4) for end in wilson(0.5, 4.0, 2.0)], wilson(1.0, 12.0, 2.0)
+    ([0.1464, 0.8536], (0.75, 1.0))
+    """
+    spread = t * t / outcomes
+    middle, half = share + spread / 2, math.sqrt(spread * (share * (1 - share) + spread / 4))
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
 
 
-def mcnemar_p(first: Floats, second: Floats) -> float:
-    """Return the exact two-sided McNemar p of two rows of 0/1 outcomes of the same examples."""
-    from scipy.stats import binomtest
+def too_few(sample: Sample) -> str:
+    """Return why there is no interval, "" if there is one."""
+    return "" if sample.groups >= MINIMUM else f"needs {MINIMUM} groups, found {sample.groups}"
 
-    gained, lost = int((second > first).sum()), int((second < first).sum())
-    return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+
+def score_interval(point: float, sample: Sample) -> Interval:
+    """Return the interval of a metric's value."""
+    if reason := too_few(sample):
+        return Interval(reason=reason)
+    low, high = wilson(point, _outcomes(point, standard_error(sample), sample), _critical(sample))
+    return Interval(round(low, 12), round(high, 12))
+
+
+def difference_interval(point: float, sample: Sample) -> Interval:
+    """Return the interval of a difference of two values and the p of "no difference", below 0.05 where 0 is left out.
+
+    Where no group differs it is [0, 0].
+    """
+    if reason := too_few(sample):
+        return Interval(reason=reason)
+    error = standard_error(sample)
+    if error < SAME and abs(point) < SAME:
+        return Interval(0.0, 0.0, 1.0)
+    outcomes = _outcomes((1 + point) / 2, error / 2, sample)  # differences lie in [-1, 1]
+    low, high = wilson((1 + point) / 2, outcomes, _critical(sample))
+    p = 2 * float(stdtr(_freedom(sample), -abs(point) * math.sqrt(outcomes)))
+    return Interval(round(2 * low - 1, 12), round(2 * high - 1, 12), max(p, LEAST_P))
+
+
+def _outcomes(share: float, error: float, sample: Sample) -> float:
+    """Return how many independent 0/1 outcomes of a share have its error; of groups that are all the same, each counts as one."""
+    return share * (1 - share) / error**2 if error > SAME and 0 < share < 1 else sample.effective
+
+
+def _freedom(sample: Sample) -> float:
+    return max(1.0, sample.effective - 1)
+
+
+def _critical(sample: Sample) -> float:
+    return float(stdtrit(_freedom(sample), 0.975))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

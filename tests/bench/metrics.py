@@ -103,8 +103,7 @@ def f1s(rows: int, width: int) -> None:
     weights = stats.drawn(np.random.default_rng(0), len(set(groups)), 5)
     slow, values = timed(lambda: [theirs(np.repeat(every, times.astype(int)[every // 2])) for times in weights.T])
     found = stats.bootstrap([(table, METRIC)], groups, 5, 0)
-    assert found is not None
-    assert np.abs(found[:, 0] - values).max() < 1e-12
+    assert np.abs(found[0].draws - values).max() < 1e-12
     fast, _ = timed(lambda: stats.bootstrap([(table, METRIC)], groups, RESAMPLES), 2)
     say(f"its group bootstrap ({shape}), against resampling and scikit-learn", slow / 5 / (fast / RESAMPLES), 20)
 
@@ -128,11 +127,12 @@ def measured() -> dict[str, float]:
     held, start = _peak(), time.process_time()
     table = METRIC.table(examples, Tools(str))
     columns = [(table, METRIC), (table, metrics.get("macro_f1"))]
-    draws = stats.bootstrap(columns, [example.group for example in examples])
-    assert draws is not None
-    for number, (_, metric) in enumerate(columns):
-        low, high = stats.interval(draws[:, number])
-        assert low is not None and high is not None and low < stats.value(table, metric) < high
+    for (_, metric), sample in zip(
+        columns, stats.bootstrap(columns, [example.group for example in examples]), strict=True
+    ):
+        value = stats.value(table, metric)
+        found = stats.score_interval(value, sample)
+        assert found.low is not None and found.high is not None and found.low < value < found.high
     return {"seconds": time.process_time() - start, "held": held, "more": _peak() - held}
 
 

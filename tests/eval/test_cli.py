@@ -205,7 +205,7 @@ def test_score_prints_a_table_and_the_report(
     path = write_predictions("run", lambda i, row: row.target)
     found = cli("score", "--data", test_file, "--predictions", path, "--out", path.parent)
     assert found.exit_code == 0
-    assert "weighted_f1 1.000 1.000 to 1.000" in " ".join(found.output.split())
+    assert "weighted_f1 1.000 none: needs 10 groups, found 6 0." in " ".join(found.output.split())
     assert sorted(p.name for p in path.parent.iterdir()) == [
         "predictions.json",
         "predictions.jsonl",

@@ -21,7 +21,7 @@ from recipes.runner.training import process
 EXPORTS, RECORD, MODEL, UNPACKED = "exports", "export.json", "model", "unpacked"
 GGUF = "gguf"
 FORMATS = ("fp8", "int8", "awq", GGUF)
-COMPARED = ("metric", "difference", "low", "high", "verdict")
+COMPARED = ("metric", "difference", "low", "high", "reason", "verdict")
 HERE, ENVIRONMENT = Path(sys.executable).parent, FOLDER.parent / ".venv-export" / "bin"
 PACKAGES = ("llmcompressor", "compressed-tensors", "torch", "transformers", "gguf")
 
@@ -147,8 +147,8 @@ def compare(run: Path, names: Sequence[str], echo: Echo) -> dict[str, Any]:
 def table(run: Path, names: Sequence[str], comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one line a format: bytes of weights, tokens a second, and for each task its headline metric.
 
-    A metric is ``value``, and for an export also ``difference`` to the merged one, its 95 % interval ``low`` to ``high``, and
-    the comparison's ``verdict``.
+    A metric is ``value``, and for an export also ``difference`` to the merged one, its 95 % interval ``low`` to ``high`` or
+    the ``reason`` why there is none, and the comparison's ``verdict``.
     """
     heads = [pair for pair in comparison["pairs"] if pair["headline"]]
     merged = {pair["task"]: {"metric": pair["metric"], "value": pair["value_a"]} for pair in heads}
@@ -205,5 +205,5 @@ def _cell(metric: Mapping[str, Any]) -> str:
     value = f"{metric['value']:.3f}"
     if "difference" not in metric:
         return value
-    interval = "one group" if metric["low"] is None else f"{metric['low']:+.3f} to {metric['high']:+.3f}"
+    interval = metric["reason"] or f"{metric['low']:+.3f} to {metric['high']:+.3f}"
     return f"{value} ({metric['difference']:+.3f}; {interval}; {metric['verdict']})"

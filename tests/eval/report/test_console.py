@@ -23,6 +23,11 @@ def right(share: int) -> Any:
 
 
 @pytest.fixture
+def products() -> int:
+    return 24
+
+
+@pytest.fixture
 def folder(scored: Any, tmp_path: Path) -> Path:
     recipe(scored("slow", right(9)), "2026-02-01T10:00:00+00:00", learning_rate=1e-4, lora_r=64)
     recipe(scored("fast", right(5)), "2026-03-01T10:00:00+00:00", lora_r=32)
@@ -53,6 +58,12 @@ def test_newest_first_with_the_keys_that_differ(cli: Any, folder: Path) -> None:
     ]
     assert f"{value['value']:.3f} [{value['low']:.3f}, {value['high']:.3f}]" in by_name["slow"]
     assert "category weighted F1" in lines[-1]
+
+
+@pytest.mark.parametrize("products", [6])
+def test_a_run_on_few_products_is_listed_without_an_interval(cli: Any, folder: Path) -> None:
+    lines, _ = cells(cli, folder)
+    assert "[needs 10 groups, found 3]" in lines[2]
 
 
 def test_scores_on_another_mix_are_a_line_of_their_own(cli: Any, folder: Path) -> None:

@@ -19,6 +19,12 @@ from eval.report import run_page
 from eval.report.pages import signed
 from eval.results.schema import Both, Published, Run, Salvage, Score, ScoredRow, Scores, Slice, TaskScores
 
+
+@pytest.fixture
+def products() -> int:
+    return 40  # of 20 groups, so that there are intervals
+
+
 ATTACKS = (
     "<script>alert('p')</script>",
     "x\x00y <img src=x onerror=alert(1)>",
@@ -121,6 +127,17 @@ def test_the_comparison_shows_differences_and_verdicts(pages: dict[str, Path]) -
     assert "a<b>base" in page.text
     assert "a&lt;b&gt;base" in markdown
     assert "Got worse" in page.text
+
+
+@pytest.mark.parametrize("products", [18])
+def test_too_few_groups_have_no_interval_and_pages_say_why(pages: dict[str, Path]) -> None:
+    for name, path in pages.items():
+        page, markdown = Page(path.with_suffix(".html")), path.with_suffix(".md").read_text()
+        assert "no interval: needs 10 groups, found 9" in page.words and "| needs 10 groups, found 9 | – |" in markdown
+        assert [value for key, value in page.attributes if key == "aria-label" and "no interval: needs 10" in value]
+        words = page.words.lower()
+        assert words.count("above its floor on") == words.count("not shown above its floor on") == 1
+        assert name == "report" or "no verdict on " in words
 
 
 def entries(page: Page) -> list[dict[str, Any]]:

@@ -34,9 +34,10 @@ def test_perfect_answers_score_1(rows: list[Row]) -> None:
         assert (found.n, found.groups, found.invalid) == (12, 6, 0)
         names = [name for name in tasks.get(task).metrics if name not in found.unavailable]
         assert list(found.metrics) == [name for name in names if not TOO_DEEP.match(name)]
-        assert found.validity == Score(1, 1, 1, 0, "empty") and found.salvage is None and not found.reasons
+        assert found.validity == Score(1, None, None, 0, "empty", "needs 10 groups, found 6")
+        assert found.salvage is None and not found.reasons
         for name, value in found.metrics.items():
-            assert value.value == value.low == value.high == 1 or name.endswith("_proxy"), (task, name)
+            assert value.value == 1 or name.endswith("_proxy"), (task, name)
             assert 0 <= value.floor < 1 or tasks.get(task).kind == "path" or name.endswith("_proxy")
             assert value.floor_by
     models = {"semantic_f1": "no sentence encoder given (--encoder)", "bert_score_f1": "no model given (--bert-score)"}
@@ -102,7 +103,18 @@ def test_a_metric_without_a_row_to_apply_to_is_left_out(rows: list[Row]) -> None
 def test_a_single_group_has_no_interval(rows: list[Row]) -> None:
     chosen = [msgspec.structs.replace(row, group="one") for row in rows if row.task == "category"]
     scores, _ = score(join(chosen, {row.id: row.target for row in chosen}), SETTINGS)
-    assert scores["category"].metrics["accuracy"].low is None
+    found = scores["category"].metrics["accuracy"]
+    assert (found.low, found.high, found.reason) == (None, None, "needs 10 groups, found 1")
+
+
+@pytest.mark.parametrize("products", [40])
+def test_ten_groups_or_more_have_intervals_that_hold_the_values(scored: Any) -> None:
+    folder = scored("run", lambda i, row: row.target if i % 2 else "[") / "eval"
+    for task in json.loads((folder / "scores.json").read_text())["tasks"].values():
+        assert task["groups"] == 20
+        for value in (task["validity"], *task["metrics"].values()):
+            assert set(value) == {"value", "low", "high", "floor", "floor_by"}
+            assert 0 <= value["low"] <= value["value"] <= value["high"] <= 1 and value["low"] < value["high"]
 
 
 def test_gold_or_meta_that_cannot_be_read_is_a_sentence(rows: list[Row]) -> None:
@@ -148,8 +160,8 @@ def test_scores_json_has_the_agreed_shape(scored: Any, rows: list[Row], test_fil
     for task in found["tasks"].values():
         assert {"n", "groups", "invalid", "metrics"} <= set(task)
         for value in task["metrics"].values():
-            assert set(value) == {"value", "low", "high", "floor", "floor_by"}
-            assert 0 <= value["low"] <= round(value["value"], 12) <= value["high"] <= 1
+            assert set(value) == {"value", "low", "high", "floor", "floor_by", "reason"}
+            assert value["low"] is value["high"] is None and value["reason"].startswith("needs 10 groups, found ")
     assert sum(found["tasks"]["attributes"]["counts"].values()) == 2 * 12
     provenance = found["provenance"]
     assert provenance["test_sha256"] == jsonl.sha256(test_file)

@@ -7,7 +7,7 @@ import pytest
 
 from converters.examples import example
 from converters.schema import Attributes, Listing, Question, Row, Text
-from eval.metrics.base import Example, Floats, mean
+from eval.metrics.base import Example, mean
 from eval.metrics.base import scores as averaged
 from eval.results.schema import Output, Settings, TaskScores
 from eval.scoring import parse, slices, stats
@@ -145,13 +145,21 @@ def test_intervals_from_blocks_are_those_of_groups(monkeypatch: pytest.MonkeyPat
     right = random.random(9000) < 0.7
     rows = [example(Listing(str(i), f"g{i // 2}", TEXTS, PATHS[i % 5]), "category", "ab"[i % 2]) for i in range(9000)]
     predictions = {row.id: row.target if good else "Nowhere" for row, good in zip(rows, right, strict=True)}
-    assert blocked(np.arange(4500), SETTINGS)[1].shape == (100, slices.BLOCKS)
+    assert blocked(np.arange(4500), SETTINGS)[1].shape == (100 + slices.PARTS, slices.BLOCKS)
     scores, _ = score(join(rows, predictions), Settings(resamples=400))
-    whole: Floats | None = stats.bootstrap([(averaged(right[::2].astype(float)), PLAIN)], [str(i) for i in range(4500)])
-    low, high = stats.interval(whole[:, 0]) or (0, 0)
+    (sample,) = stats.bootstrap([(averaged(right[::2].astype(float)), PLAIN)], [str(i) for i in range(4500)])
+    whole = stats.score_interval(right[::2].mean(), sample)
     found = of(scores["category"], "source")["a"].metrics["accuracy"]
     assert found.value == pytest.approx(right[::2].mean())
-    assert (found.high - found.low) == pytest.approx(high - low, rel=0.15)
+    assert (found.high - found.low) == pytest.approx(whole.high - whole.low, rel=0.15)
+
+
+def test_a_slice_of_fewer_than_ten_groups_has_a_value_and_the_reason_for_no_interval() -> None:
+    rows = [example(Listing(str(i), f"g{i // 5}", TEXTS, PATHS[i % 5]), "category", "ab"[i < 45]) for i in range(200)]
+    scores, _ = score(join(rows, {row.id: row.target for row in rows}), SETTINGS)
+    few, many = (of(scores["category"], "source")[name].metrics["accuracy"] for name in "ba")
+    assert (few.value, few.low, few.high, few.reason) == (1, None, None, "needs 10 groups, found 9")
+    assert many.low < many.value == many.high == 1 and not many.reason
 
 
 PLAIN = type("Plain", (), {"reduce": staticmethod(mean)})
