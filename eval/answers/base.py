@@ -16,7 +16,7 @@ SHARES = {"head": 0.5, "torso": 0.9, "tail": 1.0}
 LABEL = re.compile(
     r"\b(?:answer|category(?: path)?|path|output|result|option)\b[^\S\n]{0,3}(?:is[^\S\n]{0,3})?:?[^\S\n]{0,3}", re.I
 )
-WRAPPING = " \t\r\n`\"'*_.()[]{}“”"
+WRAPPING = " \t\r\n`\"'*_.()[]{}“”«»「」『』（）。"
 VALUE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 2}, {"type": "null"}]}
 
 Predictor = Callable[[Example], Any]
