@@ -19,7 +19,7 @@ LABEL = re.compile(
 # What parts a list: a comma, but for one within a number ("1,5"), in any script, or a semicolon.
 COMMA = re.compile(r"\s*(?:[;；،؛、，]|,(?!(?<=\d,)\d))\s*")
 _WHOLE = re.compile(r"\d+(?:,\d+)+", re.ASCII)  # a list of whole numbers
-WRAPPING = " \t\r\n`\"'*_.()[]{}“”"
+WRAPPING = " \t\r\n`\"'*_.()[]{}“”«»「」『』（）。"
 VALUE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 2}, {"type": "null"}]}
 
 Predictor = Callable[[Example], Any]

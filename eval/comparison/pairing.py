@@ -23,6 +23,7 @@ SAME_FIELDS = ("task", "group", "prompt", "gold", "meta")
 SAME = {
     "test_sha256": "test file",
     "prompt_sha256": "prompts",
+    "tokeniser": "tokeniser",
     "scorer_sha256": "scorer",
     "normaliser": "normaliser",
     "stemmer": "stemmer",
@@ -30,6 +31,7 @@ SAME = {
     "bert_score": "BERTScore settings",
     "judge": "judge",
 }
+AGAIN = ("tokeniser", "scorer")  # what differs where one run was scored by an older version
 OF_TRAINING = ("frequency", "seen")  # the kinds of slices that depend on the training split
 OF_THE_FILE = ("test_sha256", "prompt_sha256")  # may differ where only common rows are compared
 
@@ -154,6 +156,7 @@ def _check_same(word: str, runs: Sequence[Run], values: Sequence[Any]) -> None:
             raise InputError(
                 f"{runs[0].name} and {run.name} cannot be compared, for they differ in the {word}: "
                 f"{runs[0].name} has {_short(values[0])} and {run.name} has {_short(value)}"
+                + ("; run ecom-eval score again on both" if word in AGAIN else "")
             )
 
 

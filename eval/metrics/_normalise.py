@@ -3,7 +3,8 @@
 ``units`` rewrites each number with a unit as an exact decimal in the base unit of its dimension ("1.5 L" becomes "1500 ml"),
 lower-cases the rest and keeps punctuation. Numbers joined by "x", "-", "/", "to", "and" … share the unit that follows them, and
 feet with inches or pounds with ounces become one quantity. What is ambiguous (8/16 GB, 2 in 1, m²) is left as it is.
-Units: the international yard and pound (1959), US customary volumes. SQuAD: Rajpurkar et al. 2016, ``evaluate-v1.1.py``.
+Units: the international yard and pound (1959), US customary volumes. SQuAD: Rajpurkar et al. 2016, ``evaluate-v1.1.py``; in
+other scripts as MLQA has it (Lewis et al. 2020, ``mlqa_evaluation_v1.py``).
 """
 
 import re
@@ -14,7 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import regex
+
 from converters.core.errors import InputError, nearest
+from eval.metrics._tokens import digits, english, folded, tokens
 
 Normalise = Callable[[str], str]
 
@@ -68,7 +72,7 @@ _PAIRS = {(_UNITS["ft"], _UNITS["in"]), (_UNITS["lb"], _UNITS["oz"])}
 
 _MARKS = str.maketrans(
     {**dict.fromkeys("″“”", '"'), **dict.fromkeys("′‘’", "'"), **dict.fromkeys("–—−", "-"), "×": "x", "⁄": "/"}
-    | {"²": "^2", "³": "^3"}
+    | {"²": "^2", "³": "^3", "٫": ".", "٬": ","}
 )
 _VULGAR = re.compile("(?<=[0-9])(?=[¼-¾⅐-⅞])")
 _FLUID = re.compile(r"(?<![a-z])(?:fl\.? ?oz|fluid ounces?)(?![a-z0-9_])")
@@ -114,8 +118,8 @@ def units(text: str) -> str:
 
 def _rewrite(text: str) -> str:
     spaced = _VULGAR.sub(" ", text.translate(_MARKS))
-    folded = " ".join(unicodedata.normalize("NFKC", spaced).casefold().translate(_MARKS).split())
-    text = _CROSS.sub(r"\1 x ", _FLUID.sub("floz", folded))
+    plain = digits(unicodedata.normalize("NFKC", spaced)).casefold().translate(_MARKS)
+    text = _CROSS.sub(r"\1 x ", _FLUID.sub("floz", " ".join(plain.split())))
     quantities: list[_Quantity] = []
     for match in reversed([*_NUMBER.finditer(text)]):
         name = (match["unit"] or "").lstrip(" -")
@@ -169,27 +173,32 @@ def _decimal(value: Fraction) -> str:
 
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+_ANY_PUNCTUATION = regex.compile(rf"[\p{{P}}{re.escape(string.punctuation)}]")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def strict(text: str) -> str:
-    """Strip the ends only: ``1.5L`` is not ``1.5 L``, and ``red`` is not ``Red``.
+    """Strip the ends only: ``1.5L`` is not ``1.5 L``, and ``red`` is not ``Red``. NFKC where a text is not :func:`english`.
 
-    >>> strict(" 1.5 L ")
-    '1.5 L'
+    >>> strict(" 1.5 L "), strict("２８ ㎝"), strict("cafe\u0301") == strict("café")
+    ('1.5 L', '28 cm', True)
     """
-    return text.strip()
+    return (text if english(text) else unicodedata.normalize("NFKC", text)).strip()
 
 
 def mave(text: str) -> str:
     """Normalise as SQuAD does: lower case, no ASCII punctuation, no English articles, white space collapsed.
 
-    It breaks values in which these carry meaning: ``1.5 L`` equals ``15 L``, and the size ``A`` becomes empty.
+    It breaks values in which these carry meaning: ``1.5 L`` equals ``15 L``, and the size ``A`` becomes empty. A text that is
+    not :func:`english` is folded and loses the punctuation of every script; its tokens are parted by blanks.
 
-    >>> mave("The 1.5 L  Kettle!"), mave("A")
-    ('15 l kettle', '')
+    >>> mave("The 1.5 L  Kettle!"), mave("A"), mave("１．５ Ｌ"), mave("はい、静か。"), mave("¿Sí?")
+    ('15 l kettle', '', '15 l', 'は い 静 か', 'sí')
     """
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+    plain = text if english(text) else folded(text)
+    if english(plain):
+        return " ".join(_ARTICLES.sub(" ", plain.lower().translate(_PUNCTUATION)).split())
+    return " ".join(tokens(_ARTICLES.sub(" ", _ANY_PUNCTUATION.sub("", plain))))
 
 
 NORMALISERS: dict[str, Normalise] = {"strict": strict, "mave": mave, "units": units}

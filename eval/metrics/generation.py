@@ -1,7 +1,8 @@
 """Metrics over texts: ROUGE-L, exact match, token F1, and abstention. All lie in [0, 1].
 
-ROUGE-L: Lin 2004, with the tokens of the package rouge-score (which it equals to the last bit) and rapidfuzz's LCS.
-Exact match, token F1 and the split into questions with and without an answer: SQuAD 2.0 (Rajpurkar et al. 2018).
+ROUGE-L: Lin 2004, with rapidfuzz's LCS. English has the tokens of the package rouge-score, which it equals to the last bit; other
+texts have those of :mod:`eval.metrics._tokens`. Exact match, token F1 and the split into questions with and without an answer:
+SQuAD 2.0 (Rajpurkar et al. 2018), so that an abstention is worth 1 against an abstention and 0 against an answer.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,15 +13,11 @@ from rapidfuzz.distance.LCSseq import similarity
 from rouge_score.tokenize import tokenize
 
 from eval.metrics._normalise import Normalise, mave, token_f1
+from eval.metrics._tokens import english, tokens
 from eval.metrics.base import Example, Floats, Match, Metric, Shape, Tools, f1, lines, mean, precision, scores
 from eval.metrics.classification import macro_f1
 
 STEMMER = True
-
-
-def text_of(example: Example) -> str | None:
-    """Return the answer's text, an abstention as its sentence; ``None`` if it is unreadable."""
-    return None if example.answer is None else str(example.answer)
 
 
 def abstains(answer: Any) -> bool:
@@ -28,35 +25,45 @@ def abstains(answer: Any) -> bool:
     return answer is False or getattr(answer, "text", "") is None
 
 
+def worth(example: Example) -> float | None:
+    """Return what an answer is worth whatever its words: 0 if unreadable; where it or the gold abstains, whether both do.
+
+    ``None``: both are texts, which are to be compared.
+    """
+    if example.answer is None:
+        return 0.0
+    said, gold = abstains(example.answer), abstains(example.gold)
+    return float(said and gold) if said or gold else None
+
+
 def references(example: Example) -> tuple[str, ...]:
-    """Return the texts that count as right.
+    """Return the texts that count as right where the gold is a text.
 
     >>> from converters.tasks.answer import Reply
     >>> references(Example("1", "g", Reply("Yes."), None, {"references": ["It does."]}))
     ('Yes.', 'It does.')
     """
-    more = () if abstains(example.gold) else example.extra.get("references", ())
-    return (str(example.gold), *more)
+    return (str(example.gold), *example.extra.get("references", ()))
 
 
 def same_text(example: Example, normalise: Normalise) -> bool:
     """Tell whether the normalised answer is one of the normalised references."""
-    text = text_of(example)
-    return text is not None and normalise(text) in map(normalise, references(example))
+    known = worth(example)
+    return normalise(str(example.answer)) in map(normalise, references(example)) if known is None else bool(known)
 
 
 def best_token_f1(example: Example) -> float:
-    """Return SQuAD's token F1 with the best reference; 0 if unreadable."""
-    if example.answer is None:
-        return 0.0
-    tokens = mave(str(example.answer)).split()
-    return max(token_f1(tokens, mave(target).split()) for target in references(example))
+    """Return SQuAD's token F1 with the best reference."""
+    if (known := worth(example)) is not None:
+        return known
+    said = mave(str(example.answer)).split()
+    return max(token_f1(said, mave(target).split()) for target in references(example))
 
 
 def whole_text(example: Example, tools: Tools) -> list[Match]:
-    """Return the text and its references, one of which is to be matched."""
-    text = text_of(example)
-    return [Match(() if text is None else (text,), references(example), 1)]
+    """Return the text and its references, one of which is to be matched; nothing is where both abstain."""
+    known = worth(example)
+    return [] if known else [Match(() if known == 0 else (str(example.answer),), references(example), 1)]
 
 
 TEXT = Shape(
@@ -95,13 +102,19 @@ def _stemmer() -> Any:
 
 
 def rouge_tokens(text: str, stem: bool = STEMMER) -> list[str]:
-    """Return a text's tokens: runs of Latin letters and digits in lower case, those of more than three characters stemmed.
+    """Return a text's tokens: rouge-score's own in English, else those of any script.
+
+    Words of ASCII letters and digits are stemmed in either, if they have more than three.
 
     >>> rouge_tokens("It's running, 1.5 L"), rouge_tokens("It's running", stem=False)
     (['it', 's', 'run', '1', '5', 'l'], ['it', 's', 'running'])
+    >>> rouge_tokens("静かです。"), rouge_tokens("¡Sí, running!")
+    (['静', 'か', 'で', 'す'], ['sí', 'run'])
     """
-    words: list[str] = tokenize(text, _stemmer() if stem else None)
-    return words
+    stemmer = _stemmer() if stem else None
+    if english(text) and (found := tokenize(text, stemmer)):
+        return list(found)
+    return [stemmer.stem(word) if stemmer and len(word) > 3 and word.isascii() else word for word in tokens(text)]
 
 
 def best(answer: str, references: Iterable[str], stem: bool = STEMMER) -> float:
@@ -120,11 +133,15 @@ def best(answer: str, references: Iterable[str], stem: bool = STEMMER) -> float:
 
 
 def rouge_l(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return the best ROUGE-L F1 over the references: 0 if unreadable, 1 if the answer is a reference, in any script."""
-    pairs = ((text_of(example), references(example)) for example in examples)
-    return scores(
-        float(text is not None) if text is None or text in targets else best(text, targets) for text, targets in pairs
-    )
+    """Return the best ROUGE-L F1 over the references, 1 if the answer is a reference, even one without a token."""
+
+    def line(example: Example) -> float:
+        if (known := worth(example)) is not None:
+            return known
+        text, targets = str(example.answer), references(example)
+        return 1.0 if text in targets else best(text, targets)
+
+    return scores(map(line, examples))
 
 
 def both_classes(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -172,9 +189,7 @@ def answer_tokens(examples: Sequence[Example], tools: Tools) -> Floats:
     >>> answer_tokens(examples, Tools(str)).round(3).tolist()
     [[0.667, 1.0], [0.0, 1.0]]
     """
-    return lines(
-        (0.0, 0.0) if abstains(e.gold) else (0.0 if abstains(e.answer) else best_token_f1(e), 1.0) for e in examples
-    )
+    return lines((0.0, 0.0) if abstains(e.gold) else (best_token_f1(e), 1.0) for e in examples)
 
 
 METRICS = {

@@ -1,19 +1,21 @@
 """Metrics of what an answer rests on: groundedness, relevance, citations. All lie in [0, 1].
 
-Groundedness and relevance come from a judge model's marks (as in RAGAS, Es et al. 2023) or, without one, from shared words; the
-latter are called proxies. Citation precision and recall compare the cited snippets with the gold's (as ALCE, Gao et al. 2023).
+Groundedness and relevance come from a judge model's marks (as in RAGAS, Es et al. 2023) or, without one, from what is called a
+proxy: words shared with the snippets, and the cosine of question and answer for a sentence encoder. Right answers are far from 1
+by that, so their floor says what another question's answer is worth. Citation precision and recall compare the cited snippets
+with the gold's (as ALCE, Gao et al. 2023).
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from converters.tasks.answer import Reply, question_of, snippets
+from converters.text.words import terms
+from eval.metrics._tokens import digits
 from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean, precision, recall
 from eval.metrics.generation import abstains
 
-_WORD = re.compile(r"\w+")
 FUNCTION_WORDS = frozenset(
     (  # noqa: SIM905 - a list to be read
         "a about all also am an and any are as at be been but by can could did do does for from get had has have how i "
@@ -23,6 +25,7 @@ FUNCTION_WORDS = frozenset(
 )
 
 Value = Callable[[Example], float]
+Make = Callable[[Sequence[Example], Tools], Floats]
 
 
 def citations(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -37,19 +40,19 @@ def citations(examples: Sequence[Example], tools: Tools) -> Floats:
     return lines((len(answer & gold), len(answer), len(gold)) if gold else (0, 0, 0) for answer, gold in pairs)
 
 
-def words(text: str) -> list[str]:
-    """Return a text's words in lower case, function words left out; all of them if there are no others.
+def content(text: str) -> list[str]:
+    """Return a text's terms, English function words left out; all of them if there are no others.
 
-    >>> words("Is it the 1.5 L kettle?"), words("It is.")
-    (['1', '5', 'l', 'kettle'], ['it', 'is'])
+    >>> content("Is it the 1.5 L kettle?"), content("It is."), content("容量は٣")
+    (['1', '5', 'l', 'kettle'], ['it', 'is'], ['容量', '量は', '3'])
     """
-    every = _WORD.findall(text.casefold())
+    every = terms(digits(text))
     return [word for word in every if word not in FUNCTION_WORDS] or every
 
 
 def _share(part: str, whole: str) -> float:
-    """Return the share of the distinct words of ``part`` that ``whole`` has."""
-    distinct, present = set(words(part)), set(_WORD.findall(whole.casefold()))
+    """Return the share of the distinct terms of ``part`` that ``whole`` has."""
+    distinct, present = set(content(part)), set(terms(digits(whole)))
     return len(distinct & present) / len(distinct) if distinct else 0.0
 
 
@@ -59,7 +62,7 @@ def _reply(example: Example) -> Any:
 
 
 def grounded(example: Example) -> float:
-    """Return the share of an answer's words that occur in the snippets that it cites; if it cites none, in those shown.
+    """Return the share of an answer's terms that occur in the snippets that it cites; if it cites none, in those shown.
 
     >>> prompt = "Question: How big?\\n[1] Holds 2 litres.\\n[2] Nice and blue."
     >>> replies = (Reply("2 litres", (1,)), Reply("2 litres", (2,)), Reply("2 blue"), Reply(None))
@@ -74,17 +77,17 @@ def grounded(example: Example) -> float:
     return _share(reply.text, " ".join(chosen))
 
 
-def relevant(example: Example) -> float:
-    """Return the share of a question's words that its answer takes up.
+def relevance(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 2: the cosine of question and answer, at least 0, where the question has an answer."""
+    assert tools.encode
+    asked = [question_of(e.prompt) for e in examples]
+    said = [getattr(_reply(e), "text", "") for e in examples]
+    near = (tools.encode(asked) * tools.encode(said)).sum(-1).clip(0, 1)
+    columns = zip(examples, asked, said, near.tolist(), strict=True)
+    return lines((0, 0) if abstains(e.gold) else (cosine if q and text else 0, 1) for e, q, text, cosine in columns)
 
-    >>> relevant(Example("1", "g", Reply("x"), Reply("The lid is made of steel."), {}, "Question: What is the lid made of?"))
-    1.0
-    """
-    reply = _reply(example)
-    return 0.0 if reply is None else _share(question_of(example.prompt), reply.text)
 
-
-def _table(value: Value, needs_snippets: bool) -> Callable[[Sequence[Example], Tools], Floats]:
+def _table(value: Value, needs_snippets: bool) -> Make:
     """Return the table of the questions that have an answer and, if the metric needs them, snippets."""
 
     def line(example: Example) -> tuple[float, float]:
@@ -104,10 +107,9 @@ def elsewhere(examples: Sequence[Example]) -> list[Example]:
     return [e if abstains(e.gold) else replace(e, answer=Reply(next(others))) for e in examples]
 
 
-def _proxy(value: Value, needs_snippets: bool) -> Metric:
-    table = _table(value, needs_snippets)
+def _proxy(table: Make, missing: Callable[[Tools], str] = lambda _: "") -> Metric:
     guesses = {"another question's answer": lambda examples, tools: table(elsewhere(examples), tools)}
-    return Metric(table, mean, guesses=guesses, trivial=False)
+    return Metric(table, mean, missing=lambda _, tools: missing(tools), guesses=guesses, trivial=False)
 
 
 def _judged(name: str, needs_snippets: bool) -> Metric:
@@ -121,9 +123,9 @@ def _judged(name: str, needs_snippets: bool) -> Metric:
 
 METRICS = {
     "answer_relevance": _judged("relevance", False),
-    "answer_relevance_proxy": _proxy(relevant, False),
+    "answer_relevance_proxy": _proxy(relevance, lambda t: "" if t.encode else "no sentence encoder given (--encoder)"),
     "groundedness": _judged("grounded", True),
-    "groundedness_proxy": _proxy(grounded, True),
+    "groundedness_proxy": _proxy(_table(grounded, True)),
     "citation_precision": Metric(citations, precision),
     "citation_recall": Metric(citations, recall),
 }

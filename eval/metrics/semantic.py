@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from eval import SEED
 from eval.metrics.base import Example, Floats, Match, Metric, Tools, mean, scores
-from eval.metrics.generation import references, shape, text_of
+from eval.metrics.generation import references, shape, worth
 
 
 def semantic_f1(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -48,12 +48,12 @@ def semantic_f1(examples: Sequence[Example], tools: Tools) -> Floats:
 
 
 def bert_score_f1(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return each text's BERTScore F1 with its best reference: 0 if unreadable, 1 if it is a reference, without asking."""
+    """Return each text's BERTScore F1 with its best reference; :func:`worth` and equal texts are known without asking."""
     assert tools.bert
-    pairs = [(text_of(example) or "", references(example)) for example in examples]
-    unequal = [(text, targets) for text, targets in pairs if text and text not in targets]
-    values = iter(tools.bert([text for text, _ in unequal], [targets for _, targets in unequal]) if unequal else ())
-    return scores(float(bool(text)) if not text or text in targets else float(next(values)) for text, targets in pairs)
+    known = [1.0 if (value := worth(e)) is None and str(e.answer) in references(e) else value for e in examples]
+    asked = [(str(e.answer), references(e)) for e, value in zip(examples, known, strict=True) if value is None]
+    found = iter(tools.bert([text for text, _ in asked], [targets for _, targets in asked]) if asked else ())
+    return scores(float(next(found)) if value is None else value for value in known)
 
 
 def random_pairs(examples: Sequence[Example]) -> list[Example]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from eval.metrics._tokens import english, tokens
 from eval.metrics.generation import abstains
 from eval.report.pages import clip, label, title
 from eval.results.schema import ScoredRow
@@ -43,10 +44,19 @@ class Answers:
         """
         for answer, counter in ((gold, self.gold), (predicted, self.predicted)):
             if answer is not None and not abstains(answer):
-                counter[bisect_right(STEPS, max(1, len(str(answer).split()))) - 1] += 1
+                counter[bisect_right(STEPS, max(1, length(str(answer)))) - 1] += 1
         if may_abstain:
             done = "unreadable" if predicted is None else "abstained" if abstains(predicted) else "answered"
             self.abstention[not abstains(gold), done] += 1
+
+
+def length(text: str) -> int:
+    """Return how many words a text has, between blanks in English.
+
+    >>> length("It's 1.5 L"), length("静かです。")
+    (3, 4)
+    """
+    return len(text.split() if english(text) else tokens(text))
 
 
 def lengths(answers: Answers) -> list[tuple[str, float, float]]:

@@ -14,15 +14,17 @@ from converters import examples, tasks
 from converters.core.errors import InputError, nearest
 from converters.io import jsonl
 from converters.schema import Row
+from eval.metrics._tokens import TOKENISER
 from eval.metrics.base import NOTHING
 from eval.metrics.generation import STEMMER
 from eval.results.schema import Judgement, Output, Prediction, RowsFile, Run, ScoredRow, Scores, Settings
 
 # The packages whose version a score states.
-VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz", "rouge-score")
+VERSIONS = ("ecom-llm-recipes", "numpy", "scipy", "nltk", "rapidfuzz", "regex", "rouge-score")
 DEEPEST = 100  # levels of nested JSON that a report can show
 ROOT = Path(__file__).parents[2]
-SCORER = ("eval/metrics", "eval/answers", "eval/scoring", "converters/tasks")  # the rooms whose code decides a score
+# The rooms whose code decides a score.
+SCORER = ("eval/metrics", "eval/answers", "eval/scoring", "converters/tasks", "converters/text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ def provenance(data: Path, predictions: Path, settings: Settings, train: Path | 
         "predictions_sha256": jsonl.sha256(predictions),
         "predictions": read_origin(predictions, test),
         "normaliser": settings.normaliser,
+        "tokeniser": TOKENISER,
         "stemmer": STEMMER,
         "resamples": settings.resamples,
         "seed": settings.seed,

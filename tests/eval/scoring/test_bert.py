@@ -139,10 +139,11 @@ def test_the_metric_asks_nothing_about_what_it_knows() -> None:
 
     metric, tools = metrics.get("bert_score_f1"), Tools(_normalise.strict, bert=scorer)
     examples = [
-        Example(str(n), "g", Reply("Yes."), answers) for n, answers in enumerate([Reply("Yes."), None, Reply(None)])
+        Example(str(n), "g", Reply("Yes."), answer)
+        for n, answer in enumerate([Reply("Yes."), None, Reply(None), Reply("It does.")])
     ]
-    assert stats.value(metric.table(examples, tools), metric) == pytest.approx((1 + 0 + 0.5) / 3)
-    assert asked == ["The snippets do not say."]
+    assert stats.value(metric.table(examples, tools), metric) == pytest.approx((1 + 0 + 0 + 0.5) / 4)
+    assert asked == ["It does."]
 
 
 def test_what_cannot_be_used_is_a_sentence(model: Path, tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ def test_perfect_answers_score_1(rows: list[Row]) -> None:
         "recall_at_5": "nothing in the gold to score",
         "mrr": "nothing in the gold to score",
         "answer_relevance": "no judgements.jsonl beside the predictions",
+        "answer_relevance_proxy": "no sentence encoder given (--encoder)",
         "groundedness": "no judgements.jsonl beside the predictions",
     }
     few = "needs {} distinct candidates a row, found a row with 0"
@@ -170,6 +171,7 @@ def test_scores_json_has_the_agreed_shape(scored: Any, rows: list[Row], test_fil
     assert provenance["prompt_sha256"] == runs.prompt_sha256(rows)
     assert provenance["predictions"]["decoding"] == {"max_new_tokens": 64}
     assert (provenance["normaliser"], provenance["stemmer"], provenance["resamples"]) == ("strict", True, 200)
+    assert provenance["tokeniser"] == "rouge-score/words-1" and provenance["versions"]["regex"]
 
 
 def test_scoring_twice_gives_the_same_bytes(scored: Any) -> None:
