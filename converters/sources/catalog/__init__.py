@@ -125,11 +125,7 @@ def complete(paths: Sequence[Path], options: Mapping[str, Any]) -> tuple[Mapping
 
 def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
     # What is left at its default is no answer of the user: a preset may have a better one.
-    given = {
-        name: value
-        for name, value in options.items()
-        if name != "mapping" and (None if value == "" else value) != _DEFAULTS[name]
-    }
+    given = {name: value for name, value in options.items() if name != "mapping" and value != _DEFAULTS[name]}
     return entries.complete(paths, given)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from converters.core.errors import InputError
 from converters.mixture.spec import Entry
 from converters.sources.catalog.attributes.specs import parse_specs
+from converters.sources.catalog.attributes.values import UNIT_KEYS, VALUE_KEYS
 from converters.sources.google_taxonomy import load
 from tests.converters._converted import Converted, convert
 
@@ -155,7 +156,7 @@ def test_a_wrong_order_is_a_sentence(tmp_path: Path) -> None:
 
 
 WORD = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Zs")), min_size=1, max_size=12).filter(
-    lambda text: not set(text) & set("&<[") and text.strip() == text
+    lambda text: not set(text) & set("&<[") and text.strip() == text and text not in VALUE_KEYS + UNIT_KEYS
 )
 PAIRS = st.dictionaries(WORD, st.lists(WORD, min_size=1, max_size=3, unique=True).map(tuple), min_size=1, max_size=5)
 

@@ -1,5 +1,6 @@
 """The labels of one category cell, or the reason why it has none."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -49,12 +50,18 @@ class Finder:
             return Found(reason=kinds.CODE)
         paths, doubtful = self.reading.paths(cell)
         if doubtful:
-            return Found(reason=f"category may be several paths or hold a name with {doubtful!r}")
+            return Found(reason=f"several categories, or a name with {doubtful!r}: it cannot be told")
         if not paths:
             # An object may have a code alone, as presets write codes that are in no file of categories.
             nameless = kinds.NAMELESS if "{" in text else NONE
             return Found(reason=kinds.CODE if '"code"' in text else kinds.BROKEN if is_broken(text) else nameless)
         return self._sorted([self._label(path) for path in paths])
+
+    def shortened(self, cell: str, cut: Callable[[Category], Category]) -> Found:
+        """Return the labels of a cell whose paths end in more than a name, where ``cut`` takes it off."""
+        paths = self.reading.paths(cell)[0]
+        shorter = [path for path in map(cut, paths) if path and path not in paths]
+        return self._sorted([self._label(path) for path in shorter]) if shorter else Found(reason=kinds.SENTENCE)
 
     def _sorted(self, labels: list[Placement]) -> Found:
         """Return the labels that are some, with notes on the others, or the first reason."""
