@@ -178,7 +178,7 @@ def _is_separator(paths: Mapping[str, Category], texts: Texts, mark: str) -> boo
 def _nested(lists: Mapping[str, int], texts: Texts, reading: Reading) -> bool:
     """Tell whether the texts of a list are nodes: none holds an arrow, few begin with a mark's path, and their order is kept."""
     items: list[tuple[Piece, ...]] = [pieces(cell) for cell in lists]
-    rows = [[item for item in each if isinstance(item, str)] for each in items]
+    rows = [named for each in items if (named := [item for item in each if isinstance(item, str) and item])]
     marks = [reading.separator] if reading.separator else [reading.mark or "/"]
     if not rows or any(ARROW.search(item) for row in rows for item in row):
         return False

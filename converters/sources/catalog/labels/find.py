@@ -12,8 +12,10 @@ from converters.sources.catalog.labels.pick import Placement
 from converters.sources.catalog.labels.reading import Reading
 from converters.sources.catalog.taxonomy import Previous
 from converters.sources.google_taxonomy import Category, Taxonomy
-from converters.text.none import is_none
+from converters.text.none import is_blank, is_none
 
+LAST = "last node of the category is a word for none: cut"
+WITHIN = "node within the category is a word for none: the path lacks it"
 NONE, NO_ID = "no category", "category id not in the taxonomy"
 
 
@@ -86,9 +88,11 @@ class Finder:
         filed = path
         while len(filed) > 1 and filed[-1] and is_none(filed[-1]):
             filed = filed[:-1]
-        if reason := self.kinds.reason(filed):
+        named = tuple(node for node in filed if not (node and is_blank(node))) or filed
+        if reason := self.kinds.reason(named):
             return Placement((), reason)
-        notes = ("last node of the category is a word for none: cut",) * (filed != path)
+        notes = (LAST,) * (filed != path) + (WITHIN,) * (named != filed)
+        filed = named
         if self.root and filed[0] == self.root:
             return self._now(Placement(filed[1:], f"{NONE} below the root {self.root!r}", notes))
         return self._now(Placement(filed, "", notes))

@@ -44,7 +44,7 @@ class Reading:
     def paths(self, cell: str) -> tuple[tuple[Category, ...], str]:
         """Return the paths of a cell, and the weak mark that may or may not part them, in which case there are none."""
         found = pieces(cell)
-        if self.nested and len(found) > 1 and (texts := [piece for piece in found if isinstance(piece, str)]):
+        if self.nested and len(found) > 1 and (texts := [piece for piece in found if isinstance(piece, str) and piece]):
             return (nodes("\0".join(texts), "\0"),), ""
         if len(found) != 1 or cell.lstrip()[:1] == "[":
             return self._each(found), ""
