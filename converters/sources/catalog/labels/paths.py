@@ -111,7 +111,8 @@ def pieces(cell: str) -> tuple[Piece, ...]:
 def is_list(cell: str) -> bool:
     """Tell whether a cell is a list of two or more texts: several paths, or the nodes of one."""
     value = _loaded(cell.strip())
-    return isinstance(value, list) and len(value) > 1 and all(isinstance(item, str) for item in value)
+    items = [item for item in value if item not in (None, "")] if isinstance(value, list) else []
+    return len(items) > 1 and all(isinstance(item, str) for item in items)
 
 
 def is_broken(cell: str) -> bool:
