@@ -1,15 +1,14 @@
 """The signs of a category cell: JSON, quotes, escapes, and the marks between paths and between nodes."""
 
-import ast
 import json
 import re
 import unicodedata
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any
 
+from converters.io.rows import literal
 from converters.sources.google_taxonomy import Category
 from converters.text.html import untagged
 from converters.text.sanitize import one_line
@@ -131,9 +130,8 @@ def _loaded(cell: str) -> Any:
         return None
     with suppress(ValueError, RecursionError):
         return json.loads(cell, parse_int=str, parse_float=str, parse_constant=lambda _: None)
-    with suppress(ValueError, SyntaxError, RecursionError, MemoryError), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        value = ast.literal_eval(cell)
+    with suppress(ValueError):
+        value = literal(cell)
         return value if isinstance(value, (list, dict)) else None
     if array := _ARRAY.fullmatch(cell):
         return [part for part in split(array[1] or array[2], (",",)) if part]

@@ -124,3 +124,11 @@ def test_a_title_that_is_a_list_is_its_text(tmp_path: Path) -> None:
     part = converted(tmp_path, {"title": ["Tarn", "ewer"]}, {"title": "['Beck', 'ewer']"}, {"title": []})
     assert [row.messages[0].content.partition("Title: ")[2] for row in part.rows] == ["Tarn ewer", "Beck ewer"]
     assert part.tally.rejected == {"no title": 1}
+
+
+@pytest.mark.parametrize(
+    "cell", ["{['a', 'b']}", "{[]: 1}", "[{'a', 1}]", "{'a': {1, 2}}", "[b'a']", "['a', ...]", "[1j]"]
+)
+def test_what_only_python_can_write_is_no_traceback(cell: str, tmp_path: Path) -> None:
+    part = converted(tmp_path, {"category": cell, "text": cell, "brand": cell, "title": cell}, {})
+    assert part.tally.read == 2 == part.tally.used + part.tally.rejected.total()
