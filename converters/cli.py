@@ -76,7 +76,7 @@ def convert(
     from converters.io import expand
     from converters.mixture import build as building
 
-    entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=dict(map(_option, options)))
+    entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=sources.given(source, options))
     paths = expand(raw)
     if sum(path.stat().st_size for path in paths if path.is_file()) > LARGE:
         click.echo("looking through the files once; then they are converted", err=True)
@@ -91,19 +91,6 @@ def convert(
     click.echo(f"{_count(account['rows'], 'row')} in {out}: {of_task}")
     if (mapping := building.mapping_of(out)).is_file():
         click.echo(f"the options are in {mapping}; to change some, edit it and add --option mapping={mapping}")
-
-
-def _option(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise InputError(f"--option {text!r}: has no '=', expected KEY=VALUE")
-    if value.strip() and value.strip()[0] not in "[{'\"~" and not any(map(str.isalnum, value)):
-        return key, value  # a separator, even one that means something in YAML: | > =>
-    try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        example = "expected a YAML value such as 5 or {Brand: brand}"
-        raise InputError(f"--option {text!r}: found {value!r}, {example}") from error
 
 
 @main.command()

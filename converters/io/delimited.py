@@ -3,10 +3,10 @@
 import csv
 import re
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from converters.core.errors import InputError
 from converters.io.decoding import UTF8, encoding_of, text_lines
@@ -25,6 +25,7 @@ _SEP = re.compile(r'"?sep=(.)"?[\s;,|]*', re.IGNORECASE)  # Excel's first line, 
 _AHEAD = 10  # lines below a title among which the column names are
 _EMPTY = ' \t\r\n;,|"'  # what a line of empty cells is made of
 _END = "\udc01"  # appended as a last line, which no decoding can give: a quote that is never closed swallows it
+_BEFORE = 50  # lines whose beginnings show how rows begin
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 
 
@@ -191,7 +192,7 @@ def _records(file: Iterator[str], delimiter: str, width: int) -> Iterator[tuple[
     A quote in a file that was written without quoting (an inch mark, a quotation) swallows the rows after it up to the next
     one. What does not read as quoted text is taken line by line, so that no row is lost with another.
     """
-    ahead, taken = deque[str](), list[str]()
+    ahead, taken, before = deque[str](), list[str](), deque[str](maxlen=_BEFORE)
 
     def feed() -> Iterator[str]:
         while line := ahead.popleft() if ahead else next(file, ""):
@@ -201,6 +202,7 @@ def _records(file: Iterator[str], delimiter: str, width: int) -> Iterator[tuple[
     reader = None
     while line := ahead.popleft() if ahead else next(file, ""):
         if '"' not in line:
+            before.append(line)
             yield 1, line.rstrip("\r\n").split(delimiter)
             continue
         ahead.appendleft(line)
@@ -210,29 +212,53 @@ def _records(file: Iterator[str], delimiter: str, width: int) -> Iterator[tuple[
             cells = next(reader)
         except csv.Error:
             cells, reader = [], None
-        used, found = _read_as(cells, taken, delimiter, width)
+        if len(taken) > 1 and _rows_each(taken, delimiter, width, before):
+            cells = []
+        used, found = (len(taken), cells) if len(cells) == width else _read_as(cells, taken, delimiter, width)
         ahead.extendleft(reversed(taken[used:]))
         yield used, found
 
 
 def _read_as(cells: list[str], lines: Sequence[str], delimiter: str, width: int) -> tuple[int, list[str] | str]:
-    """Return how many of the lines that were read as one record are one, with its cells; no ``cells``: that failed."""
-    if len(cells) == width and not (len(lines) > 1 and _rows_each(lines, delimiter, width)):
-        return len(lines), cells
-    bare = lines[0].rstrip("\r\n").split(delimiter)
-    lenient = [] if cells else next(csv.reader(lines[:1], delimiter=delimiter))
-    if len(lenient) == width and (len(bare) != width or '""' in lines[0]):
+    """Return how many of the lines that were not read as one row are one, with its cells; no ``cells``: that failed."""
+    line = lines[0]
+    bare = line.rstrip("\r\n").split(delimiter)
+    escaped = _parsed(line, delimiter, escapechar="\\", doublequote=False, strict=True) if '\\"' in line else []
+    lenient = [] if cells or _twice(line, delimiter) else _parsed(line, delimiter)
+    if len(escaped) == width:
+        return 1, escaped
+    if len(lenient) == width and (len(bare) != width or '""' in line):
         return 1, lenient
     if len(bare) == width:
         return 1, bare
-    return (len(lines), cells) if cells else (1, "a quotation mark that is not closed, or text after a closed one")
+    if cells and not any(each.count(delimiter) == width - 1 for each in lines[1:]):
+        return len(lines), cells
+    return 1, "a quotation mark that is not closed, or text after a closed one"
 
 
-def _rows_each(lines: Sequence[str], delimiter: str, width: int) -> bool:
-    """Tell whether each of the lines of a record is a row: a quoted text rarely has tabs, nor lines that begin as rows do."""
-    if any(line.count(delimiter) != width - 1 for line in lines):
+def _parsed(line: str, delimiter: str, **how: Any) -> list[str]:
+    """Return the cells of one line by itself, none where it cannot be read."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, **how))
+    except csv.Error:
+        return []
+
+
+def _twice(line: str, delimiter: str) -> bool:
+    """Tell whether a field begins with two quotes and a text, which no quoted field does."""
+    return any(cell.startswith('""') and cell[2:3] not in ("", '"') for cell in line.rstrip("\r\n").split(delimiter))
+
+
+def _rows_each(lines: Sequence[str], delimiter: str, width: int, before: Iterable[str]) -> bool:
+    """Tell whether the lines of a record are rows: a quoted text rarely has tabs, nor lines that begin as rows do."""
+    first, *others = (line.count(delimiter) for line in lines)
+    full = width - 1
+    if delimiter == "\t":
+        return (first == full and any(others)) or (first > 0 and full in others)
+    if first != full or any(count != full for count in others):
         return False
-    return delimiter == "\t" or len({shape(line.partition(delimiter)[0]) for line in lines}) == 1
+    usual = {shape(line.partition(delimiter)[0]) for line in (lines[0], *before)}
+    return all(shape(line.partition(delimiter)[0]) in usual for line in lines)
 
 
 def shape(cell: str) -> str:

@@ -4,13 +4,14 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 import yaml
 
 from converters import schema, sources, tasks
 from converters.core.errors import InputError, nearest, unreadable
+from converters.core.given import ERRORS, value_of
 from converters.io import expand
 from converters.schema import SPLITS
 from converters.sources import mix
@@ -99,7 +100,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Spec:
     try:
         text = path.read_text("utf-8")
         tree = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ERRORS as error:
         raise unreadable(path, error, "YAML") from error
     changes = dict(map(_override, overrides))
     try:
@@ -132,8 +133,8 @@ def _override(text: str) -> tuple[str, Any]:
     if key not in Spec.__struct_fields__:
         raise InputError(f"--set {text}: unknown key {key!r}{nearest(key, list(Spec.__struct_fields__))}")
     try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        return key, value_of(value, get_type_hints(Spec)[key])
+    except ERRORS as error:
         raise InputError(f"--set {text}: {value!r} is no YAML value such as 5 or {{test: 0.1}}") from error
 
 

@@ -20,9 +20,11 @@ from types import ModuleType
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
+import yaml
 
 from converters.core import errors, registry
-from converters.core.errors import InputError
+from converters.core.errors import InputError, first_line
+from converters.core.given import ERRORS, value_of
 from converters.schema import Outcome
 from converters.text.lengths import NAMES as TOKENIZERS
 
@@ -61,6 +63,27 @@ def option_names(source: str) -> list[str]:
     return [option.name for option in options(source)]
 
 
+def given(source: str, texts: Sequence[str]) -> dict[str, Any]:
+    """Return the options that ``KEY=VALUE`` texts of a command line name; a text option is taken as it is typed."""
+    types = get_type_hints(get(source).read)
+    found = dict[str, Any]()
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--option {text!r}: has no '=', expected KEY=VALUE")
+        try:
+            found[key] = value_of(value, types.get(key, str))
+        except ERRORS as error:
+            line = next(each.line for each in options(source) if each.name == key)
+            raise InputError(f"--option {text!r}: found no YAML value: {_problem(error)} ({line})") from error
+    return found
+
+
+def _problem(error: Exception) -> str:
+    signs = "put a sign that YAML gives a meaning, and a text with one, in quotes: ['|', 'a: b']"
+    return f"{getattr(error, 'problem', None) or first_line(error)}; {signs}"
+
+
 def check(source: str, options: Mapping[str, Any], where: str = "") -> None:
     """Raise an ``InputError`` for an unknown option, with the nearest right one, or a value of another type."""
     lines, types = _all(source), get_type_hints(get(source).read)
@@ -79,14 +102,12 @@ def check(source: str, options: Mapping[str, Any], where: str = "") -> None:
 
 def resolved(source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a source's options with those of its ``mapping``, a YAML file; one that is given beside it wins."""
-    if "mapping" not in option_names(source) or not isinstance(options.get("mapping"), str):
+    if "mapping" not in option_names(source) or not isinstance(options.get("mapping"), str) or not options["mapping"]:
         return options
-    import yaml
-
     path = Path(options["mapping"])
     try:
         tree = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OSError, *ERRORS) as error:
         raise errors.unreadable(path, error, "a YAML file of options") from error
     if not isinstance(tree, dict) or "mapping" in tree:
         known = ", ".join(name for name in option_names(source) if name != "mapping")

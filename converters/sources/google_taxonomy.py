@@ -19,6 +19,7 @@ from converters.core.errors import InputError
 from converters.core.hashing import digest
 from converters.io import open_raw, reading
 from converters.schema import Listing, Outcome, Text
+from converters.text.words import words
 
 URL = "https://www.google.com/basepages/producttype/taxonomy-with-ids.en-US.txt"
 LICENCE = "Google, free download; no licence stated"
@@ -27,6 +28,7 @@ TASKS = ("category",)
 NEAR, FAR = 85, 60  # per cent of a name's letters: the same one written otherwise, the nearest one worth naming
 GID = "gid://shopify/TaxonomyCategory/"  # the prefix of Shopify's ids
 KINDS = NEW, GONE, RENAMED, MOVED, BELOW = "new", "gone", "renamed", "moved", "below"  # of changes between two releases
+HOMONYM = "its last name alone is"  # the end of a sentence: nothing above the name agrees
 HEAD = "# Google_Product_Taxonomy_Version:"
 _NUMBERED = re.compile(r"\s*(\d+) - (.*)")
 
@@ -34,7 +36,7 @@ Category = tuple[str, ...]
 
 
 class Match(NamedTuple):
-    """``kind`` is renamed, moved or unknown; ``sure`` tells that no other path of the taxonomy fits as well."""
+    """``kind`` is renamed, moved, unknown or ``HOMONYM``; ``sure`` tells that it is the same category and no other path fits."""
 
     kind: str
     nearest: Category
@@ -91,7 +93,10 @@ class Taxonomy:
         return dict(leaves)
 
     def match(self, path: Category) -> Match:
-        """Return where a path that is not in the taxonomy would be in it: renamed, moved, or unknown with the nearest name."""
+        """Return where a path that is not in the taxonomy would be in it: renamed, moved, or unknown with the nearest name.
+
+        A last name that the taxonomy has is no proof: Beauty's nails are no hardware. A node above it must agree, too.
+        """
         if path not in self.matches:
             self.matches[path] = self._match(tuple(map(normalise, path)))
         return self.matches[path]
@@ -100,11 +105,25 @@ class Taxonomy:
         if names in self._normalised:
             return Match("renamed", self._normalised[names], True)
         if names[-1] in self._leaves:
-            return Match("moved", *_best(names, self._leaves[names[-1]]))
+            return self._moved(names, self._leaves[names[-1]])
         similar = process.extractOne(names[-1], self._leaves.keys(), scorer=fuzz.ratio, score_cutoff=FAR)
         if not similar:
             return Match("unknown", (), False)
-        return Match("renamed" if similar[1] >= NEAR else "unknown", _best(names, self._leaves[similar[0]])[0], False)
+        nearest = self._moved(names, self._leaves[similar[0]]).nearest
+        return Match("renamed" if similar[1] >= NEAR else "unknown", nearest, False)
+
+    def _moved(self, names: Category, candidates: Sequence[Category]) -> Match:
+        """Return the candidate that shares most nodes above the last with a path, the shortest of them; if none, a homonym."""
+        shared = [self._shared(names, tuple(map(normalise, path))) for path in candidates]
+        best = [path for path, count in zip(candidates, shared, strict=True) if count == max(shared)]
+        nearest = min(best, key=lambda path: (len(path), path))
+        return Match("moved" if max(shared) else HOMONYM, nearest, max(shared) > 0 and len(best) == 1)
+
+    def _shared(self, names: Category, others: Category) -> int:
+        """Count the nodes above the last that paths share; "Accessories", which stands under many parents, is none by itself."""
+        same = {*names[:-1]} & {*others[:-1]}
+        agrees = names[0] == others[0] or any(len(self._leaves.get(name, ())) < 2 for name in same)
+        return len(same) if agrees else 0
 
 
 class Change(NamedTuple):
@@ -139,21 +158,14 @@ def _kind(path: Category, now: Category, old: Taxonomy, new: Taxonomy) -> str:
     return RENAMED if path[-1] != now[-1] else BELOW
 
 
-def _best(names: Category, candidates: Sequence[Category]) -> tuple[Category, bool]:
-    """Return the candidate that shares most names with a path, the shortest of them, and whether it is the only such one."""
-    shared = [len({*names} & {*map(normalise, path)}) for path in candidates]
-    best = [path for path, count in zip(candidates, shared, strict=True) if count == max(shared)]
-    return min(best, key=lambda path: (len(path), path)), len(best) == 1
-
-
 def normalise(name: str) -> str:
     """Return a name without what spellings differ in: case, ``&``, punctuation and a plural's end.
 
     >>> normalise("Cups & Mugs") == normalise("cup and mug") == "cup and mug"
     True
     """
-    words = re.findall(r"\w+", name.casefold().replace("&", " and "))
-    return " ".join(word.removesuffix("s") if len(word) > 3 else word for word in words) or name
+    found = words(name.replace("&", " and "))
+    return " ".join(word.removesuffix("s") if len(word) > 3 else word for word in found) or name
 
 
 def short(identifier: str) -> str:

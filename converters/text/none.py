@@ -43,6 +43,9 @@ nenhuma, vazio, onbekend, geen, niet van toepassing, niet bekend, leeg, nieznane
 neznámé, neznámý, žádná, žádný, okänd, okänt, ingen, ej angivet, ukendt, ukjent, tuntematon, ei mitään, ei tiedossa, bilinmiyor,
 bilinmeyen, yok, belirtilmemiş, неизвестно, неизвестный, нет, не указано, не задано, невідомо, άγνωστο, άγνωστη, necunoscut,
 ismeretlen, nincs,
+nat, #null!, no information, no info, ohne, ohne angabe, sans objet, non communiqué, sin datos, sin información,
+sin informar, non pervenuto, niet opgegeven, bilgi yok, нет данных, не определено, не указан, немає, brak danych,
+不適用, 不适用, 暂无, 未填写,
 不明, なし, 無し, 未設定, 未定, 該当なし, 未知, 无, 無, 未设置, 알 수 없음, 없음, 해당 없음, غير معروف, لا يوجد,
 غير محدد, לא ידוע, אין, ไม่มี, không có, không xác định
 """
@@ -52,7 +55,7 @@ def _folded(text: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text).casefold()))
 
 
-_WORDS = frozenset(map(_folded, f"{_UNFILED},{_EMPTY}".split(",")))
+_NAMES, _WORDS = (frozenset(map(_folded, words.split(","))) for words in (_UNFILED, f"{_UNFILED},{_EMPTY}"))
 
 
 @lru_cache(1 << 14)
@@ -65,3 +68,12 @@ def is_none(text: str) -> bool:
     [True, True, True, True, True, True, False, False]
     """
     return len(text) < 60 and ((folded := _folded(text)) in _WORDS or not folded)
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a text is a word for "no value" that is no name of a category: "Default" is the root of many trees.
+
+    >>> [is_blank(text) for text in ("N/A", "-", "Default", "Uncategorized", "")]
+    [True, True, False, False, True]
+    """
+    return is_none(text) and _folded(text) not in _NAMES

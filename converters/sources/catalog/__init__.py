@@ -93,7 +93,10 @@ def read(
     taxonomy: Annotated[
         str | None, "a file in Google's or Shopify's format; a category that is no path or id of it is left out"
     ] = None,
-    remap: Annotated[bool, "move a renamed or moved category to its only possible place in the taxonomy"] = False,
+    remap: Annotated[
+        bool,
+        "move a category to its only possible place in the taxonomy: one of its last name, a node above it agreeing",
+    ] = False,
     previous: Annotated[
         str | None,
         "the release that the categories are from, which move by id to 'taxonomy', or Shopify's mapping to it",

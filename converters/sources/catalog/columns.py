@@ -9,6 +9,7 @@ from converters.text.sanitize import one_line
 
 ORDER = ("columns", "specs")
 PICKS = ("deepest", "first", "most_common", "reject")  # which of several categories of one product counts
+NAMED = ("id", "title", "category")  # options whose columns are found by these names, in any case
 KEEP, DROP, CUT = "keep", "drop", "cut"
 
 Cells = Mapping[str, str]  # of a row, by column; a cell that is no text comes as JSON
@@ -84,7 +85,9 @@ class Columns:
 
 def columns(options: Mapping[str, Any]) -> Columns:
     """Return options as they were given in their one form; a value that is none of those allowed is an ``InputError``."""
-    values = {name: value for name, value in options.items() if value is not None}
+    # An empty text, which parts nothing, takes off what a preset names.
+    none = (None, "")
+    values = {name: value for name, value in options.items() if value not in none or (name in NAMED and value == "")}
     values["header"] = column_names(values.get("header"))
     for name in ("category", "several", "ignore", "specs", "asked", "order", "schema"):
         if name in values:

@@ -16,7 +16,7 @@ from converters.io.tables import is_delimited, rows
 from converters.io.xml import is_xml
 from converters.schema import Outcome
 from converters.sources.catalog import detect
-from converters.sources.catalog.columns import Cells, Columns, column_names, columns
+from converters.sources.catalog.columns import NAMED, Cells, Columns, column_names, columns
 from converters.sources.catalog.head import Head, head
 from converters.sources.catalog.labels import Labels, read_labels
 from converters.sources.catalog.survey import Survey, survey
@@ -25,7 +25,6 @@ from converters.sources.google_taxonomy import Taxonomy
 from converters.sources.shopify_taxonomy import Schema
 
 NAMES = 12  # of attributes that are listed
-NAMED = ("id", "title", "category")  # options whose columns are found by these names, in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
     tree = load(Path(chosen.taxonomy)) if chosen.taxonomy else None
     earlier, attributes = previous(chosen, tree), schema(chosen, tree)
     seen = survey(raw_rows(paths, chosen), chosen)
-    labels = read_labels(seen.categories, chosen, tree, earlier)
+    labels = read_labels(seen.categories, chosen, tree, earlier, seen.titles)
     unnamed = [path for path in paths if is_delimited(path) and chosen.encoding is None]
     lines += [line for path in unnamed if (line := remark(path))]
     lines += [*_summary(chosen, seen), *seen.lines, *labels.lines] if seen.rows else []
@@ -66,7 +65,7 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
 
 def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return given options with those of the preset that is named, or recognised, where they say nothing."""
-    name, lines = given.get("preset"), list[str]()
+    name, lines = given.get("preset") or None, list[str]()
     header = column_names(given.get("header"))
     heads = [replace(head(path, given.get("encoding"), header), paths=tuple(paths), given=given) for path in paths]
     if header and name not in (None, detect.NONE):
@@ -101,7 +100,7 @@ def _titled(path: Path, encoding: str | None) -> str:
 
 def _need_named(head: Head, options: Mapping[str, Any], problem: str) -> None:
     """Raise an ``InputError`` for a table that lacks a column which no option has named."""
-    missing = [name for name in ("id", "title", "category") if name not in {*options, *head.columns}]
+    missing = [name for name in NAMED if name not in {*options, *head.columns}]
     if missing and head.columns:
         words = " ".join(f"--option {option}=COLUMN" for option in missing)
         more = ", or category=null" if "category" in missing else ""

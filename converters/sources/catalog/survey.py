@@ -13,6 +13,7 @@ from converters.sources.catalog import lookalikes
 from converters.sources.catalog.attributes.spec_lists import form_of
 from converters.sources.catalog.columns import Cells, Columns
 from converters.sources.catalog.labels import category_cell
+from converters.sources.catalog.labels.titles import note
 from converters.sources.catalog.products import group_key
 
 ENOUGH = 1000  # cells that show the form of a column of specs
@@ -23,11 +24,13 @@ class Survey:
     """What is known of the files before the first row is converted.
 
     ``categories`` counts the cells of categories as :func:`converters.sources.catalog.labels.category_cell` gives them;
+    ``titles`` has the title of those that are of one product, an empty one for the others;
     ``scattered`` tells that rows of one group are apart; ``parents`` are hashes of the ids of rows without a group's key that
     others have as theirs; ``forms`` are those of most cells of each column of specs; ``lines`` say what a user should know.
     """
 
     rows: int = 0
+    titles: dict[str, str] = field(default_factory=dict)
     products: int = 0
     categories: Counter[str] = field(default_factory=Counter)
     scattered: bool = False
@@ -64,6 +67,7 @@ def survey(rows: Iterable[tuple[str, Cells | Outcome]], columns: Columns) -> Sur
             continue
         if columns.category and (cell := category_cell(cells, columns)):
             result.categories[cell] += 1
+            note(result.titles, cell, cells[columns.title])
         _count_forms(forms, cells)
         key = group_key(cells, columns) if columns.group else ""
         if not key:

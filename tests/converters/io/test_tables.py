@@ -1,12 +1,13 @@
 """Tables as shops' computers save them: code pages, marks, lines before the header, any delimiter, quotes that are no quoting."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from converters.core.errors import InputError
 from converters.io import decoding
-from converters.io.tables import rows
+from converters.io.tables import rows, table
 from converters.schema import Outcome
 from tests.converters.io.test_rows import peak, wrong
 
@@ -194,3 +195,27 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
         code = "from pathlib import Path\nfrom converters.io.tables import rows\nfor _ in rows(Path(sys.argv[1]), ()): pass"
         peaks.append(peak(code, path))
     assert peaks[1] <= peaks[0] + 8, peaks
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (['"A1\tJar\tred', "B2\tJug\tblue"], [['"A1', "Jar", "red"], ["B2", "Jug", "blue"]]),  # opened in the first column
+        (['1\tJar\t"red', '2\tJug\tblue"', "3\tCup\tx"], [["1", "Jar", '"red'], ["2", "Jug", 'blue"'], ["3", "Cup", "x"]]),
+        (['1\t"', '2\tJug" "\t4"'], ["a quotation mark", ["2", 'Jug" "', '4"']]),  # the second row is not lost with the first
+        (['1\t""Jar""\tx', "2\t'Jug\ty"], [["1", '""Jar""', "x"], ["2", "'Jug", "y"]]),
+        (['1\tJar\t"two\nlines"', "2\tJug\ty"], [["1", "Jar", "two\nlines"], ["2", "Jug", "y"]]),
+        (['1,"Jar \\"blue\\"",x', '2,"a \\", b",y'], [["1", 'Jar "blue"', "x"], ["2", 'a ", b', "y"]]),
+        (['1,"Jar, ""a""","two\nlines"', '2,"12" jug",y', '3,"Cup,z'],
+         [["1", 'Jar, "a"', "two\nlines"], ["2", '"12" jug"', "y"], ["3", '"Cup', "z"]]),
+        (["A1,Cup,y", "22,Pot,z", '33,"Jar,x', 'B4,Jug" ,w', 'C5,"Pan,w', '66,Lid",v'],  # ids of two shapes
+         [["A1", "Cup", "y"], ["22", "Pot", "z"], ["33", '"Jar', "x"], ["B4", 'Jug" ', "w"], ["C5", '"Pan', "w"],
+          ["66", 'Lid"', "v"]]),
+    ],
+)  # fmt: skip
+def test_quotes_that_enclose_nothing_lose_no_row(lines: list[str], expected: list[Any], tmp_path: Path) -> None:
+    mark = "\t" if "\t" in lines[0] else ","
+    (tmp_path / "shop.txt").write_text("\n".join([mark.join(("id", "title", "text")), *lines]), "utf-8")
+    found = [row for _, row in table(tmp_path / "shop.txt")]
+    told = [row.reason[:15] if isinstance(row, Outcome) else [*row.values()] for row in found]
+    assert told == [each if isinstance(each, list) else each[:15] for each in expected]

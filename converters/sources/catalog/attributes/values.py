@@ -7,7 +7,9 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+from converters.io.rows import literal
 from converters.text.html import untagged
+from converters.text.none import is_none
 from converters.text.sanitize import one_line
 from converters.text.units import measure
 
@@ -27,7 +29,6 @@ _PHRASES = (
     "onbekend|n.v.t.|nie dotyczy|brak danych|nieznany|belirtilmemiş|bilinmiyor|okänd|ukjent|ukendt|不适用|未知|該当なし|不明"
 )
 _NOTHING = frozenset([*_WORDS.split(), *_PHRASES.split("|")])
-# These are an answer where the text says so of the attribute: "Closure: none".
 _NONES = (
     "none keine keiner kein aucun aucune ninguno ninguna nessuno nessuna nenhum nenhuma geen brak yok ingen 无 無 なし"
 )
@@ -44,9 +45,11 @@ def no_value(value: str, name: str, text: str) -> bool:
     (True, False)
     """
     word = value.strip().casefold()
-    if word in _NONE:
-        return not re.search(rf"(?<!\w){re.escape(name.casefold())}{_MARK}{re.escape(word)}(?!\w)", text.casefold())
-    return word in _NOTHING or not any(map(str.isalnum, word))
+    if word in _NOTHING or not any(map(str.isalnum, word)):
+        return True
+    # A shop's "false" or "missing" is an answer, too, where the text says so of the attribute: "Closure: none".
+    said = rf"(?<!\w){re.escape(name.casefold())}{_MARK}{re.escape(word)}(?!\w)"
+    return (word in _NONE or is_none(word)) and not re.search(said, text.casefold())
 
 
 def cell_values(cell: str, separator: str | None) -> tuple[str, ...]:
@@ -54,31 +57,42 @@ def cell_values(cell: str, separator: str | None) -> tuple[str, ...]:
 
     >>> cell_values('["Red", "Blue"]', None), cell_values('{"name": "Acme"}', None)
     (('Red', 'Blue'), ('Acme',))
-    >>> cell_values("[]", None), cell_values("[Red", None)
-    ((), ('[Red',))
+    >>> cell_values("[]", None), cell_values("[Red", None), cell_values("['Red', None, 'Men\\'s']", None)
+    ((), ('[Red',), ('Red', "Men's"))
     >>> cell_values('{"value": "1.50", "unitCode": "LTR"}', None)
     ('1.5 l',)
     >>> cell_values(r"Oak, 1\,5 l", ", "), cell_values('"Sand, matt", Red', ","), cell_values("Oak, Pine", None)
     (('Oak', '1,5 l'), ('Sand, matt', 'Red'), ('Oak, Pine',))
     """
-    if cell.lstrip()[:1] in ("[", "{"):
-        with suppress(ValueError, RecursionError):
-            return _unique(json_values(loads(cell)))
+    if (value := _structure(cell)) is not None:
+        with suppress(TypeError):  # what Python can write and JSON cannot
+            return _unique(json_values(value))
     return _unique(parted(cell, separator) if separator else [cell])
 
 
 def cell_text(cell: str) -> str:
-    """Return the text of a cell; that of a JSON list of texts is all of them, and of an empty one none.
+    """Return the text of a cell; that of a list of texts is all of them, and of an empty one none.
 
-    >>> cell_text('["Holds 1.5 l.", "Fits shelves."]'), cell_text("[]"), cell_text("[New] mug")
-    ('Holds 1.5 l. Fits shelves.', '', '[New] mug')
+    >>> cell_text('["Holds 1.5 l.", "Fits shelves."]'), cell_text("[]"), cell_text("[New] mug"), cell_text("['A', ['B', 2]]")
+    ('Holds 1.5 l. Fits shelves.', '', '[New] mug', 'A B 2')
     """
-    if cell.lstrip().startswith("["):
-        with suppress(ValueError, RecursionError):
-            items = json.loads(cell)
-            if all(item is None or isinstance(item, str) for item in items):
-                return " ".join(item.strip() for item in items if item and item.strip())
+    if (value := _structure(cell)) is not None:
+        with suppress(TypeError):
+            texts = [text.strip() for text in json_values(value) if text.strip()]
+            return " ".join(texts) if texts or not any(value) else cell
     return cell
+
+
+def _structure(cell: str) -> list[Any] | dict[str, Any] | None:
+    """Return the list or object that a cell is, as JSON or as Python writes it."""
+    text = cell.strip()
+    if text[:1] not in ("[", "{"):
+        return None
+    for read in (loads, literal) if "'" in text else (loads,):
+        with suppress(ValueError, RecursionError):
+            value = read(text)
+            return value if isinstance(value, (list, dict)) else None
+    return None
 
 
 def loads(text: str) -> Any:

@@ -6,15 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MappingProxyType
 
 from converters.sources.catalog.columns import CUT, Cells, Columns
 from converters.sources.catalog.labels import kinds
-from converters.sources.catalog.labels.evidence import decide, hold
+from converters.sources.catalog.labels.evidence import decide
 from converters.sources.catalog.labels.find import Finder, Found
-from converters.sources.catalog.labels.kinds import CODE, ID
+from converters.sources.catalog.labels.kinds import CODE, ID, SENTENCE
 from converters.sources.catalog.labels.paths import ARROW
 from converters.sources.catalog.labels.pick import Placement, pick
 from converters.sources.catalog.labels.reading import Reading
+from converters.sources.catalog.labels.titles import CUT as CUT_TITLE
+from converters.sources.catalog.labels.titles import Titles, of_column
+from converters.sources.catalog.labels.weak import hold
 from converters.sources.catalog.taxonomy import Previous
 from converters.sources.google_taxonomy import Category, Taxonomy
 from converters.text.html import untagged
@@ -47,17 +51,23 @@ class Labels:
     lines: tuple[str, ...] = ()
     counts: Mapping[Category, int] = field(default_factory=dict)
     find: Callable[[str], Found] = lambda _: Found()
+    finder: Finder = field(default_factory=lambda: Finder(Reading(), Columns()))
+    titles: Titles = field(default_factory=Titles)
 
     def place(self, cells: Cells, title: str) -> Placement:
         """Return the category of a row."""
         if not self.columns.category:
             return Placement()
-        found = self.find(category_cell(cells, self.columns))
+        cell = category_cell(cells, self.columns)
+        found, cut = self.find(cell), False
+        if found.reason == SENTENCE:
+            found = self.finder.shortened(cell, lambda path: self._untitled(path, title))
+            cut = bool(found.paths)
         if not found.paths:
             return Placement((), found.reason, found.notes, found.detail)
-        paths = [without_title(path, title) for path in found.paths]
+        paths = [self._untitled(path, title) for path in found.paths]
         gap = (GAP,) * _has_gap(cells, self.columns)
-        notes = (*found.notes, *gap, *("last node of the category is the title: cut",) * (paths != [*found.paths]))
+        notes = (*found.notes, *gap, *(CUT_TITLE,) * (cut or paths != [*found.paths]))
         if not any(paths):
             return Placement((), "category is the title", notes)
         inside = [path for path in paths if self.tree and path in self.tree.paths]
@@ -68,6 +78,10 @@ class Labels:
             return picked
         placed = _in_tree(picked.path, picked.notes, self.columns.remap, self.tree)
         return placed._replace(detail="; ".join(filter(None, (picked.detail, placed.detail))))
+
+    def _untitled(self, path: Category, title: str) -> Category:
+        """Return a path without a last node that is the product; one that the taxonomy has is whole."""
+        return path if self.tree and path in self.tree.paths else self.titles.without(path, title)
 
 
 def category_cell(cells: Cells, columns: Columns) -> str:
@@ -94,23 +108,18 @@ def _has_gap(cells: Cells, columns: Columns) -> bool:
     return filled != sorted(filled, reverse=True)
 
 
-def without_title(path: Category, title: str) -> Category:
-    """Return a path without a last node that is the product's own title, perhaps cut short by dots.
-
-    >>> without_title(("Home", "Mugs", "Red mug with..."), "Red mug with handle")
-    ('Home', 'Mugs')
-    """
-    last, title = path[-1] if path else "", one_line(title)
-    start = last.rstrip(".").rstrip()
-    is_title = title.startswith(start) if last.endswith("...") and start else last == title
-    return path[:-1] if is_title else path
-
-
 def read_labels(
-    categories: Counter[str], columns: Columns, tree: Taxonomy | None, earlier: Previous | None = None
+    categories: Counter[str],
+    columns: Columns,
+    tree: Taxonomy | None,
+    earlier: Previous | None = None,
+    titles: Mapping[str, str] = MappingProxyType({}),
 ) -> Labels:
-    """Look at a whole column of categories, cell texts with their counts, and return how its cells are read."""
-    reading, lines = decide(categories, columns)
+    """Look at a whole column of categories, cell texts with their counts, and return how its cells are read.
+
+    ``titles`` are those of cells, as :func:`converters.sources.catalog.labels.titles.note` collects them.
+    """
+    reading, lines = decide(categories, columns, titles)
     finder = Finder(reading, columns, tree, earlier, kinds.kinds(_read(categories, reading)))
     counts, unread = _found(categories, finder)
     root, seen = _root(counts, columns)
@@ -119,7 +128,9 @@ def read_labels(
         counts, unread = _found(categories, finder)
     lines = [*lines, *seen, *unread]
     chosen = _chosen(categories, columns, reading)
-    return Labels(columns, tree, chosen, tuple(lines), counts, lru_cache(CACHED)(finder.find))
+    find = lru_cache(CACHED)(finder.find)
+    products = of_column(categories, titles, lambda cell: find(cell).paths)
+    return Labels(columns, tree, chosen, tuple(lines), counts, find, finder, products)
 
 
 def _read(categories: Mapping[str, int], reading: Reading) -> Counter[Category]:

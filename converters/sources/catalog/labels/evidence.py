@@ -4,28 +4,31 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
+from types import MappingProxyType
 
 from converters.sources.catalog.columns import Columns
 from converters.sources.catalog.labels.kinds import ids, is_address, is_code_list
 from converters.sources.catalog.labels.paths import ARROW, Piece, is_list, nodes, pieces, split
 from converters.sources.catalog.labels.reading import Reading
+from converters.sources.catalog.labels.weak import FEW, WEAK, Texts, begins, ending, hold, holds, or_nodes, read_weak
 from converters.sources.google_taxonomy import Category
 from converters.text.none import is_none
 
 STRONG = ("||", "|", "｜", ";", "；", "\n")
-WEAK = (",", "，", "、", "،")
 SEPARATORS = ("::", "|", "｜", "/", "／", "\\")
 UNUSUAL = (" - ", " – ", " — ", ":", " . ", ".", "~", "#", "_", "-")  # that names hold, too
 SLASHES = ("/", "／", "\\")
-MOST, SOME, FEW = 0.5, 0.25, 0.1  # shares of rows
-ROUNDS = 3
+MOST, SOME = 0.5, 0.25  # shares of rows
 TREE = 8  # different paths of a tree, among which some share their first node
 
-Texts = Mapping[str, int]  # what cells hold, with the number of rows
 
+def decide(
+    categories: Mapping[str, int], columns: Columns, titles: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Reading, list[str]]:
+    """Return how cells (with the number of their rows) are read, and sentences that say why.
 
-def decide(categories: Mapping[str, int], columns: Columns) -> tuple[Reading, list[str]]:
-    """Return how cells (with the number of their rows) are read, and sentences that say why."""
+    A sign in the title of a cell's product is no evidence of several paths, where the cell ends in it.
+    """
     texts = Counter[str]()
     for cell, count in categories.items():
         found = pieces(cell)
@@ -41,19 +44,10 @@ def decide(categories: Mapping[str, int], columns: Columns) -> tuple[Reading, li
         reading = _separated(inner, reading)
     reading = _knowing(texts, reading)
     if columns.several is None:
-        reading, said = _weak(texts, reading)
+        reading, said = read_weak(texts, reading, ending(texts, titles))
         lines += said
     reading = replace(reading, nested=_nested(lists, inner, reading))
     return reading, [*_nodes_said(inner, reading, columns), *_lists_said(lists, reading), *lines]
-
-
-def hold(rows: int) -> str:
-    """Say of a number of rows that they hold something."""
-    return f"{rows:,} row{'s' * (rows != 1)} hold{'s' * (rows == 1)}"
-
-
-def _holds(text: str, mark: str) -> bool:
-    return mark in text and sum(map(bool, split(text, (mark,)))) > 1
 
 
 def _may_be_path(text: str) -> bool:
@@ -85,7 +79,7 @@ def _several(texts: Texts, reading: Reading) -> tuple[tuple[str, ...], list[str]
     """Return the strong marks that part paths, each with the cells that speak for it."""
     accepted, lines = list[str](), list[str]()
     for mark in STRONG:
-        holding = {text: count for text, count in texts.items() if _holds(text, mark)}
+        holding = {text: count for text, count in texts.items() if holds(text, mark)}
         if not holding or mark == reading.separator:
             continue
         if mark == "|" and "||" in accepted and all("||" in text for text in holding):
@@ -104,7 +98,7 @@ def _several(texts: Texts, reading: Reading) -> tuple[tuple[str, ...], list[str]
                 "begins like one"
             )
         elif trial.mark or any(map(ARROW.search, texts)) or mark not in SEPARATORS:
-            example, node = next(iter(holding))[:60], _or_nodes(trial, texts, advice)
+            example, node = next(iter(holding))[:60], or_nodes(trial, texts, advice)
             lines.append(
                 f"category: {hold(rows)} {shown}, such as {example!r}: is it between paths? Then give --option several={advice}"
                 f"{node}"
@@ -126,7 +120,8 @@ def _provisional(others: Texts, holding: Texts, mark: str, reading: Reading) -> 
 def _speaks(text: str, mark: str, trial: Reading) -> bool:
     first, *others = (trial.nodes(part) for part in split(text, (mark,)) if part)
     deep = len(first) > 1 and all(len(path) > 1 for path in others) and bool(ARROW.search(text))
-    return deep or all(trial.supports(path, first) for path in others)
+    known = len(first) > 1 and first in trial.known
+    return deep or known or begins(text, mark, trial) or all(trial.supports(path, first) for path in others)
 
 
 def _separated(texts: Texts, reading: Reading, without: str = "") -> Reading:
@@ -180,49 +175,10 @@ def _is_separator(paths: Mapping[str, Category], texts: Texts, mark: str) -> boo
     return shared >= MOST * len(firsts)
 
 
-def _weak(texts: Texts, reading: Reading) -> tuple[Reading, list[str]]:
-    """Return a reading with the weak marks that part paths in some cells, and sentences on all that cells hold."""
-    lines = list[str]()
-    for mark in WEAK:
-        holding = {text: count for text, count in texts.items() if _holds(text, mark)}
-        if not holding or mark == reading.separator:
-            continue
-        rows, trial = sum(holding.values()), _learned(holding, replace(reading, weak=(mark,)))
-        parted = sum(count for text, count in holding.items() if len(trial.paths(text)[0]) > 1)
-        example, advice = next(iter(holding))[:60], f"--option several={mark!r}"
-        if not parted:
-            lines.append(
-                f"category: {hold(rows)} {mark!r}, such as {example!r}: read as part of a name; if it is between paths, give "
-                f"{advice}{_or_nodes(reading, texts, repr(mark))}"
-            )
-            continue
-        reading = replace(
-            reading, weak=(*reading.weak, mark), known=trial.known, roots=trial.roots, strict=parted >= FEW * rows
-        )
-        unclear = sum(count for text, count in holding.items() if reading.paths(text)[1])
-        lines.append(
-            f"category: {hold(rows)} {mark!r}: read as several paths in {parted:,}, where each part is another row's label or "
-            f"begins like one, and {unclear:,} cannot be told; if it always parts paths, give {advice}, "
-            "if never, --option 'several=[]'"
-        )
-    return reading, lines
-
-
-def _learned(texts: Texts, trial: Reading) -> Reading:
-    """Return a reading that also knows the paths of the cells that it can part."""
-    for _ in range(ROUNDS):
-        found = {path for text in texts if len(paths := trial.paths(text)[0]) > 1 for path in paths}
-        known = trial.known | {path[:depth] for path in found for depth in range(1, len(path) + 1)}
-        if known == trial.known:
-            break
-        trial = replace(trial, known=known, roots=trial.roots | {path[0] for path in found})
-    return trial
-
-
 def _nested(lists: Mapping[str, int], texts: Texts, reading: Reading) -> bool:
     """Tell whether the texts of a list are nodes: none holds an arrow, few begin with a mark's path, and their order is kept."""
     items: list[tuple[Piece, ...]] = [pieces(cell) for cell in lists]
-    rows = [[item for item in each if isinstance(item, str)] for each in items]
+    rows = [named for each in items if (named := [item for item in each if isinstance(item, str) and item])]
     marks = [reading.separator] if reading.separator else [reading.mark or "/"]
     if not rows or any(ARROW.search(item) for row in rows for item in row):
         return False
@@ -230,12 +186,6 @@ def _nested(lists: Mapping[str, int], texts: Texts, reading: Reading) -> bool:
         return False
     firsts = {row[0] for row in rows} | {*texts}
     return sum(any(item in firsts for item in row[1:]) for row in rows) <= SOME * len(rows)
-
-
-def _or_nodes(reading: Reading, texts: Texts, mark: str) -> str:
-    """Say that a mark may part nodes, where no other one does."""
-    alone = not (reading.separator or reading.mark or any(map(ARROW.search, texts)))
-    return f"; if between the nodes of one, --option separator={mark}" * alone
 
 
 def _lists_said(lists: Mapping[str, int], reading: Reading) -> list[str]:

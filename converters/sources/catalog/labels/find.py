@@ -1,5 +1,6 @@
 """The labels of one category cell, or the reason why it has none."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,8 +12,10 @@ from converters.sources.catalog.labels.pick import Placement
 from converters.sources.catalog.labels.reading import Reading
 from converters.sources.catalog.taxonomy import Previous
 from converters.sources.google_taxonomy import Category, Taxonomy
-from converters.text.none import is_none
+from converters.text.none import is_blank, is_none
 
+LAST = "last node of the category is a word for none: cut"
+WITHIN = "node within the category is a word for none: the path lacks it"
 NONE, NO_ID = "no category", "category id not in the taxonomy"
 
 
@@ -49,12 +52,18 @@ class Finder:
             return Found(reason=kinds.CODE)
         paths, doubtful = self.reading.paths(cell)
         if doubtful:
-            return Found(reason=f"category may be several paths or hold a name with {doubtful!r}")
+            return Found(reason=f"several categories, or a name with {doubtful!r}: it cannot be told")
         if not paths:
             # An object may have a code alone, as presets write codes that are in no file of categories.
             nameless = kinds.NAMELESS if "{" in text else NONE
             return Found(reason=kinds.CODE if '"code"' in text else kinds.BROKEN if is_broken(text) else nameless)
         return self._sorted([self._label(path) for path in paths])
+
+    def shortened(self, cell: str, cut: Callable[[Category], Category]) -> Found:
+        """Return the labels of a cell whose paths end in more than a name, where ``cut`` takes it off."""
+        paths = self.reading.paths(cell)[0]
+        shorter = [path for path in map(cut, paths) if path and path not in paths]
+        return self._sorted([self._label(path) for path in shorter]) if shorter else Found(reason=kinds.SENTENCE)
 
     def _sorted(self, labels: list[Placement]) -> Found:
         """Return the labels that are some, with notes on the others, or the first reason."""
@@ -79,9 +88,11 @@ class Finder:
         filed = path
         while len(filed) > 1 and filed[-1] and is_none(filed[-1]):
             filed = filed[:-1]
-        if reason := self.kinds.reason(filed):
+        named = tuple(node for node in filed if not (node and is_blank(node))) or filed
+        if reason := self.kinds.reason(named):
             return Placement((), reason)
-        notes = ("last node of the category is a word for none: cut",) * (filed != path)
+        notes = (LAST,) * (filed != path) + (WITHIN,) * (named != filed)
+        filed = named
         if self.root and filed[0] == self.root:
             return self._now(Placement(filed[1:], f"{NONE} below the root {self.root!r}", notes))
         return self._now(Placement(filed, "", notes))

@@ -13,7 +13,7 @@ URL, SENTENCE = "category is a web address", "category is a sentence"
 FREE = "category is a text where all other rows have paths"
 NAMELESS, BROKEN = "category is a JSON object without a name", "category is broken JSON"
 EMPTY = "category with an empty node or a '>'"
-_NUMBER = re.compile(r"\d+(?:\.0+)?")
+_NUMBER = re.compile(r"-?\d+(?:\.0+)?")
 _ID = r"(?:#|id[\s:=#-]*)?\d+(?:\.0+)?"
 _NUMBERS = re.compile(rf"\s*{_ID}(?:\s*[,;|/\s]\s*{_ID})*\s*", re.IGNORECASE)
 _GID = re.compile(r"gid://\S+|[a-z]{2}(?:-\d+)+")  # Shopify's ids, whole and short

@@ -1,15 +1,14 @@
 """The signs of a category cell: JSON, quotes, escapes, and the marks between paths and between nodes."""
 
-import ast
 import json
 import re
 import unicodedata
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any
 
+from converters.io.rows import literal
 from converters.sources.google_taxonomy import Category
 from converters.text.html import untagged
 from converters.text.sanitize import one_line
@@ -111,7 +110,8 @@ def pieces(cell: str) -> tuple[Piece, ...]:
 def is_list(cell: str) -> bool:
     """Tell whether a cell is a list of two or more texts: several paths, or the nodes of one."""
     value = _loaded(cell.strip())
-    return isinstance(value, list) and len(value) > 1 and all(isinstance(item, str) for item in value)
+    items = [item for item in value if item not in (None, "")] if isinstance(value, list) else []
+    return len(items) > 1 and all(isinstance(item, str) for item in items)
 
 
 def is_broken(cell: str) -> bool:
@@ -130,9 +130,8 @@ def _loaded(cell: str) -> Any:
         return None
     with suppress(ValueError, RecursionError):
         return json.loads(cell, parse_int=str, parse_float=str, parse_constant=lambda _: None)
-    with suppress(ValueError, SyntaxError, RecursionError, MemoryError), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        value = ast.literal_eval(cell)
+    with suppress(ValueError):
+        value = literal(cell)
         return value if isinstance(value, (list, dict)) else None
     if array := _ARRAY.fullmatch(cell):
         return [part for part in split(array[1] or array[2], (",",)) if part]

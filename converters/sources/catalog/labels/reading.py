@@ -14,7 +14,8 @@ class Reading:
     ``separator`` is the user's. Without it arrows part nodes wherever they stand, and in cells without one ``mark`` does, or one
     of ``rooted`` if the first node then is one of ``roots``; with ``tight``, the mark parts none where blanks are around it.
     ``several`` part paths; ``weak`` are signs that names hold, too, and part paths only where ``known`` paths or ``roots`` stand
-    between them; with ``strict``, such a sign elsewhere is doubtful. ``nested``: the texts of a list are the nodes of one path.
+    between them; with ``strict``, such a sign elsewhere is doubtful, as it always is before one of the ``tails``. ``nested``: the
+    texts of a list are the nodes of one path.
     """
 
     separator: str | None = None
@@ -27,6 +28,7 @@ class Reading:
     nested: bool = False
     known: frozenset[Category] = frozenset()
     roots: frozenset[str] = frozenset()
+    tails: frozenset[str] = frozenset()
 
     def nodes(self, text: str) -> Category:
         """Return the nodes of one path."""
@@ -42,7 +44,7 @@ class Reading:
     def paths(self, cell: str) -> tuple[tuple[Category, ...], str]:
         """Return the paths of a cell, and the weak mark that may or may not part them, in which case there are none."""
         found = pieces(cell)
-        if self.nested and len(found) > 1 and (texts := [piece for piece in found if isinstance(piece, str)]):
+        if self.nested and len(found) > 1 and (texts := [piece for piece in found if isinstance(piece, str) and piece]):
             return (nodes("\0".join(texts), "\0"),), ""
         if len(found) != 1 or cell.lstrip()[:1] == "[":
             return self._each(found), ""
@@ -69,7 +71,8 @@ class Reading:
         supported = [self.supports(path, first) for path in others]
         if all(supported) and (first in self.known or related(first, others) or len(first) > 1):
             return tuple(parts)
-        return () if self.strict or any(supported) or first in self.known else (text,)
+        doubtful = self.strict or any(supported) or first in self.known or parts[-1] in self.tails
+        return () if doubtful else (text,)
 
     def supports(self, path: Category, first: Category) -> bool:
         """Tell whether a part is a path of other cells, begins at a root of theirs, or belongs to the cell's first part."""

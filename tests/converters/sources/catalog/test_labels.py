@@ -1,6 +1,7 @@
 """Category cells: how a whole column decides what parts paths and nodes, and what is no label."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from converters.mixture.spec import Entry
 from converters.sources.catalog.columns import columns
 from converters.sources.catalog.labels import Labels, Placement, read_labels
 from converters.sources.catalog.labels.paths import nodes, split
+from converters.sources.catalog.labels.titles import note
 from converters.sources.google_taxonomy import Taxonomy, load
 from converters.text.none import is_none
 from tests.converters._converted import convert
@@ -109,7 +111,7 @@ def test_a_comma_is_split_only_where_every_part_is_known() -> None:
         "",
         "Tools",
     ]
-    assert placed[3].reason == "category may be several paths or hold a name with ','"
+    assert placed[3].reason == "several categories, or a name with ',': it cannot be told"
     assert any("',': read as several paths in 3" in line and "and 1 cannot be told" in line for line in labels.lines)
     assert (
         labels.chosen == {"separator": ">"} or "several" not in labels.chosen
@@ -361,3 +363,99 @@ def test_what_was_chosen_gives_the_same_labels(cells: list[str], options: dict[s
     labels, placed = seen(*cells, **options)
     if labels.chosen:
         assert [each.path for each in seen(*cells, **options, **labels.chosen)[1]] == [each.path for each in placed]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        # One cell begins a second path; another has a name after its path that may be one, too.
+        ["Fishing > Rods > Fly, Offers", "Fishing > Reels, Fishing > Kits, New", "Fishing > Nets"],
+        ["Angeln > Ruten；Neu", "Angeln > Rollen；Angeln > Sets；Neu", "Angeln > Netze"],
+        ["釣り > 竿、新着", "釣り > リール、釣り > セット、新着", "釣り > 網"],
+        ["Fishing/Rods/Fly,Offers", "Fishing/Reels,Fishing/Kits,New", "Fishing/Nets"],
+        ["Fishing > Rods > Fly | Offers", "Fishing > Reels | Fishing > Kits | New", "Fishing > Nets"],
+        # A name that ends several paths is hardly a part of all their names.
+        ["Fishing > Rods, Offers", "Fishing > Reels, Offers", "Fishing > Nets"],
+        # What stands before the mark is another row's label.
+        ["Fishing > Rods; Offers", "Fishing > Rods", "Fishing > Nets"],
+    ],
+)
+def test_no_label_is_made_of_two_paths(cells: list[str]) -> None:
+    listed = {part.strip() for cell in cells for part in re.split("[,;|、；]", cell.replace("/", " > "))}
+    labels, placed = seen(*cells)
+    assert all(" > ".join(each.path) in listed if each.path else "several categories" in each.reason for each in placed)
+    assert placed[-1].path and any("several" in line for line in labels.lines)
+
+
+def test_a_comma_in_names_is_left_alone() -> None:
+    cells = ["Home > Pots, Pans", "Home > Cups, Saucers", "Garden > Rakes, Hoes", "Garden > Seeds"]
+    assert targets(*cells) == cells
+
+
+def titled(*rows: tuple[str, str], tree: Taxonomy | None = None) -> list[str]:
+    """Return the labels of rows of a title and a category."""
+    titles: dict[str, str] = {}
+    for title, cell in rows:
+        note(titles, cell, title)
+    labels = read_labels(Counter(cell for _, cell in rows), columns({}), tree, None, titles)
+    return [" > ".join(labels.place({"category": cell}, title).path) for title, cell in rows]
+
+
+OTHERS = [(f"Thing number {n}", "Home > Rugs") for n in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("title", "last"),
+    [
+        ("Steel pan", "Steel pan"),
+        ("Steel pan", "STEEL  PAN (Pack of 2)"),
+        ("Steel pan", "Steel pan, Red"),
+        ("Steel pan", "Steel pan - 28 cm"),
+        ("Steel pan", "Steel pan | Norvik"),
+        ("Norvik steel pan", "Norvik steel pan red"),
+        ("Norvik steel pan", "Brand new Norvik steel pan"),
+        ("Norvik steel pan", "Norvik steel p..."),
+        ("Norvik steel pan", "Norvik steel pan (Pack o..."),
+        ("鋼のフライパン", "鋼のフライパン（2個セット）"),
+        ("Стальная сковорода", "стальная сковорода, красная"),
+        ("Poêle en acier", "Poêle en acier – lot de 2"),
+    ],
+)
+def test_a_last_node_that_is_the_product_is_cut(title: str, last: str) -> None:
+    assert titled(*OTHERS, (title, f"Home > Pans > {last}"))[-1] == "Home > Pans"
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([("Mug", "Home > Mug")], "Home > Mug"),  # one word proves nothing
+        ([("Mug", "Home > Mugs")], "Home > Mugs"),
+        (
+            [("Wool rug", "Home > Wool rug"), ("Soft thing", "Home > Wool rug")],
+            "Home > Wool rug",
+        ),  # a class of two products
+        (
+            [("Wool rug", "Home > Wool rug"), ("Soft thing", "Home > Wool rug > Round")],
+            "Home > Wool rug",
+        ),  # one above others
+        ([("Black leather boots", "Home > Boots")], "Home > Boots"),
+        ([("Running shoes for women", "Home > Running shoes")], "Home > Running shoes"),
+        ([("Pots", "Home > Pots, pans")], "Home > Pots, pans"),
+        ([("Table lamp", "Home > Table lamp shades")], "Home > Table lamp shades"),
+    ],
+)
+def test_a_class_that_is_like_a_title_is_kept(rows: list[tuple[str, str]], expected: str) -> None:
+    assert titled(*rows, *OTHERS)[0] == expected
+
+
+def test_where_titles_usually_end_paths_short_ones_and_parts_of_them_do_too() -> None:
+    usual = [(f"Norvik thing {n}", f"Home > Things > Norvik thing {n}") for n in range(10)]
+    rows = [("Mug", "Home > Mugs > Mug"), ("Norvik steel pan 28 cm", "Home > Pans > Norvik steel pan")]
+    rows += [("Norvik jug - Red", "Home > Jugs > Norvik jug (Pack of 2)")]
+    assert titled(*usual, *rows)[-3:] == ["Home > Mugs", "Home > Pans", "Home > Jugs"]
+    assert titled(*OTHERS, *rows)[-2:] == ["Home > Pans > Norvik steel pan", "Home > Jugs > Norvik jug (Pack of 2)"]
+
+
+def test_a_path_of_the_taxonomy_is_never_cut() -> None:
+    tree = Taxonomy("1", [("t:2", "5", ("Home",)), ("t:3", "51", ("Home", "Garden hoses"))])
+    assert titled(("Garden hoses", "Home > Garden hoses"), tree=tree) == ["Home > Garden hoses"]

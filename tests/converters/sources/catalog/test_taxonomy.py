@@ -274,3 +274,36 @@ def test_a_file_of_the_schema_makes_a_built_mixture_stale(tmp_path: Path) -> Non
     options = schema(tmp_path)
     found = sources.option_files("catalog", options)
     assert [path.name for path in found] == ["new.txt", "categories.json", "attributes.json"]
+
+
+TREE = {
+    "ab": "Yard", "ab-1": "Yard > Water", "ab-1-1": "Yard > Water > Butts", "ab-2": "Yard > Accessories", "cd": "Kitchen",
+    "cd-1": "Kitchen > Accessories", "cd-1-1": "Kitchen > Accessories > Covers", "cd-2": "Kitchen > Plates",
+    "ef": "台所", "ef-1": "台所 > 食器", "ef-1-1": "台所 > 食器 > 皿",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("category", "expected"),
+    [
+        ("YARD > Rain > butts", "Yard > Water > Butts"),  # the first node agrees
+        ("Garden > water > Butts", "Yard > Water > Butts"),  # one that stands once in the taxonomy does
+        ("台所 > 皿", "台所 > 食器 > 皿"),
+        ("Gym > Plates", None),
+        ("Plates", None),  # nothing above it can agree
+        ("写真 > 皿", None),
+        ("Phones > Accessories > Covers", None),  # "Accessories" of what?
+        ("Kitchen > Accessories > Covers", "Kitchen > Accessories > Covers"),
+    ],
+)
+def test_a_last_name_alone_is_not_the_same_category(category: str, expected: str | None, tmp_path: Path) -> None:
+    tree = release(tmp_path / "tree.txt", TREE, "2025-03")
+    part = converted(tmp_path, [category, "Yard"], taxonomy=tree, remap=True)
+    assert targets(part) == [*([expected] if expected else []), "Yard"]
+    if not expected:
+        assert part.tally.rejected == {"category not in the taxonomy: its last name alone is": 1}
+        assert part.rejects[0][1].endswith(f"nearest to {category!r}: {_nearest(category)!r}")
+
+
+def _nearest(category: str) -> str:
+    return next(path for path in TREE.values() if path.endswith(category.rpartition(" > ")[2]))
