@@ -80,9 +80,9 @@ def decide(rows: pd.DataFrame, spec: Spec) -> None:
     weigh(rows, spec)
     place(rows, spec)
     drop_contradictions(rows)
-    drop(rows, repeats.other_content(rows[kept(rows)]), SAME)
+    drop(rows, repeats.other_content(rows.loc[kept(rows), repeats.BY_ID]), SAME)
     drop_repeats(rows, "prompt", REPEATED)
-    drop(rows, repeats.replayed(rows[kept(rows)], replays(spec)), SAME)
+    drop(rows, repeats.replayed(rows.loc[kept(rows), repeats.BY_ID], replays(spec)), SAME)
 
 
 def finish(rows: pd.DataFrame, spec: Spec) -> None:

@@ -13,6 +13,7 @@ import pandas as pd
 
 OUTVOTED = "same prompt with another answer than most have"
 TIED = "same prompt with different answers, as many of each: none stays"
+BY_ID = ["id", "prompt", "group", "target", "split", "entry", "file"]  # what rows of one id are compared by
 FREE = ("text", "reply")  # kinds of answers of which several may be right
 
 

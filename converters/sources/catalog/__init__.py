@@ -25,7 +25,7 @@ from converters.sources.catalog.products import Product, products, tied
 from converters.sources.catalog.taxonomy import of_category
 from converters.sources.google_taxonomy import Category
 from converters.text.html import MARKUP, has_markup, untagged
-from converters.text.matching import is_asin, product_group
+from converters.text.matching import is_asin, product_group, title_group
 
 URL = "your own export"
 LICENCE = "yours"
@@ -171,7 +171,13 @@ def _stated(product: Product, entry: Complete, texts: Sequence[Text], path: Cate
 def _group(product: Product, title: str, columns: Columns) -> str:
     if not product.key:
         return product_group(product.cells[columns.id], title)
-    return f"asin:{product.key}" if is_asin(product.key) else f"item:{digest(product.key)}"
+    if is_asin(product.key):
+        return f"asin:{product.key}"
+    # Shops number their products alike: a number is known by what it is the number of, too.
+    named = (
+        (product.key, title_group(untagged(cell_text(product.family)))) if product.key.isdecimal() else (product.key,)
+    )
+    return f"item:{digest(*named)}"
 
 
 def _status(cells: Cells, columns: Columns) -> tuple[str, ...]:
