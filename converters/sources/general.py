@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from converters.core.hashing import digest
+from converters.core.unicode import composed
 from converters.io import decoded
 from converters.schema import Chat, Message, Outcome
 
@@ -55,7 +56,7 @@ def read(paths: Sequence[Path]) -> Iterator[Outcome]:
             yield row
             continue
         texts = ((role, _END.sub("", text) if role == "assistant" else text) for role, text in _turns(row))
-        turns = tuple(Message(role, text.strip()) for role, text in texts)
+        turns = tuple(Message(role, composed(text.strip())) for role, text in texts)
         if reason := _reason(turns):
             yield Outcome(where, reason=reason)
         else:

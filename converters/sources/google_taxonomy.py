@@ -15,6 +15,7 @@ from typing import NamedTuple
 from rapidfuzz import fuzz, process
 
 from converters.core.errors import InputError
+from converters.core.unicode import composed
 from converters.io import open_raw, reading
 from converters.schema import Listing, Outcome, Text
 
@@ -165,7 +166,7 @@ def short(identifier: str) -> str:
 def load(path: Path) -> Taxonomy:
     """Read a taxonomy file; a wrong head, or a file without a category, is an ``InputError``."""
     with open_raw(path) as file, reading(path):
-        head, *rest = file.read().decode("utf-8-sig", errors="replace").splitlines() or [""]
+        head, *rest = composed(file.read().decode("utf-8-sig", errors="replace")).splitlines() or [""]
     if not head.startswith(HEAD):
         raise InputError(f"{path}:1: found {head[:60]!r}, expected {HEAD!r} and a date")
     lines = []

@@ -1,11 +1,10 @@
 """Whether a value occurs in a text, and the keys by which products and queries are grouped."""
 
 import re
-import unicodedata
 
 from converters.core.hashing import digest
 from converters.text.spelling import spelling
-from converters.text.words import words
+from converters.text.words import unaccented, words
 
 __all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group"]
 
@@ -47,10 +46,14 @@ def title_group(title: str) -> str:
 
 
 def query_group(query: str) -> str:
-    """Return a query's group; queries that differ in case, accents, punctuation or white space share one.
+    """Return a query's group; queries that differ in case, accents, width, punctuation or white space share one.
+
+    Marks that make another letter, as in Japanese and Hindi, stay.
 
     >>> query_group(" Café  mug!") == query_group("cafe mug") == "query:cafe mug"
     True
+    >>> query_group("がま口") == query_group("かま口"), query_group("ｶﾞﾗｽ") == query_group("ガラス")
+    (False, True)
     """
-    letters = "".join(c for c in unicodedata.normalize("NFKD", query) if not unicodedata.combining(c))
-    return "query:" + (" ".join(re.findall(r"\w+", letters.casefold())) or query.strip())
+    plain = unaccented(query)
+    return "query:" + (" ".join(words(plain)) or plain.strip())

@@ -50,10 +50,20 @@ def terms(text: str) -> list[str]:
     return list(_ASCII.findall(text.lower()) if text.isascii() else _terms(text))
 
 
-def _terms(text: str) -> Iterator[str]:
+def unaccented(text: str) -> str:
+    """Return a text after NFKC, case folded, without the marks that writers leave out: accents, vowels of Arabic and Hebrew.
+
+    >>> unaccented("Café ＭＵＧ"), unaccented("がま口"), unaccented("हिन्दी")
+    ('cafe mug', 'がま口', 'हिन्दी')
+    """
+    if text.isascii():
+        return text.lower()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    folded = unicodedata.normalize("NFC", _OPTIONAL.sub("", unicodedata.normalize("NFD", folded)))
-    for run in _PIECE.finditer(folded):
+    return unicodedata.normalize("NFC", _OPTIONAL.sub("", unicodedata.normalize("NFD", folded)))
+
+
+def _terms(text: str) -> Iterator[str]:
+    for run in _PIECE.finditer(unaccented(text)):
         letters = _SIGN.findall(run[0]) if run[1] else ()
         if len(letters) > 1:
             yield from map("".join, pairwise(letters))

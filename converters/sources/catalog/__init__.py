@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from converters.core.hashing import digest
+from converters.core.unicode import all_composed
 from converters.io.files import unpacked_size
 from converters.schema import Attributes, Listing, Outcome, Record, Text
 from converters.sources.catalog import entry as entries
@@ -123,7 +124,9 @@ def complete(paths: Sequence[Path], options: Mapping[str, Any]) -> tuple[Mapping
 def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
     # What is left at its default is no answer of the user: a preset may have a better one.
     given = {name: value for name, value in options.items() if name != "mapping" and value != _DEFAULTS[name]}
-    return entries.complete(paths, given)
+    # Names of columns are composed, as the columns are; names of files stay.
+    names = {name: value if name in FILE_OPTIONS else all_composed(value) for name, value in given.items()}
+    return entries.complete(paths, names)
 
 
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:

@@ -3,7 +3,6 @@
 import ast
 import json
 import re
-import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -95,7 +94,7 @@ def _names(texts: Iterable[str]) -> Category:
 
 @lru_cache(1 << 15)
 def _name(text: str) -> str:
-    return unicodedata.normalize("NFC", one_line(text))
+    return one_line(text)
 
 
 @lru_cache(1 << 12)
