@@ -2,11 +2,14 @@
 
 import re
 
+import regex
+
 from converters.core.hashing import digest
 from converters.text.spelling import spelling
-from converters.text.words import unaccented, words
+from converters.text.words import UNSPACED, unaccented, words
 
 __all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group"]
+_BETWEEN = regex.compile(rf"(?<=[{UNSPACED}]\p{{M}}*) (?=[{UNSPACED}])")  # letters of a script that writes no blanks
 
 
 def occurs(value: str, text: str, whole: bool) -> bool:
@@ -56,4 +59,4 @@ def query_group(query: str) -> str:
     (False, True)
     """
     plain = unaccented(query)
-    return "query:" + (" ".join(words(plain)) or plain.strip())
+    return "query:" + (_BETWEEN.sub("", " ".join(words(plain))) or plain.strip())
