@@ -74,9 +74,11 @@ def elements(path: Path, names: Container[str], encoding: str | None = None) -> 
 
 def _compose(element: Element) -> None:
     for node in element.iter():
-        node.text = node.text and composed(node.text)
+        if node.text and not node.text.isascii():
+            node.text = composed(node.text)
         for name, value in node.items():
-            node.set(name, composed(value))
+            if not value.isascii():
+                node.set(name, composed(value))
 
 
 def _complete(root: Element, names: Container[str]) -> list[Element]:

@@ -5,21 +5,26 @@ import re
 import regex
 
 from converters.core.hashing import digest
+from converters.core.unicode import composed
 from converters.text.spelling import spelling
 from converters.text.words import UNSPACED, unaccented, words
 
 __all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group"]
+_LETTER = rf"[\w--[{UNSPACED}]]"  # of a script that writes words apart
 _BETWEEN = regex.compile(rf"(?<=[{UNSPACED}]\p{{M}}*) (?=[{UNSPACED}])")  # letters of a script that writes no blanks
 
 
 def occurs(value: str, text: str, whole: bool) -> bool:
-    """Tell whether a value occurs in a text, in any case; ``whole``: not as a part of a longer word.
+    """Tell whether a value occurs in a text, in any case and spelling of Unicode; ``whole``: not as a part of a longer word.
 
     >>> occurs("red", "Hundred Red mugs", True), occurs("red", "Hundred mugs", True), occurs("red", "Hundred mugs", False)
     (True, False, True)
+    >>> occurs("赤", "濃い赤の傘", True), occurs("क", "की", True)
+    (True, False)
     """
-    pattern = r"(?<!\w){}(?!\w)" if whole else "{}"
-    return bool(re.search(pattern.format(re.escape(value.casefold())), text.casefold()))
+    found = regex.escape(composed(value).casefold())
+    pattern = rf"(?V1)(?<!{_LETTER}){found}(?!{_LETTER}|\p{{M}})" if whole else found
+    return bool(regex.search(pattern, composed(text).casefold()))
 
 
 def is_asin(identifier: str) -> bool:
