@@ -21,7 +21,7 @@ from converters.core.unicode import composed
 from converters.io import open_raw, reading
 from converters.schema import Outcome
 from converters.sources.google_taxonomy import Category, Taxonomy, outcomes, short
-from converters.text.words import unaccented
+from converters.text.words import plain
 from converters.text.words import words as plain_words
 
 URL = "https://github.com/Shopify/product-taxonomy"
@@ -102,7 +102,7 @@ def words(text: str) -> list[str]:
     >>> words("Men's T-Shirts, Été"), words("ガラス") == words("カラス")
     (['men', 't', 'shirt', 'ete'], False)
     """
-    found = plain_words(re.sub("['’]", "", unaccented(text)).replace("_", " "))
+    found = plain_words(re.sub("['’]", "", plain(text)).replace("_", " "))
     return [word.removesuffix("s") if len(word) > 3 else word for word in found]
 
 

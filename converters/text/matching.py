@@ -5,26 +5,21 @@ import re
 import regex
 
 from converters.core.hashing import digest
-from converters.core.unicode import composed
 from converters.text.spelling import spelling
-from converters.text.words import UNSPACED, unaccented, words
+from converters.text.words import UNSPACED, fold, places, plain, words
 
 __all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group"]
-_LETTER = rf"[\w--[{UNSPACED}]]"  # of a script that writes words apart
 _BETWEEN = regex.compile(rf"(?<=[{UNSPACED}]\p{{M}}*) (?=[{UNSPACED}])")  # letters of a script that writes no blanks
 
 
 def occurs(value: str, text: str, whole: bool) -> bool:
-    """Tell whether a value occurs in a text, in any case and spelling of Unicode; ``whole``: not as a part of a longer word.
+    """Tell whether a value occurs in a text, in any case and form of Unicode; ``whole``: not as a part of a longer word.
 
     >>> occurs("red", "Hundred Red mugs", True), occurs("red", "Hundred mugs", True), occurs("red", "Hundred mugs", False)
     (True, False, True)
-    >>> occurs("赤", "濃い赤の傘", True), occurs("क", "की", True)
-    (True, False)
     """
-    found = regex.escape(composed(value).casefold())
-    pattern = rf"(?V1)(?<!{_LETTER}){found}(?!{_LETTER}|\p{{M}})" if whole else found
-    return bool(regex.search(pattern, composed(text).casefold()))
+    value, text = fold(value), fold(text)
+    return any(places(value, text)) if whole else value in text
 
 
 def is_asin(identifier: str) -> bool:
@@ -54,14 +49,12 @@ def title_group(title: str) -> str:
 
 
 def query_group(query: str) -> str:
-    """Return a query's group; queries that differ in case, accents, width, punctuation or white space share one.
-
-    Marks that make another letter, as in Japanese and Hindi, stay.
+    """Return a query's group; queries that differ in case, accents, punctuation or white space share one.
 
     >>> query_group(" Café  mug!") == query_group("cafe mug") == "query:cafe mug"
     True
     >>> query_group("がま口") == query_group("かま口"), query_group("ｶﾞﾗｽ") == query_group("ガラス")
     (False, True)
     """
-    plain = unaccented(query)
-    return "query:" + (_BETWEEN.sub("", " ".join(words(plain))) or plain.strip())
+    letters = plain(query)
+    return "query:" + (_BETWEEN.sub("", " ".join(words(letters))) or letters.strip())
