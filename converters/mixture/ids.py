@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from converters.core.hashing import digest, draw
-from converters.mixture.plan import Mask, kept, replays
+from converters.mixture.plan import Mask, kept
 from converters.mixture.shards import Columns, Shard, picked
-from converters.mixture.spec import Spec
+from converters.mixture.spec import Spec, replays
 from converters.mixture.write import Finish
 from converters.schema import Row
 

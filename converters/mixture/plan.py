@@ -17,7 +17,7 @@ from converters.examples import prompt_turns
 from converters.mixture import repeats
 from converters.mixture.repeats import OUTVOTED, TIED
 from converters.mixture.shards import UNPINNED, Shard
-from converters.mixture.spec import Balance, Spec
+from converters.mixture.spec import Balance, Spec, replays
 from converters.schema import SPLITS, Turn
 from converters.tasks import category_shortlist
 from converters.tasks.choice import listed
@@ -187,11 +187,6 @@ def drop_contradictions(rows: pd.DataFrame) -> None:
     found = repeats.losers(columns[kept(rows)])
     drop(rows, found.outvoted, OUTVOTED)
     drop(rows, found.tied, TIED)
-
-
-def replays(spec: Spec) -> list[int]:
-    """Return the numbers of the entries that are earlier mixtures."""
-    return [number for number, entry in enumerate(spec.sources) if entry.replays]
 
 
 def balance(rows: pd.DataFrame, how: Balance) -> None:
