@@ -73,14 +73,14 @@ def convert(
     Example: ecom-data convert catalog shop.csv --option id=sku --option title=name --out data/shop.jsonl
     """
     from converters import sources
-    from converters.io import expand
+    from converters.io.copies import distinct
     from converters.mixture import build as building
 
     entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=sources.given(source, options))
-    paths = expand(raw)
+    paths, told = distinct(raw)
     if sum(path.stat().st_size for path in paths if path.is_file()) > LARGE:
         click.echo("looking through the files once; then they are converted", err=True)
-    for line in sources.completed(source, paths, entry.options).lines:
+    for line in (*told, *sources.completed(source, paths, entry.options).lines):
         click.echo(line)
     account = building.alone(entry, out, workers, rejects, progress("raw rows"))
     _print_account(account)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from converters.core.errors import InputError
+from converters.core.unicode import composed
 from converters.io.decoding import UTF8, encoding_of, text_lines
 from converters.io.files import AS_UTF8, NOT_UTF8
 from converters.io.rows import LIMIT
@@ -48,7 +49,7 @@ def table(path: Path, encoding: str | None = None, header: Names = None) -> Iter
     The header decides the delimiter (tab, semicolon, comma or bar, whatever the file is called), or a line ``sep=;`` before it
     does; blank lines before it are skipped, as is a title, a line of one cell above wider ones. ``header`` is its line where
     others stand before it, or the names of the columns where the first line is a row. The line of a row is its first.
-    The second column of one name is called ``name (2)``.
+    The second column of one name is called ``name (2)``. Names and cells come composed (NFC).
     """
     csv.field_size_limit(LIMIT)
     name, coded = str(path), encoding_of(path, encoding)
@@ -68,7 +69,8 @@ def table(path: Path, encoding: str | None = None, header: Names = None) -> Iter
             if reason := found if isinstance(found, str) else _trouble(found, len(columns), broken):
                 yield where, Outcome(where, reason=reason)
             else:
-                yield where, Sparse(zip(columns, found, strict=True))
+                texts = found if "".join(found).isascii() else map(composed, found)
+                yield where, Sparse(zip(columns, texts, strict=True))
 
 
 def _named(path: Path, start: "_Start", names: Sequence[str]) -> "_Start":
@@ -172,7 +174,7 @@ def _header(path: Path, cells: Sequence[str], number: int) -> list[str]:
         raise InputError(f"{path}:{number}: the column names are {NOT_UTF8}: {AS_UTF8}")
     if not joined.strip():
         raise InputError(f"{path}:{number}: the line of column names is blank")
-    counts = Counter[str]()
+    counts, cells = Counter[str](), [*map(composed, cells)]
     return [name if not counts.update([name]) and counts[name] == 1 else f"{name} ({counts[name]})" for name in cells]
 
 

@@ -184,7 +184,15 @@ def expand(texts: Sequence[str]) -> list[Path]:
     """
     if not texts:
         raise InputError("no path given: name a file, pattern, folder or hub id")
-    return list(dict.fromkeys(path for text in texts for path in _named(text)))
+    files: dict[Path, Path] = {}
+    for path in (path for text in texts for path in named(text)):
+        files.setdefault(same_file(path), path)
+    return list(files.values())
+
+
+def same_file(path: Path) -> Path:
+    """Return what is equal for all ways to name a file: its place, or a hub id as it is."""
+    return path if is_hub(path) else Path(os.path.realpath(path))
 
 
 def missing(texts: Sequence[str]) -> list[str]:
@@ -192,13 +200,14 @@ def missing(texts: Sequence[str]) -> list[str]:
     errors = []
     for text in texts:
         try:
-            errors += [not_a_file(path) for path in _named(text) if not is_hub(path) and not os.path.lexists(path)]
+            errors += [not_a_file(path) for path in named(text) if not is_hub(path) and not os.path.lexists(path)]
         except InputError as error:
             errors.append(error)
     return list(map(str, errors))
 
 
-def _named(text: str) -> list[Path]:
+def named(text: str) -> list[Path]:
+    """Return the files that one path, pattern, folder or hub id names, sorted."""
     path = Path(text)
     if is_hub(path):
         return [path]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.core.errors import InputError, not_a_file
+from converters.core.unicode import all_composed, composed
 from converters.io.delimited import Names, Sparse, table
 from converters.io.files import is_hub, need_columns
 from converters.io.rows import decoded
@@ -27,6 +28,7 @@ def rows(
     """Yield ``(where, row)``; a cell that is no string comes as JSON, one that a JSON row leaves out is empty.
 
     ``encoding`` and ``header`` (see :func:`table`) are of delimited text; column names for another file are an ``InputError``.
+    Names and texts come composed (NFC).
     A ``needed`` column that none of the first rows has is an ``InputError``.
     """
     suffixes = {suffix.lower() for suffix in path.suffixes}
@@ -63,8 +65,13 @@ def _other(path: Path) -> str:
 
 def _texts(path: Path) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
     for where, row in decoded([path], dict[str, Any]):
-        yield where, row if isinstance(row, Outcome) else Sparse({name: _cell(value) for name, value in row.items()})
+        yield (
+            where,
+            row if isinstance(row, Outcome) else Sparse({composed(name): _cell(value) for name, value in row.items()}),
+        )
 
 
 def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return composed(value)
+    return "" if value is None else json.dumps(all_composed(value), ensure_ascii=False)

@@ -17,6 +17,7 @@ from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 from xml.parsers import expat
 
 from converters.core.errors import InputError
+from converters.core.unicode import composed
 from converters.io.files import BLOCK, open_raw, reading
 
 PART = (
@@ -57,7 +58,8 @@ def elements(path: Path, names: Container[str], encoding: str | None = None) -> 
     """Yield ``(file:#n, element)`` of the elements with one of these local names, whole, in the file's order.
 
     One within another such element is a part of that one. XML that is broken, nested too deeply, or that declares entities is an
-    ``InputError`` where it is met. ``encoding`` is only needed where the file's own declaration is wrong.
+    ``InputError`` where it is met. ``encoding`` is only needed where the file's own declaration is wrong. Texts come composed
+    (NFC).
     """
     numbers, held = count(1), 0
     for root, size in _parts(path, encoding):
@@ -66,7 +68,17 @@ def elements(path: Path, names: Container[str], encoding: str | None = None) -> 
         _need_bounds(path, root, held)
         for element in taken:
             for each in _outermost(element, names):
+                _compose(each)
                 yield f"{path}:#{next(numbers)}", each
+
+
+def _compose(element: Element) -> None:
+    for node in element.iter():
+        if node.text and not node.text.isascii():
+            node.text = composed(node.text)
+        for name, value in node.items():
+            if not value.isascii():
+                node.set(name, composed(value))
 
 
 def _complete(root: Element, names: Container[str]) -> list[Element]:

@@ -14,8 +14,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from converters import sources
 from converters.core.console import Tick, silent
@@ -23,11 +21,11 @@ from converters.core.errors import InputError
 from converters.io import expand
 from converters.io.files import is_hub, missing
 from converters.io.jsonl import locked, replacing, write_json
-from converters.mixture import plan
+from converters.mixture import ids, plan
 from converters.mixture.convert import convert_all
 from converters.mixture.manifest import account, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
-from converters.mixture.shards import TEMPORARY, Shard
+from converters.mixture.shards import TEMPORARY
 from converters.mixture.spec import Entry, Spec, chosen_tasks
 from converters.mixture.write import write_splits
 from converters.schema import MANIFEST
@@ -55,11 +53,13 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
             need_rows(shard)
         rows = plan.table(shards)
         plan.decide(rows, spec)
+        ids.tell_apart(rows, shards, spec)
         plan.drop_near_duplicates(rows, shards, spec.near_duplicates)
         plan.finish(rows, spec)
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
         last = finalize.prepare(rows, shards, spec)
-        write_splits(folder, rows, shards, spec.seed, [last.finish(entry) for entry in spec.sources])
+        finishes = [ids.finish(rows, number, last.finish(entry)) for number, entry in enumerate(spec.sources)]
+        write_splits(folder, rows, shards, spec.seed, finishes)
         if rejects:
             write_rejects(folder / "rejects.jsonl", shards, plan.reason_codes(rows), plan.REASONS)
         statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring)
@@ -110,14 +110,14 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     given = Path(mapping) if isinstance(mapping, str) else None
     with _cache(out) as work:
         [shard] = convert_all([entry], 0, work, workers, tick)
-        repeated = repeats(shard)
+        repeated, renamed = ids.of_entry(shard)
         codes = np.where(repeated, np.int8(0), np.int8(plan.KEPT))
         if rejects:
             write_rejects(rejects, [shard], codes, [plan.SAME])
         need_rows(shard)
         with replacing(out) as file:
-            file.writelines(compress(shard.lines(), ~repeated))
-        record = account(shard, codes, [plan.SAME]) | {"rows": int((~repeated).sum())}
+            file.writelines(compress(ids.lines(shard, renamed), ~repeated))
+        record = account(shard, codes, [plan.SAME], int(renamed.sum())) | {"rows": int((~repeated).sum())}
         record |= row_counts(compress(shard.lines(), ~repeated))
         if given is None or given.resolve() != mapping_of(out).resolve():  # which the user has edited, with comments
             write_mapping(mapping_of(out), shard)
@@ -140,19 +140,6 @@ def _spare(entry: Entry, outs: Sequence[Path]) -> None:
             raise InputError(f"{out}: is a folder: name the file to write, such as {out / 'shop.jsonl'}")
         if out.resolve() in names:
             raise InputError(f"{out}: is read and would be overwritten: write to another file")
-
-
-def repeats(shard: Shard) -> NDArray[np.bool_]:
-    """Return which rows have an id that stood there before; 8 bytes a row are held unless some are the same."""
-    mask = np.zeros(shard.examples, bool)
-    ordered = shard.ids()
-    ordered.sort()
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    if len(twice):
-        ids = shard.ids()
-        places = np.flatnonzero(np.isin(ids, twice))
-        mask[places] = pd.Series(ids[places]).duplicated()
-    return mask
 
 
 @contextmanager

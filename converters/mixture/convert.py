@@ -15,6 +15,7 @@ from converters import sources, tasks
 from converters.core.console import Tick, in_processes, silent
 from converters.examples import example
 from converters.io import expand
+from converters.io.copies import distinct
 from converters.mixture import shards
 from converters.mixture.shards import Pinned, Shard, Tally, Used, tallied, unused
 from converters.mixture.spec import Entry, beside_files, chosen_tasks
@@ -45,8 +46,9 @@ def convert_all(entries: Sequence[Entry], seed: int, folder: Path, workers: int,
 def convert(numbered: tuple[int, Entry], seed: int, folder: Path, tick: Tick = silent) -> Shard:
     """Return the shard under ``folder`` of an entry and its number: an earlier build's, if nothing has changed since."""
     number, entry = numbered
-    paths = tuple(expand(entry.paths))
+    paths, told = (expand(entry.paths), []) if entry.replays else distinct(entry.paths)
     completed = sources.completed(entry.source, paths, entry.options)
+    completed = completed._replace(lines=(*told, *completed.lines))
     home = folder / _name(number, entry, seed, completed)
     if shard := shards.load(home, entry):
         return shard

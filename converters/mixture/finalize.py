@@ -1,7 +1,7 @@
 """What is put into rows as the splits are written, since it depends on the training split: candidates, then demonstrations."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from converters.core.errors import InputError
+from converters.mixture.ids import rows_at
 from converters.mixture.plan import TRAIN, Numbers, kept, linked, of_task, within
-from converters.mixture.shards import Shard, picked
+from converters.mixture.shards import Shard
 from converters.mixture.spec import SHORTLIST, Entry, Spec, chosen_tasks
 from converters.mixture.write import Finish
 from converters.schema import SPLITS, Row, Turn
@@ -113,9 +114,9 @@ def _proposer(rows: pd.DataFrame, shards: Sequence[Shard], source: str) -> Propo
         )
     labels, _ = pd.factorize(training["target"], sort=True)
     first = training.drop_duplicates("target")
-    paths = [row.target for row in _rows(rows, shards, first.index.to_numpy())]
+    paths = [row.target for row in rows_at(rows, shards, first.index.to_numpy())]
     paths = [paths[place] for place in np.argsort(first["target"].to_numpy())]
-    texts = (_text(row) for row in _rows(rows, shards, training.index.to_numpy()))
+    texts = (_text(row) for row in rows_at(rows, shards, training.index.to_numpy()))
     folds = _folds(known, training[PRODUCT].to_numpy())
     return Proposer(fit(zip(texts, labels.tolist(), folds.tolist(), strict=True), paths), known)
 
@@ -130,17 +131,7 @@ def _folds(known: Numbers, products: Numbers) -> NDArray[np.int64]:
 def _pool(rows: pd.DataFrame, shards: Sequence[Shard], source: str, task: str) -> dict[int, Row]:
     training = _training(rows, shards, source, task).sort_values("id", kind="stable")
     chosen = training.drop_duplicates(PRODUCT)[: few_shot.POOL].sort_index()
-    return dict(zip(chosen[PRODUCT].tolist(), _rows(rows, shards, chosen.index.to_numpy()), strict=True))
-
-
-def _rows(rows: pd.DataFrame, shards: Sequence[Shard], places: NDArray[np.int64]) -> Iterator[Row]:
-    """Yield the rows at these places of the table, which are in order."""
-    decode, start = msgspec.json.Decoder(Row).decode, 0
-    for shard in shards:
-        stop = start + shard.examples
-        here = places[np.searchsorted(places, start) : np.searchsorted(places, stop)] - start
-        yield from map(decode, picked(shard.rows, rows["size"].to_numpy()[start:stop], here))
-        start = stop
+    return dict(zip(chosen[PRODUCT].tolist(), rows_at(rows, shards, chosen.index.to_numpy()), strict=True))
 
 
 def _text(row: Row) -> str:

@@ -18,14 +18,17 @@ from converters.core.errors import InputError
 from converters.io import describe, expand
 from converters.io.files import with_advice
 from converters.io.jsonl import replacing, sha256
+from converters.mixture.ids import APART, RENAMED
 from converters.mixture.plan import HELD, KEPT, NEAR, REASONS, REPEATED, Codes, kept, reason_codes, within
+from converters.mixture.repeats import OUTVOTED, TIED
 from converters.mixture.shards import Shard
-from converters.mixture.spec import Spec, beside_files
+from converters.mixture.spec import Spec, beside_files, chosen_tasks
 from converters.schema import SPLITS, Turn
 from converters.sources import mix
 
 DROPPED = "all its examples dropped: "  # in front of what is counted among the rejects
 LABELS = 20  # the most frequent ones, which the account of a conversion lists
+CONTRADICTIONS = {"outvoted": OUTVOTED, "tied": TIED}
 LEAKS = {"groups": HELD, "near_duplicates": NEAR, "prompts": REPEATED}
 
 
@@ -49,11 +52,11 @@ def need_rows(shard: Shard) -> None:
     raise InputError(f"{', '.join(map(str, paths))}: found {content}, expected {wanted}{reason}")
 
 
-def account(shard: Shard, codes: Codes, reasons: Sequence[str]) -> dict[str, Any]:
+def account(shard: Shard, codes: Codes, reasons: Sequence[str], renamed: int = 0) -> dict[str, Any]:
     """Return what the manifest says of one entry: licence, files with their hashes, and the fate of every raw row.
 
     ``codes`` has for each example ``KEPT`` or the place in ``reasons`` of the one for which it was dropped. Raw rows all of
-    whose examples were dropped are rejected, too: ``read`` is ``used`` and ``rejected``.
+    whose examples were dropped are rejected, too: ``read`` is ``used`` and ``rejected``. ``renamed`` examples got another id.
     """
     entry, unit = shard.entry, sources.get(shard.entry.source)
     fates, rows = _fates(shard, codes)
@@ -67,7 +70,7 @@ def account(shard: Shard, codes: Codes, reasons: Sequence[str]) -> dict[str, Any
         "read": shard.read,
         "used": shard.used - sum(lost.values()),
         "rejected": _sum([shard.rejected, lost]),
-        "noted": _sum([shard.noted]),
+        "noted": _sum([shard.noted, {APART: renamed} if renamed else {}]),
         "examples": shard.examples,
         "dropped": _sum([shard.dropped, dropped]),
         "inputs": [describe(path) for path in [*expand(entry.paths), *beside_files(entry, shard.options)]],
@@ -146,9 +149,11 @@ def manifest(
     """Return the account of a mixture whose splits lie in ``folder``, with the ``statistics`` of each."""
     codes = reason_codes(rows)
     accounts = [
-        account(shard, codes[rows["entry"] == n], REASONS) | _groups(rows[rows["entry"] == n])
-        for n, shard in enumerate(shards)
+        account(shard, codes[own], REASONS, int((rows[RENAMED] & own & kept(rows)).sum())) | _groups(rows[own])
+        for shard, own in ((shard, rows["entry"] == n) for n, shard in enumerate(shards))
     ]
+    for number, lines in _named_again(shards, accounts).items():
+        accounts[number]["seen"] = [*accounts[number]["seen"], *lines]
     dropped = _sum(account["dropped"] for account in accounts)
     return {
         "read": sum(account["read"] for account in accounts),
@@ -156,6 +161,7 @@ def manifest(
         "rejected": _sum(account["rejected"] for account in accounts),
         "dropped_examples": dropped,
         "repeated_examples": int((rows["times"][kept(rows)] - 1).clip(lower=0).sum()),
+        "contradictions": {name: dropped.get(reason, 0) for name, reason in CONTRADICTIONS.items()},
         "leaks": {name: dropped.get(reason, 0) for name, reason in LEAKS.items()},
         "inputs": [item for account in accounts for item in account["inputs"]],
         "sources": accounts,
@@ -164,6 +170,22 @@ def manifest(
         "spec": msgspec.to_builtins(spec),
         "version": version("ecom-llm-recipes"),
     }
+
+
+def _named_again(shards: Sequence[Shard], accounts: Sequence[Mapping[str, Any]]) -> dict[int, list[str]]:
+    """Return, by entry, a sentence for each raw file that an earlier entry reads for the same tasks in the same way."""
+    known: dict[tuple[str, str, str], tuple[int, str]] = {}
+    lines: dict[int, list[str]] = {}
+    for number, (shard, account) in enumerate(zip(shards, accounts, strict=True)):
+        how = repr(msgspec.structs.replace(shard.entry, paths=[], split=None, tasks=[], limit=None, weight=None))
+        for file in account["inputs"][: len(expand(shard.entry.paths))] if not shard.entry.replays else ():
+            keys = [(how, task, file["sha256"]) for task in chosen_tasks(shard.entry)]
+            earlier = {first for key in keys if (first := known.setdefault(key, (number, file["name"])))[0] != number}
+            lines.setdefault(number, []).extend(
+                f"{file['name']}: has the same bytes as {name}, which entry {first + 1} of the mixture reads in the same way"
+                for first, name in sorted(earlier)
+            )
+    return lines
 
 
 def forbids(licence: str) -> bool:

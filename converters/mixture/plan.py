@@ -14,8 +14,10 @@ from converters import tasks
 from converters.core.errors import InputError
 from converters.core.hashing import edges
 from converters.examples import prompt_turns
+from converters.mixture import repeats
+from converters.mixture.repeats import OUTVOTED, TIED
 from converters.mixture.shards import UNPINNED, Shard
-from converters.mixture.spec import Balance, Spec
+from converters.mixture.spec import Balance, Spec, replays
 from converters.schema import SPLITS, Turn
 from converters.tasks import category_shortlist
 from converters.tasks.choice import listed
@@ -32,7 +34,7 @@ SAME, NEAR = "same id again", "near-duplicate of a held-out row"
 OVER_WEIGHT, OVER_LIMIT, OVER_SHARE = "over the entry's weight", "over the entry's limit", "general row over the share"
 NOT_REPLAYED = "task that is not replayed"
 PERMUTATIONS, BANDS, SEED = 128, 32, 1  # of MinHash and its index
-REASONS = (HELD, REPEATED, SAME, NEAR, OVER_WEIGHT, OVER_LIMIT, OVER_SHARE, NOT_REPLAYED)
+REASONS = (HELD, REPEATED, SAME, NEAR, OVER_WEIGHT, OVER_LIMIT, OVER_SHARE, NOT_REPLAYED, OUTVOTED, TIED)
 
 
 def table(shards: Sequence[Shard]) -> pd.DataFrame:
@@ -77,8 +79,10 @@ def decide(rows: pd.DataFrame, spec: Spec) -> None:
     """Place every row in a split or drop it, up to what needs the rows' texts or changes their number."""
     weigh(rows, spec)
     place(rows, spec)
+    drop_contradictions(rows)
+    drop(rows, repeats.other_content(rows.loc[kept(rows), repeats.BY_ID]), SAME)
     drop_repeats(rows, "prompt", REPEATED)
-    drop_repeats(rows, "id", SAME)
+    drop(rows, repeats.replayed(rows.loc[kept(rows), repeats.BY_ID], replays(spec)), SAME)
 
 
 def finish(rows: pd.DataFrame, spec: Spec) -> None:
@@ -94,9 +98,9 @@ def weigh(rows: pd.DataFrame, spec: Spec) -> None:
 
     Which ones stay is a random, stable choice, not the first ones of a file.
     """
-    for number, entry in enumerate(spec.sources):
-        if entry.replays and entry.tasks:  # any other source made no rows of other tasks
-            drop(rows, (rows["entry"] == number) & ~of_task(rows, *entry.tasks), NOT_REPLAYED)
+    for number in replays(spec):
+        if names := spec.sources[number].tasks:  # any other source made no rows of other tasks
+            drop(rows, (rows["entry"] == number) & ~of_task(rows, *names), NOT_REPLAYED)
     counts = np.bincount(rows["entry"][kept(rows)], minlength=len(spec.sources)).tolist()
     limits = [min(count, entry.limit or count) for count, entry in zip(counts, spec.sources, strict=True)]
     scale = min((limit / e.weight for limit, e in zip(limits, spec.sources, strict=True) if e.weight), default=0.0)
@@ -119,7 +123,7 @@ def place(rows: pd.DataFrame, spec: Spec) -> None:
     """
     there, own = kept(rows), rows["official"].to_numpy()
     products, about = linked(rows)
-    replayed = rows["entry"].isin([number for number, entry in enumerate(spec.sources) if entry.replays]).to_numpy()
+    replayed = rows["entry"].isin(replays(spec)).to_numpy()
     pins = _strongest(products, np.where(there | replayed, own, UNPINNED))
     test, validation = edges(spec.splits)
     drawn = np.where(products < test, TEST, np.where(products < validation, 1, TRAIN))
@@ -174,6 +178,15 @@ def drop_repeats(rows: pd.DataFrame, column: str, reason: str) -> None:
     """Drop rows whose ``column`` an earlier one has; test comes before validation before train, never the other way round."""
     values = rows.loc[kept(rows), ["split", column]].sort_values("split", ascending=False, kind="stable")[column]
     drop(rows, values.index[values.duplicated()], reason)
+
+
+def drop_contradictions(rows: pd.DataFrame) -> None:
+    """Drop rows that answer a question otherwise than others do, as :mod:`converters.mixture.repeats` says."""
+    free = [name for name in tasks.names() if tasks.get(name).kind in repeats.FREE]
+    columns = rows[["prompt", "target", "split"]].assign(free=of_task(rows, *free))
+    found = repeats.losers(columns[kept(rows)])
+    drop(rows, found.outvoted, OUTVOTED)
+    drop(rows, found.tied, TIED)
 
 
 def balance(rows: pd.DataFrame, how: Balance) -> None:

@@ -25,9 +25,11 @@ from converters.schema import SPLITS, Outcome, Row
 from converters.sources import Completed
 
 Columns = NDArray[np.void]
-# Numbers in place of texts: 54 bytes a row are all that a mixture holds in memory, however long the rows are.
+# Numbers in place of texts: 58 bytes a row are all that a mixture holds in memory, however long the rows are.
 _HASHES = ("id", "group", "product", "alias", "prompt", "target")
-DTYPE = np.dtype([*((name, "u8") for name in _HASHES), ("size", "u4"), ("task", "u1"), ("official", "i1")])
+DTYPE = np.dtype(
+    [*((name, "u8") for name in _HASHES), ("size", "u4"), ("file", "u4"), ("task", "u1"), ("official", "i1")]
+)
 RAW = np.dtype([("examples", "<u4"), ("rows", "<u4")])
 UNPINNED = -1
 CHUNK = 1024
@@ -181,26 +183,28 @@ def write(
     return Shard(entry, folder, examples, **counts, dropped=dropped)
 
 
-def _write_places(folder: Path, used: Iterable[Used]) -> Iterator[Pinned]:
-    pack, encode = struct.Struct("<II").pack, msgspec.json.Encoder().encode
+def _write_places(folder: Path, used: Iterable[Used]) -> Iterator[tuple[int, Pinned]]:
+    """Write where raw rows stand; yield their examples, each with the number of its file."""
+    pack, encode, files = struct.Struct("<II").pack, msgspec.json.Encoder().encode, dict[str, int]()
     with (folder / "raws.bin").open("wb") as raws, (folder / "places.jsonl").open("wb") as places:
         for raw in used:
             raws.write(pack(len(raw.examples), raw.rows))
             places.write(encode(raw.where) + b"\n")
-            yield from raw.examples
+            file = files.setdefault(raw.where.rpartition(":")[0], len(files))
+            yield from ((file, pinned) for pinned in raw.examples)
 
 
-def _write_rows(folder: Path, rows: Iterator[Pinned], seed: int) -> int:
+def _write_rows(folder: Path, rows: Iterator[tuple[int, Pinned]], seed: int) -> int:
     numbers = {name: number for number, name in enumerate(tasks.names())}
     splits = {name: number for number, name in enumerate(SPLITS)} | {"": UNPINNED}
     encode, count = msgspec.json.Encoder().encode, 0
     with (folder / "rows.jsonl").open("wb") as file, (folder / "columns.bin").open("wb") as columns:
         while chunk := list(islice(rows, CHUNK)):
-            lines = [encode(pinned.row) + b"\n" for pinned in chunk]
+            lines = [encode(pinned.row) + b"\n" for _, pinned in chunk]
             file.writelines(lines)
             entries = [
-                (*_keys(pinned, seed), len(line), numbers[pinned.row.task], splits[pinned.split])
-                for pinned, line in zip(chunk, lines, strict=True)
+                (*_keys(pinned, seed), len(line), file_number, numbers[pinned.row.task], splits[pinned.split])
+                for (file_number, pinned), line in zip(chunk, lines, strict=True)
             ]
             columns.write(np.array(entries, DTYPE).tobytes())
             count += len(chunk)

@@ -195,6 +195,11 @@ def _check_hard(where: str, entry: Entry, chosen: Sequence[str]) -> None:
         )
 
 
+def replays(spec: Spec) -> list[int]:
+    """Return the numbers of the entries that are earlier mixtures."""
+    return [number for number, entry in enumerate(spec.sources) if entry.replays]
+
+
 def chosen_tasks(entry: Entry) -> list[str]:
     """Return the tasks of an entry, its source's own when it names none; a task the source cannot feed is an error."""
     possible = possible_tasks(entry.source)

@@ -21,7 +21,7 @@ from converters.core.hashing import digest
 from converters.io.tables import rows
 from converters.schema import SPLITS, Choice, Outcome, Ranking, Record, Text, Verdict
 from converters.text.entities import entities
-from converters.text.matching import product_group, query_group
+from converters.text.matching import is_asin, product_group, query_group, title_group
 
 URL = "https://github.com/amazon-science/esci-data"
 LICENCE = "Apache-2.0"
@@ -150,13 +150,15 @@ def _tables(paths: Sequence[Path], texts: Sequence[str], version: str) -> Iterat
 def _query(pairs: Sequence[Pair], options: Options) -> Iterator[Outcome]:
     """Yield the outcomes of one query's pairs; all of them get the strongest split that one of them has."""
     group = query_group(pairs[0].query)
-    used: dict[str, Pair] = {}
+    used: dict[tuple[str, str], Pair] = {}
     for pair in pairs:
-        reason = "same product again for its query" if pair.product in used else _reason(pair, options)
+        # Only an ASIN tells that products of two files are one.
+        key = (pair.product, "" if is_asin(pair.product) else title_group(_text(pair.texts[0])))
+        reason = "same product again for its query" if key in used else _reason(pair, options)
         if reason:
             yield Outcome(pair.where, reason=reason)
         else:
-            used[pair.product] = pair
+            used[key] = pair
     split = max((official(pair.split) or "" for pair in used.values()), key=("", *SPLITS).index, default="")
     ranking, notes = _ranking(list(used.values()), group, options) if used else ((), ())
     part_of = Ranking if ranking else None

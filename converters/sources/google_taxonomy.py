@@ -17,6 +17,7 @@ from rapidfuzz import fuzz, process
 
 from converters.core.errors import InputError
 from converters.core.hashing import digest
+from converters.core.unicode import composed
 from converters.io import open_raw, reading
 from converters.schema import Listing, Outcome, Text
 from converters.text.words import words
@@ -180,7 +181,7 @@ def short(identifier: str) -> str:
 def load(path: Path) -> Taxonomy:
     """Read a taxonomy file; a wrong head, or a file without a category, is an ``InputError``."""
     with open_raw(path) as file, reading(path):
-        head, *rest = file.read().decode("utf-8-sig", errors="replace").splitlines() or [""]
+        head, *rest = composed(file.read().decode("utf-8-sig", errors="replace")).splitlines() or [""]
     if not head.startswith(HEAD):
         raise InputError(f"{path}:1: found {head[:60]!r}, expected {HEAD!r} and a date")
     filled = [line for line in rest if line.strip() and not line.startswith("#")]

@@ -8,7 +8,6 @@ turns categories into those of another taxonomy by the files of ``dist/en/integr
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,9 +17,12 @@ from typing import TypeVar
 import msgspec
 
 from converters.core.errors import InputError, first_line
+from converters.core.unicode import composed
 from converters.io import open_raw, reading
 from converters.schema import Outcome
 from converters.sources.google_taxonomy import Category, Taxonomy, outcomes, short
+from converters.text.words import plain
+from converters.text.words import words as plain_words
 
 URL = "https://github.com/Shopify/product-taxonomy"
 LICENCE = "MIT"
@@ -28,7 +30,7 @@ FILES = "categories.txt"
 TASKS = ("category",)
 HEAD = "# Shopify Product Taxonomy - Categories:"
 MAPPING = "# Shopify Product Taxonomy - Mapping"
-LONGEST = 6  # words of a value that is looked for in a text
+LONGEST = 6  # words of a value that is looked for in a text; thrice as many where letters are words
 _FROM, _TO = "→", "⇒"
 _LINE = re.compile(r"(gid://shopify/TaxonomyCategory/[a-zA-Z]+(?:-\d+)*)\s*:(.*)")
 T = TypeVar("T")
@@ -69,7 +71,7 @@ def nodes_of(text: str) -> Category:
     >>> nodes_of(" Home > Mugs "), nodes_of("Home > > Mugs")
     (('Home', 'Mugs'), ())
     """
-    nodes = tuple(node.strip() for node in text.split(">"))
+    nodes = tuple(node.strip() for node in composed(text).split(">"))
     return nodes if all(nodes) else ()
 
 
@@ -97,11 +99,10 @@ class Attribute:
 def words(text: str) -> list[str]:
     """Return the words of a text without what spellings differ in: case, accents, punctuation, a plural's end.
 
-    >>> words("Men's T-Shirts, Été")
-    ['men', 't', 'shirt', 'ete']
+    >>> words("Men's T-Shirts, Été"), words("ガラス") == words("カラス")
+    (['men', 't', 'shirt', 'ete'], False)
     """
-    letters = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
-    found = re.findall(r"[^\W_]+", re.sub("['’]", "", letters.casefold()))
+    found = plain_words(re.sub("['’]", "", plain(text)).replace("_", " "))
     return [word.removesuffix("s") if len(word) > 3 else word for word in found]
 
 
@@ -111,9 +112,9 @@ def runs(text: str) -> frozenset[str]:
     >>> sorted(runs("Steel mug"))
     ['mug', 'steel', 'steelmug']
     """
-    found = words(text)
+    found, most = words(text), LONGEST if text.isascii() else 3 * LONGEST
     return frozenset(
-        "".join(found[start:end]) for start in range(len(found)) for end in range(start + 1, start + 1 + LONGEST)
+        "".join(found[start:end]) for start in range(len(found)) for end in range(start + 1, start + 1 + most)
     )
 
 

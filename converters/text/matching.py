@@ -2,11 +2,14 @@
 
 import re
 
+import regex
+
 from converters.core.hashing import digest
 from converters.text.spelling import spelling
-from converters.text.words import fold, places, plain, words
+from converters.text.words import UNSPACED, fold, places, plain, words
 
 __all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group"]
+_BETWEEN = regex.compile(rf"(?<=[{UNSPACED}]\p{{M}}*) (?=[{UNSPACED}])")  # letters of a script that writes no blanks
 
 
 def occurs(value: str, text: str, whole: bool) -> bool:
@@ -50,5 +53,8 @@ def query_group(query: str) -> str:
 
     >>> query_group(" Café  mug!") == query_group("cafe mug") == "query:cafe mug"
     True
+    >>> query_group("がま口") == query_group("かま口"), query_group("ｶﾞﾗｽ") == query_group("ガラス")
+    (False, True)
     """
-    return "query:" + (" ".join(words(plain(query))) or query.strip())
+    letters = plain(query)
+    return "query:" + (_BETWEEN.sub("", " ".join(words(letters))) or letters.strip())

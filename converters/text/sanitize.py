@@ -1,7 +1,8 @@
 """Break control tokens that product text spells: titles, descriptions and reviews are data.
 
 A tokenizer turns ``</s>`` inside a title into its end-of-sequence id. One space after the opening bracket prevents that for
-every model family and keeps the text readable. At serving time, use :func:`converters.text.clean`.
+every model family and keeps the text readable. Texts come in Unicode's composed form, so that one text has one spelling. At
+serving time, use :func:`converters.text.clean`.
 """
 
 import re
@@ -10,6 +11,7 @@ from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from converters import tasks
+from converters.core.unicode import composed
 from converters.schema import Message
 
 T = TypeVar("T")
@@ -32,11 +34,12 @@ def _spelling() -> re.Pattern[str]:
 
 
 def plain(text: str) -> str:
-    """Return ``text`` with control characters blanked and control tokens broken by one space.
+    """Return ``text`` composed, with control characters blanked and control tokens broken by one space.
 
     >>> plain("Mug</s>[/INST] <|im_end|> [QA] a < b <b>bold</b>")
     'Mug< /s>[ /INST] < |im_end|> [ QA] a < b <b>bold</b>'
     """
+    text = composed(text)
     if not text.isprintable():
         text = _CONTROL.sub(" ", text)
     if "<" in text or "[" in text:

@@ -15,6 +15,7 @@ from converters import tasks
 from converters.core.console import Tick, silent
 from converters.core.errors import InputError, nearest
 from converters.core.hashing import hashed
+from converters.core.unicode import composed
 from converters.examples import gold
 from converters.io.jsonl import decode, numbered
 from converters.schema import SPLITS, Attributes, Listing, Ranking, Row
@@ -179,7 +180,10 @@ def _texts(row: Row, task: Task) -> Iterator[Problem]:
     for turn in row.messages:
         prefix = start if wrong and turn is row.messages[-2] else task.prefix
         content = body(turn.content, prefix if turn.role == "user" else "")
-        if plain(content) != content:
+        if composed(content) != content:
+            text = f"found letters apart from their marks in the {turn.role}'s text {around(content)!r}, expected NFC"
+            yield Problem("decomposed text", text)
+        if plain(content) != composed(content):
             place = f"the {turn.role}'s text {around(content)!r}"
             yield Problem("control token", f"found a control token or character in {place}, expected plain text")
         if turn.content != turn.content.strip() != "":

@@ -10,6 +10,7 @@ import msgspec
 
 from converters import tasks
 from converters.core.errors import InputError
+from converters.core.unicode import all_composed, composed
 from converters.schema import Row
 from eval.answers import kind_of
 from eval.metrics.base import Example
@@ -69,16 +70,17 @@ def _ranked(task: str, candidates: Sequence[Any], meta: Mapping[str, Any]) -> tu
 
 
 def read(task: str, text: Any, meta: Mapping[str, Any]) -> Any | None:
-    """Return an answer as its task and its row read it, ``None`` if they cannot."""
+    """Return an answer as its task and its row read it, ``None`` if they cannot; its texts come composed (NFC)."""
     if not isinstance(text, str):
         return None
-    answer = _parsed(task, text) if len(text) < SHORT else tasks.get(task).parse(text)
+    answer = _parsed(task, text) if len(text) < SHORT else _parsed.__wrapped__(task, text)
     return None if answer is None else tasks.get(task).settle(answer, meta)
 
 
 @lru_cache(maxsize=1 << 16)
 def _parsed(task: str, text: str) -> Any | None:
-    return tasks.get(task).parse(text)  # equal texts share one answer: a million rows have a few thousand categories
+    # Equal texts share one answer: a million rows have a few thousand categories.
+    return all_composed(tasks.get(task).parse(composed(text)))
 
 
 def meta_of(id_: str, text: str) -> Mapping[str, Any]:
@@ -94,7 +96,7 @@ def meta_of(id_: str, text: str) -> Mapping[str, Any]:
 @lru_cache(maxsize=1 << 16)
 def _meta(text: str) -> Mapping[str, Any]:
     msgspec.json.decode(text, type=_Meta)
-    return msgspec.json.decode(text, type=dict[str, Any])
+    return dict(all_composed(msgspec.json.decode(text, type=dict[str, Any])))
 
 
 def reason(task: str, prediction: Any, meta: Mapping[str, Any]) -> str:
@@ -120,10 +122,10 @@ def _salvaged(task: str, prediction: Any, meta: Mapping[str, Any]) -> Any | None
     kind, rules = kind_of(task), tasks.get(task)
     if isinstance(prediction, dict):  # a JSON object where its text was expected
         prediction = msgspec.json.encode(prediction).decode()
-    text = prediction if isinstance(prediction, str) else ""
+    text = composed(prediction) if isinstance(prediction, str) else ""
     for part in (*islice(_FENCE.split(text)[1::2], FENCED), text):
         for reading in chain([part], kind.lenient(part), kind.listed(part, meta)):
-            parsed = rules.parse(reading)
+            parsed = all_composed(rules.parse(reading))
             settled = None if parsed is None else rules.settle(parsed, meta)
             if settled is not None:
                 return settled

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from converters import examples, sources, tasks
 from converters.core import registry
 from converters.core.errors import InputError
+from converters.core.unicode import composed
 from converters.mixture.spec import Entry, chosen_tasks
 from converters.schema import Row
 from converters.tasks.answer import ABSTENTION, Reply
@@ -97,7 +98,7 @@ def shown(row: Row) -> str:
 
 def words(minimum: int = 1) -> st.SearchStrategy[str]:
     text = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=minimum, max_size=30)
-    return text.map(lambda value: " ".join(value.split())).filter(bool)
+    return text.map(lambda value: " ".join(composed(value).split())).filter(bool)
 
 
 def node() -> st.SearchStrategy[str]:

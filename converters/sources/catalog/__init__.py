@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from converters.core.hashing import digest
+from converters.core.unicode import all_composed
 from converters.io.files import unpacked_size
 from converters.schema import Attributes, Listing, Outcome, Record, Text
 from converters.sources.catalog import entry as entries
@@ -25,7 +26,7 @@ from converters.sources.catalog.products import Product, products, tied
 from converters.sources.catalog.taxonomy import of_category
 from converters.sources.google_taxonomy import Category
 from converters.text.html import MARKUP, has_markup, untagged
-from converters.text.matching import is_asin, product_group
+from converters.text.matching import is_asin, product_group, title_group
 
 URL = "your own export"
 LICENCE = "yours"
@@ -130,7 +131,9 @@ def complete(paths: Sequence[Path], options: Mapping[str, Any]) -> tuple[Mapping
 def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
     # What is left at its default is no answer of the user: a preset may have a better one.
     given = {name: value for name, value in options.items() if name != "mapping" and value != _DEFAULTS[name]}
-    return entries.complete(paths, given)
+    # Names of columns are composed, as the columns are; names of files stay.
+    names = {name: value if name in FILE_OPTIONS else all_composed(value) for name, value in given.items()}
+    return entries.complete(paths, names)
 
 
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
@@ -178,7 +181,13 @@ def _stated(product: Product, entry: Complete, texts: Sequence[Text], path: Cate
 def _group(product: Product, title: str, columns: Columns) -> str:
     if not product.key:
         return product_group(product.cells[columns.id], title)
-    return f"asin:{product.key}" if is_asin(product.key) else f"item:{digest(product.key)}"
+    if is_asin(product.key):
+        return f"asin:{product.key}"
+    # Shops number their products alike: a number is known by what it is the number of, too.
+    named = (
+        (product.key, title_group(untagged(cell_text(product.family)))) if product.key.isdecimal() else (product.key,)
+    )
+    return f"item:{digest(*named)}"
 
 
 def _status(cells: Cells, columns: Columns) -> tuple[str, ...]:

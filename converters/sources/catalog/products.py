@@ -31,12 +31,16 @@ _PACK, _UNPACK = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(tuple
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A product's main row, the rows merged into it, the key of its group (empty: none) and how many raw rows it stands for."""
+    """A product's main row, the rows merged into it, the key of its group (empty: none) and how many raw rows it stands for.
+
+    ``family`` is the title of the group's first product.
+    """
 
     where: str
     cells: Cells
     parts: tuple[Cells, ...] = ()
     key: str = ""
+    family: str = ""
     rows: int = 1
     notes: tuple[str, ...] = ()
 
@@ -150,12 +154,11 @@ def _products(group: Sequence[Placed], columns: Columns) -> Iterator[Product]:
     variants = sum(bool(cells[columns.title].strip()) for _, cells in merged)
     notes = (OVER,) * variants + (MERGED,) * (len(merged) - variants)
     parts = tuple(_naming(cells, main[1], columns) for _, cells in merged)
-    product = Product(
-        main[0], inheriting(main[1], (cells for _, cells in group), columns), parts, key, 1 + len(merged), notes
-    )
+    family, whole = main[1][columns.title], inheriting(main[1], (cells for _, cells in group), columns)
+    product = Product(main[0], whole, parts, key, family, 1 + len(merged), notes)
     yield product
     for where, cells in own:
-        yield Product(where, inheriting(cells, [product.cells], columns), (), key)
+        yield Product(where, inheriting(cells, [product.cells], columns), (), key, family)
 
 
 def _is_again(placed: Placed, main: Placed, columns: Columns) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from converters.core.hashing import digest
+from converters.core.unicode import composed
 from converters.io import decoded
 from converters.schema import Chat, Message, Outcome
 from converters.sources.general.forms import UnusableError, conversation
@@ -47,7 +48,7 @@ def _outcome(where: str, row: dict[str, Any], fold: bool, unknown: Unknown) -> O
     except UnusableError as error:
         return Outcome(where, reason=str(error), detail=error.detail)
     texts = ((role, _END.sub("", text) if role == "assistant" else text) for role, text in pairs)
-    turns = tuple(Message(role, text.strip()) for role, text in texts)
+    turns = tuple(Message(role, composed(text.strip())) for role, text in texts)
     if reason := _reason(turns):
         return Outcome(where, reason=reason)
     turns = _folded(turns) if fold else turns

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from converters.core.unicode import composed
 from converters.io import decoded, unpacked_size
 from converters.io.grouping import grouped
 from converters.schema import Attributes, Outcome, Text
@@ -124,10 +125,10 @@ def spanned(evidences: Sequence[Evidence], paragraphs: Sequence[str]) -> tuple[s
 
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the values without those that differ from an earlier one in upper and lower case alone."""
+    """Return the values without those that differ from an earlier one in case, or in how Unicode spells it, alone."""
     if len(values) < 2:
         return values
-    return tuple({value.casefold(): value for value in reversed(values)}.values())[::-1]
+    return tuple({composed(value).casefold(): value for value in reversed(values)}.values())[::-1]
 
 
 def _merged(records: Sequence[Stated]) -> Iterator[Outcome]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converters.core.errors import InputError
+from converters.core.unicode import composed
 from converters.mixture.spec import Entry
 from converters.sources.catalog.attributes.specs import parse_specs
 from converters.sources.catalog.attributes.values import UNIT_KEYS, VALUE_KEYS
@@ -155,8 +156,11 @@ def test_a_wrong_order_is_a_sentence(tmp_path: Path) -> None:
         converted(tmp_path, {"category": "A"}, order=["specs"])
 
 
-WORD = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Zs")), min_size=1, max_size=12).filter(
-    lambda text: not set(text) & set("&<[") and text.strip() == text and text not in VALUE_KEYS + UNIT_KEYS
+LETTERS = st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Zs"))
+WORD = (
+    st.text(LETTERS, min_size=1, max_size=12)
+    .map(composed)
+    .filter(lambda text: not set(text) & set("&<[") and text.strip() == text and text not in VALUE_KEYS + UNIT_KEYS)
 )
 PAIRS = st.dictionaries(WORD, st.lists(WORD, min_size=1, max_size=3, unique=True).map(tuple), min_size=1, max_size=5)
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache, lru_cache
@@ -94,7 +93,7 @@ def _names(texts: Iterable[str]) -> Category:
 
 @lru_cache(1 << 15)
 def _name(text: str) -> str:
-    return unicodedata.normalize("NFC", one_line(text))
+    return one_line(text)
 
 
 @lru_cache(1 << 12)
