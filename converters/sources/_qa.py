@@ -4,11 +4,15 @@ import html
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
 from converters.text.sanitize import one_line
 from converters.text.words import words
+
+# Larger ones are JSON, and no counts.
+Count = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -16,7 +20,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     answerText: str  # noqa: N815 - the dataset's name
     answerType: str | None = None  # noqa: N815
-    helpful: list[int] = []
+    helpful: list[Count] = []
 
 
 def unescaped(text: str) -> str:

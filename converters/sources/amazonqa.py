@@ -26,7 +26,7 @@ from converters.core.hashing import digest
 from converters.io import decoded, unpacked_size
 from converters.io.grouping import grouped
 from converters.schema import Answerable, Outcome, Question, Record
-from converters.sources._qa import Answer, agreeing, best_first, holds, unescaped
+from converters.sources._qa import Answer, Count, agreeing, best_first, holds, unescaped
 from converters.text import retrieval as retrieving
 from converters.text.matching import product_group
 
@@ -65,7 +65,7 @@ class Raw(msgspec.Struct, frozen=True):
     questionText: str = ""  # noqa: N815 - the dataset's name
     review_snippets: list[str] | None = None
     answers: list[Answer] = []
-    is_answerable: int | bool | None = None
+    is_answerable: Count | bool | None = None
     question: str = ""
     answer: str = ""
     answerType: str | None = None  # noqa: N815

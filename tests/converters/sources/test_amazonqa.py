@@ -61,6 +61,16 @@ def test_answers_of_one_question_are_gathered_and_answered_from_the_reviews(tmp_
     assert part.tally.noted["answer gathered with those to the same question of the product"] == 1
 
 
+def test_a_count_that_no_machine_holds_is_a_counted_row(tmp_path: Path) -> None:
+    path = tmp_path / "qa.jsonl"
+    huge = {"asin": ASIN, "questionText": "Is it big?", "answers": [{"answerText": "No", "helpful": [2**70, 2**70]}]}
+    rows = [old("Is it red?", "Yes", "Y"), huge]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    part = read(str(path), closed_book=True)
+    assert [row.target for row in part.rows] == ["Yes"] and part.tally.read == 2
+    assert part.tally.rejected.total() == 1
+
+
 def test_without_reviews_nothing_is_asked_but_closed_book(tmp_path: Path) -> None:
     path = lines(tmp_path / "qa_Home.json.gz", [old("Is it red?", "Yes", "Y"), old("Big?", "")])
     part = read(path, reviews(tmp_path / "r.json.gz"))
