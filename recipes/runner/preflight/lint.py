@@ -5,7 +5,6 @@ The allowed keys are those of Axolotl's own schema, so a new Axolotl brings its 
 
 import copy
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module, metadata
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from converters.core.errors import InputError, nearest
+from converters.core.hidden import hidden
 from recipes.runner.capacity import hardware
 from recipes.runner.capacity.hardware import Card
 from recipes.runner.preflight import deepspeed, pitfalls, rules
@@ -41,13 +41,8 @@ def import_trainer() -> None:
 
     Whatever decides a check (plugins, a base's own code, Axolotl's validation) still finds them.
     """
-    hidden = [name for name in UNUSED if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
+    with hidden(*UNUSED):
         import_module("transformers.trainer_utils")
-    finally:
-        for name in hidden:
-            del sys.modules[name]
 
 
 def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1, oldest: tuple[str, str] | None = None) -> Any:
