@@ -4,6 +4,7 @@ On a CPU, in fp32. The kernels that take the lengths of the rows (flash, SDPA's 
 no mask and positions that begin at 0 with every row, the tests see that it is so.
 """
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def differences(model: Any, batch: dict[str, Any]) -> list[float]:
         found = []
         for ids, places, logits in zip(batch["input_ids"], batch["position_ids"], together, strict=True):
             starts = [*(places == 0).nonzero().flatten().tolist(), len(ids)]
-            for start, end in zip(starts, starts[1:], strict=False):
+            for start, end in pairwise(starts):
                 alone = model(input_ids=ids[None, start:end], use_cache=False).logits[0]
                 found.append(float((logits[start:end] - alone).abs().max()))
     return found
