@@ -223,7 +223,7 @@ def _faults(recipe: "Recipe") -> list[str]:
     from recipes.runner.preflight import lint
 
     with _quiet():
-        faults = checks.told(checks.validate, recipe, checks.machine(None, recipe))
+        faults = checks.told(lint.lint, recipe)
     return [line for fault in faults for line in fault.split(lint.NEXT)]
 
 

@@ -51,7 +51,7 @@ def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1, oldest: tuple[
     All faults in the keys are one ``InputError``. ``oldest`` is the name and compute capability of the oldest card here.
     """
     weakest = (card.name, card.capability) if card else oldest
-    faults = [*_plugins(recipe), *unknown_keys(recipe), *rules.faults(recipe), *pitfalls.faults(recipe)]
+    faults = [*unknown_keys(recipe), *rules.faults(recipe), *pitfalls.faults(recipe)]
     faults += deepspeed.faults(recipe)
     if weakest:
         faults += rules.incapable(recipe, *weakest)
@@ -87,6 +87,7 @@ def _refused_alone(recipe: Recipe) -> Iterator[str]:
 
 def unknown_keys(recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for every key that Axolotl's schema does not have, with the nearest one that it has."""
+    yield from _plugins(recipe)
     yield from _unknown(recipe, recipe.keys, (_schema(recipe),), ())
     # Axolotl takes any keys here, and bitsandbytes ignores wrong ones.
     quantisation = recipe.keys.get("bnb_config_kwargs")
