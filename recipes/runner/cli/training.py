@@ -188,7 +188,8 @@ def sweep(name: str, start: bool) -> None:
         return
     trainings = list(sweeps.trainings(plan))
     # a key that is misspelt in the last of them would stop the sweep after all the others were trained
-    loaded = (_loaded(plan.recipe, training.overrides, training.mix, ()) for training in trainings)
+    new = [training for training in trainings if not folder(training.run).exists()]
+    loaded = (_loaded(plan.recipe, training.overrides, training.mix, ()) for training in new)
     if faults := dict.fromkeys(fault for recipe in loaded for fault in _faults(recipe)):
         raise InputError(lint.NEXT.join(faults))
     for training in trainings:
