@@ -9,9 +9,12 @@ import msgspec
 from converters import tasks
 from converters.core.errors import InputError
 from converters.io.jsonl import stream
-from converters.schema import Message, Record, Row, Turn
+from converters.schema import Message, Question, Record, Row, Turn
 from converters.tasks.base import RenderError
+from converters.text.figures import unstated
 from converters.text.sanitize import clean_record
+
+INVENTED = "a number of the answer is in no snippet that it cites"
 
 
 def gold(row: Row) -> Any:
@@ -30,9 +33,15 @@ def prompt_turns(task: str, messages: list[Turn]) -> list[Turn]:
 
 
 def example(record: Record, task_name: str, source: str, more: Mapping[str, Any] | None = None) -> Row:
-    """Render ``record`` for a task, with ``more`` in its meta; an answer that cannot be read back is a :class:`RenderError`."""
+    """Render ``record`` for a task, with ``more`` in its meta.
+
+    An answer that cannot be read back, or that cites snippets and has a number that neither they nor the question state, is a
+    :class:`RenderError`: it would teach to make numbers up.
+    """
     task = tasks.get(task_name)
     safe = clean_record(record)
+    if isinstance(safe, Question) and safe.answer and _invents(safe):
+        raise RenderError(INVENTED)
     answer = task.answer(safe)
     target = task.render(answer)
     meta = {**task.meta(safe), **(more or {})}
@@ -47,6 +56,11 @@ def example(record: Record, task_name: str, source: str, more: Mapping[str, Any]
         messages=[Turn(turn.role, turn.content) for turn in turns],
         meta=msgspec.json.encode(meta).decode(),
     )
+
+
+def _invents(record: Question) -> bool:
+    cited = [record.snippets[number - 1] for number in record.cited if number <= len(record.snippets)]
+    return bool(cited and unstated(record.answer or "", [*cited, record.question]))
 
 
 def read_rows(path: Path) -> list[Row]:

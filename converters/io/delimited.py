@@ -36,22 +36,31 @@ class Sparse(dict[str, str]):
         return ""
 
 
-def table(path: Path, encoding: str | None = None, header: int | None = None) -> Iterator[tuple[str, Sparse | Outcome]]:
+Names = (
+    int | Sequence[str] | None
+)  # the line of the column names, or the names of a table without such a line; none: the first
+
+
+def table(path: Path, encoding: str | None = None, header: Names = None) -> Iterator[tuple[str, Sparse | Outcome]]:
     """Yield ``(file:line, row)`` of delimited text with a header; quoted fields may hold line breaks.
 
     The header decides the delimiter (tab, semicolon, comma or bar, whatever the file is called), or a line ``sep=;`` before it
     does; blank lines before it are skipped, as is a title, a line of one cell above wider ones. ``header`` is its line where
-    others stand before it. The line of a row is its first.
+    others stand before it, or the names of the columns where the first line is a row. The line of a row is its first.
     The second column of one name is called ``name (2)``.
     """
     csv.field_size_limit(LIMIT)
     name, coded = str(path), encoding_of(path, encoding)
     broken = NOT_UTF8 if coded.startswith(UTF8) else f"not in the encoding {coded}"
     with text_lines(path, encoding) as file:
-        start, rest = _beginning(file, header)
+        start, rest = _beginning(file, header if isinstance(header, int) or header is None else 0)
         _need_table(path, start.line)
-        cells, lines = _first_record(path, start, rest)
-        columns, number = _header(path, cells, start.number), start.number + lines
+        if isinstance(header, int) or header is None:
+            cells, lines = _first_record(path, start, rest)
+            columns, number = _header(path, cells, start.number), start.number + lines
+        else:
+            start, columns, number = _named(path, start, header), list(header), start.number
+            rest = chain([start.line], rest)
         for lines, found in _records(rest, start.delimiter, len(columns)):
             where = f"{name}:{number}"
             number += lines
@@ -59,6 +68,24 @@ def table(path: Path, encoding: str | None = None, header: int | None = None) ->
                 yield where, Outcome(where, reason=reason)
             else:
                 yield where, Sparse(zip(columns, found, strict=True))
+
+
+def _named(path: Path, start: "_Start", names: Sequence[str]) -> "_Start":
+    """Return the first line of a table without column names, with the delimiter that makes as many cells as there are names."""
+    splits = {mark: next(csv.reader([start.line], delimiter=mark), []) for mark in (start.delimiter, *"\t,;|")}
+    fitting = {mark: cells for mark, cells in splits.items() if len(cells) == len(names)}
+    if not fitting:
+        found = splits[start.delimiter]
+        raise InputError(
+            f"{path}:{start.number}: found {len(found)} cells ({', '.join(map(repr, found))[:200]}), but header names "
+            f"{len(names)} columns: {', '.join(names)[:200]}"
+        )
+    mark, cells = next(iter(fitting.items()))
+    if [cell.strip().casefold() for cell in cells] == [name.strip().casefold() for name in names]:
+        raise InputError(
+            f"{path}:{start.number}: is a line of the column names that header gives: leave the option out"
+        )
+    return start._replace(delimiter=mark)
 
 
 class _Start(NamedTuple):
@@ -79,15 +106,16 @@ def titled(path: Path, encoding: str | None = None) -> int:
 
 
 def _beginning(file: Iterator[str], header: int | None) -> tuple[_Start, Iterator[str]]:
-    """Pass over what stands before the column names; return them with the lines after them."""
+    """Pass over what stands before the column names, or before the first row for line 0; return it with the lines after it."""
     named, number = None, 0
     for number, line in enumerate(file, 1):
         line = line.lstrip("\ufeff") if number < 3 else line
         if match := _SEP.fullmatch(line):
             named = match[1]
-        elif number == header or (header is None and line.strip(_EMPTY)):
+        elif number == header or (not header and line.strip(_EMPTY)):
             start, rest = _Start(number, line, named or delimiter_of(line)), file
-            return (start, rest) if header or named or _width(line) > 1 or _other(line) else _below(start, rest)
+            known = header is not None or named or _width(line) > 1 or _other(line)
+            return (start, rest) if known else _below(start, rest)
     return _Start(header or 1, "", ","), file
 
 
@@ -204,8 +232,9 @@ def _rows_each(lines: Sequence[str], delimiter: str, width: int) -> bool:
     """Tell whether each of the lines of a record is a row: a quoted text rarely has tabs, nor lines that begin as rows do."""
     if any(line.count(delimiter) != width - 1 for line in lines):
         return False
-    return delimiter == "\t" or len({_shape(line.partition(delimiter)[0]) for line in lines}) == 1
+    return delimiter == "\t" or len({shape(line.partition(delimiter)[0]) for line in lines}) == 1
 
 
-def _shape(cell: str) -> str:
+def shape(cell: str) -> str:
+    """Return a cell with 9 for each number and a for each word of letters."""
     return _LETTERS.sub("a", _DIGITS.sub("9", cell))

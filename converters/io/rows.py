@@ -114,7 +114,7 @@ def _literal(where: str, text: bytes, kind: type[T]) -> T | Outcome:
     try:
         return msgspec.convert(literal(text.decode()), kind)
     except msgspec.ValidationError as error:
-        return Outcome(where, reason=_other(error))
+        return Outcome(where, reason=other_format(error))
     except UnicodeDecodeError:
         return Outcome(where, reason=NOT_UTF8)
     except ValueError as error:
@@ -125,7 +125,7 @@ def _reason(text: bytes, error: Exception) -> str:
     if isinstance(text, Long):
         return f"line longer than {LIMIT >> 20} MiB"
     if isinstance(error, msgspec.ValidationError):
-        return _other(error)
+        return other_format(error)
     if isinstance(error, RecursionError):
         return "nested too deeply"
     try:
@@ -134,7 +134,8 @@ def _reason(text: bytes, error: Exception) -> str:
         return NOT_UTF8
 
 
-def _other(error: msgspec.ValidationError) -> str:
+def other_format(error: msgspec.ValidationError) -> str:
+    """Return the reason of a row that is not of a struct's form; places in lists are left out, so that it can be counted."""
     return "other format: " + re.sub(r"\[\d+\]", "[...]", str(error))
 
 
@@ -151,4 +152,4 @@ def _converted(
         try:
             yield where, msgspec.convert(present, kind)
         except msgspec.ValidationError as error:
-            yield where, Outcome(where, reason=_other(error))
+            yield where, Outcome(where, reason=other_format(error))

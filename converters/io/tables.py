@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.core.errors import InputError, not_a_file
-from converters.io.delimited import Sparse, table
+from converters.io.delimited import Names, Sparse, table
 from converters.io.files import is_hub, need_columns
 from converters.io.rows import decoded
 from converters.schema import Outcome
@@ -22,15 +22,17 @@ def rows(
     path: Path,
     needed: Sequence[str],
     encoding: str | None = None,
-    header: int | None = None,
+    header: Names = None,
 ) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
     """Yield ``(where, row)``; a cell that is no string comes as JSON, one that a JSON row leaves out is empty.
 
-    ``encoding`` and ``header``, the line of the column names where a file begins with other lines, are of delimited text.
+    ``encoding`` and ``header`` (see :func:`table`) are of delimited text; column names for another file are an ``InputError``.
     A ``needed`` column that none of the first rows has is an ``InputError``.
     """
     suffixes = {suffix.lower() for suffix in path.suffixes}
     if {".jsonl", ".ndjson", ".json", ".jsonld", ".parquet"} & suffixes or is_hub(path):
+        if not isinstance(header, int | None):
+            raise InputError(f"{path}: its rows name their columns: leave the option header out")
         pairs: Iterator[tuple[str, Mapping[str, str] | Outcome]] = _texts(path)
     elif is_delimited(path):
         pairs = table(path, encoding, header)

@@ -62,7 +62,8 @@ def cutter(entry: Entry, noted: Counter[str]) -> Cut:
     """Return what makes a record's row, cut where the entry asks for it; one that stays too long is a ``RenderError``."""
     if not (limit := entry.trim):
         return lambda record, render: render(record)
-    long = partial(trim.too_long, ruler=ruler(limit.tokenizer), limit=limit.tokens)
+    measure = ruler(limit.tokenizer)
+    long, length = partial(trim.too_long, ruler=measure, limit=limit.tokens), f"{limit.tokens} {measure.unit}"
 
     def cut(record: Record, render: trim.Render) -> Row:
         row = render(record)
@@ -70,8 +71,8 @@ def cutter(entry: Entry, noted: Counter[str]) -> Cut:
             return row
         shorter = trim.fitted(record, render, long)
         if shorter is None:
-            raise RenderError(f"more than {limit.tokens} tokens with its context cut")
-        noted[f"context cut to {limit.tokens} tokens"] += 1
+            raise RenderError(f"more than {length} with its context cut")
+        noted[f"context cut to {length}"] += 1
         return shorter
 
     return cut

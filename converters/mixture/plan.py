@@ -1,7 +1,6 @@
 """Decides for every row whether it stays and where: duplicates, near-duplicates, splits, balance, shares."""
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, compress
 from typing import Any
@@ -20,6 +19,7 @@ from converters.mixture.spec import Balance, Spec
 from converters.schema import SPLITS, Turn
 from converters.tasks import category_shortlist
 from converters.tasks.choice import listed
+from converters.text.words import runs
 
 Codes = NDArray[np.int8]
 Mask = NDArray[np.bool_]
@@ -256,6 +256,8 @@ def _signature(row: Asked) -> Any:
 def shingles(row: Asked) -> list[str]:
     """Return the runs of three words of what a row asks about; instruction, options and candidates are left out.
 
+    Where no blanks part the words, pairs of letters stand for them.
+
     >>> shingles(Asked("category", [Turn("user", "[CLASSIFY] Category:\\nTitle: Red Acme mug"), Turn("assistant", "Mugs")]))
     ['title red acme', 'red acme mug']
     """
@@ -267,5 +269,15 @@ def shingles(row: Asked) -> list[str]:
             (*listed(meta.get("options", ())), *map(category_shortlist.line, meta.get("candidates", ())))
         )
         body = "\n".join(line for line in body.splitlines() if line not in options)
-    words = re.findall(r"\w+", (body or text).lower())
+    found = runs(body or text, accents=True)
+    # A brand or a size between such letters is no run of three words, and counts as much as they do.
+    whole = (paired or (len(some) < 3 and len(found) > 1) for paired, some in found)
+    return [
+        shingle
+        for as_is, (_, some) in zip(whole, found, strict=True)
+        for shingle in (some if as_is else _triples(some))
+    ]
+
+
+def _triples(words: Sequence[str]) -> list[str]:
     return [" ".join(words[n : n + 3]) for n in range(max(1, len(words) - 2))]

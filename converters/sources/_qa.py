@@ -1,6 +1,5 @@
 """Several people's answers to one question: the target, the further references, and the snippets that hold an answer."""
 
-import html
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -8,8 +7,12 @@ from typing import Annotated
 
 import msgspec
 
+from converters.text.entities import entities
 from converters.text.sanitize import one_line
-from converters.text.words import words
+from converters.text.words import fold, places, several_words, words
+
+# Full stops, and quotation marks of other than English texts, which are no part of what an answer says.
+_ENDS = re.compile(r"^[「『«“]+|[.!。！｡؟۔।॥။។」』»”]+$")
 
 # Larger ones are JSON, and no counts.
 Count = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
@@ -25,7 +28,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 def unescaped(text: str) -> str:
     """Return a text without HTML entities, on one line."""
-    return one_line(html.unescape(text))
+    return one_line(entities(text))
 
 
 def best_first(answers: Sequence[Answer]) -> tuple[Answer, ...]:
@@ -63,7 +66,9 @@ def holds(snippet: str, answer: str) -> bool:
 
     >>> holds("The lid comes off, yes.", "the lid comes off."), holds("No doubt.", "No")
     (True, False)
+    >>> holds("容量は１.５リットルです。", "「1.5リットルです。」"), holds("はい、軽いです。", "はい。")
+    (True, False)
     """
-    answer = answer.casefold().rstrip(".!")
-    specific = " " in answer or any(map(str.isdigit, answer))
-    return specific and bool(re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", snippet.casefold()))
+    answer = _ENDS.sub("", fold(answer))
+    specific = " " in answer or any(map(str.isdigit, answer)) or several_words(answer)
+    return specific and any(places(answer, fold(snippet)))

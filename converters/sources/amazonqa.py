@@ -36,6 +36,7 @@ FILES = "train-qar.jsonl, val-qar.jsonl, test-qar.jsonl; older: qa_Appliances.js
 TASKS = ("answer", "answerable")
 FILE_OPTIONS = ("tokenizer",)
 _GATHERED = "answer gathered with those to the same question of the product"
+_UNMATCHED = "no snippet shares a word with the question: they are in the order of the file"
 
 
 class Options(NamedTuple):
@@ -203,6 +204,8 @@ def _question(
     ranks = tuple(rank for rank, text in enumerate(texts, 1) if searched and holds(text, searched))
     identifier, group = f"{asin}:{digest(question, snippets, answers)}", product_group(asin, asin)
     records: list[Record] = [Question(identifier, group, question, snippets, target, cited, replies[1:], ranks)]
+    if snippets and retrieving.unmatched(question, texts[0], how):
+        notes += (_UNMATCHED,)
     if judged is not None and snippets:
         records.append(Answerable(identifier, group, question, snippets, bool(judged)))
         notes += ("is_answerable is about all snippets: some of them are not shown",) * (len(snippets) < len(texts))

@@ -1,15 +1,19 @@
-"""hetPQA: human answers to product questions, each written from one piece of evidence.
+"""hetPQA and ePQA: human answers to product questions, each written from one piece of evidence.
 
-Raw format: tab-separated columns ``ASIN, question, candidate, answer, source`` in files named ``.csv``. Paper: Shen et al.,
-"semiPQA / hetPQA", ACL 2022 ECNLP. A question is asked once for each evidence that answers it, and several answers from one
-evidence are one question with references: the target is the one whose words the others use most. Attribute evidence, which comes
-in a notation close to JSON, is put into words. The official split is in the file's name; the dataset's own splits share products,
-and the mixture keeps what is held out.
+Raw formats: hetPQA's tab-separated columns ``ASIN, question, candidate, answer, source`` in files named ``.csv`` (Shen et al.,
+"semiPQA / hetPQA", ACL 2022 ECNLP), and ePQA's comma-separated ones, with a ``label`` (Shen et al., "xPQA", ACL 2023). A
+question is asked once for each evidence that answers it, and several answers from one evidence are one question with
+references: the target is the one whose words the others use most, of those whose numbers the evidence states. Evidence that
+does not answer its question (label 0, no answer) makes one abstention of all such evidence to a question: shown is what is
+likeliest taken for an answer, and nothing that may be one. Attribute evidence, which comes in a notation close to JSON, is put
+into words. The official split is in the file's name; the dataset's own splits share products, and the mixture keeps what is
+held out.
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,28 +26,35 @@ from converters.schema import Outcome, Question
 from converters.sources._qa import Answer, agreeing, best_first
 from converters.sources.esci import official
 from converters.text import retrieval as retrieving
+from converters.text.figures import unstated
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import product_group
 from converters.text.sanitize import one_line
 
 URL = "https://github.com/amazon-science/contextual-product-qa"
 LICENCE = "CDLA-Sharing-1.0"
-FILES = "hetPQA__answer_generation__{train,dev,test}.csv"
+FILES = "hetPQA__answer_generation__{train,dev,test}.csv; ePQA: {train,dev,test}.csv"
 TASKS = ("answer",)
 FILE_OPTIONS = ("tokenizer",)
 COLUMNS = ("ASIN", "question", "candidate", "answer")
 _SPLIT = re.compile(r"(?<![a-z])(train|dev|val|validation|test)(?![a-z])")
 _GATHERED = "answer gathered with those to the same question and evidence"
+_DENIED = "evidence gathered into one abstention of its question"
 _UNREAD = "attribute evidence left as it is: not in the usual notation"
 # A text in double quotes, in single quotes or in none; a comma after the last value; a quote that is never closed.
 _TOKEN = re.compile(r""""((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^{}\[\],:;"'\s][^{}\[\],:;"']*)|,(?=\s*[}\]])|["']""")
 _WORDS = {"true": "yes", "false": "no"}
-_VALUES = ("value", "decimal_value", "string_value", "normalized_value")
-_QUALIFIERS = {*_VALUES, "standardized_values", "unit", "type"}
+_VALUES = ("value", "decimal_value", "string_value", "normalized_value", "standardized_values")
+_QUALIFIERS = {*_VALUES, "unit", "type"}
+_ZERO = re.compile(r"0(?:\.0)?")
+_ZEROS = re.compile(r"(?<=\d)\.0*(?!\d)")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One usable row; ``unread`` marks attribute evidence in another notation, ``marked`` a row with markup."""
+    """One usable row; ``unread`` marks attribute evidence in another notation, ``marked`` a row with markup.
+
+    Without an ``answer``, the evidence is known not to answer the question.
+    """
 
     where: str
     asin: str
@@ -63,15 +74,18 @@ def read(
     budget: retrieving.Budget = None,
     encoder: retrieving.EncoderName = retrieving.MINILM,
     tokenizer: retrieving.TokenizerFile = None,
+    abstentions: Annotated[
+        bool, "make one abstention a question of the evidence with label 0; false rejects these rows"
+    ] = True,
 ) -> Iterator[Outcome]:
     """Yield one outcome a row; a question's own evidence is always among what it is shown."""
     how = retrieving.configure(retrieval, snippets, budget, encoder, tokenizer)
     decode = msgspec.msgpack.Decoder(Row).decode
-    for item in grouped(_by_product(paths), unpacked_size(paths)):
+    for item in grouped(_by_product(paths, abstentions), unpacked_size(paths)):
         yield from (item,) if isinstance(item, Outcome) else _product(list(map(decode, item)), how)
 
 
-def _by_product(paths: Iterable[Path]) -> Iterator[tuple[bytes, bytes] | Outcome]:
+def _by_product(paths: Iterable[Path], abstentions: bool) -> Iterator[tuple[bytes, bytes] | Outcome]:
     for path in paths:
         name = _SPLIT.search(path.name.lower())
         split = official(name[1]) if name else ""
@@ -84,11 +98,20 @@ def _by_product(paths: Iterable[Path]) -> Iterator[tuple[bytes, bytes] | Outcome
             asin, question, evidence, answer = (one_line(untagged(cells[column])) for column in COLUMNS)
             phrase = readable(evidence) if cells.get("source", "").strip() == "attribute" else evidence
             row = Row(where, asin, question, phrase or evidence, answer, split or "", phrase is None, marked)
-            if question and evidence and answer:
+            if reason := _reason(row, cells.get("label", ""), abstentions):
+                yield Outcome(where, reason=reason)
+            else:
                 # Without an ASIN nobody knows what else is about the product.
                 yield (asin or question).encode(), msgspec.msgpack.encode(row)
-            else:
-                yield Outcome(where, reason="no question, evidence or answer")
+
+
+def _reason(row: Row, label: str, abstentions: bool) -> str:
+    denied = bool(_ZERO.fullmatch(label.strip()))
+    if denied and row.answer:
+        return "label 0, but an answer"
+    if not (row.question and row.evidence and (row.answer or denied)):
+        return "no question, evidence or answer"
+    return "evidence with label 0" if denied and not abstentions else ""
 
 
 def readable(evidence: str) -> str | None:
@@ -97,7 +120,7 @@ def readable(evidence: str) -> str | None:
     The notation is JSON with bare words, single quotes, and semicolons between the values.
 
     >>> readable('item_weight:  { unit:kilograms, normalized_value:{ unit:pounds, value:2.2 }, value:1.0 }')
-    'item weight: 1.0 kilograms'
+    'item weight: 1.0 kilograms (2.2 pounds)'
     >>> readable('num_batteries:  { quantity:3, type:d }; { quantity:3, type:lithium_ion }')
     'num batteries: quantity 3, type d; quantity 3, type lithium ion'
     >>> readable("it is red.") is None
@@ -130,15 +153,19 @@ def _as_json(token: re.Match[str]) -> str:
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> str:
-    """Return an object in words: its value with unit and type, or all of its fields."""
+    """Return an object in words: its value with unit, type and what it is in other units or words, or all of its fields."""
     fields = {key.replace(" ", "_"): _phrase(value) for key, value in pairs}
     if "" in fields:
         raise ValueError("a field without a name")
-    main = next((fields[key] for key in _VALUES if key in fields), None)
+    main = next((fields[key] for key in _VALUES[:-1] if key in fields), None)
     if main is None or fields.keys() - _QUALIFIERS:
         return ", ".join(f"{key.replace('_', ' ')} {phrase}" for key, phrase in fields.items())
-    kind = fields.get("type", "")
-    return f"{main} {fields.get('unit', '')}".strip() + (f" ({kind})" if kind not in ("", "unknown") else "")
+    whole = f"{main} {fields.get('unit', '')}".strip()
+    others = [fields[key] for key in _VALUES if key in fields]
+    known = {_ZEROS.sub("", phrase) for phrase in (main, whole)}
+    more = [phrase for phrase in dict.fromkeys(others) if _ZEROS.sub("", phrase) not in known]
+    more += [kind] if (kind := fields.get("type", "")) not in ("", "unknown") else []
+    return f"{whole} ({', '.join(more)})" if more else whole
 
 
 def _phrase(value: Any) -> str:
@@ -146,15 +173,38 @@ def _phrase(value: Any) -> str:
 
 
 def _product(rows: Sequence[Row], how: retrieving.Retrieval) -> Iterator[Outcome]:
-    """Yield the outcomes of one product's rows; those of one question and evidence are counted with the first of them."""
+    """Yield the outcomes of one product's rows; those of one question and evidence are counted with the first of them.
+
+    So are those of a question that its evidence does not answer.
+    """
     texts = list(dict.fromkeys(row.evidence for row in rows))
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.split, row.question, row.evidence), []).append(row)
+        groups.setdefault((row.split, row.question, row.evidence if row.answer else ""), []).append(row)
     questions = list(dict.fromkeys(row.question for row in rows))
     orders = dict(zip(questions, retrieving.rank(questions, texts, how), strict=True))
+    answering = {(row.question, row.evidence) for row in rows if row.answer}
     for group in groups.values():
-        yield _outcome(group, texts, orders[group[0].question], how)
+        order = orders[group[0].question]
+        denied = {row.evidence for row in group if (row.question, row.evidence) not in answering}
+        yield _outcome(group, texts, order, how) if group[0].answer else _abstention(group, denied, texts, order, how)
+
+
+def _abstention(
+    rows: Sequence[Row], denied: AbstractSet[str], texts: Sequence[str], order: Sequence[int], how: retrieving.Retrieval
+) -> Outcome:
+    """Return a question with nothing but evidence that is known not to answer it."""
+    first = rows[0]
+    if not denied:
+        return Outcome(first.where, reason="label 0, but an answer in another row", rows=len(rows))
+    chosen = retrieving.select(first.question, texts, [place for place in order if texts[place] in denied], how)
+    if not chosen:
+        return Outcome(first.where, reason="no room for a snippet in the budget", rows=len(rows))
+    snippets = tuple(text for _, text in chosen)
+    group = product_group(first.asin, first.question)
+    record = Question(f"{first.asin}:{digest(first.question, snippets)}", group, first.question, snippets, None)
+    notes = (MARKUP,) * sum(row.marked for row in rows) + (_DENIED,) * (len(rows) - 1)
+    return Outcome(first.where, (record,), notes=notes, split=first.split, rows=len(rows))
 
 
 def _outcome(rows: Sequence[Row], texts: Sequence[str], order: Sequence[int], how: retrieving.Retrieval) -> Outcome:
@@ -164,6 +214,7 @@ def _outcome(rows: Sequence[Row], texts: Sequence[str], order: Sequence[int], ho
     if not chosen:
         return Outcome(first.where, reason="no room for a snippet in the budget", rows=len(rows))
     replies, _ = agreeing(best_first([Answer(row.answer) for row in rows]))
+    replies = tuple(sorted(replies, key=lambda reply: bool(unstated(reply, (first.evidence, first.question)))))
     places, snippets = zip(*chosen, strict=True)
     ranks = (order.index(place) + 1,) if how.most > 1 and len(texts) > 1 else ()
     identifier = f"{first.asin}:{digest(first.question, first.evidence, replies)}"

@@ -9,7 +9,6 @@ mixture where its product is held out, under another query or by another source;
 ECInstruct is made from ESCI: its source takes the grades, the questions' wording and the official splits from here.
 """
 
-import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -21,6 +20,7 @@ from converters.core.errors import InputError, nearest
 from converters.core.hashing import digest
 from converters.io.tables import rows
 from converters.schema import SPLITS, Choice, Outcome, Ranking, Record, Text, Verdict
+from converters.text.entities import entities
 from converters.text.matching import product_group, query_group
 
 URL = "https://github.com/amazon-science/esci-data"
@@ -188,7 +188,7 @@ def _records(pair: Pair, group: str, options: Options) -> tuple[Record, ...]:
 
 
 def _text(text: str | None) -> str:
-    return html.unescape(_TAG.sub(" ", text)).strip() if text else ""
+    return entities(_TAG.sub(" ", text)).strip() if text else ""
 
 
 def _ranking(pairs: Sequence[Pair], group: str, options: Options) -> tuple[tuple[Record, ...], tuple[str, ...]]:

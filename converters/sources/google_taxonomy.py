@@ -1,7 +1,8 @@
 """Google's product taxonomy: the category tree that product feeds use.
 
-Raw format: a head line ``# Google_Product_Taxonomy_Version: 2021-09-21``, then ``id - A > B > C`` lines. As a source of its own
-it teaches the paths: a category's name in, its path out. The ``catalog`` source checks a shop's categories against it.
+Raw format: a head line ``# Google_Product_Taxonomy_Version: 2021-09-21``, then ``id - A > B > C`` lines, or ``A > B > C`` lines
+in the file without ids; most lines decide which. As a source of its own it teaches the paths: a category's name in, its path
+out. The ``catalog`` source checks a shop's categories against it.
 """
 
 import re
@@ -15,17 +16,19 @@ from typing import NamedTuple
 from rapidfuzz import fuzz, process
 
 from converters.core.errors import InputError
+from converters.core.hashing import digest
 from converters.io import open_raw, reading
 from converters.schema import Listing, Outcome, Text
 
 URL = "https://www.google.com/basepages/producttype/taxonomy-with-ids.en-US.txt"
 LICENCE = "Google, free download; no licence stated"
-FILES = "taxonomy-with-ids.en-US.txt"
+FILES = "taxonomy-with-ids.en-US.txt, taxonomy.en-US.txt"
 TASKS = ("category",)
 NEAR, FAR = 85, 60  # per cent of a name's letters: the same one written otherwise, the nearest one worth naming
 GID = "gid://shopify/TaxonomyCategory/"  # the prefix of Shopify's ids
 KINDS = NEW, GONE, RENAMED, MOVED, BELOW = "new", "gone", "renamed", "moved", "below"  # of changes between two releases
 HEAD = "# Google_Product_Taxonomy_Version:"
+_NUMBERED = re.compile(r"\s*(\d+) - (.*)")
 
 Category = tuple[str, ...]
 
@@ -168,20 +171,31 @@ def load(path: Path) -> Taxonomy:
         head, *rest = file.read().decode("utf-8-sig", errors="replace").splitlines() or [""]
     if not head.startswith(HEAD):
         raise InputError(f"{path}:1: found {head[:60]!r}, expected {HEAD!r} and a date")
-    lines = []
-    for number, line in enumerate(rest, 2):
-        identifier, dash, names = line.partition(" - ")
-        nodes = tuple(map(str.strip, names.split(">")))
-        lines.append((f"{path}:{number}", identifier, nodes if dash and all(nodes) else ()))
+    filled = [line for line in rest if line.strip() and not line.startswith("#")]
+    numbered = 2 * sum(map(bool, map(_NUMBERED.match, filled))) >= len(filled)
+    lines = [(f"{path}:{number}", *_category(line, numbered)) for number, line in enumerate(rest, 2)]
     if not any(nodes for _, _, nodes in lines):
         raise InputError(f"{path}: no category; expected lines such as '1 - Animals & Pet Supplies'")
     return Taxonomy(head.removeprefix(HEAD).strip(), lines)
 
 
+def _category(line: str, numbered: bool) -> tuple[str, Category]:
+    """Return a line's id and path, which is empty for a line of the other form; without ids, a path is its own."""
+    found = _NUMBERED.fullmatch(line)
+    if bool(found) != numbered or line.startswith("#"):
+        return "", ()
+    nodes = tuple(map(str.strip, (found[2] if found else line).split(">")))
+    if not all(nodes):
+        return "", ()
+    return found[1] if found else f"path:{digest(nodes)}", nodes
+
+
 def read(paths: Sequence[Path]) -> Iterator[Outcome]:
     """Yield one outcome a line; a name that stands under several parents ("Accessories") cannot tell its path."""
     for path in paths:
-        yield from outcomes(load(path), "google", "not 'id - A > B'")
+        tree = load(path)
+        numbered = any(identifier.isdecimal() for _, identifier, _ in tree.lines)
+        yield from outcomes(tree, "google", "not 'id - A > B'" if numbered else "not 'A > B'")
 
 
 def outcomes(tree: Taxonomy, prefix: str, unread: str) -> Iterator[Outcome]:

@@ -24,6 +24,7 @@ from converters.tasks import category
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.matching import product_group
 from converters.text.sanitize import one_line
+from converters.text.words import stands
 
 URL = "https://huggingface.co/datasets/Shopify/product-catalogue"
 LICENCE = "Apache-2.0"
@@ -97,8 +98,9 @@ def _attributes(raw: Raw, text: str) -> tuple[dict[str, tuple[str, ...]], tuple[
     values: dict[str, tuple[str, ...]] = {}
     notes: tuple[str, ...] = ()
     if brand := one_line(untagged(raw.ground_truth_brand or "")):
-        if found := re.search(rf"(?<!\w){re.escape(brand)}(?!\w)", text, re.IGNORECASE):
-            values[BRAND] = (found[0],)
+        found = (match for match in re.finditer(re.escape(brand), text, re.IGNORECASE) if stands(text, *match.span()))
+        if match := next(found, None):
+            values[BRAND] = (match[0],)
         else:
             notes += (f"attribute {BRAND!r} left out: its value is not in the text",)
     said, secondhand = _SAID.search(text), str(raw.ground_truth_is_secondhand).lower()

@@ -74,7 +74,8 @@ def meta(record: Attributes) -> Mapping[str, Any]:
 
 
 METRICS = (
-    "micro_f1", "micro_precision", "micro_recall", "attribute_macro_f1", "exact_match", "slot_accuracy", "slot_accuracy_stated",
-    "token_f1", "value_f1", "semantic_f1",
+    "micro_f1", "micro_precision", "micro_recall", "attribute_macro_f1", "attribute_macro_precision", "attribute_macro_recall",
+    "exact_match", "slot_accuracy", "slot_accuracy_stated", "token_f1", "value_f1", "semantic_f1", "mave_micro_f1",
+    "mave_micro_precision", "mave_micro_recall",
 )  # fmt: skip
 TASK = Task(PREFIX, Attributes, prompt, answer, render, parse, kind="record", metrics=METRICS, meta=meta)

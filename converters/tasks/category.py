@@ -45,8 +45,10 @@ def meta(record: Listing) -> Mapping[str, Any]:
     return {"taxonomy": record.taxonomy} if record.taxonomy else {}
 
 
+LEVELS = 8  # of a path that are scored apart, from the top; Google's taxonomy has seven
 METRICS = (
     "weighted_f1", "macro_f1", "accuracy", "hierarchical_f1", "hierarchical_f1_mean", "mlperf_hierarchical_f1",
-    "top_3_accuracy", "top_5_accuracy", "semantic_f1",
+    "macro_precision", "macro_recall", "macro_f1_gold_and_said", "top_3_accuracy", "top_5_accuracy", "semantic_f1",
+    *(f"level_{depth}_{name}" for depth in range(1, LEVELS + 1) for name in ("accuracy", "macro_f1")),
 )  # fmt: skip
 TASK = Task(PREFIX, Listing, prompt, attrgetter("path"), render, parse, kind="path", metrics=METRICS, meta=meta)

@@ -70,7 +70,7 @@ def meta(record: Choice) -> Mapping[str, Any]:
     return {"options": list(record.options)}
 
 
-METRICS = ("weighted_f1", "macro_f1", "accuracy")
+METRICS = ("weighted_f1", "macro_f1", "accuracy", "macro_precision", "macro_recall", "macro_f1_gold_and_said")
 TASK = Task(
     PREFIX, Choice, prompt, attrgetter("answer"), str, parse, kind="choice", metrics=METRICS, meta=meta, settle=settle
 )

@@ -32,5 +32,7 @@ def parse(text: str) -> bool | None:
     return _WORDS.get(text.strip().rstrip(".").lower())
 
 
-METRICS = ("weighted_f1", "macro_f1", "accuracy")
+METRICS = (
+    "weighted_f1", "macro_f1", "accuracy", "yes_f1", "yes_precision", "yes_recall", "macro_precision", "macro_recall",
+)  # fmt: skip
 TASK = Task(PREFIX, Verdict, prompt, attrgetter("answer"), render, parse, kind="verdict", metrics=METRICS)

@@ -9,6 +9,8 @@ from types import ModuleType
 
 from converters.core.hidden import hidden
 
+from converters.text.entities import NUMBER, closed, is_entity
+
 # Tags that only separate texts. Any other one (script, template, title, ...) changes how a parser reads what follows.
 _SEPARATORS = (
     "a|abbr|address|b|big|blockquote|body|br|center|code|dd|div|dl|dt|em|font|h[1-6]|hr|html|i|img|li|ol|p|pre|q|s|small|span|"
@@ -108,11 +110,10 @@ _NAMES = _INLINE + (
 _ATTRIBUTES = r"""(?:[\s/]+[a-z][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s<>"']+))*+[\s/]*>"""
 _TAG = rf"(?:/?(?:{_NAMES}){_ATTRIBUTES}|!doctype\s)"
 _COMMENT = r"<!--(?:(?!<!--)(?s:.))*?-->"  # one that is never closed is no comment
-_NUMBER = r"#(?:\d{1,7}|x[0-9a-f]{1,6});"
 _FLAGS = re.IGNORECASE | re.ASCII
 _WORDS = re.compile(rf"{_COMMENT}|</?(?:{_INLINE}){_ATTRIBUTES}", _FLAGS)
-_MARKUP = re.compile(rf"{_COMMENT}|<{_TAG}|&(?:{_NUMBER}|[a-z][a-z0-9]*;)", _FLAGS)
-_NOT_MARKUP = re.compile(rf"<(?!{_TAG})|&(?!{_NUMBER})([a-z][a-z0-9]*;)?", _FLAGS)
+_MARKUP = re.compile(rf"{_COMMENT}|<{_TAG}|&(?:{NUMBER}|[a-z][a-z0-9]*;)", _FLAGS)
+_NOT_MARKUP = re.compile(rf"<(?!{_TAG})|&(?!{NUMBER})([a-z][a-z0-9]*;)?", _FLAGS)
 MARKUP = "markup taken out"  # the note of a row that had some
 
 
@@ -124,7 +125,7 @@ def has_markup(text: str) -> bool:
     """
     if "<" not in text and "&" not in text:
         return False
-    return any(match[0][0] == "<" or match[0][1] == "#" or match[0][1:] in html5 for match in _MARKUP.finditer(text))
+    return any(match[0][0] == "<" or is_entity(match[0]) for match in _MARKUP.finditer(closed(text)))
 
 
 def untagged(text: str) -> str:
@@ -138,7 +139,7 @@ def untagged(text: str) -> str:
     for _ in range(2):
         if not has_markup(text):
             break
-        text = strings(_NOT_MARKUP.sub(_escaped, _WORDS.sub("", text)))
+        text = strings(_NOT_MARKUP.sub(_escaped, _WORDS.sub("", closed(text))))
     return text
 
 

@@ -1,23 +1,22 @@
 """Whether a value occurs in a text, and the keys by which products and queries are grouped."""
 
 import re
-import unicodedata
 
 from converters.core.hashing import digest
 from converters.text.spelling import spelling
-from converters.text.words import words
+from converters.text.words import fold, places, plain, words
 
 __all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group"]
 
 
 def occurs(value: str, text: str, whole: bool) -> bool:
-    """Tell whether a value occurs in a text, in any case; ``whole``: not as a part of a longer word.
+    """Tell whether a value occurs in a text, in any case and form of Unicode; ``whole``: not as a part of a longer word.
 
     >>> occurs("red", "Hundred Red mugs", True), occurs("red", "Hundred mugs", True), occurs("red", "Hundred mugs", False)
     (True, False, True)
     """
-    pattern = r"(?<!\w){}(?!\w)" if whole else "{}"
-    return bool(re.search(pattern.format(re.escape(value.casefold())), text.casefold()))
+    value, text = fold(value), fold(text)
+    return any(places(value, text)) if whole else value in text
 
 
 def is_asin(identifier: str) -> bool:
@@ -52,5 +51,4 @@ def query_group(query: str) -> str:
     >>> query_group(" Café  mug!") == query_group("cafe mug") == "query:cafe mug"
     True
     """
-    letters = "".join(c for c in unicodedata.normalize("NFKD", query) if not unicodedata.combining(c))
-    return "query:" + (" ".join(re.findall(r"\w+", letters.casefold())) or query.strip())
+    return "query:" + (" ".join(words(plain(query))) or query.strip())

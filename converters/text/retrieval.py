@@ -4,7 +4,6 @@ The optional package sentence-transformers is the one deep-learning library of c
 """
 
 import math
-import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from converters.core.errors import InputError, first_line, nearest
 from converters.text.lengths import ruler
-from converters.text.words import words
+from converters.text.words import cuts, sentence_ends, terms, tokens
 
 # n texts to an n × d array whose rows have length 1.
 Encoder = Callable[[list[str]], NDArray[np.float32]]
@@ -47,9 +46,7 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 K1, B = 1.5, 0.75
 FUSION = 60  # the constant of reciprocal rank fusion (Cormack et al., SIGIR 2009)
 SAME = 0.9  # word overlap (Jaccard) from which a snippet repeats an earlier one
-PASSAGE = 60  # the most words of a snippet from a review
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+PASSAGE = 60  # the most words of a snippet from a review; letters, in scripts without blanks
 
 Length = Callable[[str], int]
 # Options of the sources that retrieve.
@@ -85,12 +82,12 @@ def configure(method: str, most: int, budget: int | None, encoder: str, tokenize
 
 
 def ends(text: str) -> list[int]:
-    """Return where each word and punctuation mark ends; without a tokenizer they are the tokens.
+    """Return where each word, letter of a script without blanks and punctuation mark ends; they stand in for tokens.
 
-    >>> ends("1.5 L!")
-    [1, 2, 3, 5, 6]
+    >>> ends("1.5 L!"), ends("赤いです。")
+    ([1, 2, 3, 5, 6], [1, 2, 3, 4, 5])
     """
-    return [token.end() for token in _TOKEN.finditer(text)]
+    return [end for _, end in tokens(text)]
 
 
 def passages(review: str) -> Iterator[str]:
@@ -99,23 +96,30 @@ def passages(review: str) -> Iterator[str]:
     >>> [len(text.split()) for text in passages("It is red. " + "And big. " * 30)]
     [59, 4]
     """
-    passage: list[str] = []
-    for sentence in map(str.split, _SENTENCE.split(review)):
-        if passage and len(passage) + len(sentence) > PASSAGE:
-            yield " ".join(passage)
-            passage = []
-        passage += sentence
+    text = " ".join(review.split())
+    start, sentence, passage = (
+        0,
+        0,
+        list[int](),
+    )  # where the passage and the sentence begin, and the passage's words end
+    for stop in sentence_ends(text):
+        own = [sentence + end for end in cuts(text[sentence:stop])]
+        if passage and len(passage) + len(own) > PASSAGE:
+            yield text[start : passage[-1]].strip()
+            start, passage = passage[-1], []
+        passage += own
         while len(passage) > PASSAGE:
-            yield " ".join(passage[:PASSAGE])
-            passage = passage[PASSAGE:]
+            yield text[start : passage[PASSAGE - 1]].strip()
+            start, passage = passage[PASSAGE - 1], passage[PASSAGE:]
+        sentence = stop
     if passage:
-        yield " ".join(passage)
+        yield text[start:].strip()
 
 
 def bm25(questions: Sequence[Sequence[str]], texts: Sequence[Sequence[str]]) -> list[list[float]]:
-    """Return each question's score of each text, all given as words; a repeated word of a question counts each time.
+    """Return each question's score of each text, all given as terms; a repeated one of a question counts each time.
 
-    >>> [round(score, 2) for score in bm25([words("how big")], [words(t) for t in ("big, very big", "red", "how nice")])[0]]
+    >>> [round(score, 2) for score in bm25([terms("how big")], [terms(t) for t in ("big, very big", "red", "how nice")])[0]]
     [0.48, 0.0, 0.39]
     """
     terms = [Counter(question) for question in questions]
@@ -175,13 +179,18 @@ def rank(questions: Sequence[str], texts: Sequence[str], how: Retrieval) -> list
         return [list(range(len(texts))) for _ in questions]
     rankings = []
     if how.method != "dense":
-        rankings.append(list(map(ranked, bm25([*map(words, questions)], [*map(words, texts)]))))
+        rankings.append(list(map(ranked, bm25([*map(terms, questions)], [*map(terms, texts)]))))
     if how.encode:
         vectors = how.encode([*questions, *texts])
         # Rounded, so that the last bits of another machine do not change the order.
         cosines = (vectors[: len(questions)] @ vectors[len(questions) :].T).round(5).tolist()
         rankings.append(list(map(ranked, cosines)))
     return [fused(*ranks) for ranks in zip(*rankings, strict=True)]
+
+
+def unmatched(question: str, best: str, how: Retrieval) -> bool:
+    """Tell whether BM25 had nothing to go by: the question shares no term with the text that it ranks first, so with none."""
+    return how.method == "bm25" and not {*terms(question)} & {*terms(best)}
 
 
 def select(
@@ -195,17 +204,17 @@ def select(
     order = list(order)
     budget = math.inf if how.budget is None else how.budget - how.length(question)
     snippets: dict[int, str] = {}
-    word_sets: list[frozenset[str]] = []
+    term_sets: list[frozenset[str]] = []
     for place in order if first is None else [first, *(place for place in order if place != first)]:
         if len(snippets) == how.most or budget <= 0:
             break
-        word_set = frozenset(words(texts[place]))
-        if any(_same(word_set, other) for other in word_sets):
+        term_set = frozenset(terms(texts[place]))
+        if any(_same(term_set, other) for other in term_sets):
             continue
         text, length = _cut(texts[place], budget, how) if how.budget else (texts[place], 0)
         if not text:
             break
-        word_sets.append(word_set)
+        term_sets.append(term_set)
         snippets[place] = text
         budget -= length
     return [(place, snippets[place]) for place in order if place in snippets]

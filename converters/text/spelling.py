@@ -11,14 +11,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
 
-# Scripts that write no blanks between words: a value may begin or end anywhere in them.
-UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\U00020000-\U0003ffff"
-)
-_HANGUL = "\uac00-\ud7a3\u1100-\u11ff"
-# Hangul writes blanks, and a particle after a noun.
-_PARTICLE = "(?:은|는|이|가|을|를|의|와|과|로|으로|도|에|에서|입니다)"
+from converters.text.words import places, stands
+
 _DROPPED = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u00ad\u200b-\u200f\u2060\ufe0f]")
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0f"
 # What Unicode does not decompose, as handles are written.
@@ -50,10 +44,10 @@ def spelling(value: str, text: str) -> str | None:
         return None
     if len(wanted) == 1 and wanted.upper() != wanted.lower():
         return _letter(wanted, text)
-    if any(_bounded(wanted.lower(), _lower(text))):
+    if any(places(wanted.lower(), _lower(text))):
         return value
     folded = _fold(wanted).strip()
-    if found := _first(_bounded(folded, _folded(text)), text):
+    if found := _first(places(folded, _folded(text)), text):
         return found
     if wanted != wanted.lower() or not _HANDLE.fullmatch(wanted):
         return None
@@ -69,7 +63,7 @@ def _letter(value: str, text: str) -> str | None:
     """Return a letter, such as a size, where it stands as a capital by itself: not in "Men's", "2 m" or "l'or"."""
     capital = value.upper()
     alone = re.compile(rf"(?<![^\W_]['’])(?<!\d)(?<!\d[ \u00a0]){re.escape(capital)}(?!['’][^\W_])")
-    found = any(_is_word(text, *match.span()) for match in alone.finditer(text))
+    found = any(stands(text, *match.span()) for match in alone.finditer(text))
     return capital if found else None
 
 
@@ -122,21 +116,11 @@ def _first(spans: Iterator[tuple[int, int]], text: str) -> str | None:
     return None
 
 
-def _bounded(value: str, text: str) -> Iterator[tuple[int, int]]:
-    """Yield where a value stands as a word or as words."""
-    start = text.find(value) if value else -1
-    while start >= 0:
-        end = start + len(value)
-        if _is_word(text, start, end):
-            yield start, end
-        start = text.find(value, start + 1)
-
-
 def _gapped(value: str, text: str) -> Iterator[tuple[int, int]]:
     first, *others = value.split()
     if first in text:
         for match in re.finditer(_GAP.join(map(re.escape, (first, *others))), text):
-            if _is_word(text, *match.span()):
+            if stands(text, *match.span()):
                 yield match.span()
 
 
@@ -148,27 +132,3 @@ def _uncounted(value: str, text: str) -> Iterator[tuple[int, int]]:
     for start, end in _gapped(value, text):
         if not _COUNT.match(text, end) and not re.search(r"\d[ -]?$", text[max(start - 2, 0) : start]):
             yield start, end
-
-
-_GLUED = re.compile(rf"[^\W{UNSPACED}]{{2}}")  # letters or digits that are of one word
-_SCRIPTS = re.compile(rf"[{_HANGUL}]{{2}}|[^{_HANGUL}]{{2}}")
-_IN_NUMBER = re.compile(r"\d[.,]\d")
-_CONTINUED = re.compile("[\u0300-\u036f\u1160-\u11ff\u3099\u309a\u093c\u094d]")  # marks of the letter before them
-_KOREAN = re.compile(rf"[{_HANGUL}]{{2}}")
-_ENDING = re.compile(rf"{_PARTICLE}(?!\w)")
-
-
-def _is_word(text: str, start: int, end: int) -> bool:
-    """Tell whether a part of a text is no part of a longer word or number."""
-    if _joins(text[max(start - 1, 0) : start + 1]) or _IN_NUMBER.fullmatch(text[max(start - 2, 0) : start + 1]):
-        return False
-    after = text[end - 1 : end + 2]
-    if _IN_NUMBER.fullmatch(after) or _CONTINUED.match(after, 1):
-        return False
-    return not _joins(after[:2]) or bool(_KOREAN.fullmatch(after[:2]) and _ENDING.match(text, end))
-
-
-def _joins(edge: str) -> bool:
-    if edge.isascii():
-        return edge.isalnum() and len(edge) == 2
-    return bool(_GLUED.fullmatch(edge) and _SCRIPTS.fullmatch(edge))

@@ -7,7 +7,7 @@ them (``KILOGRAM``, ``SQUARE_METER``).
 import re
 from functools import lru_cache
 
-from converters.text.spelling import UNSPACED
+from converters.text.words import stands
 
 # A unit's symbol, then its codes and names.
 _UNITS = """
@@ -72,8 +72,8 @@ def spelling(value: str, text: str) -> str | None:
     """
     match = _MEASURE.fullmatch(value)
     pattern = _pattern(match["number"], match["unit"].strip()) if match else None
-    found = pattern.search(text) if pattern else None
-    return found[0] if found else None
+    found = pattern.finditer(text) if pattern else iter(())
+    return next((match[0] for match in found if stands(text, *match.span())), None)
 
 
 def _known(unit: str) -> tuple[str, ...]:
@@ -88,5 +88,4 @@ def _pattern(number: str, unit: str) -> re.Pattern[str] | None:
     groups = re.sub(r"(?<=\d)(?=(?:\d{3})+$)", "[.,'’ \u00a0\u202f]?", whole)
     decimals = rf"[.,]{part}0*" if point else r"(?:[.,]0+)?"
     units = "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
-    start, end = rf"(?<![^\W{UNSPACED}])(?<!\d[.,])", rf"(?![^\W{UNSPACED}])"
-    return re.compile(rf"{start}{groups}{decimals}[\s-]?(?:{units}){end}", re.IGNORECASE)
+    return re.compile(rf"{groups}{decimals}[\s-]?(?:{units})", re.IGNORECASE)

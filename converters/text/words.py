@@ -1,61 +1,239 @@
 """What a word is, and where it may begin and end, in any script: one notion for all that counts, finds, cuts or compares texts.
 
 Chinese, Japanese, Thai, Lao, Khmer and Burmese are written without blanks. There, every letter with its marks is a word, and a
-value may begin or end at any of them. Elsewhere a word is a run of letters, marks and digits (as in UAX 29, plainly).
+value may begin or end at any of them. Elsewhere a word is a run of letters, marks and digits (as in UAX 29, plainly). Properties
+of characters are Unicode's: line-breaking classes after UAX 14, sentence ends after UAX 29.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator
-from itertools import pairwise
+from functools import lru_cache
+from itertools import groupby, pairwise
+from typing import Any
 
 import regex
 
-_SCRIPTS = ("Han", "Hira", "Kana", "Bopo", "Thai", "Laoo", "Khmr", "Mymr")
-# The scripts that write no blanks between words. Script extensions count: the long vowel mark is of both kana.
-UNSPACED = "".join(rf"\p{{scx={script}}}" for script in _SCRIPTS)
-_LETTER = rf"[[{UNSPACED}]&&\w]"
-_ASCII = re.compile(r"\w+")
-_WORD = regex.compile(rf"(?V1){_LETTER}\p{{M}}*|[\w--{_LETTER}]+")
+# Letters of scripts that write no blanks, for a class of a pattern: ideographs, kana and bopomofo; line-breaking class SA.
+_EASTERN = (
+    "\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    "\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\ua48c\uf900-\ufad9\uff66-\uff9f\U00016ff0-\U00016ff6"
+    "\U0001aff0-\U0001b168\U00020000-\U0003ffff"
+)
+_SOUTHERN = (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u109a-\u109f\u1780-\u17d3\u17d7\u17dc\u17dd"
+    "\u1950-\u19c9\u1a20-\u1a7c\u1aa7\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaadd"
+)
+_HANGUL = "\u1100-\u11ff\u302e\u302f\u3131-\u318e\ua960-\ua97c\uac00-\ud7a3\ud7b0-\ud7fb\uffa0-\uffdc"
+UNSPACED = _EASTERN + _SOUTHERN
+_LETTER, _SPACED = f"[{UNSPACED}]", rf"[[\w\p{{N}}]--[{UNSPACED}]]"
+# What no word begins with after a letter: small kana, the long vowel mark, Thai and Lao vowels after their consonant.
+_AFTER = r"[[\p{lb=CJ}々ゝゞヽヾﾞﾟะาำๅະາຳ]--[ヵヶ]]"
+_STACKED = r"[\u1039\u17d2]"  # Burmese and Khmer: the next letter stands below this one
+_RUN = rf"[{_SPACED}--[{_HANGUL}]]"
+_JOINER = r"[\u200c\u200d]"
+_CLUSTER = rf"\p{{LOE}}?{_LETTER}(?:{_STACKED}{_LETTER}|[\p{{M}}\u200c\u200d]|{_AFTER})*"
+# Latin, Greek, Cyrillic, Armenian, and signs: a text of nothing but these needs no more than Python's \w, which knows no marks.
+_COMMON = (
+    "\x00-\xac\xae-\u012f\u0131-\u02ff\u0370-\u0482\u048a-\u058f\u1e00-\u200b\u2010-\u205f\u2070-\u20cf\u2100-\u2bff"
+    "\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
+)
+_OTHER = re.compile(f"[^{_COMMON}]")
+_MARKED = re.compile(f"[^{_COMMON}{_EASTERN}{_HANGUL}\u3000-\u3020\uff01-\uff65]")
+
+_PLAIN = re.compile(r"\w+")
+_WORD = regex.compile(rf"{_LETTER}\p{{M}}*|[^\W{UNSPACED}]+")
+_EASTERN_WORD = re.compile(rf"[{_EASTERN}]|[^\W{_EASTERN}]+")
 # Hangul writes blanks, but joins particles to nouns: what is searched for is found in pieces, as in scripts without blanks.
-_JOINED = rf"[[{UNSPACED}\p{{scx=Hang}}]&&\w]"
-_PIECE = regex.compile(rf"(?V1)((?:{_JOINED}\p{{M}}*)+)|[\w--{_JOINED}]+")
+_TERM = regex.compile(rf"([{UNSPACED}{_HANGUL}][{UNSPACED}{_HANGUL}\p{{M}}]*)|[^\W{UNSPACED}{_HANGUL}]+")
+_EASTERN_TERM = re.compile(rf"([{_EASTERN}{_HANGUL}]+)|[^\W{_EASTERN}{_HANGUL}]+")
 _SIGN = regex.compile(r"\w\p{M}*")
-# Marks that writers leave out: accents on capitals, vowels of Arabic and Hebrew, and the stroke that lengthens Arabic words.
-_OPTIONAL = re.compile("[\u0300-\u036f\u0591-\u05c7\u0640\u064b-\u065f\u0670]")
+_TOKEN = regex.compile(rf"(?V1){_CLUSTER}|(?=[{_HANGUL}])\X|{_RUN}+(?:{_JOINER}+{_RUN}+)*|(?![\s\x1c-\x1f])\X")
+_PLAIN_TOKEN = re.compile(r"\w+|[^\w\s]")
+_CUT = regex.compile(rf"(?V1)[\p{{Ps}}\p{{Pi}}]*{_CLUSTER}[\p{{Pe}}\p{{Pf}}\p{{Po}}]*|[^\s\x1c-\x1f{UNSPACED}]+")
+_PLAIN_CUT = re.compile(r"\S+")
+_STOP = regex.compile(r"(?V1)[.!?]\s+|[\p{SB=STerm}--[!?]]+[\p{Pe}\p{Pf}]*\s*")
+
+_EASTERN_LETTER, _SOUTHERN_LETTER = re.compile(f"[{_EASTERN}]"), regex.compile(rf"(?!\p{{M}})[{_SOUTHERN}]")
+_FULL_STOP = regex.compile(r"[.\p{SB=STerm}]")
+
+# Signs that NFKC would write as letters or digits of the word before them.
+_APART = re.compile("[™℠\u00bc-\u00be\u2150-\u215e\u2189]")
+_HIDDEN = re.compile("[\u00ad\u200c-\u200f\u2060\ufeff\ufe00-\ufe0f]")
+# Marks that writers leave out: vowels of Arabic and Hebrew, and the stroke that lengthens Arabic words; accents on capitals.
+_OPTIONAL = re.compile("[\u0591-\u05c7\u0640\u064b-\u065f\u0670]")
+_ACCENTS = re.compile("[\u0300-\u036f]")
+_COMPOSED = re.compile("[\u00c0-\u06ff\u1e00-\u1fff]")  # letters that may have one of these
+
+
+def _common(text: str) -> bool:
+    return text.isascii() or not _OTHER.search(text)
+
+
+def fold(text: str) -> str:
+    """Return a text for comparison: NFKC, case folded, without characters that cannot be seen.
+
+    >>> fold("１.５ リットル"), fold("Größe"), fold("Cot\\u00adton™")
+    ('1.5 リットル', 'grösse', 'cotton ')
+    """
+    return text.lower() if text.isascii() else _fold(text)
+
+
+@lru_cache(256)
+def _fold(text: str) -> str:
+    apart = _APART.sub(lambda sign: " " if sign[0] in "™℠" else f" {sign[0]}", _HIDDEN.sub("", text))
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", apart).casefold())
+
+
+def plain(text: str) -> str:
+    """Return a folded text without accents and without the vowel marks of Arabic and Hebrew.
+
+    >>> plain("Crème brûlée"), plain("ガラス")
+    ('creme brulee', 'ガラス')
+    """
+    return _without(fold(text), _ACCENTS, _OPTIONAL)
+
+
+def _without(text: str, *marks: re.Pattern[str]) -> str:
+    if text.isascii() or not _COMPOSED.search(text):
+        return text
+    text = unicodedata.normalize("NFD", text)
+    for mark in marks:
+        text = mark.sub("", text)
+    return unicodedata.normalize("NFC", text)
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text after NFKC, case folded; in a script without blanks every letter is one.
+    """Return the words of a folded text; in a script without blanks every letter is one.
 
     >>> words("It's 1.5 L!"), words("１.５リットル"), words("Größe ПРИВЕТ")
     (['it', 's', '1', '5', 'l'], ['1', '5', 'リ', 'ッ', 'ト', 'ル'], ['grösse', 'привет'])
     >>> words("ขนาด 5 นิ้ว"), words("हिन्दी में")
     (['ข', 'น', 'า', 'ด', '5', 'นิ้', 'ว'], ['हिन्दी', 'में'])
     """
-    if text.isascii():
-        return _ASCII.findall(text.lower())
-    found: list[str] = _WORD.findall(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()))
+    folded = fold(text)
+    if _common(folded):
+        return _PLAIN.findall(folded)
+    found: list[str] = (_WORD if _MARKED.search(folded) else _EASTERN_WORD).findall(folded)
     return found
 
 
-def terms(text: str) -> list[str]:
-    """Return what a search or a comparison counts: words without accents, and pairs of letters where no blanks part the words.
+def terms(text: str, accents: bool = False) -> list[str]:
+    """Return what a search or a comparison counts: words, and pairs of letters where no blanks part the words.
 
-    Hangul counts as such a script, since its particles are joined to the words (as Lucene's CJKAnalyzer has it).
+    Hangul counts as such a script, since its particles are joined to the words (as Lucene's CJKAnalyzer has it). With
+    ``accents`` they stay, and Latin, Cyrillic and Greek words are those of ``\\w+`` in lower case.
 
     >>> terms("Café mugs"), terms("容量は1.5 l"), terms("블랙은"), terms("赤")
     (['cafe', 'mugs'], ['容量', '量は', '1', '5', 'l'], ['블랙', '랙은'], ['赤'])
+    >>> terms("Café ½ m²", accents=True)
+    ['café', '½', 'm²']
     """
-    return list(_ASCII.findall(text.lower()) if text.isascii() else _terms(text))
+    return [term for run in runs(text, accents) for term in run[1]]
 
 
-def _terms(text: str) -> Iterator[str]:
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    folded = unicodedata.normalize("NFC", _OPTIONAL.sub("", unicodedata.normalize("NFD", folded)))
-    for run in _PIECE.finditer(folded):
-        letters = _SIGN.findall(run[0]) if run[1] else ()
-        if len(letters) > 1:
-            yield from map("".join, pairwise(letters))
-        else:
-            yield run[0]
+def runs(text: str, accents: bool = False) -> list[tuple[bool, list[str]]]:
+    """Return the terms in runs of one kind, each with whether they are pairs of letters; a text in English is one run.
+
+    >>> runs("Acme 500ml のマグ, red")
+    [(False, ['acme', '500ml']), (True, ['のマ', 'マグ']), (False, ['red'])]
+    """
+    if _common(text):
+        return [(False, _PLAIN.findall(text.lower() if accents else _without(text.casefold(), _ACCENTS)))]
+    folded = _without(fold(text), _OPTIONAL) if accents else plain(text)
+    pattern: Any = _TERM if _MARKED.search(folded) else _EASTERN_TERM
+    found = groupby(pattern.finditer(folded), key=lambda run: run[1] is not None)
+    return [(paired, [term for run in some for term in _pairs(run[0], paired)]) for paired, some in found]
+
+
+def _pairs(run: str, paired: bool) -> list[str]:
+    # A mark is no letter to isalnum.
+    letters = () if not paired else run if run.isalnum() else _SIGN.findall(run)
+    return [first + second for first, second in pairwise(letters)] if len(letters) > 1 else [run]
+
+
+def tokens(text: str) -> list[tuple[int, int]]:
+    """Return where the words, the letters of scripts without blanks, and the other signs stand; none is a part of a letter.
+
+    >>> [("1.5 L入り!"[start:end]) for start, end in tokens("1.5 L入り!")]
+    ['1', '.', '5', 'L', '入', 'り', '!']
+    """
+    return [token.span() for token in (_PLAIN_TOKEN if _common(text) else _TOKEN).finditer(text)]
+
+
+def cuts(text: str) -> Iterator[int]:
+    """Yield where a text may be cut off: after what blanks part, and after every letter in scripts without blanks.
+
+    >>> [*cuts("It is red.")], [*cuts("「赤い」マグ。 500ml")]
+    ([2, 5, 10], [2, 4, 5, 7, 13])
+    """
+    return (piece.end() for piece in (_PLAIN_CUT if _common(text) else _CUT).finditer(text))
+
+
+def sentence_ends(text: str) -> list[int]:
+    """Return where the sentences of a text end: no blank need follow where the sign is of another script than Latin.
+
+    >>> sentence_ends("It is 1.5 l. Red!"), sentence_ends("赤です。大きい！")
+    ([13, 17], [4, 8])
+    """
+    ends = [stop.end() for stop in _STOP.finditer(text)]
+    return ends if ends[-1:] == [len(text)] or not text else [*ends, len(text)]
+
+
+def ends_sentence(text: str) -> bool:
+    """Tell whether a text ends with a full stop or the like, in any script.
+
+    >>> [ends_sentence(text) for text in ("Red.", "赤です。", "लाल।", "Red")]
+    [True, True, True, False]
+    """
+    return bool(_FULL_STOP.fullmatch(text[-1:]))
+
+
+def several_words(text: str) -> bool:
+    """Tell whether a text without blanks is likely of more than one word: five ideographs or kana, or eight letters else.
+
+    >>> [several_words(text) for text in ("是不锈钢的", "はい", "ใช่ครับ", "ทำจากสแตนเลส", "Stainless")]
+    [True, False, False, True, False]
+    """
+    return len(_EASTERN_LETTER.findall(text)) / 5 + len(_SOUTHERN_LETTER.findall(text)) / 8 >= 1
+
+
+_IN_NUMBER = re.compile(r"\d[.,٫٬]\d")
+_INSIDE = regex.compile(
+    rf"(?V1)(?s:.)\p{{M}}|{_LETTER}{_AFTER}|[\p{{LOE}}\u1039\u17d2\u200d](?s:.)|[{_SPACED}--[_{_HANGUL}]]{{2}}|[{_HANGUL}]{{2}}"
+)
+# Hangul writes blanks, and particles after a noun.
+_PARTICLES = "은|는|이|가|을|를|의|와|과|로|으로|도|만|에|에서|에게|부터|까지|처럼|보다|하고|이나|이며|이고|입니다|이에요|예요|인"
+_PARTICLE = re.compile(rf"(?:{_PARTICLES}){{1,2}}(?!\w)")
+
+
+def stands(text: str, start: int, end: int, numbers: bool = True) -> bool:
+    """Tell whether a part of a text is no part of a longer word or, with ``numbers``, of a longer number.
+
+    In scripts without blanks it may begin and end at any letter; in Hangul particles may follow; an underscore parts words.
+
+    >>> stands("Hundred", 4, 7), stands("1.5 l", 2, 5), stands("中国红色杯子", 2, 4), stands("カラー", 0, 2)
+    (False, False, True, False)
+    >>> stands("블랙은 품절", 0, 2), stands("블랙박스", 0, 2), stands("500ml입니다", 0, 5)
+    (True, False, True)
+    """
+    if numbers and any(map(_IN_NUMBER.fullmatch, (text[max(start - 2, 0) : start + 1], text[end - 1 : end + 2]))):
+        return False
+    return not _inside(text, start) and (not _inside(text, end) or bool(_PARTICLE.match(text, end)))
+
+
+def _inside(text: str, at: int) -> bool:
+    edge = text[max(at - 1, 0) : at + 1]
+    if len(edge) < 2 or edge.isascii():
+        return len(edge) == 2 and edge.isalnum()
+    return bool(_INSIDE.fullmatch(edge))
+
+
+def places(value: str, text: str) -> Iterator[tuple[int, int]]:
+    """Yield where a value stands in a text as a word or as words, both spelled alike."""
+    start = text.find(value) if value else -1
+    while start >= 0:
+        end = start + len(value)
+        if stands(text, start, end):
+            yield start, end
+        start = text.find(value, start + 1)

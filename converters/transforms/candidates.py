@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from converters.text.words import terms
+
 FOLDS = 5
 WORDS = 2**20  # places that words are hashed to
 CHUNK = 512
@@ -78,7 +80,12 @@ def hashed(texts: Sequence[str]) -> Any:
     """Return texts × WORDS: each text's word counts, of length 1."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    return HashingVectorizer(n_features=WORDS, alternate_sign=False, dtype=np.float32).transform(texts).tocsr()
+    how = {"analyzer": _terms, "alternate_sign": False, "dtype": np.float32}
+    return HashingVectorizer(n_features=WORDS, **how).transform(texts).tocsr()
+
+
+def _terms(text: str) -> list[str]:
+    return [term for term in terms(text, accents=True) if len(term) > 1]
 
 
 def propose(expert: Expert, texts: Sequence[str], left_out: NDArray[np.int64], k: int) -> Iterator[list[str]]:

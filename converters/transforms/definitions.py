@@ -9,6 +9,7 @@ import yaml
 from converters.core.errors import InputError, unreadable
 from converters.schema import Attributes
 from converters.text.sanitize import one_line
+from converters.text.words import ends_sentence
 
 Definitions = Mapping[str, str]
 
@@ -27,7 +28,7 @@ def load(path: Path) -> Definitions:
         if not isinstance(name, str) or not isinstance(sentence, str) or not one_line(sentence):
             raise InputError(f"{path}: found {name!r}: {str(sentence)[:60]!r}, expected an attribute with a sentence")
     sentences = {one_line(name): one_line(sentence) for name, sentence in tree.items()}
-    return {name: text if text[-1] in ".!?。" else f"{text}." for name, text in sentences.items()}
+    return {name: text if ends_sentence(text) else f"{text}." for name, text in sentences.items()}
 
 
 def defined(record: Attributes, definitions: Definitions) -> Attributes:

@@ -11,16 +11,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import regex
+
 from converters.schema import Attributes, Listing, Question, Record, Text
 from converters.text.matching import occurs
 from converters.text.sanitize import clean_record
+from converters.text.words import cuts
 
 Product = Listing | Attributes
 Texts = tuple[Text, ...]
 Rates = Mapping[str, float]
 Spans = list[tuple[int, int]]
 
-_WORD = re.compile(r"[^\W\d_]{4,}")
+_WORD = regex.compile(r"(?:(?!\p{M})[^\W\d_]){4,}+(?!\p{M})")  # none of whose letters has a mark of its own
 _LETTERS = re.compile(r"[A-Za-z]{3,}")
 _SHORT = {
     "with": "w/", "without": "w/o", "and": "&", "inch": "in", "inches": "in", "feet": "ft", "pieces": "pcs", "piece": "pc",
@@ -122,14 +125,14 @@ def _short(text: str, place: tuple[int, int]) -> str:
 
 def _truncated(record: Product, draw: random.Random) -> Record | None:
     """Cut the text with the most words between two of its words, where no value is, after 40 to 80 % of them."""
-    at = max(range(len(record.texts)), key=lambda number: len(record.texts[number].text.split()))
+    at = max(range(len(record.texts)), key=lambda number: sum(1 for _ in cuts(record.texts[number].text)))
     text, spans = record.texts[at].text, _spans(record.texts[at].text, record)
-    ends = [word.end() for word in re.finditer(r"\S+", text)]
+    ends = [*cuts(text)]
     low, high = max(3, len(ends) * 2 // 5), len(ends) * 4 // 5
-    cuts = [end for end in ends[low - 1 : high] if not any(a < end < b for a, b in spans)]
-    if not cuts:
+    free = [end for end in ends[low - 1 : high] if not any(a < end < b for a, b in spans)]
+    if not free:
         return None
-    shorter = replace(record.texts[at], text=text[: draw.choice(cuts)])
+    shorter = replace(record.texts[at], text=text[: draw.choice(free)])
     return _less(record, (*record.texts[:at], shorter, *record.texts[at + 1 :]))
 
 
@@ -210,7 +213,7 @@ def _spans(text: str, record: Product) -> Spans:
     return [match.span() for value in values for match in re.finditer(re.escape(value), text, re.IGNORECASE)]
 
 
-def _free(pattern: re.Pattern[str], text: str, spans: Spans) -> Spans:
+def _free(pattern: Any, text: str, spans: Spans) -> Spans:
     """Return the words of a text that no value touches."""
     words = (word.span() for word in pattern.finditer(text))
     return [(a, b) for a, b in words if not any(a < end and start < b for start, end in spans)]

@@ -1,11 +1,11 @@
 """Cuts the context of a row that is too long to train on: snippets and product texts, never question, title or answer.
 
 Training and test rows are cut alike, where the mix is built: what evaluation sends is what training saw. All contexts of a record
-are cut to the same number of words, the largest with which its row fits, so the longest lose most. Law: the answer stays as it
-was, and so does what it rests on: a text is kept up to the last value that an attribute takes from it, a cited snippet whole.
+are cut to the same number of words (letters, in scripts without blanks), the largest with which its row fits, so the longest
+lose most. Law: the answer stays as it was, and so does what it rests on: a text is kept up to the last value that an attribute
+takes from it, a cited snippet whole.
 """
 
-import re
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +13,8 @@ from itertools import islice
 
 from converters.schema import Answerable, Attributes, Chat, Question, Ranking, Record, Row
 from converters.text.lengths import Ruler
+from converters.text.words import cuts
 
-_WORD = re.compile(r"\S+")
 Render = Callable[[Record], Row]
 
 
@@ -29,7 +29,7 @@ def fitted(record: Record, render: Render, long: Callable[[Row], bool]) -> Row |
     row = render(record)
     if not long(row):
         return row
-    most = max((len(_WORD.findall(text)) for text in contexts(record)), default=0)
+    most = max((sum(1 for _ in cuts(text)) for text in contexts(record)), default=0)
     # The first number of words with which the row is too long: everything below it fits.
     words = bisect_left(range(1, most + 1), True, key=lambda size: long(render(cut(record, size))))
     return render(cut(record, words)) if words else None
@@ -62,7 +62,7 @@ def cut(record: Record, words: int) -> Record:
 
 
 def _begin(text: str, words: int) -> str:
-    ends = [match.end() for match in islice(_WORD.finditer(text), words)]
+    ends = list(islice(cuts(text), words))
     return text[: ends[-1]] if ends else ""
 
 

@@ -16,6 +16,9 @@ SHARES = {"head": 0.5, "torso": 0.9, "tail": 1.0}
 LABEL = re.compile(
     r"\b(?:answer|category(?: path)?|path|output|result|option)\b[^\S\n]{0,3}(?:is[^\S\n]{0,3})?:?[^\S\n]{0,3}", re.I
 )
+# What parts a list: a comma, but for one within a number ("1,5"), in any script, or a semicolon.
+COMMA = re.compile(r"\s*(?:[;；،؛、，]|,(?!(?<=\d,)\d))\s*")
+_WHOLE = re.compile(r"\d+(?:,\d+)+", re.ASCII)  # a list of whole numbers
 WRAPPING = " \t\r\n`\"'*_.()[]{}“”"
 VALUE = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 2}, {"type": "null"}]}
 
@@ -62,6 +65,17 @@ def lines(text: str) -> Iterator[str]:
             yield line[label.end() :].strip(WRAPPING)
 
 
+def pieces(text: str) -> tuple[str, ...]:
+    """Return the items of a list that is written as one text, in brackets or not.
+
+    >>> pieces("[Red, 'dark blue'; 1,5 l]"), pieces("赤、青"), pieces("38,39,40")
+    (('Red', 'dark blue', '1,5 l'), ('赤', '青'), ('38', '39', '40'))
+    """
+    bare = text.strip("[](){} ")
+    parts = bare.split(",") if _WHOLE.fullmatch(bare) else COMMA.split(bare)
+    return tuple(item for part in parts if (item := part.strip(" \"'“”`")))
+
+
 def commonest(values: Iterable[Any]) -> Any:
     """Return the most frequent value, the first of equally frequent ones."""
     return Counter(values).most_common(1)[0][0]
@@ -104,18 +118,22 @@ class Kind(Shape):
 
     ``reason`` says why a text, not empty, cannot be read, in a few words to be counted. ``predictors`` are the trivial ones,
     fitted to the test gold. ``lenient`` yields what an unreadable text may mean, likeliest first, for the task to read;
-    ``forgive`` does the same for a readable answer. ``limit`` is what a row's answer may be, for constrained decoding, given the
-    paths of the taxonomy. ``labels`` are the kind's own slices of rows, ``slots`` those of a record's slots. ``training_keys``
-    are what a training row with this answer adds to the counts of answers. ``routes`` are the steps to each answer that a
-    classifier learns. ``portable`` leaves out what makes sense for its own row only. ``ranked``: baselines give further
-    candidates. ``prompt``: metrics or predictors read the prompt. ``judged`` returns a row's question and snippets for a judge,
-    ``None``: not judged. ``breakdown`` names what a report shows: "tree", "words", "replies" (words and abstention), or nothing.
+    ``forgive`` does the same for a readable answer. ``listed`` yields what a text without the task's form may mean for its
+    row, given the meta; ``spread`` takes one text apart that stands for several, where the gold answer has several. ``limit``
+    is what a row's answer may be, for constrained decoding, given the paths of the taxonomy. ``labels`` are the kind's own
+    slices of rows, ``slots`` those of a record's slots. ``training_keys`` are what a training row with this answer adds to the
+    counts of answers. ``routes`` are the steps to each answer that a classifier learns. ``portable`` leaves out what makes
+    sense for its own row only. ``ranked``: baselines give further candidates. ``prompt``: metrics or predictors read the
+    prompt. ``judged`` returns a row's question and snippets for a judge, ``None``: not judged. ``breakdown`` names what a
+    report shows: "tree", "words", "replies" (words and abstention), or nothing.
     """
 
     reason: Callable[[str], str]
     predictors: Callable[[Sequence[Example]], Mapping[str, Predictor]]
     lenient: Callable[[str], Iterator[str]] = lines
     forgive: Callable[[Any], Any] = lambda answer: answer
+    listed: Callable[[str, Mapping[str, Any]], Iterator[str]] = lambda text, meta: iter(())
+    spread: Callable[[Any, Any], Any] = lambda answer, gold: answer
     limit: Callable[[Row, Sequence[str]], Limit] = lambda row, paths: None
     labels: Callable[[Sequence[Example], Times | None], Labels] = lambda examples, times: {}
     slots: Callable[[Sequence[Example], Tools, Times | None], tuple[Slots, Labels]] | None = None

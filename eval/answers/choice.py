@@ -1,7 +1,7 @@
 """One of the options that a row lists, by its text."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from converters.tasks.choice import letter
@@ -43,8 +43,18 @@ def routes(counts: Counter[Any]) -> dict[Any, Route]:
     return {option: (option,) for option, times in counts.most_common(LEARNT) if times >= OFTEN}
 
 
+def lenient(text: str) -> Iterator[str]:
+    """Yield the lines that may name an option, and a letter and a text that have a comma between them."""
+    for line in base.lines(text):
+        yield line
+        letter, comma, option = line.partition(",")
+        if comma:
+            yield f"{letter.strip(base.WRAPPING)}: {option.strip(base.WRAPPING)}"
+
+
 KIND = Kind(
     reason=reason,
+    lenient=lenient,
     predictors=predictors,
     limit=lambda row, paths: base.one_of(row.extra.get("options", ())),
     labels=labels,

@@ -1,12 +1,27 @@
 """A path in a tree of categories, broadest node first."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 
 from converters import tasks
 from converters.schema import Row
 from converters.tasks import category, category_levels
-from eval.answers.base import Kind, Labels, Limit, Predictor, Times, commonest, frequencies, one_of, seen_answers
+from eval.answers.base import (
+    Kind,
+    Labels,
+    Limit,
+    Predictor,
+    Times,
+    commonest,
+    frequencies,
+    one_of,
+    pieces,
+    seen_answers,
+)
 from eval.metrics.base import Example, Match, Tools
+
+_ARROW = re.compile(r"\s*[›»→＞⟩]\s*")
 
 
 def reason(text: str) -> str:
@@ -47,8 +62,29 @@ def matches(example: Example, tools: Tools) -> list[Match]:
     return [Match((category.render(example.answer),) if example.answer else (), (category.render(example.gold),), 1)]
 
 
+def forgive(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Accept a JSON list of names, and other arrows between them."""
+    [first, *more] = path
+    if more or not (first.startswith("[") or _ARROW.search(first)):
+        return path
+    try:
+        names = json.loads(first)
+    except (ValueError, RecursionError):
+        names = _ARROW.split(first)
+    known = isinstance(names, list) and all(isinstance(name, str) and name.strip() for name in names)
+    return tuple(map(str.strip, names)) or path if known else path
+
+
+def spread(path: tuple[str, ...], gold: tuple[str, ...]) -> tuple[str, ...]:
+    """Take apart a path whose names have commas between them, if that gives as many names as the gold path has."""
+    names = pieces(path[0]) if len(path) == 1 else ()
+    return names if len(names) == len(gold) > 1 else path
+
+
 KIND = Kind(
     reason=reason,
+    forgive=forgive,
+    spread=spread,
     predictors=predictors,
     limit=limit,
     labels=labels,

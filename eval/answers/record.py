@@ -4,12 +4,15 @@ import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from eval.answers.base import Kind, Labels, Predictor, Schema, Times, commonest, frequencies, seen_label
+from converters.text.none import is_none
+from eval.answers.base import Kind, Labels, Predictor, Schema, Times, commonest, frequencies, pieces, seen_label
 from eval.metrics import extraction as counting
 from eval.metrics._normalise import Normalise
 from eval.metrics.base import Example, Match, Tools
 from eval.metrics.extraction import Slots, Values
 
+LONGEST = 10_000  # characters of a text without JSON that are looked at
+_MARKS = " \t*`\"'"
 OBJECTS = 8  # most objects of a text that are tried
 
 
@@ -34,16 +37,23 @@ def reason(text: str) -> str:
 
 
 def predictors(examples: Sequence[Example]) -> Mapping[str, Predictor]:
-    """Return the record without values, and each attribute's commonest value."""
+    """Return the record without values, each attribute's commonest value and, where gold has several, its commonest values."""
     values: dict[str, list[str]] = {}
+    lists: dict[str, list[tuple[str, ...]]] = {}
     for example in examples:
         for key, stated in example.gold.items():
-            values.setdefault(key, []).extend(stated[:1])
-    usual = {key: (commonest(stated),) for key, stated in values.items() if stated}
-    return {
+            if stated:
+                values.setdefault(key, []).extend(stated)
+                lists.setdefault(key, []).append(stated)
+    usual = {key: (commonest(stated),) for key, stated in values.items()}
+    blind: dict[str, Predictor] = {
         "all null": lambda e: dict.fromkeys(e.gold, ()),
         "commonest value": lambda e: {key: usual.get(key, ()) for key in e.gold},
     }
+    if any(len(stated) > 1 for of_key in lists.values() for stated in of_key):
+        whole = {key: commonest(of_key) for key, of_key in lists.items()}
+        blind["commonest values"] = lambda e: {key: whole.get(key, ()) for key in e.gold}
+    return blind
 
 
 def lenient(text: str) -> Iterator[str]:
@@ -59,6 +69,37 @@ def lenient(text: str) -> Iterator[str]:
             end = at + 1
             continue
         yield text[at:end]
+
+
+def listed(text: str, meta: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what lines of ``name: value`` say of the attributes asked for, or the text alone if one is asked for, as JSON.
+
+    >>> list(listed("- Color: Red, Blue", {"attributes": ["color"]})), list(listed("M", {"attributes": ["Size"]}))
+    (['{"color": "Red, Blue"}'], ['{"Size": "M"}'])
+    """
+    asked = {name.casefold(): name for name in meta.get("attributes", ())}
+    pairs = [line.strip(" -*•").partition(":") for line in text[:LONGEST].splitlines() if line.strip()]
+    named = [
+        (asked.get(name.strip(_MARKS).casefold(), ""), value.strip(_MARKS)) for name, colon, value in pairs if colon
+    ]
+    found = {name: None if is_none(value) else value for name, value in named if name}
+    if found and len(named) == len(pairs) == len(found):
+        yield json.dumps(found, ensure_ascii=False)
+    elif len(asked) == len(pairs) == 1 and not named:
+        [name], value = asked.values(), text.strip()
+        try:
+            several = json.loads(value)
+        except (ValueError, RecursionError):
+            several = value
+        yield json.dumps({name: several if isinstance(several, list) else value}, ensure_ascii=False)
+
+
+def spread(record: Values, gold: Values) -> Values:
+    """Take apart the values of attributes that have several."""
+    lists = {
+        key: pieces(values[0]) for key, values in record.items() if len(values) == 1 and len(gold.get(key, ())) > 1
+    }
+    return {**record, **{key: tuple(dict.fromkeys(values)) for key, values in lists.items() if values}}
 
 
 def slots(examples: Sequence[Example], tools: Tools, times: Times | None) -> tuple[Slots, Labels]:
@@ -100,6 +141,8 @@ KIND = Kind(
     reason=reason,
     predictors=predictors,
     lenient=lenient,
+    listed=listed,
+    spread=spread,
     limit=lambda row, paths: Schema(tuple(row.extra.get("attributes", ()))),
     slots=slots,
     training_keys=training_keys,

@@ -7,7 +7,8 @@ from converters.tasks.answer import ABSTENTION, Reply, question_of, snippets
 from eval.answers.base import WRAPPING, Kind, Labels, Times, seen_label
 from eval.metrics.base import Example
 
-_CITED = re.compile(r"[^\S\n]?\[(\d{1,4})\]", re.ASCII)
+_CITED = re.compile(r"[^\S\n]?\[(\d{1,4}(?: ?[,;] ?\d{1,4}){0,99})\]", re.ASCII)
+_NUMBER = re.compile(r"\d+", re.ASCII)
 
 
 def _first_snippet(example: Example) -> Reply | None:
@@ -16,8 +17,9 @@ def _first_snippet(example: Example) -> Reply | None:
 
 
 def forgive(reply: Reply) -> Reply:
-    """Accept citations in the middle of an answer, and the abstention in other letters."""
-    cited = tuple(sorted({*reply.cited, *map(int, _CITED.findall(reply.text or ""))}))
+    """Accept citations in the middle of an answer, or several in one pair of brackets, and the abstention in other letters."""
+    found = (number for cited in _CITED.findall(reply.text or "") for number in _NUMBER.findall(cited))
+    cited = tuple(sorted({*reply.cited, *map(int, found)}))
     text = _CITED.sub("", reply.text or "").strip()
     plain, abstention = (words.casefold().strip(WRAPPING) for words in (text, ABSTENTION))
     if not text or plain == abstention:

@@ -1,11 +1,12 @@
 """Compare two or more runs: each later one with the first, difference = later − first.
 
 Rows are paired by id, groups are resampled once for all runs. p comes from exact McNemar where each row is right or wrong
-(which treats rows as independent), else from the bootstrap. Holm corrects in two families: the headline metrics (one per task,
-over all pairs), which carry the verdict, and all others.
+(which treats rows as independent), else from the bootstrap. Holm corrects in families: the headline metrics (one per task, over
+all pairs), by which a gate goes, and the other metrics of each task. So a metric that is added weakens no headline's verdict, nor
+another task's.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from eval.metrics.base import Floats, Table, Tools
 from eval.results.schema import Run, Score, ScoredRow
 from eval.scoring import stats
 
-FAMILIES = "Holm over the headline metrics of all tasks and pairs; over all other metrics apart"
+FAMILIES = "Holm over the headline metrics of all tasks and pairs; over the other metrics of each task apart"
 ALPHA = 0.05
 HOLM = "The verdict goes by p corrected for all comparisons shown (Holm): an interval that leaves 0 out is not enough."
 POWER = 2.8  # standard errors, z of 97.5 % + z of 80 %: a difference that is found four times out of five
@@ -108,7 +109,8 @@ def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> li
     for run, others in zip(runs[1:], rows[1:], strict=True):
         if others.ids != rows[0].ids:
             raise InputError(
-                f"{runs[0].name} and {run.name} have different rows of task {task!r}, expected the same ids"
+                f"{runs[0].name} and {run.name} have different rows of task {task!r}, or in another order; "
+                "--intersect pairs those that both have by id"
             )
     tools = Tools(_normalise.normaliser(runs[0].scores.provenance["normaliser"]))
     names = pairing.shared(task, runs, rows, tools)
@@ -167,9 +169,12 @@ def smallest(gap: Floats) -> float | None:
 
 
 def _with_verdicts(pairs: Sequence[Pair]) -> list[Pair]:
+    families: dict[str, dict[int, float]] = defaultdict(dict)
+    for place, pair in enumerate(pairs):
+        if pair.p is not None:
+            families["" if pair.headline else pair.task][place] = pair.p
     adjusted: dict[int, float] = {}
-    for headline in (True, False):
-        family = {place: p.p for place, p in enumerate(pairs) if p.headline is headline and p.p is not None}
+    for family in families.values():
         adjusted |= zip(family, stats.holm(list(family.values())), strict=True)
     corrected = ((pair, adjusted.get(place)) for place, pair in enumerate(pairs))
     return [replace(pair, p_holm=p, verdict=verdict(pair.low, pair.high, p)) for pair, p in corrected]

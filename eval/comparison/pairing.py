@@ -1,6 +1,7 @@
 """Which runs may be compared, cut to their common rows, and paired by id."""
 
 import dataclasses
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,7 @@ def check_comparable(runs: Sequence[Run], intersect: bool = False) -> None:
     if len(set(names)) < len(names):
         raise InputError(f"found two runs called {max(names, key=names.count)!r}, expected every run once")
     for key, word in SAME.items():
-        if not (intersect and key in OF_THE_FILE):
+        if key not in OF_THE_FILE:
             _check_same(word, runs, [_setting(run, key) for run in runs])
     models = [run for run in runs if not baseline(run)]
     _check_same("decoding settings", models, [origin(run).get("decoding") for run in models])
@@ -112,6 +113,39 @@ def check_comparable(runs: Sequence[Run], intersect: bool = False) -> None:
         raise InputError(
             f"{runs[0].name} was scored by another version of the scorer; run ecom-eval score again on every run"
         )
+    for run in () if intersect else runs[1:]:
+        if unlike := [word for key, word in SAME.items() if key in OF_THE_FILE and _unlike(key, runs[0], run)]:
+            between = f"{runs[0].name} and {run.name}"
+            raise InputError(
+                f"{between} cannot be compared as they are, for they differ in the {unlike[0]}: {_other_rows(runs[0], run)}"
+            )
+
+
+def _unlike(key: str, run: Run, other: Run) -> bool:
+    return bool(_setting(run, key) != _setting(other, key))
+
+
+def _other_rows(run: Run, other: Run) -> str:
+    """Say how the rows of two runs differ and what mends it; the same row with another content is an :class:`InputError`."""
+    rows, others = ({row.id: _told_apart(row) for row in each.rows} for each in (run, other))
+    shared = [id_ for id_ in rows if id_ in others]
+    if not shared:
+        return "they have no id in common; score both on the same test file"
+    if changed := next((id_ for id_ in shared if rows[id_] != others[id_]), None):
+        first, second = (next(row for row in each.rows if row.id == changed) for each in (run, other))
+        _check_same_row(first, second, run.name, other.name)
+    if len(shared) < max(len(rows), len(others)):
+        counts = [(run.name, other.name, len(others)), (other.name, run.name, len(rows))]
+        lacking = [f"{a} lacks {n - len(shared):,} of {b}'s {n:,} rows" for a, b, n in counts if n > len(shared)]
+        return f"{' and '.join(lacking)}; --intersect compares the {len(shared):,} rows that both have"
+    how = "in another order" if list(rows) != list(others) else "written in another way"
+    return f"both have the same {len(rows):,} rows, {how}; --intersect pairs them by id"
+
+
+def _told_apart(row: ScoredRow) -> bytes:
+    """Return a short digest of what must be the same in both runs."""
+    fields = msgspec.json.encode([getattr(row, field) for field in SAME_FIELDS])
+    return hashlib.blake2b(fields, digest_size=8).digest()
 
 
 def _check_same(word: str, runs: Sequence[Run], values: Sequence[Any]) -> None:

@@ -151,7 +151,7 @@ def _render(
     return [
         Prompt(
             key,
-            [*(shots.turns(row) if shots else ()), *row.prompt],
+            shots.before(row) if shots else row.prompt,
             prompts.limit(row, paths) if plan.constrain else None,
             bool(plan.candidates) and takes_candidates(row.task),
         )

@@ -77,6 +77,12 @@ class Shots:
         turns = [turn for shot in shots for turn in shot.messages if turn.role != "system"]
         return [{"role": turn.role, "content": turn.content} for turn in turns]
 
+    def before(self, row: Row) -> list[dict[str, str]]:
+        """Return a row's prompt with its demonstrations before it, after its system turn, which templates take first only."""
+        own = row.prompt
+        system = sum(turn["role"] == "system" for turn in own[:1])
+        return [*own[:system], *self.turns(row), *own[system:]]
+
     @property
     def ids(self) -> dict[str, list[str]]:
         """Return the ids of the demonstrations that a row of another group gets, by task and source."""

@@ -1,18 +1,33 @@
-"""Metrics over classes: weighted and macro F1, accuracy, hierarchical F1, top-K accuracy. All lie in [0, 1].
+"""Metrics over classes: weighted and macro scores, F1 of "yes", accuracy, by level, hierarchical, top-K. All lie in [0, 1].
 
 Every unreadable answer and every one that is no gold class is one class INVALID, as scikit-learn's ``f1_score`` counts with
-``labels`` fixed to the gold classes. Hierarchical F1: Kiritchenko et al. 2006; Silla & Freitas 2011.
+``labels`` fixed to the gold classes. ``macro_f1_gold_and_said`` alone takes the classes that are only said, too, as scikit-learn
+does without ``labels``. Hierarchical F1: Kiritchenko et al. 2006; Silla & Freitas 2011.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean, mean_where, ratio, scores
+from converters.tasks.category import LEVELS
+from eval.metrics.base import (
+    Example,
+    Floats,
+    Metric,
+    Tools,
+    f1,
+    lines,
+    mean,
+    mean_where,
+    precision,
+    ratio,
+    recall,
+    scores,
+)
 
 
 def top(depth: int) -> Metric:
@@ -50,16 +65,111 @@ def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
 
 
 def counted(gold: NDArray[np.int32], answers: NDArray[np.int32], width: int) -> sparse.csr_array:
-    """Return the table of :func:`class_counts` for class numbers below ``width``; -1 is INVALID."""
+    """Return the table of :func:`class_counts` for class numbers below ``width``; -1 is INVALID, or gold that does not count."""
     columns = np.stack([gold, answers + width, gold + 2 * width], axis=1)
-    present = np.stack([answers == gold, answers >= 0, np.ones(len(gold), bool)], axis=1)
+    applies = gold >= 0
+    present = np.stack([applies & (answers == gold), applies & (answers >= 0), applies], axis=1)
     ends = np.concatenate([[0], present.sum(axis=1).cumsum()])
-    return sparse.csr_array((np.ones(ends[-1]), columns[present], ends), shape=(len(gold), 3 * width))
+    return sparse.csr_array((np.ones(ends[-1], np.int8), columns[present], ends), shape=(len(gold), 3 * width))
+
+
+def said_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
+    """Return n × 2U: right, and answered + gold, of each of the U classes of gold and readable answers."""
+    classes: dict[Any, int] = {}
+    gold = np.array([classes.setdefault(e.gold, len(classes)) for e in examples], np.int32)
+    readable = [e.answer is not None for e in examples]
+    said = np.array(
+        [classes.setdefault(e.answer, len(classes)) if e.answer is not None else -1 for e in examples], np.int32
+    )
+    width = len(classes)
+    columns = np.stack([gold, gold + width, said + width], axis=1)
+    present = np.stack([said == gold, np.ones(len(gold), bool), readable], axis=1)
+    ends = np.concatenate([[0], present.sum(axis=1).cumsum()])
+    return sparse.csr_array((np.ones(ends[-1], np.int8), columns[present], ends), shape=(len(gold), 2 * width))
+
+
+def level_counts(depth: int) -> Callable[[Sequence[Example], Tools], sparse.csr_array]:
+    """Return the table of :func:`class_counts` for paths cut to ``depth`` nodes, over the rows whose gold has as many.
+
+    An answer that stops above is wrong there; one that goes on below is judged by its first ``depth`` nodes.
+
+    >>> pairs = (("Home", "Mugs"), ("Home", "Mugs", "Red")), (("Home", "Pans"), ("Home",)), (("Car",), ("Car", "Mats"))
+    >>> table = level_counts(2)([Example("1", "g", gold, answer) for gold, answer in pairs], Tools(str))
+    >>> table.toarray().tolist()
+    [[1, 0, 1, 0, 1, 0], [0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]]
+    """
+
+    def table(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
+        classes: dict[Any, int] = {}
+        gold = [classes.setdefault(e.gold[:depth], len(classes)) if len(e.gold) >= depth else -1 for e in examples]
+        answers = [classes.get(e.answer[:depth], -1) if e.answer else -1 for e in examples] if classes else gold
+        return counted(np.array(gold, np.int32), np.array(answers, np.int32), len(classes))
+
+    return table
 
 
 def _by_class(sums: Floats) -> tuple[Floats, Floats]:
-    right, answered, gold = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
+    right, answered, gold = _columns(sums)
     return ratio(2 * right, answered + gold, gold), gold
+
+
+def _columns(sums: Floats) -> Floats:
+    return np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
+
+
+def _mean_share(right: Floats, of: Floats, present: Floats) -> Floats:
+    """Average ``right / of`` over the classes that are present; the others have nothing right and add nothing."""
+    shares = np.divide(right, of, out=np.zeros_like(right), where=of > 0)
+    return ratio(shares.sum(-1), (present > 0).sum(-1).astype(np.float64))
+
+
+def class_accuracy(sums: Floats) -> Floats:
+    """Return right / gold over all classes."""
+    right, _, gold = _columns(sums).sum(-1)
+    return ratio(right, gold)
+
+
+def macro_precision(sums: Floats) -> Floats:
+    """Average the gold classes' precision = right / answered, all alike; 0 for a class that no answer is."""
+    right, answered, gold = _columns(sums)
+    return _mean_share(right, answered, gold)
+
+
+def macro_recall(sums: Floats) -> Floats:
+    """Average the gold classes' recall = right / gold, all alike, which is also called balanced accuracy."""
+    right, _, gold = _columns(sums)
+    return _mean_share(right, gold, gold)
+
+
+def macro_f1_said(sums: Floats) -> Floats:
+    """Average F1 over all classes of :func:`said_counts`, all alike; one that is said and no gold class has 0.
+
+    >>> pairs = ("A", "A"), ("A", "x"), ("B", None)
+    >>> table = said_counts([Example("1", "g", *pair) for pair in pairs], Tools(str))
+    >>> round(float(macro_f1_said(table.toarray().sum(axis=0, dtype=float))), 3)
+    0.222
+    """
+    right, both = np.moveaxis(sums.reshape(*sums.shape[:-1], 2, -1), -2, 0)
+    return _mean_share(2 * right, both, both)
+
+
+def yes_counts(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return n × 3: "yes" in common, of the answer, of the gold.
+
+    >>> yes_counts([Example("1", "g", True, answer) for answer in (True, False, None)], Tools(str)).tolist()
+    [[1.0, 1.0, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]
+    """
+    return lines((e.answer is True and e.gold is True, e.answer is True, e.gold is True) for e in examples)
+
+
+def yes_at_rate(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return the same table for a guess that says "yes" as often as the gold: always "yes" has a recall of 1.
+
+    >>> yes_at_rate([Example("1", "g", gold, None) for gold in (True, False)], Tools(str)).tolist()
+    [[0.5, 0.5, 1.0], [0.0, 0.5, 0.0]]
+    """
+    share = sum(e.gold is True for e in examples) / len(examples)
+    return lines((share * (e.gold is True), share, e.gold is True) for e in examples)
 
 
 def weighted_f1(sums: Floats) -> Floats:
@@ -87,10 +197,16 @@ def nodes(path: Sequence[str] | None) -> set[tuple[str, ...]]:
     return {tuple(path[:depth]) for depth in range(1, len(path) + 1)} if path else set()
 
 
+def _by_pair(examples: Sequence[Example], line: Callable[[Any, Any], Sequence[float]]) -> Floats:
+    """Return a table whose lines depend on gold and answer alone: each distinct pair is worked out once."""
+    numbers: dict[Any, int] = {}
+    places = [numbers.setdefault((e.gold, e.answer), len(numbers)) for e in examples]
+    return lines(line(gold, answer) for gold, answer in numbers)[places]
+
+
 def node_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return n × 3: nodes in common, of the answer, of the gold."""
-    pairs = ((nodes(e.answer), nodes(e.gold)) for e in examples)
-    return lines((len(answer & gold), len(answer), len(gold)) for answer, gold in pairs)
+    return _by_pair(examples, lambda gold, answer: (len(nodes(answer) & nodes(gold)), len(answer or ()), len(gold)))
 
 
 def prefix_counts(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -105,19 +221,39 @@ def prefix_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     >>> prefix_counts([Example("1", "g", gold, answer) for gold, answer in pairs], Tools(str)).tolist()
     [[1.0, 3.0, 2.0], [0.0, 1.0, 1.0]]
     """
-    return lines(
-        (len(nodes(e.answer) & nodes(e.gold)), len(e.gold if e.answer is None else e.answer), len(e.gold))
-        for e in examples
+    return _by_pair(
+        examples,
+        lambda gold, answer: (len(nodes(answer) & nodes(gold)), len(gold if answer is None else answer), len(gold)),
     )
+
+
+def _levels() -> dict[str, Metric]:
+    """Return accuracy and macro F1 of each level, left out without a word below the deepest gold path."""
+    tables = {depth: level_counts(depth) for depth in range(1, LEVELS + 1)}
+    reductions = {"accuracy": class_accuracy, "macro_f1": macro_f1}
+    return {
+        f"level_{depth}_{name}": Metric(table, reduce, each=False, if_any=True)
+        for depth, table in tables.items()
+        for name, reduce in reductions.items()
+    }
 
 
 METRICS = {
     "weighted_f1": Metric(class_counts, weighted_f1, each=False),
     "macro_f1": Metric(class_counts, macro_f1, each=False),
+    "macro_precision": Metric(class_counts, macro_precision, each=False),
+    "macro_recall": Metric(class_counts, macro_recall, each=False),
+    "macro_f1_gold_and_said": Metric(said_counts, macro_f1_said, each=False),
     "accuracy": Metric(accuracy, mean, binary=True),
+    "yes_f1": Metric(yes_counts, f1, each=False),
+    "yes_precision": Metric(yes_counts, precision, each=False),
+    "yes_recall": Metric(
+        yes_counts, recall, each=False, guesses={"guess at the gold's rate": yes_at_rate}, trivial=False
+    ),
     "hierarchical_f1": Metric(node_counts, f1),
     "hierarchical_f1_mean": Metric(lambda examples, tools: scores(f1(node_counts(examples, tools))), mean, each=False),
     "mlperf_hierarchical_f1": Metric(prefix_counts, f1),
     "top_3_accuracy": top(3),
     "top_5_accuracy": top(5),
+    **_levels(),
 }

@@ -1,13 +1,16 @@
 """Metrics of attribute extraction: a slot is one (product, attribute). All lie in [0, 1].
 
-The five counts are MAVE's (https://github.com/google-research-datasets/MAVE): both none, hallucinated, missed, right, wrong. They
-look at an answer's first value and accept any gold value. A key that was not asked for is a hallucination. An unreadable answer
-misses every stated slot; its other slots count as ``unreadable``: they are not right, but enter neither precision nor recall.
+Values are sets: those of the answer and of the gold that are equal after normalising are in common, within their slot. A slot is
+right if its sets are equal. What the metrics called ``mave`` count is MAVE's rule for one value a slot
+(https://github.com/google-research-datasets/MAVE): both none, hallucinated, missed, right, wrong, by an answer's first value,
+which may be any of the gold's. Where gold and answer have one value a slot at most, both ways give the same scores.
+A key that was not asked for is a hallucination. An unreadable answer misses every stated slot; its other slots count as
+``unreadable``: they are not right, but enter neither precision nor recall.
 """
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -34,6 +37,17 @@ def slots(example: Example) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]
     requested = [*example.extra.get("attributes", ()), *example.gold]
     extra = [key for key, values in answer.items() if values]
     return {key: (example.gold.get(key, ()), answer.get(key, ())) for key in dict.fromkeys(requested + extra)}
+
+
+def common(example: Example, normalise: Normalise) -> dict[str, tuple[int, int, int]]:
+    """Count each slot's distinct values: in common, of the answer, of the gold.
+
+    >>> gold = {"Color": ("Red", "Blue"), "Size": (), "Fit": ("slim",)}
+    >>> common(Example("1", "g", gold, {"Color": ("blue", "Blue", "Green"), "Size": ("XL",)}), str.lower)
+    {'Color': (1, 2, 2), 'Size': (0, 1, 0), 'Fit': (0, 0, 1)}
+    """
+    sets = {key: ({*map(normalise, a)}, {*map(normalise, g)}) for key, (g, a) in slots(example).items()}
+    return {key: (len(answer & gold), len(answer), len(gold)) for key, (answer, gold) in sets.items()}
 
 
 def outcomes(example: Example, normalise: Normalise) -> dict[str, str]:
@@ -64,13 +78,15 @@ def counts(examples: Sequence[Example], tools: Tools) -> Floats:
 class Slots:
     """The slots that were asked for, as arrays: the example and the attribute of each, and the number of its outcome.
 
-    ``ends[i] : ends[i + 1]`` are the slots of example ``i``; ``made_up`` is how many keys each example adds unasked.
+    ``values`` is slots × 3, what :func:`common` counts. ``ends[i] : ends[i + 1]`` are the slots of example ``i``; ``made_up`` is
+    how many keys each example adds unasked.
     """
 
     keys: list[str]
     row: Ints
     key: Ints
     outcome: Ints
+    values: NDArray[np.int32]
     ends: Ints
     made_up: Ints
 
@@ -78,37 +94,39 @@ class Slots:
 def slotted(examples: Sequence[Example], tools: Tools) -> Slots:
     """Return the slots of all examples."""
     numbers: dict[str, int] = {}
-    columns = array("q"), array("q"), array("q", [0]), array("q")
+    columns = array("i"), array("b"), array("q", [0]), array("i")
+    values = array("i")
     for example in examples:
-        by_key = outcomes(example, tools.normalise)
+        by_key, in_common = outcomes(example, tools.normalise), common(example, tools.normalise)
         requested = len({*example.extra.get("attributes", ()), *example.gold})
         for name, count in islice(by_key.items(), requested):
             columns[0].append(numbers.setdefault(name, len(numbers)))
             columns[1].append(_COLUMN[count])
+            values.extend(in_common[name])
         columns[2].append(len(columns[0]))
         columns[3].append(len(by_key) - requested)
     key, outcome, ends, made_up = (np.array(column, dtype=np.int64) for column in columns)
-    return Slots(list(numbers), np.repeat(np.arange(len(examples)), np.diff(ends)), key, outcome, ends, made_up)
-
-
-def slot_lines(table: Slots) -> sparse.csr_array:
-    """Return one line per slot, with a 1 at its outcome: the table of :func:`counts` for slots alone."""
-    count = len(table.outcome)
-    return sparse.csr_array((np.ones(count), (np.arange(count), table.outcome)), shape=(count, len(COUNTS)))
+    by_slot = np.array(values, dtype=np.int32).reshape(-1, 3)
+    return Slots(
+        list(numbers), np.repeat(np.arange(len(examples)), np.diff(ends)), key, outcome, by_slot, ends, made_up
+    )
 
 
 def attribute_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
-    """Return n × 6A: :func:`counts` for each of the A attributes that some gold states; other keys have no column."""
+    """Return n × 3A: what :func:`common` counts of each of the A attributes that some gold states; other keys have no column."""
     stated = dict.fromkeys(key for example in examples for key, values in example.gold.items() if values)
     numbers = {key: number for number, key in enumerate(stated)}
-    cells = [
-        (row, _COLUMN[name] * len(numbers) + numbers[key])
-        for row, example in enumerate(examples)
-        for key, name in outcomes(example, tools.normalise).items()
-        if key in numbers
-    ]
-    places = np.asarray(cells, dtype=np.int64).reshape(-1, 2).T
-    return sparse.csr_array((np.ones(len(cells)), tuple(places)), shape=(len(examples), len(COUNTS) * len(numbers)))
+    rows, columns, cells = array("i"), array("i"), array("i")
+    for row, example in enumerate(examples):
+        for key, counted in common(example, tools.normalise).items():
+            if key in numbers:
+                rows.extend((row, row, row))
+                columns.extend(numbers[key] + place * len(numbers) for place in range(3))
+                cells.extend(counted)
+    places = (np.array(rows, np.int32), np.array(columns, np.int32))
+    table = sparse.csr_array((np.array(cells, np.float64), places), shape=(len(examples), 3 * len(numbers)))
+    table.eliminate_zeros()
+    return table
 
 
 def totals(sums: Floats) -> Floats:
@@ -117,35 +135,42 @@ def totals(sums: Floats) -> Floats:
     return np.stack([right, right + wrong + hallucinated, right + wrong + missed], axis=-1)
 
 
-def counts_f1(sums: Floats) -> Floats:
-    """Return 2 · right / (answered + gold)."""
-    return f1(totals(sums))
+def macro(of_one: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+    """Return the average of a precision, recall or F1 over the attributes that some gold states, all alike.
 
+    >>> gold = {"Color": ("Red", "Blue"), "Fit": ("slim",)}
+    >>> table = attribute_counts([Example("1", "g", gold, {"Color": ("Red",)})], Tools(str)).toarray()
+    >>> macro(precision)(table).tolist(), macro(recall)(table).tolist()
+    ([0.5], [0.25])
+    """
 
-def counts_recall(sums: Floats) -> Floats:
-    """Return right / gold."""
-    return recall(totals(sums))
+    def reduce(sums: Floats) -> Floats:
+        by_attribute = np.swapaxes(sums.reshape(*sums.shape[:-1], 3, -1), -1, -2)
+        return mean_where(of_one(by_attribute), by_attribute[..., 2])
 
-
-def attribute_macro_f1(sums: Floats) -> Floats:
-    """Average :func:`counts_f1` over the attributes that some gold states, all alike."""
-    by_attribute = np.swapaxes(sums.reshape(*sums.shape[:-1], len(COUNTS), -1), -1, -2)
-    return mean_where(counts_f1(by_attribute), totals(by_attribute)[..., 2])
-
-
-def slot_accuracy(sums: Floats) -> Floats:
-    """Return (right + both none) / all slots; a made-up key is a wrong slot."""
-    return ratio(sums[..., 0] + sums[..., 3], sums.sum(-1))
+    return reduce
 
 
 def value_counts(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return n × 3: values in common, of the answer, of the gold; each counts once and is matched within its slot."""
+    """Return n × 7: values in common, of the answer, of the gold; slots stated and right, stated, rightly null, all.
 
-    def line(example: Example) -> tuple[int, int, int]:
-        pairs = [({*map(tools.normalise, a)}, {*map(tools.normalise, g)}) for g, a in slots(example).values()]
-        return sum(len(a & g) for a, g in pairs), sum(len(a) for a, _ in pairs), sum(len(g) for _, g in pairs)
+    >>> value_counts([Example("1", "g", {"Color": ("Red", "Blue"), "Fit": ()}, {"Color": ("Red",)})], Tools(str)).tolist()
+    [[1.0, 1.0, 2.0, 0.0, 1.0, 1.0, 2.0]]
+    """
+
+    def line(example: Example) -> tuple[int, ...]:
+        by_slot = common(example, tools.normalise).values()
+        stated = [answer == both == gold for both, answer, gold in by_slot if gold]
+        null = sum(not answer and not gold for _, answer, gold in by_slot) if example.answer is not None else 0
+        totals = (sum(column) for column in zip(*by_slot, strict=True)) if by_slot else (0, 0, 0)
+        return *totals, sum(stated), len(stated), null, len(by_slot)
 
     return lines(map(line, examples))
+
+
+def slot_accuracy(sums: Floats) -> Floats:
+    """Return (stated and right + rightly null) / all slots; a made-up key is a wrong slot."""
+    return ratio(sums[..., 3] + sums[..., 5], sums[..., 6])
 
 
 def same_record(example: Example, normalise: Normalise) -> bool:
@@ -167,11 +192,16 @@ def _tokens(values: Sequence[str]) -> list[str]:
 
 
 METRICS = {
-    "micro_precision": Metric(counts, lambda sums: precision(totals(sums))),
-    "micro_recall": Metric(counts, counts_recall),
-    "micro_f1": Metric(counts, counts_f1),
-    "attribute_macro_f1": Metric(attribute_counts, attribute_macro_f1, each=False),
-    "slot_accuracy": Metric(counts, slot_accuracy),
-    "slot_accuracy_stated": Metric(counts, counts_recall),
-    "value_f1": Metric(value_counts, f1),
+    "micro_precision": Metric(value_counts, precision),
+    "micro_recall": Metric(value_counts, recall),
+    "micro_f1": Metric(value_counts, f1),
+    "attribute_macro_precision": Metric(attribute_counts, macro(precision), each=False),
+    "attribute_macro_recall": Metric(attribute_counts, macro(recall), each=False),
+    "attribute_macro_f1": Metric(attribute_counts, macro(f1), each=False),
+    "slot_accuracy": Metric(value_counts, slot_accuracy),
+    "slot_accuracy_stated": Metric(value_counts, lambda sums: ratio(sums[..., 3], sums[..., 4])),
+    "value_f1": Metric(value_counts, f1, each=False),
+    "mave_micro_precision": Metric(counts, lambda sums: precision(totals(sums)), each=False),
+    "mave_micro_recall": Metric(counts, lambda sums: recall(totals(sums)), each=False),
+    "mave_micro_f1": Metric(counts, lambda sums: f1(totals(sums)), each=False),
 }

@@ -24,6 +24,17 @@ NAMES = {
     "mrr": "MRR",
     "unanswerable_f1": "F1 of “unanswerable”",
     "slot_accuracy_stated": "slot accuracy (stated)",
+    "micro_f1": "micro F1 of values",
+    "micro_precision": "micro precision of values",
+    "micro_recall": "micro recall of values",
+    "value_f1": "value F1, another name of micro F1",
+    "mave_micro_f1": "MAVE's micro F1 (first value)",
+    "mave_micro_precision": "MAVE's micro precision (first value)",
+    "mave_micro_recall": "MAVE's micro recall (first value)",
+    "macro_f1_gold_and_said": "macro F1 over gold and said classes",
+    "yes_f1": "F1 of “yes”",
+    "yes_precision": "precision of “yes”",
+    "yes_recall": "recall of “yes”",
 }
 
 SLICES = {

@@ -1,5 +1,6 @@
 """The page of one run: what its scores are, where its answers go wrong, what they cost and come from."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any, TypeGuard
@@ -13,11 +14,12 @@ from eval.published.anchors import beside, beside_published
 from eval.report import breakdown
 from eval.report.breakdown import IN_ALL, PER_TASK, Chosen, Entry, buckets, entry
 from eval.report.pages import floor_flag
-from eval.results.schema import Run, ScoredRow, Slice, TaskScores
+from eval.results.schema import Run, Score, ScoredRow, Slice, TaskScores
 from eval.scoring.parse import of_scored
 
 OWN = ("predictions_sha256", "rows_sha256", "predictions")
 SHOWN = 3
+_LEVEL = re.compile(r"level_(\d+)_(.+)")
 SPEEDS = {"generated_tokens": "generated tokens/s", "prompt_tokens": "prompt tokens/s"}
 COUNTS = {
     "prompt_tokens": "prompt tokens",
@@ -121,16 +123,32 @@ def _section(task: str, scores: TaskScores, tally: Tally, rows: list[ScoredRow],
         "task": task,
         "scores": scores,
         "headline": name,
+        "plain": {metric: score for metric, score in scores.metrics.items() if not metric.startswith("level_")},
+        "levels": levels(scores.metrics),
         "depths": breakdown.depths(paths) if paths else [],
         "tree": breakdown.tree(breakdown.parents(paths)) if paths else [],
         "answers": texts,
         "lengths": breakdown.lengths(texts) if texts else [],
         "attributes": attributes(scores),
+        "of_values": {part.name: part.metrics.get("micro_f1") for part in scores.slices if part.kind == "attribute"},
         "slices": slices(scores, name),
         "anchors": beside(task, tally.sources[task], run.scores.provenance.get("normaliser")),
         "ecellm": [(part, published, beside_published(part, published.n)) for part, published in scores.ecellm.items()],
         "wrong": [(row, leading(row.values)) for row in rows[:SHOWN]],
     }
+
+
+def levels(by_name: Mapping[str, Score]) -> list[tuple[int, dict[str, Score]]]:
+    """Return the scores of each level of a path, from the top, by the name that they have in common.
+
+    >>> levels({"accuracy": Score(1, 1, 1, 0, "x"), "level_1_accuracy": Score(0.5, 0.4, 0.6, 0, "x")})
+    [(1, {'accuracy': Score(value=0.5, low=0.4, high=0.6, floor=0, floor_by='x')})]
+    """
+    found: dict[int, dict[str, Score]] = defaultdict(dict)
+    for name, score in by_name.items():
+        if level := _LEVEL.fullmatch(name):
+            found[int(level[1])][level[2]] = score
+    return sorted(found.items())
 
 
 def attributes(scores: TaskScores) -> list[tuple[str, Mapping[str, int]]]:

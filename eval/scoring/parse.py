@@ -106,16 +106,23 @@ def reason(task: str, prediction: Any, meta: Mapping[str, Any]) -> str:
     return kind_of(task).reason(prediction) if prediction.strip() else "empty"
 
 
-def salvage(task: str, prediction: Any, answer: Any | None, meta: Mapping[str, Any]) -> Any | None:
-    """Return what a lenient parse makes of a prediction; ``answer`` is what the task itself reads."""
+def salvage(task: str, prediction: Any, answer: Any | None, meta: Mapping[str, Any], gold: Any = None) -> Any | None:
+    """Return what a lenient parse makes of a prediction; ``answer`` is what the task itself reads.
+
+    Of ``gold`` counts alone where several values are expected.
+    """
+    kind = kind_of(task)
+    read = _salvaged(task, prediction, meta) if answer is None else kind.forgive(answer)
+    return read if read is None or gold is None else kind.spread(read, gold)
+
+
+def _salvaged(task: str, prediction: Any, meta: Mapping[str, Any]) -> Any | None:
     kind, rules = kind_of(task), tasks.get(task)
-    if answer is not None:
-        return kind.forgive(answer)
     if isinstance(prediction, dict):  # a JSON object where its text was expected
         prediction = msgspec.json.encode(prediction).decode()
     text = prediction if isinstance(prediction, str) else ""
     for part in (*islice(_FENCE.split(text)[1::2], FENCED), text):
-        for reading in chain([part], kind.lenient(part)):
+        for reading in chain([part], kind.lenient(part), kind.listed(part, meta)):
             parsed = rules.parse(reading)
             settled = None if parsed is None else rules.settle(parsed, meta)
             if settled is not None:

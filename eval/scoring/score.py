@@ -82,7 +82,7 @@ def read(pairs: Pairs) -> dict[str, Batch]:
         place = len(batch.examples)
         if example.answer is None:
             batch.reasons[place] = parse.reason(row.task, output.prediction, example.extra)
-        lenient = parse.salvage(row.task, output.prediction, example.answer, example.extra)
+        lenient = parse.salvage(row.task, output.prediction, example.answer, example.extra, example.gold)
         if lenient != example.answer:
             batch.forgiven[place] = lenient
         batch.examples.append(example)
@@ -166,7 +166,11 @@ def score_task(
         semantic.bert_score_f1([*examples, *trivial, *semantic.random_pairs(examples)], tools)
     computed = tables(examples, [name for name in names if name not in reasons], tools)
     applying = {name: t for name, t in computed.items() if not np.isnan(stats.value(t, metrics.get(name)))}
-    reasons |= {name: "nothing in the gold to score" for name in computed if name not in applying}
+    reasons |= {
+        name: "nothing in the gold to score"
+        for name in computed
+        if name not in applying and not metrics.get(name).if_any
+    }
     partitions = slicing.partitions(task, examples, batch.traits, tools, training)
     sliced, points = slices.chosen(task, applying), list[tuple[str, slices.Points]]()
 

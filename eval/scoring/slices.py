@@ -15,7 +15,7 @@ from scipy import sparse
 from converters import tasks
 from eval import metrics
 from eval.metrics.base import Example, Floats, Table
-from eval.metrics.extraction import Ints, Slots, slot_lines
+from eval.metrics.extraction import Ints, Slots
 from eval.results.schema import Score, Settings, Slice
 from eval.scoring import stats
 from eval.scoring.slicing import Partition, Partitions
@@ -47,7 +47,7 @@ def divided(partitions: Partitions, tables: Mapping[str, Table], slots: Slots | 
     for partition in partitions.of_rows:
         yield Divided(partition, tables, np.arange(len(partition.codes)))
     if slots is not None and partitions.of_slots:
-        by_slot = dict.fromkeys(OF_SLOTS, slot_lines(slots))
+        by_slot = dict.fromkeys(OF_SLOTS, np.asarray(slots.values, np.float64))
         for partition in partitions.of_slots:
             yield Divided(partition, by_slot, slots.row)
 

@@ -58,7 +58,7 @@ def test_micro_scores_are_those_the_authors_stored(cli: Any, tmp_path: Path, nam
     log, found = _scored(cli, tmp_path, name)
     assert found["n"] == 491
     for metric, stored in log["results"]["micro"].items():
-        score = found["metrics"][metric]
+        score = found["metrics"][f"mave_{metric}"]
         assert round(100 * score["value"], 2) == stored
         assert score["low"] < stored / 100 < score["high"]
     brand = next(one for one in found["slices"] if (one["kind"], one["name"]) == ("attribute", "Brand"))
@@ -72,7 +72,7 @@ def test_their_paired_comparison(cli: Any, tmp_path: Path) -> None:
     pairs = json.loads((tmp_path / "out" / "compare.json").read_text())["pairs"]
     found = {pair["metric"]: pair for pair in pairs}
     for metric in ("micro_precision", "micro_recall", "micro_f1"):
-        pair, gap = found[metric], (second[metric] - first[metric]) / 100
+        pair, gap = found[f"mave_{metric}"], (second[metric] - first[metric]) / 100
         assert (pair["a"], pair["b"]) == RUNS
         assert pair["difference"] == pytest.approx(gap, abs=1e-4)
         assert 0 < pair["low"] < gap < pair["high"]

@@ -42,6 +42,10 @@ def read(
         str | None, "the platform that wrote the file; null: recognised by its columns; none: no platform"
     ] = None,
     encoding: Annotated[str | None, "of a text file that is not UTF-8, such as cp1252; null: recognised"] = None,
+    header: Annotated[
+        str | Sequence[str] | None,
+        "the names of all columns, in order, of a table whose first line is a row: sku,name,category",
+    ] = None,
     id: Annotated[str, "the column of the product's id: SKU, ASIN, ..."] = "id",  # noqa: A002 - the option's name
     title: Annotated[str, "the column of its title"] = "title",
     category: Annotated[

@@ -18,12 +18,27 @@ def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return ((value,) if value else ()) if isinstance(value, str) else tuple(value or ())
 
 
+def column_names(header: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names that the option ``header`` gives: a list, or one text with commas; repeated ones are an ``InputError``.
+
+    >>> column_names("sku, name,category")
+    ('sku', 'name', 'category')
+    """
+    names = tuple(map(str.strip, header.split(",") if isinstance(header, str) else header or ()))
+    if not all(names) or len({*names}) < len(names):
+        raise InputError(
+            f"source 'catalog', option header: found {', '.join(names)[:200]!r}, expected a name for each column"
+        )
+    return names
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
     """The options of :func:`converters.sources.catalog.read`, where each of them is explained."""
 
     preset: str = "none"
     encoding: str | None = None
+    header: tuple[str, ...] = ()
     id: str = "id"
     title: str = "title"
     category: tuple[str, ...] = ("category",)
@@ -70,6 +85,7 @@ class Columns:
 def columns(options: Mapping[str, Any]) -> Columns:
     """Return options as they were given in their one form; a value that is none of those allowed is an ``InputError``."""
     values = {name: value for name, value in options.items() if value is not None}
+    values["header"] = column_names(values.get("header"))
     for name in ("category", "several", "ignore", "specs", "asked", "order", "schema"):
         if name in values:
             values[name] = _names(values[name])

@@ -16,7 +16,7 @@ from converters.io.tables import is_delimited, rows
 from converters.io.xml import is_xml
 from converters.schema import Outcome
 from converters.sources.catalog import detect
-from converters.sources.catalog.columns import Cells, Columns, columns
+from converters.sources.catalog.columns import Cells, Columns, column_names, columns
 from converters.sources.catalog.head import Head, head
 from converters.sources.catalog.labels import Labels, read_labels
 from converters.sources.catalog.survey import Survey, survey
@@ -67,7 +67,14 @@ def _complete(stats: tuple[tuple[str, int], ...], encoded: bytes) -> Complete:
 def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Return given options with those of the preset that is named, or recognised, where they say nothing."""
     name, lines = given.get("preset"), list[str]()
-    heads = [replace(head(path, given.get("encoding")), paths=tuple(paths), given=given) for path in paths]
+    header = column_names(given.get("header"))
+    heads = [replace(head(path, given.get("encoding"), header), paths=tuple(paths), given=given) for path in paths]
+    if header and name not in (None, detect.NONE):
+        raise InputError(
+            f"source 'catalog': preset {name!r} goes by the file's own column names: leave header or preset out"
+        )
+    if header:
+        name = detect.NONE
     if name is None:
         name, evidence = detect.same(heads, [detect.detect(each, given) for each in heads])
         lines += [f"{paths[0]}: {evidence}"] * bool(evidence)
@@ -76,9 +83,9 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
             raise _other_xml(paths[0])
         unnamed = [option for option in NAMED if option not in given and option not in heads[0].columns]
         named = {**{option: column for option in unnamed if (column := heads[0].present(option))}, **given}
-        unknown = "is no export of a platform that is recognised; " * ("preset" not in given)
+        unknown = "is no export of a platform that is recognised; " * ("preset" not in given and not header)
         _need_named(heads[0], named, f"{unknown}say which column")
-        lines += [line for path in paths if (line := _titled(path, given.get("encoding")))]
+        lines += [line for path in paths if not header and (line := _titled(path, given.get("encoding")))]
         return {"preset": name, **named}, lines
     preset = detect.get(name)
     options = {**preset.options(heads[0]), **given, "preset": name}
@@ -99,8 +106,10 @@ def _need_named(head: Head, options: Mapping[str, Any], problem: str) -> None:
         words = " ".join(f"--option {option}=COLUMN" for option in missing)
         more = ", or category=null" if "category" in missing else ""
         listed = ", ".join(map(repr, head.columns))
+        row = "; its first line looks like a row: where it has no line of names, give them all: --option header=id,title,..."
         raise InputError(
             f"{head.path}: {problem} is the {' and the '.join(missing)} ({words}{more}); its columns: {listed[:500]}"
+            f"{row * head.begins_with_a_row}"
         )
 
 
@@ -139,4 +148,4 @@ def raw_rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cel
         for path in paths:
             if is_xml(path):
                 raise _other_xml(path)
-            yield from rows(path, columns.needed, columns.encoding)
+            yield from rows(path, columns.needed, columns.encoding, columns.header or None)

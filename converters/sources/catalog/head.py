@@ -1,6 +1,7 @@
 """The beginning of a file, by which presets recognise it."""
 
 import csv
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from converters.io.decoding import first_lines
-from converters.io.delimited import delimiter_of
+from converters.io.delimited import delimiter_of, shape
 from converters.io.tables import AHEAD, is_delimited
 from converters.io.tables import rows as table_rows
 from converters.io.xml import beginning, is_xml
 from converters.schema import Outcome
 from converters.sources.catalog.labels.paths import ARROW
+
+_VALUE = re.compile(r"\s*(?:https?://|[$€£¥]?\s*\d+(?:[.,]\d+)*\s*[$€£¥]?\s*$)")
+_SIGNS = re.compile(r"\d|.>.")
 
 
 class Evidence(NamedTuple):
@@ -59,6 +63,15 @@ class Head:
         """Return a platform's separator of nodes, or none where cells of its categories have arrows: they part nodes then."""
         return None if any(ARROW.search(row.get(column or "", "")) for row in self.rows) else usual
 
+    @property
+    def begins_with_a_row(self) -> bool:
+        """Whether the column names look like a row: a number or an address, or like the cells below, with figures or ``>``."""
+        return any(_VALUE.match(name) or self._is_like_those_below(name) for name in self.columns)
+
+    def _is_like_those_below(self, name: str) -> bool:
+        alike = sum(shape(row.get(name, "")) == shape(name) for row in self.rows)
+        return bool(_SIGNS.search(name)) and 2 * alike > len(self.rows)
+
     def header(self, fits: Callable[[Sequence[str]], bool]) -> "Header | None":
         """Return the line of column names of a table that begins with other lines: the first whose cells fit."""
         for number, line in enumerate(self.lines, 1):
@@ -77,12 +90,12 @@ class Header(NamedTuple):
     columns: tuple[str, ...]
 
 
-def head(path: Path, encoding: str | None = None) -> Head:
-    """Return the beginning of a file."""
+def head(path: Path, encoding: str | None = None, header: Sequence[str] = ()) -> Head:
+    """Return the beginning of a file; ``header`` are the column names of a table that has none."""
     if is_xml(path):
         root, names = beginning(path, encoding)
         return Head(path, (), names, (), root)
-    first = list(islice(table_rows(path, (), encoding), AHEAD))
+    first = list(islice(table_rows(path, (), encoding, header or None), AHEAD))
     cells = [row for _, row in first if not isinstance(row, Outcome)]
     lines = first_lines(path, encoding) if is_delimited(path) else ()
     return Head(path, lines, tuple(dict.fromkeys(name for row in cells for name in row)), tuple(cells))

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.sources.catalog.columns import Cells, Columns
-from converters.text.spelling import UNSPACED
+from converters.text.words import UNSPACED
 
 _END = re.compile(  # "(Red)", " - Red, M"
     r"\s*(?:[([（【][^()[\]（）【】]{1,40}[)\]）】]|(?: [-–—|/:] |, ?|; ?| / |[，；｜])[^|]{1,40})\s*$"
 )
 _SIZE = re.compile(r"\s+(?:x{0,4}[sl]|m|[2-6]xl|one size|\d+(?:[.,]\d+)?\s?(?:ml|cl|l|g|kg|cm|mm|m|oz|inch|gb|tb|w))$")
-_UNSPACED = re.compile(rf"[{UNSPACED}]{{2}}")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _HINT = re.compile(r"parent|group|handle|model|style|family|master|produ[ck]t|artikel|item|gruppe", re.IGNORECASE)
 SAMPLE = 2000  # rows whose columns are compared
 SHORT = 30  # characters of a cell that may end a title: a size, a colour
@@ -48,17 +48,18 @@ def stem(title: str, endings: Iterable[str] = ()) -> str:
 
     >>> stem("Running Tee - Coral, S"), stem("Acme kettle (1.5 l)"), stem("Acme - Mug"), stem("Acme kettle")
     ('running tee', 'acme kettle', '', '')
-    >>> stem("Running Tee Coral XL", ["7", "Coral"]), stem("保温杯（红色）")
-    ('running tee', '保温杯')
+    >>> stem("Running Tee Coral XL", ["7", "Coral"]), stem("保温杯（红色）"), stem("保温杯红色", ["红色"])
+    ('running tee', '保温杯', '保温杯')
     """
     whole = " ".join(title.casefold().split())
     if len(whole) > MOST:
         return ""
-    words = {f" {ending.casefold().strip()}" for ending in endings if ending and not ending.isspace()}
+    cells = {ending.casefold().strip() for ending in endings}
+    words = {cell if _UNSPACED.match(cell) else f" {cell}" for cell in cells if cell}
     start, before = whole, ""
     while start != before:
         before, start = start, _shorter(start, words)
-        if " " not in start and not _UNSPACED.match(start):
+        if " " not in start and not _UNSPACED.match(start, 1):
             return before if before != whole else ""
     return start if start != whole else ""
 

@@ -51,7 +51,7 @@ def prove(config: Any, tokenizer: Any, files: Sequence[DataFile]) -> dict[str, i
         strategy = _strategy(tokenizer, config, entry)
         for row in samples(file):
             for fault in faults(encode(row, strategy, tokenizer, file.path), tokenizer):
-                raise InputError(f"{file.path}: row {row.id!r}: {fault}")
+                raise InputError(f"{file.path}: row {row.id!r}: {fault}{_advice(row)}")
             proven[row.task] += 1
     if not proven:
         raise InputError(f"{', '.join(str(file.path) for file in files)}: no rows to train on")
@@ -92,19 +92,27 @@ def _first_line(error: Exception) -> str:
 
 
 def samples(file: DataFile) -> Iterator[Row]:
-    """Yield the first rows of each task, and one row for every other character that its answers begin with.
+    """Yield the first rows of each task, with a system turn and without, and one for every other first character of an answer.
 
     What a tokenizer makes of the place where prompt and answer meet depends on that character.
     """
-    taken: Counter[str] = Counter()
-    beginnings: set[tuple[str, str]] = set()
+    taken: Counter[tuple[str, str]] = Counter()
+    beginnings: set[tuple[str, str, str]] = set()
     for number, line in file.lines():
         row = decode(line, Row, f"{file.path}:{number}")
-        begin = (row.task, row.target[:1])
-        if taken[row.task] < ROWS_PER_TASK or (begin not in beginnings and taken[row.task] < BEGINNINGS_PER_TASK):
-            taken[row.task] += 1
+        kind = (row.task, row.messages[0].role if row.messages else "")
+        begin = (*kind, row.target[:1])
+        if taken[kind] < ROWS_PER_TASK or (begin not in beginnings and taken[kind] < BEGINNINGS_PER_TASK):
+            taken[kind] += 1
             beginnings.add(begin)
             yield row
+
+
+def _advice(row: Row) -> str:
+    """Return the mend where a template has no place of its own for a system turn: Mistral's drops it once an answer follows."""
+    if row.messages[0].role != "system":
+        return ""
+    return "; the row has a system turn: if that is it, give source general the option system: user, and build the mix again"
 
 
 def encode(row: Row, strategy: Any, tokenizer: Any, path: Path) -> Encoded:
@@ -116,7 +124,9 @@ def encode(row: Row, strategy: Any, tokenizer: Any, path: Path) -> Encoded:
         answered = max((n for n, turn in enumerate(row.prompt, 1) if turn["role"] == "assistant"), default=0)
         history = len(_sent(tokenizer, row.prompt[:answered], False)) if answered else 0
     except (ValueError, KeyError, TypeError, TemplateError) as error:
-        raise InputError(f"{path}: row {row.id!r}: its messages cannot be encoded: {_first_line(error)}") from error
+        raise InputError(
+            f"{path}: row {row.id!r}: its messages cannot be encoded: {_first_line(error)}{_advice(row)}"
+        ) from error
     return Encoded(row.id, sent, list(trained["input_ids"]), list(trained["labels"]), history, row.target)
 
 

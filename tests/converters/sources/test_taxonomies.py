@@ -39,6 +39,32 @@ def test_an_id_gives_its_path_and_one_that_is_gone_nothing(fixtures: Path) -> No
     assert tree.by_id("13") == tree.by_id("") == tree.by_id("a line that is no category") == ()
 
 
+@pytest.mark.parametrize("numbers", [True, False])
+def test_googles_file_is_read_with_ids_and_without_and_lines_of_the_other_form_are_counted(
+    numbers: bool, tmp_path: Path
+) -> None:
+    paths = ["Haus & Garten", "Haus & Garten > Küche > Töpfe", "Haus & Garten > Küche", "日用品", "日用品 > 鍋 - 大"]
+    lines = [f"{n} - {path}" if numbers else path for n, path in enumerate(paths, 7)]
+    other = "Haus & Garten > Lampen" if numbers else "99 - Haus & Garten > Lampen"
+    path = google(
+        tmp_path / "taxonomy.de-DE.txt", *lines, other, "", "# ende", "Haus & Garten > > Lampen", release="2021-09-21"
+    )
+    part = convert(Entry(source="google_taxonomy", paths=[str(path)]))
+    assert [row.target for row in part.rows] == paths
+    assert part.tally.rejected == {"not 'id - A > B'" if numbers else "not 'A > B'": 4} and part.tally.read == 9
+    tree = load(path)
+    assert tree.release == "2021-09-21" and tree.paths == {tuple(path.split(" > ")) for path in paths}
+    assert tree.by_id("7") == (("Haus & Garten",) if numbers else ()) and tree.by_id("") == ()
+    assert tree.children(("Haus & Garten",))[1] == ("Küche",)
+
+
+def test_a_shop_is_checked_against_googles_file_without_ids(tmp_path: Path) -> None:
+    tree = google(tmp_path / "taxonomy.txt", "Home", "Home > Mugs")
+    (tmp_path / "shop.csv").write_text("id,title,category\n1,Red mug,Home > Mugs\n2,Pan,Home > Pans\n", "utf-8")
+    part = convert(Entry(source="catalog", paths=[str(tmp_path / "shop.csv")], options={"taxonomy": str(tree)}))
+    assert [row.target for row in part.rows] == ["Home > Mugs"] and part.tally.rejected.total() == 1
+
+
 def test_shopifys_ids_are_known_with_and_without_their_prefix(fixtures: Path) -> None:
     tree = shopify_taxonomy.load(fixtures / "shopify_taxonomy.txt")
     assert tree.release == "2025-03" and tree.by_id("qa-1-2") == tree.by_id(GID + "qa-1-2")

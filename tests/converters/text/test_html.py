@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,11 @@ from hypothesis import strategies as st
 
 from converters.io import table
 from converters.mixture.spec import Entry
+from converters.sources import esci
+from converters.sources._qa import unescaped
 from converters.sources.catalog.attributes.specs import parse_specs
+from converters.sources.ecinstruct.forms import plain_text
+from converters.text.entities import entities
 from converters.text.html import MARKUP, has_markup, untagged
 from converters.text.sanitize import one_line
 from tests.converters._converted import Converted, convert, spells_control
@@ -64,7 +69,8 @@ def test_a_title_of_markup_alone_is_no_title(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["I <3 it", "a < b", "5 > 3", "a <b and c> d", "<Acme>", "R&D", "x<y", "A&foo;", "1&copy=2",
-                                  "<!-- cut", "<p cut", "&#99999999;"])  # fmt: skip
+                                  "<!-- cut", "<p cut", "&#99999999;", "http://a.b/?x=1&copy=2&lt=3&amp_y=4", "scan&copy",
+                                  "Smith &ltd", "&copyright", "the &#1 choice", "R&REG", "AT&T", "&notify"])  # fmt: skip
 def test_what_is_no_markup_stays(text: str) -> None:
     assert untagged(text) == text and not has_markup(text)
     assert one_line(untagged(f"<p>{text}</p>")) == one_line(text)  # where the rest is markup, too
@@ -97,6 +103,28 @@ def test_what_is_no_markup_stays(text: str) -> None:
 )
 def test_markup_is_taken_out(text: str, left: str) -> None:
     assert one_line(untagged(text)) == left and has_markup(text)
+
+
+OPEN = [
+    ("Pfeffer &amp Salz", "Pfeffer & Salz"), ("caf&eacute cr&egraveme", "café crème"), ("größe&nbsp5&nbspcm", "größe 5 cm"),
+    ("it&#39s", "it's"), ("&#x2019s", "’s"), ("5 &lt 6 &ltb&gt", "5 < 6 <b>"), ("12&quot pan", '12" pan'),
+    ("180&degC", "180°C"),
+    ("Norvik&reg mug &copy 2024", "Norvik® mug © 2024"), ("5&times6", "5×6"), ("1 &frac12 l", "1 ½ l"),
+    ("日本&nbsp製", "日本 製"),
+    ("&amp;amp; &amp;quot;a&amp;quot;", '& "a"'), ("&amp#39;s", "'s"), ("a &amp;#39 b", "a ' b"),
+    ("?a=1&amp;copy=2", "?a=1&copy=2"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "left"), OPEN)
+def test_entities_without_a_semicolon_or_escaped_twice(text: str, left: str) -> None:
+    assert one_line(entities(text)) == left
+    assert one_line(untagged(text)) == left.replace("<b>", "").strip() and has_markup(text)
+
+
+@pytest.mark.parametrize("read", [unescaped, plain_text, esci._text])
+def test_entities_are_the_same_characters_in_sources_that_keep_tags(read: Callable[[str], str]) -> None:
+    assert [one_line(read(text)) for text, _ in OPEN] == [left for _, left in OPEN]
 
 
 @given(st.text() | SIGNS)

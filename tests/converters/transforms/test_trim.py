@@ -48,7 +48,7 @@ def test_a_text_is_kept_up_to_the_last_value_that_is_asked_for() -> None:
 def test_what_has_nothing_to_cut_is_left_out_and_counted() -> None:
     chat = Chat("1", "g", (Message("user", LONG), Message("assistant", "Yes.")))
     assert row(chat, "general", 100) is None
-    with pytest.raises(RenderError, match="more than 100 tokens with its context cut"):
+    with pytest.raises(RenderError, match="more than 100 characters with its context cut"):
         cutter(Entry(source="general", paths=[], trim=Trim(tokens=100)), Counter())(
             chat, lambda found: example(found, "general", "mine")
         )
@@ -70,7 +70,7 @@ def test_a_mix_is_cut_in_all_its_splits_and_says_so(tmp_path: Path) -> None:
     entry = Entry(source="catalog", paths=[str(raw)], options={"texts": {"Text": "text"}}, trim=Trim(tokens=300))
     spec = Spec(sources=[entry], splits={"validation": 0.2, "test": 0.2}, general_share=0, near_duplicates=None)
     found = build(spec, tmp_path / "mix", 1, False, lambda rows: None)
-    assert found["sources"][0]["noted"]["context cut to 300 tokens"] == 60
+    assert found["sources"][0]["noted"]["context cut to 300 characters"] == 60
     for name in ("train", "validation", "test"):
         made = list(read_rows(tmp_path / "mix" / f"{name}.jsonl"))
         assert made

@@ -11,7 +11,7 @@ from msgspec import structs
 from converters.core.errors import InputError
 from converters.io import jsonl
 from converters.io.jsonl import folder_sha256, template_sha256
-from converters.schema import Row
+from converters.schema import Row, Turn
 from eval.inference import backends, checkpoint, prompts
 from recipes.runner.records import provenance
 
@@ -129,6 +129,14 @@ def test_demonstrations_are_earlier_turns_and_never_of_the_own_group(
     found = cli("predict", "--checkpoint", tiny_checkpoint, "--data", test_file, "--out", tmp_path / "many",
                 "--few-shot", 2, "--train", train)  # fmt: skip
     assert "found 1 demonstrations of task 'category' in the training split, expected 2 of other groups" in error(found)
+
+
+def test_demonstrations_follow_the_system_turn(rows: list[Row]) -> None:
+    shots = prompts.draw(rows, {(row.task, row.source) for row in rows}, 1, 0)
+    [row, *_] = rows
+    asked = structs.replace(row, messages=[Turn("system", "Be brief."), *row.messages])
+    assert shots.before(asked) == [{"role": "system", "content": "Be brief."}, *shots.turns(row), *row.prompt]
+    assert shots.before(row) == [*shots.turns(row), *row.prompt]
 
 
 def test_the_draw_depends_on_the_seed_alone() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, precision_score, recall_score
 
 from eval import metrics
 from eval.metrics import _normalise
@@ -31,6 +31,34 @@ def test_equal_to_scikit_learn_with_labels_fixed_to_gold(pairs: list) -> None:
         theirs = f1_score(gold, answer, labels=sorted(set(gold)), average=average, zero_division=0)
         assert value(f"{average}_f1", pairs) == pytest.approx(theirs)
     assert value("accuracy", pairs) == pytest.approx(accuracy_score(gold, answer))
+    for name, of in (("macro_precision", precision_score), ("macro_recall", recall_score)):
+        theirs = of(gold, answer, labels=sorted(set(gold)), average="macro", zero_division=0)
+        assert value(name, pairs) == pytest.approx(theirs)
+    readable = [pair for pair in pairs if pair[1]]
+    if readable == pairs and {s for _, s in pairs} <= {g for g, _ in pairs}:
+        assert value("macro_recall", pairs) == pytest.approx(balanced_accuracy_score(gold, answer))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(CLASS, st.one_of(st.none(), CLASS)), min_size=1, max_size=30))
+def test_with_said_classes_it_is_scikit_learns_macro_f1_over_all_labels(pairs: list) -> None:
+    gold, answer = [g[0] for g, _ in pairs], [s[0] if s else "INVALID" for _, s in pairs]
+    labels = sorted({*gold, *answer} - {"INVALID"})
+    theirs = f1_score(gold, answer, labels=labels, average="macro", zero_division=0)
+    assert value("macro_f1_gold_and_said", pairs) == pytest.approx(theirs)
+    if "INVALID" not in answer:
+        plain = f1_score(gold, answer, average="macro", zero_division=0)
+        assert value("macro_f1_gold_and_said", pairs) == pytest.approx(plain), "what people get without labels"
+    assert value("macro_f1_gold_and_said", pairs) <= value("macro_f1", pairs) + 1e-12
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.none() | st.booleans()), min_size=1, max_size=20))
+def test_f1_precision_and_recall_of_yes_are_scikit_learns(pairs: list) -> None:
+    gold, answer = [g for g, _ in pairs], [s is True for _, s in pairs]
+    for name, of in (("yes_f1", f1_score), ("yes_precision", precision_score), ("yes_recall", recall_score)):
+        found = value(name, pairs)
+        assert found == pytest.approx(of(gold, answer, zero_division=0)) if any(gold) else np.isnan(found)
 
 
 @settings(max_examples=40, deadline=None)
@@ -79,6 +107,35 @@ def test_mlperf_pads_an_unreadable_answer_to_the_length_of_the_gold(pairs: list)
     theirs = 2 * precision * recall / (precision + recall) if precision + recall else 0
     assert value("mlperf_hierarchical_f1", pairs) == pytest.approx(theirs)
     assert value("mlperf_hierarchical_f1", pairs) <= value("hierarchical_f1", pairs) + 1e-12
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(NODES, st.none() | NODES), min_size=1, max_size=20), st.integers(1, 4))
+def test_by_level_it_is_scikit_learn_on_paths_cut_there(pairs: list, depth: int) -> None:
+    cut = [(g[:depth], s[:depth] if s else ()) for g, s in pairs if len(g) >= depth]
+    found = {name: value(f"level_{depth}_{name}", pairs) for name in ("accuracy", "macro_f1")}
+    if not cut:
+        assert all(map(np.isnan, found.values()))
+        return
+    gold, answer = (["/".join(pair[side]) for pair in cut] for side in range(2))
+    assert found["accuracy"] == pytest.approx(accuracy_score(gold, answer))
+    assert found["macro_f1"] == pytest.approx(
+        f1_score(gold, answer, labels=sorted(set(gold)), average="macro", zero_division=0)
+    )
+
+
+def test_levels_by_hand() -> None:
+    pairs = [
+        (("Home", "Kitchen", "Mugs"), ("Home", "Kitchen", "Pans")),
+        (("Home", "Garden"), ("Home", "Garden", "Hoses")),  # it goes on below: right at both levels
+        (("Home", "Kitchen"), ("Home",)),  # it stops above: wrong at the second
+        (("Car", "Kitchen"), ("Home", "Kitchen")),  # the same name below another parent
+        (("Car",), None),
+    ]
+    assert [value(f"level_{depth}_accuracy", pairs) for depth in (1, 2, 3)] == pytest.approx([3 / 5, 2 / 4, 0])
+    # Home: 3 right of 4 said and 3; Car: none. Home/Kitchen: 1 of 2 and 2; Home/Garden: 1 of 1 and 1; Car/Kitchen: none.
+    assert value("level_1_macro_f1", pairs) == pytest.approx((6 / 7 + 0) / 2)
+    assert value("level_2_macro_f1", pairs) == pytest.approx((2 / 4 + 1 + 0) / 3)
 
 
 def test_a_class_that_a_resample_lacks_is_not_counted_as_failed() -> None:

@@ -57,16 +57,22 @@ def test_scores_of_three_products_by_hand() -> None:
         case("unreadable"),  # 2 missed, 2 unreadable
     ]
     expected = {
+        "mave_micro_precision": 2 / 4,
+        "mave_micro_recall": 2 / 6,
+        "mave_micro_f1": 2 * 2 / (2 * 3 + 1 + 3),
+        # values: common 2, answer 3 + 1, gold 3 * 3
         "micro_precision": 2 / 4,
-        "micro_recall": 2 / 6,
-        "micro_f1": 2 * 2 / (2 * 3 + 1 + 3),
-        "attribute_macro_f1": (2 * 1 / (2 * 2 + 1) + 2 * 1 / (2 * 1 + 2)) / 2,
-        "slot_accuracy": (2 + 3) / 12,
-        "slot_accuracy_stated": 2 / 6,
+        "micro_recall": 2 / 9,
+        "micro_f1": 2 * 2 / (4 + 9),
+        # Brand: 1 of 2 said and 3 of the gold; Color: 1 of 1 and 6
+        "attribute_macro_precision": (1 / 2 + 1) / 2,
+        "attribute_macro_recall": (1 / 3 + 1 / 6) / 2,
+        "attribute_macro_f1": (2 * 1 / (2 + 3) + 2 * 1 / (1 + 6)) / 2,
+        "slot_accuracy": (1 + 3) / 12,  # Brand and, twice or once, Size and Fit
+        "slot_accuracy_stated": 1 / 6,
         "exact_match": 0,
         # slots with something in them: Brand 1, Color 2/3 ("red" of "red blue"), Size 0; Brand 0, Color 0; Brand 0, Color 0
         "token_f1": (1 + 2 / 3) / 7,
-        # values: common 2, answer 3 + 1, gold 3 * 3
         "value_f1": 2 * 2 / (4 + 9),
     }
     for name, value in expected.items():

@@ -112,3 +112,10 @@ def test_orders_shown_order_or_chance() -> None:
     assert best_floors(examples, ("ndcg",), STRICT)["ndcg"] == (pytest.approx(chance), "random order")
     good = [of("order", "1", "1", by_gain((1.0, 0.0)), None, {"gains": [1.0, 0.0]})]
     assert best_floors(good, ("ndcg",), STRICT)["ndcg"] == (1.0, "shown order")
+
+
+def test_recall_of_yes_is_not_measured_against_always_yes() -> None:
+    examples = [of("verdict", str(i), str(i), i > 2, None) for i in range(4)]
+    found = best_floors(examples, ("yes_f1", "yes_precision", "yes_recall"), STRICT)
+    assert found["yes_recall"] == (0.25, "guess at the gold's rate")
+    assert found["yes_precision"] == (0.25, "always yes") and found["yes_f1"] == (2 / 5, "always yes")

@@ -32,8 +32,8 @@ BOMBS |= {"> ": 500_000, "yes ": 250_000, "\n": 10**6, '{"': 500_000, "\x00": 10
 GAINS = {"gains": [1.0, 0.1, 0.0]}
 
 
-def meant(task: str, text: Any, meta: Any = None) -> Any:
-    return salvage(task, text, parse.read(task, text, meta or {}), meta or {})
+def meant(task: str, text: Any, meta: Any = None, gold: Any = None) -> Any:
+    return salvage(task, text, parse.read(task, text, meta or {}), meta or {}, gold)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,56 @@ def meant(task: str, text: Any, meta: Any = None) -> Any:
 )
 def test_what_it_reads(task: str, text: Any, meta: Any, found: Any) -> None:
     assert meant(task, text, meta) == found
+
+
+COLOUR, TWO = {"attributes": ["Colour"]}, {"Colour": ("Red", "Blue")}
+POTS = {"options": ["Pots, Pans", "Lids", "C"]}
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "meta", "gold", "found"),
+    [
+        ("attributes", '{"Colour": "Red, Blue"}', COLOUR, TWO, TWO),
+        ("attributes", '{"Colour": "[Red; \'Blue\'; Red]"}', COLOUR, TWO, TWO),
+        ("attributes", '{"Colour": "赤、青，緑"}', COLOUR, TWO, {"Colour": ("赤", "青", "緑")}),
+        ("attributes", "Red, Blue", COLOUR, TWO, TWO),
+        ("attributes", "[Red, Blue]", COLOUR, TWO, TWO),
+        ("attributes", '["Red", "Blue"]', COLOUR, {"Colour": ("Red",)}, TWO),
+        ("attributes", "- **Colour**: Red, Blue\n- Size: not set", {"attributes": ["Size", "Colour"]}, {"Size": (), **TWO},
+         {"Size": (), **TWO}),
+        ("attributes", "colour: Red, Blue", COLOUR, {"Colour": ("Red, Blue",)}, {"Colour": ("Red, Blue",)}),
+        ("attributes", '{"Size": "1,5 l, 2 l"}', {}, {"Size": ("1,5 l", "2 l")}, {"Size": ("1,5 l", "2 l")}),
+        ("attributes", '{"Size": "38,39,40"}', {}, {"Size": ("38", "39")}, {"Size": ("38", "39", "40")}),
+        ("attributes", '{"Size": "1,5 l"}', {}, {"Size": ("1,5 l",)}, {"Size": ("1,5 l",)}),
+        ("attributes", '{"Type": "Pots, Pans"}', {}, {"Type": ("Pots, Pans",)}, {"Type": ("Pots, Pans",)}),
+        ("attributes", '{"Colour": ["Red, Blue", "Black"]}', {}, TWO, {"Colour": ("Red, Blue", "Black")}),
+        ("attributes", "Colour: Red\nand it is nice", COLOUR, TWO, None),
+        ("attributes", "Red, Blue", {"attributes": ["Colour", "Size"]}, TWO, None),
+        ("choice", "B, Lids", POTS, "Lids", "Lids"),
+        ("choice", "A, Pots, Pans", POTS, "Lids", "Pots, Pans"),
+        ("choice", "pots, pans", POTS, "Lids", "Pots, Pans"),
+        ("choice", "A, C", POTS, "C", None),
+        ("choice", "[B]", POTS, "Lids", "Lids"),
+        ("ranking", "２、１、３", GAINS, None, Order((2, 1, 3))),
+        ("ranking", "#2, #1 and #3", GAINS, None, Order((2, 1, 3))),
+        ("ranking", "Product 2; product 3; product 1", GAINS, None, Order((2, 3, 1))),
+        ("ranking", "[2], [3], [1]", GAINS, None, Order((2, 3, 1))),
+        ("ranking", "1. Product 3\n2. Product 1\n3. Product 2", GAINS, None, Order((3, 1, 2))),
+        ("ranking", "- 3\n- 1\n- 2\n", GAINS, None, Order((3, 1, 2))),
+        ("ranking", "1. Kettle\n2. Pan", GAINS, None, None),
+        ("ranking", "B, A, C", GAINS, None, Order((2, 1, 3))),
+        ("category", '["Home", "Pots, Pans"]', {}, ("Home", "Pots, Pans"), ("Home", "Pots, Pans")),
+        ("category", "Home › Pots → Lids", {}, ("Home",), ("Home", "Pots", "Lids")),
+        ("category", "Home, Pots, Lids", {}, ("Car", "Oil", "Old"), ("Home", "Pots", "Lids")),
+        ("category", "Pots, Pans", {}, ("Pots, Pans",), ("Pots, Pans",)),
+        ("category", "Home, Pots, Pans", {}, ("Home", "Pots, Pans"), ("Home, Pots, Pans",)),
+        ("answer", "It holds 2 l. [1, 3]", {}, Reply("2 l", (1,)), Reply("It holds 2 l.", (1, 3))),
+        ("answer", "It holds [1;2] 2, 3 or 4 l.", {}, None, Reply("It holds 2, 3 or 4 l.", (1, 2))),
+    ],
+)  # fmt: skip
+def test_lists_that_are_written_as_one_text(task: str, text: str, meta: Any, gold: Any, found: Any) -> None:
+    strict = parse.read(task, text, meta)
+    assert meant(task, text, meta, gold) == found and parse.read(task, text, meta) == strict
 
 
 @pytest.mark.parametrize(
@@ -105,7 +155,7 @@ def test_no_text_makes_it_raise(task: str, text: str) -> None:
 def test_bombs_and_a_megabyte_take_no_time(text: str) -> None:
     start = time.monotonic()
     for task in tasks.names():
-        meant(task, text, {"options": ["x"], "gains": [1.0]})
+        meant(task, text, {"options": ["x"], "gains": [1.0], "attributes": ["a"]})
         assert isinstance(parse.reason(task, text, {"options": ["x"], "gains": [1.0]}), str)
     assert time.monotonic() - start < 600  # it hangs, or takes a moment
 

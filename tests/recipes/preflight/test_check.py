@@ -18,7 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 from converters.core.errors import InputError
+from converters.io import jsonl
 from converters.io.jsonl import sha256
+from converters.mixture.spec import Entry
 from converters.text.sanitize import one_line
 from recipes.runner import recipe
 from recipes.runner.capacity import hardware
@@ -28,6 +30,7 @@ from recipes.runner.preflight import base_model, data, lint, machine, prompt_par
 from recipes.runner.preflight.check import Checked, check, room
 from recipes.runner.preflight.token_counts import Packed
 from recipes.runner.training import train
+from tests.converters._converted import convert
 from tests.recipes.conftest import WHOLE
 
 Place = Callable[..., Path]
@@ -422,6 +425,31 @@ def test_a_conversation_of_several_turns_passes(place: Place, mistral: tuple[Pat
     train.write_text(json.dumps(chat) + "\n", "utf-8")
     for kind in ("chat_template", WHOLE):
         assert proof(place(mistral[0], kind=kind)) == {"general": 1}
+
+
+def test_a_system_turn_that_the_template_drops_in_training_is_told_with_the_mend(
+    place: Place, mistral: tuple[Path, Any], tmp_path: Path
+) -> None:
+    """Mistral's template writes a system text before the last user turn only where no answer follows."""
+    raw, train = tmp_path / "chat.jsonl", tmp_path / "data" / "mix" / "train.jsonl"
+    plain = [{"instruction": f"Say {n}.", "output": f"It is {n}."} for n in range(20)]
+    asked = {
+        "instruction": "And in blue?",
+        "output": "4 euro.",
+        "system": "You sell mugs.",
+        "history": [["Red?", "No."]],
+    }
+    raw.write_text("".join(json.dumps(row) + "\n" for row in [*plain, asked]), "utf-8")
+    found = place(mistral[0], kind=WHOLE)
+    for options in ({}, {"system": "user"}):
+        jsonl.write_lines(train, convert(Entry(source="general", paths=[str(raw)], options=options)).rows)
+        if options:
+            assert proof(found) == {"general": 9}
+        else:
+            with pytest.raises(
+                InputError, match=r"the row has a system turn.*give source general the option system: user"
+            ):
+                proof(found)
 
 
 @pytest.mark.parametrize(("warm", "told"), [(30, True), (50, True), (29, False), (None, False)])

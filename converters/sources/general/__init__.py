@@ -1,0 +1,71 @@
+"""General instructions for replay: Alpaca, Dolly and chat files.
+
+Raw formats, in any mixture: ``{instruction, input, output}`` (Alpaca), with ``system`` and ``history`` (LLaMA-Factory),
+``{system_prompt, question, response}`` (Orca), ``{instruction, context, response}`` (Dolly), ``{prompt, completion}``,
+``{prompt, answer}`` with or without Alpaca's wrapper around the prompt, ``{messages: [{role, content}]}`` (OpenAI) and
+``{conversations: [{from, value}]}`` (ShareGPT) with or without ``system``; a JSON list or one object a line. Every key
+that holds text of a conversation becomes a turn of it, or the row is rejected with the key's name. End-of-text marks
+that an export left at the end of an answer are cut.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from converters.core.hashing import digest
+from converters.io import decoded
+from converters.schema import Chat, Message, Outcome
+from converters.sources.general.forms import UnusableError, conversation
+from converters.sources.general.keys import Unknown
+
+URL = "https://github.com/tatsu-lab/stanford_alpaca, https://huggingface.co/datasets/databricks/databricks-dolly-15k"
+LICENCE = "Alpaca: CC BY-NC 4.0 (not for commercial use); Dolly: CC BY-SA 3.0"
+FILES = "alpaca_data.json, databricks-dolly-15k.jsonl, any chat file"
+TASKS = ("general",)
+# What some exports leave at the end of an answer: the end that their own training wrote.
+_END = re.compile(r"(?:\s*(?:###\s*eos_token\s*###|</s>|<eos>|<\|(?:endoftext|im_end|end_of_text|eot_id)\|>))+\s*$")
+
+
+def read(
+    paths: Sequence[Path],
+    *,
+    system: Annotated[
+        Literal["turn", "user"],
+        "what becomes of a system text: a turn of its own, or the beginning of the first user turn, for templates without system",
+    ] = "turn",
+) -> Iterator[Outcome]:
+    """Yield one outcome a row; templates that were never filled in (``{{name}}``) are rejected."""
+    unknown = Unknown()
+    for where, row in decoded(paths, dict[str, Any]):
+        yield row if isinstance(row, Outcome) else _outcome(where, row, system == "user", unknown)
+
+
+def _outcome(where: str, row: dict[str, Any], fold: bool, unknown: Unknown) -> Outcome:
+    try:
+        pairs, notes = conversation(row, unknown)
+    except UnusableError as error:
+        return Outcome(where, reason=str(error), detail=error.detail)
+    texts = ((role, _END.sub("", text) if role == "assistant" else text) for role, text in pairs)
+    turns = tuple(Message(role, text.strip()) for role, text in texts)
+    if reason := _reason(turns):
+        return Outcome(where, reason=reason)
+    turns = _folded(turns) if fold else turns
+    return Outcome(where, (Chat(digest(turns), f"general:{digest(turns[:-1])}", turns),), notes=notes)
+
+
+def _folded(turns: Sequence[Message]) -> tuple[Message, ...]:
+    """Return turns with the system's text before the first user's."""
+    first, *rest = turns
+    if first.role != "system":
+        return tuple(turns)
+    return (Message("user", f"{first.content}\n\n{rest[0].content}"), *rest[1:])
+
+
+def _reason(turns: Sequence[Message]) -> str:
+    roles = [turn.role for turn in turns if turn.role != "system"]
+    if len(roles) < 2 or roles != ["user", "assistant"] * (len(roles) // 2):
+        return "turns do not alternate between user and assistant"
+    if any(turn.role == "system" for turn in turns[1:]) or not all(turn.content for turn in turns):
+        return "empty turn, or a system turn that is not the first"
+    return "unfilled placeholder" if any("{{" in turn.content for turn in turns) else ""

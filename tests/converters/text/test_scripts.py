@@ -1,0 +1,193 @@
+"""Text in any script: words, values, citations, twins, evidence, baselines and cuts."""
+
+import unicodedata
+from itertools import pairwise
+
+import msgspec
+import pytest
+import regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converters.mixture.plan import Asked, near, shingles
+from converters.schema import Turn
+from converters.sources._qa import holds
+from converters.text import words as text_words
+from converters.text.retrieval import PASSAGE, configure, ends, passages, unmatched
+from converters.text.words import UNSPACED, cuts, sentence_ends, stands, terms, tokens, words
+from tests.bench.scripts import CHECKS, SCRIPTS, TRIED
+
+MIXED = st.text(
+    st.sampled_from("aé½™ .,!?。「」赤カがーッ각은กีเ้กာ္ခ្កिन\u0301\u200d👩👧🇯🇵५5") | st.characters(), max_size=40
+)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script(script: str, check: str) -> None:
+    found = CHECKS[check](SCRIPTS[script])
+    assert found is True or found == TRIED
+
+
+def test_the_classes_are_those_of_unicode() -> None:
+    """And marks of repetition and length, which are of two scripts; extensions of scripts name Latin marks, too."""
+    expected = regex.compile(
+        r"(?V1)[\p{lb=SA}\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Bopo}\p{sc=Yiii}々〆ー〱-〵〼\u3099\u309aｰﾞﾟ]"
+    )
+    unspaced, assigned = regex.compile(f"[{UNSPACED}]"), regex.compile(r"(?V1)[[\p{L}\p{M}\p{Nl}]--[\u302a-\u302d]]")
+    signs = [
+        chr(code) for code in (*range(0x3000), *range(0x3000, 0xA500), *range(0xAA00, 0xAB00), *range(0xF900, 0x10000))
+    ]
+    letters = [sign for sign in signs if assigned.fullmatch(sign)]
+    assert len(letters) > 30000
+    assert [sign for sign in letters if bool(expected.fullmatch(sign)) != bool(unspaced.fullmatch(sign))] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Acme™ 1½ m²", ["acme", "1", "1", "2", "m2"]),
+        ("ｶﾞﾗｽ ＡＢＣ", ["ガ", "ラ", "ス", "abc"]),
+        ("cot\u00adton tie\u0302\u0301ng", ["cotton", "tiếng"]),
+        ("می\u200cخواهم", ["میخواهم"]),
+        ("๑๒ ชิ้น", ["๑๒", "ชิ้", "น"]),
+    ],
+)
+def test_words(text: str, expected: list[str]) -> None:
+    assert words(text) == expected
+
+
+def test_marks_that_writers_leave_out_make_no_other_term() -> None:
+    assert terms("سِيرَامِيك") == terms("سيراميك") and terms("סֵפֶל") == terms("ספל")
+    assert terms("ELÉCTRICA Κόκκινο") == terms("electrica κοκκινο") and terms("が") != terms("か")
+    assert terms("électrique", accents=True) == ["électrique"] != terms("electrique", accents=True)
+
+
+@given(st.text(st.sampled_from("aZé ß.,_-½²™—’“”1Ω") | st.characters(max_codepoint=0x2FF), max_size=60))
+def test_what_latin_texts_count_is_unchanged(text: str) -> None:
+    """As ``\\w+`` finds it in lower case, but for two letters that are made of two signs or cannot be seen."""
+    text = text.replace("\u00ad", "").replace("İ", "")
+    found = regex.findall(r"[\w\p{N}]+", text.lower())
+    assert terms(text, accents=True) == found
+    row = Asked("category", [Turn("user", text.replace("[", "")), Turn("assistant", "")])
+    if "[" not in text and "\n" not in text:
+        assert shingles(row) == [" ".join(found[n : n + 3]) for n in range(max(1, len(found) - 2))]
+
+
+@given(MIXED)
+def test_no_cut_is_within_a_letter(text: str) -> None:
+    letters = [0]
+    for letter in regex.findall(r"\X", text):
+        letters.append(letters[-1] + len(letter))
+    assert {*cuts(text), *ends(text)} <= {*letters}
+    assert [*cuts(text)] == sorted({*cuts(text)})
+    spans = tokens(text)
+    assert all(a <= b for (_, a), (b, _) in pairwise(spans))
+    ends_before, starts = [0, *(end for _, end in spans)], [*(start for start, _ in spans), len(text)]
+    assert not any(text[a:b].strip() for a, b in zip(ends_before, starts, strict=True))
+
+
+@given(MIXED)
+def test_passages_have_all_of_a_review_and_no_more_words_than_a_passage_may(text: str) -> None:
+    parts = [*passages(text * 8)]
+    assert "".join("".join(parts).split()) == "".join((text * 8).split())
+    assert all(sum(1 for _ in cuts(part)) <= PASSAGE for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "found"),
+    [
+        ("500ml", "容量500ml入り", True),
+        ("ml", "容量500ml入り", False),
+        ("5リットル", "1.5リットル", False),
+        ("Acme", "Acmeのマグ", True),
+        ("Acm", "Acmeのマグ", False),
+        ("が", "か\u3099", False),
+        ("か", "か\u3099", False),
+        ("三", "三ヶ月", True),
+        ("블랙", "블랙에서는", True),
+        ("블랙", "블랙박스", False),
+        ("500ml", "500ml입니다", True),
+        ("၁၂", "၁၂၃", False),
+        ("हरा", "हराभरा", False),
+        ("e", "e\u0301", False),
+        ("red", "dark_red", True),
+    ],
+)
+def test_where_a_word_may_begin_and_end(value: str, text: str, found: bool) -> None:
+    at = text.find(value)
+    assert (at >= 0 and stands(text, at, at + len(value))) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("赤です。大きい！「軽い。」はい", ["赤です。", "大きい！", "「軽い。」", "はい"]),
+        ("यह लाल है। बड़ा है।", ["यह लाल है। ", "बड़ा है।"]),
+        ("هل يغسل؟نعم", ["هل يغسل؟", "نعم"]),
+        ("Costs 1.5 l. Red!", ["Costs 1.5 l. ", "Red!"]),
+        ("", []),
+    ],
+)
+def test_sentences(text: str, expected: list[str]) -> None:
+    places = [0, *sentence_ends(text)]
+    assert [text[a:b] for a, b in pairwise(places)] == expected
+
+
+def test_a_review_without_blanks_is_split_into_whole_sentences() -> None:
+    parts = [*passages("とても軽くて丈夫なので毎日使っています。" * 10)]
+    assert [len(part) for part in parts] == [60, 60, 60, 20] and all(part.endswith("。") for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("snippet", "answer", "found"),
+    [
+        ("はい、ステンレスですよ。", "ステンレスです。", True),
+        ("長さは１２０ｃｍあります", "「120cm」", True),
+        ("長さは1.120cmあります", "120cm", False),
+        ("是的，很好", "是的。", False),
+        ("ใช่ครับ ดีมาก", "ใช่ครับ", False),
+        ("네, 식기세척기에 넣을 수 있어요", "식기세척기에 넣을 수 있어요.", True),
+        ("It is not 15 l.", "5 l", False),
+    ],
+)
+def test_an_answer_is_cited_where_it_is_specific(snippet: str, answer: str, found: bool) -> None:
+    assert holds(snippet, answer) is found
+
+
+def test_a_question_that_shares_no_word_with_its_snippets_is_told() -> None:
+    how = configure("bm25", 5, None, "", None)
+    assert unmatched("容量は？", "色がきれい", how) and not unmatched("容量は？", "容量は1.5 l", how)
+    assert not unmatched("容量は？", "色がきれい", configure("dataset", 5, None, "", None))
+
+
+def test_what_is_folded_is_folded_once() -> None:
+    for sign in map(chr, range(0x3000)):
+        folded = text_words.fold(sign)
+        assert text_words.fold(folded) == folded == unicodedata.normalize("NFC", folded)
+
+
+def asked(text: str) -> bytes:
+    return msgspec.json.encode(
+        Asked("category", [Turn("user", f"[CLASSIFY] Path:\nTitle: {text}"), Turn("assistant", "")])
+    )
+
+
+@pytest.mark.parametrize(
+    ("held_out", "text", "twin"),
+    [
+        ("銅の卵焼き器木柄付き直火専用箱入り甲", "銅の卵焼き器木柄付き直火専用箱入り乙", True),
+        ("店 Acme 500ml 真空断熱水筒直飲み保温保冷二重構造黒色", "店 Acme 500ml 真空断熱水筒直飲み保温保冷二重構造白色", True),
+        ("ブランド Acme 500ml 真空断熱水筒", "ブランド Boreal 750ml 真空断熱水筒", False),
+        ("赤いマグ", "青いマグ", False),
+        ("赤いマグ", "赤い マグ。", True),
+        ("ＡＣＭＥ ｽﾃﾝﾚｽ ﾏｸﾞ", "acme ステンレス マグ", True),
+        ("กระติกน้ำสแตนเลสเก็บความเย็นขนาดใหญ่ฝาเกลียวพร้อมหูหิ้วสีดำ", "กระติกน้ำสแตนเลสเก็บความเย็นขนาดใหญ่ฝาเกลียวพร้อมหูหิ้วสีแดง", True),
+        ("กระติกน้ำสแตนเลสเก็บความเย็น", "เก้าอี้ไม้สักทำมือพนักพิงสูง", False),
+        ("스테인리스 보온병은 뚜껑이 넓고 손잡이가 튼튼한 제품", "스테인리스 보온병이 뚜껑이 넓고 손잡이가 튼튼한 제품", True),
+        ("سِتَارَة قُطْن", "ستارة قطن", True),
+        ("ستارة قطن زرقاء", "ستارة صوف حمراء", False),
+    ],
+)  # fmt: skip
+def test_a_twin_is_near_and_another_product_is_not(held_out: str, text: str, twin: bool) -> None:
+    assert [*near([(asked(text), True)], [asked(held_out)], 0.8)] == [twin]
