@@ -8,7 +8,6 @@ from importlib import import_module
 from types import ModuleType
 
 from converters.core.hidden import hidden
-
 from converters.text.entities import NUMBER, closed, is_entity
 
 # Tags that only separate texts. Any other one (script, template, title, ...) changes how a parser reads what follows.
