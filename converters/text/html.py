@@ -2,11 +2,12 @@
 
 import re
 import warnings
+from functools import cache
 from html.entities import html5
+from importlib import import_module
+from types import ModuleType
 
-from bs4 import BeautifulSoup, MarkupResemblesLocatorWarning
-from bs4.dammit import EntitySubstitution
-
+from converters.core.hidden import hidden
 from converters.text.entities import NUMBER, closed, is_entity
 
 # Tags that only separate texts. Any other one (script, template, title, ...) changes how a parser reads what follows.
@@ -19,7 +20,8 @@ _ANY_TAG = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _ENTITY = re.compile(r"&(?:([a-zA-Z][a-zA-Z0-9]*)|#([1-9]\d{1,3}));", re.ASCII)
-_NAMED = EntitySubstitution.HTML_ENTITY_TO_CHARACTER
+_NAMED = {name.removesuffix(";"): character for name, character in html5.items()}  # BeautifulSoup's
+_DETECTORS = ("cchardet", "chardet", "charset_normalizer")  # of encodings: seconds to import, and a text has none
 LEFT_OVER = ("<a href", "javascript:", "background-color:", "background-image:", " li:", ".aloha")
 
 
@@ -63,12 +65,19 @@ def _known(entity: re.Match[str]) -> str:
 
 def parsed(html: str) -> str:
     """Return the same as :func:`strings`, by a whole parse."""
+    bs4 = _bs4()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MarkupResemblesLocatorWarning)
-        soup = BeautifulSoup(html, "html.parser")
+        warnings.simplefilter("ignore", bs4.MarkupResemblesLocatorWarning)
+        soup = bs4.BeautifulSoup(html, "html.parser")
     for tag in soup(["style", "script"]):
         tag.decompose()
     return " ".join(soup.stripped_strings)
+
+
+@cache
+def _bs4() -> ModuleType:
+    with hidden(*_DETECTORS):
+        return import_module("bs4")
 
 
 def is_css(text: str) -> bool:

@@ -4,7 +4,8 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,12 +99,18 @@ def train(
     Example: ecom-train train demo-qlora --run demo-qlora --seed 1
     """
     from recipes.runner.capacity import hardware
+    from recipes.runner.preflight import lint
     from recipes.runner.records.layout import CHECKED, folder
     from recipes.runner.training import launch
     from recipes.runner.training.train import train as training
+    from recipes.runner.training.train import vacant
 
     where, loaded = folder(run), _loaded(recipe, overrides, mix, keys)
-    launched = launch.plan(loaded.keys, gpus, nodes, head, len(hardware.gpus()))
+    try:
+        vacant(run)
+        launched = launch.plan(loaded.keys, gpus, nodes, head, len(hardware.gpus()))
+    except InputError as error:  # of the command: the recipe's own faults come first
+        raise InputError(lint.NEXT.join([*_faults(loaded), str(error)])) from error
     if nodes > 1 and not launched.slurm:
         click.echo(f"on every other node, once it trains here: ecom-train join {run}")
     checked = partial(_checked, max_dropped=max_dropped, gpus=launched.gpus * launched.nodes)
@@ -171,6 +178,7 @@ def sweep(name: str, start: bool) -> None:
     Example: ecom-train sweep rate-by-rank
     """
     from recipes.runner import sweep as sweeps
+    from recipes.runner.preflight import lint
     from recipes.runner.records import provenance
     from recipes.runner.records.layout import folder
 
@@ -178,7 +186,13 @@ def sweep(name: str, start: bool) -> None:
     if not start:
         click.echo("\n".join(sweeps.lines(plan)))
         return
-    for training in sweeps.trainings(plan):
+    trainings = list(sweeps.trainings(plan))
+    # a key that is misspelt in the last of them would stop the sweep after all the others were trained
+    new = [training for training in trainings if not folder(training.run).exists()]
+    loaded = (_loaded(plan.recipe, training.overrides, training.mix, ()) for training in new)
+    if faults := dict.fromkeys(fault for recipe in loaded for fault in _faults(recipe)):
+        raise InputError(lint.NEXT.join(faults))
+    for training in trainings:
         run = folder(training.run)
         if run.exists():
             record = provenance.read(run)
@@ -204,6 +218,31 @@ def _loaded(name: str, overrides: tuple[str, ...], mix: str | None, keys: tuple[
     return machine.fitted(loaded, hardware.gpus())
 
 
+def _faults(recipe: "Recipe") -> list[str]:
+    """Return the faults of a recipe's keys, none of them printed."""
+    from recipes.runner.preflight import check as checks
+    from recipes.runner.preflight import lint
+
+    with _quiet():
+        faults = checks.told(lint.lint, recipe)
+    return [line for fault in faults for line in fault.split(lint.NEXT)]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Import what a check needs of Axolotl, and say nothing of what it and its libraries log: the training says it again."""
+    from recipes.runner.preflight import lint
+    from recipes.runner.training import process
+
+    os.environ.update(process.QUIET)  # this process loads Axolotl, too
+    logging.disable(logging.WARNING)
+    try:
+        lint.import_trainer()
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 def _checked(
     recipe: "Recipe",
     gpu: str | None = None,
@@ -213,26 +252,16 @@ def _checked(
 ) -> "Checked":
     """Check a recipe and print the result; an estimate refuses only a GPU that was named."""
     from recipes.runner.preflight import check as checks
-    from recipes.runner.preflight import lint, report
-    from recipes.runner.preflight.machine import require
-    from recipes.runner.training import process
+    from recipes.runner.preflight import report
 
-    os.environ.update(process.QUIET)  # this process loads Axolotl, too
-    logging.disable(logging.WARNING)  # what Axolotl and its libraries say at their start is said again by the training
-    if gpus:  # a training: a missing GPU is reported before Axolotl is imported
-        require(recipe)
     machine = checks.machine(gpu, recipe, gpus)
-    try:
-        lint.import_trainer()
+    with _quiet():
         valid = checks.validate(recipe, machine)
         click.echo(report.machine(recipe))
         click.echo(report.batch(recipe, machine.gpus))
         if valid.model and machine.card:
             click.echo("\n".join(report.memory(*valid.model, machine.card)))
-            checks.fits(*valid.model, machine, recipe)
         checked = checks.check(recipe, machine, max_dropped, valid)
-    finally:
-        logging.disable(logging.NOTSET)
     click.echo("\n".join(report.passed(recipe, checked)))
     if valid.model and machine.card:
         click.echo(report.time(checked, *valid.model, machine.card, price))

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,14 +80,31 @@ class Valid:
 
 
 def validate(recipe: Recipe, on: Machine) -> Valid:
-    """Check the keys, then what they name of the base model; all faults in the keys are one ``InputError``."""
+    """Check the keys; all faults in them, and all that is missing beside, are one ``InputError``."""
     card, oldest = (on.card, None) if on.named else (None, hardware.oldest())
-    config = lint.lint(recipe, card, on.gpus, oldest)
-    base_model.require(recipe)
-    base_model.adapter(recipe)
+    try:
+        config = lint.lint(recipe, card, on.gpus, oldest)
+    except InputError as error:
+        raise InputError(lint.NEXT.join([str(error), *missing(recipe, on)])) from error
     shape = model_shape.find(str(recipe.keys["base_model"]))
     plan = memory.plan(config, deepspeed.stage(recipe), on.gpus, deepspeed.offloaded(recipe))
     return Valid(config, (shape, plan) if shape else None)
+
+
+def missing(recipe: Recipe, on: Machine) -> Iterator[str]:
+    """Yield a sentence for everything that the recipe needs and that is not there: GPU or package, base model, data."""
+    checks = (base_model.require,) if on.named else (require, base_model.require)
+    yield from (fault for check in checks for fault in told(check, recipe))
+    yield from data.missing(recipe)
+
+
+def told(check: Callable[..., object], *arguments: object) -> list[str]:
+    """Return what a check finds, to be told with what others find."""
+    try:
+        check(*arguments)
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def fits(shape: Shape, plan: Plan, on: Machine, recipe: Recipe) -> None:
@@ -101,7 +118,7 @@ def fits(shape: Shape, plan: Plan, on: Machine, recipe: Recipe) -> None:
 def check(
     recipe: Recipe, on: Machine | None = None, max_dropped: float = MAX_DROPPED, valid: Valid | None = None
 ) -> Checked:
-    """Check keys, data, machine and prompts; the first fault is an ``InputError``.
+    """Check keys, then all that is needed beside, then what it holds: the faults of each of the three are one ``InputError``.
 
     ``on`` is this machine by default, ``valid`` what :func:`validate` returns; ``max_dropped`` is the share of a task's rows
     that may be over ``sequence_len``.
@@ -109,8 +126,9 @@ def check(
     on = on or machine(None, recipe)
     valid = valid or validate(recipe, on)
     config, model = valid.config, valid.model
-    if not on.named:
-        require(recipe)
+    faults = [*(told(fits, *model, on, recipe) if model else ()), *missing(recipe, on)]
+    if faults := faults or told(base_model.adapter, recipe):
+        raise InputError(lint.NEXT.join(faults))
     files = [data.read(path) for path in data.files(recipe)]
     everything = [*files, *map(data.read, data.beside(recipe))]
     hashes = {file.path: file.sha256 for file in everything}

@@ -17,12 +17,13 @@ from converters.io.jsonl import sha256
 from converters.schema import MANIFEST
 from converters.validation import check as rows
 from recipes.plugins import completion_only
-from recipes.runner.recipe import FOLDER, Recipe, base_folder, dump, where
+from recipes.runner.recipe import FOLDER, Place, Recipe, base_folder, dump, where
 from recipes.runner.records import provenance
 
 PREPARED = Path("runs/.prepared")
 TOKENIZER = ("*token*", "*.model", "*.jinja", "vocab*", "merges*", "tekken.json", "config.json", "*.py")
 SHOWN = 100
+UNDESCRIBED = "{}: no such file; a recipe trains on a mix built by 'ecom-data build'"
 # What sweeps change and no token of a row depends on: the runs of a sweep share the rows that its first one prepared.
 # fmt: off
 APART = (
@@ -58,29 +59,44 @@ def read(path: Path) -> DataFile:
 
 def files(recipe: Recipe) -> list[Path]:
     """Return the local data files of a recipe, those of training first; a missing one is an ``InputError``."""
-    return [path for key in ("datasets", "test_datasets") for path in _files(recipe, key)]
+    for place, path in _entries(recipe):
+        if not path.is_file():
+            raise InputError(f"{where(recipe, place)}: {_unbuilt(path)}")
+    return [path for _, path in _entries(recipe)]
+
+
+def missing(recipe: Recipe) -> Iterator[str]:
+    """Yield a sentence for every file of rows, and every manifest beside them, that is not there."""
+    manifests = set()
+    for place, path in _entries(recipe):
+        if not path.is_file():
+            yield f"{where(recipe, place)}: {_unbuilt(path)}"
+        else:
+            manifests.add(path.with_name(MANIFEST))
+    yield from (UNDESCRIBED.format(path) for path in sorted(manifests) if not path.is_file())
+    name = recipe.keys.get("ewc_data")
+    if name is not None and not Path(str(name)).is_file():
+        yield f"{where(recipe, ('ewc_data',))}: no file {str(name)!r}; name a split of a mix"
 
 
 def beside(recipe: Recipe) -> list[Path]:
     """Return the file that a plugin reads beside those: the rows that ``ewc_data`` holds a model to."""
     path = Path(str(recipe.keys.get("ewc_data")))
-    if recipe.keys.get("ewc_data") is None or path in files(recipe):
-        return []
-    if not path.is_file():
-        raise InputError(f"{where(recipe, ('ewc_data',))}: no file {str(path)!r}; name a split of a mix")
-    return [path]
+    return [] if recipe.keys.get("ewc_data") is None or path in files(recipe) else [path]
 
 
-def _files(recipe: Recipe, key: str) -> Iterator[Path]:
-    for number, entry in enumerate(recipe.keys.get(key) or ()):
-        name = str(entry.get("path") if isinstance(entry, dict) else None)
-        path, repository = Path(name), FOLDER.parent
-        if not path.is_file():
-            fault = f"no file {name!r}; build it with 'make data MIX={path.parent.name}'"
-            if Path.cwd() != repository:
-                fault += f"; a path is taken from {Path.cwd()}, and the repository is {repository}"
-            raise InputError(f"{where(recipe, (key, number, 'path'))}: {fault}")
-        yield path
+def _entries(recipe: Recipe) -> Iterator[tuple[Place, Path]]:
+    for key in ("datasets", "test_datasets"):
+        entries = recipe.keys.get(key)
+        for number, entry in enumerate(entries if isinstance(entries, list) else ()):
+            yield (key, number, "path"), Path(str(entry.get("path") if isinstance(entry, dict) else None))
+
+
+def _unbuilt(path: Path) -> str:
+    fault, repository = f"no file {str(path)!r}; build it with 'make data MIX={path.parent.name}'", FOLDER.parent
+    if Path.cwd() != repository:
+        fault += f"; a path is taken from {Path.cwd()}, and the repository is {repository}"
+    return fault
 
 
 def manifests(opened: Sequence[DataFile]) -> dict[str, Any]:
@@ -101,7 +117,7 @@ def manifests(opened: Sequence[DataFile]) -> dict[str, Any]:
 
 def _manifest(path: Path) -> Any:
     if not path.is_file():
-        raise InputError(f"{path}: no such file; a recipe trains on a mix built by 'ecom-data build'")
+        raise InputError(UNDESCRIBED.format(path))
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:

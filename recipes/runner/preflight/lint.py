@@ -1,10 +1,11 @@
-"""Checks a recipe's keys: unknown ones, which Axolotl ignores, :mod:`recipes.runner.rules`, and Axolotl's own validation.
+"""Checks a recipe's keys: unknown ones, which Axolotl ignores, our rules, and Axolotl's own validation.
 
 The allowed keys are those of Axolotl's own schema, so a new Axolotl brings its new keys along.
 """
 
-import sys
-from collections.abc import Iterator, Mapping
+import copy
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module, metadata
 from inspect import signature
@@ -14,13 +15,24 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from converters.core.errors import InputError, nearest
+from converters.core.hidden import hidden
 from recipes.runner.capacity import hardware
 from recipes.runner.capacity.hardware import Card
-from recipes.runner.preflight import deepspeed, rules
+from recipes.runner.preflight import deepspeed, pitfalls, rules
 from recipes.runner.recipe import Place, Recipe, where
 
+NEXT = "\n       "  # between the sentences of one error, under the first of which the command line writes the others
 # PEFT and transformers import these only to ask later what they can do; on a CPU bitsandbytes fetches a kernel as well.
 UNUSED = ("bitsandbytes", "sklearn")
+LISTED = 60  # names that a sentence may list; Axolotl has hundreds of keys
+# keys that pass, whatever one other says
+LEAST = {
+    "base_model": "x",
+    "datasets": [{"path": "x"}],
+    "learning_rate": 1,
+    "micro_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+}
 NO_GPU: dict[str, Any] = {"bf16": False, "fp8": False, "tf32": False, "n_gpu": 1, "compute_capability": None}
 
 
@@ -29,13 +41,8 @@ def import_trainer() -> None:
 
     Whatever decides a check (plugins, a base's own code, Axolotl's validation) still finds them.
     """
-    hidden = [name for name in UNUSED if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
+    with hidden(*UNUSED):
         import_module("transformers.trainer_utils")
-    finally:
-        for name in hidden:
-            del sys.modules[name]
 
 
 def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1, oldest: tuple[str, str] | None = None) -> Any:
@@ -44,16 +51,43 @@ def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1, oldest: tuple[
     All faults in the keys are one ``InputError``. ``oldest`` is the name and compute capability of the oldest card here.
     """
     weakest = (card.name, card.capability) if card else oldest
-    faults = [*unknown_keys(recipe), *rules.faults(recipe), *deepspeed.faults(recipe)]
+    faults = [*unknown_keys(recipe), *rules.faults(recipe), *pitfalls.faults(recipe)]
+    faults += deepspeed.faults(recipe)
     if weakest:
         faults += rules.incapable(recipe, *weakest)
+    config = None
+    try:
+        config = validated(recipe, card, gpus)
+    except InputError as error:
+        faults += _untold([str(error), *_refused_alone(recipe)], faults)
     if faults:
-        raise InputError("\n       ".join(faults))
-    return validated(recipe, card, gpus)
+        raise InputError(NEXT.join(faults))
+    return config
+
+
+def _untold(refusals: Sequence[str], faults: Sequence[str]) -> Iterator[str]:
+    """Yield what Axolotl refuses, but for keys that a fault found before names already."""
+    for sentence in dict.fromkeys(line for refusal in refusals for line in refusal.split(NEXT)):
+        key = re.search(r": '(\w+)': ", sentence)
+        if not (key and any(re.search(rf"\b{key[1]}\b", fault) for fault in faults)):
+            yield sentence
+
+
+def _refused_alone(recipe: Recipe) -> Iterator[str]:
+    """Yield what Axolotl's schema refuses of each key by itself: where keys contradict each other, it tells of nothing else."""
+    schema = _schema(recipe)
+    for key, value in recipe.keys.items():
+        try:
+            schema.model_validate({**LEAST, key: copy.deepcopy(value)})
+        except ValidationError as error:
+            yield from _refusals(recipe, error, key)
+        except (ValueError, ImportError, AttributeError, TypeError):
+            continue  # of several keys, or told by the whole
 
 
 def unknown_keys(recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for every key that Axolotl's schema does not have, with the nearest one that it has."""
+    yield from _plugins(recipe)
     yield from _unknown(recipe, recipe.keys, (_schema(recipe),), ())
     # Axolotl takes any keys here, and bitsandbytes ignores wrong ones.
     quantisation = recipe.keys.get("bnb_config_kwargs")
@@ -65,19 +99,21 @@ def unknown_keys(recipe: Recipe) -> Iterator[str]:
 
 
 def _schema(recipe: Recipe) -> type[BaseModel]:
-    if not recipe.keys.get("plugins"):
-        from axolotl.utils.schemas.config import AxolotlInputConfig
+    from axolotl.utils.config import AxolotlInputConfigBase, merge_input_args
 
-        return AxolotlInputConfig  # type: ignore[no-any-return]
-    from axolotl.utils.config import merge_input_args, prepare_plugins
+    own: type[BaseModel] = merge_input_args()[1] if recipe.keys.get("plugins") else AxolotlInputConfigBase
+    return own
+
+
+def _plugins(recipe: Recipe) -> Iterator[str]:
+    """Load a recipe's plugins, whose keys its schema has then, too; yield a sentence if one cannot be loaded."""
+    from axolotl.utils.config import prepare_plugins
     from axolotl.utils.dict import DictDefault
 
     try:
         prepare_plugins(DictDefault(dict(recipe.keys)))
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"{where(recipe, ('plugins',))}: a plugin cannot be loaded: {error}") from error
-    merged: type[BaseModel] = merge_input_args()[1]
-    return merged
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        yield f"{where(recipe, ('plugins',))}: a plugin cannot be loaded: {error}"
 
 
 def _unknown(recipe: Recipe, tree: Any, schemas: tuple[type[BaseModel], ...], place: Place) -> Iterator[str]:
@@ -98,7 +134,10 @@ def _sentence(recipe: Recipe, place: Place, known: list[str]) -> str:
     *inside, key = place
     names = [part for part in inside if isinstance(part, str)]
     of = f" in {names[-1]!r}" if names else ""
-    return f"{where(recipe, place)}: unknown key {key!r}{of}{nearest(str(key), known)}"
+    hint = nearest(str(key), known)
+    if len(known) > LISTED and not hint.startswith("; did"):
+        hint = f"; none of the {len(known)} keys of Axolotl that may stand there is like it"
+    return f"{where(recipe, place)}: unknown key {key!r}{of}{hint}"
 
 
 @cache
@@ -121,8 +160,6 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 def validated(recipe: Recipe, card: Card | None = None, gpus: int = 1) -> Any:
     """Return Axolotl's own validated configuration; what it refuses becomes one sentence."""
-    import copy
-
     from axolotl.utils.config import validate_config
     from axolotl.utils.dict import DictDefault
 
@@ -131,19 +168,19 @@ def validated(recipe: Recipe, card: Card | None = None, gpus: int = 1) -> Any:
     try:
         return validate_config(keys, capabilities=capabilities, env_capabilities=environment)
     except ValidationError as error:
-        raise InputError("\n       ".join(_refusals(recipe, error))) from error
+        raise InputError(NEXT.join(_refusals(recipe, error))) from error
     except (ValueError, ImportError) as error:
         raise InputError(f"{recipe.path}: {' '.join(str(error).split())}") from error
     except (AttributeError, TypeError) as error:  # Axolotl looks at some values before it has checked their types
         raise InputError(f"{recipe.path}: found a value of a type that Axolotl does not take: {error}") from error
 
 
-def _refusals(recipe: Recipe, error: ValidationError) -> Iterator[str]:
-    """Yield the first error of Axolotl's schema for each key: a union has one for every member."""
+def _refusals(recipe: Recipe, error: ValidationError, only: str | None = None) -> Iterator[str]:
+    """Yield the first error of Axolotl's schema for each key, or for one only: a union has one for every member."""
     refused: set[str | int] = set()
     for item in error.errors():
         place = tuple(part for part in item["loc"] if isinstance(part, str | int))
-        if not refused.intersection(place[:1]):
+        if not refused.intersection(place[:1]) and only in (None, *place[:1]):
             key = f"{place[0]!r}: " if place else ""
             yield f"{where(recipe, place)}: {key}{' '.join(item['msg'].split())}"
         refused.update(place[:1])

@@ -7,6 +7,7 @@ from recipes.runner.capacity import memory as estimate
 from recipes.runner.capacity.hardware import Card, several
 from recipes.runner.capacity.memory import GIB, Plan
 from recipes.runner.capacity.model_shape import Shape
+from recipes.runner.preflight import pitfalls
 from recipes.runner.preflight.check import Checked, step_tokens
 from recipes.runner.preflight.deepspeed import stage
 from recipes.runner.preflight.machine import gpu_needs
@@ -98,6 +99,8 @@ def passed(recipe: Recipe, checked: Checked) -> Iterator[str]:
     yield f"recipe   {recipe.path}: {len(recipe.keys)} keys, all known to Axolotl"
     yield f"data     {', '.join(map(str, checked.files))}: as their manifest says; rows: {counts(checked.rows)}"
     yield from rows(checked)
+    if checked.packed and (evaluations := pitfalls.evaluations(recipe, checked.packed.steps)):
+        yield f"losses   {evaluations}"
     yield f"prompts  the same in training and evaluation, all of the answer learnt; proven on: {counts(checked.proven)}"
 
 

@@ -16,7 +16,7 @@ from converters.sources._qa import unescaped
 from converters.sources.catalog.attributes.specs import parse_specs
 from converters.sources.ecinstruct.forms import plain_text
 from converters.text.entities import entities
-from converters.text.html import MARKUP, has_markup, untagged
+from converters.text.html import _NAMED, MARKUP, has_markup, untagged
 from converters.text.sanitize import one_line
 from tests.converters._converted import Converted, convert, spells_control
 
@@ -153,3 +153,9 @@ def test_real_evidence_holds_no_markup(real: Path) -> None:
     part = convert(Entry(source="contextual_pqa", paths=[str(path)]))
     assert part.tally.noted[MARKUP] == sum(any(map(has_markup, row.values())) for row in raw) == 4
     assert not any(has_markup(turn.content) for row in part.rows for turn in row.messages)
+
+
+def test_names_of_entities_are_those_of_beautiful_soup() -> None:
+    from bs4.dammit import EntitySubstitution
+
+    assert _NAMED == EntitySubstitution.HTML_ENTITY_TO_CHARACTER
