@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 import regex
@@ -129,21 +129,11 @@ def terms(text: str, accents: bool = False) -> list[str]:
     >>> terms("Café ½ m²", accents=True)
     ['café', '½', 'm²']
     """
-    return [term for run in runs(text, accents) for term in run[1]]
-
-
-def runs(text: str, accents: bool = False) -> list[tuple[bool, list[str]]]:
-    """Return the terms in runs of one kind, each with whether they are pairs of letters; a text in English is one run.
-
-    >>> runs("Acme 500ml のマグ, red")
-    [(False, ['acme', '500ml']), (True, ['のマ', 'マグ']), (False, ['red'])]
-    """
     if _common(text):
-        return [(False, _PLAIN.findall(text.lower() if accents else _without(text.casefold(), _ACCENTS)))]
+        return _PLAIN.findall(text.lower() if accents else _without(text.casefold(), _ACCENTS))
     folded = _without(fold(text), _OPTIONAL) if accents else plain(text)
     pattern: Any = _TERM if _MARKED.search(folded) else _EASTERN_TERM
-    found = groupby(pattern.finditer(folded), key=lambda run: run[1] is not None)
-    return [(paired, [term for run in some for term in _pairs(run[0], paired)]) for paired, some in found]
+    return [term for run in pattern.finditer(folded) for term in _pairs(run[0], run[1] is not None)]
 
 
 def _pairs(run: str, paired: bool) -> list[str]:
