@@ -4,6 +4,7 @@ import unicodedata
 from itertools import pairwise
 
 import msgspec
+import numpy as np
 import pytest
 import regex
 from hypothesis import given
@@ -13,8 +14,9 @@ from converters.mixture.plan import Asked, near, shingles
 from converters.schema import Turn
 from converters.sources._qa import holds
 from converters.text import words as text_words
-from converters.text.retrieval import PASSAGE, configure, ends, passages, unmatched
+from converters.text.retrieval import PASSAGE, configure, ends, passages, rank, unmatched
 from converters.text.words import UNSPACED, cuts, sentence_ends, stands, terms, tokens, words
+from converters.transforms import candidates
 from tests.bench.scripts import CHECKS, SCRIPTS, TRIED
 
 MIXED = st.text(
@@ -50,7 +52,8 @@ def test_the_classes_are_those_of_unicode() -> None:
         ("ｶﾞﾗｽ ＡＢＣ", ["ガ", "ラ", "ス", "abc"]),
         ("cot\u00adton tie\u0302\u0301ng", ["cotton", "tiếng"]),
         ("می\u200cخواهم", ["میخواهم"]),
-        ("๑๒ ชิ้น", ["๑๒", "ชิ้", "น"]),
+        ("葛\U000e0100城 \u202bأحمر\u202c İPEK", ["葛", "城", "أحمر", "ipek"]),
+        ("๑๒ ชิ้น", ["12", "ชิ้", "น"]),
     ],
 )
 def test_words(text: str, expected: list[str]) -> None:
@@ -159,6 +162,28 @@ def test_a_question_that_shares_no_word_with_its_snippets_is_told() -> None:
     how = configure("bm25", 5, None, "", None)
     assert unmatched("容量は？", "色がきれい", how) and not unmatched("容量は？", "容量は1.5 l", how)
     assert not unmatched("容量は？", "色がきれい", configure("dataset", 5, None, "", None))
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "not_said"),
+    [
+        ("色は黒ですか", "黒の色が上品です。", ["白の色が上品です。", "紺の色が上品です。"]),
+        ("这是布做的吗？", "布料厚实。", ["木料厚实。", "皮料厚实。"]),
+        ("소재가 면인가요?", "면은 부드러워요.", ["울은 부드러워요.", "마는 부드러워요."]),
+        ("هل الحجم 500 مل؟", "الحجم ٥٠٠ مل", ["الحجم ٧٥٠ مل", "الحجم ٢٥٠ مل"]),
+    ],
+)
+def test_a_word_of_one_letter_finds_its_evidence(question: str, said: str, not_said: list[str]) -> None:
+    how = configure("bm25", 1, None, "", None)
+    assert rank([question], [*not_said, said], how)[0][0] == len(not_said)
+    assert not unmatched(question, said, how)
+
+
+def test_a_title_of_words_of_one_letter_has_a_shortlist() -> None:
+    titles = ["傘 黒 60cm", "靴 黒 25cm"]
+    expert = candidates.fit(((title, place, 0) for place, title in enumerate(titles)), ["家 > 傘", "家 > 靴"])
+    listed = candidates.propose(expert, ["日傘 白", "靴 白"], np.full(2, candidates.FOLDS), 1)
+    assert [*listed] == [["家 > 傘"], ["家 > 靴"]]
 
 
 def test_what_is_folded_is_folded_once() -> None:
