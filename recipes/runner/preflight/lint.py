@@ -14,14 +14,13 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from converters.core.errors import InputError, nearest
+from converters.core.errors import NEXT, InputError, nearest
 from converters.core.hidden import hidden
 from recipes.runner.capacity import hardware
 from recipes.runner.capacity.hardware import Card
 from recipes.runner.preflight import deepspeed, pitfalls, rules
 from recipes.runner.recipe import Place, Recipe, where
 
-NEXT = "\n       "  # between the sentences of one error, under the first of which the command line writes the others
 # PEFT and transformers import these only to ask later what they can do; on a CPU bitsandbytes fetches a kernel as well.
 UNUSED = ("bitsandbytes", "sklearn")
 LISTED = 60  # names that a sentence may list; Axolotl has hundreds of keys
