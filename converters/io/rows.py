@@ -53,8 +53,8 @@ def literal(text: str) -> Any:
 
     Texts in a row are several, as NumPy writes them, and not one as for Python.
 
-    >>> literal("('Home', 'Mugs')"), literal("['Home' \"Men's\"]")
-    (['Home', 'Mugs'], ['Home', "Men's"])
+    >>> literal("('Home', 'Mugs')"), literal("['Home' 'Mugs']")
+    (['Home', 'Mugs'], ['Home', 'Mugs'])
     """
     if len(text) > LITERAL_LIMIT:
         raise ValueError(f"Python literal longer than {LITERAL_LIMIT >> 20} MiB")
