@@ -259,6 +259,13 @@ def _rows_each(lines: Sequence[str], delimiter: str, width: int, before: Iterabl
         return (first == full and any(others)) or (first > 0 and full in others)
     if first != full or any(count != full for count in others):
         return False
+    # Commas in a text have blanks after them, and are in each of its lines as often as in a row by chance alone.
+    if (
+        full > 1
+        and lines[0].partition('"')[0].count(delimiter) < full
+        and not any(f"{delimiter} " in each for each in lines)
+    ):
+        return True
     usual = {shape(line.partition(delimiter)[0]) for line in (lines[0], *before)}
     return all(shape(line.partition(delimiter)[0]) in usual for line in lines)
 

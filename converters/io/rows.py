@@ -24,6 +24,8 @@ BOM = b"\xef\xbb\xbf"
 # The beginning of one JSON object over several lines: its first line ends within it, and no further object begins.
 _SPREAD = re.compile(rb'\s*\{(?:[ \t]*[\r\n]|[^\r\n]*,[ \t]*[\r\n]\s*"|[^\r\n]*[\[{][ \t]*[\r\n])')
 _LITERAL = re.compile(rb"\s*\{\s*u?'")  # a row starts as a Python dictionary does, and no JSON object can
+_ADJACENT = re.compile(r"['\"]\s+['\"]")
+_STRING = re.compile(r"""('(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")(\s+(?=['"]))?""", re.DOTALL)
 
 
 class Long(bytes):
@@ -47,14 +49,32 @@ def without_bom(line: bytes) -> bytes:
 
 
 def literal(text: str) -> Any:
-    """Return the value of a Python literal; a text that is none, or too long, is a ``ValueError``."""
+    """Return the value of a Python literal, tuples as lists; a text that is none, or too long, is a ``ValueError``.
+
+    Texts in a row are several, as NumPy writes them, and not one as for Python.
+
+    >>> literal("('Home', 'Mugs')"), literal("['Home' 'Mugs']")
+    (['Home', 'Mugs'], ['Home', 'Mugs'])
+    """
     if len(text) > LITERAL_LIMIT:
         raise ValueError(f"Python literal longer than {LITERAL_LIMIT >> 20} MiB")
     try:
         with warnings.catch_warnings(action="ignore"):  # about backslashes that mean nothing
-            return ast.literal_eval(text.strip())
+            return _lists(
+                ast.literal_eval(_STRING.sub(_parted, text.strip()) if _ADJACENT.search(text) else text.strip())
+            )
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
         raise ValueError("not a Python literal") from error
+
+
+def _parted(string: re.Match[str]) -> str:
+    return f"{string[1]}, " if string[2] else string[1]
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_lists(item) for item in value]
+    return {key: _lists(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def json_values(path: Path) -> Iterator[tuple[str, bytes]]:

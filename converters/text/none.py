@@ -1,5 +1,6 @@
 """The words that shop platforms, spreadsheets and programs write where a cell has no value."""
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -46,9 +47,12 @@ ismeretlen, nincs,
 nat, #null!, no information, no info, ohne, ohne angabe, sans objet, non communiqué, sin datos, sin información,
 sin informar, non pervenuto, niet opgegeven, bilgi yok, нет данных, не определено, не указан, немає, brak danych,
 不適用, 不适用, 暂无, 未填写,
-不明, なし, 無し, 未設定, 未定, 該当なし, 未知, 无, 無, 未设置, 알 수 없음, 없음, 해당 없음, غير معروف, لا يوجد,
+不明, ー, なし, 無し, 未設定, 未定, 該当なし, 未知, 无, 無, 未设置, 알 수 없음, 없음, 해당 없음, غير معروف, لا يوجد,
 غير محدد, לא ידוע, אין, ไม่มี, không có, không xác định
 """
+
+
+_BETWEEN = re.compile(r"[,;|>＞›»、，；]|\s/\s")  # of several, each of which may be none
 
 
 def _folded(text: str) -> str:
@@ -64,10 +68,14 @@ def is_none(text: str) -> bool:
 
     A text without a letter or a digit is one, too. "Other" and "Misc" are not: they are classes of their own.
 
-    >>> [is_none(text) for text in ("Uncategorized", "NON CLASSÉ", "#N/A", "n.a.", "(blank)", "--", "Other", "Naan")]
-    [True, True, True, True, True, True, False, False]
+    >>> [is_none(text) for text in ("NON CLASSÉ", "#N/A", "n.a.", "(blank)", "--", "nan, nan", "N/A / N/A", "Other", "Naan")]
+    [True, True, True, True, True, True, True, False, False]
     """
-    return len(text) < 60 and ((folded := _folded(text)) in _WORDS or not folded)
+    return len(text) < 60 and (_is_word(text) or all(map(_is_word, _BETWEEN.split(text))))
+
+
+def _is_word(text: str) -> bool:
+    return (folded := _folded(text)) in _WORDS or not folded
 
 
 def is_blank(text: str) -> bool:

@@ -211,6 +211,8 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
         (["A1,Cup,y", "22,Pot,z", '33,"Jar,x', 'B4,Jug" ,w', 'C5,"Pan,w', '66,Lid",v'],  # ids of two shapes
          [["A1", "Cup", "y"], ["22", "Pot", "z"], ["33", '"Jar', "x"], ["B4", 'Jug" ', "w"], ["C5", '"Pan', "w"],
           ["66", 'Lid"', "v"]]),
+        (['"Jar,1,x', "Jug,2,y", 'Lid 9",3,z'], [['"Jar', "1", "x"], ["Jug", "2", "y"], ['Lid 9"', "3", "z"]]),
+        (['"Jar, red,\nJug, blue",1,x'], [["Jar, red,\nJug, blue", "1", "x"]]),
     ],
 )  # fmt: skip
 def test_quotes_that_enclose_nothing_lose_no_row(lines: list[str], expected: list[Any], tmp_path: Path) -> None:

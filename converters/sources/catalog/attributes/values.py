@@ -91,7 +91,7 @@ def cell_text(cell: str) -> str:
 def _structure(cell: str) -> list[Any] | dict[str, Any] | None:
     """Return the list or object that a cell is, as JSON or as Python writes it."""
     text = cell.strip()
-    if text[:1] not in ("[", "{"):
+    if text[:1] not in ("[", "{", "("):
         return None
     for read in (loads, literal) if "'" in text else (loads,):
         with suppress(ValueError, RecursionError):

@@ -186,7 +186,7 @@ def _chosen(categories: Mapping[str, int], columns: Columns, reading: Reading) -
 
 
 def _arrow(categories: Mapping[str, int]) -> str | None:
-    arrows = Counter(">>" if ">>" in cell else found[0] for cell in categories if (found := ARROW.search(cell)))
+    arrows = Counter(found[0] for cell in categories if (found := ARROW.search(cell)))
     return arrows.most_common(1)[0][0] if arrows else None
 
 

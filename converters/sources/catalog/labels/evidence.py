@@ -200,7 +200,7 @@ def _nodes_said(texts: Texts, reading: Reading, columns: Columns) -> list[str]:
     for text, count in texts.items():
         sign = ARROW.search(text)
         if sign or len(reading.nodes(text)) > 1:
-            signs[(">>" if ">>" in text else sign[0]) if sign else _mark(text, reading)] += count
+            signs[sign[0] if sign else _mark(text, reading)] += count
     if not signs:
         return _unusual_said(texts)
     named = ", ".join(f"{sign!r} in {count:,}" for sign, count in signs.most_common(4))

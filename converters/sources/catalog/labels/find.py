@@ -42,7 +42,7 @@ class Finder:
     def find(self, cell: str) -> Found:
         """Return the paths of a cell that are labels."""
         text = cell.strip()
-        if not text or (is_none(text) and (text[0] not in "[{" or text[1:-1].isalnum())):
+        if not text or (is_none(text) and (text[0] not in "[{(" or text[1:-1].isalnum())):
             return Found(reason=f"{NONE}: {text!r}" if text else NONE)
         if kinds.is_address(text):
             return Found(reason=kinds.URL)

@@ -14,12 +14,15 @@ from converters.text.sanitize import one_line
 
 Piece = str | Category  # a text with marks in it, or a path whose nodes are split already
 # Signs that no name holds. A file of two kinds of them (">" and "›") has been put together: each cell is read by its own.
-ARROW = re.compile(r"(?<![-=–—])[-=–—]*[>＞→⇒›»❯▸▶]")
+_HEADS = ">＞→⇒›»❯▸▶►‣➔➜➤➡⟶⇨⟩≫"
+ARROW = re.compile(rf"(?<![-=–—])[-=–—]*(?:{'|'.join(f'{head}+' for head in _HEADS)})")
 _ARROWS = re.compile(rf"(?<!\\){ARROW.pattern}")
+_DOUBLED = re.compile("[-=–—]*>{2,}")
 _NAMES = ("fullName", "full_name", "name", "label", "title")
 _BREAK = re.compile(r"<br\s*/?>|</(?:li|p|div)\s*>|\r\n?", re.IGNORECASE)
 _QUOTED = re.compile(r'\s*"((?:[^"]|"")*+)"\s*')
 _ARRAY = re.compile(r"\{([^\[\]{}:]+)\}|\[([^\[\]{}'\"]+)\]")  # as PostgreSQL writes a list, and without quotes
+OPENING = ("[", "{", "(")  # of JSON, and of a list or tuple of Python's
 _BROKEN: dict[str, str] = {}
 _ESCAPED = re.compile(r'\\([,;|/>:"\\])')
 
@@ -62,8 +65,8 @@ def nodes(text: str, separator: str | None) -> Category:
     >>> nodes(r"/Kitchen/Salt \/ Pepper", "/"), nodes("Home › Bed/Bath", None)
     (('Kitchen', 'Salt / Pepper'), ('Home', 'Bed/Bath'))
     """
-    if separator is None and ">>" in text:
-        separator = ">>"  # and a single ">" is then in a name, which is refused
+    if separator is None and (doubled := _DOUBLED.search(text)):
+        separator = doubled[0]  # and a single ">" is then in a name, which is refused
     if separator is None:
         return _names(map(_plain, _ARROWS.split(text)))
     if separator == "\\" or "\\" not in text:
@@ -125,7 +128,7 @@ def _text(cell: str) -> str:
 
 def _loaded(cell: str) -> Any:
     """Return the list or object that a cell is, or ``None`` for a text; what only begins as JSON is ``_BROKEN``."""
-    if cell[:1] not in ("[", "{"):
+    if cell[:1] not in OPENING:
         return None
     with suppress(ValueError, RecursionError):
         return json.loads(cell, parse_int=str, parse_float=str, parse_constant=lambda _: None)

@@ -46,7 +46,7 @@ class Reading:
         found = pieces(cell)
         if self.nested and len(found) > 1 and (texts := [piece for piece in found if isinstance(piece, str) and piece]):
             return (nodes("\0".join(texts), "\0"),), ""
-        if len(found) != 1 or cell.lstrip()[:1] == "[":
+        if len(found) != 1 or cell.lstrip()[:1] in ("[", "("):
             return self._each(found), ""
         if not isinstance(found[0], str):
             return (found[0],), ""

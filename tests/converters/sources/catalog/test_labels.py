@@ -38,7 +38,29 @@ def reasons(*cells: str, **options: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "mark", [" > ", ">", " >> ", " › ", " » ", " → ", "＞", " -> ", " | ", "|", " / ", "/", "\\", " :: ", "/ "]
+    "mark",
+    [
+        " > ",
+        ">",
+        " >> ",
+        ">>>",
+        "＞＞",
+        " ► ",
+        "‣",
+        " ➔ ",
+        " › ",
+        " » ",
+        " → ",
+        "＞",
+        " -> ",
+        " | ",
+        "|",
+        " / ",
+        "/",
+        "\\",
+        " :: ",
+        "/ ",
+    ],
 )
 def test_one_separator_a_file(mark: str) -> None:
     cells = [mark.join(path) for path in (("Home", "Mugs"), ("Home", "Rugs", "Wool"), ("Toys",), ("Toys", "Cars"))]
@@ -213,6 +235,9 @@ NONE = [
     "(blank)",
     "<NA>",
     "[none]",
+    "NaN, NaN",
+    "N/A / N/A",
+    "ー",
     "...",
 ]
 
