@@ -102,17 +102,18 @@ def bootstrap(
     member = sparse.csr_array((np.ones(rows), places), shape=(count, rows))
     # Metrics that share a table share its sums; with a column a group, a sparse product reads each group's weights in a row.
     sums, sizes = {}, {}
-    for table, _ in columns:
+    for table, metric in columns:
         turned = (member @ table).T
         sums[id(table)] = sparse.csr_array(turned) if sparse.issparse(turned) else np.ascontiguousarray(turned)
-        sizes[id(table)] = effective(np.asarray(member @ with_lines(table)))
+        sizes[id(table), metric.of] = effective(np.asarray(member @ with_lines(table, metric.of)))
     parts, values = parted(count, seed), list[Floats]()
     chunk = max(LEAST, cells // max(count, *(t.shape[0] for t in sums.values())))
     for weights in _weights(np.random.default_rng(seed), parts, resamples, chunk):
         totals = {key: np.ascontiguousarray((table @ weights).T) for key, table in sums.items()}
         values.append(np.stack([metric.reduce(totals[id(table)]) for table, metric in columns], axis=1))
     draws, left_out = np.split(np.concatenate(values), [resamples])
-    return [Sample(draws[:, n], left_out[:, n], count, *sizes[id(table)]) for n, (table, _) in enumerate(columns)]
+    found = [sizes[id(table), metric.of] for table, metric in columns]
+    return [Sample(draws[:, n], left_out[:, n], count, *size) for n, size in enumerate(found)]
 
 
 def _weights(random: np.random.Generator, parts: Ints, resamples: int, chunk: int) -> Iterator[Floats]:
@@ -124,9 +125,11 @@ def _weights(random: np.random.Generator, parts: Ints, resamples: int, chunk: in
         yield (parts[:, None] != np.arange(start, min(start + chunk, last))).astype(np.float64)
 
 
-def with_lines(table: Table) -> Floats:
-    """Return 1 for each line of a table that holds anything, 0 for the others: what they are of has nothing to score."""
-    holds = table.any(axis=1) if isinstance(table, np.ndarray) else np.diff(table.indptr) > 0
+def with_lines(table: Table, of: tuple[int, ...] = ()) -> Floats:
+    """Return 1 for each line of a table that holds anything in the columns ``of``, else 0: it has nothing to score."""
+    if not isinstance(table, np.ndarray):
+        return np.asarray(np.diff(table.indptr) > 0, dtype=np.float64)
+    holds = (table[:, of] if of else table).any(axis=1)
     return np.asarray(holds, dtype=np.float64)
 
 
