@@ -10,7 +10,7 @@ these and no percentiles: ``python -m tests.bench.coverage``. Holm 1979.
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,28 +101,33 @@ def bootstrap(
     places = np.fromiter(map(numbers.__getitem__, groups), np.int32, rows), np.arange(rows, dtype=np.int32)
     member = sparse.csr_array((np.ones(rows), places), shape=(count, rows))
     # Metrics that share a table share its sums; with a column a group, a sparse product reads each group's weights in a row.
-    sums, sizes = {}, {}
+    sums, sizes, alone = {}, {}, {}
+    parts = parted(count, seed)
+    part = sparse.csr_array((np.ones(count), (parts, np.arange(count))), shape=(int(parts.max()) + 1, count))
     for table, metric in columns:
-        turned = (member @ table).T
-        sums[id(table)] = sparse.csr_array(turned) if sparse.issparse(turned) else np.ascontiguousarray(turned)
+        if id(table) not in sums:
+            lines = member @ table
+            alone[id(table)] = part @ lines
+            sums[id(table)] = sparse.csr_array(lines.T) if sparse.issparse(lines) else np.ascontiguousarray(lines.T)
         sizes[id(table), metric.of] = effective(np.asarray(member @ with_lines(table, metric.of)))
-    parts, values = parted(count, seed), list[Floats]()
+    values = list[Floats]()
     chunk = max(LEAST, cells // max(count, *(t.shape[0] for t in sums.values())))
-    for weights in _weights(np.random.default_rng(seed), parts, resamples, chunk):
+    random = np.random.default_rng(seed)
+    for start in range(0, resamples, chunk):
+        weights = drawn(random, count, min(chunk, resamples - start))
         totals = {key: np.ascontiguousarray((table @ weights).T) for key, table in sums.items()}
+        values.append(np.stack([metric.reduce(totals[id(table)]) for table, metric in columns], axis=1))
+    whole = {key: np.asarray(lines.sum(axis=0)) for key, lines in alone.items()}
+    for start in range(0, part.shape[0], chunk):
+        totals = {key: whole[key] - _dense(lines[start : start + chunk]) for key, lines in alone.items()}
         values.append(np.stack([metric.reduce(totals[id(table)]) for table, metric in columns], axis=1))
     draws, left_out = np.split(np.concatenate(values), [resamples])
     found = [sizes[id(table), metric.of] for table, metric in columns]
     return [Sample(draws[:, n], left_out[:, n], count, *size) for n, size in enumerate(found)]
 
 
-def _weights(random: np.random.Generator, parts: Ints, resamples: int, chunk: int) -> Iterator[Floats]:
-    """Yield groups × at most ``chunk``: how often each group is drawn in each resample, then 0 for each part in turn, else 1."""
-    for start in range(0, resamples, chunk):
-        yield drawn(random, len(parts), min(chunk, resamples - start))
-    last = int(parts.max()) + 1
-    for start in range(0, last, chunk):
-        yield (parts[:, None] != np.arange(start, min(start + chunk, last))).astype(np.float64)
+def _dense(table: Table) -> Floats:
+    return table if isinstance(table, np.ndarray) else np.asarray(table.toarray())
 
 
 def with_lines(table: Table, of: tuple[int, ...] = ()) -> Floats:
