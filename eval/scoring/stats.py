@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,8 @@ def bootstrap(
     places = np.fromiter(map(numbers.__getitem__, groups), np.int32, rows), np.arange(rows, dtype=np.int32)
     member = sparse.csr_array((np.ones(rows), places), shape=(count, rows))
     # Metrics that share a table share its sums; with a column a group, a sparse product reads each group's weights in a row.
-    sums, sizes, alone = {}, {}, {}
+    sums, sizes = {}, {}
+    alone: dict[int, Any] = {}
     parts = parted(count, seed)
     part = sparse.csr_array((np.ones(count), (parts, np.arange(count))), shape=(int(parts.max()) + 1, count))
     for table, metric in columns:
