@@ -1,12 +1,23 @@
 """The one error that a user's input may raise, and hints that make its message useful."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+
+NEXT = "\n       "  # between the sentences of one error, under the first of which the command line writes the others
 
 
 class InputError(Exception):
     """Input that cannot be used. The command line prints the message and exits with 1."""
+
+
+def told(check: Callable[..., object], *arguments: object) -> list[str]:
+    """Return the fault that a check finds, none or one, to be told with what others find."""
+    try:
+        check(*arguments)
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def first_line(error: Exception) -> str:

@@ -21,7 +21,7 @@ from converters.mixture.spec import Balance, Spec, replays
 from converters.schema import SPLITS, Turn
 from converters.tasks import category_shortlist
 from converters.tasks.choice import listed
-from converters.text.words import runs
+from converters.text.words import terms
 
 Codes = NDArray[np.int8]
 Mask = NDArray[np.bool_]
@@ -269,10 +269,12 @@ def _signature(row: Asked) -> Any:
 def shingles(row: Asked) -> list[str]:
     """Return the runs of three words of what a row asks about; instruction, options and candidates are left out.
 
-    Where no blanks part the words, pairs of letters stand for them.
+    Where no blanks part the words, overlapping pairs of letters stand for them: a run is four letters, of two words or so.
 
     >>> shingles(Asked("category", [Turn("user", "[CLASSIFY] Category:\\nTitle: Red Acme mug"), Turn("assistant", "Mugs")]))
     ['title red acme', 'red acme mug']
+    >>> shingles(Asked("category", [Turn("user", "[CLASSIFY] Category:\\nTitle: 赤いマグ"), Turn("assistant", "Mugs")]))
+    ['title 赤い いマ', '赤い いマ マグ']
     """
     text = prompt_turns(row.task, row.messages)[-1].content
     body = text.partition("\n")[2] if text.startswith("[") else text
@@ -282,15 +284,5 @@ def shingles(row: Asked) -> list[str]:
             (*listed(meta.get("options", ())), *map(category_shortlist.line, meta.get("candidates", ())))
         )
         body = "\n".join(line for line in body.splitlines() if line not in options)
-    found = runs(body or text, accents=True)
-    # A brand or a size between such letters is no run of three words, and counts as much as they do.
-    whole = (paired or (len(some) < 3 and len(found) > 1) for paired, some in found)
-    return [
-        shingle
-        for as_is, (_, some) in zip(whole, found, strict=True)
-        for shingle in (some if as_is else _triples(some))
-    ]
-
-
-def _triples(words: Sequence[str]) -> list[str]:
+    words = terms(body or text, accents=True)
     return [" ".join(words[n : n + 3]) for n in range(max(1, len(words) - 2))]

@@ -1,8 +1,7 @@
 """A mixture specification: which datasets make a mixture, and how much of each."""
 
-import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -10,8 +9,9 @@ import msgspec
 import yaml
 
 from converters import schema, sources, tasks
-from converters.core.errors import InputError, nearest, unreadable
+from converters.core.errors import NEXT, InputError, nearest, told, unreadable
 from converters.core.given import ERRORS, value_of
+from converters.core.misfits import Fault, Place, misfits, sound
 from converters.io import expand
 from converters.schema import SPLITS
 from converters.sources import mix
@@ -89,33 +89,31 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     sequence_len: Count = 2048
 
 
-STRUCTS: dict[str, type[msgspec.Struct]] = {"": Spec, "sources": Entry, "trim": Trim, "balance": Balance}
 MOVED = {f"ecom-general-{percent}": f"general_share=0.{percent}" for percent in ("00", "05", "20")}
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Spec:
-    """Read a specification, with ``key=value`` overrides of its top-level keys; anything wrong is an ``InputError``."""
+    """Read a specification, with ``key=value`` overrides of its top-level keys; all that is wrong is one ``InputError``."""
     if not path.is_file():
         raise InputError(_missing(path))
     try:
         text = path.read_text("utf-8")
-        tree = yaml.safe_load(text)
+        tree, node = yaml.safe_load(text), yaml.compose(text)
+        repeated = list(_repeated(node))
     except ERRORS as error:
         raise unreadable(path, error, "YAML") from error
-    changes = dict(map(_override, overrides))
-    try:
-        spec = msgspec.convert({**tree, **changes} if isinstance(tree, dict) else tree, Spec)
-    except msgspec.ValidationError as error:
-        raise InputError(_explained(path, text, str(error), changes)) from error
-    if not {*spec.splits} < {*SPLITS} or sum(spec.splits.values()) > 1:
-        raise InputError(
-            f"{path}: found splits {spec.splits}, expected shares of validation and test that sum to 1 at most"
-        )
-    for number, entry in enumerate(spec.sources):
-        _check_entry(f"{path}:{_line(text, ('sources', number))}", entry)
-    for name in spec.balance.tasks if spec.balance else ():
-        tasks.get(name)
-    return spec
+    changes: dict[str, Any] = {}
+    faults = [
+        *(fault for override in overrides for fault in told(_override, override, changes)),
+        *(f"{path}:{line}: found key {key!r} again, expected every key once" for line, key in repeated),
+    ]
+    tree = {**tree, **changes} if isinstance(tree, dict) else tree
+    found = [*misfits(tree, Spec), *(_contradictions(tree) if isinstance(tree, dict) else ())]
+    for keys, fault in sorted(found, key=lambda found: _line(node, found[0])):
+        faults.append(f"{'--set' if keys and keys[0] in changes else f'{path}:{_line(node, keys)}:'} {fault}")
+    if faults:
+        raise InputError(NEXT.join(dict.fromkeys(faults)))
+    return msgspec.convert(tree, Spec)
 
 
 def _missing(path: Path) -> str:
@@ -126,73 +124,103 @@ def _missing(path: Path) -> str:
     return f"{path}: no such mixture specification{nearest(str(path), near) if near else ''}"
 
 
-def _override(text: str) -> tuple[str, Any]:
+def _override(text: str, changes: dict[str, Any]) -> None:
+    """Add what ``--set text`` says to ``changes``."""
     key, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"--set {text!r}: has no '=', expected KEY=VALUE")
     if key not in Spec.__struct_fields__:
         raise InputError(f"--set {text}: unknown key {key!r}{nearest(key, list(Spec.__struct_fields__))}")
     try:
-        return key, value_of(value, get_type_hints(Spec)[key])
+        changes[key] = value_of(value, get_type_hints(Spec)[key])
     except ERRORS as error:
         raise InputError(f"--set {text}: {value!r} is no YAML value such as 5 or {{test: 0.1}}") from error
 
 
-def _explained(path: Path, text: str, error: str, changes: Mapping[str, Any]) -> str:
-    """Return msgspec's error with the line of the key that it is about, and the nearest right name of an unknown one."""
-    message, _, place = error.partition(" - at `$")
-    place = place.strip("`").lstrip(".")
-    keys = [int(number) if number else name for name, number in re.findall(r"(\w+)|\[(\d+)\]", place)]
-    if unknown := re.search(r"unknown field `(.*)`", message):
-        known = next(STRUCTS[name] for name in [*keys[::-1], ""] if name in STRUCTS).__struct_fields__
-        message = f"unknown key {unknown[1]!r}{nearest(unknown[1], list(known))}"
-        keys.append(unknown[1])
-    where = "--set" if keys and keys[0] in changes else f"{path}:{_line(text, keys)}:"
-    return f"{where} {place + ': ' if place else ''}{message}"
+def _repeated(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    """Yield line and name of every key that its mapping has already: YAML would take the last one, unsaid."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                yield key.start_mark.line + 1, key.value
+            seen.add(key.value)
+            yield from _repeated(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _repeated(item)
 
 
-def _line(text: str, keys: Iterable[str | int]) -> int:
+def _line(node: yaml.Node | None, keys: Place) -> int:
     """Return the line of the value that ``keys`` lead to, or of the last one on the way that is there."""
-    node = yaml.compose(text)
     for key in keys:
-        if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+        if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
             node = node.value[key]
         elif isinstance(node, yaml.MappingNode):
-            node = next((value for name, value in node.value if name.value == key), node)
+            node = next((value for name, value in node.value if name.value == str(key)), node)
     return node.start_mark.line + 1 if node else 1
 
 
-def _check_entry(where: str, entry: Entry) -> None:
-    chosen = chosen_tasks(entry)
-    sources.check(entry.source, entry.options, f"{where}: ")
-    if entry.replays and (rendering := [key for key in RENDERS if getattr(entry, key)]):
-        raise InputError(f"{where}: {rendering[0]} does not fit source 'mix', whose rows are taken as they are")
-    if entry.shortlist and SHORTLIST not in chosen:
-        raise InputError(f"{where}: shortlist needs task {SHORTLIST!r} among the entry's tasks: {', '.join(chosen)}")
-    if entry.shortlist and SHORTLIST in sources.get(entry.source).TASKS:
-        raise InputError(f"{where}: shortlist does not fit source {entry.source!r}, whose rows bring their candidates")
-    if entry.few_shot and not all(tasks.get(name).prefix for name in chosen):
-        raise InputError(f"{where}: few_shot does not fit task 'general', only tasks with a prefix")
-    if entry.definitions:
-        definitions.load(Path(entry.definitions))
-        if "attributes" not in chosen:
-            raise InputError(
-                f"{where}: definitions need task 'attributes' among the entry's tasks: {', '.join(chosen)}"
-            )
-    _check_hard(where, entry, chosen)
-
-
-def _check_hard(where: str, entry: Entry, chosen: Sequence[str]) -> None:
-    records = {tasks.get(name).record for name in chosen}
-    for kind in entry.hard:
-        if kind not in perturb.FITS:
-            raise InputError(f"{where}: unknown kind {kind!r} under hard{nearest(kind, list(perturb.FITS))}")
-        if not records & {*perturb.FITS[kind]}:
-            raise InputError(f"{where}: hard {kind!r} changes no row of tasks {', '.join(chosen)}")
-    if sum(entry.hard.values()) > 1 + 1e-9:
-        raise InputError(
-            f"{where}: found rates under hard that sum to {sum(entry.hard.values()):g}, expected 1 at most"
+def _contradictions(tree: Mapping[Any, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with values that are right by themselves; of keys that are not, the defaults count."""
+    entries = tree.get("sources")
+    for number, item in enumerate(entries if isinstance(entries, list) else ()):
+        right = sound(item, Entry) if isinstance(item, dict) else {}
+        if "source" in right:
+            for place, fault in _entry_faults(msgspec.convert({"paths": [], **right}, Entry)):
+                yield ("sources", number, *place), fault
+    right = sound({key: value for key, value in tree.items() if key != "sources"}, Spec)
+    spec = msgspec.convert({**right, "sources": [{"source": "", "paths": []}]}, Spec)
+    if not {*spec.splits} < {*SPLITS} or sum(spec.splits.values()) > 1:
+        yield (
+            ("splits",),
+            f"found splits {spec.splits}, expected shares of validation and test that sum to 1 at most",
         )
+    for name in spec.balance.tasks if spec.balance else ():
+        yield from ((("balance", "tasks"), fault) for fault in told(tasks.get, name))
+
+
+def _entry_faults(entry: Entry) -> Iterator[Fault]:
+    """Yield what is wrong with an entry, each with its place in it."""
+    if faults := told(sources.get, entry.source):
+        yield ("source",), faults[0]
+        return
+    for option, value in entry.options.items():
+        yield from ((("options", option), fault) for fault in told(sources.check, entry.source, {option: value}))
+    wrong = [
+        (("tasks", number), fault)
+        for number, name in enumerate(entry.tasks)
+        for fault in told(chosen_tasks, msgspec.structs.replace(entry, tasks=[name]))
+    ]
+    yield from wrong
+    if entry.replays:
+        said = "does not fit source 'mix', whose rows are taken as they are"
+        yield from (((key,), f"{key} {said}") for key in RENDERS if getattr(entry, key))
+    elif not wrong:
+        yield from _task_faults(entry, chosen_tasks(entry))
+    if entry.definitions:
+        yield from ((("definitions",), fault) for fault in told(definitions.load, Path(entry.definitions)))
+    known = list(perturb.FITS)
+    yield from (
+        (("hard", k), f"unknown kind {k!r} under hard{nearest(k, known)}") for k in entry.hard if k not in known
+    )
+    if sum(entry.hard.values()) > 1 + 1e-9:
+        yield ("hard",), f"found rates under hard that sum to {sum(entry.hard.values()):g}, expected 1 at most"
+
+
+def _task_faults(entry: Entry, chosen: Sequence[str]) -> Iterator[Fault]:
+    """Yield the keys of an entry that do not fit its tasks."""
+    named, records = ", ".join(chosen), {tasks.get(name).record for name in chosen}
+    if entry.shortlist and SHORTLIST not in chosen:
+        yield ("shortlist",), f"shortlist needs task {SHORTLIST!r} among the entry's tasks: {named}"
+    elif entry.shortlist and SHORTLIST in sources.get(entry.source).TASKS:
+        yield ("shortlist",), f"shortlist does not fit source {entry.source!r}, whose rows bring their candidates"
+    if entry.few_shot and not all(tasks.get(name).prefix for name in chosen):
+        yield ("few_shot",), "few_shot does not fit task 'general', only tasks with a prefix"
+    if entry.definitions and "attributes" not in chosen:
+        yield ("definitions",), f"definitions need task 'attributes' among the entry's tasks: {named}"
+    for kind in [kind for kind in entry.hard if not records & {*perturb.FITS.get(kind, records)}]:
+        yield ("hard", kind), f"hard {kind!r} changes no row of tasks {named}"
 
 
 def replays(spec: Spec) -> list[int]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from converters.core.errors import InputError, first_line, nearest
 from converters.text.lengths import ruler
-from converters.text.words import cuts, sentence_ends, terms, tokens
+from converters.text.words import cuts, searched, sentence_ends, terms, tokens
 
 # n texts to an n × d array whose rows have length 1.
 Encoder = Callable[[list[str]], NDArray[np.float32]]
@@ -179,7 +179,7 @@ def rank(questions: Sequence[str], texts: Sequence[str], how: Retrieval) -> list
         return [list(range(len(texts))) for _ in questions]
     rankings = []
     if how.method != "dense":
-        rankings.append(list(map(ranked, bm25([*map(terms, questions)], [*map(terms, texts)]))))
+        rankings.append(list(map(ranked, bm25([*map(searched, questions)], [*map(searched, texts)]))))
     if how.encode:
         vectors = how.encode([*questions, *texts])
         # Rounded, so that the last bits of another machine do not change the order.
@@ -190,7 +190,7 @@ def rank(questions: Sequence[str], texts: Sequence[str], how: Retrieval) -> list
 
 def unmatched(question: str, best: str, how: Retrieval) -> bool:
     """Tell whether BM25 had nothing to go by: the question shares no term with the text that it ranks first, so with none."""
-    return how.method == "bm25" and not {*terms(question)} & {*terms(best)}
+    return how.method == "bm25" and not {*searched(question)} & {*searched(best)}
 
 
 def select(

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
 
-from converters.text.words import places, stands
+from converters.text.words import digits, places, stands
 
-_DROPPED = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u00ad\u200b-\u200f\u2060\ufe0f]")
+_DROPPED = re.compile(
+    "[\u0300-\u036f\u0591-\u05c7\u0640\u064b-\u065f\u0670\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f]"
+)
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0f"
 # What Unicode does not decompose, as handles are written.
 _LETTERS = {"ı": "i", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h"}
@@ -37,6 +39,8 @@ def spelling(value: str, text: str) -> str | None:
     ('poliester', 'Straße', 'İPEK')
     >>> spelling("S", "Men's tee"), spelling("M", "2 m long"), spelling("l", "Sizes M/L"), spelling("L", "holds 2 L")
     (None, None, 'L', None)
+    >>> spelling("500 مل", "الحجم ٥٠٠ مل"), spelling("1.5", "१.५ लीटर"), spelling("5", "१.५ लीटर")
+    ('٥٠٠ مل', '१.५', None)
     >>> spelling("红色", "中国红色杯子"), spelling("500ml", "ボトル500ML入り"), spelling("블랙", "블랙은 품절")
     ('红色', '500ml', '블랙')
     """
@@ -80,7 +84,7 @@ class _Folds(dict[int, str]):
         if sign.isspace() or sign == "_" or unicodedata.category(sign) == "Pd":
             folded = " "
         else:
-            letters = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", sign).casefold())
+            letters = digits(unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", sign).casefold()))
             folded = "".join(_LETTERS.get(letter, letter) for letter in _DROPPED.sub("", letters))
         self[code] = folded
         return folded

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 import regex
@@ -59,7 +59,14 @@ _FULL_STOP = regex.compile(r"[.\p{SB=STerm}]")
 
 # Signs that NFKC would write as letters or digits of the word before them.
 _APART = re.compile("[™℠\u00bc-\u00be\u2150-\u215e\u2189]")
-_HIDDEN = re.compile("[\u00ad\u200c-\u200f\u2060\ufeff\ufe00-\ufe0f]")
+# What cannot be seen (Unicode's default ignorables), but for the blank without a width, which parts words.
+_HIDDEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\U000e0000-\U000e0fff]"
+)
+_DIGIT = regex.compile(r"(?V1)[\p{Nd}--[0-9]]")
+_JOINED = re.compile(r"\b(?:(?:[وفبك]?ال|لل){1,2}(?=\w{2})|[ושכבלמה]{1,3}(?=\w{3}))")
+_ALONE = regex.compile(r"\p{Han}|[가-힣]")  # letters that are often words by themselves
 # Marks that writers leave out: vowels of Arabic and Hebrew, and the stroke that lengthens Arabic words; accents on capitals.
 _OPTIONAL = re.compile("[\u0591-\u05c7\u0640\u064b-\u065f\u0670]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
@@ -71,10 +78,10 @@ def _common(text: str) -> bool:
 
 
 def fold(text: str) -> str:
-    """Return a text for comparison: NFKC, case folded, without characters that cannot be seen.
+    """Return a text for comparison: NFKC, case folded, digits of ASCII, without characters that cannot be seen.
 
-    >>> fold("１.５ リットル"), fold("Größe"), fold("Cot\\u00adton™")
-    ('1.5 リットル', 'grösse', 'cotton ')
+    >>> fold("１.５ リットル"), fold("Größe"), fold("Cot\\u00adton™"), fold("٥٠٠ مل"), fold("İpek")
+    ('1.5 リットル', 'grösse', 'cotton ', '500 مل', 'ipek')
     """
     return text.lower() if text.isascii() else _fold(text)
 
@@ -82,7 +89,19 @@ def fold(text: str) -> str:
 @lru_cache(256)
 def _fold(text: str) -> str:
     apart = _APART.sub(lambda sign: " " if sign[0] in "™℠" else f" {sign[0]}", _HIDDEN.sub("", text))
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", apart).casefold())
+    # "i\u0307" is the small letter of Turkish "İ".
+    return digits(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", apart).casefold())).replace(
+        "i\u0307", "i"
+    )
+
+
+def digits(text: str) -> str:
+    """Write the decimal digits of every script as those of ASCII, which NFKC leaves undone.
+
+    >>> digits("٣ और ४"), digits("½ ③")
+    ('3 और 4', '½ ③')
+    """
+    return text if text.isascii() else _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
 
 
 def plain(text: str) -> str:
@@ -129,21 +148,28 @@ def terms(text: str, accents: bool = False) -> list[str]:
     >>> terms("Café ½ m²", accents=True)
     ['café', '½', 'm²']
     """
-    return [term for run in runs(text, accents) for term in run[1]]
-
-
-def runs(text: str, accents: bool = False) -> list[tuple[bool, list[str]]]:
-    """Return the terms in runs of one kind, each with whether they are pairs of letters; a text in English is one run.
-
-    >>> runs("Acme 500ml のマグ, red")
-    [(False, ['acme', '500ml']), (True, ['のマ', 'マグ']), (False, ['red'])]
-    """
     if _common(text):
-        return [(False, _PLAIN.findall(text.lower() if accents else _without(text.casefold(), _ACCENTS)))]
+        return _PLAIN.findall(text.lower() if accents else _without(text.casefold(), _ACCENTS))
     folded = _without(fold(text), _OPTIONAL) if accents else plain(text)
     pattern: Any = _TERM if _MARKED.search(folded) else _EASTERN_TERM
-    found = groupby(pattern.finditer(folded), key=lambda run: run[1] is not None)
-    return [(paired, [term for run in some for term in _pairs(run[0], paired)]) for paired, some in found]
+    return [term for run in pattern.finditer(folded) for term in _pairs(run[0], run[1] is not None)]
+
+
+def searched(text: str, accents: bool = False) -> list[str]:
+    """Return what a search goes by: the terms, and each ideograph and Hangul syllable, as in Lucene with outputUnigrams.
+
+    A word of one letter is a part of other pairs wherever it stands: "色は黒ですか" and "黒の色" have no pair in common. Articles
+    and prepositions that Arabic and Hebrew join to a word are taken off (light stemming: Larkey et al., SIGIR 2002).
+
+    >>> searched("黒の Mug"), searched("赤"), searched("Mug"), searched("اللون الأحمر"), searched("הכחול")
+    (['黒の', 'mug', '黒'], ['赤'], ['mug'], ['لون', 'احمر'], ['חול'])
+    """
+    found = terms(text, accents)
+    if _common(text):
+        return found
+    if _JOINED.search(text):
+        found = [_JOINED.sub("", term) for term in found]
+    return [*(term for term in found if len(term) > 1 or not _ALONE.match(term)), *_ALONE.findall(fold(text))]
 
 
 def _pairs(run: str, paired: bool) -> list[str]:
@@ -204,22 +230,26 @@ _INSIDE = regex.compile(
 )
 # Hangul writes blanks, and particles after a noun.
 _PARTICLES = "은|는|이|가|을|를|의|와|과|로|으로|도|만|에|에서|에게|부터|까지|처럼|보다|하고|이나|이며|이고|입니다|이에요|예요|인"
+_ARTICLE = re.compile(r"\b(?:[وفبك]?ال|لل|ו?ה)$")  # what Arabic and Hebrew join to the word after it
 _PARTICLE = re.compile(rf"(?:{_PARTICLES}){{1,2}}(?!\w)")
 
 
 def stands(text: str, start: int, end: int, numbers: bool = True) -> bool:
     """Tell whether a part of a text is no part of a longer word or, with ``numbers``, of a longer number.
 
-    In scripts without blanks it may begin and end at any letter; in Hangul particles may follow; an underscore parts words.
+    In scripts without blanks it may begin and end at any letter; in Hangul particles may follow, in Arabic and Hebrew the article
+    may stand before it; an underscore parts words.
 
     >>> stands("Hundred", 4, 7), stands("1.5 l", 2, 5), stands("中国红色杯子", 2, 4), stands("カラー", 0, 2)
     (False, False, True, False)
-    >>> stands("블랙은 품절", 0, 2), stands("블랙박스", 0, 2), stands("500ml입니다", 0, 5)
-    (True, False, True)
+    >>> stands("블랙은 품절", 0, 2), stands("블랙박스", 0, 2), stands("500ml입니다", 0, 5), stands("اللون الأحمر", 8, 12)
+    (True, False, True, True)
     """
     if numbers and any(map(_IN_NUMBER.fullmatch, (text[max(start - 2, 0) : start + 1], text[end - 1 : end + 2]))):
         return False
-    return not _inside(text, start) and (not _inside(text, end) or bool(_PARTICLE.match(text, end)))
+    if _inside(text, start) and not (end - start > 2 and _ARTICLE.search(text[max(start - 4, 0) : start])):
+        return False
+    return not _inside(text, end) or bool(_PARTICLE.match(text, end))
 
 
 def _inside(text: str, at: int) -> bool:

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from converters.text.words import terms
+from converters.text.words import searched
 
 FOLDS = 5
 WORDS = 2**20  # places that words are hashed to
 CHUNK = 512
+EAST = "\u2e80"  # the first sign of East Asian scripts, where a letter may be a word
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -85,7 +86,7 @@ def hashed(texts: Sequence[str]) -> Any:
 
 
 def _terms(text: str) -> list[str]:
-    return [term for term in terms(text, accents=True) if len(term) > 1]
+    return [term for term in searched(text, accents=True) if len(term) > 1 or term >= EAST]
 
 
 def propose(expert: Expert, texts: Sequence[str], left_out: NDArray[np.int64], k: int) -> Iterator[list[str]]:

@@ -13,7 +13,7 @@ from scipy import sparse
 from converters import examples, tasks
 from converters.examples import prompt_turns
 from converters.schema import Row, Turn
-from converters.text.words import terms
+from converters.text.words import searched
 from converters.transforms import few_shot
 
 SHOWN = ("attributes", "candidates", "options")  # what a row's meta repeats of its prompt
@@ -116,7 +116,7 @@ def counted(texts: Sequence[str]) -> Any:
     """Return texts × WORDS: how often each word occurs."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    how = {"analyzer": partial(terms, accents=True), "alternate_sign": False, "norm": None, "dtype": np.float32}
+    how = {"analyzer": partial(searched, accents=True), "alternate_sign": False, "norm": None, "dtype": np.float32}
     return HashingVectorizer(n_features=WORDS, **how).transform(texts)
 
 

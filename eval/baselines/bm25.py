@@ -11,7 +11,7 @@ from converters.schema import Row
 from converters.tasks import answer
 from converters.tasks.ranking import Order
 from converters.text.retrieval import K1, B, bm25, ranked
-from converters.text.words import terms
+from converters.text.words import searched
 from eval.baselines.base import Baseline, Guess, Predict, Solved, Tell, question, text
 
 _CANDIDATE = re.compile(r"(\d+): (.*)")
@@ -41,7 +41,7 @@ def _order(row: Row) -> Guess | None:
 
 
 def _best(query: str, texts: Sequence[str]) -> list[int]:
-    return ranked(bm25([terms(query)], [*map(terms, texts)])[0])
+    return ranked(bm25([searched(query)], [*map(searched, texts)])[0])
 
 
 BASELINE = Baseline(fit, ("order", "reply"), {"k1": K1, "b": B})

@@ -18,7 +18,8 @@ from fractions import Fraction
 import regex
 
 from converters.core.errors import InputError, nearest
-from eval.metrics._tokens import digits, english, folded, tokens
+from converters.text.words import digits
+from eval.metrics._tokens import english, folded, tokens
 
 Normalise = Callable[[str], str]
 

@@ -9,7 +9,7 @@ from itertools import chain
 
 import regex
 
-from converters.text.words import words
+from converters.text.words import digits, words
 
 TOKENISER = (
     "rouge-score/words-1"  # a change of a token changes the number: scores by another tokeniser are not compared
@@ -21,7 +21,6 @@ _EAST_ASIAN = "\u3000-\u33ff\uff00-\uffef"  # blanks, units in one sign and full
 _FOREIGN = regex.compile(rf"(?V1)[[\p{{L}}\p{{Nd}}\p{{P}}{_EAST_ASIAN}]--[\p{{ASCII}}{_OF_ENGLISH}]]|[A-Za-z]\p{{M}}")
 # What is not seen, marks around a sign, and the stroke that lengthens Arabic words.
 _IGNORED = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Me}\u0640]")
-_DIGIT = regex.compile(r"(?V1)[\p{Nd}--[0-9]]")
 _SYMBOL = regex.compile(r"(?V1)([\p{S}--[\p{ASCII}\u2044]])")
 # Turkish has two letters i, and which of them "I" is depends on the language: case must not matter, so they count as one.
 _DOTS = (("i\u0307", "i"), ("ı", "i"))
@@ -34,15 +33,6 @@ def english(text: str) -> bool:
     (True, False, False, False, False)
     """
     return text.isascii() or not _FOREIGN.search(text)
-
-
-def digits(text: str) -> str:
-    """Write the decimal digits of every script as those of ASCII, which NFKC leaves undone.
-
-    >>> digits("٣ और ४"), digits("½ ③")
-    ('3 और 4', '½ ③')
-    """
-    return text if text.isascii() else _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
 
 
 def folded(text: str) -> str:

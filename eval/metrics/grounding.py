@@ -12,7 +12,6 @@ from typing import Any
 
 from converters.tasks.answer import Reply, question_of, snippets
 from converters.text.words import terms
-from eval.metrics._tokens import digits
 from eval.metrics.base import Example, Floats, Metric, Tools, lines, mean, precision, recall
 from eval.metrics.generation import abstains
 
@@ -46,13 +45,13 @@ def content(text: str) -> list[str]:
     >>> content("Is it the 1.5 L kettle?"), content("It is."), content("容量は٣")
     (['1', '5', 'l', 'kettle'], ['it', 'is'], ['容量', '量は', '3'])
     """
-    every = terms(digits(text))
+    every = terms(text)
     return [word for word in every if word not in FUNCTION_WORDS] or every
 
 
 def _share(part: str, whole: str) -> float:
     """Return the share of the distinct terms of ``part`` that ``whole`` has."""
-    distinct, present = set(content(part)), set(terms(digits(whole)))
+    distinct, present = set(content(part)), set(terms(whole))
     return len(distinct & present) / len(distinct) if distinct else 0.0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from converters.core.errors import InputError, nearest, unreadable
+from converters.core.given import ERRORS
 
 
 def usual(keys: Mapping[str, Any], available: int) -> int:
@@ -91,7 +92,7 @@ def load(path: Path, overrides: Sequence[str] = (), mix: str | None = None) -> R
         text = path.read_text("utf-8")
         keys = yaml.safe_load(text)
         lines = dict(_lines(yaml.compose(text), path, ()))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # an impossible date is a ValueError
+    except ERRORS as error:
         raise unreadable(path, error, "YAML") from error
     if not isinstance(keys, dict):
         raise InputError(
@@ -154,7 +155,7 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise InputError(f"--set {text!r}: has no '='; write key=value")
     try:
         return key, _number(yaml.safe_load(value))
-    except yaml.YAMLError as error:
+    except ERRORS as error:
         raise InputError(f"--set {text!r}: found {value!r}, expected a YAML value") from error
 
 

@@ -82,3 +82,9 @@ def test_make_hands_its_variables_over() -> None:
         check=True,
     )
     assert "--run demo-qlora --mix data/x" in named.stdout
+
+
+@pytest.mark.parametrize("value", ["2024-13-45", "{a", "[" * 3000])
+def test_a_value_that_yaml_cannot_read_is_a_sentence(value: str) -> None:
+    with pytest.raises(InputError, match="expected a YAML value"):
+        recipe.parse_override(f"seed={value}")

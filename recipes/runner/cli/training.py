@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from converters.core.errors import InputError
+from converters.core.errors import NEXT, InputError, told
 from recipes.runner.cli.group import RUN, main, progress
 
 if TYPE_CHECKING:
@@ -99,7 +99,6 @@ def train(
     Example: ecom-train train demo-qlora --run demo-qlora --seed 1
     """
     from recipes.runner.capacity import hardware
-    from recipes.runner.preflight import lint
     from recipes.runner.records.layout import CHECKED, folder
     from recipes.runner.training import launch
     from recipes.runner.training.train import train as training
@@ -110,7 +109,7 @@ def train(
         vacant(run)
         launched = launch.plan(loaded.keys, gpus, nodes, head, len(hardware.gpus()))
     except InputError as error:  # of the command: the recipe's own faults come first
-        raise InputError(lint.NEXT.join([*_faults(loaded), str(error)])) from error
+        raise InputError(NEXT.join([*_faults(loaded), str(error)])) from error
     if nodes > 1 and not launched.slurm:
         click.echo(f"on every other node, once it trains here: ecom-train join {run}")
     checked = partial(_checked, max_dropped=max_dropped, gpus=launched.gpus * launched.nodes)
@@ -178,7 +177,6 @@ def sweep(name: str, start: bool) -> None:
     Example: ecom-train sweep rate-by-rank
     """
     from recipes.runner import sweep as sweeps
-    from recipes.runner.preflight import lint
     from recipes.runner.records import provenance
     from recipes.runner.records.layout import folder
 
@@ -191,7 +189,7 @@ def sweep(name: str, start: bool) -> None:
     new = [training for training in trainings if not folder(training.run).exists()]
     loaded = (_loaded(plan.recipe, training.overrides, training.mix, ()) for training in new)
     if faults := dict.fromkeys(fault for recipe in loaded for fault in _faults(recipe)):
-        raise InputError(lint.NEXT.join(faults))
+        raise InputError(NEXT.join(faults))
     for training in trainings:
         run = folder(training.run)
         if run.exists():
@@ -220,12 +218,11 @@ def _loaded(name: str, overrides: tuple[str, ...], mix: str | None, keys: tuple[
 
 def _faults(recipe: "Recipe") -> list[str]:
     """Return the faults of a recipe's keys, none of them printed."""
-    from recipes.runner.preflight import check as checks
     from recipes.runner.preflight import lint
 
     with _quiet():
-        faults = checks.told(lint.lint, recipe)
-    return [line for fault in faults for line in fault.split(lint.NEXT)]
+        faults = told(lint.lint, recipe)
+    return [line for fault in faults for line in fault.split(NEXT)]
 
 
 @contextmanager

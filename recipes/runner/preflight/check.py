@@ -2,12 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converters.core.errors import InputError
+from converters.core.errors import NEXT, InputError, told
 from recipes.runner.capacity import hardware, memory, model_shape
 from recipes.runner.capacity.hardware import Card
 from recipes.runner.capacity.memory import Plan
@@ -85,7 +85,7 @@ def validate(recipe: Recipe, on: Machine) -> Valid:
     try:
         config = lint.lint(recipe, card, on.gpus, oldest)
     except InputError as error:
-        raise InputError(lint.NEXT.join([str(error), *missing(recipe, on)])) from error
+        raise InputError(NEXT.join([str(error), *missing(recipe, on)])) from error
     shape = model_shape.find(str(recipe.keys["base_model"]))
     plan = memory.plan(config, deepspeed.stage(recipe), on.gpus, deepspeed.offloaded(recipe))
     return Valid(config, (shape, plan) if shape else None)
@@ -96,15 +96,6 @@ def missing(recipe: Recipe, on: Machine) -> Iterator[str]:
     checks = (base_model.require,) if on.named else (require, base_model.require)
     yield from (fault for check in checks for fault in told(check, recipe))
     yield from data.missing(recipe)
-
-
-def told(check: Callable[..., object], *arguments: object) -> list[str]:
-    """Return what a check finds, to be told with what others find."""
-    try:
-        check(*arguments)
-    except InputError as error:
-        return [str(error)]
-    return []
 
 
 def fits(shape: Shape, plan: Plan, on: Machine, recipe: Recipe) -> None:
@@ -128,7 +119,7 @@ def check(
     config, model = valid.config, valid.model
     faults = [*(told(fits, *model, on, recipe) if model else ()), *missing(recipe, on)]
     if faults := faults or told(base_model.adapter, recipe):
-        raise InputError(lint.NEXT.join(faults))
+        raise InputError(NEXT.join(faults))
     files = [data.read(path) for path in data.files(recipe)]
     everything = [*files, *map(data.read, data.beside(recipe))]
     hashes = {file.path: file.sha256 for file in everything}

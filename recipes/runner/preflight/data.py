@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from converters.core.errors import InputError
+from converters.core.errors import NEXT, InputError, told
 from converters.io.jsonl import sha256
 from converters.schema import MANIFEST
 from converters.validation import check as rows
@@ -100,18 +100,23 @@ def _unbuilt(path: Path) -> str:
 
 
 def manifests(opened: Sequence[DataFile]) -> dict[str, Any]:
-    """Return each mix's manifest by its path, after checking that every file is the one that the manifest describes."""
-    mixes: dict[str, Any] = {}
+    """Return each mix's manifest by its path, after checking that every file is the one that it describes; all faults are one."""
+    paths = dict.fromkeys(file.path.with_name(MANIFEST) for file in opened)
+    faults = {path: told(_manifest, path) for path in paths}
+    mixes = {str(path): _manifest(path) for path in paths if not faults[path]}
     for file in opened:
         path = file.path.with_name(MANIFEST)
         if str(path) not in mixes:
-            mixes[str(path)] = _manifest(path)
+            continue
         try:
             expected = mixes[str(path)]["splits"][file.path.stem]["sha256"]
-        except (KeyError, TypeError) as error:
-            raise InputError(f"{path}: no entry for {file.path.name}; build the mix with 'ecom-data build'") from error
+        except (KeyError, TypeError):
+            faults[path].append(f"{path}: no entry for {file.path.name}; build the mix with 'ecom-data build'")
+            continue
         if file.sha256 != expected:
-            raise InputError(f"{file.path}: its bytes are not those that {path} describes; build the mix again")
+            faults[path].append(f"{file.path}: its bytes are not those that {path} describes; build the mix again")
+    if any(faults.values()):
+        raise InputError(NEXT.join(fault for of_mix in faults.values() for fault in of_mix))
     return mixes
 
 

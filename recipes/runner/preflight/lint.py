@@ -14,14 +14,13 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from converters.core.errors import InputError, nearest
+from converters.core.errors import NEXT, InputError, nearest
 from converters.core.hidden import hidden
 from recipes.runner.capacity import hardware
 from recipes.runner.capacity.hardware import Card
 from recipes.runner.preflight import deepspeed, pitfalls, rules
 from recipes.runner.recipe import Place, Recipe, where
 
-NEXT = "\n       "  # between the sentences of one error, under the first of which the command line writes the others
 # PEFT and transformers import these only to ask later what they can do; on a CPU bitsandbytes fetches a kernel as well.
 UNUSED = ("bitsandbytes", "sklearn")
 LISTED = 60  # names that a sentence may list; Axolotl has hundreds of keys
@@ -59,7 +58,7 @@ def lint(recipe: Recipe, card: Card | None = None, gpus: int = 1, oldest: tuple[
     try:
         config = validated(recipe, card, gpus)
     except InputError as error:
-        faults += _untold([str(error), *_refused_alone(recipe)], faults)
+        faults += _untold([str(error), *_refused_alone(recipe), *_refused_together(recipe, card, gpus)], faults)
     if faults:
         raise InputError(NEXT.join(faults))
     return config
@@ -85,6 +84,23 @@ def _refused_alone(recipe: Recipe) -> Iterator[str]:
             continue  # of several keys, or told by the whole
 
 
+def _refused_together(recipe: Recipe, card: Card | None, gpus: int) -> Iterator[str]:
+    """Yield what each rule of Axolotl about several keys refuses, in Axolotl's order: it stops at the first that does."""
+    schema = _schema(recipe, of_machine=True)
+    capabilities, environment = _capabilities(card, gpus)
+    keys = copy.deepcopy(dict(recipe.keys)) | {"capabilities": capabilities, "env_capabilities": environment}
+    rules_of = schema.__pydantic_decorators__.model_validators.values()
+    for mode in ("before", "after"):
+        subject: Any = keys if mode == "before" else schema.model_construct(**keys)
+        for rule in [rule for rule in reversed(rules_of) if rule.info.mode == mode]:
+            try:
+                rule.func(subject)
+            except ValueError as error:
+                yield f"{recipe.path}: Value error, {' '.join(str(error).split())}"
+            except (ImportError, AttributeError, TypeError, KeyError):
+                continue  # it looks at a value that was refused by itself
+
+
 def unknown_keys(recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for every key that Axolotl's schema does not have, with the nearest one that it has."""
     yield from _plugins(recipe)
@@ -98,11 +114,14 @@ def unknown_keys(recipe: Recipe) -> Iterator[str]:
         yield from (_sentence(recipe, ("bnb_config_kwargs", key), known) for key in quantisation if key not in known)
 
 
-def _schema(recipe: Recipe) -> type[BaseModel]:
-    from axolotl.utils.config import AxolotlInputConfigBase, merge_input_args
+def _schema(recipe: Recipe, of_machine: bool = False) -> type[BaseModel]:
+    """Return Axolotl's schema with the keys of the recipe's plugins; that of a machine has rules about its GPUs, too."""
+    from axolotl.utils.config import AxolotlConfigWCapabilitiesBase, AxolotlInputConfigBase, merge_input_args
 
-    own: type[BaseModel] = merge_input_args()[1] if recipe.keys.get("plugins") else AxolotlInputConfigBase
-    return own
+    plain = (AxolotlConfigWCapabilitiesBase, AxolotlInputConfigBase)
+    with_machine, own = merge_input_args() if recipe.keys.get("plugins") else plain
+    schema: type[BaseModel] = with_machine if of_machine else own
+    return schema
 
 
 def _plugins(recipe: Recipe) -> Iterator[str]:

@@ -205,6 +205,75 @@ def test_a_wrong_override_is_a_sentence(override: str, sentence: str, tmp_path: 
         load(path, [override])
 
 
+FAULTY = """\
+seed: first
+near_duplicate: 0.7
+splits: {validation: 0.6, test: 0.6}
+balance: {task: [category], cap: 0}
+sources:
+  - source: catalog
+    paths: lamps.csv
+    few_shots: 2
+    options: {titel: name, id: 5}
+    tasks: [categroy, yes_no]
+    trim: {tokens: 100, tokeniser: t.json}
+  - source: esic
+    paths: [esci]
+    limit: 0
+  - general
+  - source: general
+    paths: [a]
+    paths: [b]
+    few_shot: 3
+    shortlist: 4
+"""
+
+
+def test_everything_wrong_with_a_specification_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(FAULTY, "utf-8")
+    with pytest.raises(InputError) as caught:
+        load(path, ["genral_share=0", "seed", "sequence_len=0"])
+    found = [line.strip().removeprefix(f"{path}:") for line in str(caught.value).splitlines()]
+    expected = [
+        "--set genral_share=0: unknown key 'genral_share'; did you mean 'general_share'?",
+        "--set 'seed': has no '=', expected KEY=VALUE",
+        "18: found key 'paths' again, expected every key once",
+        "1: seed: Expected `int`, got `str`",
+        "--set sequence_len: Expected `int` >= 1",
+        "2: unknown key 'near_duplicate'; did you mean 'near_duplicates'?",
+        "3: found splits {'validation': 0.6, 'test': 0.6}, expected shares of validation and test that sum to 1 at most",
+        "4: balance: Object missing required field `tasks`",
+        "4: balance: unknown key 'task'; did you mean 'tasks'?",
+        "4: balance.cap: Expected `int` >= 1",
+        "7: sources[0].paths: Expected `array`, got `str`",
+        "8: sources[0]: unknown key 'few_shots'; did you mean 'few_shot'?",
+        "9: source 'catalog' has no option 'titel'; did you mean 'title'?",
+        "9: source 'catalog', option 'id': found '5': Expected `str`, got `int` (the column of the product's id: SKU, ASIN, ...)",
+        "10: unknown task 'categroy'; did you mean 'category'?",
+        "10: source 'catalog' has no rows for task 'yes_no'; expected: category, attributes, category_levels, category_shortlist",
+        "11: sources[0].trim: unknown key 'tokeniser'; did you mean 'tokenizer'?",
+        "12: unknown source 'esic'; did you mean 'esci'?",
+        "14: sources[1].limit: Expected `int` >= 1",
+        "15: sources[2]: Expected `object`, got `str`",
+        "19: few_shot does not fit task 'general', only tasks with a prefix",
+        "20: shortlist needs task 'category_shortlist' among the entry's tasks: general",
+    ]
+    assert sorted(found) == sorted(expected)
+    assert [line for line in found if line[0].isdigit()][1:] == [line for line in expected if line[0].isdigit()][1:]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: &a [*a]", "sources: &s {source: *s}", "[1]: 2", "{a: 1}: 2", "? [x]\n: y", "sources: {0: 1}", "[" * 5000],
+)
+def test_yaml_that_no_specification_can_be_is_a_sentence(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(InputError):
+        load(path)
+
+
 def test_a_mix_that_became_an_override_says_so() -> None:
     with pytest.raises(
         InputError, match=r"run: ecom-data build recipes/mixes/ecom.yaml --set general_share=0.05 --out"

@@ -220,6 +220,21 @@ def test_an_edited_row_breaks_the_manifest(place: Place, mistral: tuple[Path, An
         data.manifests(opened(loaded))
 
 
+def test_every_file_that_its_manifest_does_not_describe_is_told(
+    place: Place, mistral: tuple[Path, Any], tmp_path: Path
+) -> None:
+    place(mistral[0])
+    paths = [tmp_path / "data" / "mix" / f"{split}.jsonl" for split in ("train", "validation")]
+    for path in paths:
+        with path.open("a") as file:
+            file.write(row("Late"))
+    with pytest.raises(InputError) as caught:
+        data.manifests(list(map(data.read, paths)))
+    lines = str(caught.value).splitlines()
+    for path, line in zip(paths, lines, strict=True):
+        assert f"{path}: its bytes are not those that" in line
+
+
 def test_missing_data_and_a_missing_manifest_are_sentences(
     place: Place, mistral: tuple[Path, Any], tmp_path: Path
 ) -> None:

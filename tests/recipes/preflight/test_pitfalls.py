@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from recipes.runner import recipe
-from recipes.runner.cli import main
-from recipes.runner.preflight import pitfalls
+from recipes.runner.capacity import hardware
+from recipes.runner.cli import main, training
+from recipes.runner.preflight import lint, pitfalls
 
 ROWS = {"path": "rows.jsonl", "type": "chat_template"}
 ASKED = {"test_datasets": [ROWS], "evals_per_epoch": 4, "num_epochs": 3}
@@ -132,6 +133,33 @@ def test_all_faults_are_told_at_once_and_those_of_keys_first(tmp_path: Path, mon
     ):
         assert said in lines[number], (said, lines)
     assert len(lines) == 10
+
+
+def test_every_conflict_between_keys_that_axolotl_refuses_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four of its rules before it has read the values, one after; it stops at the first itself."""
+    monkeypatch.chdir(tmp_path)
+    wrong = ("warmup_steps=5", "save_strategy=epoch", "save_steps=9", "eval_steps=7", "load_in_8bit=true")
+    sets = [word for override in (*wrong, "scaling_softmax=true") for word in ("--set", override)]
+    result = CliRunner().invoke(main, ["check", "mistral-qlora", "--gpu", "24gb", *sets])
+    assert result.exit_code == 1
+    for said in (
+        "warmup_steps and warmup_ratio are mutually exclusive",
+        "save_strategy and save_steps mismatch",
+        "eval_steps and evals_per_epoch are mutually exclusive",
+        "Can't load qlora in 8bit",
+        "scaling_softmax requires flex attention",
+    ):
+        assert result.stderr.count(said) == 1, (said, result.stderr)
+
+
+def test_no_rule_of_axolotl_refuses_a_shipped_recipe_by_itself() -> None:
+    with training._quiet():
+        for name in recipe.names():
+            loaded = recipe.load(recipe.find(name))
+            count, card = hardware.several(recipe.machine(loaded.path) or "24gb")
+            assert not list(lint._refused_together(loaded, card, count)), name
 
 
 def test_training_tells_of_a_misspelt_key_before_what_the_machine_has_not(

@@ -12,6 +12,7 @@ from converters.text.html import untagged
 from converters.text.none import is_none
 from converters.text.sanitize import one_line
 from converters.text.units import measure
+from converters.text.words import stands
 
 # An object's value, its unit and its name, by the keys of schema.org, WooCommerce, Akeneo and Shopify.
 VALUE_KEYS = ("value", "values", "options", "amount", "attribute_value", "attributeValue", "@value")
@@ -43,13 +44,17 @@ def no_value(value: str, name: str, text: str) -> bool:
     (True, True, False)
     >>> no_value("None", "Closure", "None better"), no_value("None", "Closure", "Bag. Closure: none.")
     (True, False)
+    >>> no_value("なし", "ふた", "深皿。ふた：なしです。"), no_value("无", "盖子", "盖子未定，无。")
+    (False, True)
     """
     word = value.strip().casefold()
     if word in _NOTHING or not any(map(str.isalnum, word)):
         return True
     # A shop's "false" or "missing" is an answer, too, where the text says so of the attribute: "Closure: none".
-    said = rf"(?<!\w){re.escape(name.casefold())}{_MARK}{re.escape(word)}(?!\w)"
-    return (word in _NONE or is_none(word)) and not re.search(said, text.casefold())
+    if word not in _NONE and not is_none(word):
+        return False
+    said, text = rf"{re.escape(name.casefold())}{_MARK}{re.escape(word)}", text.casefold()
+    return not any(stands(text, *match.span()) for match in re.finditer(said, text))
 
 
 def cell_values(cell: str, separator: str | None) -> tuple[str, ...]:
