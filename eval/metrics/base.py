@@ -87,7 +87,8 @@ class Metric:
     single line has a meaning, to be shown per example. ``missing`` says why the metric is not available for these examples with
     these tools, "" if it is. The floor is the best of the trivial predictors' answers (unless ``trivial`` is false) and of
     ``guesses``, tables of what chance scores, by name. ``of_rows``: the row alone decides, not the answer, so that no run can be
-    better than another. ``if_any``: where the gold has nothing to score, it is left out without a word.
+    better than another. ``if_any``: where the gold has nothing to score, it is left out without a word. ``of`` are the columns
+    that it divides by, () for all: a line that holds nothing in any of them does not count.
     """
 
     table: Callable[[Sequence[Example], Tools], Table]
@@ -98,6 +99,7 @@ class Metric:
     trivial: bool = True
     of_rows: bool = False
     if_any: bool = False
+    of: tuple[int, ...] = ()
 
 
 def lines(values: Iterable[Sequence[float]]) -> Floats:

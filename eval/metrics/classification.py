@@ -245,10 +245,10 @@ METRICS = {
     "macro_recall": Metric(class_counts, macro_recall, each=False),
     "macro_f1_gold_and_said": Metric(said_counts, macro_f1_said, each=False),
     "accuracy": Metric(accuracy, mean),
-    "yes_f1": Metric(yes_counts, f1, each=False),
-    "yes_precision": Metric(yes_counts, precision, each=False),
+    "yes_f1": Metric(yes_counts, f1, each=False, of=(1, 2)),
+    "yes_precision": Metric(yes_counts, precision, each=False, of=(1,)),
     "yes_recall": Metric(
-        yes_counts, recall, each=False, guesses={"guess at the gold's rate": yes_at_rate}, trivial=False
+        yes_counts, recall, each=False, guesses={"guess at the gold's rate": yes_at_rate}, trivial=False, of=(2,)
     ),
     "hierarchical_f1": Metric(node_counts, f1),
     "hierarchical_f1_mean": Metric(lambda examples, tools: scores(f1(node_counts(examples, tools))), mean, each=False),

@@ -23,6 +23,8 @@ from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean_wh
 
 COUNTS = ("both_none", "hallucinated", "missed", "right", "wrong", "unreadable")
 _COLUMN = {name: column for column, name in enumerate(COUNTS)}
+SAID = tuple(map(COUNTS.index, ("right", "wrong", "hallucinated")))
+STATED = tuple(map(COUNTS.index, ("right", "wrong", "missed")))
 Values = Mapping[str, tuple[str, ...]]
 Ints = NDArray[np.int64]
 
@@ -192,16 +194,16 @@ def _tokens(values: Sequence[str]) -> list[str]:
 
 
 METRICS = {
-    "micro_precision": Metric(value_counts, precision),
-    "micro_recall": Metric(value_counts, recall),
-    "micro_f1": Metric(value_counts, f1),
+    "micro_precision": Metric(value_counts, precision, of=(1,)),
+    "micro_recall": Metric(value_counts, recall, of=(2,)),
+    "micro_f1": Metric(value_counts, f1, of=(1, 2)),
     "attribute_macro_precision": Metric(attribute_counts, macro(precision), each=False),
     "attribute_macro_recall": Metric(attribute_counts, macro(recall), each=False),
     "attribute_macro_f1": Metric(attribute_counts, macro(f1), each=False),
-    "slot_accuracy": Metric(value_counts, slot_accuracy),
-    "slot_accuracy_stated": Metric(value_counts, lambda sums: ratio(sums[..., 3], sums[..., 4])),
-    "value_f1": Metric(value_counts, f1, each=False),
-    "mave_micro_precision": Metric(counts, lambda sums: precision(totals(sums)), each=False),
-    "mave_micro_recall": Metric(counts, lambda sums: recall(totals(sums)), each=False),
-    "mave_micro_f1": Metric(counts, lambda sums: f1(totals(sums)), each=False),
+    "slot_accuracy": Metric(value_counts, slot_accuracy, of=(6,)),
+    "slot_accuracy_stated": Metric(value_counts, lambda sums: ratio(sums[..., 3], sums[..., 4]), of=(4,)),
+    "value_f1": Metric(value_counts, f1, each=False, of=(1, 2)),
+    "mave_micro_precision": Metric(counts, lambda sums: precision(totals(sums)), each=False, of=SAID),
+    "mave_micro_recall": Metric(counts, lambda sums: recall(totals(sums)), each=False, of=STATED),
+    "mave_micro_f1": Metric(counts, lambda sums: f1(totals(sums)), each=False, of=(*SAID, *STATED)),
 }

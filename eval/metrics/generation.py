@@ -194,7 +194,7 @@ def answer_tokens(examples: Sequence[Example], tools: Tools) -> Floats:
 
 METRICS = {
     "rouge_l": Metric(rouge_l, mean),
-    "unanswerable_f1": Metric(both_classes, lambda sums: f1(sums[..., ::2]), each=False),
+    "unanswerable_f1": Metric(both_classes, lambda sums: f1(sums[..., ::2]), each=False, of=(2, 4)),
     "exact_match": Metric(exact_match, mean),
     "token_f1": Metric(token_counts, precision),
     "unanswerable_macro_f1": Metric(both_classes, macro_f1, each=False),

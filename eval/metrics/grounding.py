@@ -125,6 +125,6 @@ METRICS = {
     "answer_relevance_proxy": _proxy(relevance, lambda t: "" if t.encode else "no sentence encoder given (--encoder)"),
     "groundedness": _judged("grounded", True),
     "groundedness_proxy": _proxy(_table(grounded, True)),
-    "citation_precision": Metric(citations, precision),
-    "citation_recall": Metric(citations, recall),
+    "citation_precision": Metric(citations, precision, of=(1,)),
+    "citation_recall": Metric(citations, recall, of=(2,)),
 }

@@ -104,6 +104,10 @@ def table(runs: Sequence[Listed]) -> str:
     lines = [f"score: {', '.join(f'{task} {title(name)}' for task, name in sorted(heads.items()))}"] if heads else []
     if several:
         lines.append("the runs' test files differ (column test): only scores of the same test file can be compared")
+    if len({run.scores.provenance.get("scorer_sha256") for run in runs if run.scores}) > 1:
+        lines.append(
+            "the runs were scored by different versions of the scorer: run ecom-eval score again on each to compare them"
+        )
     lines += [f"{run.name}: {problem}" for run in runs for problem in run.broken]
     return "\n".join([text([_columns(run, keys, heads, several) for run in runs]), *([""] if lines else []), *lines])
 

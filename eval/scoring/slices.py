@@ -115,10 +115,11 @@ def _samples(part: Divided, items: Ints, groups: Ints, blocks: Ints, weights: Fl
     tables = {id(table): table[items] for table in part.tables.values()}
     sums = {key: np.asarray(weights @ (member @ table)) for key, table in tables.items()}
     sizes = {
-        key: stats.effective(np.bincount(numbers, stats.with_lines(table)).astype(np.float64))
-        for key, table in tables.items()
+        (key, of): stats.effective(np.bincount(numbers, stats.with_lines(tables[key], of)).astype(np.float64))
+        for key, of in {(id(table), metrics.get(name).of) for name, table in part.tables.items()}
     }
     for name, table in part.tables.items():
-        draws, left_out = np.split(metrics.get(name).reduce(sums[id(table)]), [len(weights) - min(units, PARTS)])
-        samples[name] = stats.Sample(draws, left_out, units, *sizes[id(table)])
+        metric = metrics.get(name)
+        draws, left_out = np.split(metric.reduce(sums[id(table)]), [len(weights) - min(units, PARTS)])
+        samples[name] = stats.Sample(draws, left_out, units, *sizes[id(table), metric.of])
     return samples

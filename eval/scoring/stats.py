@@ -10,8 +10,9 @@ these and no percentiles: ``python -m tests.bench.coverage``. Holm 1979.
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,31 +103,40 @@ def bootstrap(
     member = sparse.csr_array((np.ones(rows), places), shape=(count, rows))
     # Metrics that share a table share its sums; with a column a group, a sparse product reads each group's weights in a row.
     sums, sizes = {}, {}
-    for table, _ in columns:
-        turned = (member @ table).T
-        sums[id(table)] = sparse.csr_array(turned) if sparse.issparse(turned) else np.ascontiguousarray(turned)
-        sizes[id(table)] = effective(np.asarray(member @ with_lines(table)))
-    parts, values = parted(count, seed), list[Floats]()
+    alone: dict[int, Any] = {}
+    parts = parted(count, seed)
+    part = sparse.csr_array((np.ones(count), (parts, np.arange(count))), shape=(int(parts.max()) + 1, count))
+    for table, metric in columns:
+        if id(table) not in sums:
+            lines = member @ table
+            alone[id(table)] = part @ lines
+            sums[id(table)] = sparse.csr_array(lines.T) if sparse.issparse(lines) else np.ascontiguousarray(lines.T)
+        sizes[id(table), metric.of] = effective(np.asarray(member @ with_lines(table, metric.of)))
+    values = list[Floats]()
     chunk = max(LEAST, cells // max(count, *(t.shape[0] for t in sums.values())))
-    for weights in _weights(np.random.default_rng(seed), parts, resamples, chunk):
+    random = np.random.default_rng(seed)
+    for start in range(0, resamples, chunk):
+        weights = drawn(random, count, min(chunk, resamples - start))
         totals = {key: np.ascontiguousarray((table @ weights).T) for key, table in sums.items()}
         values.append(np.stack([metric.reduce(totals[id(table)]) for table, metric in columns], axis=1))
+    whole = {key: np.asarray(lines.sum(axis=0)) for key, lines in alone.items()}
+    for start in range(0, part.shape[0], chunk):
+        totals = {key: whole[key] - _dense(lines[start : start + chunk]) for key, lines in alone.items()}
+        values.append(np.stack([metric.reduce(totals[id(table)]) for table, metric in columns], axis=1))
     draws, left_out = np.split(np.concatenate(values), [resamples])
-    return [Sample(draws[:, n], left_out[:, n], count, *sizes[id(table)]) for n, (table, _) in enumerate(columns)]
+    found = [sizes[id(table), metric.of] for table, metric in columns]
+    return [Sample(draws[:, n], left_out[:, n], count, *size) for n, size in enumerate(found)]
 
 
-def _weights(random: np.random.Generator, parts: Ints, resamples: int, chunk: int) -> Iterator[Floats]:
-    """Yield groups × at most ``chunk``: how often each group is drawn in each resample, then 0 for each part in turn, else 1."""
-    for start in range(0, resamples, chunk):
-        yield drawn(random, len(parts), min(chunk, resamples - start))
-    last = int(parts.max()) + 1
-    for start in range(0, last, chunk):
-        yield (parts[:, None] != np.arange(start, min(start + chunk, last))).astype(np.float64)
+def _dense(table: Table) -> Floats:
+    return table if isinstance(table, np.ndarray) else np.asarray(table.toarray())
 
 
-def with_lines(table: Table) -> Floats:
-    """Return 1 for each line of a table that holds anything, 0 for the others: what they are of has nothing to score."""
-    holds = table.any(axis=1) if isinstance(table, np.ndarray) else np.diff(table.indptr) > 0
+def with_lines(table: Table, of: tuple[int, ...] = ()) -> Floats:
+    """Return 1 for each line of a table that holds anything in the columns ``of``, else 0: it has nothing to score."""
+    if not isinstance(table, np.ndarray):
+        return np.asarray(np.diff(table.indptr) > 0, dtype=np.float64)
+    holds = (table[:, of] if of else table).any(axis=1)
     return np.asarray(holds, dtype=np.float64)
 
 

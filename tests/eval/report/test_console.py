@@ -72,6 +72,15 @@ def test_scores_on_another_mix_are_a_line_of_their_own(cli: Any, folder: Path) -
     assert found["slow/eval-shop"] == found["slow"] and len(found["slow"]) > 5
 
 
+def test_scores_of_another_scorer_are_said_not_to_compare(cli: Any, folder: Path) -> None:
+    assert "versions of the scorer" not in cli("runs", folder).output
+    file = folder / "fast" / "eval" / "scores.json"
+    file.write_text(
+        json.dumps(scores := json.loads(file.read_text())).replace(scores["provenance"]["scorer_sha256"], "0" * 64)
+    )
+    assert "the runs were scored by different versions of the scorer" in cli("runs", folder).output
+
+
 def test_scores_of_another_test_file_are_said_not_to_compare(cli: Any, folder: Path) -> None:
     path = folder / "fast" / "eval" / "scores.json"
     scores = json.loads(path.read_text())

@@ -7,7 +7,8 @@ import pytest
 
 from converters.examples import example
 from converters.schema import Attributes, Listing, Question, Row, Text
-from eval.metrics.base import Example, mean
+from eval import metrics
+from eval.metrics.base import Example
 from eval.metrics.base import scores as averaged
 from eval.results.schema import Output, Settings, TaskScores
 from eval.scoring import parse, slices, stats
@@ -162,7 +163,7 @@ def test_a_slice_of_fewer_than_ten_groups_has_a_value_and_the_reason_for_no_inte
     assert many.low < many.value == many.high == 1 and not many.reason
 
 
-PLAIN = type("Plain", (), {"reduce": staticmethod(mean)})
+PLAIN = metrics.get("accuracy")
 
 
 def test_a_million_names_make_no_million_slices() -> None:

@@ -226,3 +226,29 @@ def test_drawn_groups_are_as_many_as_there_are_and_each_alike() -> None:
     assert (weights.sum(axis=0) == 50).all()
     assert weights.mean(axis=1) == pytest.approx(1, abs=0.08)
     assert weights.var() == pytest.approx(1 - 1 / 50, abs=0.02)
+
+
+def test_only_groups_that_a_metric_is_a_share_of_are_counted() -> None:
+    stated, said = [f"m{n}" for n in range(4)], [f"m{n}" for n in range(11)]
+
+    def records(named: list[str]) -> list[dict[str, tuple[str, ...]]]:
+        return [{"Material": ("oak",) if f"m{n}" in named else ()} for n in range(30)]
+
+    pairs = zip(records(stated), records(said), strict=True)
+    found = [Example(str(n), f"m{n}", gold, answer) for n, (gold, answer) in enumerate(pairs)]
+    expected = {
+        "micro_precision": 11,
+        "micro_recall": 4,
+        "micro_f1": 11,
+        "slot_accuracy_stated": 4,
+        "slot_accuracy": 30,
+    }
+    expected |= {"mave_micro_precision": 11, "mave_micro_recall": 4, "mave_micro_f1": 11}
+    columns = [(metrics.get(name).table(found, Tools(str)), metrics.get(name)) for name in expected]
+    samples = stats.bootstrap(columns, [e.group for e in found], 50)
+    assert [sample.groups for sample in samples] == [*expected.values()]
+    asked = [Example(str(n), str(n), n < 3, n < 12) for n in range(40)]
+    for name, count in {"yes_precision": 12, "yes_recall": 3, "yes_f1": 12, "accuracy": 40}.items():
+        metric = metrics.get(name)
+        (sample,) = stats.bootstrap([(metric.table(asked, Tools(str)), metric)], [e.group for e in asked], 50)
+        assert sample.groups == count
