@@ -80,7 +80,8 @@ def _lists(value: Any) -> Any:
 def json_values(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield ``(file:line, JSON text)`` of a JSON-lines file, or ``(file:#n, JSON text)`` of a JSON list.
 
-    A file that holds one object over several lines is one row. A text over the limit comes as a :class:`Long`, which is not JSON.
+    A file of one object over several lines is one row; one whose first line is broken and whose others are objects is not.
+    A text over the limit comes as a :class:`Long`, which is not JSON.
     """
     with open_raw(path) as file, reading(path):
         start = file.peek(AHEAD)[:AHEAD].removeprefix(BOM)
@@ -88,11 +89,26 @@ def json_values(path: Path) -> Iterator[tuple[str, bytes]]:
             yield from _items(path, file.read().removeprefix(BOM))
         elif _SPREAD.match(start):
             text = file.read(LIMIT + 1)
-            yield f"{path}:1", without_bom(text) if len(text) <= LIMIT else Long()
+            if any(map(_is_object, text.splitlines()[1:])) and not _is_object(without_bom(text)):
+                with open_raw(path) as again:  # what is compressed cannot be rewound
+                    yield from _numbered(path, again)
+            else:
+                yield f"{path}:1", without_bom(text) if len(text) <= LIMIT else Long()
         else:
-            name = str(path)
-            for number, line in enumerate(bounded(file), 1):
-                yield f"{name}:{number}", without_bom(line) if number == 1 else line
+            yield from _numbered(path, file)
+
+
+def _numbered(path: Path, file: BufferedReader) -> Iterator[tuple[str, bytes]]:
+    name = str(path)
+    for number, line in enumerate(bounded(file), 1):
+        yield f"{name}:{number}", without_bom(line) if number == 1 else line
+
+
+def _is_object(text: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(text), dict) if text.lstrip().startswith(b"{") else False
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def _items(path: Path, text: bytes) -> Iterator[tuple[str, bytes]]:

@@ -195,8 +195,9 @@ def dirty_file(draw: Draw, path: Path, most: int) -> bytes:
 
 def rows_in(data: bytes, fixture: Path) -> int:
     """Return how many rows are in the lines of a file that is made like a fixture, 0 where its bytes do not tell."""
-    if fixture.suffix == ".jsonl" and not data.lstrip().startswith(b"["):  # which a whole list in one file begins with
-        return sum(map(bool, map(bytes.strip, data.removeprefix(b"\xef\xbb\xbf").split(b"\n"))))
+    lines = data.removeprefix(b"\xef\xbb\xbf")
+    if fixture.suffix == ".jsonl" and not lines.lstrip().startswith(b"["):  # which a whole list in one file begins with
+        return sum(map(bool, map(bytes.strip, lines.split(b"\n"))))
     if fixture.suffix not in (".csv", ".tsv"):
         return 0
     head, *_ = parsed(fixture)

@@ -163,6 +163,21 @@ def test_a_line_that_is_wrong_is_counted_and_the_next_one_is_read(ending: bytes,
     assert [where for where, _ in decoded([path], Thing)][-1] == f"{path}:{len(ROWS) + 1}"
 
 
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("first", [b'{"id": "0", "size": {', b'{"id": "0",', b"{"])
+def test_a_first_line_that_was_cut_hides_no_other(first: bytes, ending: str, tmp_path: Path) -> None:
+    path, data = tmp_path / f"things.jsonl{ending}", first + b"\n" + LINES
+    path.write_bytes(gzip.compress(data) if ending else data)
+    found = reasons(path)
+    assert found[0] and set(found[1:]) == {""} and len(found) == LINES.count(b"\n") + 1
+
+
+def test_one_object_over_several_lines_is_one_row_with_objects_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "thing.json"
+    path.write_bytes(b'{\n"parts": [\n{"id": "2"}\n],\n"id": "1"\n}\n')
+    assert [thing.id for thing in things(path)] == ["1"]
+
+
 def test_an_item_that_is_wrong_is_counted_too(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     path.write_bytes(b'\xef\xbb\xbf\n [{"id": "1"}, 5, {"id": "caf\xe9"},\n {"id": "]}\\",["}]\n')
