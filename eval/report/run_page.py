@@ -142,7 +142,7 @@ def levels(by_name: Mapping[str, Score]) -> list[tuple[int, dict[str, Score]]]:
     """Return the scores of each level of a path, from the top, by the name that they have in common.
 
     >>> levels({"accuracy": Score(1, 1, 1, 0, "x"), "level_1_accuracy": Score(0.5, 0.4, 0.6, 0, "x")})
-    [(1, {'accuracy': Score(value=0.5, low=0.4, high=0.6, floor=0, floor_by='x')})]
+    [(1, {'accuracy': Score(value=0.5, low=0.4, high=0.6, floor=0, floor_by='x', reason='')})]
     """
     found: dict[int, dict[str, Score]] = defaultdict(dict)
     for name, score in by_name.items():

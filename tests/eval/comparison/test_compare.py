@@ -43,6 +43,9 @@ def test_difference_is_later_minus_first(cli: Any, scored: Any, tmp_path: Path) 
     for pair in found.values():
         assert (pair["a"], pair["b"]) == ("base", "tuned")
         assert pair["difference"] == pytest.approx(pair["value_b"] - pair["value_a"])
+        if pair["reason"]:  # the base answers too few products for an interval of its precision
+            assert pair["low"] is pair["high"] is pair["p"] is None and pair["metric"].endswith("precision")
+            continue
         assert pair["low"] <= pair["difference"] <= pair["high"]
         assert 0 < pair["p"] <= pair["p_holm"] <= 1
     best = found["tuned", "category", "weighted_f1"]
