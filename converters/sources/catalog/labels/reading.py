@@ -45,11 +45,9 @@ class Reading:
         """Return the paths of a cell, and the weak mark that may or may not part them, in which case there are none."""
         found = pieces(cell)
         if self.nested and len(found) > 1 and (texts := [piece for piece in found if isinstance(piece, str) and piece]):
-            return (nodes("\0".join(texts), "\0"),), ""
-        if len(found) != 1 or cell.lstrip()[:1] in ("[", "("):
+            return self._each([nodes("\0".join(texts), "\0")]), ""
+        if len(found) != 1 or not isinstance(found[0], str) or cell.lstrip()[:1] in ("[", "("):
             return self._each(found), ""
-        if not isinstance(found[0], str):
-            return (found[0],), ""
         parts = [part for part in split(found[0], self.several) if part]
         for mark in self.weak:
             told = [self._by_evidence(part, mark) for part in parts]

@@ -80,6 +80,14 @@ def test_a_slash_in_a_few_names_parts_nothing() -> None:
     assert targets(*flat) == flat
 
 
+def test_a_list_of_signs_that_cannot_be_seen_is_no_path() -> None:
+    named = [
+        json.dumps(["Home", kind, f"{kind} {size}"]) for kind in ("Jars", "Tins", "Pots") for size in ("S", "M", "L")
+    ]
+    _, placed = seen(*named, json.dumps(["\0", "\0"]))
+    assert [len(placement.path) for placement in placed] == [3] * 9 + [0] and placed[-1].reason
+
+
 def test_several_paths_by_evidence() -> None:
     cells = ["Home/Pans|Home/Offers", "Home/Pans", "Home > Dining > Oil / Vinegar|Ideas", "Home/Jars; Home/Tins"]
     labels, placed = seen(*cells)
