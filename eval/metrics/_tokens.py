@@ -11,9 +11,8 @@ import regex
 
 from converters.text.words import digits, words
 
-TOKENISER = (
-    "rouge-score/words-1"  # a change of a token changes the number: scores by another tokeniser are not compared
-)
+# A change of a token changes the number: scores by another tokeniser are not compared.
+TOKENISER = "rouge-score/words-1"
 
 # Signs of English typography, which rouge-score passes over and SQuAD's script keeps.
 _OF_ENGLISH = "\u2010-\u2015‘’“”…′″•·†‡‰§¶ªºµ"
