@@ -2,7 +2,7 @@
 
 Formats: https://huggingface.co/docs/hub/model-cards and https://huggingface.co/docs/hub/eval-results, written by the classes of
 huggingface_hub. An entry of ``.eval_results`` names a dataset that is registered on the hub as a benchmark, and one of its tasks.
-The test split of a mixture is no such thing, so there is an entry only where the caller names the benchmark whose rows were scored.
+The test split of a mixture is no such thing, so there is an entry only where the caller names the benchmark that was scored.
 """
 
 import re

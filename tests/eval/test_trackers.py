@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +116,12 @@ def test_trackio_gets_a_run_once_and_then_what_changed(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("trackio")
-    from trackio import sqlite_storage, utils
+    from trackio import sqlite_storage
 
-    for module in (sqlite_storage, utils):  # they read TRACKIO_DIR when they are imported
-        monkeypatch.setattr(module, "TRACKIO_DIR", tmp_path / "trackio")
-        monkeypatch.setattr(module, "MEDIA_DIR", tmp_path / "trackio" / "media")
+    places = {"TRACKIO_DIR": tmp_path / "trackio", "MEDIA_DIR": tmp_path / "trackio" / "media"}
+    for module in [module for name, module in sys.modules.items() if name.startswith("trackio")]:
+        for name in places.keys() & vars(module).keys():  # they read the variable TRACKIO_DIR when they are imported
+            monkeypatch.setattr(module, name, places[name])
     sent = base.of_run(run)
     trackers.send("trackio", sent, "shop", None)
     logs = sqlite_storage.SQLiteStorage.get_logs("shop", sent.identity)

@@ -46,7 +46,8 @@ def test_the_card_says_what_the_run_is(cli: Any, run: Path) -> None:
     assert ends in category.metric_name
     assert f"| category | **weighted F1** | {of_category['value']:.3f} | {of_category['low']:.3f} |" in written
     assert "* category: 50.0 % of the answers (12 of 24) cannot be read and count as wrong" in written
-    assert "* category: the 95 % interval is " in written
+    assert "* answer: the 95 % interval is 0." in written
+    assert "* ranking: NDCG 0.500 is below its floor, " in written
     assert "[CLASSIFY] Category path of this product:\nTitle: Norvik kettle" in written
     assert "with at most 64 new tokens" in written and "| code | " + "d" * 40 + " with uncommitted changes |" in written
     assert "| mave | train | CC BY-NC 4.0 (labels; not for commercial use) | 9 | 7 |" in written
