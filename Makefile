@@ -15,7 +15,7 @@ folder = $(if $(MIX),$(if $(findstring /,$(MIX)),,data/)$(MIX))
 tracked = $(if $(TRACKER),&& $(BIN)/ecom-eval track runs/$(1) --to $(TRACKER))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo test test-deepspeed fuzz check data resume sweep verify export serve push card track compare runs bench coverage bench-gpu picture lock clean
+.PHONY: help setup setup-export demo test test-newest test-deepspeed fuzz check data resume sweep verify export serve push card track compare runs bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SE
 
 test: setup ## Run all tests, on two cores [JOBS=1]
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
+
+test-newest: ## Run the tests of recipes under the newest Axolotl, in .venv-newest [PYTHON=python3.12] [JOBS=1]
+	@$(PYTHON) recipes/environment/install.py newest
+	@OMP_NUM_THREADS=1 .venv-newest/bin/pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(or $(ARGS),tests/recipes tests/eval)
 
 test-deepspeed: setup ## Hold recipes/deepspeed/*.json against DeepSpeed itself, which a CPU's environment has not
 	@$(BIN)/uv pip install -q --target .cache/deepspeed --no-deps -c recipes/environment/constraints.txt "deepspeed>=0.18.6,<0.19" hjson py-cpuinfo msgpack
@@ -115,4 +119,4 @@ lock: setup ## Refresh recipes/environment/constraints.txt from pyproject.toml
 		--extra export pyproject.toml -o recipes/environment/constraints-export.txt
 
 clean: ## Remove .venv and caches; data, runs and reports stay
-	@rm -rf .venv .venv-export .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf .venv .venv-export .venv-newest .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
