@@ -165,7 +165,9 @@ def add_torch(env: Environment, installer: Sequence[str | Path], command: Sequen
     if source and subprocess.run([str(word) for word in [*command, *source]], check=False).returncode == 0:
         return
     if source:
-        print("set-up: no CPU build of PyTorch (the reason is above): the one with CUDA in its place, some GB", flush=True)
+        print(
+            "set-up: no CPU build of PyTorch (the reason is above): the one with CUDA in its place, some GB", flush=True
+        )
     run(command)
 
 
