@@ -15,7 +15,7 @@ folder = $(if $(MIX),$(if $(findstring /,$(MIX)),,data/)$(MIX))
 tracked = $(if $(TRACKER),&& $(BIN)/ecom-eval track runs/$(1) --to $(TRACKER))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo test test-newest test-deepspeed fuzz check data resume sweep verify export serve push card track compare runs bench coverage bench-gpu picture lock clean
+.PHONY: help setup setup-export demo demo-real test test-newest test-deepspeed fuzz check data resume sweep verify export serve push card track compare runs bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ setup-export: ## Make or repair .venv-export, for what quantises checkpoints; ma
 
 demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SEED=0]
 	@$(BIN)/ecom-train demo --seed $(SEED)
+
+demo-real: setup ## The same with a pretrained model, SmolLM2-135M, on a part of the rows, beside all baselines [SEED=0]
+	@$(BIN)/ecom-train demo --real --seed $(SEED)
 
 test: setup ## Run all tests, on two cores [JOBS=1]
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
