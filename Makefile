@@ -56,6 +56,10 @@ train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [MIX=shop]
 	@$(BIN)/ecom-train train $* --run $(or $(RUN),$*) $(if $(MIX),--mix $(folder)) $(if $(GPUS),--gpus $(GPUS)) \
 		$(if $(NODES),--nodes $(NODES)) $(if $(HEAD),--head $(HEAD)) $(ARGS) $(call tracked,$(or $(RUN),$*))
 
+train-smollm2-qlora: runs/smollm2-base/merged
+runs/smollm2-base/merged: | setup
+	@$(BIN)/ecom-train base smollm2 --out $@
+
 sweep: setup ## Print a sweep's commands, or train it: make sweep NAME=rate-by-rank [ARGS=--run]
 	@$(BIN)/ecom-train sweep $(or $(NAME),$(error NAME is not set: make sweep NAME=rate-by-rank)) $(ARGS)
 

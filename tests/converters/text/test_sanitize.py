@@ -12,6 +12,7 @@ from tests.converters._converted import spells_control
 SPELLINGS = [
     "</s>", "<s>", "[INST]", "[/INST]", "<|im_end|>", "<|eot_id|>", "<start_of_turn>", "<end_of_turn>", "<<SYS>>", "<</SYS>>",
     "[CLASSIFY]", "[EXTRACT]", "[QA]", "[TOOL_CALLS]", "<unk>", "<pad>", "<think>", "</think>", "[control_8]", "<unused0>",
+    "<repo_name>", "<reponame>", "<file_sep>", "<filename>", "<gh_stars>", "<issue_closed>", "<jupyter_output>", "<empty_output>",
 ]  # fmt: skip
 
 
