@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import axolotl.train
 import torch
 from axolotl.integrations.base import BasePlugin
 from axolotl.utils.logging import get_logger
@@ -31,6 +30,8 @@ class RunPlugin(BasePlugin):  # type: ignore[misc]
         Axolotl loads the processor of every such model, which needs torchvision, and only saves it: the merged checkpoint has the
         base's own. It asks plugins for the rows before it loads anything; these ones are its own to load.
         """
+        import axolotl.train  # it is imported by now, and a check of the keys need not import it
+
         if not cfg.processor_type:
             axolotl.train.load_processor = lambda cfg, tokenizer: None
 

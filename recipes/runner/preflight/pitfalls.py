@@ -75,7 +75,7 @@ def _states(recipe: Recipe) -> Iterator[str]:
     """Linear attention has no mask: a row's state goes on into the next, unless the kernel is told where rows begin."""
     name, kernels = str(recipe.keys.get("base_model")), bool(gpu_needs(recipe)) and find_spec("fla") is not None
     if not kernels and model_shape.recurrent(name):
-        said = "its layers carry a state on from each packed row to the next, and only flash-linear-attention, on a GPU, stops that"
+        said = "its layers carry a state on from each row to the next, and only flash-linear-attention, on a GPU, stops that"
         yield _at(
             recipe, "sample_packing", f"sample_packing with base_model {name} is not allowed here: {said}; leave it out"
         )
