@@ -69,8 +69,9 @@ def complete(merged: Path, adapter: Path) -> None:
     """Give the merged weights the tokenizer and template of the training; missing weights are an ``InputError``."""
     if not list(merged.glob("*.safetensors")):
         raise InputError(f"{merged}: no weights after merging (see {adapter.parent / 'logs' / 'merge.log'})")
-    # The base may bring Mistral's own tokenizer: vLLM would use it, and ignore the chat template.
-    for path in (path for pattern in NATIVE for path in merged.glob(pattern)):
+    # The base may bring Mistral's own tokenizer: vLLM would use it, and ignore the chat template. Or templates in other files, as
+    # models with an image processor have them.
+    for path in (path for pattern in (*NATIVE, "chat_template*") for path in merged.glob(pattern)):
         path.unlink()
     # Axolotl copies the base's: without this, evaluation would use another template than training did.
     for path in (path for pattern in TOKENIZER for path in adapter.glob(pattern)):

@@ -46,9 +46,13 @@ def layout(base: Path, keys: Mapping[str, Any]) -> tuple[Callable[[str], str], C
     from bitsandbytes.nn import Linear4bit
     from transformers.conversion_mapping import get_model_conversion_mapping
     from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+    from transformers.initialization import no_tie_weights
     from transformers.quantizers.auto import AutoHfQuantizer
 
-    model = skeleton(str(base), bool(keys.get("trust_remote_code")))
+    with (
+        no_tie_weights()
+    ):  # as on loading: what is left out is decided before an output layer is tied to its embeddings
+        model = skeleton(str(base), bool(keys.get("trust_remote_code")))
     if model is None:
         raise InputError(
             f"{base}: found no configuration of a model that transformers knows, expected the base's config.json"

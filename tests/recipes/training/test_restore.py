@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from converters.core.errors import InputError
 from recipes.runner import recipe
 from recipes.runner.preflight.base_model import auto_class
-from recipes.runner.training import merge_gate
+from recipes.runner.training import merge, merge_gate
 from recipes.runner.training.restore import restore
 from tests.recipes._families import RECIPES, stand_in
 
@@ -111,3 +111,20 @@ def test_a_base_without_a_configuration_is_told(tmp_path: Path) -> None:
     (tmp_path / "base" / "config.json").write_text(json.dumps({"model_type": "unheard_of"}))
     with pytest.raises(InputError, match="no configuration of a model that transformers knows"):
         restore(tmp_path, tmp_path / "base", tmp_path, {"adapter": "qlora"})
+
+
+def test_no_template_of_the_base_is_left_beside_that_of_the_training(tmp_path: Path) -> None:
+    for name in (
+        "merged/model.safetensors",
+        "merged/chat_template.json",
+        "merged/chat_template.jinja",
+        "adapter/chat_template.jinja",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    merge.complete(tmp_path / "merged", tmp_path / "adapter")
+    assert [path.name for path in sorted((tmp_path / "merged").iterdir())] == [
+        "chat_template.jinja",
+        "model.safetensors",
+    ]
+    assert (tmp_path / "merged" / "chat_template.jinja").read_text() == "adapter/chat_template.jinja"
