@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from tests.recipes import _towers
 from tests.recipes.conftest import mistral_tokenizer
 
 LLAMA = [
@@ -35,11 +36,21 @@ SMALL = {
     "max_position_embeddings": 4096,
     "tie_word_embeddings": False,
 }
-RECIPES = {"mistral": "mistral-qlora", "llama": "llama-qlora", "qwen": "qwen-qlora"}
+RECIPES = {
+    "mistral": "mistral-qlora",
+    "llama": "llama-qlora",
+    "qwen": "qwen-qlora",
+    "qwen35": "qwen35-qlora",
+    "gemma4": "gemma4-qlora",
+}
+# What a CPU has not for a family: kernels that keep packed rows of linear attention apart.
+ON_CPU = {"qwen35": ("sample_packing=false",)}
 
 
 def stand_in(folder: Path, family: str) -> Any:
-    """Save a stand-in for ``mistral``, ``llama`` or ``qwen`` with random weights; return its tokenizer."""
+    """Save a stand-in for a family of ``RECIPES`` with random weights; return its tokenizer."""
+    if family in _towers.KINDS:
+        return _towers.stand_in(folder, family)
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen3Config
 
