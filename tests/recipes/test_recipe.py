@@ -300,6 +300,8 @@ def test_there_are_recipes() -> None:
     assert recipe.names() == [
         "demo-qlora",
         "llama-qlora",
+        "ministral-qlora",
+        "ministral-small-qlora",
         "mistral-full-zero3",
         "mistral-lora",
         "mistral-qlora",
@@ -307,6 +309,7 @@ def test_there_are_recipes() -> None:
         "mistral-qlora-multi",
         "qwen-qlora",
         "qwen-small-qlora",
+        "smollm3-qlora",
     ]
 
 
@@ -315,7 +318,10 @@ def test_a_step_has_the_same_tokens_in_every_variant() -> None:
     for name in set(recipe.names()) - {"demo-qlora"}:
         keys, gpus = recipe.load(recipe.find(name)).keys, hardware.several(machine(name) or "")[0]
         assert memory.plan(keys, 0, gpus).step_tokens == 32768, name
-        assert keys["micro_batch_size"] * keys["sequence_len"] >= 8192, name
+        fused = (
+            "liger_fused_linear_cross_entropy" in keys
+        )  # without it the logits of a micro-batch are in memory at once
+        assert keys["micro_batch_size"] * keys["sequence_len"] >= (8192 if fused else 2048), name
         assert (
             f"{keys['micro_batch_size']} x {keys['gradient_accumulation_steps']} x 2,048"
             in recipe.find(name).read_text()

@@ -106,6 +106,9 @@ def planned(name: str, gpus: int = 1, stage: int = 0) -> tuple[model_shape.Shape
         ("llama-qlora", "16gb", "8gb"),
         ("qwen-qlora", "16gb", "8gb"),
         ("qwen-small-qlora", "8gb", None),
+        ("ministral-qlora", "16gb", "8gb"),
+        ("ministral-small-qlora", "12gb", None),
+        ("smollm3-qlora", "8gb", None),
     ],
 )
 def test_a_recipe_fits_the_card_that_its_header_names(name: str, machine: str, smaller: str | None) -> None:
