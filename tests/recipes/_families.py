@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tests.recipes import _tekken
+from tests.recipes import _tekken, _towers
 from tests.recipes.conftest import mistral_tokenizer
 
 LLAMA = [
@@ -48,6 +48,8 @@ RECIPES = {
     "qwen": "qwen-qlora",
     "ministral": "ministral-qlora",
     "smollm3": "smollm3-qlora",
+    "qwen35": "qwen35-qlora",
+    "gemma4": "gemma4-qlora",
 }
 SPECIAL = {"llama": LLAMA, "qwen": QWEN, "smollm3": SMOLLM3}
 WORDS = {"qwen": QWEN_WORDS, "smollm3": SMOLLM3_WORDS}
@@ -57,12 +59,16 @@ NAMES = {
     "smollm3": {"eos_token": "<|im_end|>", "pad_token": "<|im_end|>"},
 }
 TEMPLATES = {"llama": "llama3", "qwen": "qwen3", "smollm3": "chatml"}
+# What a CPU has not for a family: kernels that keep packed rows of linear attention apart.
+ON_CPU = {"qwen35": ("sample_packing=false",)}
 
 
 def stand_in(folder: Path, family: str) -> Any:
     """Save a stand-in for a family of ``RECIPES`` with random weights; return its tokenizer."""
     if family == "ministral":
         return _tekken.stand_in(folder, SMALL)
+    if family in _towers.KINDS:
+        return _towers.stand_in(folder, family)
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen3Config, SmolLM3Config
 

@@ -299,6 +299,7 @@ def test_every_recipe_passes_on_its_machine_and_says_how_to_run_it(name: str) ->
 def test_there_are_recipes() -> None:
     assert recipe.names() == [
         "demo-qlora",
+        "gemma4-qlora",
         "llama-qlora",
         "ministral-qlora",
         "ministral-small-qlora",
@@ -309,6 +310,8 @@ def test_there_are_recipes() -> None:
         "mistral-qlora-multi",
         "qwen-qlora",
         "qwen-small-qlora",
+        "qwen35-qlora",
+        "qwen35-small-qlora",
         "smollm3-qlora",
     ]
 
