@@ -365,7 +365,7 @@ def test_the_qlora_recipes_have_the_settings_of_the_research() -> None:
     for name in (name for name in recipe.names() if "qlora" in name):
         keys = recipe.load(recipe.find(name)).keys
         assert (keys["adapter"], keys["load_in_4bit"], keys["lora_r"], keys["lora_alpha"]) == ("qlora", True, 32, 64)
-        assert len(keys["lora_target_modules"]) == 7
+        assert len(memory.plan(keys, 0, 1).targets) >= 7
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,9 @@ def test_the_weights_are_those_of_the_model_cards() -> None:
         "meta-llama/Llama-3.1-8B-Instruct": pytest.approx(8.03, abs=0.01),
         "Qwen/Qwen3-8B": pytest.approx(8.19, abs=0.01),
         "Qwen/Qwen3-1.7B": pytest.approx(1.72, abs=0.01),
+        "mistralai/Ministral-3-8B-Instruct-2512-BF16": pytest.approx(8.49, abs=0.01),
+        "mistralai/Ministral-3-3B-Instruct-2512-BF16": pytest.approx(3.43, abs=0.01),
+        "HuggingFaceTB/SmolLM3-3B": pytest.approx(3.08, abs=0.01),
     }
 
 
