@@ -311,7 +311,10 @@ def test_the_cpu_s_recipe_runs_on_a_gpu_by_the_overrides_of_its_header() -> None
 def test_there_are_recipes() -> None:
     assert recipe.names() == [
         "demo-qlora",
+        "gemma4-qlora",
         "llama-qlora",
+        "ministral-qlora",
+        "ministral-small-qlora",
         "mistral-full-zero3",
         "mistral-lora",
         "mistral-qlora",
@@ -319,7 +322,10 @@ def test_there_are_recipes() -> None:
         "mistral-qlora-multi",
         "qwen-qlora",
         "qwen-small-qlora",
+        "qwen35-qlora",
+        "qwen35-small-qlora",
         "smollm2-qlora",
+        "smollm3-qlora",
     ]
 
 
@@ -328,7 +334,10 @@ def test_a_step_has_the_same_tokens_in_every_variant() -> None:
     for name in set(recipe.names()) - CPU:
         keys, gpus = recipe.load(recipe.find(name)).keys, hardware.several(machine(name) or "")[0]
         assert memory.plan(keys, 0, gpus).step_tokens == 32768, name
-        assert keys["micro_batch_size"] * keys["sequence_len"] >= 8192, name
+        fused = (
+            "liger_fused_linear_cross_entropy" in keys
+        )  # without it the logits of a micro-batch are in memory at once
+        assert keys["micro_batch_size"] * keys["sequence_len"] >= (8192 if fused else 2048), name
         assert (
             f"{keys['micro_batch_size']} x {keys['gradient_accumulation_steps']} x 2,048"
             in recipe.find(name).read_text()
@@ -369,7 +378,7 @@ def test_the_qlora_recipes_have_the_settings_of_the_research() -> None:
     for name in (name for name in recipe.names() if "qlora" in name):
         keys = recipe.load(recipe.find(name)).keys
         assert (keys["adapter"], keys["load_in_4bit"], keys["lora_r"], keys["lora_alpha"]) == ("qlora", True, 32, 64)
-        assert len(keys["lora_target_modules"]) == 7
+        assert len(memory.plan(keys, 0, 1).targets) >= 7
 
 
 @pytest.mark.parametrize(
