@@ -71,7 +71,7 @@ def main() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - a user may well start it with an older one
         sys.exit(f"error: Python {sys.version.split()[0]} is too old, use 3.11 or newer: make setup PYTHON=python3.12")
     name = sys.argv[1] if len(sys.argv) > 1 else "train"
-    if name == "newest" and sys.version_info < (3, 12):  # noqa: UP036 - it is started with the Python of .venv
+    if name == "newest" and sys.version_info < (3, 12):
         os.execv(newer := newer_python(), [newer, __file__, name])
     env = ENVIRONMENTS[name]
     if ready(env):
@@ -165,7 +165,9 @@ def add_torch(env: Environment, installer: Sequence[str | Path], command: Sequen
     if source and subprocess.run([str(word) for word in [*command, *source]], check=False).returncode == 0:
         return
     if source:
-        print("set-up: no CPU build of PyTorch (the reason is above): the one with CUDA in its place, some GB", flush=True)
+        print(
+            "set-up: no CPU build of PyTorch (the reason is above): the one with CUDA in its place, some GB", flush=True
+        )
     run(command)
 
 
