@@ -71,7 +71,7 @@ def main() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - a user may well start it with an older one
         sys.exit(f"error: Python {sys.version.split()[0]} is too old, use 3.11 or newer: make setup PYTHON=python3.12")
     name = sys.argv[1] if len(sys.argv) > 1 else "train"
-    if name == "newest" and sys.version_info < (3, 12):  # noqa: UP036 - it is started with the Python of .venv
+    if name == "newest" and sys.version_info < (3, 12):
         os.execv(newer := newer_python(), [newer, __file__, name])
     env = ENVIRONMENTS[name]
     if ready(env):
