@@ -2,9 +2,9 @@
 
 ``install.py export`` makes ``.venv-export`` in the same way: quantising checkpoints needs other versions than training.
 ``install.py newest`` makes ``.venv-newest`` with the first Python of ``NEWER`` here, which the newest Axolotl wants.
-``install.py vllm`` makes ``.venv-vllm`` for serving: vLLM itself on a machine with a GPU, its build for CPUs on any other. uv takes
-seconds; where uv is not available, pip does the same in minutes. PyTorch comes as the CUDA build on a machine with an NVIDIA
-GPU, and as the CPU build on any other that reaches one.
+``install.py vllm`` makes ``.venv-vllm`` for serving: vLLM itself on a machine with a GPU, its build for CPUs on any other.
+uv takes seconds; where uv is not available, pip does the same in minutes. PyTorch comes as the CUDA build on a machine with an
+NVIDIA GPU, and as the CPU build on any other that reaches one.
 """
 
 import hashlib
