@@ -1,6 +1,6 @@
 """A real vLLM in ``.venv-vllm``: it answers as transformers does, and a server that is killed loses nothing (make test-vllm).
 
-``SMOLLM2`` may name a folder with SmolLM2-135M-Instruct, to be served as well. Figures are printed: see them with ``-s``.
+``SMOLLM2`` may name a folder that ``ecom-train base smollm2`` made, to be served as well. Figures are printed: see them with ``-s``.
 """
 
 import json
@@ -48,7 +48,7 @@ def smollm2(folder: Path) -> Path:
     if not run.is_dir():
         run.mkdir(parents=True)
         (run / "merged").symlink_to(found.resolve())
-        (run / "recipe.yaml").write_text(yaml.safe_dump({"sequence_len": 512}))
+        (run / "recipe.yaml").write_text(yaml.safe_dump({"sequence_len": 256}))
         provenance.write(run, {"status": "merged", "data": [{"name": "data/mix/train.jsonl"}]})
     return folder
 
