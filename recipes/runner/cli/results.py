@@ -1,7 +1,8 @@
-"""Commands on finished runs: merge, verify, export, serve."""
+"""Commands on finished runs: merge, verify, export, serve, push."""
 
 import os
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -98,8 +99,8 @@ def serve(run: str, form: str | None, host: str, port: int, only_print: bool) ->
         return
     program = serving.program()
     if not program:
-        hint = "install it on the machine that serves, in an environment of its own (pip install vllm)"
-        raise InputError(f"vLLM is not installed here: {hint}, and run the command above there")
+        hint = "'make setup-vllm' installs it in an environment of its own, here or on the machine that serves"
+        raise InputError(f"vLLM is not installed here: {hint}; run the command above there")
     os.execv(program, words)
 
 
@@ -145,3 +146,49 @@ def verify(run: str) -> None:
             raise InputError(f"{where}: broken at '{link.name}': {link.subject} is not what the run was made from")
     gone = f"; {states.count(chain.GONE)} not here to check" if chain.GONE in states else ""
     click.echo(f"{where}: {states.count(chain.HOLDS)} of {len(states)} links hold, none is broken{gone}")
+
+
+@main.command()
+@RUN
+@click.option("--to", "repository", required=True, metavar="OWNER/NAME", help="The repository; it is made if need be.")
+@click.option("--merged/--adapter", default=True, show_default=True, help="Which model.")
+@click.option("--private/--public", default=True, show_default=True, help="Who may see a repository that is made.")
+@click.option("--licence", help="The model's licence for its card, an id of the hub's: apache-2.0, other.")
+@click.option("--language", multiple=True, help="A language for its card: en. May be repeated.")
+@click.option("--benchmark", multiple=True, metavar="TASK=OWNER/NAME:TASK_ID", help="As 'ecom-eval card' takes it.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be uploaded.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def push(
+    run: str,
+    repository: str,
+    merged: bool,
+    private: bool,
+    licence: str | None,
+    language: tuple[str, ...],
+    benchmark: tuple[str, ...],
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Upload a run's model with its card to the Hugging Face Hub, if the run verifies. It says what first, and asks.
+
+    Example: ecom-train push demo-qlora --to owner/name --adapter --dry-run
+    """
+    from eval.report.hub import Told
+    from recipes.runner.export import push as pushing
+    from recipes.runner.records.layout import folder
+
+    upload = pushing.plan(folder(run), repository, merged, Told(licence, language, benchmark))
+    sizes = {name: path.stat().st_size for name, path in upload.files.items()}
+    sizes |= {name: len(text.encode()) for name, text in upload.texts.items()}
+    click.echo("\n".join(f"{size / 1e6:12,.3f} MB  {name}" for name, size in sizes.items()))
+    click.echo(f"{sum(sizes.values()) / 1e6:12,.3f} MB  to {repository}, {'private' if private else 'PUBLIC'}")
+    for name in upload.left:
+        click.echo(f"stays here: {name}", err=True)
+    for warning in () if merged else pushing.only_here(folder(run)):
+        click.echo(f"warning: {warning}", err=True)
+    if dry_run:
+        return
+    if not yes and not sys.stdin.isatty():
+        raise InputError("nothing was uploaded: nobody is here to be asked; add --yes")
+    if yes or click.confirm("upload it?"):
+        click.echo(f"uploaded: {pushing.push(upload, private)}")

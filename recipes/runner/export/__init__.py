@@ -1,4 +1,4 @@
-"""A merged run in other formats, and behind a server.
+"""A merged run in other formats, behind a server, and on the hub.
 
-Uses training and below. Scoring an export is for eval.
+Uses training and below, and eval's model card. Scoring an export is for eval.
 """

@@ -116,9 +116,10 @@ def unknown_keys(recipe: Recipe) -> Iterator[str]:
 
 def _schema(recipe: Recipe, of_machine: bool = False) -> type[BaseModel]:
     """Return Axolotl's schema with the keys of the recipe's plugins; that of a machine has rules about its GPUs, too."""
-    from axolotl.utils.config import AxolotlConfigWCapabilitiesBase, AxolotlInputConfigBase, merge_input_args
+    from axolotl.integrations.config import merge_input_args
+    from axolotl.utils.schemas.config import AxolotlConfigWCapabilities, AxolotlInputConfig
 
-    plain = (AxolotlConfigWCapabilitiesBase, AxolotlInputConfigBase)
+    plain = (AxolotlConfigWCapabilities, AxolotlInputConfig)
     with_machine, own = merge_input_args() if recipe.keys.get("plugins") else plain
     schema: type[BaseModel] = with_machine if of_machine else own
     return schema
@@ -145,7 +146,7 @@ def _unknown(recipe: Recipe, tree: Any, schemas: tuple[type[BaseModel], ...], pl
         for key, value in tree.items():
             if key in fields:
                 yield from _unknown(recipe, value, fields[key], (*place, key))
-            else:
+            elif not rules.told((*place, key)):
                 yield _sentence(recipe, (*place, key), sorted(fields))
 
 

@@ -68,6 +68,11 @@ def test_the_name_of_a_file_tells_its_split(tmp_path: Path, name: str, split: st
     assert splits == {split: 3}
 
 
+def test_a_dev_file_may_be_the_test_split(tmp_path: Path) -> None:
+    paths = [file(tmp_path / name, *ROWS) for name in ("x_dev.csv",)]
+    assert pinned(Entry(source="contextual_pqa", paths=paths, options={"dev": "test"}), tmp_path) == {"test": 3}
+
+
 def test_attribute_evidence_that_is_not_in_the_notation_stays_and_is_noted(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     phrases = [("power:  { value:battery }", "power: battery"), ("made of { steel", "made of { steel")]
