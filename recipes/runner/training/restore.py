@@ -61,7 +61,7 @@ def layout(base: Path, keys: Mapping[str, Any]) -> tuple[Callable[[str], str], C
     renamings = [item for item in transforms if isinstance(item, WeightRenaming)]
     converters = [item for item in transforms if isinstance(item, WeightConverter)]
     known = model.state_dict()
-    AutoHfQuantizer.from_config(merge_gate.quantisation(keys)).preprocess_model(model=model)
+    AutoHfQuantizer.from_config(merge_gate.quantisation(keys)).preprocess_model(model=model, device_map=None)
     linear = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, Linear4bit)}
     experts = bool(keys.get("quantize_moe_experts"))  # by Axolotl, where they are one tensor and no linear layer
 
