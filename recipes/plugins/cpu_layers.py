@@ -17,11 +17,10 @@ from torch.nn.functional import linear
 
 
 def four_bit(model: Any) -> Iterator[Any]:
-    """Yield the model's 4-bit layers that compute in fp32 and whose weights were fp32 before; others stay as they are."""
+    """Yield the model's 4-bit layers whose weights were fp32 before; others stay as they are."""
     for module in model.modules():
-        if isinstance(module, Linear4bit) and module.compute_dtype in (None, torch.float32):
-            if module.weight.quant_state.dtype == torch.float32:
-                yield module
+        if isinstance(module, Linear4bit) and module.weight.quant_state.dtype == torch.float32:
+            yield module
 
 
 def dense(layer: Any) -> torch.Tensor:
