@@ -15,7 +15,7 @@ from tests.recipes._families import RECIPES, stand_in
 from tests.recipes.conftest import small_mix
 
 FEW = (
-    "micro_batch_size=4", "gradient_accumulation_steps=2", "max_steps=2", "optimizer=sgd", "learning_rate=0.5",
+    "micro_batch_size=4", "gradient_accumulation_steps=2", "max_steps=2", "optimizer=sgd", "learning_rate=0.01",
     "warmup_ratio=null", "warmup_steps=0", "dataset_num_proc=1", "sequence_len=256", "logging_steps=1",
     "output_dir=out", "dataset_prepared_path=prepared", 'save_strategy="no"', "saves_per_epoch=null",
 )  # fmt: skip
