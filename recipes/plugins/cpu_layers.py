@@ -25,7 +25,7 @@ def four_bit(model: Any) -> Iterator[Any]:
 
 def dense(layer: Any) -> torch.Tensor:
     """Return a layer's weight in fp32, (outputs, inputs), to the bit as bitsandbytes multiplies with it."""
-    return dequantize_4bit(layer.weight.data.view(-1, 1), layer.weight.quant_state)  # type: ignore[no-any-return]
+    return dequantize_4bit(layer.weight.data.view(-1, 1), layer.weight.quant_state)
 
 
 def replace(model: Any, cache: bool) -> None:
@@ -72,7 +72,7 @@ def _plain(layer: Any, name: str) -> bool:
     return not (isinstance(dropout, torch.nn.Dropout) and layer.training and dropout.p)
 
 
-class Adapted(Function):
+class Adapted(Function):  # type: ignore[misc]
     """``x W' + s x A' B'``: W (outputs, inputs) is frozen; A (rank, inputs), B (outputs, rank) and x (..., inputs) are not.
 
     One node of the graph in place of six, and no tensor of the outputs' size but the result.

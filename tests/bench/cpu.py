@@ -85,7 +85,7 @@ def compare() -> None:
         inputs(Path(name))
         command = [sys.executable, "-m", "tests.bench.cpu", name]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        running = {side: subprocess.Popen([*command, side], text=True, **pipes) for side in SIDES}
+        running: dict[str, Any] = {side: subprocess.Popen([*command, side], text=True, **pipes) for side in SIDES}
         for process in running.values():
             assert process.stdout.readline() == "ready\n"
         figures: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
