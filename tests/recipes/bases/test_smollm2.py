@@ -106,10 +106,9 @@ def test_the_model_of_a_gguf_file_is_tied_fp32_and_ends_where_the_file_says(tmp_
     assert {(c.bos_token_id, c.eos_token_id, c.pad_token_id) for c in (read.config, read.generation_config)} == {
         (1, 2, 2)
     }
-    ids = torch.randint(size, (2, 100), generator=torch.Generator().manual_seed(1))
-    with torch.inference_mode():
-        first, second = network(size)(ids).logits, read(ids).logits
-    assert (first - second).norm() / first.norm() < 0.03  # 8 bits
+    there = read.state_dict()
+    for name, weights in network(size).state_dict().items():
+        assert (there[name] - weights).norm() / weights.norm() < 0.01, name  # 8 bits
 
 
 def test_what_is_no_such_file_is_a_sentence(tmp_path: Path) -> None:
