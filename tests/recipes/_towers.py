@@ -54,7 +54,9 @@ def stand_in(folder: Path, family: str) -> Any:
     torch.manual_seed(0)
     network = auto_class(config).from_config(config)
     for name, tensor in network.state_dict().items():
-        if name.endswith(("A_log", "dt_bias", "layer_scalar", "norm.weight")):  # which otherwise begin as ones or zeros
+        if name.endswith(
+            ("A_log", "dt_bias", "layer_scalar", "norm.weight", "embedding_table")
+        ):  # which otherwise begin as ones or zeros
             tensor.add_(torch.randn_like(tensor), alpha=0.1)
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
