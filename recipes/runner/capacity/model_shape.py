@@ -18,6 +18,9 @@ KNOWN: dict[str, tuple[int, ...]] = {
     "meta-llama/Llama-3.1-8B-Instruct": (4096, 14336, 32, 32, 8, 128, 128256, 0),
     "Qwen/Qwen3-8B": (4096, 12288, 36, 32, 8, 128, 151936, 0),
     "Qwen/Qwen3-1.7B": (2048, 6144, 28, 16, 8, 128, 151936, 1),
+    "mistralai/Ministral-3-8B-Instruct-2512-BF16": (4096, 14336, 34, 32, 8, 128, 131072, 0),
+    "mistralai/Ministral-3-3B-Instruct-2512-BF16": (3072, 9216, 26, 32, 8, 128, 131072, 1),
+    "HuggingFaceTB/SmolLM3-3B": (2048, 11008, 36, 16, 4, 128, 128256, 1),
 }
 
 

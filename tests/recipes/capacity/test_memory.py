@@ -64,6 +64,9 @@ def test_the_weights_are_those_of_the_model_cards() -> None:
         "meta-llama/Llama-3.1-8B-Instruct": pytest.approx(8.03, abs=0.01),
         "Qwen/Qwen3-8B": pytest.approx(8.19, abs=0.01),
         "Qwen/Qwen3-1.7B": pytest.approx(1.72, abs=0.01),
+        "mistralai/Ministral-3-8B-Instruct-2512-BF16": pytest.approx(8.49, abs=0.01),
+        "mistralai/Ministral-3-3B-Instruct-2512-BF16": pytest.approx(3.43, abs=0.01),
+        "HuggingFaceTB/SmolLM3-3B": pytest.approx(3.08, abs=0.01),
     }
 
 
@@ -161,6 +164,9 @@ def planned(name: str, gpus: int = 1, stage: int = 0) -> tuple[model_shape.Shape
         ("llama-qlora", "16gb", "8gb"),
         ("qwen-qlora", "16gb", "8gb"),
         ("qwen-small-qlora", "8gb", None),
+        ("ministral-qlora", "16gb", "8gb"),
+        ("ministral-small-qlora", "12gb", None),
+        ("smollm3-qlora", "8gb", None),
         ("qwen35-qlora", "24gb", "12gb"),
         ("qwen35-small-qlora", "12gb", "8gb"),
         ("gemma4-qlora", "16gb", "8gb"),

@@ -1,10 +1,12 @@
 """Every model family with a recipe: the prompt identity proof, text that spells control tokens, two real steps and a merge."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from converters.core.errors import InputError
 from converters.schema import Row, Turn
@@ -83,10 +85,9 @@ def test_every_answer_of_a_walk_is_learnt(family: str, place: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_text_that_spells_a_control_token_stays_text(family: str, place: Path) -> None:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(place / "base" / family)
+def test_text_that_spells_a_control_token_stays_text(family: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    tokenizer = prompt_parity.load_tokenizer(lint.validated(loaded(family)))
     control = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     assert len(control) > 20
     for number in sorted(control):
@@ -184,17 +185,37 @@ def test_nothing_but_the_machine_changes_on_a_cpu() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_two_real_steps_and_a_merge(family: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
+    run = trained_and_merged(family, family)
+    assert template(run / "merged") == template(run / "adapter")
+    if family == "ministral":
+        assert all(
+            ".language_model.layers." in name for name in load_file(run / "adapter" / "adapter_model.safetensors")
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rslora", "dora"])
+def test_the_merge_of_other_kinds_of_lora_passes_its_gate(
+    kind: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    run = trained_and_merged("llama", kind, f"peft_use_{kind}=true")
+    assert json.loads((run / "adapter" / "adapter_config.json").read_bytes())[f"use_{kind}"] is True
+
+
+def trained_and_merged(family: str, name: str, *overrides: str) -> Path:
+    """Train a family's recipe for two steps, merge, and hold the merge against its gate; return the run's folder."""
     few = ("max_steps=2", "micro_batch_size=1", "gradient_accumulation_steps=1", "warmup_ratio=null", "warmup_steps=0")
-    found = loaded(family, *few, "sequence_len=256", 'save_strategy="no"', "saves_per_epoch=null", "logging_steps=1")
-    run = train.train(found, family, check.check, sys.stdout.buffer.write)
-    merged = merge.merge(run, sys.stdout.buffer.write)
+    short = ("sequence_len=256", 'save_strategy="no"', "saves_per_epoch=null", "logging_steps=1")
+    run = train.train(loaded(family, *few, *short, *overrides), name, check.check, sys.stdout.buffer.write)
+    merge.merge(run, sys.stdout.buffer.write)
     record = provenance.read(run)
     assert record["status"] == "merged"
     # Without what restore.py puts back, merged weights agree on two tokens of three here.
     assert record["merge"]["gate"]["likeness"]["agreement"] > 0.99
     log = (run / "logs" / "train.log").read_text(errors="replace")
     assert log.count("'loss'") >= 2, log[-2000:]
-    assert template(merged) == template(run / "adapter")
+    return run
 
 
 def template(folder: Path) -> Any:
