@@ -221,15 +221,14 @@ def _vision(part: Mapping[str, Any], hidden: int) -> int:
     if "depth" in part:  # Qwen's, which joins several patches
         joined = width * part["spatial_merge_size"] ** 2
         places = part["num_position_embeddings"] + patch * part["temporal_patch_size"]
-        blocks: int = part["depth"] * (4 * width**2 + 2 * width * inner)
-        return blocks + width * places + joined * (joined + part["out_hidden_size"])
+        blocks = part["depth"] * (4 * width**2 + 2 * width * inner)
+        return int(blocks + width * places + joined * (joined + part["out_hidden_size"]))
     heads = part["num_attention_heads"] * part["head_dim"]
-    layers: int = part["num_hidden_layers"] * (4 * width * heads + 3 * width * inner)
-    return layers + width * (patch + 2 * part["position_embedding_size"] + hidden)
+    layers = part["num_hidden_layers"] * (4 * width * heads + 3 * width * inner)
+    return int(layers + width * (patch + 2 * part["position_embedding_size"] + hidden))
 
 
 def _audio(part: Mapping[str, Any], hidden: int) -> int:
     """Of Gemma 4's conformer: two feed-forward layers of four widths, attention with relative positions, a convolution."""
     width, out = part["hidden_size"], part["output_proj_dims"]
-    layers: int = 24 * part["num_hidden_layers"] * width**2
-    return layers + out * (width + hidden)
+    return int(24 * part["num_hidden_layers"] * width**2 + out * (width + hidden))
