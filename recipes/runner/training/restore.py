@@ -14,9 +14,8 @@ from converters.core.errors import InputError
 from recipes.runner.preflight.base_model import skeleton
 from recipes.runner.training import merge_gate
 
-_PART = re.compile(
-    r"\.(?:lora_|modules_to_save\.|token_adapter\.|(?:weight|bias)$)"
-)  # of an adapter, after a layer's name
+# What follows a layer's name in an adapter.
+_PART = re.compile(r"\.(?:lora_|modules_to_save\.|token_adapter\.|(?:weight|bias)$)")
 
 
 def restore(merged: Path, base: Path, adapter: Path, keys: Mapping[str, Any]) -> list[str]:
@@ -27,7 +26,7 @@ def restore(merged: Path, base: Path, adapter: Path, keys: Mapping[str, Any]) ->
     runtime, quantised = layout(base, keys)
     trained = tuple(f"{layer}." for path in adapter.glob("*.safetensors") for layer in map(_layer, _tensors(path)))
     originals = {runtime(name): (path, name) for path in base.glob("*.safetensors") for name in _tensors(path)}
-    restored = []
+    restored: list[str] = []
     for path in sorted(merged.glob("*.safetensors")):
         names = {name: runtime(name) for name in _tensors(path)}
         own = {
@@ -61,7 +60,7 @@ def layout(base: Path, keys: Mapping[str, Any]) -> tuple[Callable[[str], str], C
     renamings = [item for item in transforms if isinstance(item, WeightRenaming)]
     converters = [item for item in transforms if isinstance(item, WeightConverter)]
     known = model.state_dict()
-    AutoHfQuantizer.from_config(merge_gate.quantisation(keys)).preprocess_model(model=model)
+    AutoHfQuantizer.from_config(merge_gate.quantisation(keys)).preprocess_model(model=model, device_map=None)
     linear = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, Linear4bit)}
     experts = bool(keys.get("quantize_moe_experts"))  # by Axolotl, where they are one tensor and no linear layer
 
