@@ -1,7 +1,7 @@
 """Spells an adapter's layers as the base's checkpoint does, for a merge that looks for them by name.
 
-Transformers renames layers on loading: ``language_model.model.layers`` of Ministral 3 is ``model.language_model.layers`` then, and so
-the adapter calls them. Axolotl 0.19 does not get there by the same rules: it finds no layer and writes the base.
+Transformers renames layers on loading: Ministral 3's ``language_model.model.layers`` is ``model.language_model.layers`` then, which
+the adapter calls it. Axolotl 0.19 does not get there by the same rules: it finds no layer and writes the base.
 """
 
 import re
