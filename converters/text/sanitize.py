@@ -17,7 +17,9 @@ from converters.schema import Message
 T = TypeVar("T")
 _WORDS = (
     "s|unk|pad|bos|eos|mask|cls|sep|start_of_turn|end_of_turn|start_of_image|end_of_image|think|tool_call|tool_response|code|"
-    "tools|image|video|audio|fim_prefix|fim_middle|fim_suffix|begin_of_text|end_of_text|unused\\d+|SPECIAL_\\d+|extra_id_\\d+|"
+    "tools|image|video|audio|fim_prefix|fim_middle|fim_suffix|begin_of_text|end_of_text|"
+    "repo_name|reponame|file_sep|filename|gh_stars|issue_(?:start|comment|closed)|jupyter_(?:start|text|code|output|script)|"
+    "empty_output|unused\\d+|SPECIAL_\\d+|extra_id_\\d+|"
     "tts_pad|tts_text_bos|tts_text_eod|tts_text_bos_single"
 )
 _BRACKETED = (

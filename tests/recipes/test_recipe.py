@@ -168,6 +168,18 @@ ROWS = "datasets=[{path: rows.jsonl, type: chat_template, "
         ("dataset_exact_deduplication=true", "dataset_exact_deduplication is not allowed: rows would be dropped"),
         ("push_dataset_to_hub=a/b", "push_dataset_to_hub is not allowed: rows prepared elsewhere"),
         ("rl=dpo", "rl is not allowed: what is checked is training on the answers"),
+        ("use_dft=true", "use_dft is not allowed: learning from a token"),
+        ("balance_labels=true", "balance_labels is not allowed: rows would be packed and ordered"),
+        ("nf4_backend=torchao", "found nf4_backend 'torchao', expected bitsandbytes"),
+        ("mixlora_top_k=4", "mixlora_top_k is not allowed: Axolotl's merge"),
+        ("adapter=mixlora", "found adapter 'mixlora', expected lora or qlora"),
+        ("nvfp4_merge_aware=true", "nvfp4_merge_aware is not allowed: the gate"),
+        ("diffusion_lm={generate_samples: true}", "diffusion_lm is not allowed: what is checked"),
+        ("export={format: gguf}", "export is not allowed: training ignores it; 'make export'"),
+        (
+            "attn_implementation=varlen",
+            "attn_implementation varlen is not allowed: it is for models that write by diffusion",
+        ),
         ("reward_model=true", "reward_model is not allowed: what is checked"),
         ("resume_from_checkpoint=runs/one/adapter", "resume_from_checkpoint is not allowed: 'make resume'"),
         ("auto_resume_from_checkpoints=true", "auto_resume_from_checkpoints is not allowed: 'make resume'"),
@@ -182,6 +194,7 @@ ROWS = "datasets=[{path: rows.jsonl, type: chat_template, "
         ("bnb_config_kwargs={bnb_4bit_quant_type: fp4}", "bnb_4bit_quant_type 'fp4', expected nf4"),
         ("excess_length_strategy=TRUNCATE", "excess_length_strategy 'TRUNCATE' is not allowed: it cuts answers off"),
         (ROWS + "split: 'train[:5%]'}]", r"split 'train\[:5%\]' is not allowed: the file is trained on whole"),
+        (ROWS + "weight: 0.5}]", "weight 0.5 is not allowed: Axolotl would leave rows out by chance"),
         (ROWS + "shards: 50}]", "shards 50 is not allowed: the file is trained on whole"),
         (ROWS + "data_files: other.jsonl}]", "data_files 'other.jsonl' is not allowed: 'path' is the file"),
         (ROWS + "revision: abc}]", "revision 'abc' is not allowed: 'path' is the file"),
@@ -279,6 +292,9 @@ def test_a_right_recipe_passes(tmp_path: Path) -> None:
     lint.lint(recipe.load(written(tmp_path, GOOD), ["learning_rate=1e-4", "lora_r=16"]))
 
 
+CPU = {"demo-qlora", "smollm2-qlora"}
+
+
 def machine(name: str) -> str | None:
     return recipe.machine(recipe.find(name))
 
@@ -288,12 +304,21 @@ def test_every_recipe_passes_on_its_machine_and_says_how_to_run_it(name: str) ->
     path = recipe.find(name)
     gpus, card = hardware.several(machine(name) or "") if machine(name) else (1, None)
     lint.lint(recipe.load(path), card, gpus)
-    assert (card is None) == (name == "demo-qlora")
+    assert (card is None) == (name in CPU)
     text = path.read_text("utf-8").splitlines()
     assert len(text) <= 60 and max(map(len, text)) <= 130
     head = [line for line in text if line.startswith("#")]
     assert f"make train-{name} " in " ".join(head) + " " or name == "demo-qlora"
     assert any("--set " in line for line in head)
+
+
+def test_the_cpu_s_recipe_runs_on_a_gpu_by_the_overrides_of_its_header() -> None:
+    path = recipe.find("smollm2-qlora")
+    (line,) = (line for line in path.read_text("utf-8").splitlines() if line.startswith("# On any GPU:"))
+    words = line.partition('ARGS="')[2].rstrip('"').split()
+    changed = [f"{key}={value}" for key, value in zip(words[::2], words[1::2], strict=True)]
+    validated = lint.lint(recipe.load(path, changed), hardware.find("t4-16gb" if "bf16" not in line else "12gb"))
+    assert (validated.bf16, validated.micro_batch_size * validated.gradient_accumulation_steps) == (True, 16)
 
 
 def test_there_are_recipes() -> None:
@@ -312,13 +337,14 @@ def test_there_are_recipes() -> None:
         "qwen-small-qlora",
         "qwen35-qlora",
         "qwen35-small-qlora",
+        "smollm2-qlora",
         "smollm3-qlora",
     ]
 
 
 def test_a_step_has_the_same_tokens_in_every_variant() -> None:
     """On the machine of its header; what is learnt with a learning rate depends on it."""
-    for name in set(recipe.names()) - {"demo-qlora"}:
+    for name in set(recipe.names()) - CPU:
         keys, gpus = recipe.load(recipe.find(name)).keys, hardware.several(machine(name) or "")[0]
         assert memory.plan(keys, 0, gpus).step_tokens == 32768, name
         fused = (
@@ -345,7 +371,7 @@ def test_a_step_of_other_tokens_than_the_recipe_is_written_for_is_told() -> None
 
 def test_the_table_of_recipes_has_each_with_its_machine() -> None:
     lines = CliRunner().invoke(main, ["recipes"]).output.splitlines()
-    names = [name for name in recipe.names() if name != "demo-qlora"]
+    names = [name for name in recipe.names() if name not in CPU]
     assert [line.split("`")[1] for line in lines[2:]] == names
     (full,) = (line for line in lines if "zero3" in line)
     assert re.fullmatch(

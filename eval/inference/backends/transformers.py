@@ -31,9 +31,6 @@ from eval.inference.backends import base
 from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, find
 
-CANDIDATES = "beam search, by log-probability"
-BEAMS_MORE = 1  # beams beyond the candidates asked for: the greedy answer is often one of them
-
 Lines = list[list[list[int]]]
 Trie: TypeAlias = dict[int, "Trie"]
 
@@ -107,6 +104,11 @@ def describe(model: Model, plan: Plan) -> dict[str, Any]:
     }
 
 
+def ranked_by(model: Model, plan: Plan) -> str:
+    """Return how further candidates are found and ranked, for the record."""
+    return base.BEAMS
+
+
 def batches(model: Model, plan: Plan, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
     """Return all prompts, with their ids, in batches of like length."""
     ready = [replace(p, ids=base.prompt_ids(model.tokenizer, p.id, p.messages)) for p in prompts]
@@ -133,9 +135,9 @@ def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> It
     for batch in batches:
         greedy = [lines[0] for lines in _generate(model, plan, batch, 0)]
         several = [prompt for prompt in batch if prompt.several]
-        size = max(1, plan.batch_size // (plan.candidates + BEAMS_MORE))
+        size = max(1, plan.batch_size // (plan.candidates + base.BEAMS_MORE))
         parts = [several[start : start + size] for start in range(0, len(several), size)]
-        beams = [lines for part in parts for lines in _generate(model, plan, part, plan.candidates + BEAMS_MORE)]
+        beams = [lines for part in parts for lines in _generate(model, plan, part, plan.candidates + base.BEAMS_MORE)]
         further = dict(zip((prompt.id for prompt in several), beams, strict=True))
         yield [_answer(model, p, line, further.get(p.id, [])) for p, line in zip(batch, greedy, strict=True)]
 

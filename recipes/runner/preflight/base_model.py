@@ -37,9 +37,8 @@ def require(recipe: Recipe) -> None:
         return
     local = name.count("/") != 1 or name.startswith((".", "/", "~", "runs/"))
     if local and not Path(name).is_dir():
-        raise InputError(
-            f"{where(recipe, ('base_model',))}: no folder {name!r}; name a checkpoint (the demo's is made by 'make demo')"
-        )
+        made = f"ecom-train base smollm2 --out {name}" if "smollm2" in name else "make demo"
+        raise InputError(f"{where(recipe, ('base_model',))}: no folder {name!r}; name a checkpoint, or make it: {made}")
 
 
 def embedded(recipe: Recipe, tokens: int) -> None:

@@ -146,7 +146,7 @@ def _unknown(recipe: Recipe, tree: Any, schemas: tuple[type[BaseModel], ...], pl
         for key, value in tree.items():
             if key in fields:
                 yield from _unknown(recipe, value, fields[key], (*place, key))
-            else:
+            elif not rules.told((*place, key)):
                 yield _sentence(recipe, (*place, key), sorted(fields))
 
 

@@ -1,4 +1,4 @@
-"""Combinations of keys that Axolotl 0.19 accepts, and then trains or evaluates otherwise than they say, without an error.
+"""Combinations of keys that Axolotl 0.19 and 0.21 accept, and then train or evaluate otherwise than they say, without an error.
 
 Packing that does not keep rows apart, evaluations and checkpoints that are asked for and never come.
 """
@@ -151,9 +151,11 @@ def evaluations(recipe: Recipe, steps: int) -> str | None:
     if _unwanted(recipe):
         return "no validation loss: eval_strategy is no"
     share = _steps(recipe, "eval")
+    first = recipe.keys.get("eval_on_start") is not False  # a key of 0.21
     if not share and "epoch" in (recipe.keys.get(key) for key in STRATEGIES):
-        return "a validation loss before the first step and at the end of each epoch"
+        return f"a validation loss {'before the first step and ' * first}at the end of each epoch"
     share = share or _number(recipe.keys.get("logging_steps")) or 500  # what the trainer takes for its steps
     every = math.ceil(steps * share) if share < 1 else int(share)
-    times = 1 + math.ceil(steps / max(every, 1))
-    return f"a validation loss before the first of {steps:,} steps, after every {every:,} and after the last: {times:,} in all"
+    times = first + math.ceil(steps / max(every, 1))
+    start = f"before the first of {steps:,} steps, " * first
+    return f"a validation loss {start}after every {every:,} and after the last: {times:,} in all"

@@ -1,4 +1,4 @@
-"""Rules about single keys of Axolotl 0.19 that its own schema lets pass: one table of key, test and sentence."""
+"""Rules about single keys of Axolotl 0.19 and 0.21 that its own schema lets pass: one table of key, test and sentence."""
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -66,6 +66,23 @@ BETA = "it is the share of the mean that a step keeps"
 ELSEWHERE = "the run's record and its merge would not know of it; name a folder of that {} as base_model (hf download)"
 
 # fmt: off
+# keys that only a newer Axolotl than 0.19 knows, and that nobody has proven here
+NEWER = (
+    Rule("nf4_backend", lambda value, _: value not in (None, "bitsandbytes"),
+        "found {key} {value!r}, expected bitsandbytes: the merge gate loads the quantised base by it"),
+    *_refused("learning from a token would hang on how likely it is already: the loss is another than that of other runs",
+        "use_dft"),
+    *_refused("rows would be packed and ordered by their answers, and the steps would not be those that were counted",
+        "balance_labels", "label_balance_window_optim_steps"),
+    *_refused("a row would be divided among GPUs, and the steps would not be those that were counted", "context_parallel"),
+    *_refused("Axolotl's merge, and its gate, know an adapter without experts alone",
+        "mixlora_num_experts", "mixlora_top_k", "mixlora_router_aux_loss_coef", "mixlora_router_init_range",
+        "mixlora_jitter_noise", "mixlora_expert_lora_r", "mixlora_expert_lora_alpha", "mixlora_expert_lora_dropout"),
+    *_refused("the gate cannot load a base in that format", "nvfp4_merge_aware"),
+    *_refused("what is checked is training on answers that are written token by token", "diffusion_lm"),
+    *_refused("what is checked is training on the answers of the rows", "dpo_ld_alpha"),
+    *_refused("training ignores it; 'make export' quantises a merged run and scores it", "export"),
+)
 RULES = (
     # values that train nothing, or away from the answers
     *_numbers("more than 0", lambda value: value > 0,
@@ -99,6 +116,10 @@ RULES = (
         "sequence_len is missing: Axolotl would take 512 and drop all longer rows"),
     Rule(KERNELS[0], _kernels_unset,
         "{key} is missing; set it to false: with none of the LoRA kernels set, all of them switch on and call CUDA"),
+    Rule("adapter", lambda value, _: value not in (None, "lora", "qlora"),
+        "found {key} {value!r}, expected lora or qlora: Axolotl's merge, or its gate, knows no other"),
+    Rule("attn_implementation", lambda value, _: value == "varlen",
+        "{key} {value} is not allowed: it is for models that write by diffusion"),
     Rule("peft_init_lora_weights", lambda value, _: value not in (None, True, False, "gaussian"),
         "found {key} {value!r}, expected true or gaussian: Axolotl's merge knows no other start"),
     Rule("excess_length_strategy", lambda value, _: str(value).lower() == "truncate",
@@ -144,6 +165,7 @@ RULES = (
     *_refused("the merge gate could not compare adapter and base: the embeddings would differ in size",
         "resize_token_embeddings_to_32x", "shrink_embeddings"),
     *_refused("no training can resume from a checkpoint without optimiser and schedule", "save_only_model"),
+    *NEWER,
     # what would upload the weights
     *_refused(
         "weights trained on your rows would leave this machine before they were scored; hf upload sends what you choose",
@@ -155,6 +177,7 @@ ENTRY = {
     **dict.fromkeys(("split", "shards", "shards_idx"),
         "the file is trained on whole; 'ecom-data build' makes a mix of a part of it"),
     **dict.fromkeys(("data_files", "name", "revision"), "'path' is the file that is checked"),
+    "weight": "Axolotl would leave rows out by chance; 'ecom-data build' makes a mix of a part of them",
 }
 # keys for entries of another type, which one of conversations ignores
 UNREAD = dict.fromkeys(
@@ -167,7 +190,15 @@ HINTS = {
     "peft_use_dora": "it took 26 % more time than LoRA of the same rank in PEFT's own comparison and scored no better; leave it "
     "out, or train with and without it and compare",
 }
+UNPROVEN = frozenset(rule.key for rule in NEWER)
 WHOLE_FILE = ("split", "train")  # Axolotl's name for all of a file
+
+
+def told(place: Place) -> bool:
+    """Tell whether a rule speaks of a key that only a newer Axolotl knows: to an older one it would be an unknown key as well."""
+    if len(place) == 3 and place[0] in ("datasets", "test_datasets"):
+        return place[-1] == "weight"
+    return len(place) == 1 and place[0] in UNPROVEN
 
 
 def faults(recipe: Recipe) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[byt
     adapter = respelt(run / ADAPTER, base, run / MERGING / ADAPTER, trust) if base else run / ADAPTER
     process.axolotl(words(run, base, adapter), run / "logs" / "merge.log", echo)
     complete(merged, run / ADAPTER)
-    if merge_gate.nf4(keys) and base:
+    if merge_gate.nf4(keys) and base and rounds_all():
         restore(merged, base, run / ADAPTER, keys)
     with libraries_log_to(run / "logs" / "merge.log"):
         passed(run, str(base or record["base_model"]["name"]), keys, merged, rows)
@@ -79,6 +80,12 @@ def complete(merged: Path, adapter: Path) -> None:
     # Axolotl copies the base's: without this, evaluation would use another template than training did.
     for path in (path for pattern in TOKENIZER for path in adapter.glob(pattern)):
         shutil.copy2(path, merged / path.name)
+
+
+def rounds_all() -> bool:
+    """Tell whether this Axolotl's merge rounds what training did not quantise, too; 0.21 asks bitsandbytes what it did."""
+    release = metadata.version("axolotl").split(".")[:2]
+    return [int(part) for part in release] < [0, 21]
 
 
 def passed(run: Path, base: str, keys: Mapping[str, Any], merged: Path, gate_data: Path) -> None:

@@ -14,6 +14,7 @@ SPELLINGS = [
     "<|turn>", "<turn|>", "<|channel>", "<channel|>", "<|tool_call>", "<tool_response|>", "<|think|>", '<|"|>', "<image|>",
     "<|audio_start|>", "<tts_pad>", "<tts_text_bos_single>",
     "[CLASSIFY]", "[EXTRACT]", "[QA]", "[TOOL_CALLS]", "<unk>", "<pad>", "<think>", "</think>", "[control_8]", "<unused0>",
+    "<repo_name>", "<reponame>", "<file_sep>", "<filename>", "<gh_stars>", "<issue_closed>", "<jupyter_output>", "<empty_output>",
     "[SYSTEM_PROMPT]", "[/MODEL_SETTINGS]", "[ARGS]", "<SPECIAL_20>", "<code>", "</code>", "<|begin_of_text|>",
 ]  # fmt: skip
 

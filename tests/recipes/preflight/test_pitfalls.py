@@ -109,6 +109,7 @@ def test_evaluations_and_saves_that_never_come_are_refused(keys: dict[str, objec
         ({"evals_per_epoch": 2, "num_epochs": 1}, 7, "after every 4 and after the last: 3 in all"),
         ({"evals_per_epoch": None, "eval_steps": 500}, 300, "after every 500 and after the last: 2 in all"),
         ({"evals_per_epoch": None, "eval_strategy": "epoch"}, 300, "at the end of each epoch"),
+        ({"eval_on_start": False}, 120, "a validation loss after every 10 and after the last: 12 in all"),
         ({"evals_per_epoch": None, "eval_strategy": "no"}, 300, "no validation loss: eval_strategy is no"),
     ],
 )
