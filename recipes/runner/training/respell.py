@@ -1,6 +1,6 @@
 """Spells an adapter's layers as the base's checkpoint does, for a merge that looks for them by name.
 
-Transformers renames layers on loading: Ministral 3's ``language_model.model.layers`` is ``model.language_model.layers`` then, which
+Transformers renames layers on loading: Ministral 3's ``language_model.model.layers`` is ``model.language_model.layers`` then, so
 the adapter calls it. Axolotl 0.19 does not get there by the same rules: it finds no layer and writes the base.
 """
 
