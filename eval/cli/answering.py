@@ -19,7 +19,7 @@ RETRIES = click.option("--retries", default=4, type=IntRange(0), help="Further t
 @click.option("--checkpoint", required=True, help="Folder of a model or an adapter, or a name on the hub.")
 @DATA
 @click.option("--out", type=PATH, required=True, help="Folder for predictions.jsonl and predictions.json.")
-@click.option("--backend", default="transformers", help="transformers, vllm (needs an NVIDIA GPU) or openai.")
+@click.option("--backend", default="transformers", help="transformers, vllm (see make setup-vllm) or openai.")
 @click.option("--max-new-tokens", default=128, type=IntRange(1), help="Longest answer, in tokens.")
 @click.option("--temperature", default=0.0, type=FloatRange(0, 5), help="Sampling temperature; 0 is greedy.")
 @click.option("--seed", default=0, type=IntRange(0, 2**31 - 1), help="Seed of sampling and of the few-shot draw.")

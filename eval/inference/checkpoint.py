@@ -97,6 +97,15 @@ def _of_run(folder: Path, name: str) -> Path | None:
     return next((place / name for place in folder.resolve().parents[:2] if (place / name).is_file()), None)
 
 
+def dtype(folder: Path) -> str | None:
+    """Return the precision that a checkpoint's ``config.json`` names, such as ``float32``; ``None`` where it names none."""
+    path = folder / "config.json"
+    config = jsonl.decode(path.read_bytes(), dict[str, Any], str(path)) if path.is_file() else {}
+    parts = [config, config.get("text_config")]  # a model that sees, too, may name it for its parts
+    named = (part.get(key) for part in parts if isinstance(part, dict) for key in ("dtype", "torch_dtype"))
+    return next((name for name in named if isinstance(name, str)), None)
+
+
 def check_template(folder: Path, template: str) -> None:
     """Raise an ``InputError`` if the run that a checkpoint lies in recorded another template's hash."""
     path = _of_run(folder, "run.json")

@@ -21,8 +21,8 @@ from converters.schema import Row
 from converters.text import sanitize
 from eval.answers import kind_of
 from eval.inference import predict
+from eval.inference.backends._client import REFUSED, Reply, Request, ask
 from eval.inference.backends.base import Endpoint
-from eval.inference.backends.openai import REFUSED, Reply, Request, ask
 from eval.results.schema import Judgement
 
 BEST = 2  # of the scale 0, 1, 2

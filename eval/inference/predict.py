@@ -25,7 +25,7 @@ ONLY = {
 TOGETHER = {"few_shot": "train", "train": "few_shot", "paths": "constrain"}
 # Keys that a request has already, or that would change answers without a record.
 RESERVED = {"messages", "model", "stream", "max_tokens", "temperature", "seed", "n", "logprobs", "response_format"}
-RESERVED |= CHOICE_AS.keys()
+RESERVED |= {"use_beam_search", "length_penalty", *CHOICE_AS}
 
 Progress = Callable[[int, int], None]
 Clock = Callable[[], float]
@@ -120,7 +120,8 @@ def predict(
     model = module.load(checkpoint, plan)
     origin = module.describe(model, plan)
     batches = module.batches(model, plan, asked)
-    depends_on = [plan.test_sha256, plan.decoding, plan.candidates, plan.choice_as, origin]
+    ranked = {"count": plan.candidates, "by": module.ranked_by(model, plan)} if plan.candidates else None
+    depends_on = [plan.test_sha256, plan.decoding, ranked, plan.choice_as, origin]
     file = partial_file(out, "predictions", depends_on)
     stored = {answer.id: answer for answer in read_partial(file, Answer)}
     whole = [batch for batch in batches if all(prompt.id in stored for prompt in batch)]
@@ -136,7 +137,6 @@ def predict(
             progress(len(done), len(asked))
     final = out / "predictions.jsonl"
     jsonl.write_lines(final, (_line(row, of_row, done, plan) for row, of_row in zip(rows, turns, strict=True)))
-    ranked = {"count": plan.candidates, "by": module.CANDIDATES} if plan.candidates else None
     files = {"checkpoint": checkpoint, "test_sha256": plan.test_sha256, "predictions_sha256": jsonl.sha256(final)}
     settings = {"decoding": plan.decoding, "candidates": ranked}
     record: dict[str, Any] = files | origin | settings | figures | effort(list(done.values()), len(rows))
@@ -190,7 +190,8 @@ def effort(answers: Sequence[Answer], rows: int) -> dict[str, Any]:
         "prompt_tokens": sum(answer.prompt_tokens for answer in answers),
         "longest_prompt": max(answer.prompt_tokens for answer in answers),
         "generated_tokens": generated,
-        "cut_at_max_new_tokens": sum(not answer.ended and answer.prediction is not None for answer in answers),
+        "cut_at_max_new_tokens": sum(not (a.ended or a.clipped) and a.prediction is not None for a in answers),
+        "cut_at_context": sum(answer.clipped for answer in answers),
         "seconds": round(seconds, 3),
         "rows_per_second": round(rows / seconds, 3) if seconds else None,
         "generated_tokens_per_second": round(generated / seconds, 1) if seconds else None,

@@ -25,6 +25,7 @@ COUNTS = {
     "prompt_tokens": "prompt tokens",
     "generated_tokens": "generated tokens",
     "cut_at_max_new_tokens": "answers cut at the token limit",
+    "cut_at_context": "answers cut earlier, where the model's context was full",
 }
 
 

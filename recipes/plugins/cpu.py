@@ -2,8 +2,8 @@
 
 For a recipe that runs without a GPU: ``plugins: [recipes.plugins.cpu.CPU]``. On a machine with a GPU it does nothing.
 
-* A batch is one sequence without padding, each row attending to itself alone, and the output layer is computed where an answer
-  is learnt (:mod:`recipes.plugins.cpu_rows`). Axolotl's own packing keeps working and profits, too.
+* A batch is one sequence without padding, each row attending to itself alone; what several rows begin with is computed once, and
+  the output layer where an answer is learnt (:mod:`recipes.plugins.cpu_rows`). Axolotl's own packing works, and profits, too.
 * Every 4-bit weight is dequantised once, to the bit as bitsandbytes does it for every step, if all of them fit into half of the
   memory that is free (:mod:`recipes.plugins.cpu_layers`). The 4-bit weights stay, and adapter and merge are as without it.
 
@@ -36,19 +36,24 @@ class CPU(BasePlugin):  # type: ignore[misc]
         if torch.cuda.is_available():
             LOG.info("CPU: found a GPU; nothing is changed")
             return
-        prepare(trainer.model)
+        prepare(trainer.model, cfg.neftune_noise_alpha)
 
 
-def prepare(model: Any) -> None:
-    """Flatten the batches of a causal language model, with or without adapter, and make its 4-bit weights dense."""
+def prepare(model: Any, noise: float | None = None) -> None:
+    """Flatten the batches of a causal language model, with or without adapter, and make its 4-bit weights dense.
+
+    ``noise`` is NEFTune's, which depends on a batch's shape.
+    """
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if reason := unfit(causal):
+    if reason := "neftune_noise_alpha is set" if noise else unfit(causal):
         LOG.warning(f"CPU: batches keep their padding: {reason}")
     else:
         cpu_rows.register()
         causal.set_attn_implementation(cpu_rows.NAME)
-        causal.forward = _flat(causal.forward)
-        LOG.info("CPU: batches are flattened, logits only where a token is learnt")
+        share = not _drops(model, causal.config.get_text_config())
+        causal.forward = _flat(causal.forward, share)
+        said = "once" if share else "for every row: there is dropout"
+        LOG.info(f"CPU: batches are flattened, logits only where a token is learnt, common beginnings computed {said}")
     need = 4 * sum(layer.in_features * layer.out_features for layer in cpu_layers.four_bit(model))
     if need:
         free = psutil.virtual_memory().available
@@ -74,9 +79,14 @@ def unfit(causal: Any) -> str | None:
     return None
 
 
-def _flat(forward: Callable[..., Any]) -> Callable[..., Any]:
+def _drops(model: Any, config: Any) -> bool:
+    dropouts = (module.p for module in model.modules() if isinstance(module, torch.nn.Dropout))
+    return any(dropouts) or bool(getattr(config, "attention_dropout", 0))
+
+
+def _flat(forward: Callable[..., Any], share: bool) -> Callable[..., Any]:
     @functools.wraps(forward)  # the trainer reads its signature
     def flat(*args: Any, **batch: Any) -> Any:
-        return forward(*args, **(batch if args else cpu_rows.flattened(batch)))
+        return forward(*args, **(batch if args else cpu_rows.flattened(batch, share)))
 
     return flat

@@ -63,10 +63,16 @@ def _adapted(
 
 
 def _plain(layer: Any, name: str) -> bool:
-    dropout = layer.lora_dropout[name] if name in layer.lora_dropout else None
-    drops = isinstance(dropout, torch.nn.Dropout) and layer.training and dropout.p > 0
-    rest = layer.disable_adapters or layer.merged or layer.lora_variant or layer.lora_bias.get(name)
-    return name in layer.lora_A and not (drops or rest)
+    if (
+        name not in layer.lora_A
+        or layer.disable_adapters
+        or layer.merged
+        or layer.lora_variant
+        or layer.lora_bias.get(name)
+    ):
+        return False
+    dropout = layer.lora_dropout[name]
+    return not (isinstance(dropout, torch.nn.Dropout) and layer.training and dropout.p)
 
 
 class Adapted(Function):

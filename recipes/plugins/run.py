@@ -1,6 +1,7 @@
 """What a run adds to Axolotl's training: one seed, packs for each epoch, its loss curve and outcome; and a throughput meter."""
 
 import resource
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,14 +24,29 @@ SECONDS = 10  # between two pictures, each of which takes a fifth of one
 class RunPlugin(BasePlugin):  # type: ignore[misc]
     """Seeds what comes before the trainer, and draws into the run's folder, the parent of ``output_dir``."""
 
+    def load_datasets(self, cfg: Any, preprocess: bool = False) -> None:
+        """Let a model with a vision tower learn from text alone, without its image processor.
+
+        Axolotl loads the processor of every such model, which needs torchvision, and only saves it: the merged checkpoint has the
+        base's own. It asks plugins for the rows before it loads anything; these ones are its own to load.
+        """
+        import axolotl.train  # it is imported by now, and a check of the keys need not import it
+
+        if not cfg.processor_type:
+            axolotl.train.load_processor = lambda cfg, tokenizer: None
+
     def pre_model_load(self, cfg: Any) -> None:
-        """Seed the adapter's first weights.
+        """Seed the adapter's first weights; without a GPU, let linear attention do without flash-linear-attention.
 
         Axolotl seeds the trainer only. Preparing rows draws random numbers and reading them from the cache does not: without this
         a second run of the same recipe would start with another adapter.
         """
         if cfg.seed is not None:
             set_seed(cfg.seed)
+        if (
+            not torch.cuda.is_available()
+        ):  # where it is installed, transformers would take its Triton kernels on any device
+            sys.modules.setdefault("fla", None)  # type: ignore[arg-type]
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
         """Return the callbacks that pack each epoch anew, with all its rows, and draw the loss."""

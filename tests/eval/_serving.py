@@ -29,17 +29,24 @@ def chat(*texts: str, **keys: Any) -> Answered:
 
 
 @contextmanager
-def serving(answer: Callable[[dict[str, Any], dict[str, str]], Answered]) -> Iterator[str]:
-    """Serve ``answer(body, headers)`` and give the base URL."""
+def serving(
+    answer: Callable[[dict[str, Any], dict[str, str]], Answered], card: dict[str, Any] | None = None
+) -> Iterator[str]:
+    """Serve ``answer(body, headers)`` and give the base URL; ``card`` is what the list of models says, if there is one."""
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
             pass
 
+        def do_GET(self) -> None:
+            self.send(Answered(json.dumps({"data": [card]}).encode()) if card else Answered(b"", status=404))
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            found = answer(body, {name.lower(): value for name, value in self.headers.items()})
+            self.send(answer(body, {name.lower(): value for name, value in self.headers.items()}))
+
+        def send(self, found: Answered) -> None:
             self.send_response(found.status)
             length = len(found.body) if found.length is None else found.length
             for name, value in {"Content-Type": "application/json", "Content-Length": length, **found.headers}.items():

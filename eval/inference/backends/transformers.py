@@ -6,23 +6,30 @@ Candidates come from a beam search beside the greedy answer, ranked by the sum o
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GenerationConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    BitsAndBytesConfig,
+    GenerationConfig,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
 
 from converters.core.errors import InputError
+from converters.core.hidden import hidden
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Schema, Texts
 from eval.inference.backends import base
 from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, find
-
-CANDIDATES = "beam search, by log-probability"
-BEAMS_MORE = 1  # beams beyond the candidates asked for: the greedy answer is often one of them
 
 Lines = list[list[list[int]]]
 Trie: TypeAlias = dict[int, "Trie"]
@@ -59,15 +66,30 @@ def _network(checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> Any:
     if checkpoint.base is None:
         # "auto" offloads to main memory: a GPU that trained in four bits may be too small for sixteen.
         where = "auto" if device == "cuda" else None
-        return AutoModelForCausalLM.from_pretrained(checkpoint.folder, dtype=dtype, device_map=where)
+        return _auto_class(checkpoint.folder, device).from_pretrained(checkpoint.folder, dtype=dtype, device_map=where)
     from peft import PeftModel
 
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
     how = {"quantization_config": nf4} if checkpoint.base.nf4 else {}
-    whole = AutoModelForCausalLM.from_pretrained(checkpoint.base.folder, dtype=dtype, device_map=device, **how)
+    folder = checkpoint.base.folder
+    whole = _auto_class(folder, device).from_pretrained(folder, dtype=dtype, device_map=device, **how)
     return PeftModel.from_pretrained(whole, checkpoint.folder)
+
+
+def _auto_class(folder: Path, device: str) -> Any:
+    """Return the class of a checkpoint that an adapter of it was trained on: with its towers where it has some.
+
+    Without a GPU the model's code is imported here, so that it takes PyTorch's operations: where flash-linear-attention is
+    installed, transformers would take its Triton kernels on any device.
+    """
+    settings = AutoConfig.from_pretrained(folder)
+    several = settings.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    auto = AutoModelForImageTextToText if several else AutoModelForCausalLM
+    with hidden("fla", "causal_conv1d") if device == "cpu" else nullcontext():
+        auto._model_mapping.get(type(settings), None)
+    return auto
 
 
 def describe(model: Model, plan: Plan) -> dict[str, Any]:
@@ -80,6 +102,11 @@ def describe(model: Model, plan: Plan) -> dict[str, Any]:
         "backend": backend | {"batch_size": plan.batch_size},
         "versions": base.versions(*packages),
     }
+
+
+def ranked_by(model: Model, plan: Plan) -> str:
+    """Return how further candidates are found and ranked, for the record."""
+    return base.BEAMS
 
 
 def batches(model: Model, plan: Plan, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
@@ -108,9 +135,9 @@ def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> It
     for batch in batches:
         greedy = [lines[0] for lines in _generate(model, plan, batch, 0)]
         several = [prompt for prompt in batch if prompt.several]
-        size = max(1, plan.batch_size // (plan.candidates + BEAMS_MORE))
+        size = max(1, plan.batch_size // (plan.candidates + base.BEAMS_MORE))
         parts = [several[start : start + size] for start in range(0, len(several), size)]
-        beams = [lines for part in parts for lines in _generate(model, plan, part, plan.candidates + BEAMS_MORE)]
+        beams = [lines for part in parts for lines in _generate(model, plan, part, plan.candidates + base.BEAMS_MORE)]
         further = dict(zip((prompt.id for prompt in several), beams, strict=True))
         yield [_answer(model, p, line, further.get(p.id, [])) for p, line in zip(batch, greedy, strict=True)]
 

@@ -1,6 +1,6 @@
 """Reads a GGUF file: its weights, unpacked to fp32, and the tokenizer that its metadata describes.
 
-transformers reads the weights. Its tokenizer is not used: of SmolLM2's file it takes ``<|im_start|>`` for the end token instead of
+transformers reads the weights. Its tokenizer is not used: of SmolLM2's file it takes ``<|im_start|>`` for the end token, not
 ``<|im_end|>``, leaves out the padding token, and joins the spaces before a digit otherwise than the model learnt (5.16.1).
 """
 

@@ -1,5 +1,6 @@
 """Memory and time of a training, estimated from shapes, and what would make it fit."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -41,7 +42,7 @@ class Plan:
 def plan(keys: Mapping[str, Any], stage: int, gpus: int, offloaded: tuple[str, ...] = ()) -> Plan:
     """Return a recipe's plan on so many GPUs; ``keys`` are those of Axolotl's validated configuration."""
     micro = int(keys.get("micro_batch_size") or 1) * int(keys["sequence_len"])
-    targets = LINEAR if keys.get("lora_target_linear") else tuple(keys.get("lora_target_modules") or ())
+    targets = LINEAR if keys.get("lora_target_linear") else _targets(keys.get("lora_target_modules") or ())
     plugins = keys.get("plugins") or ()
     return Plan(
         quantised=bool(keys.get("load_in_4bit")),
@@ -63,6 +64,14 @@ def plan(keys: Mapping[str, Any], stage: int, gpus: int, offloaded: tuple[str, .
     )
 
 
+def _targets(value: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the layers that LoRA gets; a text is a regular expression for their whole names."""
+    if not isinstance(value, str):
+        return tuple(value)
+    rooms = [f"{model}.layers.0.{room}" for model in ("model", "model.language_model") for room in ("self_attn", "mlp")]
+    return tuple(name for name in LINEAR if any(re.fullmatch(value, f"{room}.{name}") for room in rooms))
+
+
 def memory(shape: Shape, what: Plan) -> dict[str, float]:
     """Return the peak memory on each GPU by part, in bytes."""
     own = states(shape, what) | dict.fromkeys(what.offloaded, 0.0)
@@ -75,7 +84,7 @@ def states(shape: Shape, what: Plan) -> dict[str, float]:
     """Return the bytes of weights, adapter, gradients and optimiser that each GPU has to keep, on it or in main memory."""
     trained = trainable(shape, what)
     if what.targets:
-        weights = shape.blocks * (NF4 if what.quantised else 2) + shape.embeddings * 2
+        weights = (shape.blocks + shape.towers) * (NF4 if what.quantised else 2) + shape.embeddings * 2
         moments: float = trained * (2 if what.eight_bit else 8)
         gradients: float = trained * 4
         own = {"weights": weights, "adapter": trained * 4, "gradients": gradients, "optimiser": moments}
@@ -106,8 +115,7 @@ def trainable(shape: Shape, what: Plan) -> int:
 
 def block(shape: Shape, what: Plan) -> int:
     """Return the bytes that one block keeps of one token for its backward pass."""
-    queries, keys = shape.heads * shape.head, shape.key_heads * shape.head
-    values = 4 * shape.hidden + 2 * queries + 2 * keys + 2 * shape.inner
+    values = 4 * shape.hidden + shape.kept + 2 * shape.inner
     # Without the LoRA kernels, which compute them again, the activated gate and its product are kept as well.
     values += 0 if what.targets else 2 * shape.inner
     return 2 * values + (0 if what.fused_norm else 8 * shape.hidden)
@@ -117,7 +125,7 @@ def activations(shape: Shape, what: Plan) -> float:
     """Return the bytes of activations: of every block, or its input and one block whole, gradients included."""
     if not what.checkpointing:
         return float(what.micro_tokens * shape.layers * block(shape, what))
-    return what.micro_tokens * (2.0 * shape.hidden * shape.layers + 1.5 * block(shape, what))
+    return what.micro_tokens * (2.0 * (shape.hidden * shape.layers + 2 * shape.inputs) + 1.5 * block(shape, what))
 
 
 def logits(shape: Shape, what: Plan) -> float:
@@ -130,7 +138,7 @@ def logits(shape: Shape, what: Plan) -> float:
 
 def buffers(shape: Shape, what: Plan) -> float:
     """Return the bytes of weights that are unpacked or gathered for the moment, two of the largest layer or block."""
-    largest = max(a * b for a, b in shape.linear.values())
+    largest = max(part.inputs * part.outputs for part in shape.linear)
     if what.stage == 3:
         return 2 * 2.0 * (shape.blocks / shape.layers + shape.vocabulary * shape.hidden)
     return 2 * 2.0 * largest if what.quantised else 0.0

@@ -99,8 +99,8 @@ def serve(run: str, form: str | None, host: str, port: int, only_print: bool) ->
         return
     program = serving.program()
     if not program:
-        hint = "install it on the machine that serves, in an environment of its own (pip install vllm)"
-        raise InputError(f"vLLM is not installed here: {hint}, and run the command above there")
+        hint = "'make setup-vllm' installs it in an environment of its own, here or on the machine that serves"
+        raise InputError(f"vLLM is not installed here: {hint}; run the command above there")
     os.execv(program, words)
 
 

@@ -1,5 +1,7 @@
 """Base models, the demo, the benchmark of a GPU."""
 
+import resource
+import sys
 import time
 from pathlib import Path
 
@@ -64,14 +66,16 @@ def base(name: str, out: Path, source: str | None) -> None:
 
 @main.command()
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of products, mixture, base model, training.")
-def demo(seed: int) -> None:
+@click.option("--real", is_flag=True, help="Tune SmolLM2-135M on a part of the rows, and score the baselines, too.")
+def demo(seed: int, real: bool) -> None:
     """Convert, train, merge, score and compare on the CPU. Run again, it redoes only what changed.
 
     Example: ecom-train demo --seed 0
     """
     from recipes.runner.demo import pipeline
 
-    stages = pipeline.stages(seed)
+    which = pipeline.REAL if real else pipeline.TINY
+    stages = pipeline.stages(which, seed)
     seconds: dict[str, float] = {}
     for number, stage in enumerate(stages, 1):
         click.secho(f"[{number}/{len(stages)}] {stage.name}", bold=True)
@@ -81,12 +85,15 @@ def demo(seed: int) -> None:
         start = time.monotonic()
         pipeline.run(stage)
         seconds[stage.name] = time.monotonic() - start
-    report = Path(pipeline.REPORT)
+    report = Path(which.report)
     click.echo("" if stages[-1].name in seconds else f"\n{(report / 'compare.md').read_text('utf-8')}")
     for stage in stages:
         time_taken = f"{seconds[stage.name]:.0f} s" if stage.name in seconds else "-"
         click.echo(f"{stage.name:>20}  {time_taken:>6}")
-    click.echo(f"{'all':>20}  {sum(seconds.values()):>4.0f} s\n\nlook at {report}/compare.html")
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+    click.echo(
+        f"{'all':>20}  {sum(seconds.values()):>4.0f} s, {peak:.1f} GiB in its largest process\n\nlook at {report}/compare.html"
+    )
 
 
 @main.command("bench-gpu")

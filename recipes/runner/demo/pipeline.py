@@ -1,4 +1,4 @@
-"""The stages of ``make demo``, each of which is redone only when its inputs, its code or its result changed."""
+"""The stages of ``make demo`` and ``make demo-real``; one is redone only when its inputs, its code or its result changed."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,25 +15,83 @@ import eval as evaluation
 from converters import tasks
 from converters.core.errors import InputError
 from converters.io.jsonl import sha256, write_json
+from eval import baselines
 from eval.inference import predict
 from recipes import plugins
+from recipes.runner import bases
 from recipes.runner.demo import raw_files, tiny_model
 from recipes.runner.records import layout
-from recipes.runner.training import merge, train
+from recipes.runner.training import merge
+from recipes.runner.training import train as trainer
 
 STAMPS = Path("runs/.demo")
-RAW, MIX = "data/raw/demo", "data/demo"
-BASE, TUNED, REPORT = "runs/demo-base", "runs/demo-qlora", "reports/demo"
-TRAIN, TEST = f"{MIX}/train.jsonl", f"{MIX}/test.jsonl"
+RAW = "data/raw/demo"
 # Otherwise as make eval scores a run, so that a run of one's own can be compared with the demo's.
 GENERATE = ("--batch-size", "64")
+SCORING = (evaluation, converters)
+
+Strings = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What tells two demos apart: the names of mixture, runs and report begin with ``name``.
+
+    ``make_base`` is the command that writes the base model's folder ``base``, after it has read the files ``base_inputs``. With
+    ``baselines``, what needs no model is scored, too, and all is compared with the tuned run.
+    """
+
+    name: str
+    recipe: str
+    base: str
+    make_base: tuple[str, ...]
+    base_inputs: tuple[str, ...]
+    base_code: ModuleType
+    baselines: bool = False
+    threads: int | None = None
+
+    @property
+    def data(self) -> str:
+        """The folder of the mixture."""
+        return f"data/{self.name}"
+
+    @property
+    def report(self) -> str:
+        """The folder of the comparison."""
+        return f"reports/{self.name}"
+
+    def run(self, name: str) -> str:
+        """Return the folder of one of its runs: base, qlora, or a baseline."""
+        return f"runs/{self.name}-{name}"
+
+
+TINY = Demo(
+    "demo",
+    "demo-qlora",
+    "runs/demo-base/merged",
+    ("ecom-train", "tiny-base", "--data", "data/demo"),
+    ("data/demo/train.jsonl",),
+    tiny_model,
+    # The model is so small that a second thread costs more than it gives, many times more on a busy machine.
+    threads=1,
+)
+REAL = Demo(
+    "demo-real",
+    "smollm2-qlora",
+    "runs/smollm2-base/merged",
+    ("ecom-train", "base", "smollm2"),
+    (),
+    bases,
+    baselines=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One command, the files it reads, the modules that shape its output, and what it leaves.
 
-    A module stands for the room that it lies in: every file of that folder and the folders below.
+    A module stands for the room that it lies in: every file of that folder and the folders below. ``run`` is the run that the
+    command starts, if it starts one; ``threads`` are those of PyTorch, unless the user sets OMP_NUM_THREADS.
     """
 
     name: str
@@ -41,69 +99,79 @@ class Stage:
     inputs: tuple[str, ...]
     code: tuple[ModuleType, ...]
     outputs: tuple[str, ...]
+    run: str | None = None
+    threads: int | None = None
 
 
-def stages(seed: int) -> tuple[Stage, ...]:
-    """Return the demo's stages in order; ``seed`` drives the products, the mixture, the base model and the training."""
-    number, tuned = str(seed), Path(TUNED).name
-    return (
-        Stage("raw files", ("ecom-train", "demo-raw", "--out", RAW, "--seed", number), (), (raw_files,), (RAW,)),
-        Stage(
-            "mix",
-            ("ecom-data", "build", "recipes/mixes/demo.yaml", "--out", MIX, "--seed", number),
-            (RAW, "recipes/mixes/demo.yaml"),
-            (converters,),
-            (f"{MIX}/manifest.json", TEST),
-        ),
-        Stage(
-            "base model",
-            ("ecom-train", "tiny-base", "--data", MIX, "--out", f"{BASE}/merged", "--seed", number),
-            (TRAIN,),
-            (tiny_model,),
-            (f"{BASE}/merged/config.json",),
-        ),
-        Stage(
-            "train",
-            ("ecom-train", "train", "demo-qlora", "--run", tuned, "--set", f"seed={number}"),
-            ("recipes/demo-qlora.yaml", TRAIN, f"{BASE}/merged"),
-            (train, plugins),
-            (f"{TUNED}/run.json", f"{TUNED}/adapter"),
-        ),
-        Stage(
-            "merge",
-            ("ecom-train", "merge", tuned),
-            (f"{TUNED}/adapter", f"{BASE}/merged"),
-            (merge,),
-            (f"{TUNED}/merged/config.json",),
-        ),
-        *_evaluation(BASE),
-        *_evaluation(TUNED),
-        Stage(
-            "compare",
-            ("ecom-eval", "compare", BASE, TUNED, "--out", REPORT),
-            (f"{BASE}/eval", f"{TUNED}/eval"),
-            (evaluation, converters),
-            tuple(f"{REPORT}/compare.{kind}" for kind in ("json", "md", "html")),
-        ),
-    )
+def stages(demo: Demo, seed: int) -> tuple[Stage, ...]:
+    """Return a demo's stages in order; ``seed`` drives the products, the mixture, a random base model and the training."""
+    parts = (*_training(demo, str(seed)), *_evaluation(demo))
+    return tuple(replace(stage, threads=demo.threads) for stage in parts)
 
 
-def _evaluation(run: str) -> Iterator[Stage]:
-    name, predictions = Path(run).name, f"{run}/eval/predictions.jsonl"
+def _training(demo: Demo, seed: str) -> Iterator[Stage]:
+    spec, tuned, data = f"recipes/mixes/{demo.name}.yaml", demo.run("qlora"), demo.data
+    yield Stage("raw files", ("ecom-train", "demo-raw", "--out", RAW, "--seed", seed), (), (raw_files,), (RAW,))
     yield Stage(
-        f"predict {name}",
-        ("ecom-eval", "predict", "--checkpoint", f"{run}/merged", "--data", TEST, "--out", f"{run}/eval", *GENERATE),
-        (f"{run}/merged", TEST),
-        (predict, tasks),
-        (predictions,),
+        "mix",
+        ("ecom-data", "build", spec, "--out", data, "--seed", seed),
+        (RAW, spec),
+        (converters,),
+        (f"{data}/manifest.json", f"{data}/test.jsonl"),
+    )
+    seeded = ("--seed", seed) if demo.base_inputs else ()
+    made = (*demo.make_base, "--out", demo.base, *seeded)
+    yield Stage("base model", made, demo.base_inputs, (demo.base_code,), (f"{demo.base}/config.json",))
+    keys = ("--mix", data, "--set", f"seed={seed}")
+    yield Stage(
+        "train",
+        ("ecom-train", "train", demo.recipe, "--run", Path(tuned).name, *keys),
+        (f"recipes/{demo.recipe}.yaml", f"{data}/train.jsonl", demo.base),
+        (trainer, plugins),
+        (f"{tuned}/run.json", f"{tuned}/adapter"),
+        run=tuned,
     )
     yield Stage(
-        f"score {name}",
-        ("ecom-eval", "score", "--data", TEST, "--predictions", predictions, "--out", f"{run}/eval", "--train", TRAIN),
-        (TEST, TRAIN, predictions),
-        (evaluation, converters),
-        (f"{run}/eval/scores.json",),
+        "merge",
+        ("ecom-train", "merge", Path(tuned).name),
+        (f"{tuned}/adapter", demo.base),
+        (merge,),
+        (f"{tuned}/merged/config.json",),
     )
+
+
+def _evaluation(demo: Demo) -> Iterator[Stage]:
+    base, tuned, test, train = (
+        demo.run("base"),
+        demo.run("qlora"),
+        f"{demo.data}/test.jsonl",
+        f"{demo.data}/train.jsonl",
+    )
+    for run, checkpoint in ((base, demo.base), (tuned, f"{tuned}/merged")):
+        predict_words = ("predict", "--checkpoint", checkpoint, "--data", test, "--out", f"{run}/eval", *GENERATE)
+        yield _stage(
+            f"predict {Path(run).name}", predict_words, (checkpoint, test), (predict, tasks), (_predictions(run),)
+        )
+    others = tuple(demo.run(name) for name in baselines.names()) if demo.baselines else ()
+    if others:
+        fit = ("baseline", "all", "--train", train, "--data", test, "--out", f"{demo.run('NAME')}/eval")
+        yield _stage("baselines", fit, (train, test), (baselines, converters), tuple(map(_predictions, others)))
+    for run in (base, tuned, *others):
+        made, out = _predictions(run), f"{run}/eval"
+        score = ("score", "--data", test, "--predictions", made, "--out", out, "--train", train)
+        yield _stage(f"score {Path(run).name}", score, (test, train, made), SCORING, (f"{out}/scores.json",))
+    runs = (tuned, base, *others) if others else (base, tuned)
+    reports = tuple(f"{demo.report}/compare.{kind}" for kind in ("json", "md", "html"))
+    read = tuple(f"{run}/eval" for run in runs)
+    yield _stage("compare", ("compare", *runs, "--out", demo.report), read, SCORING, reports)
+
+
+def _stage(name: str, words: Strings, inputs: Strings, code: tuple[ModuleType, ...], outputs: Strings) -> Stage:
+    return Stage(name, ("ecom-eval", *words), inputs, code, outputs)
+
+
+def _predictions(run: str) -> str:
+    return f"{run}/eval/predictions.jsonl"
 
 
 def fingerprint(stage: Stage) -> str:
@@ -128,18 +196,18 @@ def fresh(stage: Stage) -> bool:
 
 
 def stamp(stage: Stage) -> Path:
-    """Return the file that holds the fingerprint of a stage that was done."""
-    return STAMPS / f"{stage.name.replace(' ', '-')}.json"
+    """Return the file that holds the fingerprint of a stage that was done: one for each result, whichever demo made it."""
+    return STAMPS / f"{stage.outputs[0].replace('/', '-')}.json"
 
 
 def run(stage: Stage) -> None:
     """Run a stage's command in front of the user; an earlier run of the name is moved aside. A failure stops the demo."""
-    if stage.name == "train":
-        step_aside(Path(TUNED))
-    # One thread: the model is so small that a second one costs more than it gives, many times more on a busy machine.
+    if stage.run:
+        step_aside(Path(stage.run))
     # The commands lie beside the interpreter that runs this one, whatever PATH says.
+    variables = {"OMP_NUM_THREADS": str(stage.threads)} if stage.threads else {}
     words = [str(Path(sys.executable).with_name(stage.command[0])), *stage.command[1:]]
-    if subprocess.run(words, check=False, env={"OMP_NUM_THREADS": "1", **os.environ}).returncode:
+    if subprocess.run(words, check=False, env={**variables, **os.environ}).returncode:
         raise InputError(f"the demo stopped at '{stage.name}' (the reason is above); make demo continues from there")
     write_json(stamp(stage), fingerprint(stage))
 

@@ -6,16 +6,21 @@ import sys
 from pathlib import Path
 
 from converters.core.errors import InputError
+from eval.inference.checkpoint import dtype
 from recipes.runner.export.formats import EXPORTS, FORMATS, GGUF, MODEL
+from recipes.runner.recipe import FOLDER
 from recipes.runner.records import provenance
 from recipes.runner.records.layout import MERGED, recipe_of
+
+ENVIRONMENT = FOLDER.parent / ".venv-vllm"
 
 
 def command(run: Path, form: str | None, host: str, port: int) -> list[str]:
     """Return ``vllm serve`` with its arguments; a missing checkpoint is an ``InputError``.
 
     The prefix cache keeps the instruction that every prompt of a task begins with. Without ``--generation-config vllm`` the
-    checkpoint's own settings could sample. A prompt may be as long as a row of training, and its answer comes on top.
+    checkpoint's own settings could sample. A prompt may be as long as a row of training, and its answer comes on top. The merged
+    checkpoint is served in its own precision, as it was evaluated: vLLM by itself makes bfloat16 of float32.
     """
     folder = checkpoint(run, form)
     template = folder / "chat_template.jinja"
@@ -23,6 +28,8 @@ def command(run: Path, form: str | None, host: str, port: int) -> list[str]:
     words = ["vllm", "serve", str(folder), "--served-model-name", run.name, "--host", host, "--port", str(port)]
     words += ["--enable-prefix-caching", "--generation-config", "vllm"]
     words += ["--max-model-len", str(min(2 * recipe_of(run)["sequence_len"], longest))]
+    precision = None if form else dtype(folder)
+    words += ["--dtype", precision] if precision else []
     return [*words, "--chat-template", str(template)] if template.is_file() else words
 
 
@@ -48,6 +55,6 @@ def smoke(run: Path, data: Path, host: str, port: int) -> list[str]:
 
 
 def program() -> str | None:
-    """Return vLLM's program, beside this interpreter or on the path."""
-    beside = Path(sys.executable).with_name("vllm")
-    return str(beside) if beside.is_file() else shutil.which("vllm")
+    """Return vLLM's program, beside this interpreter, on the path, or in the environment of ``make setup-vllm``."""
+    beside, ours = Path(sys.executable).with_name("vllm"), ENVIRONMENT / "bin" / "vllm"
+    return str(beside) if beside.is_file() else shutil.which("vllm") or (str(ours) if ours.is_file() else None)

@@ -3,16 +3,19 @@
 import json
 import os
 from collections.abc import Collection, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from converters.core.errors import InputError, nearest
+from converters.core.hidden import hidden
 from converters.io.jsonl import folder_sha256
 from recipes.runner.capacity import memory
 from recipes.runner.recipe import Recipe, base_folder, where
 from recipes.runner.records import layout, provenance
 
 LAYERS = ("lora_target_modules", "lora_modules_to_save")
+KERNELS = ("fla", "causal_conv1d")  # packages of Triton and CUDA
 DEPTHS, WEIGHTS = "peft_layers_to_transform", "unfrozen_parameters"
 STARTS = {"lora_model_dir": "adapter", "base_model": "merged"}
 # An existing adapter settles these for Axolotl, which then ignores in silence what the recipe says of them.
@@ -34,9 +37,8 @@ def require(recipe: Recipe) -> None:
         return
     local = name.count("/") != 1 or name.startswith((".", "/", "~", "runs/"))
     if local and not Path(name).is_dir():
-        raise InputError(
-            f"{where(recipe, ('base_model',))}: no folder {name!r}; name a checkpoint (the demo's is made by 'make demo')"
-        )
+        made = f"ecom-train base smollm2 --out {name}" if "smollm2" in name else "make demo"
+        raise InputError(f"{where(recipe, ('base_model',))}: no folder {name!r}; name a checkpoint, or make it: {made}")
 
 
 def embedded(recipe: Recipe, tokens: int) -> None:
@@ -93,25 +95,41 @@ def layers(recipe: Recipe, config: Any) -> None:
     if not any(recipe.keys.get(key) for key in ((*LAYERS, DEPTHS) if config.adapter else (WEIGHTS,))):
         return
     model = skeleton(str(config.base_model), bool(config.trust_remote_code))
-    if model is not None:
+    experts = model and any(part.dim() == 3 and "expert" in name for name, part in model.named_parameters())
+    if model is not None and not experts:  # which lie in one tensor, and which PEFT knows as several
         names = {name for name, _ in model.named_modules() if name}
         for fault in (*_unknown_layers(recipe, names), *_unknown_weights(recipe, model)):
             raise InputError(fault)
 
 
-def skeleton(base: str, trust: bool = False) -> Any:
-    """Return a model without its weights, from its configuration; ``None`` for a missing one or if PEFT renames its layers."""
+def auto_class(settings: Any) -> Any:
+    """Return the auto class by which Axolotl loads a model of this configuration: with its towers where it has some.
+
+    Without a GPU the model's code is imported here, so that it takes PyTorch's operations: where flash-linear-attention is
+    installed, transformers would take its Triton kernels on any device.
+    """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    several = settings.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    auto = AutoModelForImageTextToText if several else AutoModelForCausalLM
+    with nullcontext() if torch.cuda.is_available() else hidden(*KERNELS):
+        auto._model_mapping.get(type(settings), None)
+    return auto
+
+
+def skeleton(base: str, trust: bool = False) -> Any:
+    """Return a model without its weights, from its configuration; ``None`` for a missing or unknown one."""
+    import torch
+    from transformers import AutoConfig
 
     try:
         settings = AutoConfig.from_pretrained(base, trust_remote_code=trust)
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(settings, trust_remote_code=trust)
+            return auto_class(settings).from_config(settings, trust_remote_code=trust)
     except (OSError, ValueError):
         return None
-    experts = any(weights.dim() == 3 for weights in model.parameters())  # in one tensor, which PEFT knows as several
-    return None if experts else model
 
 
 def _unknown_layers(recipe: Recipe, names: Collection[str]) -> Iterator[str]:

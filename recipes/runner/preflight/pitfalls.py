@@ -5,8 +5,11 @@ Packing that does not keep rows apart, evaluations and checkpoints that are aske
 
 import math
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
+from recipes.runner.capacity import model_shape
+from recipes.runner.preflight.machine import gpu_needs
 from recipes.runner.recipe import Recipe, where
 
 ATTENTION, EVAL, REAL, BEST = (
@@ -52,6 +55,7 @@ def _packing(recipe: Recipe) -> Iterator[str]:
             said = "Axolotl would join the rows of each batch of an evaluation, each attending to those before it"
             yield _at(recipe, EVAL, f"{EVAL} without sample_packing is not allowed: {said}; set both, or neither")
         return
+    yield from _states(recipe)
     # Axolotl drops the mask for these, and the attention then finds where rows begin by their positions.
     apart = ATTN_IMPLS_SUPPORTING_PACKING | MASKED
     if chosen not in apart:
@@ -65,6 +69,16 @@ def _packing(recipe: Recipe) -> Iterator[str]:
     elif keys.get(REAL) and chosen not in MASKED and (_number(keys.get("micro_batch_size")) or 1) > 1:
         said = "this attention knows where rows begin only in a batch of one sequence, and each would attend to those before it"
         yield _at(recipe, REAL, f"{REAL} with {ATTENTION} {chosen} is not allowed: {said}; leave {REAL} out")
+
+
+def _states(recipe: Recipe) -> Iterator[str]:
+    """Linear attention has no mask: a row's state goes on into the next, unless the kernel is told where rows begin."""
+    name, kernels = str(recipe.keys.get("base_model")), bool(gpu_needs(recipe)) and find_spec("fla") is not None
+    if not kernels and model_shape.recurrent(name):
+        said = "its layers carry a state on from each row to the next, and only flash-linear-attention, on a GPU, stops that"
+        yield _at(
+            recipe, "sample_packing", f"sample_packing with base_model {name} is not allowed here: {said}; leave it out"
+        )
 
 
 def _evaluation(recipe: Recipe) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Prove that evaluation sends the token ids that training saw, and that the model learns the whole answer.
 
 For sample rows of every task, the ids of Axolotl's own chat-template strategy are compared with those that evaluation sends
-(``apply_chat_template`` on all messages but the last): the same prompt, masked, with one BOS; answer and end token supervised.
+(``apply_chat_template`` on all messages but the last): the same prompt, masked; answer and end token supervised. Both encode what
+the template renders and add no BOS to it: one where the template writes one, and one a turn where ChatML begins turns with it.
 """
 
 from collections import Counter
@@ -34,6 +35,7 @@ class Encoded:
     labels: list[int]  # MASKED where nothing is learnt
     history: int  # ids of the earlier turns, whose answers may be learnt, too
     target: str
+    begins: int  # BOS tokens that the template itself writes
 
 
 def prove(config: Any, tokenizer: Any, files: Sequence[DataFile]) -> dict[str, int]:
@@ -123,11 +125,13 @@ def encode(row: Row, strategy: Any, tokenizer: Any, path: Path) -> Encoded:
         sent = _sent(tokenizer, row.prompt, True)
         answered = max((n for n, turn in enumerate(row.prompt, 1) if turn["role"] == "assistant"), default=0)
         history = len(_sent(tokenizer, row.prompt[:answered], False)) if answered else 0
+        silent = _sent(tokenizer, [{"role": turn["role"], "content": "-"} for turn in messages], False)
     except (ValueError, KeyError, TypeError, TemplateError) as error:
         raise InputError(
             f"{path}: row {row.id!r}: its messages cannot be encoded: {_first_line(error)}{_advice(row)}"
         ) from error
-    return Encoded(row.id, sent, list(trained["input_ids"]), list(trained["labels"]), history, row.target)
+    begins = silent.count(tokenizer.bos_token_id)
+    return Encoded(row.id, sent, list(trained["input_ids"]), list(trained["labels"]), history, row.target, begins)
 
 
 def _sent(tokenizer: Any, messages: list[dict[str, str]], generation: bool) -> list[int]:
@@ -147,9 +151,8 @@ def faults(encoded: Encoded, tokenizer: Any) -> Iterator[str]:
             f"sent {tokenizer.decode(prompt[at : at + 8])!r}; the chat template does not fit"
         )
         return
-    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
-    if begin is not None and begin != end and ids.count(begin) != 1:
-        yield f"found {ids.count(begin)} BOS tokens, expected one"
+    yield from _beginnings(encoded, tokenizer)
+    end = tokenizer.eos_token_id
     if any(label != MASKED for label in labels[encoded.history : len(prompt)]):
         yield "the prompt is not masked: the model would learn to write product texts"
     stop = next((n for n in range(len(prompt), len(ids)) if ids[n] == end), None)
@@ -165,3 +168,18 @@ def faults(encoded: Encoded, tokenizer: Any) -> Iterator[str]:
     answer = tokenizer.decode(ids[len(prompt) : stop])
     if answer.strip() != encoded.target.strip():
         yield f"the answer reads {answer[:60]!r} after tokenising, expected {encoded.target[:60]!r}"
+
+
+def _beginnings(encoded: Encoded, tokenizer: Any) -> Iterator[str]:
+    """Yield a sentence for a BOS that is doubled, missing, or spelt by a text; a model without BOS needs none."""
+    begin, ids = tokenizer.bos_token_id, encoded.ids
+    if begin is None:
+        return
+    first = next((place for place, id_ in enumerate(ids) if id_ != begin), len(ids))
+    expected = max(1, encoded.begins)
+    if first > 1:
+        yield f"found {first} BOS tokens, expected one"
+    elif (
+        begin != tokenizer.eos_token_id and ids.count(begin) != expected
+    ):  # one that ends a turn, too, is as often as turns
+        yield f"found {ids.count(begin)} BOS tokens, expected {expected if encoded.begins > 1 else 'one'}"

@@ -7,7 +7,7 @@ from recipes.runner.capacity import memory as estimate
 from recipes.runner.capacity.hardware import Card, several
 from recipes.runner.capacity.memory import GIB, Plan
 from recipes.runner.capacity.model_shape import Shape
-from recipes.runner.preflight import pitfalls
+from recipes.runner.preflight import pitfalls, rules
 from recipes.runner.preflight.check import Checked, step_tokens
 from recipes.runner.preflight.deepspeed import stage
 from recipes.runner.preflight.machine import gpu_needs
@@ -105,13 +105,13 @@ def passed(recipe: Recipe, checked: Checked) -> Iterator[str]:
 
 
 def warnings(recipe: Recipe, checked: Checked) -> Iterator[str]:
-    """Yield what is allowed but hardly intended: rows that will be dropped, a warm-up as long as the training."""
+    """Yield what is allowed but hardly intended: rows that will be dropped, keys that hardly pay, a long warm-up."""
     for place, old in recipe.renamed.items():
         yield f"warning  {where(recipe, place)}: {old} is now {RENAMED[old]}; the old name answers until the next release"
     if checked.too_long:
         longer = counts(checked.too_long)
         yield f"warning  longer than sequence_len {checked.sequence_len}, so Axolotl will drop them: {longer}"
-    yield from (f"warning  {key}: {risk}" for key, risk in RISKS.items() if recipe.keys.get(key))
+    yield from (f"warning  {key}: {risk}" for key, risk in (RISKS | rules.HINTS).items() if recipe.keys.get(key))
     steps, warm = checked.packed.steps if checked.packed else 0, recipe.keys.get("warmup_steps") or 0
     if 0 < steps <= warm:
         yield f"warning  warmup_steps {warm} of {steps} steps: the learning rate never gets to what it is set to"

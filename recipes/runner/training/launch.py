@@ -15,6 +15,7 @@ from converters.core.errors import InputError
 from recipes.runner.recipe import divides, usual
 
 PORT = 29500  # torchrun's own
+CPU = "recipes.plugins.cpu.CPU"  # the plugin for a training without a GPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +111,10 @@ def visible(launch: Launch, keys: Mapping[str, Any]) -> dict[str, str]:
     if launch.gpus > 1 or launch.nodes > 1 or divides(keys):
         return {}
     return {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]}
+
+
+def threads(keys: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variable that gives a training every core, if its recipe names the plugin for CPUs and the user set none."""
+    if CPU not in (keys.get("plugins") or ()) or "OMP_NUM_THREADS" in os.environ:
+        return {}
+    return {"OMP_NUM_THREADS": str(os.cpu_count() or 1)}

@@ -14,9 +14,9 @@ from recipes.runner import recipe
 from recipes.runner.records import provenance
 from recipes.runner.records.layout import ADAPTER, MERGED, NATIVE, RECIPE, TOKENIZER, alone, recipe_of
 from recipes.runner.training import merge_gate, process
+from recipes.runner.training.restore import restore
 
 MERGING = ".merging"
-ROUNDED = ("embed_tokens.weight", "lm_head.weight")  # by a merge in four bits, though training left them as they were
 
 
 def merge(run: Path, echo: Callable[[bytes], None], gate_data: Path | None = None) -> Path:
@@ -47,7 +47,7 @@ def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[byt
     process.axolotl(words(run, base), run / "logs" / "merge.log", echo)
     complete(merged, run / ADAPTER)
     if merge_gate.nf4(keys) and base and rounds_all():
-        restore(merged, base, run / ADAPTER)
+        restore(merged, base, run / ADAPTER, keys)
     with libraries_log_to(run / "logs" / "merge.log"):
         passed(run, str(base or record["base_model"]["name"]), keys, merged, rows)
     seconds = record["seconds"] | {"merge": round(time.monotonic() - start, 1)}
@@ -70,8 +70,9 @@ def complete(merged: Path, adapter: Path) -> None:
     """Give the merged weights the tokenizer and template of the training; missing weights are an ``InputError``."""
     if not list(merged.glob("*.safetensors")):
         raise InputError(f"{merged}: no weights after merging (see {adapter.parent / 'logs' / 'merge.log'})")
-    # The base may bring Mistral's own tokenizer: vLLM would use it, and ignore the chat template.
-    for path in (path for pattern in NATIVE for path in merged.glob(pattern)):
+    # The base may bring Mistral's own tokenizer: vLLM would use it, and ignore the chat template. Or templates in other files, as
+    # models with an image processor have them.
+    for path in (path for pattern in (*NATIVE, "chat_template*") for path in merged.glob(pattern)):
         path.unlink()
     # Axolotl copies the base's: without this, evaluation would use another template than training did.
     for path in (path for pattern in TOKENIZER for path in adapter.glob(pattern)):
@@ -82,41 +83,6 @@ def rounds_all() -> bool:
     """Tell whether this Axolotl's merge rounds what training did not quantise, too; 0.21 asks bitsandbytes what it did."""
     release = metadata.version("axolotl").split(".")[:2]
     return [int(part) for part in release] < [0, 21]
-
-
-def restore(merged: Path, base: Path, adapter: Path) -> list[str]:
-    """Write the base's own tensors over the rounded ones, a file at a time; return their names."""
-    trained = [name for path in adapter.glob("*.safetensors") for name in _tensors(path)]
-    originals = {name: path for path in base.glob("*.safetensors") for name in _tensors(path) if name.endswith(ROUNDED)}
-    untrained = {name for name in originals if not any(name.removesuffix("weight") in key for key in trained)}
-    restored = []
-    for path in sorted(merged.glob("*.safetensors")):
-        if names := [name for name in _tensors(path) if name in untrained]:
-            _overwrite(path, {name: originals[name] for name in names})
-            restored += names
-    return restored
-
-
-def _tensors(path: Path) -> list[str]:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        return list(file.keys())
-
-
-def _overwrite(path: Path, originals: dict[str, Path]) -> None:
-    from safetensors import safe_open
-    from safetensors.torch import load_file, save_file
-
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-    tensors = load_file(path)
-    for name, original in originals.items():
-        with safe_open(original, framework="pt") as file:
-            tensors[name] = file.get_tensor(name).to(tensors[name].dtype)
-    part = path.with_name(path.name + ".part")
-    save_file(tensors, part, metadata)
-    part.replace(path)
 
 
 def passed(run: Path, base: str, keys: Mapping[str, Any], merged: Path, gate_data: Path) -> None:

@@ -18,6 +18,7 @@ from converters.core.errors import InputError
 from converters.examples import read_rows
 from converters.io.jsonl import sha256
 from converters.schema import Row
+from recipes.runner.preflight.base_model import auto_class
 
 # At a vocabulary of 128k and some 1,000 answer tokens, half a GB of logits.
 ROWS, ROWS_PER_TASK, TOKENS_PER_ROW = 64, 16, 32
@@ -170,12 +171,12 @@ def _trained(base: str, keys: Mapping[str, Any], adapter: Path) -> Any:
 
 def _plain(name: str, quantised: Any = None) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig
 
     # A GPU that trained the quantised base may be too small for the merged weights: "auto" leaves the rest in main memory.
     place = None if not torch.cuda.is_available() else "auto" if quantised is None else {"": 0}
     settings = {"dtype": _dtype(), "quantization_config": quantised, "device_map": place}
-    return AutoModelForCausalLM.from_pretrained(name, **settings).eval()
+    return auto_class(AutoConfig.from_pretrained(name)).from_pretrained(name, **settings).eval()
 
 
 def _dtype() -> Any:

@@ -146,7 +146,7 @@ def _started(command: Sequence[str], variables: Mapping[str, str]) -> subprocess
 def environment() -> dict[str, str]:
     """Return the child's environment: one thread on a CPU, unless the user asks for more.
 
-    What trains on a CPU is tiny: a second thread saves a third of the time on an idle machine and costs five times on a busy one.
+    A tiny model's second thread saves a third of the time on an idle machine and costs five times on a busy one.
     """
     # Axolotl starts torchrun by its name, which lies beside the interpreter, whether or not its folder is on the path.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])

@@ -161,7 +161,7 @@ def attempt(
     (run / OUTCOME).unlink(missing_ok=True)
     try:
         variables = launch.visible(launched, keys) if hardware.gpus() or keys.get("use_ray") else {}
-        variables |= {**data.variables(keys), **more_variables}
+        variables |= {**data.variables(keys), **({} if hardware.gpus() else launch.threads(keys)), **more_variables}
         process.axolotl(words, run / "logs" / "train.log", echo, launch.before(launched), variables)
         finish(run, _since(start), keys)
     except (KeyboardInterrupt, InputError, OSError) as error:

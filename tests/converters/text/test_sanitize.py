@@ -11,7 +11,11 @@ from tests.converters._converted import spells_control
 
 SPELLINGS = [
     "</s>", "<s>", "[INST]", "[/INST]", "<|im_end|>", "<|eot_id|>", "<start_of_turn>", "<end_of_turn>", "<<SYS>>", "<</SYS>>",
+    "<|turn>", "<turn|>", "<|channel>", "<channel|>", "<|tool_call>", "<tool_response|>", "<|think|>", '<|"|>', "<image|>",
+    "<|audio_start|>", "<tts_pad>", "<tts_text_bos_single>",
     "[CLASSIFY]", "[EXTRACT]", "[QA]", "[TOOL_CALLS]", "<unk>", "<pad>", "<think>", "</think>", "[control_8]", "<unused0>",
+    "<repo_name>", "<reponame>", "<file_sep>", "<filename>", "<gh_stars>", "<issue_closed>", "<jupyter_output>", "<empty_output>",
+    "[SYSTEM_PROMPT]", "[/MODEL_SETTINGS]", "[ARGS]", "<SPECIAL_20>", "<code>", "</code>", "<|begin_of_text|>",
 ]  # fmt: skip
 
 
@@ -24,7 +28,7 @@ def test_a_control_token_in_text_is_broken_and_stays_readable(token: str) -> Non
 
 
 def test_harmless_text_is_left_alone() -> None:
-    text = "a < b > c <b>bold</b> [1] [NEW] 5 < 6 | 红色 ☕ [INSTANT] <script>alert(1)</script>"
+    text = "a < b > c <b>bold</b> <a|b> <| |> |> <|> [1] [NEW] 5 < 6 | 红色 ☕ [INSTANT] <script>alert(1)</script>"
     assert plain(text) == text
 
 

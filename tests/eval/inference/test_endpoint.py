@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from converters.core.errors import InputError
+from eval.inference.backends._client import Choice, Reply, Request, ask
 from eval.inference.backends.base import Endpoint
-from eval.inference.backends.openai import Choice, Reply, Request, ask
 from tests.eval._serving import Answered, chat, serving
 
 Body = dict[str, Any]

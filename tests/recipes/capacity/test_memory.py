@@ -1,5 +1,6 @@
 """The estimate of memory and time against figures that others measured and published, and against what a card holds."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from recipes.plugins import ewc, sam
 from recipes.runner import recipe
 from recipes.runner.capacity import hardware, memory, model_shape
 from recipes.runner.capacity.memory import Plan
+from recipes.runner.capacity.published import CONFIGS
 from recipes.runner.preflight import check, deepspeed, report
 
 README = Path(__file__).parents[3] / "README.md"
@@ -62,7 +64,62 @@ def test_the_weights_are_those_of_the_model_cards() -> None:
         "meta-llama/Llama-3.1-8B-Instruct": pytest.approx(8.03, abs=0.01),
         "Qwen/Qwen3-8B": pytest.approx(8.19, abs=0.01),
         "Qwen/Qwen3-1.7B": pytest.approx(1.72, abs=0.01),
+        "mistralai/Ministral-3-8B-Instruct-2512-BF16": pytest.approx(8.49, abs=0.01),
+        "mistralai/Ministral-3-3B-Instruct-2512-BF16": pytest.approx(3.43, abs=0.01),
+        "HuggingFaceTB/SmolLM3-3B": pytest.approx(3.08, abs=0.01),
     }
+
+
+@pytest.mark.parametrize("name", sorted({*model_shape.KNOWN, *CONFIGS}))
+def test_the_weights_are_those_that_transformers_builds(name: str) -> None:
+    """On the device meta, which holds no weights; towers are counted without their norms and biases."""
+    import torch
+    from transformers import AutoConfig, LlamaConfig
+
+    from recipes.runner.preflight.base_model import auto_class
+
+    if name in CONFIGS:
+        settings = AutoConfig.for_model(**copy.deepcopy(CONFIGS[name]))
+        shape = model_shape.read(CONFIGS[name])
+    else:  # without Qwen3's norms of queries and keys, 28 or 36 times 256 weights
+        widths = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads")
+        keys = dict(
+            zip((*widths, "head_dim", "vocab_size", "tie_word_embeddings"), model_shape.KNOWN[name], strict=True)
+        )
+        settings, shape = LlamaConfig(**keys), model_shape.Shape(*model_shape.KNOWN[name])
+    with torch.device("meta"):
+        network = auto_class(settings).from_config(settings)
+    text = getattr(network.model, "language_model", network.model)
+    head = 0 if settings.get_text_config().tie_word_embeddings else network.lm_head.weight.numel()
+    assert shape and shape.parameters - shape.towers == sum(part.numel() for part in text.parameters()) + head
+    assert shape.parameters == pytest.approx(network.num_parameters(), rel=1e-3)
+    linear = {(n.rpartition(".")[2]) for n, part in text.named_modules() if type(part) is torch.nn.Linear}
+    assert linear == {part.name for part in shape.linear}
+
+
+def test_the_towers_are_of_the_published_size() -> None:
+    towers = {name: model_shape.read(config).towers / 1e6 for name, config in CONFIGS.items()}  # type: ignore[union-attr]
+    assert towers["google/gemma-4-E4B-it"] == pytest.approx(150 + 300, rel=0.05)
+    assert 300 < towers["Qwen/Qwen3.5-4B"] < towers["Qwen/Qwen3.5-9B"] < 500
+
+
+@pytest.mark.parametrize("name", ["qwen35-qlora", "gemma4-qlora"])
+def test_an_adapter_of_a_model_with_towers_has_the_weights_that_peft_counts(name: str) -> None:
+    """And none of them is beside a vision or audio tower."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoConfig
+
+    from recipes.runner.preflight.base_model import auto_class
+
+    keys = recipe.load(recipe.find(name)).keys
+    settings = AutoConfig.for_model(**copy.deepcopy(CONFIGS[keys["base_model"]]))
+    with torch.device("meta"):
+        network = auto_class(settings).from_config(settings)
+        tuned = get_peft_model(network, LoraConfig(r=4, target_modules=keys["lora_target_modules"]))
+    shape, plan = planned(name)
+    assert tuned.get_nb_trainable_parameters()[0] == shape.adapter(4, list(plan.targets)) > 0
+    assert all(".language_model.layers." in part for part, weights in tuned.named_parameters() if weights.requires_grad)
 
 
 def test_nf4_takes_what_its_paper_says() -> None:
@@ -106,6 +163,12 @@ def planned(name: str, gpus: int = 1, stage: int = 0) -> tuple[model_shape.Shape
         ("llama-qlora", "16gb", "8gb"),
         ("qwen-qlora", "16gb", "8gb"),
         ("qwen-small-qlora", "8gb", None),
+        ("ministral-qlora", "16gb", "8gb"),
+        ("ministral-small-qlora", "12gb", None),
+        ("smollm3-qlora", "8gb", None),
+        ("qwen35-qlora", "24gb", "12gb"),
+        ("qwen35-small-qlora", "12gb", "8gb"),
+        ("gemma4-qlora", "16gb", "8gb"),
     ],
 )
 def test_a_recipe_fits_the_card_that_its_header_names(name: str, machine: str, smaller: str | None) -> None:

@@ -66,7 +66,7 @@ DONE = """
 from pathlib import Path
 import sys
 from recipes.runner.demo import pipeline as demo
-for stage in demo.stages(0):
+for stage in demo.stages(demo.TINY, 0):
     if sys.argv[1:]:
         for name in (*stage.inputs, *stage.outputs):
             place = Path(name)
@@ -74,7 +74,7 @@ for stage in demo.stages(0):
                 place = place / "file"
             place.parent.mkdir(parents=True, exist_ok=True)
             place.touch()
-for stage in demo.stages(0):
+for stage in demo.stages(demo.TINY, 0):
     if sys.argv[1:]:
         demo.write_json(demo.stamp(stage), demo.fingerprint(stage))
     elif not demo.fresh(stage):
@@ -114,17 +114,19 @@ def test_an_earlier_run_steps_aside(tmp_path: Path) -> None:
         pipeline.step_aside(tmp_path / "run.1")
 
 
-def test_the_stages_follow_each_other() -> None:
+@pytest.mark.parametrize("demo", [pipeline.TINY, pipeline.REAL], ids=lambda demo: demo.name)
+def test_the_stages_follow_each_other(demo: pipeline.Demo) -> None:
     """What a stage reads is there from the start or left by an earlier one, and the seed is in every command that draws."""
-    left = {"recipes/mixes/demo.yaml", "recipes/demo-qlora.yaml"}
-    for stage in pipeline.stages(7):
+    left = {f"recipes/mixes/{demo.name}.yaml", f"recipes/{demo.recipe}.yaml"}
+    assert all((ROOT / path).is_file() for path in left)
+    for stage in pipeline.stages(demo, 7):
         for name in stage.inputs:
             assert any(name == path or path.startswith(f"{name}/") or name.startswith(f"{path}/") for path in left) or (
                 Path(name).parent.as_posix() in {Path(path).parent.as_posix() for path in left}
             ), (stage.name, name)
         left |= set(stage.outputs)
-    seeded = [stage.name for stage in pipeline.stages(7) if "7" in " ".join(stage.command)]
-    assert seeded == ["raw files", "mix", "base model", "train"]
+    seeded = [stage.name for stage in pipeline.stages(demo, 7) if "7" in " ".join(stage.command)]
+    assert seeded == ["raw files", "mix", *(["base model"] if demo is pipeline.TINY else []), "train"]
 
 
 def test_the_demo_is_scored_as_make_eval_scores_a_run() -> None:
@@ -132,7 +134,7 @@ def test_the_demo_is_scored_as_make_eval_scores_a_run() -> None:
     printed = subprocess.run(
         ["make", "--no-print-directory", "-n", "eval-mine"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    for stage in pipeline.stages(0):
+    for stage in pipeline.stages(pipeline.TINY, 0):
         kind = stage.name.split()[0]
         if kind in ("predict", "score"):
             (line,) = re.findall(rf"ecom-eval {kind} ((?:.|\\\n)*?)(?:&&|$)", printed)

@@ -43,9 +43,22 @@ def test_the_command_caches_prefixes_and_has_the_right_template(run: Path) -> No
     assert pairs["--chat-template"] == "runs/mine/exports/fp8/model/chat_template.jinja"
     assert pairs["--max-model-len"] == "4096" and pairs["--generation-config"] == "vllm"
     assert pairs["--served-model-name"] == "mine" and pairs["--port"] == "80"
-    assert serve.command(run, None, "h", 1)[2] == "runs/mine/merged"
+    assert serve.command(run, None, "h", 1)[2] == "runs/mine/merged" and "--dtype" not in serve.command(
+        run, None, "h", 1
+    )
     (run / "merged" / "config.json").write_text(json.dumps({"max_position_embeddings": 2560}))
     assert dict(pairwise(serve.command(run, None, "h", 1)))["--max-model-len"] == "2560", "no more than it can read"
+
+
+@pytest.mark.parametrize(
+    "precision", [{"dtype": "float32"}, {"torch_dtype": "float32"}, {"text_config": {"dtype": "float32"}}]
+)
+def test_a_merged_model_is_served_in_its_own_precision(run: Path, precision: dict[str, object]) -> None:
+    """vLLM by itself makes bfloat16 of float32; an export's precision is its format's."""
+    for folder in ("merged", "exports/fp8/model"):
+        (run / folder / "config.json").write_text(json.dumps({"max_position_embeddings": 8192, **precision}))
+    assert dict(pairwise(serve.command(run, None, "h", 1)))["--dtype"] == "float32"
+    assert "--dtype" not in serve.command(run, "fp8", "h", 1)
 
 
 def test_a_checkpoint_that_is_not_there_says_how_to_make_it(run: Path) -> None:
@@ -63,7 +76,7 @@ def test_a_checkpoint_that_is_not_there_says_how_to_make_it(run: Path) -> None:
 
 def test_without_vllm_the_command_is_printed_and_a_sentence_says_why(run: Path) -> None:
     done = served("mine", PATH="/nowhere")
-    if (BIN / "vllm").is_file():
+    if (BIN / "vllm").is_file() or (serve.ENVIRONMENT / "bin" / "vllm").is_file():
         pytest.skip("vLLM is installed here")
     assert done.returncode == 1 and done.stdout.startswith("vllm serve runs/mine/merged ")
     request, error = done.stderr.splitlines()

@@ -26,7 +26,7 @@ from recipes.runner import recipe
 from recipes.runner.capacity import hardware
 from recipes.runner.cli import main
 from recipes.runner.demo import tiny_model
-from recipes.runner.preflight import base_model, data, lint, machine, prompt_parity, report
+from recipes.runner.preflight import base_model, data, lint, machine, prompt_parity, report, rules
 from recipes.runner.preflight.check import Checked, check, room
 from recipes.runner.preflight.token_counts import Packed
 from recipes.runner.training import train
@@ -524,6 +524,16 @@ def test_names_of_an_earlier_release_are_checked_as_the_new_ones(place: Place, m
     plugins = recipe.load(path, ["plugins=[recipes.runner.meter.Meter, recipes.runner.plugin.RunPlugin]"])
     assert plugins.keys["plugins"] == ["recipes.plugins.run.Meter", "recipes.plugins.run.RunPlugin"]
     assert len(list(report.warnings(plugins, Checked({}, {}, {}, {}, {}, 256)))) == 3
+
+
+def test_a_key_that_hardly_pays_is_told_and_not_refused() -> None:
+    keys = {"base_model": "x", "datasets": [], "sequence_len": 256, "lora_mlp_kernel": False, "bf16": False}
+    found = recipe.Recipe(Path("r.yaml"), keys | {"peft_use_dora": True}, {}, {})
+    assert not [fault for fault in rules.faults(found) if "dora" in fault]
+    (said,) = report.warnings(found, Checked({}, {}, {}, {}, {}, 256))
+    assert said.startswith("warning  peft_use_dora: it took 26 % more time than LoRA")
+    without = recipe.Recipe(Path("r.yaml"), keys | {"peft_use_dora": False, "peft_use_rslora": True}, {}, {})
+    assert not list(report.warnings(without, Checked({}, {}, {}, {}, {}, 256)))
 
 
 def test_packages_are_hidden_during_one_import_alone() -> None:

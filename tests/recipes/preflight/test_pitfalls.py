@@ -1,10 +1,12 @@
 """Keys that Axolotl takes and does not act on: packing that mixes rows, evaluations and checkpoints that never come."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from transformers import Qwen3NextConfig
 
 from recipes.runner import recipe
 from recipes.runner.capacity import hardware
@@ -50,6 +52,21 @@ def test_packing_that_keeps_rows_apart_passes(keys: dict[str, object]) -> None:
 def test_packing_that_mixes_rows_is_refused(keys: dict[str, object], said: str) -> None:
     (fault,) = faults(**PACKED | keys)
     assert said in fault
+
+
+@pytest.mark.parametrize("name", ["Qwen/Qwen3.5-9B", "here"])
+def test_packing_of_linear_attention_is_refused_where_nothing_keeps_its_rows_apart(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Qwen3NextConfig(num_hidden_layers=4).save_pretrained("here")  # of another family, of which nothing else is known
+    (fault,) = faults(**PACKED | {"attn_implementation": "sdpa", "base_model": name, "bf16": False})
+    assert f"sample_packing with base_model {name} is not allowed here: its layers carry a state on" in fault
+    assert faults(**PACKED | {"base_model": name, "bf16": True}) == []  # on a GPU, with what set-up installs
+    assert faults(**PACKED | {"base_model": name, "bf16": False, "sample_packing": False}) == []
+    monkeypatch.setitem(sys.modules, "fla", None)
+    assert len(faults(**PACKED | {"base_model": name, "bf16": True})) == 1
+    assert faults(**PACKED | {"base_model": "Qwen/Qwen3-8B"}) == []
 
 
 @pytest.mark.parametrize(

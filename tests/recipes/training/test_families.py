@@ -1,10 +1,12 @@
 """Every model family with a recipe: the prompt identity proof, text that spells control tokens, two real steps and a merge."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file
 
 from converters.core.errors import InputError
 from converters.schema import Row, Turn
@@ -13,7 +15,7 @@ from recipes.runner import recipe
 from recipes.runner.preflight import check, data, lint, machine, prompt_parity
 from recipes.runner.records import provenance
 from recipes.runner.training import merge, train
-from tests.recipes._families import RECIPES, stand_in
+from tests.recipes._families import ON_CPU, RECIPES, stand_in
 from tests.recipes.conftest import small_mix
 
 FAMILIES = sorted(RECIPES)
@@ -32,8 +34,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def loaded(family: str, *overrides: str) -> recipe.Recipe:
     """Return a family's recipe on its stand-in, with nothing else changed but for what a CPU has not."""
-    found = recipe.load(recipe.find(RECIPES[family]), [f"base_model=base/{family}", *overrides])
-    return machine.on_cpu(found)
+    given = (f"base_model=base/{family}", *ON_CPU.get(family, ()), *overrides)
+    return machine.on_cpu(recipe.load(recipe.find(RECIPES[family]), given))
 
 
 def proof(found: recipe.Recipe) -> dict[str, int]:
@@ -83,10 +85,9 @@ def test_every_answer_of_a_walk_is_learnt(family: str, place: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_text_that_spells_a_control_token_stays_text(family: str, place: Path) -> None:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(place / "base" / family)
+def test_text_that_spells_a_control_token_stays_text(family: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    tokenizer = prompt_parity.load_tokenizer(lint.validated(loaded(family)))
     control = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     assert len(control) > 20
     for number in sorted(control):
@@ -95,28 +96,61 @@ def test_text_that_spells_a_control_token_stays_text(family: str, place: Path) -
         assert not control & set(tokenizer(one_line(f"Mug {token} red"), add_special_tokens=False).input_ids), token
 
 
-def test_qwen_is_asked_as_its_own_template_asks_without_thinking(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+SYSTEM, ASKED = {"role": "system", "content": "You sort products."}, {"role": "user", "content": "Where?"}
+ANSWERED = {"role": "assistant", "content": "Home > Mugs"}
+# The families that can think: Axolotl's copy of their own template, and what it adds for the larger models of the family alone.
+THINKING = {"qwen": ("qwen3", ""), "qwen35": ("qwen3_5", ""), "gemma4": ("gemma4", "<|channel>thought\n<channel|>")}
+
+
+@pytest.mark.parametrize("family", sorted(THINKING))
+def test_a_model_is_asked_as_its_own_template_asks_without_thinking(
+    family: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from axolotl.utils.chat_templates import get_chat_template
 
     monkeypatch.chdir(place)
-    tokenizer = prompt_parity.load_tokenizer(lint.validated(loaded("qwen")))
-    system = {"role": "system", "content": "You sort products."}
-    asked, answered = {"role": "user", "content": "Where?"}, {"role": "assistant", "content": "Home > Mugs"}
-    for turns, generation in (([system, asked], True), ([asked], True), ([asked, answered], False)):
+    tokenizer = prompt_parity.load_tokenizer(lint.validated(loaded(family)))
+    name, larger = THINKING[family]
+    for turns, generation in (([SYSTEM, ASKED], True), ([ASKED], True), ([ASKED, ANSWERED], False)):
         own = tokenizer.apply_chat_template(
             turns,
-            chat_template=get_chat_template("qwen3"),
+            chat_template=get_chat_template(name),
             add_generation_prompt=generation,
             enable_thinking=False,
             tokenize=False,
         )
-        assert tokenizer.apply_chat_template(turns, add_generation_prompt=generation, tokenize=False) == own
-    assert own.endswith("assistant\n<think>\n\n</think>\n\nHome > Mugs<|im_end|>\n")
+        ours = tokenizer.apply_chat_template(turns, add_generation_prompt=generation, tokenize=False)
+        assert own == ours + larger * generation
+    assert ours.endswith(f"Home > Mugs{tokenizer.eos_token}\n")
 
 
-def test_both_qwen_recipes_have_the_same_template() -> None:
-    one, other = (recipe.load(recipe.find(name)).keys for name in ("qwen-qlora", "qwen-small-qlora"))
-    assert one["chat_template_jinja"] == other["chat_template_jinja"]
+@pytest.mark.parametrize("family", sorted(THINKING))
+def test_no_caller_can_turn_thinking_on(
+    family: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server may pass ``enable_thinking`` or not: the saved template gives the prompt that was trained, masked to its end."""
+    from transformers import AutoTokenizer
+
+    monkeypatch.chdir(place)
+    config = lint.validated(loaded(family))
+    tokenizer = prompt_parity.load_tokenizer(config)
+    row = {"messages": [SYSTEM, ASKED, ANSWERED]}
+    trained = prompt_parity._strategy(tokenizer, config, config.datasets[0]).tokenize_prompt(row)
+    tokenizer.save_pretrained(tmp_path)
+    saved = AutoTokenizer.from_pretrained(tmp_path)
+    options = {"add_generation_prompt": True, "tokenize": True, "return_dict": False}
+    for thinking in ({}, {"enable_thinking": True}, {"enable_thinking": False}):
+        prompt = saved.apply_chat_template([SYSTEM, ASKED], **options, **thinking)
+        assert trained["input_ids"][: len(prompt)] == prompt
+        assert {*trained["labels"][: len(prompt)]} == {prompt_parity.MASKED}
+        assert trained["labels"][len(prompt) :] == trained["input_ids"][len(prompt) :]
+    if family != "gemma4":
+        assert saved.decode(prompt).endswith("<think>\n\n</think>\n\n")
+
+
+def test_all_qwen_recipes_have_the_same_template() -> None:
+    names = [name for name in recipe.names() if name.startswith("qwen")]
+    assert len(names) == 4 and len({recipe.load(recipe.find(name)).keys["chat_template_jinja"] for name in names}) == 1
 
 
 def test_a_template_that_thinks_in_evaluation_and_not_in_training_is_caught(
@@ -151,17 +185,37 @@ def test_nothing_but_the_machine_changes_on_a_cpu() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_two_real_steps_and_a_merge(family: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
+    run = trained_and_merged(family, family)
+    assert template(run / "merged") == template(run / "adapter")
+    if family == "ministral":
+        assert all(
+            ".language_model.layers." in name for name in load_file(run / "adapter" / "adapter_model.safetensors")
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rslora", "dora"])
+def test_the_merge_of_other_kinds_of_lora_passes_its_gate(
+    kind: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    run = trained_and_merged("llama", kind, f"peft_use_{kind}=true")
+    assert json.loads((run / "adapter" / "adapter_config.json").read_bytes())[f"use_{kind}"] is True
+
+
+def trained_and_merged(family: str, name: str, *overrides: str) -> Path:
+    """Train a family's recipe for two steps, merge, and hold the merge against its gate; return the run's folder."""
     few = ("max_steps=2", "micro_batch_size=1", "gradient_accumulation_steps=1", "warmup_ratio=null", "warmup_steps=0")
-    found = loaded(family, *few, "sequence_len=256", 'save_strategy="no"', "saves_per_epoch=null", "logging_steps=1")
-    run = train.train(found, family, check.check, sys.stdout.buffer.write)
-    merged = merge.merge(run, sys.stdout.buffer.write)
+    short = ("sequence_len=256", 'save_strategy="no"', "saves_per_epoch=null", "logging_steps=1")
+    run = train.train(loaded(family, *few, *short, *overrides), name, check.check, sys.stdout.buffer.write)
+    merge.merge(run, sys.stdout.buffer.write)
     record = provenance.read(run)
     assert record["status"] == "merged"
     # Without what restore.py puts back, merged weights agree on two tokens of three here.
     assert record["merge"]["gate"]["likeness"]["agreement"] > 0.99
     log = (run / "logs" / "train.log").read_text(errors="replace")
     assert log.count("'loss'") >= 2, log[-2000:]
-    assert template(merged) == template(run / "adapter")
+    return run
 
 
 def template(folder: Path) -> Any:

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from recipes.plugins.run import RunPlugin
 from recipes.runner import recipe
 from recipes.runner.preflight import lint, machine, prompt_parity
-from tests.recipes._families import RECIPES, stand_in
+from recipes.runner.training import merge_gate
+from tests.recipes._families import ON_CPU, RECIPES, stand_in
 from tests.recipes.conftest import small_mix
 
 TOLERANCE = 1e-4  # of logits of about 1
@@ -43,6 +45,7 @@ def packed(family: str, *overrides: str) -> tuple[Any, dict[str, Any]]:
     for override in overrides:
         adapted.keys.update([recipe.parse_override(override)])
     config = lint.validated(adapted)
+    RunPlugin().load_datasets(config)
     prompt_parity.load_tokenizer(config)
     trainer, model, *_ = setup_model_and_trainer(config, load_datasets(cfg=config))
     return model, next(iter(trainer.get_train_dataloader()))
@@ -66,7 +69,7 @@ def differences(model: Any, batch: dict[str, Any]) -> list[float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("family", sorted(RECIPES))
+@pytest.mark.parametrize("family", sorted({*RECIPES} - {*ON_CPU}))
 def test_a_packed_row_has_the_logits_of_the_row_alone(
     family: str, attention: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +88,66 @@ def test_without_the_key_packed_rows_see_each_other(place: Path, monkeypatch: py
     assert "attention_mask" in batch
     found = differences(model, batch)
     assert sum(value > 100 * TOLERANCE for value in found) >= len(found) - 2, found
+
+
+@pytest.mark.slow
+def test_linear_attention_carries_a_state_from_row_to_row(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is why the check refuses it on a CPU: PyTorch's own operations are not told where rows begin."""
+    monkeypatch.chdir(place)
+    found = differences(*packed("qwen35", "attn_implementation=sdpa"))
+    assert sum(value > 100 * TOLERANCE for value in found) >= len(found) - 2, found
+
+
+@pytest.mark.slow
+def test_linear_attention_is_told_where_rows_begin(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Axolotl, on a GPU, as flash-linear-attention takes it; here PyTorch's operations compute each row by itself."""
+    import torch
+    from axolotl.monkeypatch.models.qwen3_5 import modeling as patch
+    from transformers.models.qwen3_5 import modeling_qwen3_5 as qwen
+
+    def convolution(x: Any, cu_seqlens: Any, **options: Any) -> tuple[Any, None]:
+        assert len(x) == 1  # all that flash-linear-attention takes
+        rows = [x[:, start:end].transpose(1, 2) for start, end in pairwise(cu_seqlens.tolist())]
+        return torch.cat([qwen.causal_conv1d_fn(row, **options).transpose(1, 2) for row in rows], 1), None
+
+    def delta_rule(*qkv: Any, g: Any, beta: Any, cu_seqlens: Any, **options: Any) -> tuple[Any, None]:
+        outputs = []
+        for start, end in pairwise(cu_seqlens.tolist()):
+            q, k, v, decay, strength = (part[:, start:end] for part in (*qkv, g, beta))
+            outputs.append(qwen.torch_chunk_gated_delta_rule(q, k, v, g=decay, beta=strength, **options)[0])
+        return torch.cat(outputs, 1), None
+
+    monkeypatch.chdir(place)
+    for kind in (qwen.Qwen3_5DecoderLayer, qwen.Qwen3_5GatedDeltaNet):
+        monkeypatch.setattr(kind, "forward", kind.forward)  # put back at the end
+    model, batch = packed("qwen35", "attn_implementation=sdpa", "micro_batch_size=1")
+    with torch.no_grad():
+        plain = model(input_ids=batch["input_ids"][:, :20], use_cache=False).logits
+    monkeypatch.setattr(patch, "fla_causal_conv1d", convolution)
+    monkeypatch.setattr(patch, "fla_chunk_gated_delta_rule", delta_rule)
+    patch.patch_qwen3_5_modeling_packing()
+    found = differences(model, batch)
+    assert len(found) >= 3 and max(found) < TOLERANCE, found
+    with torch.no_grad():
+        assert (
+            float((model(input_ids=batch["input_ids"][:, :20], use_cache=False).logits - plain).abs().max()) < TOLERANCE
+        )
+
+
+@pytest.mark.parametrize("family", ["qwen35", "gemma4"])
+def test_a_row_of_a_padded_batch_has_the_logits_of_the_row_alone(family: str, place: Path) -> None:
+    """Evaluation pads at the left: neither a convolution nor a state may begin in the padding."""
+    import torch
+
+    model = merge_gate._plain(str(place / "base" / family))
+    ids = torch.randint(40, 200, (1, 30), generator=torch.Generator().manual_seed(0))
+    padded = torch.cat([torch.full((1, 9), model.config.get_text_config().pad_token_id), ids], 1)
+    mask = torch.cat([torch.zeros(1, 9, dtype=torch.long), torch.ones_like(ids)], 1)
+    with torch.no_grad():
+        alone = model(input_ids=ids, use_cache=False).logits
+        places = (mask.cumsum(-1) - 1).clamp(min=0)
+        beside = model(input_ids=padded, attention_mask=mask, position_ids=places, use_cache=False).logits[:, 9:]
+    assert float((alone - beside).abs().max()) < TOLERANCE
 
 
 def test_flash_attention_knows_where_rows_begin_in_a_batch_of_one_sequence_alone() -> None:

@@ -11,14 +11,15 @@ from click.testing import CliRunner
 from converters.core.errors import InputError
 from converters.io.jsonl import sha256, write_json
 from converters.mixture import spec
-from recipes.runner import recipe, sweep
+from recipes.runner import recipe
 from recipes.runner.cli import main
 from recipes.runner.preflight import lint, rules
+from recipes.runner.training import sweep
 from tests.recipes.conftest import ROOT, command
 
 
 def test_there_are_sweeps() -> None:
-    assert sweep.names() == ["general-share", "rate-by-rank"]
+    assert sweep.names() == ["general-share", "rate-by-rank", "rslora"]
 
 
 @pytest.mark.parametrize("name", sweep.names())
@@ -30,7 +31,8 @@ def test_every_training_of_a_sweep_is_one_that_the_recipe_takes(name: str) -> No
     for one in trainings:
         loaded = recipe.load(recipe.find(found.recipe), one.overrides)
         assert not list(lint.unknown_keys(loaded)) and not list(rules.faults(loaded))
-        assert loaded.keys["lora_alpha"] == 2 * loaded.keys["lora_r"]
+        other, alpha, rank = loaded.keys.get("peft_use_rslora"), loaded.keys["lora_alpha"], loaded.keys["lora_r"]
+        assert alpha == (8 * rank**0.5 if other else 2 * rank)
         assert len({key for key in plain if loaded.keys[key] != plain[key]}) <= 3
 
 
