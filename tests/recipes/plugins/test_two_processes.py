@@ -42,7 +42,7 @@ def test_two_processes_share_the_rows_of_an_epoch(
     monkeypatch.chdir(place)
     whole = recipe_keys("base", "data/mix", num_epochs=EPOCHS, **keys)
     del whole["max_steps"]
-    whole |= {"plugins": ["tests.recipes._seen.Seen", PLUGIN], "dataset_prepared_path": "prepared"}
+    whole |= {"plugins": ["tests.recipes.plugins._seen.Seen", PLUGIN], "dataset_prepared_path": "prepared"}
     run = place / "runs" / name
     run.mkdir(parents=True)
     (run / "recipe.yaml").write_text(yaml.safe_dump(whole | {"output_dir": str(run / "adapter")}), "utf-8")
