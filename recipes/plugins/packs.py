@@ -58,8 +58,9 @@ def whole(sampler: MultipackBatchSampler, processes: int) -> None:
             order = np.random.default_rng(packs[0]).permutation(len(tightest))  # the rows of this epoch's first pack
             packs = [tightest[at] for at in order]
         packs = divided(packs, planned * size)
-        sampler._batches = [packs[at : at + size] for at in range(0, len(packs), size)]
-        return sampler._batches
+        batches = [packs[at : at + size] for at in range(0, len(packs), size)]
+        sampler._batches = batches
+        return batches
 
     sampler.generate_batches = generated
 
