@@ -150,6 +150,7 @@ RULES = (
     *_refused("shorter rows would be dropped silently", "min_sample_len"),
     *_refused("longer rows of test_datasets would be dropped silently", "eval_sequence_len"),
     *_refused("all but one part of the rows would be left out", "dataset_shard_num"),
+    *_refused("the last rows of every epoch would be left out", "dataloader_drop_last"),
     *_refused("rows would be dropped silently; 'ecom-data build' has counted and dropped duplicates",
         "dataset_exact_deduplication"),
     *_refused("rows prepared elsewhere would replace those that are checked", "push_dataset_to_hub"),
