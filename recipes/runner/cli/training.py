@@ -176,9 +176,9 @@ def sweep(name: str, start: bool) -> None:
 
     Example: ecom-train sweep rate-by-rank
     """
-    from recipes.runner import sweep as sweeps
     from recipes.runner.records import provenance
     from recipes.runner.records.layout import folder
+    from recipes.runner.training import sweep as sweeps
 
     plan = sweeps.load(name)
     if not start:

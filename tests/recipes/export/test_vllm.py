@@ -1,6 +1,6 @@
 """A real vLLM in ``.venv-vllm``: it answers as transformers does, and a server that is killed loses nothing (make test-vllm).
 
-``SMOLLM2`` may name a folder that ``ecom-train base smollm2`` made, to be served as well. Figures are printed: see them with ``-s``.
+``SMOLLM2`` may name a folder that ``ecom-train base smollm2`` made, to be served as well. Figures are printed: see them with -s.
 """
 
 import json

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from converters.core.errors import InputError
 from converters.io.jsonl import sha256, write_json
 from converters.mixture import spec
-from recipes.runner import recipe, sweep
+from recipes.runner import recipe
 from recipes.runner.cli import main
 from recipes.runner.preflight import lint, rules
+from recipes.runner.training import sweep
 from tests.recipes.conftest import ROOT, command
 
 
