@@ -66,6 +66,8 @@ def prepare(model: Any, noise: float | None = None) -> None:
 def unfit(causal: Any) -> str | None:
     """Return why a model's batches cannot be flattened, ``None`` if they can."""
     config = causal.config.get_text_config()
+    if config is not causal.config:
+        return f"{type(causal).__name__} takes more than text"
     kinds = set(getattr(config, "layer_types", None) or FULL)
     if config._attn_implementation != "sdpa":
         return f"attn_implementation is {config._attn_implementation}, not sdpa"

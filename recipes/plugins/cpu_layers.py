@@ -17,18 +17,15 @@ from torch.nn.functional import linear
 
 
 def four_bit(model: Any) -> Iterator[Any]:
-    """Yield the model's 4-bit layers that compute in fp32."""
+    """Yield the model's 4-bit layers whose weights were fp32 before; others stay as they are."""
     for module in model.modules():
-        if isinstance(module, Linear4bit) and module.compute_dtype in (None, torch.float32):
+        if isinstance(module, Linear4bit) and module.weight.quant_state.dtype == torch.float32:
             yield module
 
 
 def dense(layer: Any) -> torch.Tensor:
     """Return a layer's weight in fp32, (outputs, inputs), to the bit as bitsandbytes multiplies with it."""
-    weight, state = layer.weight, layer.weight.quant_state
-    if state.dtype != torch.float32:
-        raise TypeError(f"found a 4-bit weight of {state.dtype}, expected torch.float32")
-    return dequantize_4bit(weight.data.view(-1, 1), state)  # type: ignore[no-any-return]
+    return dequantize_4bit(layer.weight.data.view(-1, 1), layer.weight.quant_state)
 
 
 def replace(model: Any, cache: bool) -> None:
@@ -75,7 +72,7 @@ def _plain(layer: Any, name: str) -> bool:
     return not (isinstance(dropout, torch.nn.Dropout) and layer.training and dropout.p)
 
 
-class Adapted(Function):
+class Adapted(Function):  # type: ignore[misc]
     """``x W' + s x A' B'``: W (outputs, inputs) is frozen; A (rank, inputs), B (outputs, rank) and x (..., inputs) are not.
 
     One node of the graph in place of six, and no tensor of the outputs' size but the result.

@@ -77,7 +77,7 @@ def _rows(lengths: list[int], ids: Sequence[int], places: Sequence[int], share: 
         every = torch.arange(len(ids))
         return Rows(lengths, every, every)
     known: dict[tuple[int, int, int], int] = {}
-    tokens, first, start = [], [], 0
+    tokens, first, start = list[int](), list[int](), 0
     for length in lengths:
         before = -1
         for number in range(start, start + length):

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from axolotl.integrations.base import BasePlugin
 from axolotl.utils.logging import get_logger
-from axolotl.utils.samplers.multipack import MultipackBatchSampler
 from pydantic import BaseModel
 from transformers import TrainerCallback, set_seed
 
 from converters.io.jsonl import replacing, write_json, write_lines
+from recipes.plugins import packs
 from recipes.runner.records import layout
 
 LOG = get_logger("axolotl.run")  # Axolotl prints what has its own name in front, and nothing else
@@ -49,25 +49,9 @@ class RunPlugin(BasePlugin):  # type: ignore[misc]
             sys.modules.setdefault("fla", None)  # type: ignore[arg-type]
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
-        """Return the callbacks that pack each epoch anew and draw the loss."""
-        return [Packs(), Curve(Path(cfg.output_dir).parent)]
-
-
-class Packs(TrainerCallback):  # type: ignore[misc]
-    """Packs the rows of each epoch in that epoch's order, whatever wraps Axolotl's sampler.
-
-    The sampler keeps its packs until it learns of a new epoch. Where Accelerate skips the batches of a resumed training, or
-    splits them among several GPUs, it tells the new epoch to the order of the rows, but not to the packs: the rest of the epoch
-    would come in another order, some rows twice and others never, and several GPUs would see the same packs in every epoch.
-    """
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, train_dataloader: Any = None, **kwargs: Any) -> None:
-        """Discard the packs of the epoch before."""
-        sampler = getattr(train_dataloader, "batch_sampler", None)
-        while sampler is not None:
-            if isinstance(sampler, MultipackBatchSampler):
-                sampler.set_epoch(sampler.epoch)
-            sampler = getattr(sampler, "batch_sampler", None)
+        """Return the callbacks that pack each epoch anew, with all its rows, and draw the loss."""
+        packs.complete(trainer)
+        return [packs.Packs(), Curve(Path(cfg.output_dir).parent)]
 
 
 class Curve(TrainerCallback):  # type: ignore[misc]

@@ -45,6 +45,7 @@ def base_folder(name: str) -> Path | None:
 
 FOLDER = Path(__file__).resolve().parents[1]
 Place = tuple[str | int, ...]  # the way to a key, such as ("datasets", 0, "type")
+ON_CPU = "recipes.plugins.cpu.CPU"  # the plugin for a training without a GPU
 # The old names answer for one release.
 RENAMED = {
     "recipes.runner.whole_answer": "recipes.plugins.completion_only",

@@ -23,7 +23,7 @@ from converters.schema import Outcome
 from converters.sources.mave import Product, join
 from converters.text import html
 from recipes.runner.demo import products, raw_files
-from tests.bench import bm25, esci, metrics, score, shops
+from tests.bench import bm25, cpu, esci, metrics, score, shops
 
 ROWS = 40_000
 
@@ -256,6 +256,7 @@ def main() -> None:
         score.compare(Path(folder), 1_000_000)
     bm25.compare()
     metrics.main()
+    cpu.compare()
 
 
 if __name__ == "__main__":

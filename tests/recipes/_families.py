@@ -51,14 +51,16 @@ RECIPES = {
     "qwen35": "qwen35-qlora",
     "gemma4": "gemma4-qlora",
 }
-SPECIAL = {"llama": LLAMA, "qwen": QWEN, "smollm3": SMOLLM3}
-WORDS = {"qwen": QWEN_WORDS, "smollm3": SMOLLM3_WORDS}
+SPECIAL = {"llama": LLAMA, "qwen": QWEN, "smollm3": SMOLLM3, "qwen35": _towers.QWEN35, "gemma4": _towers.GEMMA4}
+WORDS = {"qwen": QWEN_WORDS, "qwen35": QWEN_WORDS, "smollm3": SMOLLM3_WORDS}
 NAMES = {
     "llama": {"bos_token": LLAMA[0], "eos_token": "<|eot_id|>"},
     "qwen": {"eos_token": "<|im_end|>", "pad_token": QWEN[0]},
     "smollm3": {"eos_token": "<|im_end|>", "pad_token": "<|im_end|>"},
+    "qwen35": {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
+    "gemma4": {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"},
 }
-TEMPLATES = {"llama": "llama3", "qwen": "qwen3", "smollm3": "chatml"}
+TEMPLATES = {"llama": "llama3", "qwen": "qwen3", "smollm3": "chatml", "qwen35": "qwen3_5", "gemma4": "gemma4"}
 # What a CPU has not for a family: kernels that keep packed rows of linear attention apart.
 ON_CPU = {"qwen35": ("sample_packing=false",)}
 
@@ -67,12 +69,13 @@ def stand_in(folder: Path, family: str) -> Any:
     """Save a stand-in for a family of ``RECIPES`` with random weights; return its tokenizer."""
     if family == "ministral":
         return _tekken.stand_in(folder, SMALL)
-    if family in _towers.KINDS:
-        return _towers.stand_in(folder, family)
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen3Config, SmolLM3Config
 
     tokenizer = mistral_tokenizer(folder) if family == "mistral" else words(family)
+    if family in _towers.KINDS:
+        _towers.stand_in(folder, family, tokenizer)
+        return tokenizer
     kinds = {"mistral": MistralConfig, "llama": LlamaConfig, "qwen": Qwen3Config, "smollm3": SmolLM3Config}
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     torch.manual_seed(0)
@@ -92,7 +95,7 @@ def words(family: str) -> Any:
     from transformers import PreTrainedTokenizerFast
 
     model = Tokenizer(models.BPE())
-    digits = 1 if family == "qwen" else 3
+    digits = 3 if family in ("llama", "smollm3") else 1
     pieces = Regex(rf"\p{{N}}{{1,{digits}}}| ?\p{{L}}+| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s+")
     split = pre_tokenizers.Split(pieces, "isolated")
     model.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])

@@ -1,38 +1,22 @@
 """Small stand-ins for models that see and hear, in their real wrappers: text, vision and audio parts with random weights.
 
-The tokens are those of Qwen3.5's and Gemma 4's tokenizers as far as they could be seen: for Gemma 4 those of its page on prompt
-formatting and of Axolotl's template. The tokenizers are byte-level BPE, trained on a few words.
+The tokens are those of Qwen3.5's and Gemma 4's tokenizers as far as they could be seen: for Gemma 4 those of its page on prompts
+and of Axolotl's template.
 """
 
 from pathlib import Path
 from typing import Any
 
-TEXTS = [
-    "Norvik mug 12 red",
-    "Home > Mugs",
-    "It holds 300 ml.",
-    '{"Brand": "Norvik"}',
-    "The snippets do not say.",
-    "1.5 L",
-]
 QWEN35 = [
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>", "<|box_end|>",
     "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>",
     "<|audio_start|>", "<|audio_end|>", "<tts_pad>", "<tts_text_bos>", "<tts_text_eod>", "<tts_text_bos_single>", "<|audio_pad|>",
-]  # fmt: skip
-QWEN35_WORDS = [  # one token each, and no special one: a decoder leaves them in the text
-    "<tool_call>", "</tool_call>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|fim_pad|>", "<|repo_name|>",
-    "<|file_sep|>", "<tool_response>", "</tool_response>", "<think>", "</think>",
 ]  # fmt: skip
 GEMMA4 = [
     "<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "[multimodal]", *(f"<unused{n}>" for n in range(4)), "<|tool>", "<tool|>",
     "<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>", '<|"|>', "<|think|>", "<|channel>", "<channel|>",
     "<|turn>", "<turn|>", "<|image>", "<image|>", "<|audio>", "<audio|>", "<|image|>", "<|audio|>", "<|video|>",
 ]  # fmt: skip
-NAMES = {
-    "qwen35": {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"},
-    "gemma4": {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"},
-}
 TEXT = {
     "hidden_size": 64,
     "intermediate_size": 128,
@@ -43,24 +27,24 @@ TEXT = {
 }
 
 
-def stand_in(folder: Path, family: str) -> Any:
-    """Save a stand-in for ``qwen35`` or ``gemma4`` as the hub has them; return its tokenizer."""
+def stand_in(folder: Path, family: str, tokenizer: Any) -> None:
+    """Save a stand-in for ``qwen35`` or ``gemma4`` as the hub has them, with its tokenizer."""
     import torch
 
     from recipes.runner.preflight.base_model import auto_class
 
-    tokenizer = words(family)
     config = KINDS[family](tokenizer)
     torch.manual_seed(0)
     network = auto_class(config).from_config(config)
     for name, tensor in network.state_dict().items():
-        if name.endswith(("A_log", "dt_bias", "layer_scalar", "norm.weight")):  # which otherwise begin as ones or zeros
+        if name.endswith(
+            ("A_log", "dt_bias", "layer_scalar", "norm.weight", "embedding_table")
+        ):  # which otherwise begin as ones or zeros
             tensor.add_(torch.randn_like(tensor), alpha=0.1)
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     if family == "qwen35":
         _predicts_several(folder)
-    return tokenizer
 
 
 def _predicts_several(folder: Path) -> None:
@@ -129,24 +113,3 @@ def gemma4(tokenizer: Any) -> Any:
 
 
 KINDS = {"qwen35": qwen35, "gemma4": gemma4}
-
-
-def words(family: str) -> Any:
-    """Return a byte-level BPE tokenizer with a family's control tokens and, from Axolotl, its chat template."""
-    from axolotl.utils.chat_templates import get_chat_template
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    model = Tokenizer(models.BPE())
-    pieces = Regex(r"\p{N}| ?\p{L}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s+")
-    split = pre_tokenizers.Split(pieces, "isolated")
-    model.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
-    model.decoder = decoders.ByteLevel()
-    special, alphabet = (QWEN35 if family == "qwen35" else GEMMA4), pre_tokenizers.ByteLevel.alphabet()
-    options = {"vocab_size": 800, "special_tokens": special, "initial_alphabet": alphabet, "show_progress": False}
-    model.train_from_iterator(TEXTS, trainers.BpeTrainer(**options))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=model, **NAMES[family])
-    if family == "qwen35":
-        tokenizer.add_tokens([AddedToken(word, special=False, normalized=False) for word in QWEN35_WORDS])
-    tokenizer.chat_template = get_chat_template("qwen3_5" if family == "qwen35" else "gemma4")
-    return tokenizer

@@ -50,6 +50,43 @@ def test_the_cpu_build_of_pytorch_is_replaced_once_there_is_a_gpu(
     assert install.reinstall(cuda, ["uv"]) == []
 
 
+def stub(path: Path, script: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_where_no_cpu_build_can_be_reached_the_cuda_build_takes_its_place(
+    install: ModuleType, nvidia_smi: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nvidia_smi()
+    env = install.Environment(tmp_path, tmp_path / "pins.txt", "train", "torch")
+    stub(env.python, "exit 1")  # no wheel folder in pip's configuration
+    said = tmp_path / "said"
+    installer = stub(tmp_path / "pip", f'echo "$@" >> {said}\ncase "$*" in *{install.CPU_INDEX}*) exit 1;; esac')
+    install.add_torch(env, [installer], [installer, install.TORCH])
+    assert [install.CPU_INDEX in line for line in said.read_text().splitlines()] == [True, False]
+    assert "no CPU build of PyTorch (the reason is above)" in capsys.readouterr().out
+
+
+def test_the_newest_axolotl_gets_the_first_newer_python_that_runs(
+    install: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pyenv's python3.12 on the path only says how to choose a version; the one that it built runs."""
+    monkeypatch.setenv("PATH", str(tmp_path / "path"))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    stub(tmp_path / "path" / "python3.12", "echo 'pyenv: python3.12: command not found'; exit 127")
+    with pytest.raises(
+        SystemExit, match=r"wants Python 3\.12 or 3\.13 or 3\.14, and none is here; name one: make test-newest"
+    ):
+        install.newer_python()
+    other = stub(tmp_path / "path" / "python3.13", "exit 0")
+    assert install.newer_python() == str(other)
+    built = stub(tmp_path / "pyenv" / "versions" / "3.12.1" / "bin" / "python", "exit 0")
+    assert install.newer_python() == str(built)
+
+
 @pytest.mark.parametrize("gpu", [False, True])
 def test_vllm_is_its_cpu_build_where_there_is_no_gpu(
     install: ModuleType, nvidia_smi: Callable[..., None], tmp_path: Path, gpu: bool

@@ -164,6 +164,7 @@ ROWS = "datasets=[{path: rows.jsonl, type: chat_template, "
         ("skip_prepare_dataset=true", "skip_prepare_dataset is not allowed: rows longer"),
         ("min_sample_len=60", "min_sample_len is not allowed: shorter rows would be dropped"),
         ("eval_sequence_len=60", "eval_sequence_len is not allowed: longer rows"),
+        ("dataloader_drop_last=true", "dataloader_drop_last is not allowed: the last rows"),
         ("dataset_shard_num=4", "dataset_shard_num is not allowed: all but one part"),
         ("dataset_exact_deduplication=true", "dataset_exact_deduplication is not allowed: rows would be dropped"),
         ("push_dataset_to_hub=a/b", "push_dataset_to_hub is not allowed: rows prepared elsewhere"),

@@ -6,7 +6,7 @@ audio parts that Axolotl loads beside the text model.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 from recipes.runner import recipe
@@ -56,6 +56,7 @@ class Shape:
     head: int
     vocabulary: int
     tied: int = 0
+    _: KW_ONLY
     parts: tuple[Linear, ...] = ()
     rest: int = 0
     towers: int = 0
@@ -155,7 +156,7 @@ def read(config: Mapping[str, Any]) -> Shape | None:
         )
         own = TEXT.get(str(text.get("model_type")))
         return replace(own(text, dense), towers=_towers(config, hidden)) if own else dense
-    except KeyError:
+    except (KeyError, StopIteration):
         return None
 
 
@@ -183,9 +184,12 @@ def _gemma4(text: Mapping[str, Any], dense: Shape) -> Shape:
     if text.get("enable_moe_block") or text.get("attention_k_eq_v"):
         raise KeyError("experts, and keys that are the values")
     hidden, layers, kinds, size = dense.hidden, dense.layers, _kinds(text), text["hidden_size_per_layer_input"]
-    own, parts, norms, head = layers - (text.get("num_kv_shared_layers") or 0), [], 0, {}
+    own, norms, head = layers - (text.get("num_kv_shared_layers") or 0), 0, {}
+    parts: list[Linear] = []
+    saved = (text.get("per_layer_config") or {}).values()  # as transformers writes it
+    wider = text.get("global_head_dim") or next(layer["head_dim"] for layer in saved)
     for kind in dict.fromkeys(kinds):
-        head[kind] = text["global_head_dim"] if kind == "full_attention" else dense.head
+        head[kind] = wider if kind == "full_attention" else dense.head
         times, with_keys = kinds.count(kind), kinds[:own].count(kind)
         parts += _attention(hidden, dense.heads * head[kind], dense.key_heads * head[kind], times, with_keys)
         norms += (times + with_keys) * head[kind]
@@ -217,18 +221,14 @@ def _vision(part: Mapping[str, Any], hidden: int) -> int:
     if "depth" in part:  # Qwen's, which joins several patches
         joined = width * part["spatial_merge_size"] ** 2
         places = part["num_position_embeddings"] + patch * part["temporal_patch_size"]
-        return (
-            part["depth"] * (4 * width**2 + 2 * width * inner)
-            + width * places
-            + joined * (joined + part["out_hidden_size"])
-        )
+        blocks = part["depth"] * (4 * width**2 + 2 * width * inner)
+        return int(blocks + width * places + joined * (joined + part["out_hidden_size"]))
     heads = part["num_attention_heads"] * part["head_dim"]
-    return part["num_hidden_layers"] * (4 * width * heads + 3 * width * inner) + width * (
-        patch + 2 * part["position_embedding_size"] + hidden
-    )
+    layers = part["num_hidden_layers"] * (4 * width * heads + 3 * width * inner)
+    return int(layers + width * (patch + 2 * part["position_embedding_size"] + hidden))
 
 
 def _audio(part: Mapping[str, Any], hidden: int) -> int:
     """Of Gemma 4's conformer: two feed-forward layers of four widths, attention with relative positions, a convolution."""
     width, out = part["hidden_size"], part["output_proj_dims"]
-    return 24 * part["num_hidden_layers"] * width**2 + out * (width + hidden)
+    return int(24 * part["num_hidden_layers"] * width**2 + out * (width + hidden))

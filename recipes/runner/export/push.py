@@ -52,7 +52,7 @@ def plan(run: Path, repository: str, merged: bool, told: hub.Told) -> Upload:
     if not any(path.endswith(".safetensors") for path in files):
         raise InputError(f"{folder}: has no weights")
     texts = {"README.md": card.text(run, merged, told), **hub.eval_results(runs.read_run(run), told.benchmarks)}
-    return Upload(repository, files, texts, [path for path in here if path not in files])
+    return Upload(repository, files, texts, [path for path in here if path not in files and path not in texts])
 
 
 def _of_model(path: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from converters.core.errors import nearest
 from recipes.plugins import completion_only
 from recipes.runner.preflight.machine import gpu_needs
-from recipes.runner.recipe import Place, Recipe, where
+from recipes.runner.recipe import ON_CPU, Place, Recipe, where
 
 KERNELS = ("lora_mlp_kernel", "lora_qkv_kernel", "lora_o_kernel", "lora_embedding_kernel")
 LOSSES = ("liger_fused_linear_cross_entropy", "cut_cross_entropy", "chunked_cross_entropy", "liger_cross_entropy")
@@ -54,6 +54,10 @@ def _second_loss(value: Any, recipe: Recipe, before: Collection[str]) -> bool:
 
 def _on_cpu(value: Any, recipe: Recipe) -> bool:
     return _is_set(value) and not gpu_needs(recipe)
+
+
+def _repacks(recipe: Recipe) -> bool:
+    return bool(recipe.keys.get("load_in_4bit")) and ON_CPU not in (recipe.keys.get("plugins") or ())
 
 
 def _kernels_unset(_: Any, recipe: Recipe) -> bool:
@@ -133,8 +137,8 @@ RULES = (
         for n, key in enumerate(LOSSES)),
     *(Rule(key, _on_cpu, "{key} is not allowed: it calls CUDA, and the recipe is for a CPU") for key in KERNELS),
     # bitsandbytes repacks 4-bit weights for inference on a CPU and keeps them so: its packed product has no gradient
-    Rule("test_datasets", lambda value, recipe: _on_cpu(value, recipe) and bool(recipe.keys.get("load_in_4bit")),
-        "{key} is not allowed: evaluating spoils the gradients of 4-bit training on a CPU"),
+    Rule("test_datasets", lambda value, recipe: _on_cpu(value, recipe) and _repacks(recipe),
+        f"{{key}} is not allowed: evaluating spoils the gradients of 4-bit training on a CPU; with plugins: [{ON_CPU}] it is"),
     # set by the runner
     *_refused("a run's folder is set by --run", "output_dir"),
     *_refused("it follows from all that the rows are made from", "dataset_prepared_path"),
@@ -146,6 +150,7 @@ RULES = (
     *_refused("shorter rows would be dropped silently", "min_sample_len"),
     *_refused("longer rows of test_datasets would be dropped silently", "eval_sequence_len"),
     *_refused("all but one part of the rows would be left out", "dataset_shard_num"),
+    *_refused("the last rows of every epoch would be left out", "dataloader_drop_last"),
     *_refused("rows would be dropped silently; 'ecom-data build' has counted and dropped duplicates",
         "dataset_exact_deduplication"),
     *_refused("rows prepared elsewhere would replace those that are checked", "push_dataset_to_hub"),

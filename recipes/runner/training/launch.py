@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from converters.core.errors import InputError
-from recipes.runner.recipe import divides, usual
+from recipes.runner.recipe import ON_CPU, divides, usual
 
 PORT = 29500  # torchrun's own
-CPU = "recipes.plugins.cpu.CPU"  # the plugin for a training without a GPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +114,6 @@ def visible(launch: Launch, keys: Mapping[str, Any]) -> dict[str, str]:
 
 def threads(keys: Mapping[str, Any]) -> dict[str, str]:
     """Return the variable that gives a training every core, if its recipe names the plugin for CPUs and the user set none."""
-    if CPU not in (keys.get("plugins") or ()) or "OMP_NUM_THREADS" in os.environ:
+    if ON_CPU not in (keys.get("plugins") or ()) or "OMP_NUM_THREADS" in os.environ:
         return {}
     return {"OMP_NUM_THREADS": str(os.cpu_count() or 1)}

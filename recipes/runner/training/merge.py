@@ -14,6 +14,7 @@ from recipes.runner import recipe
 from recipes.runner.records import provenance
 from recipes.runner.records.layout import ADAPTER, MERGED, NATIVE, RECIPE, TOKENIZER, alone, recipe_of
 from recipes.runner.training import merge_gate, process
+from recipes.runner.training.respell import respelt
 from recipes.runner.training.restore import restore
 
 MERGING = ".merging"
@@ -44,7 +45,9 @@ def merge(run: Path, echo: Callable[[bytes], None], gate_data: Path | None = Non
 def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[bytes], None]) -> None:
     start, merged, keys = time.monotonic(), run / MERGING / "merged", recipe_of(run)  # the folder's name is Axolotl's
     base = recipe.base_folder(record["base_model"]["name"])
-    process.axolotl(words(run, base), run / "logs" / "merge.log", echo)
+    trust = bool(keys.get("trust_remote_code"))
+    adapter = respelt(run / ADAPTER, base, run / MERGING / ADAPTER, trust) if base else run / ADAPTER
+    process.axolotl(words(run, base, adapter), run / "logs" / "merge.log", echo)
     complete(merged, run / ADAPTER)
     if merge_gate.nf4(keys) and base and rounds_all():
         restore(merged, base, run / ADAPTER, keys)
@@ -56,13 +59,13 @@ def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[byt
     merged.rename(run / MERGED)
 
 
-def words(run: Path, base: Path | None) -> list[str]:
-    """Return the arguments of ``axolotl`` that merge a run beside its adapter.
+def words(run: Path, base: Path | None, adapter: Path | None = None) -> list[str]:
+    """Return the arguments of ``axolotl`` that merge a run beside its adapter, or beside a copy of it in ``adapter``.
 
     A base from the hub is named by its folder in the cache: by its name all its files would be fetched, weights in other
     formats among them.
     """
-    places = [f"--lora-model-dir={run / ADAPTER}", f"--output-dir={run / MERGING}"]
+    places = [f"--lora-model-dir={adapter or run / ADAPTER}", f"--output-dir={run / MERGING}"]
     return ["merge-lora", str(run / RECIPE), *places, *([f"--base-model={base}"] if base else [])]
 
 

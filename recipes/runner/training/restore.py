@@ -14,9 +14,8 @@ from converters.core.errors import InputError
 from recipes.runner.preflight.base_model import skeleton
 from recipes.runner.training import merge_gate
 
-_PART = re.compile(
-    r"\.(?:lora_|modules_to_save\.|token_adapter\.|(?:weight|bias)$)"
-)  # of an adapter, after a layer's name
+# What follows a layer's name in an adapter.
+_PART = re.compile(r"\.(?:lora_|modules_to_save\.|token_adapter\.|(?:weight|bias)$)")
 
 
 def restore(merged: Path, base: Path, adapter: Path, keys: Mapping[str, Any]) -> list[str]:
@@ -27,7 +26,7 @@ def restore(merged: Path, base: Path, adapter: Path, keys: Mapping[str, Any]) ->
     runtime, quantised = layout(base, keys)
     trained = tuple(f"{layer}." for path in adapter.glob("*.safetensors") for layer in map(_layer, _tensors(path)))
     originals = {runtime(name): (path, name) for path in base.glob("*.safetensors") for name in _tensors(path)}
-    restored = []
+    restored: list[str] = []
     for path in sorted(merged.glob("*.safetensors")):
         names = {name: runtime(name) for name in _tensors(path)}
         own = {

@@ -73,13 +73,14 @@ class Handler(BaseHTTPRequestHandler):
         self.answer({"error": self.path}, 404)
 
     def create(self, given: bytes) -> None:
+        url = f"http://127.0.0.1:{self.server.server_port}/owner/name"
         if self.server.exists:
-            self.answer({"error": "You already created this model repo"}, 409)
+            self.answer({"error": "You already created this model repo", "url": url}, 409)
             return
         wanted = json.loads(given)
         self.server.private = wanted.get("private", wanted.get("visibility") == "private")
         self.server.exists = True
-        self.answer({"url": f"http://127.0.0.1:{self.server.server_port}/owner/name"})
+        self.answer({"url": url})
 
     def preupload(self, given: bytes) -> None:
         names = [file["path"] for file in json.loads(given)["files"]]
@@ -99,7 +100,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.files[value["path"]] = base64.b64decode(value["content"])
             elif line["key"] == "lfsFile":
                 self.server.files[value["path"]] = self.server.objects[value["oid"]]
-        self.answer({"commitUrl": "http://127.0.0.1/owner/name/commit/b", "commitOid": "b" * 40})
+        url = f"http://127.0.0.1:{self.server.server_port}/owner/name/commit/b"
+        self.answer({"commitUrl": url, "commitOid": "b" * 40})
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ def test_each_epoch_of_several_gpus_has_packs_of_its_own(gpu: int) -> None:
     from accelerate.data_loader import BatchSamplerShard, DataLoaderShard, SeedableRandomSampler
     from axolotl.utils.samplers.multipack import MultipackBatchSampler
 
-    from recipes.plugins.run import Packs
+    from recipes.plugins.packs import Packs
 
     rows = [[n] for n in range(200)]
     order = SeedableRandomSampler(rows, data_seed=0)

@@ -1,11 +1,13 @@
 """The templates that the recipes for Ministral 3 and SmolLM3 bring: the same prompt in training, evaluation and serving."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from transformers import AutoTokenizer
 
+from converters.schema import Row, Turn
 from recipes.runner import recipe
 from recipes.runner.preflight import lint, machine, prompt_parity
 from tests.recipes import _tekken
@@ -77,6 +79,19 @@ def test_smollm3_is_asked_without_its_header(place: Path) -> None:
         "<|im_start|>assistant\n<think>\n\n</think>\n"
     )
     assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|im_end|>", "<|finetune_right_pad_id|>")
+
+
+@pytest.mark.parametrize("bos", [None, "<|im_start|>", "<|begin_of_text|>"])
+def test_smollm3_passes_whatever_its_tokenizer_calls_bos(bos: str | None, place: Path, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(place / "smollm3")
+    tokenizer.bos_token = bos
+    tokenizer.save_pretrained(tmp_path / "smollm3")
+    shutil.copy(place / "smollm3" / "config.json", tmp_path / "smollm3")
+    config, loaded = settled("smollm3", tmp_path)
+    strategy = prompt_parity._strategy(loaded, config, config.datasets[0])
+    said = [Turn(turn["role"], turn["content"]) for turn in TURNS[:3]]
+    row = Row(id="x", group="g", task="general", source="mine", messages=said)
+    assert not list(prompt_parity.faults(prompt_parity.encode(row, strategy, loaded, Path("x")), loaded))
 
 
 def test_both_ministral_recipes_have_the_same_template() -> None:

@@ -1,0 +1,59 @@
+"""Spells an adapter's layers as the base's checkpoint does, for a merge that looks for them by name.
+
+Transformers renames layers on loading: Ministral 3's ``language_model.model.layers`` is ``model.language_model.layers`` then, so
+the adapter calls it. Axolotl 0.19 does not get there by the same rules: it finds no layer and writes the base.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from recipes.runner.preflight.base_model import skeleton
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+def respelt(adapter: Path, base: Path, folder: Path, trust: bool = False) -> Path:
+    """Return ``adapter``, or ``folder`` with a copy of it whose layers are named as in the files of ``base``."""
+    from safetensors.torch import load_file, save_file
+
+    stored = _stored(base, trust) if (adapter / WEIGHTS).is_file() else {}
+    own = load_file(adapter / WEIGHTS) if stored else {}
+    names = {name: name.replace(layer, stored.get(layer, layer), 1) for name in own if (layer := _layer(name))}
+    if all(name == other for name, other in names.items()):
+        return adapter
+    folder.mkdir(parents=True)
+    save_file({names[name]: tensor for name, tensor in own.items()}, folder / WEIGHTS, {"format": "pt"})
+    shutil.copy2(adapter / CONFIG, folder)
+    return folder
+
+
+def _stored(base: Path, trust: bool) -> Mapping[str, str]:
+    """Return the name in the checkpoint's files of every layer, by its name in the loaded model."""
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightRenaming, rename_source_key
+
+    if (model := skeleton(str(base), trust)) is None:
+        return {}
+    rules = [rule for rule in get_model_conversion_mapping(model) if isinstance(rule, WeightRenaming)]
+    known, prefix = model.state_dict(), model.base_model_prefix
+    loaded = {name: str(rename_source_key(name, rules, [], prefix, known)[0]) for name in _weights(base)}
+    return {other.removesuffix(".weight"): name.removesuffix(".weight") for name, other in loaded.items()}
+
+
+def _weights(folder: Path) -> Iterator[str]:
+    from safetensors import safe_open
+
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="pt") as file:
+            yield from (name for name in file.keys() if name.endswith(".weight"))  # noqa: SIM118 - it is no mapping
+
+
+def _layer(name: str) -> str:
+    """Return the layer that a tensor of an adapter belongs to.
+
+    >>> _layer("base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"), _layer("base_model.model.lm_head.weight")
+    ('model.layers.0.mlp.up_proj', 'lm_head')
+    """
+    return re.split(r"\.lora_|\.weight$", name.removeprefix("base_model.model."))[0]
