@@ -40,17 +40,20 @@ def trainer(folder: Path, side: str) -> Any:
     from axolotl.common.datasets import load_datasets
     from axolotl.train import setup_model_and_trainer
 
+    from recipes.plugins import cpu
     from recipes.runner import recipe
     from recipes.runner.preflight import lint, prompt_parity
 
     loaded = recipe.load(recipe.find("smollm2-qlora"), mix=str(folder / "data" / "demo"))
     loaded.keys.update(base_model=str(folder / "base"), max_steps=STEPS, output_dir=str(folder / side))
     loaded.keys.update(dataset_prepared_path=str(folder / side / "prepared"))
-    if side == "usual":
-        del loaded.keys["plugins"]
+    del loaded.keys["plugins"]
     config = lint.validated(loaded)
     prompt_parity.load_tokenizer(config)
-    return setup_model_and_trainer(config, load_datasets(cfg=config))[0]
+    made = setup_model_and_trainer(config, load_datasets(cfg=config))[0]
+    if side == "plugin":
+        cpu.CPU().post_trainer_create(config, made)  # as Axolotl does it when training begins
+    return made
 
 
 def steps(made: Any) -> Iterator[dict[str, float]]:
