@@ -88,7 +88,10 @@ def test_skipped_modules_and_trained_ones_are_told_apart(tmp_path: Path) -> None
     """Modules that the recipe leaves at full precision come back; embeddings that were trained whole stay as trained."""
     base, merged, adapter, keys = base_and_merged("qwen35", tmp_path, modules_to_save=["embed_tokens"])
     keys |= {
-        "bnb_config_kwargs": {**keys["bnb_config_kwargs"], "llm_int8_skip_modules": ["model.visual", "lm_head", "gate_proj"]}
+        "bnb_config_kwargs": {
+            **keys["bnb_config_kwargs"],
+            "llm_int8_skip_modules": ["model.visual", "lm_head", "gate_proj"],
+        }
     }
     trained = load_file(merged / FILE)
     trained["model.language_model.embed_tokens.weight"] += 1
