@@ -6,7 +6,6 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from recipes.runner.training import merge
-from recipes.runner.training.restore import restore
 
 HEAD, EMBED = "lm_head.weight", "model.embed_tokens.weight"
 
@@ -29,6 +28,3 @@ def test_what_training_did_not_quantise_is_put_back_only_where_the_merge_rounds_
     rounded = {EMBED, HEAD} <= changed
     assert rounded == merge.rounds_all() == (metadata.version("axolotl") == "0.19.0")
     assert rounded or not changed & {EMBED, HEAD}
-    put_back = set(restore(made, tmp_path / "base", tmp_path / "adapter", {"adapter": "qlora", "load_in_4bit": True}))
-    assert put_back == ({EMBED, HEAD} if rounded else set())
-    assert all(bool((load_file(made / "model.safetensors")[name] == before[name]).all()) for name in (EMBED, HEAD))
