@@ -15,7 +15,7 @@ folder = $(if $(MIX),$(if $(findstring /,$(MIX)),,data/)$(MIX))
 tracked = $(if $(TRACKER),&& $(BIN)/ecom-eval track runs/$(1) --to $(TRACKER))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export setup-vllm demo demo-real test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve push card track compare runs bench coverage bench-gpu picture lock clean
+.PHONY: help setup setup-export setup-vllm demo demo-real test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve push card track baselines compare runs bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +104,10 @@ push: setup ## Upload a run's model and card to the hub, once you say yes: make 
 track: setup ## Send a run's losses, scores and reports: make track RUN=mistral-qlora TRACKER=mlflow|trackio|wandb [ARGS="--uri URI"]
 	@$(BIN)/ecom-eval track runs/$(or $(RUN),$(error RUN is not set: make track RUN=mistral-qlora TRACKER=mlflow)) \
 		--to $(or $(TRACKER),$(error TRACKER is not set: make track RUN=$(RUN) TRACKER=mlflow)) $(ARGS)
+
+baselines: setup ## Answer and score a mix's test split with every baseline, into runs/MIX-NAME: make baselines MIX=shop
+	@$(BIN)/ecom-eval baseline all --train $(folder)/train.jsonl --data $(or $(folder),$(error MIX is not set: make baselines MIX=shop))/test.jsonl \
+		--out runs/$(notdir $(folder))-NAME/eval --score $(ARGS)
 
 compare: setup ## Compare runs with the first: make compare RUNS="demo-base demo-qlora" [ARGS=--gate]
 	@$(BIN)/ecom-eval compare $(addprefix runs/,$(or $(RUNS),$(error RUNS is not set: make compare RUNS="demo-base demo-qlora"))) \

@@ -9,6 +9,7 @@ from click import FloatRange, IntRange
 
 from converters.core.errors import InputError
 from eval.cli.group import DATA, PATH, bar, main, status
+from eval.cli.scoring import score
 
 CONCURRENCY = click.option("--concurrency", default=8, type=IntRange(1), help="Requests in flight at a time.")
 TIMEOUT = click.option("--timeout", default=120.0, type=FloatRange(0.1), help="Seconds to wait for one try.")
@@ -69,7 +70,9 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
 @click.option("--train", type=PATH, required=True, help="Training split: a mixture's train.jsonl.")
 @DATA
 @click.option("--out", default="runs/baseline-NAME/eval", help="Folder for the predictions; NAME is replaced.")
-def baseline(name: str, train: Path, data: Path, out: str) -> None:
+@click.option("--score", "scored", is_flag=True, help="Score the predictions, too, as ecom-eval score --train TRAIN does.")
+@click.pass_context
+def baseline(context: click.Context, name: str, train: Path, data: Path, out: str, scored: bool) -> None:
     """Answer every test row with a baseline, without a language model.
 
     NAME is bm25, dictionary, first, linear, majority, nearest or all. A baseline is fitted on the training split alone. Rows
@@ -96,6 +99,8 @@ def baseline(name: str, train: Path, data: Path, out: str) -> None:
         for task, counts in sorted(record["answered_by"].items()):
             click.echo(f"{name}: {task}: " + ", ".join(f"{count:,} by {by}" for by, count in counts.most_common()))
         click.echo(f"predictions: {folder / 'predictions.jsonl'} ({time.monotonic() - start:.1f} s)")
+        if scored:
+            context.invoke(score, data=data, predictions=folder / "predictions.jsonl", out=folder, train=train)
 
 
 @main.command()

@@ -152,14 +152,14 @@ def _evaluation(demo: Demo) -> Iterator[Stage]:
         yield _stage(
             f"predict {Path(run).name}", predict_words, (checkpoint, test), (predict, tasks), (_predictions(run),)
         )
-    others = tuple(demo.run(name) for name in baselines.names()) if demo.baselines else ()
-    if others:
-        fit = ("baseline", "all", "--train", train, "--data", test, "--out", f"{demo.run('NAME')}/eval")
-        yield _stage("baselines", fit, (train, test), (baselines, converters), tuple(map(_predictions, others)))
-    for run in (base, tuned, *others):
+    for run in (base, tuned):
         made, out = _predictions(run), f"{run}/eval"
         score = ("score", "--data", test, "--predictions", made, "--out", out, "--train", train)
         yield _stage(f"score {Path(run).name}", score, (test, train, made), SCORING, (f"{out}/scores.json",))
+    others = tuple(demo.run(name) for name in baselines.names()) if demo.baselines else ()
+    if others:
+        fit = ("baseline", "all", "--train", train, "--data", test, "--out", f"{demo.run('NAME')}/eval", "--score")
+        yield _stage("baselines", fit, (train, test), SCORING, tuple(f"{run}/eval/scores.json" for run in others))
     runs = (tuned, base, *others) if others else (base, tuned)
     reports = tuple(f"{demo.report}/compare.{kind}" for kind in ("json", "md", "html"))
     read = tuple(f"{run}/eval" for run in runs)

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from converters import examples
 from converters.io import jsonl
+from converters.io.jsonl import sha256
 from converters.mixture.build import build
 from converters.mixture.spec import load
 from eval import baselines
@@ -45,6 +46,17 @@ def metric(place: Path, name: str, task: str, key: str) -> dict[str, Any]:
     scores = json.loads((place / "runs" / f"baseline-{name}" / "eval" / "scores.json").read_text())
     found: dict[str, Any] = scores["tasks"][task]["metrics"][key]
     return found
+
+
+def test_a_baseline_is_scored_in_one_go(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    done = cli("baseline", "first", "--train", "train.jsonl", "--data", "mix/test.jsonl", "--out", "one/NAME", "--score")
+    assert done.exit_code == 0 and "report: one/first/report.html" in done.output
+    scores = json.loads(Path("one/first/scores.json").read_text())
+    assert scores["provenance"]["train_sha256"] == sha256(Path("train.jsonl"))
+    for task, score in scores["tasks"].items():
+        for key, found in score["metrics"].items():
+            assert found["value"] == metric(place, "first", task, key)["value"], (task, key)
 
 
 def test_baselines_beat_what_they_should(place: Path) -> None:
