@@ -24,7 +24,9 @@ def command(run: Path, form: str | None, host: str, port: int) -> list[str]:
     """
     folder = checkpoint(run, form)
     template = folder / "chat_template.jinja"
-    longest = int(json.loads((folder / "config.json").read_bytes())["max_position_embeddings"])
+    config = json.loads((folder / "config.json").read_bytes())
+    # A model with vision says it of its text part.
+    longest = int({**config, **config.get("text_config", {})}["max_position_embeddings"])
     words = ["vllm", "serve", str(folder), "--served-model-name", run.name, "--host", host, "--port", str(port)]
     words += ["--enable-prefix-caching", "--generation-config", "vllm"]
     words += ["--max-model-len", str(min(2 * recipe_of(run)["sequence_len"], longest))]

@@ -48,6 +48,8 @@ def test_the_command_caches_prefixes_and_has_the_right_template(run: Path) -> No
     )
     (run / "merged" / "config.json").write_text(json.dumps({"max_position_embeddings": 2560}))
     assert dict(pairwise(serve.command(run, None, "h", 1)))["--max-model-len"] == "2560", "no more than it can read"
+    (run / "merged" / "config.json").write_text(json.dumps({"text_config": {"max_position_embeddings": 3072}}))
+    assert dict(pairwise(serve.command(run, None, "h", 1)))["--max-model-len"] == "3072", "with a vision part, too"
 
 
 @pytest.mark.parametrize(
