@@ -39,6 +39,7 @@ def trainer(folder: Path, side: str) -> Any:
     """Return Axolotl's trainer of the recipe for the rows under ``folder``."""
     from axolotl.common.datasets import load_datasets
     from axolotl.train import setup_model_and_trainer
+    from transformers import set_seed
 
     from recipes.plugins import cpu
     from recipes.runner import recipe
@@ -50,6 +51,7 @@ def trainer(folder: Path, side: str) -> Any:
     del loaded.keys["plugins"]
     config = lint.validated(loaded)
     prompt_parity.load_tokenizer(config)
+    set_seed(0)  # of the adapter's first weights, as our run's plugin does it
     made = setup_model_and_trainer(config, load_datasets(cfg=config))[0]
     if side == "plugin":
         cpu.CPU().post_trainer_create(config, made)  # as Axolotl does it when training begins
