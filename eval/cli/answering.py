@@ -70,7 +70,9 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
 @click.option("--train", type=PATH, required=True, help="Training split: a mixture's train.jsonl.")
 @DATA
 @click.option("--out", default="runs/baseline-NAME/eval", help="Folder for the predictions; NAME is replaced.")
-@click.option("--score", "scored", is_flag=True, help="Score the predictions, too, as ecom-eval score --train TRAIN does.")
+@click.option(
+    "--score", "scored", is_flag=True, help="Score the predictions, too, as ecom-eval score --train TRAIN does."
+)
 @click.pass_context
 def baseline(context: click.Context, name: str, train: Path, data: Path, out: str, scored: bool) -> None:
     """Answer every test row with a baseline, without a language model.

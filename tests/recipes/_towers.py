@@ -95,20 +95,21 @@ def gemma4(tokenizer: Any) -> Any:
         "vocab_size_per_layer_input": len(tokenizer),
         "num_hidden_layers": 6,
         "global_head_dim": 32,
-        "hidden_size_per_layer_input": 16,
+        "hidden_size_per_layer_input": 64,
         "num_kv_shared_layers": 3,
         "sliding_window": 64,
         "layer_types": kinds * 2,
         "final_logit_softcapping": 30.0,
         **ids,
     }
-    tower = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    vision = tower | {"intermediate_size": 64, "num_key_value_heads": 2, "head_dim": 16, "position_embedding_size": 16}
+    # Widths are multiples of 64: bitsandbytes' kernels for CPUs misread the 4-bit weights of any other (0.50.2).
+    tower = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision = tower | {"intermediate_size": 64, "num_key_value_heads": 2, "head_dim": 32, "position_embedding_size": 16}
     places = {"boi": "<|image>", "eoi": "<image|>", "image": "<|image|>", "video": "<|video|>", "boa": "<|audio>"}
     places["audio"] = "<|audio|>"
     where = {f"{key}_token_id": tokenizer.convert_tokens_to_ids(token) for key, token in places.items()}
     where["eoa_token_index"] = tokenizer.convert_tokens_to_ids("<audio|>")
-    audio = tower | {"output_proj_dims": 32, "subsampling_conv_channels": [8, 4]}
+    audio = tower | {"output_proj_dims": 64, "subsampling_conv_channels": [8, 4]}
     return Gemma4Config(text_config=text, vision_config=vision, audio_config=audio, **where, **ids)
 
 

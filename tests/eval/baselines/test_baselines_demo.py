@@ -50,7 +50,9 @@ def metric(place: Path, name: str, task: str, key: str) -> dict[str, Any]:
 
 def test_a_baseline_is_scored_in_one_go(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
-    done = cli("baseline", "first", "--train", "train.jsonl", "--data", "mix/test.jsonl", "--out", "one/NAME", "--score")
+    done = cli(
+        "baseline", "first", "--train", "train.jsonl", "--data", "mix/test.jsonl", "--out", "one/NAME", "--score"
+    )
     assert done.exit_code == 0 and "report: one/first/report.html" in done.output
     scores = json.loads(Path("one/first/scores.json").read_text())
     assert scores["provenance"]["train_sha256"] == sha256(Path("train.jsonl"))

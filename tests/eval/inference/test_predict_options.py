@@ -202,7 +202,7 @@ def test_vllm_says_what_it_lacks(cli: Any, tiny_checkpoint: Path, test_file: Pat
     if importlib.util.find_spec("vllm"):
         pytest.skip("vLLM is installed here")
     where = ("--checkpoint", tiny_checkpoint, "--data", test_file, "--out", tmp_path / "out")
-    assert "vLLM is not installed: pip install" in error(cli("predict", *where, "--backend", "vllm"))
+    assert "vLLM is not installed here: 'make setup-vllm'" in error(cli("predict", *where, "--backend", "vllm"))
 
 
 @pytest.mark.parametrize("name", backends.names())

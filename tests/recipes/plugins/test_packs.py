@@ -40,7 +40,7 @@ def rows(batches: Any) -> list[int]:
 def test_every_epoch_has_every_row_once_and_every_process_as_many_batches(batch: int, processes: int) -> None:
     sampler = made(batch)
     packs.whole(sampler, processes)
-    for number in range(6):
+    for number in range(3):
         found = epoch(sampler, number, processes)
         assert rows(found) == list(range(len(ROWS)))
         assert {len(process) for process in found} == {len(sampler) // processes}
@@ -50,8 +50,7 @@ def test_every_epoch_has_every_row_once_and_every_process_as_many_batches(batch:
 
 def test_without_it_some_rows_of_an_epoch_are_left_out() -> None:
     """Which is why it is done: with 4 processes the last packs go to none, and an epoch keeps as many as the smallest had."""
-    missed = [len(ROWS) - len(rows(epoch(made(1), number, 4))) for number in range(6)]
-    assert max(missed) > 0 and min(missed) >= 0
+    assert any(set(rows(epoch(made(1), number, 4))) < set(range(len(ROWS))) for number in range(3))
 
 
 def test_rows_that_are_not_packed_are_repeated_by_accelerate_as_told() -> None:

@@ -19,14 +19,14 @@ from tests.recipes.conftest import ROOT, command
 
 
 def test_there_are_sweeps() -> None:
-    assert sweep.names() == ["general-share", "rate-by-rank", "rslora"]
+    assert sweep.names() == ["general-share", "laptop-general-share", "rate-by-rank", "rslora"]
 
 
 @pytest.mark.parametrize("name", sweep.names())
 def test_every_training_of_a_sweep_is_one_that_the_recipe_takes(name: str) -> None:
     found = sweep.load(name)
     trainings = list(sweep.trainings(found))
-    assert len({one.run for one in trainings}) == len(trainings) >= 4
+    assert len({one.run for one in trainings}) == len(trainings) >= 2
     plain = recipe.load(recipe.find(found.recipe)).keys
     for one in trainings:
         loaded = recipe.load(recipe.find(found.recipe), one.overrides)
