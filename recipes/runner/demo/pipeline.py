@@ -49,6 +49,7 @@ class Demo:
     base_code: ModuleType
     baselines: bool = False
     threads: int | None = None
+    longest: tuple[str, ...] = ()  # an untuned model talks on, and no answer is as long as it may be by default
 
     @property
     def data(self) -> str:
@@ -83,6 +84,7 @@ REAL = Demo(
     (),
     bases,
     baselines=True,
+    longest=("--max-new-tokens", "64"),
 )
 
 
@@ -148,7 +150,17 @@ def _evaluation(demo: Demo) -> Iterator[Stage]:
         f"{demo.data}/train.jsonl",
     )
     for run, checkpoint in ((base, demo.base), (tuned, f"{tuned}/merged")):
-        predict_words = ("predict", "--checkpoint", checkpoint, "--data", test, "--out", f"{run}/eval", *GENERATE)
+        predict_words = (
+            "predict",
+            "--checkpoint",
+            checkpoint,
+            "--data",
+            test,
+            "--out",
+            f"{run}/eval",
+            *GENERATE,
+            *demo.longest,
+        )
         yield _stage(
             f"predict {Path(run).name}", predict_words, (checkpoint, test), (predict, tasks), (_predictions(run),)
         )
