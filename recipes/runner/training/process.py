@@ -151,7 +151,8 @@ def environment() -> dict[str, str]:
     # Axolotl starts torchrun by its name, which lies beside the interpreter, whether or not its folder is on the path.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     threads = {} if gpus() else {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-    return {**os.environ, **QUIET, **threads, "PATH": path}
+    # Told to log errors alone, the trainer draws no bar, and the progress is read from it.
+    return {**os.environ, **QUIET, "TRANSFORMERS_VERBOSITY": "warning", **threads, "PATH": path}
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,8 +1,14 @@
 """What a user sees of a training: its log's path and one line of progress."""
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
+from recipes.runner.training import process
 from recipes.runner.training.process import Progress
 from tests.recipes.conftest import command
 
@@ -71,3 +77,14 @@ def test_the_old_name_of_the_gates_rows_says_the_new_one(tmp_path: Path) -> None
     first, second = done.stderr.splitlines()
     assert first == "--held is called --gate-data now; the old name goes with the next release"
     assert done.returncode == 1 and second.startswith("error: runs/none: has no run.json")
+
+
+def test_a_training_draws_its_bar_whatever_the_user_wants_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """transformers leaves it out where only errors are to be logged; so did a training after a scoring in one process."""
+    monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "error")
+    code = "from transformers import TrainingArguments as T; print(T('out', use_cpu=True).disable_tqdm)"
+    shown = [
+        subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True).stdout
+        for variables in (dict(os.environ), process.environment())
+    ]
+    assert shown == ["True\n", "False\n"]
