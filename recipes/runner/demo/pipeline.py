@@ -143,27 +143,12 @@ def _training(demo: Demo, seed: str) -> Iterator[Stage]:
 
 
 def _evaluation(demo: Demo) -> Iterator[Stage]:
-    base, tuned, test, train = (
-        demo.run("base"),
-        demo.run("qlora"),
-        f"{demo.data}/test.jsonl",
-        f"{demo.data}/train.jsonl",
-    )
+    base, tuned = demo.run("base"), demo.run("qlora")
+    test, train = f"{demo.data}/test.jsonl", f"{demo.data}/train.jsonl"
     for run, checkpoint in ((base, demo.base), (tuned, f"{tuned}/merged")):
-        predict_words = (
-            "predict",
-            "--checkpoint",
-            checkpoint,
-            "--data",
-            test,
-            "--out",
-            f"{run}/eval",
-            *GENERATE,
-            *demo.longest,
-        )
-        yield _stage(
-            f"predict {Path(run).name}", predict_words, (checkpoint, test), (predict, tasks), (_predictions(run),)
-        )
+        where = ("--checkpoint", checkpoint, "--data", test, "--out", f"{run}/eval")
+        words: Strings = ("predict", *where, *GENERATE, *demo.longest)
+        yield _stage(f"predict {Path(run).name}", words, (checkpoint, test), (predict, tasks), (_predictions(run),))
     for run in (base, tuned):
         made, out = _predictions(run), f"{run}/eval"
         score = ("score", "--data", test, "--predictions", made, "--out", out, "--train", train)

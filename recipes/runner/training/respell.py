@@ -4,12 +4,12 @@ Transformers renames layers on loading: Ministral 3's ``language_model.model.lay
 the adapter calls it. Axolotl 0.19 does not get there by the same rules: it finds no layer and writes the base.
 """
 
-import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from recipes.runner.preflight.base_model import skeleton
+from recipes.runner.training.restore import layer_of, tensors
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -20,7 +20,7 @@ def respelt(adapter: Path, base: Path, folder: Path, trust: bool = False) -> Pat
 
     stored = _stored(base, trust) if (adapter / WEIGHTS).is_file() else {}
     own = load_file(adapter / WEIGHTS) if stored else {}
-    names = {name: name.replace(layer, stored.get(layer, layer), 1) for name in own if (layer := _layer(name))}
+    names = {name: name.replace(layer, stored.get(layer, layer), 1) for name in own if (layer := layer_of(name))}
     if all(name == other for name, other in names.items()):
         return adapter
     folder.mkdir(parents=True)
@@ -38,22 +38,10 @@ def _stored(base: Path, trust: bool) -> Mapping[str, str]:
         return {}
     rules = [rule for rule in get_model_conversion_mapping(model) if isinstance(rule, WeightRenaming)]
     known, prefix = model.state_dict(), model.base_model_prefix
-    loaded = {name: str(rename_source_key(name, rules, [], prefix, known)[0]) for name in _weights(base)}
+    loaded = {
+        name: str(rename_source_key(name, rules, [], prefix, known)[0])
+        for path in base.glob("*.safetensors")
+        for name in tensors(path)
+        if name.endswith(".weight")
+    }
     return {other.removesuffix(".weight"): name.removesuffix(".weight") for name, other in loaded.items()}
-
-
-def _weights(folder: Path) -> Iterator[str]:
-    from safetensors import safe_open
-
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, framework="pt") as file:
-            yield from (name for name in file.keys() if name.endswith(".weight"))  # noqa: SIM118 - it is no mapping
-
-
-def _layer(name: str) -> str:
-    """Return the layer that a tensor of an adapter belongs to.
-
-    >>> _layer("base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"), _layer("base_model.model.lm_head.weight")
-    ('model.layers.0.mlp.up_proj', 'lm_head')
-    """
-    return re.split(r"\.lora_|\.weight$", name.removeprefix("base_model.model."))[0]

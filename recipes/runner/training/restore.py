@@ -24,11 +24,11 @@ def restore(merged: Path, base: Path, adapter: Path, keys: Mapping[str, Any]) ->
     ``keys`` are those of the recipe. Names of base and merged checkpoint may differ as transformers renames them on loading.
     """
     runtime, quantised = layout(base, keys)
-    trained = tuple(f"{layer}." for path in adapter.glob("*.safetensors") for layer in map(_layer, _tensors(path)))
-    originals = {runtime(name): (path, name) for path in base.glob("*.safetensors") for name in _tensors(path)}
+    trained = tuple(f"{layer}." for path in adapter.glob("*.safetensors") for layer in map(layer_of, tensors(path)))
+    originals = {runtime(name): (path, name) for path in base.glob("*.safetensors") for name in tensors(path)}
     restored: list[str] = []
     for path in sorted(merged.glob("*.safetensors")):
-        names = {name: runtime(name) for name in _tensors(path)}
+        names = {name: runtime(name) for name in tensors(path)}
         own = {
             name: originals[ours]
             for name, ours in names.items()
@@ -70,16 +70,17 @@ def layout(base: Path, keys: Mapping[str, Any]) -> tuple[Callable[[str], str], C
     return runtime, lambda name: name in linear or (experts and "expert" in name)
 
 
-def _layer(name: str) -> str:
+def layer_of(name: str) -> str:
     """Return the layer that a tensor of an adapter belongs to.
 
-    >>> _layer("base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"), _layer("base_model.model.lm_head.weight")
+    >>> layer_of("base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"), layer_of("base_model.model.lm_head.weight")
     ('model.layers.0.mlp.up_proj', 'lm_head')
     """
     return _PART.split(name.removeprefix("base_model.model.").replace(".base_layer", ""))[0]
 
 
-def _tensors(path: Path) -> list[str]:
+def tensors(path: Path) -> list[str]:
+    """Return the names of a safetensors file's tensors."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
@@ -105,9 +106,9 @@ def _overwrite(path: Path, originals: Mapping[str, tuple[Path, str]]) -> None:
 
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata()
-    tensors = load_file(path)
+    own = load_file(path)
     for name, original in originals.items():
-        tensors[name] = _tensor(*original).to(tensors[name].dtype)
+        own[name] = _tensor(*original).to(own[name].dtype)
     part = path.with_name(path.name + ".part")
-    save_file(tensors, part, metadata)
+    save_file(own, part, metadata)
     part.replace(path)
