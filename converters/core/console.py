@@ -103,6 +103,9 @@ class Group(click.Group):
         except click.ClickException as error:
             _stop(error.format_message())
         except click.Abort:
+            # CPython notes a Ctrl-C inside an exec of a string, as a dataclass has, and would die of it at the end though
+            # it was caught: the next exec takes the note back.
+            exec("")
             _stop("interrupted; nothing half-written was left behind, run the same command again")
         except OSError as error:
             _stop(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))

@@ -1,6 +1,7 @@
 """The command line: one sentence, exit code 1, nothing half-written."""
 
 import json
+import os
 import re
 import resource
 import subprocess
@@ -180,6 +181,22 @@ def test_an_interrupt_is_a_sentence_and_keeps_the_old_file(tmp_path: Path) -> No
     assert process.returncode == 1 and "interrupted" in errors and "Traceback" not in errors
     assert out.read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw.jsonl", "rows.jsonl"]
+
+
+def test_an_interrupt_where_a_string_is_executed_ends_with_the_code_of_any_other(tmp_path: Path) -> None:
+    program = """
+from converters.core.console import Group
+main = Group("main")
+@main.command()
+def work():
+    exec("raise KeyboardInterrupt")
+main(["work"])
+"""
+    (tmp_path / "command.py").write_text(program)
+    paths = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    command = [sys.executable, "-m", "command"]
+    done = subprocess.run(command, env=os.environ | paths, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "error: interrupted" in done.stderr and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", sorted(name for name, unit in main.commands.items() if not unit.hidden))
