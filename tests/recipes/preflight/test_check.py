@@ -215,6 +215,19 @@ def test_what_leaves_the_machine_is_told() -> None:
     assert "leave this machine" in found[0] and "runs on this machine" in found[1]
 
 
+@pytest.mark.parametrize("keys", [{"use_trackio": True}, {"trackio_project_name": "shop"}])
+def test_trackio_is_refused_where_it_does_not_know_what_the_trainer_hands_it(keys: dict[str, Any]) -> None:
+    """Its source is read, for importing it takes seconds: transformers' callback calls ``init`` with a ``bucket_id``."""
+    source = find_spec("trackio")
+    assert source and source.origin
+    (init,) = re.findall(r"^def init\((.*?)^\)", Path(source.origin).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    found = [fault for fault in rules.faults(recipe.Recipe(Path("r.yaml"), keys, {}, {})) if "trackio" in fault]
+    assert bool(found) == ("bucket_id" not in init)
+    assert all("r.yaml" in fault and "make track RUN=NAME TRACKER=trackio" in fault for fault in found)
+    off = {"use_trackio": False, "trackio_project_name": None}
+    assert not [fault for fault in rules.faults(recipe.Recipe(Path("r.yaml"), off, {}, {})) if "trackio" in fault]
+
+
 def test_check_says_what_it_found(place: Place, tmp_path: Path) -> None:
     tiny_model.build(tmp_path / "data" / "mix", tmp_path / "base", 0)
     result = CliRunner().invoke(main, ["check", str(place("base")), "--set", "warmup_steps=9000"])
