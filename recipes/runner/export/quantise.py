@@ -2,7 +2,8 @@
 
 fp8: weights and activations in 8-bit floats, activations scaled at run time, so nothing is calibrated. int8: SmoothQuant
 (arXiv:2211.10438), then GPTQ (arXiv:2210.17323) to 8-bit weights and activations. awq: 4-bit weights with scales that spare what
-the activations use most (arXiv:2306.00978). The output layer stays as it is in all of them.
+the activations use most (arXiv:2306.00978). The output layer stays as it is in all of them, and so do the
+towers of a model that sees or hears: rows of text calibrate none.
 """
 
 import hashlib
