@@ -4,7 +4,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from recipes.runner.cli.group import RUN, main, progress
 if TYPE_CHECKING:
     from recipes.runner.preflight.check import Checked
     from recipes.runner.recipe import Recipe
+    from recipes.runner.training.sweep import Training
 
 
 def _option(name: str, old: str, **settings: Any) -> Callable[[Any], Any]:
@@ -172,11 +173,10 @@ def table() -> None:
 @click.argument("name")
 @click.option("--run", "start", is_flag=True, help="Train the runs one after another, skipping those already trained.")
 def sweep(name: str, start: bool) -> None:
-    """Print the commands of a sweep, or train it.
+    """Print the commands of a sweep, or train it; it first builds those of its mixtures that are not there.
 
     Example: ecom-train sweep rate-by-rank
     """
-    from recipes.runner.records import provenance
     from recipes.runner.records.layout import folder
     from recipes.runner.training import sweep as sweeps
 
@@ -184,6 +184,9 @@ def sweep(name: str, start: bool) -> None:
     if not start:
         click.echo("\n".join(sweeps.lines(plan)))
         return
+    for mix, words in sweeps.builds(plan).items():
+        if not (Path("data") / mix).exists():
+            _must(words, f"its mixture {mix}")
     trainings = list(sweeps.trainings(plan))
     # a key that is misspelt in the last of them would stop the sweep after all the others were trained
     new = [training for training in trainings if not folder(training.run).exists()]
@@ -191,19 +194,32 @@ def sweep(name: str, start: bool) -> None:
     if faults := dict.fromkeys(fault for recipe in loaded for fault in _faults(recipe)):
         raise InputError(NEXT.join(faults))
     for training in trainings:
-        run = folder(training.run)
-        if run.exists():
-            record = provenance.read(run)
-            for fault in sweeps.differences(record, _loaded(plan.recipe, training.overrides, training.mix, ())):
-                raise InputError(
-                    f"{run}: is there from an earlier sweep, and {fault}: move it away: mv {run} {run}.old"
-                )
-            if record["status"] in ("trained", "merged"):
-                click.echo(f"{training.run}: trained already")
-                continue
-        words = ["resume", training.run] if run.exists() else training.command(plan.recipe)[1:]
-        if subprocess.run([Path(sys.executable).with_name("ecom-train"), *words]).returncode:
-            raise InputError(f"the sweep stopped at {training.run}; run it again to continue")
+        _train(plan.recipe, training)
+
+
+def _train(recipe: str, training: "Training") -> None:
+    """Train one run of a sweep, or go on with it; one that is trained and would be the same now is left as it is."""
+    from recipes.runner.records import provenance
+    from recipes.runner.records.layout import folder
+    from recipes.runner.training import sweep
+
+    run = folder(training.run)
+    if not run.exists():
+        _must(training.command(recipe), training.run)
+        return
+    record = provenance.read(run)
+    for fault in sweep.differences(record, _loaded(recipe, training.overrides, training.mix, ())):
+        raise InputError(f"{run}: is there from an earlier sweep, and {fault}: move it away: mv {run} {run}.old")
+    if record["status"] in ("trained", "merged"):
+        click.echo(f"{training.run}: trained already")
+    else:
+        _must(["ecom-train", "resume", training.run], training.run)
+
+
+def _must(words: Sequence[str], what: str) -> None:
+    """Run one of our commands, in this environment; where it fails, the sweep ends."""
+    if subprocess.run([Path(sys.executable).with_name(words[0]), *words[1:]]).returncode:
+        raise InputError(f"the sweep stopped at {what}; run it again to continue")
 
 
 def _loaded(name: str, overrides: tuple[str, ...], mix: str | None, keys: tuple[str, ...]) -> "Recipe":
@@ -211,7 +227,7 @@ def _loaded(name: str, overrides: tuple[str, ...], mix: str | None, keys: tuple[
     from recipes.runner.capacity import hardware
     from recipes.runner.preflight import machine
 
-    folder = mix if not mix or Path(mix).is_dir() else str(Path("data") / mix)
+    folder = str(Path("data") / mix) if mix and Path(mix).name == mix and not Path(mix).is_dir() else mix
     loaded = recipes.load(recipes.find(name), [*overrides, *recipes.joined(keys)], folder)
     return machine.fitted(loaded, hardware.gpus())
 

@@ -76,20 +76,24 @@ def trainings(sweep: Sweep) -> Iterator[Training]:
 def lines(sweep: Sweep) -> Iterator[str]:
     """Yield the commands of a sweep: mixtures, trainings, merges, scores and the comparison of all with the first."""
     runs = list(trainings(sweep))
-    yield from (_data(mix, sweep) for mix in dict.fromkeys(training.mix for training in runs if training.mix))
+    for mix, words in builds(sweep).items():
+        yield f".venv/bin/{shlex.join(words)}" if mix in sweep.mixes else f"make data MIX={mix}"
     for training in runs:
         yield f".venv/bin/{shlex.join(training.command(sweep.recipe))}"
         yield f"make merge-{training.run} && make eval-{training.run}" + (f" MIX={sweep.test}" if sweep.test else "")
     yield f'make compare RUNS="{" ".join(_scored(training, sweep) for training in runs)}"'
 
 
-def _data(mix: str, sweep: Sweep) -> str:
-    if mix not in sweep.mixes:
-        return f"make data MIX={mix}"
-    changes = {**sweep.mixes[mix]}
+def builds(sweep: Sweep) -> dict[str, list[str]]:
+    """Return the words of the command line that builds each mixture of a sweep, by the mixture's name."""
+    return {mix: _build(mix, sweep) for mix in dict.fromkeys(one.mix for one in trainings(sweep) if one.mix)}
+
+
+def _build(mix: str, sweep: Sweep) -> list[str]:
+    changes = {"of": mix, **sweep.mixes.get(mix, {})}
     spec = f"recipes/mixes/{changes.pop('of')}.yaml"
     sets = (word for key, value in changes.items() for word in ("--set", f"{key}={json.dumps(value)}"))
-    return shlex.join([".venv/bin/ecom-data", "build", spec, *sets, "--out", f"data/{mix}"])
+    return ["ecom-data", "build", spec, *sets, "--out", f"data/{mix}"]
 
 
 def _scored(training: Training, sweep: Sweep) -> str:

@@ -1,5 +1,6 @@
 """Sweeps: every combination once, each of them a training that the recipe takes."""
 
+import json
 import shlex
 from itertools import pairwise
 from pathlib import Path
@@ -118,6 +119,33 @@ def test_a_sweep_leaves_out_what_is_trained_and_stops_at_what_fails(tmp_path: Pa
             and said in stale.stderr
             and "mv runs/tiny.yaml-a runs/tiny.yaml-a.old" in stale.stderr
         )
+
+
+def test_a_sweep_builds_the_mixtures_that_are_not_there(tmp_path: Path) -> None:
+    (tmp_path / "recipes" / "mixes").mkdir(parents=True)
+    goods = [f"{number},Thing {number} of wood number {number * 7},Toys > Blocks" for number in range(60)]
+    (tmp_path / "shop.csv").write_text("\n".join(["id,title,category", *goods]))
+    options = {"id": "id", "title": "title", "category": "category"}
+    entry = {"source": "catalog", "paths": ["shop.csv"], "options": options}
+    little = {"sources": [entry], "general_share": 0, "near_duplicates": None}
+    (tmp_path / "recipes" / "mixes" / "little.yaml").write_text(json.dumps(little))
+    axes = [{"a": {"mix": "little"}, "b": {"mix": "little-1"}}]
+    plan = {"recipe": "tiny.yaml", "mixes": {"little-1": {"of": "little", "seed": 1}}, "axes": axes}
+    (tmp_path / "mine.yaml").write_text(json.dumps(plan))
+    (tmp_path / "tiny.yaml").write_text("datasets: [{path: data/else/train.jsonl}]\nlearning_rat: 1\n")
+    first = command(tmp_path, "ecom-train", "sweep", "mine.yaml", "--run")
+    made = {path.parent.name: path for path in tmp_path.glob("data/*/manifest.json")}
+    assert sorted(made) == ["little", "little-1"] and first.returncode == 1 and "learning_rat" in first.stderr
+    assert [json.loads(made[name].read_bytes())["spec"]["seed"] for name in sorted(made)] == [0, 1]
+    when = [path.stat().st_mtime_ns for path in made.values()]
+    again = command(tmp_path, "ecom-train", "sweep", "mine.yaml", "--run")
+    assert "learning_rat" in again.stderr and [path.stat().st_mtime_ns for path in made.values()] == when
+    (tmp_path / "shop.csv").unlink()
+    (tmp_path / "data" / "little").rename(tmp_path / "away")
+    stopped = command(tmp_path, "ecom-train", "sweep", "mine.yaml", "--run")
+    assert (
+        stopped.returncode == 1 and "shop.csv" in stopped.stderr and "stopped at its mixture little" in stopped.stderr
+    )
 
 
 @pytest.mark.parametrize(
