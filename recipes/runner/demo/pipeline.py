@@ -205,7 +205,9 @@ def run(stage: Stage) -> None:
     variables = {"OMP_NUM_THREADS": str(stage.threads)} if stage.threads else {}
     words = [str(Path(sys.executable).with_name(stage.command[0])), *stage.command[1:]]
     if subprocess.run(words, check=False, env={**variables, **os.environ}).returncode:
-        raise InputError(f"the demo stopped at '{stage.name}' (the reason is above); make demo continues from there")
+        raise InputError(
+            f"the demo stopped at '{stage.name}' (the reason is above); the same command continues from there"
+        )
     write_json(stamp(stage), fingerprint(stage))
 
 
