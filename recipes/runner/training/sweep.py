@@ -68,7 +68,7 @@ def trainings(sweep: Sweep) -> Iterator[Training]:
     """Yield every combination of one value of each axis, in order."""
     for values in product(*(axis.items() for axis in sweep.axes)):
         changes = {key: value for _, keys in values for key, value in keys.items()}
-        mix = changes.pop("mix", None)
+        mix = str(changes.pop("mix")) if "mix" in changes else None  # YAML takes the name 2026 for a number
         overrides = tuple(f"{key}={json.dumps(value)}" for key, value in changes.items())
         yield Training("-".join([sweep.recipe, *(label for label, _ in values)]), overrides, mix)
 

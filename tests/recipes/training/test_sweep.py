@@ -168,6 +168,12 @@ def test_a_sweep_fetches_its_base_before_it_trains(tmp_path: Path, monkeypatch: 
     assert last == "error: the sweep stopped at its base model runs/smollm2-base/merged; run it again to continue"
 
 
+def test_a_mixture_may_be_called_by_a_number(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("recipe: mistral-qlora\naxes:\n  - a: {mix: 2026}\n")
+    plan = sweep.load(str(tmp_path / "mine.yaml"))
+    assert [one.mix for one in sweep.trainings(plan)] == ["2026"] == list(sweep.builds(plan))
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [("recipe: a\naxis: []\n", "expected a recipe and its axes"), ("[", "expected a recipe and its axes")],
