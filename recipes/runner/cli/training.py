@@ -2,8 +2,6 @@
 
 import logging
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -220,8 +218,10 @@ def _train(recipe: str, training: "Training") -> None:
 
 
 def _must(words: Sequence[str], what: str) -> None:
-    """Run one of our commands, in this environment; where it fails, the sweep ends."""
-    if subprocess.run([Path(sys.executable).with_name(words[0]), *words[1:]]).returncode:
+    """Run one of our commands; where it fails, the sweep ends."""
+    from recipes.runner.training import process
+
+    if process.ours(words):
         raise InputError(f"the sweep stopped at {what}; run it again to continue")
 
 
