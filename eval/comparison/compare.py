@@ -68,7 +68,8 @@ class Comparison(msgspec.Struct, frozen=True):
     """The content of ``compare.json``; ``runs`` holds each run's name, tasks and provenance.
 
     ``left_out`` counts the rows of each run that another run lacks. ``slices_left_out``: the kinds of slices that are not shown,
-    since the runs' training splits differ.
+    since the runs' training splits differ. ``candidates_left_out`` says for each task whose metrics of candidates are not shown
+    in what ways the runs rank those.
     """
 
     pairs: list[Pair]
@@ -78,6 +79,7 @@ class Comparison(msgspec.Struct, frozen=True):
     seed: int
     left_out: dict[str, int] = {}
     slices_left_out: list[str] = []
+    candidates_left_out: dict[str, str] = {}
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -102,7 +104,10 @@ def compare(
         {"name": run.name, "tasks": run.scores.tasks, "provenance": run.scores.provenance}
         for run in (pairing.unsliced(run, dropped) for run in runs)
     ]
-    return Comparison(_with_verdicts(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}), dropped)
+    unlike = {task: said for task in runs[0].scores.tasks if (said := pairing.unlike_candidates(task, runs))}
+    return Comparison(
+        _with_verdicts(pairs), described, FAMILIES, resamples, seed, dict(left_out or {}), dropped, unlike
+    )
 
 
 def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> list[Pair]:

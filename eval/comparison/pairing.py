@@ -34,6 +34,7 @@ SAME = {
 AGAIN = ("tokeniser", "scorer")  # what differs where one run was scored by an older version
 OF_TRAINING = ("frequency", "seen")  # the kinds of slices that depend on the training split
 OF_THE_FILE = ("test_sha256", "prompt_sha256")  # may differ where only common rows are compared
+OF_CANDIDATES = "top_"  # how the names of the metrics of ranked candidates begin
 
 
 def common(runs: Sequence[Run]) -> tuple[list[Run], dict[str, int]]:
@@ -178,6 +179,34 @@ def unlike_slices(runs: Sequence[Run]) -> list[str]:
     return [*OF_TRAINING] if len({run.scores.provenance.get("train_sha256") for run in runs}) > 1 else []
 
 
+def unlike_candidates(task: str, runs: Sequence[Run]) -> str:
+    """Return in what ways two models ranked a task's candidates, "" if all did in one or a run has no metric of them."""
+    scores = [run.scores.tasks[task].metrics for run in runs]
+    models = [run for run in runs if not baseline(run)]
+    ways = [_ranked_by(run, task) for run in models]
+    others = [place for place, way in enumerate(ways) if way != ways[0]]
+    if not others or not all(any(name.startswith(OF_CANDIDATES) for name in metrics) for metrics in scores):
+        return ""
+    return "; ".join(f"{models[place].name}: {ways[place]}" for place in (0, others[0]))
+
+
+def _ranked_by(run: Run, task: str) -> str:
+    """Return how a task's candidates were found and ranked, as the record says.
+
+    A backend that ranks answers of a list of texts otherwise than free ones records both ways, with a semicolon between.
+    """
+    ways = str(_kept(run, "candidates", "by") or "not recorded").split("; ")
+    return ways[0] if _kept(run, "decoding", "constrain", "tasks", task) == "texts" else ways[-1]
+
+
+def _kept(run: Run, *keys: str) -> Any:
+    """Return a value of the record beside the predictions, which anyone may have written, ``None`` if it is not there."""
+    value: Any = origin(run)
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
 def baseline(run: Run) -> str:
     """Return the name of the baseline that answered, "" if a model did."""
     return str(origin(run).get("baseline") or "")
@@ -209,12 +238,17 @@ def task_rows(run: Run, task: str) -> TaskRows:
 
 
 def shared(task: str, runs: Sequence[Run], rows: Sequence[TaskRows], tools: Tools) -> list[str]:
-    """Return the metrics that all runs have and that can be computed again: from the answers, or from each row's own value."""
+    """Return the metrics that all runs have and that can be computed again: from the answers, or from each row's own value.
+
+    Without those of candidates that are ranked in different ways.
+    """
     scores = [run.scores.tasks[task].metrics for run in runs]
+    left_out = (OF_CANDIDATES,) if unlike_candidates(task, runs) else ()
     return [
         name
         for name in scores[0]
         if all(name in other for other in scores)
+        and not name.startswith(left_out)
         and not (metric := metrics.get(name)).of_rows
         and ((metric.each and metric.reduce is mean) or not any(_missing(name, of_run, tools) for of_run in rows))
     ]

@@ -138,9 +138,18 @@ def interval(found: Score | Pair, form: Any = number) -> str:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """Return notes on how to read a comparison: what the verdict depends on, which slices are left out."""
+    """Return notes on how to read a comparison: what the verdict depends on, which slices and metrics are left out."""
     kinds = " and ".join(f"“{label(kind)}”" for kind in comparison.slices_left_out)
-    return [HOLM, *([f"Left out, since the runs' training splits differ: the slices {kinds}."] if kinds else [])]
+    slices = [f"Left out, since the runs' training splits differ: the slices {kinds}."] if kinds else []
+    unlike = [_unlike(task, ways) for task, ways in comparison.candidates_left_out.items()]
+    return [HOLM, *slices, *unlike]
+
+
+def _unlike(task: str, ways: str) -> str:
+    return (
+        f"Left out of {task}, since the runs rank its candidates in different ways ({ways}): top-K accuracy; to compare it, "
+        "predict with the same backend, and server, for all."
+    )
 
 
 # Inside a script element only these could end it, open a comment, or (the last two) break a line of old JavaScript.

@@ -1,44 +1,86 @@
-"""Packs that hold every row of an epoch once, on one process or several, in every epoch.
+"""Every row once in every epoch: in packs on one process or several, and in batches of rows that are not packed on several.
 
 Axolotl plans as many packs for an epoch as the fewest of four shuffles filled, and cuts off what an epoch has more; Accelerate
-then drops the last packs that are not enough for every process (Axolotl 0.19 and 0.21, Accelerate 1.13 and 1.15).
+then drops the last packs that are not enough for every process, and repeats rows that are not packed until every process has as
+many, in full batches. Axolotl ends the last epoch early, too: it counts the steps of all epochs as if none had an incomplete one
+(Axolotl 0.19 and 0.21, Accelerate 1.13 and 1.15).
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
 from axolotl.utils.logging import get_logger
 from axolotl.utils.samplers.multipack import MultipackBatchSampler
+from torch.utils.data import BatchSampler
 from transformers import TrainerCallback
 
 LOG = get_logger("axolotl.packs")  # Axolotl prints what has its own name in front, and nothing else
 
 
-def complete(trainer: Any) -> None:
-    """Make a trainer's packs hold all rows in every epoch; say what it repeats of rows that are not packed."""
-    create, processes = trainer._get_train_sampler, trainer.args.world_size
+def complete(trainer: Any, steps: int | None = None) -> None:
+    """Make a trainer's packs or batches hold all rows in every epoch; say how many are repeated where rows are too few.
+
+    ``steps`` are those that the recipe sets, if any; without, training ends with its last epoch.
+    """
+    create, load, processes = trainer._get_train_sampler, trainer.get_train_dataloader, trainer.args.world_size
+    if not steps and (trainer.args.sample_packing or processes > 1):
+        trainer.args.max_steps = -1
 
     def sampler(*args: Any, **more: Any) -> Any:
         made = create(*args, **more)
         if isinstance(made, MultipackBatchSampler):
             whole(made, processes)
-        elif made is not None and (again := repeated(len(made), trainer.args.per_device_train_batch_size, processes)):
-            said = "every process gets as many, in full batches"
-            LOG.warning(f"{again} of {len(made)} rows are seen twice in each epoch: {said}")
+            _tell(len(made.lengths), len(made) * made.batch_size if processes > 1 else 0)
+        elif made is not None and processes > 1 and not trainer.args.dataloader_drop_last:
+            made = _batches(trainer, made)
+            _tell(len(made.sampler), len(made))
         return made
 
-    trainer._get_train_sampler = sampler
+    def loader() -> Any:
+        even = trainer.accelerator.even_batches
+        try:
+            return load()
+        finally:
+            trainer.accelerator.even_batches = even  # a validation that is not packed would wait for ever without
+
+    trainer._get_train_sampler, trainer.get_train_dataloader = sampler, loader
 
 
-def repeated(rows: int, batch: int, processes: int) -> int:
-    """Return how many rows Accelerate repeats in an epoch without packing, so that every process gets full batches.
+def _tell(rows: int, places: int) -> None:
+    if places > rows:
+        reason = "every process gets as many batches"
+        LOG.warning(f"{places - rows} of {rows} rows are seen twice in each epoch: {reason}")
 
-    >>> repeated(41, 4, 2), repeated(40, 4, 2), repeated(41, 4, 1)
-    (7, 0, 0)
+
+def _batches(trainer: Any, rows: Any) -> "Batches":
+    trainer.accelerator.even_batches = False  # else batches that are not full would be filled up
+    if deepspeed := trainer.accelerator.state.deepspeed_plugin:  # which cannot read it off such batches
+        deepspeed.deepspeed_config["train_micro_batch_size_per_gpu"] = trainer._train_batch_size
+    return Batches(rows, trainer._train_batch_size, trainer.args.world_size)
+
+
+class Batches(BatchSampler):  # type: ignore[misc]
+    """Batches of at most ``most`` rows, as many for every process: some are divided in two where the rows do not fill all.
+
+    >>> list(Batches(range(5), 2, 2))
+    [[0], [1], [2, 3], [4]]
     """
-    return -rows % (batch * processes) if processes > 1 else 0
+
+    def __init__(self, sampler: Any, most: int, processes: int) -> None:
+        super().__init__(sampler, most, drop_last=False)
+        self.most, self.planned = most, -(-len(sampler) // (most * processes)) * processes
+        self.batch_size = None  # with a size, Accelerate holds back a batch that is smaller
+
+    def __iter__(self) -> Iterator[list[int]]:
+        rows = list(self.sampler)  # which Accelerate has replaced by then
+        batches = [rows[at : at + self.most] for at in range(0, len(rows), self.most)]
+        return iter(filled(divided(batches, self.planned), self.planned))
+
+    def __len__(self) -> int:
+        return self.planned
 
 
 def whole(sampler: MultipackBatchSampler, processes: int) -> None:
@@ -58,6 +100,8 @@ def whole(sampler: MultipackBatchSampler, processes: int) -> None:
             order = np.random.default_rng(packs[0]).permutation(len(tightest))  # the rows of this epoch's first pack
             packs = [tightest[at] for at in order]
         packs = divided(packs, planned * size)
+        if processes > 1:
+            packs = filled(packs, planned * size)
         batches = [packs[at : at + size] for at in range(0, len(packs), size)]
         sampler._batches = batches
         return batches
@@ -93,6 +137,15 @@ def divided(packs: Sequence[list[int]], count: int) -> list[list[int]]:
         halves = ((pack[: cut.get(at, 0)], pack[cut.get(at, 0) :]) for at, pack in enumerate(found))
         found = [half for pair in halves for half in pair if half]
     return found
+
+
+def filled(packs: Sequence[list[int]], count: int) -> list[list[int]]:
+    """Return ``count`` packs: where there are fewer, the first ones come again, or one process would wait for another for ever.
+
+    >>> filled([[1], [2]], 3)
+    [[1], [2], [1]]
+    """
+    return [*packs, *islice(cycle(packs), count - len(packs))]
 
 
 class Packs(TrainerCallback):  # type: ignore[misc]

@@ -50,7 +50,7 @@ class RunPlugin(BasePlugin):  # type: ignore[misc]
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
         """Return the callbacks that pack each epoch anew, with all its rows, and draw the loss."""
-        packs.complete(trainer)
+        packs.complete(trainer, cfg.max_steps)
         return [packs.Packs(), Curve(Path(cfg.output_dir).parent)]
 
 

@@ -31,7 +31,7 @@ def stand_in(folder: Path, family: str, tokenizer: Any) -> None:
     """Save a stand-in for ``qwen35`` or ``gemma4`` as the hub has them, with its tokenizer."""
     import torch
 
-    from recipes.runner.preflight.base_model import auto_class
+    from eval.inference.backends.base import auto_class
 
     config = KINDS[family](tokenizer)
     torch.manual_seed(0)

@@ -167,6 +167,10 @@ ROWS = "datasets=[{path: rows.jsonl, type: chat_template, "
         ("dataloader_drop_last=true", "dataloader_drop_last is not allowed: the last rows"),
         ("dataset_shard_num=4", "dataset_shard_num is not allowed: all but one part"),
         ("dataset_exact_deduplication=true", "dataset_exact_deduplication is not allowed: rows would be dropped"),
+        (
+            "processor_type=AutoProcessor",
+            "processor_type is not allowed: rows would be rendered by the base's processor",
+        ),
         ("push_dataset_to_hub=a/b", "push_dataset_to_hub is not allowed: rows prepared elsewhere"),
         ("rl=dpo", "rl is not allowed: what is checked is training on the answers"),
         ("use_dft=true", "use_dft is not allowed: learning from a token"),

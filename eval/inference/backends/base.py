@@ -1,6 +1,7 @@
-"""Shared by all backends: plan, prompt, answer, and the tokenizer with its chat template."""
+"""Shared by all backends: plan, prompt, answer, the class of a network, and the tokenizer with its chat template."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -8,12 +9,14 @@ from typing import Any
 import msgspec
 
 from converters.core.errors import InputError, first_line
+from converters.core.hidden import hidden
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Limit, Texts
 from eval.inference.checkpoint import Checkpoint, check_template
 
 BEAMS = "beam search, by log-probability"
 BEAMS_MORE = 1  # beams beyond the candidates asked for: the greedy answer is often one of them
+KERNELS = ("fla", "causal_conv1d")  # packages of Triton and CUDA
 CHOICES = "of a list of texts, one after another, each without those before, by log-probability"
 
 
@@ -109,6 +112,23 @@ def left_over(limit: Limit, found: Sequence[str], count: int) -> list[str]:
 def longest_beam(plan: Plan, tokens: int) -> int:
     """Return how many tokens a beam may have where the likeliest answer has ``tokens``: vLLM's search goes on to the last one."""
     return min(plan.max_new_tokens, 2 * tokens + 16)
+
+
+def auto_class(settings: Any) -> Any:
+    """Return the auto class of a model of this configuration, as Axolotl takes it for training: with towers where it has some.
+
+    Without a GPU the model's code is imported here, so that it takes PyTorch's operations: where flash-linear-attention is
+    installed, transformers would take its Triton kernels on any device.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    several = settings.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    auto = AutoModelForImageTextToText if several else AutoModelForCausalLM
+    with nullcontext() if torch.cuda.is_available() else hidden(*KERNELS):
+        auto._model_mapping.get(type(settings), None)
+    return auto
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:

@@ -6,25 +6,15 @@ Candidates come from a beam search beside the greedy answer, ranked by the sum o
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 import transformers
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoModelForImageTextToText,
-    BitsAndBytesConfig,
-    GenerationConfig,
-)
-from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+from transformers import AutoConfig, BitsAndBytesConfig, GenerationConfig
 
 from converters.core.errors import InputError
-from converters.core.hidden import hidden
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Schema, Texts
 from eval.inference.backends import base
@@ -63,33 +53,20 @@ def load(checkpoint: str, plan: Plan) -> Model:
 
 
 def _network(checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> Any:
+    folder = checkpoint.base.folder if checkpoint.base else checkpoint.folder
+    auto = base.auto_class(AutoConfig.from_pretrained(folder))
     if checkpoint.base is None:
         # "auto" offloads to main memory: a GPU that trained in four bits may be too small for sixteen.
         where = "auto" if device == "cuda" else None
-        return _auto_class(checkpoint.folder, device).from_pretrained(checkpoint.folder, dtype=dtype, device_map=where)
+        return auto.from_pretrained(folder, dtype=dtype, device_map=where)
     from peft import PeftModel
 
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
     how = {"quantization_config": nf4} if checkpoint.base.nf4 else {}
-    folder = checkpoint.base.folder
-    whole = _auto_class(folder, device).from_pretrained(folder, dtype=dtype, device_map=device, **how)
+    whole = auto.from_pretrained(folder, dtype=dtype, device_map=device, **how)
     return PeftModel.from_pretrained(whole, checkpoint.folder)
-
-
-def _auto_class(folder: Path, device: str) -> Any:
-    """Return the class of a checkpoint that an adapter of it was trained on: with its towers where it has some.
-
-    Without a GPU the model's code is imported here, so that it takes PyTorch's operations: where flash-linear-attention is
-    installed, transformers would take its Triton kernels on any device.
-    """
-    settings = AutoConfig.from_pretrained(folder)
-    several = settings.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-    auto = AutoModelForImageTextToText if several else AutoModelForCausalLM
-    with hidden("fla", "causal_conv1d") if device == "cpu" else nullcontext():
-        auto._model_mapping.get(type(settings), None)
-    return auto
 
 
 def describe(model: Model, plan: Plan) -> dict[str, Any]:

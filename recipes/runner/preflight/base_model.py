@@ -4,19 +4,17 @@ import json
 import os
 import shlex
 from collections.abc import Collection, Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from converters.core.errors import InputError, nearest
-from converters.core.hidden import hidden
 from converters.io.jsonl import folder_sha256
+from eval.inference.backends.base import auto_class
 from recipes.runner.capacity import memory
 from recipes.runner.recipe import Recipe, base_folder, where
 from recipes.runner.records import layout, provenance
 
 LAYERS = ("lora_target_modules", "lora_modules_to_save")
-KERNELS = ("fla", "causal_conv1d")  # packages of Triton and CUDA
 DEPTHS, WEIGHTS = "peft_layers_to_transform", "unfrozen_parameters"
 DEMO, SMOLLM2 = (layout.RUNS / f"{name}-base" / layout.MERGED for name in ("demo", "smollm2"))
 STARTS = {"lora_model_dir": "adapter", "base_model": "merged"}
@@ -117,23 +115,6 @@ def layers(recipe: Recipe, config: Any) -> None:
         names = {name for name, _ in model.named_modules() if name}
         for fault in (*_unknown_layers(recipe, names), *_unknown_weights(recipe, model)):
             raise InputError(fault)
-
-
-def auto_class(settings: Any) -> Any:
-    """Return the auto class by which Axolotl loads a model of this configuration: with its towers where it has some.
-
-    Without a GPU the model's code is imported here, so that it takes PyTorch's operations: where flash-linear-attention is
-    installed, transformers would take its Triton kernels on any device.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
-    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-
-    several = settings.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
-    auto = AutoModelForImageTextToText if several else AutoModelForCausalLM
-    with nullcontext() if torch.cuda.is_available() else hidden(*KERNELS):
-        auto._model_mapping.get(type(settings), None)
-    return auto
 
 
 def skeleton(base: str, trust: bool = False) -> Any:

@@ -7,13 +7,12 @@ the template renders and add no BOS to it: one where the template writes one, an
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
-
-from converters.core.errors import InputError
+from converters.core.errors import InputError, first_line
 from converters.io.jsonl import decode
 from converters.schema import Row
 from recipes.plugins import completion_only
@@ -21,6 +20,7 @@ from recipes.runner.preflight.data import DataFile
 
 MASKED = -100
 CLOCK = "strftime_now"
+MISTRALS = "MistralCommonBackend"  # a class; importing it takes mistral_common with it
 ROWS_PER_TASK = 8
 BEGINNINGS_PER_TASK = 200
 
@@ -61,36 +61,50 @@ def prove(config: Any, tokenizer: Any, files: Sequence[DataFile]) -> dict[str, i
 
 
 def load_tokenizer(config: Any) -> Any:
-    """Return the tokenizer as Axolotl loads it; one that cannot be had is an ``InputError``."""
+    """Return the tokenizer as Axolotl loads it; one that cannot be had, or that heeds no template, is an ``InputError``."""
     from axolotl.loaders import load_tokenizer as load
     from axolotl.utils.config import normalize_config
 
-    try:
+    with _told(f"base_model {config.base_model}: its tokenizer cannot be loaded"):
         normalize_config(config)
-        return load(config)
-    except (OSError, ValueError, RuntimeError) as error:
-        message = f"base_model {config.base_model}: its tokenizer cannot be loaded: {_first_line(error)}"
-        raise InputError(message) from error
+        tokenizer = load(config)
+    if MISTRALS in (kind.__name__ for kind in type(tokenizer).__mro__):
+        without = " and leave tokenizer_use_mistral_common out" if config.tokenizer_use_mistral_common else ""
+        raise InputError(
+            f"base_model {config.base_model}: found Mistral's own tokenizer, which heeds no chat template, so that evaluation "
+            f"could not ask as training did; set tokenizer_type: TokenizersBackend{without}"
+        )
+    return tokenizer
+
+
+@contextmanager
+def _told(said: str, advice: str = "") -> Iterator[None]:
+    """Turn what a tokenizer, its template or Axolotl raises meanwhile into one ``InputError``.
+
+    It may be anything: ``mistral_common`` has a family of its own, and JSON of another shape gives a KeyError or a TypeError.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        name = "KeyError: " if isinstance(error, KeyError) else ""  # its text is a bare key
+        raise InputError(f"{said}: {name}{first_line(error)}{advice}") from error
 
 
 def _strategy(tokenizer: Any, config: Any, entry: Any) -> Any:
     from axolotl.prompt_strategies import load
     from axolotl.utils.dict import DictDefault
 
-    kind = entry.get("type")
-    try:
-        strategy = load(kind, tokenizer, config, DictDefault(dict(entry))) if isinstance(kind, str) else None
-    except (ValueError, KeyError, TypeError, TemplateError) as error:
-        raise InputError(f"dataset type {kind!r}: it cannot be set up: {_first_line(error)}") from error
+    kind, strategy = entry.get("type"), None
+    if isinstance(kind, str):
+        with _told(f"dataset type {kind!r}: it cannot be set up"):
+            strategy = load(kind, tokenizer, config, DictDefault(dict(entry)))
     if not hasattr(getattr(strategy, "prompter", None), "chat_template"):
         raise InputError(
             f"dataset type {kind!r}: found no chat template in it, expected 'chat_template' or {completion_only.__name__!r}"
         )
     return strategy
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def samples(file: DataFile) -> Iterator[Row]:
@@ -120,16 +134,12 @@ def _advice(row: Row) -> str:
 def encode(row: Row, strategy: Any, tokenizer: Any, path: Path) -> Encoded:
     """Encode one row both ways; messages that the template refuses are an ``InputError``."""
     messages = [*row.prompt, {"role": "assistant", "content": row.target}]
-    try:
+    with _told(f"{path}: row {row.id!r}: its messages cannot be encoded", _advice(row)):
         trained = strategy.tokenize_prompt({"messages": messages})
         sent = _sent(tokenizer, row.prompt, True)
         answered = max((n for n, turn in enumerate(row.prompt, 1) if turn["role"] == "assistant"), default=0)
         history = len(_sent(tokenizer, row.prompt[:answered], False)) if answered else 0
         silent = _sent(tokenizer, [{"role": turn["role"], "content": "-"} for turn in messages], False)
-    except (ValueError, KeyError, TypeError, TemplateError) as error:
-        raise InputError(
-            f"{path}: row {row.id!r}: its messages cannot be encoded: {_first_line(error)}{_advice(row)}"
-        ) from error
     begins = silent.count(tokenizer.bos_token_id)
     return Encoded(row.id, sent, list(trained["input_ids"]), list(trained["labels"]), history, row.target, begins)
 

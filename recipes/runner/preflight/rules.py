@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache, partial
+from importlib import metadata
 from typing import Any, NamedTuple
 
 from converters.core.errors import nearest
@@ -58,6 +59,11 @@ def _on_cpu(value: Any, recipe: Recipe) -> bool:
 
 def _repacks(recipe: Recipe) -> bool:
     return bool(recipe.keys.get("load_in_4bit")) and ON_CPU not in (recipe.keys.get("plugins") or ())
+
+
+def _old_trackio(value: Any, _: Recipe) -> bool:
+    """The release that Axolotl 0.19 pins is older than the argument ``bucket_id`` that transformers' callback hands it."""
+    return _is_set(value) and [int(part) for part in metadata.version("trackio").split(".")[:2]] < [0, 21]
 
 
 def _kernels_unset(_: Any, recipe: Recipe) -> bool:
@@ -153,6 +159,8 @@ RULES = (
     *_refused("the last rows of every epoch would be left out", "dataloader_drop_last"),
     *_refused("rows would be dropped silently; 'ecom-data build' has counted and dropped duplicates",
         "dataset_exact_deduplication"),
+    *_refused("rows would be rendered by the base's processor for images, and what is proven are those of its tokenizer",
+        "processor_type"),
     *_refused("rows prepared elsewhere would replace those that are checked", "push_dataset_to_hub"),
     *_refused("name a mix's validation split in test_datasets: a random one puts one product on both sides",
         "val_set_size"),
@@ -171,6 +179,9 @@ RULES = (
         "resize_token_embeddings_to_32x", "shrink_embeddings"),
     *_refused("no training can resume from a checkpoint without optimiser and schedule", "save_only_model"),
     *NEWER,
+    *(Rule(key, _old_trackio, "{key} is not allowed here: training would stop at its first step, for transformers hands trackio "
+        "an argument (bucket_id) that it has from 0.21 on, and Axolotl 0.19 pins 0.19; leave it out and send the trained run: "
+        "make track RUN=NAME TRACKER=trackio") for key in ("use_trackio", "trackio_project_name")),
     # what would upload the weights
     *_refused(
         "weights trained on your rows would leave this machine before they were scored; hf upload sends what you choose",

@@ -18,7 +18,7 @@ from converters.core.errors import InputError
 from converters.examples import read_rows
 from converters.io.jsonl import sha256
 from converters.schema import Row
-from recipes.runner.preflight.base_model import auto_class
+from eval.inference.backends.base import auto_class
 
 # At a vocabulary of 128k and some 1,000 answer tokens, half a GB of logits.
 ROWS, ROWS_PER_TASK, TOKENS_PER_ROW = 64, 16, 32

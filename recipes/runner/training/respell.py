@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from recipes.runner.preflight.base_model import skeleton
-from recipes.runner.training.restore import layer_of, tensors
+from recipes.runner.training.restore import layer_of, renaming, tensors
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -31,17 +31,8 @@ def respelt(adapter: Path, base: Path, folder: Path, trust: bool = False) -> Pat
 
 def _stored(base: Path, trust: bool) -> Mapping[str, str]:
     """Return the name in the checkpoint's files of every layer, by its name in the loaded model."""
-    from transformers.conversion_mapping import get_model_conversion_mapping
-    from transformers.core_model_loading import WeightRenaming, rename_source_key
-
     if (model := skeleton(str(base), trust)) is None:
         return {}
-    rules = [rule for rule in get_model_conversion_mapping(model) if isinstance(rule, WeightRenaming)]
-    known, prefix = model.state_dict(), model.base_model_prefix
-    loaded = {
-        name: str(rename_source_key(name, rules, [], prefix, known)[0])
-        for path in base.glob("*.safetensors")
-        for name in tensors(path)
-        if name.endswith(".weight")
-    }
-    return {other.removesuffix(".weight"): name.removesuffix(".weight") for name, other in loaded.items()}
+    names = (name for path in base.glob("*.safetensors") for name in tensors(path) if name.endswith(".weight"))
+    runtime = renaming(model, converted=False)
+    return {runtime(name).removesuffix(".weight"): name.removesuffix(".weight") for name in names}

@@ -43,8 +43,6 @@ def restore(merged: Path, base: Path, adapter: Path, keys: Mapping[str, Any]) ->
 def layout(base: Path, keys: Mapping[str, Any]) -> tuple[Callable[[str], str], Callable[[str], bool]]:
     """Return what names a checkpoint's tensor as the loaded model does, and what tells whether that one was quantised."""
     from bitsandbytes.nn import Linear4bit
-    from transformers.conversion_mapping import get_model_conversion_mapping
-    from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
     from transformers.initialization import no_tie_weights
     from transformers.quantizers.auto import AutoHfQuantizer
 
@@ -56,18 +54,25 @@ def layout(base: Path, keys: Mapping[str, Any]) -> tuple[Callable[[str], str], C
         raise InputError(
             f"{base}: found no configuration of a model that transformers knows, expected the base's config.json"
         )
-    transforms, prefix = get_model_conversion_mapping(model), model.base_model_prefix
-    renamings = [item for item in transforms if isinstance(item, WeightRenaming)]
-    converters = [item for item in transforms if isinstance(item, WeightConverter)]
-    known = model.state_dict()
+    runtime = renaming(model)
     AutoHfQuantizer.from_config(merge_gate.quantisation(keys)).preprocess_model(model=model, device_map=None)
     linear = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, Linear4bit)}
     experts = bool(keys.get("quantize_moe_experts"))  # by Axolotl, where they are one tensor and no linear layer
-
-    def runtime(name: str) -> str:
-        return str(rename_source_key(name, renamings, converters, prefix, known)[0])
-
     return runtime, lambda name: name in linear or (experts and "expert" in name)
+
+
+def renaming(model: Any, converted: bool = True) -> Callable[[str], str]:
+    """Return what names a checkpoint's tensor as the loaded model does, by transformers' own rules.
+
+    ``converted``: after the tensor that it becomes a part of, such as that of all experts; otherwise it keeps a name of its own.
+    """
+    from transformers.conversion_mapping import get_model_conversion_mapping
+    from transformers.core_model_loading import WeightConverter, WeightRenaming, rename_source_key
+
+    rules, known, prefix = get_model_conversion_mapping(model), model.state_dict(), model.base_model_prefix
+    renamings = [rule for rule in rules if isinstance(rule, WeightRenaming)]
+    converters = [rule for rule in rules if converted and isinstance(rule, WeightConverter)]
+    return lambda name: str(rename_source_key(name, renamings, converters, prefix, known)[0])
 
 
 def layer_of(name: str) -> str:

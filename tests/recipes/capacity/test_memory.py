@@ -76,7 +76,7 @@ def test_the_weights_are_those_that_transformers_builds(name: str) -> None:
     import torch
     from transformers import AutoConfig, LlamaConfig
 
-    from recipes.runner.preflight.base_model import auto_class
+    from eval.inference.backends.base import auto_class
 
     if name in CONFIGS:
         settings = AutoConfig.for_model(**copy.deepcopy(CONFIGS[name]))
@@ -111,7 +111,7 @@ def test_an_adapter_of_a_model_with_towers_has_the_weights_that_peft_counts(name
     from peft import LoraConfig, get_peft_model
     from transformers import AutoConfig
 
-    from recipes.runner.preflight.base_model import auto_class
+    from eval.inference.backends.base import auto_class
 
     keys = recipe.load(recipe.find(name)).keys
     settings = AutoConfig.for_model(**copy.deepcopy(CONFIGS[keys["base_model"]]))

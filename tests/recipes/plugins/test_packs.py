@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 from accelerate.data_loader import BatchSamplerShard, SeedableRandomSampler
 from axolotl.utils.samplers.multipack import MultipackBatchSampler
+from torch.utils.data import BatchSampler
 
 from recipes.plugins import packs
 
 ROWS = np.random.default_rng(5).integers(5, 60, 331)
 
 
-def made(batch: int) -> MultipackBatchSampler:
-    """Return a sampler as the trainer makes it of 331 rows, with packs of 64 tokens; an epoch's order follows its number."""
-    order = SeedableRandomSampler(range(len(ROWS)), data_seed=3)
+def made(batch: int, lengths: Any = ROWS) -> MultipackBatchSampler:
+    """Return a sampler as the trainer makes it, of 331 rows, with packs of 64 tokens; an epoch's order follows its number."""
+    order = SeedableRandomSampler(range(len(lengths)), data_seed=3)
     return MultipackBatchSampler(
-        order, batch_size=batch, batch_max_len=64, bin_size=64, lengths=ROWS, drop_last=True, num_processes=1
+        order, batch_size=batch, batch_max_len=64, bin_size=64, lengths=lengths, drop_last=True, num_processes=1
     )
 
 
@@ -53,10 +54,27 @@ def test_without_it_some_rows_of_an_epoch_are_left_out() -> None:
     assert any(set(rows(epoch(made(1), number, 4))) < set(range(len(ROWS))) for number in range(3))
 
 
-def test_rows_that_are_not_packed_are_repeated_by_accelerate_as_told() -> None:
-    from torch.utils.data import BatchSampler
+@pytest.mark.parametrize("size", [40, 41, 47])
+@pytest.mark.parametrize("processes", [2, 3, 4])
+def test_rows_that_are_not_packed_are_seen_once_in_as_many_batches_for_each_process(processes: int, size: int) -> None:
+    sampler = packs.Batches(range(size), 4, processes)
+    shards = [list(BatchSamplerShard(sampler, processes, rank, even_batches=False)) for rank in range(processes)]
+    assert sorted(row for shard in shards for batch in shard for row in batch) == list(range(size))
+    assert {len(shard) for shard in shards} == {len(sampler) // processes}
+    assert {len(batch) for shard in shards for batch in shard} <= {1, 2, 3, 4}
 
-    for size in (40, 41, 47):
-        shards = [BatchSamplerShard(BatchSampler(range(size), 4, False), 2, rank) for rank in (0, 1)]
-        seen = [row for shard in shards for batch in shard for row in batch]
-        assert len(seen) - size == packs.repeated(size, 4, 2) and set(seen) == set(range(size))
+
+def test_without_it_accelerate_repeats_rows_that_are_not_packed() -> None:
+    shards = [BatchSamplerShard(BatchSampler(range(41), 4, False), 2, rank) for rank in (0, 1)]
+    assert len([row for shard in shards for batch in shard for row in batch]) == 48
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_no_process_waits_for_another_where_rows_are_too_few(packed: bool) -> None:
+    """Seven rows that each fill a pack or a batch of their own: the first is seen twice."""
+    sampler = made(1, np.full(7, 60)) if packed else packs.Batches(range(7), 1, 2)
+    if packed:
+        packs.whole(sampler, 2)
+    shards = [BatchSamplerShard(sampler, 2, rank, even_batches=False) for rank in (0, 1)]
+    batches = [np.ravel(list(shard)).tolist() for shard in shards]
+    assert [len(seen) for seen in batches] == [4, 4] and {*batches[0], *batches[1]} == set(range(7))

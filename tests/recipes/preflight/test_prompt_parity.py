@@ -1,4 +1,4 @@
-"""BOS in the prompt check: what the template renders is encoded with no further one, whatever token BOS is."""
+"""The prompt check's tokenizer: BOS is what the template renders, whatever token it is, and no failure is a traceback."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from converters.schema import Row, Turn
 from recipes.runner import recipe
 from recipes.runner.cli import main
 from recipes.runner.preflight import data, lint, prompt_parity
+from tests.recipes import _tekken
 from tests.recipes.conftest import WHOLE
 
 Place = Callable[..., Path]
@@ -107,3 +108,72 @@ def test_a_text_that_spells_the_turn_marker_is_told(place: Place, tmp_path: Path
     row = Row(id="x", group="g", task="general", source="mine", messages=turns)
     encoded = prompt_parity.encode(row, strategy, tokenizer, Path("x"))
     assert "found 5 BOS tokens, expected 4" in list(prompt_parity.faults(encoded, tokenizer))
+
+
+@pytest.fixture(scope="module")
+def tekken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A base with the files of Mistral's own tokenizer and of transformers', as Ministral 3 has them."""
+    from transformers import MistralConfig
+
+    folder = tmp_path_factory.mktemp("tekken")
+    size = len(_tekken.tekken(folder))
+    MistralConfig(vocab_size=size, hidden_size=32, num_hidden_layers=1).save_pretrained(folder)
+    return folder
+
+
+JINJA = {"chat_template": "jinja", "chat_template_jinja": CHATML}
+
+
+@pytest.mark.parametrize(
+    ("keys", "mend"),
+    [
+        (JINJA, "set tokenizer_type: TokenizersBackend$"),
+        (
+            {"chat_template": None, "tokenizer_use_mistral_common": True},
+            "set tokenizer_type: TokenizersBackend and leave tokenizer_use_mistral_common out$",
+        ),
+    ],
+)
+def test_mistrals_own_tokenizer_is_refused_with_the_mend(
+    keys: dict[str, Any], mend: str, tekken: Path, place: Place
+) -> None:
+    config = lint.validated(recipe.load(place(tekken, kind=WHOLE, **keys)))
+    with pytest.raises(InputError, match=f"found Mistral's own tokenizer, which heeds no chat template.*{mend}"):
+        prompt_parity.load_tokenizer(config)
+
+
+def test_what_mistrals_own_tokenizer_raises_is_a_sentence(tekken: Path, place: Place) -> None:
+    from transformers import AutoTokenizer
+
+    loaded = recipe.load(place(tekken, kind=WHOLE, **JINJA))
+    files = [data.read(path) for path in data.files(loaded)]
+    with pytest.raises(
+        InputError, match=r"train\.jsonl: row '.*': its messages cannot be encoded: Expected last role User"
+    ):
+        prompt_parity.prove(lint.validated(loaded), AutoTokenizer.from_pretrained(tekken), files)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("tokenizer.json", "{}"),
+        ("tokenizer.json", "{"),
+        ("tokenizer_config.json", "[]"),
+        ("tokenizer_config.json", '{"bos_token": 5}'),
+        ("config.json", "[]"),
+        ("config.json", '{"model_type": "nosuch"}'),
+    ],
+)
+def test_a_tokenizer_whose_files_are_broken_is_a_sentence(file: str, text: str, place: Place, tmp_path: Path) -> None:
+    stand_in(tmp_path / "base", CHATML, bos_token=START)
+    config = lint.validated(recipe.load(place("base", kind=WHOLE)))
+    (tmp_path / "base" / file).write_text(text)
+    with pytest.raises(InputError, match=r"base_model base: its tokenizer cannot be loaded: .*\w"):
+        prompt_parity.load_tokenizer(config)
+
+
+def test_a_misspelt_tokenizer_type_is_a_sentence(place: Place, tmp_path: Path) -> None:
+    stand_in(tmp_path / "base", CHATML, bos_token=START)
+    config = lint.validated(recipe.load(place("base", kind=WHOLE, tokenizer_type="TokenizerBackend")))
+    with pytest.raises(InputError, match=r"its tokenizer cannot be loaded: .* no attribute TokenizerBackend"):
+        prompt_parity.load_tokenizer(config)

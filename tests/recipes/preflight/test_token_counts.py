@@ -14,7 +14,7 @@ from recipes.runner import recipe
 from recipes.runner.preflight import data, lint, prompt_parity, token_counts
 from recipes.runner.preflight.token_counts import Count
 from tests.recipes.conftest import WHOLE
-from tests.recipes.preflight.test_check import Place, row
+from tests.recipes.preflight._rows import Place, row
 
 
 def test_lengths_and_learnt_tokens_are_those_of_axolotls_strategy(

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from converters.core.errors import InputError
+from eval.inference.backends.base import auto_class
 from recipes.runner import recipe
-from recipes.runner.preflight.base_model import auto_class
 from recipes.runner.training import merge, merge_gate
 from recipes.runner.training.restore import restore
 from tests.recipes._families import RECIPES, stand_in
