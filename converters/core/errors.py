@@ -43,12 +43,15 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 def not_a_file(path: Path) -> InputError:
-    """Return the error for a path that is no file, with the nearest name beside it where there is nothing."""
+    """Return the error for a path that is no file, with the nearest name beside it, or beside its folder, if neither is there."""
     if path.exists():
         return InputError(f"{path}: is {'a folder' if path.is_dir() else 'not a regular file'}, expected a file")
-    beside = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = get_close_matches(path.name, beside, n=1)
-    return InputError(f"{path}: no such file{f'; did you mean {path.with_name(close[0])}?' if close else ''}")
+    missing = path if path.parent.is_dir() else path.parent
+    beside = [file.name for file in missing.parent.iterdir()] if missing.parent.is_dir() else []
+    close = get_close_matches(missing.name, beside)
+    meant = [there for name in close if (there := missing.with_name(name) / path.relative_to(missing)).exists()]
+    folder = "" if missing is path else f", nor a folder {missing}"
+    return InputError(f"{path}: no such file{folder}{f'; did you mean {meant[0]}?' if meant else ''}")
 
 
 def unreadable(path: Path, error: Exception, expected: str) -> InputError:

@@ -108,8 +108,10 @@ def fit(texts: Iterable[str]) -> tuple[Callable[[Sequence[str]], Any], Any]:
     from sklearn.feature_extraction.text import TfidfTransformer
 
     counts = sparse.vstack([*map(counted, chunks(texts))] or [counted([""])[:0]], format="csr")
-    transformer = TfidfTransformer(sublinear_tf=True).fit(counts if counts.shape[0] else counted([""]))
-    return lambda texts: transformer.transform(counted(texts)), transformer.transform(counts, copy=False)
+    some = counts.shape[0] > 0  # scikit-learn takes no table without rows
+    transformer = TfidfTransformer(sublinear_tf=True).fit(counts if some else counted([""]))
+    vectors = transformer.transform(counts, copy=False) if some else counts
+    return lambda texts: transformer.transform(counted(texts)), vectors
 
 
 def counted(texts: Sequence[str]) -> Any:

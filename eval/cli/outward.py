@@ -63,6 +63,8 @@ def card(
     from eval.results import runs
 
     out = out or run / "README.md"
+    if out.is_dir():
+        raise InputError(f"{out}: is a folder; --out names a file, such as {out / 'README.md'}")
     if any(out.resolve().is_relative_to((run / name).resolve()) for name in ("merged", "adapter")):
         raise InputError(
             f"{out}: a file there changes the checkpoint's hash, and 'ecom-train verify' would find it broken"

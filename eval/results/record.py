@@ -38,9 +38,10 @@ def settings(trained: Trained) -> dict[str, Any]:
 
 
 def hub_name(trained: Trained) -> str | None:
-    """Return the base model's name on the hub, ``None`` for a folder of this machine."""
-    name = str(trained.record.get("base_model", {}).get("name") or "")
-    return name if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not Path(name).exists() else None
+    """Return the base model's name on the hub, ``None`` for a folder of the machine that trained, which the record hashes."""
+    base = trained.record.get("base_model", {})
+    name = str(base.get("name") or "")
+    return name if re.fullmatch(r"[\w.-]+/[\w.-]+", name) and not base.get("sha256") else None
 
 
 def identity(trained: Trained) -> str:

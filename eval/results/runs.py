@@ -177,9 +177,10 @@ def run_folder(path: Path) -> Path:
     for folder in (path / "eval", path):
         if (folder / "scores.json").is_file():
             return folder
-    others = [str(scores.parent.parent) for scores in path.parent.glob("*/eval/scores.json")]
-    for scores in (*path.parent.glob("*/eval-*/scores.json"), *path.glob("eval-*/scores.json")):
-        others.append(str(scores.parent))
+    others = [str(scores.parent) for scores in path.glob("eval-*/scores.json")]
+    if not path.exists():  # another run's name for one that is misspelt, not for one that was not scored
+        others += [str(scores.parent.parent) for scores in path.parent.glob("*/eval/scores.json")]
+        others += [str(scores.parent) for scores in path.parent.glob("*/eval-*/scores.json")]
     hint = nearest(str(path), others) if others else ""
     raise InputError(f"{path}: no scores.json there or in its eval folder; run ecom-eval score first{hint}")
 

@@ -42,6 +42,6 @@ def send(name: str, sent: Sent, project: str | None, uri: str | None) -> str:
         where: str = unit.send(sent, project or sent.named.get(name, {}).get("project") or PROJECT, uri)
     except Exception as error:
         raise InputError(
-            f"{name} took nothing, or not all: {first_line(error)}; the same command sends the rest"
+            f"{name} took nothing, or not all: {first_line(error).rstrip('.')}; the same command sends the rest"
         ) from error
     return where

@@ -45,6 +45,8 @@ def of_run(folder: Path) -> Sent:
 
     One that was only scored, such as a baseline or an untuned model, has scores alone.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; 'make runs' lists the runs that are here")
     known = (folder / record.RECORD).is_file()
     trained = record.read(folder) if known else record.Trained(folder, {}, {}, [])
     evaluations = [path for path in sorted(folder.glob("eval*/scores.json")) if _ours(path.parent.name)]

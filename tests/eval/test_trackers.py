@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 import struct
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -193,7 +194,9 @@ def test_what_cannot_be_sent_is_one_sentence(cli: Any, run: Path, tmp_path: Path
         return str(done.output)
 
     assert "unknown tracker 'mlfow'; did you mean 'mlflow'?" in said(run, "--to", "mlfow")
-    assert "has neither losses nor scores to send" in said(tmp_path / "none", "--to", "wandb")
+    assert "none: no such folder; 'make runs' lists" in said(tmp_path / "none", "--to", "wandb")
+    (tmp_path / "empty").mkdir()
+    assert "has neither losses nor scores to send" in said(tmp_path / "empty", "--to", "wandb")
     (run / "recipe.yaml").write_text("- a list")
     assert "found other YAML, expected a run's recipe" in said(run, "--to", "wandb")
     (run / "recipe.yaml").write_text("{}")
@@ -206,3 +209,14 @@ def test_a_trackers_own_refusal_is_a_sentence(run: Path) -> None:
     pytest.importorskip("mlflow")
     with pytest.raises(InputError, match=r"mlflow took nothing, or not all: .*the same command sends the rest"):
         trackers.send("mlflow", base.of_run(run), None, "bogus://nowhere")
+
+
+def test_what_a_tracker_leaves_in_the_checkout_is_no_change_of_it() -> None:
+    left = [
+        "mlflow.db",
+        "mlruns/1/a",
+        "wandb/offline-run-1/run.wandb",
+    ]  # without an address, and with WANDB_MODE=offline
+    words = ["git", "check-ignore", "--no-index", *left]
+    root = Path(__file__).parents[2]
+    assert subprocess.run(words, cwd=root, capture_output=True, text=True, check=False).stdout.split() == left

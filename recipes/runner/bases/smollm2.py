@@ -46,11 +46,19 @@ class Source:
     origin: str
 
 
-def require_free(out: Path) -> None:
-    """Raise an ``InputError`` if there is something at ``out`` other than an earlier base of this command, which is replaced."""
-    card = out / CARD
-    if out.exists() and not (card.is_file() and TITLE in card.read_text("utf-8", "replace")):
+def earlier(out: Path) -> str | None:
+    """Return the source of an earlier base of this command at ``out``, which is to be replaced; ``None`` if nothing is there.
+
+    Anything else there is an ``InputError``: also a model that was trained from such a base, which has the base's README but
+    not the weights that it names.
+    """
+    if not out.exists():
+        return None
+    card, weights = out / CARD, out / WEIGHTS
+    told = card.read_text("utf-8", "replace") if card.is_file() else ""
+    if TITLE not in told or not weights.is_file() or sha256(weights) not in told:
         raise InputError(f"{out}: is there already and no base model of this command; name another folder")
+    return next(kind for kind in SOURCES if f"Taken from the {kind}" in told)
 
 
 def fetch(kind: str | None = None) -> Source:
@@ -136,7 +144,7 @@ def write(source: Source, out: Path) -> None:
             shutil.copyfile(path, folder / path.name)
         if (card := source.folder / CARD).is_file():
             shutil.copyfile(card, folder / "MODEL_CARD.md")
-        (folder / CARD).write_text(_readme(source), "utf-8")
+        (folder / CARD).write_text(_readme(source, sha256(folder / WEIGHTS)), "utf-8")
 
 
 def _from_hub(folder: Path) -> tuple[Any, Any]:
@@ -148,9 +156,9 @@ def _from_hub(folder: Path) -> tuple[Any, Any]:
     return network, PreTrainedTokenizerFast.from_pretrained(folder)
 
 
-def _readme(source: Source) -> str:
+def _readme(source: Source, digest: str) -> str:
     return (
         f"---\nlicense: apache-2.0\nbase_model: {MODEL}\n---\n{TITLE}\n\nModel by HuggingFaceTB, licence Apache-2.0. "
-        f"{source.origin}\n\nWritten by `ecom-train base smollm2`. A model that was fine-tuned from it keeps this file, which "
-        "tells of its base.\n"
+        f"{source.origin}\n\nWritten by `ecom-train base smollm2`; the base's own `{WEIGHTS}` has sha256 `{digest}`. A model "
+        "that was fine-tuned from it keeps this file, which tells of its base.\n"
     )

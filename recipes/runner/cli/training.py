@@ -2,8 +2,6 @@
 
 import logging
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -173,7 +171,7 @@ def table() -> None:
 @click.argument("name")
 @click.option("--run", "start", is_flag=True, help="Train the runs one after another, skipping those already trained.")
 def sweep(name: str, start: bool) -> None:
-    """Print the commands of a sweep, or train it; it first builds those of its mixtures that are not there.
+    """Print the commands of a sweep, or train it; it first makes those of its mixtures and base models that are not there.
 
     Example: ecom-train sweep rate-by-rank
     """
@@ -193,6 +191,9 @@ def sweep(name: str, start: bool) -> None:
     loaded = (_loaded(plan.recipe, training.overrides, training.mix, ()) for training in new)
     if faults := dict.fromkeys(fault for recipe in loaded for fault in _faults(recipe)):
         raise InputError(NEXT.join(faults))
+    for base, words in sweeps.bases(plan).items():
+        if not Path(base).exists():
+            _must(words, f"its base model {base}")
     for training in trainings:
         _train(plan.recipe, training)
 
@@ -217,8 +218,10 @@ def _train(recipe: str, training: "Training") -> None:
 
 
 def _must(words: Sequence[str], what: str) -> None:
-    """Run one of our commands, in this environment; where it fails, the sweep ends."""
-    if subprocess.run([Path(sys.executable).with_name(words[0]), *words[1:]]).returncode:
+    """Run one of our commands; where it fails, the sweep ends."""
+    from recipes.runner.training import process
+
+    if process.ours(words):
         raise InputError(f"the sweep stopped at {what}; run it again to continue")
 
 

@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +18,7 @@ from recipes import plugins
 from recipes.runner import bases
 from recipes.runner.demo import raw_files, tiny_model
 from recipes.runner.records import layout
-from recipes.runner.training import merge
+from recipes.runner.training import merge, process
 from recipes.runner.training import train as trainer
 
 STAMPS = Path("runs/.demo")
@@ -201,11 +198,10 @@ def run(stage: Stage) -> None:
     """Run a stage's command in front of the user; an earlier run of the name is moved aside. A failure stops the demo."""
     if stage.run:
         step_aside(Path(stage.run))
-    # The commands lie beside the interpreter that runs this one, whatever PATH says.
-    variables = {"OMP_NUM_THREADS": str(stage.threads)} if stage.threads else {}
-    words = [str(Path(sys.executable).with_name(stage.command[0])), *stage.command[1:]]
-    if subprocess.run(words, check=False, env={**variables, **os.environ}).returncode:
-        raise InputError(f"the demo stopped at '{stage.name}' (the reason is above); make demo continues from there")
+    if process.ours(stage.command, {"OMP_NUM_THREADS": str(stage.threads)} if stage.threads else {}):
+        raise InputError(
+            f"the demo stopped at '{stage.name}' (the reason is above); the same command continues from there"
+        )
     write_json(stamp(stage), fingerprint(stage))
 
 

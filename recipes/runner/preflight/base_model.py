@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from recipes.runner.records import layout, provenance
 
 LAYERS = ("lora_target_modules", "lora_modules_to_save")
 DEPTHS, WEIGHTS = "peft_layers_to_transform", "unfrozen_parameters"
+DEMO, SMOLLM2 = (layout.RUNS / f"{name}-base" / layout.MERGED for name in ("demo", "smollm2"))
 STARTS = {"lora_model_dir": "adapter", "base_model": "merged"}
 # An existing adapter settles these for Axolotl, which then ignores in silence what the recipe says of them.
 # fmt: off
@@ -35,8 +37,23 @@ def require(recipe: Recipe) -> None:
         return
     local = name.count("/") != 1 or name.startswith((".", "/", "~", "runs/"))
     if local and not Path(name).is_dir():
-        made = f"ecom-train base smollm2 --out {name}" if "smollm2" in name else "make demo"
-        raise InputError(f"{where(recipe, ('base_model',))}: no folder {name!r}; name a checkpoint, or make it: {made}")
+        made = f", or make it: {made}" if (made := making(name)) else ""
+        raise InputError(f"{where(recipe, ('base_model',))}: no folder {name!r}; name a checkpoint{made}")
+
+
+def making(name: str) -> str | None:
+    """Return the command that makes a base model's folder that is not there, ``None`` for a folder that none of ours makes."""
+    run = Path(name).parent
+    if Path(name).name == layout.MERGED and (run / layout.RECORD).is_file():
+        return f"make merge-{run.name}"
+    if words := fetching(name):
+        return shlex.join([f".venv/bin/{words[0]}", *words[1:]])
+    return "make demo" if Path(name) == DEMO else None
+
+
+def fetching(name: str) -> list[str] | None:
+    """Return the words of the command that fetches the base model whose folder is ``name``; ``None`` for another base model."""
+    return ["ecom-train", "base", "smollm2", "--out", str(SMOLLM2)] if Path(name) == SMOLLM2 else None
 
 
 def embedded(recipe: Recipe, tokens: int) -> None:

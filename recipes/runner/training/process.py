@@ -26,6 +26,7 @@ _ERROR = re.compile(r"(Error|error|Exception|Killed|out of memory)")
 # tqdm's bar, as Axolotl and its libraries draw it: "Tokenizing:   3%|▎   | 1000/30037 [00:00<00:13, 2145.00 examples/s]"
 _BAR = re.compile(r"(?:([^\r\n%|]*):)?\s*\d+%\|[^|\r\n]*\| (\d+)/(\d+) \[[\d:]+<([\d:]+)([^\]\r\n]*)")
 _LOSS = re.compile(r"'loss': '?([\d.]+)")
+STOPPING = 30  # seconds; stop() takes 20 at most
 SECONDS = 15  # between two lines of progress where they cannot overwrite each other
 
 
@@ -111,6 +112,26 @@ def follow(
             echo(b"\n")  # what follows a progress bar begins a line of its own
     if process.returncode:
         raise InputError(f"{name} {_end(process.returncode)}: {last_line(log)} (all of it: {log})")
+
+
+def ours(words: Sequence[str], variables: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Run one of our commands, from beside this interpreter, in front of the user; return its exit code.
+
+    ``variables`` are for what the user's environment leaves open. A Ctrl-C waits until the command has stopped what it began.
+    """
+    program = str(Path(sys.executable).with_name(words[0]))  # whatever PATH says
+    child = subprocess.Popen([program, *words[1:]], env={**variables, **os.environ})
+    try:
+        return child.wait()
+    except (
+        KeyboardInterrupt
+    ):  # of a terminal: the command got it, too. subprocess.run would kill it, and the training live on
+        try:
+            child.wait(STOPPING)
+        except subprocess.TimeoutExpired:  # sent to this process alone
+            child.terminate()
+            child.wait()
+        raise
 
 
 @contextmanager

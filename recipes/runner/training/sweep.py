@@ -14,7 +14,7 @@ import yaml
 from converters.core.errors import InputError, nearest, unreadable
 from converters.io.jsonl import sha256
 from recipes.runner import recipe
-from recipes.runner.preflight import data
+from recipes.runner.preflight import base_model, data
 from recipes.runner.recipe import Recipe
 
 SWEEPS = recipe.FOLDER / "sweeps"
@@ -68,14 +68,15 @@ def trainings(sweep: Sweep) -> Iterator[Training]:
     """Yield every combination of one value of each axis, in order."""
     for values in product(*(axis.items() for axis in sweep.axes)):
         changes = {key: value for _, keys in values for key, value in keys.items()}
-        mix = changes.pop("mix", None)
+        mix = str(changes.pop("mix")) if "mix" in changes else None  # YAML takes the name 2026 for a number
         overrides = tuple(f"{key}={json.dumps(value)}" for key, value in changes.items())
         yield Training("-".join([sweep.recipe, *(label for label, _ in values)]), overrides, mix)
 
 
 def lines(sweep: Sweep) -> Iterator[str]:
-    """Yield the commands of a sweep: mixtures, trainings, merges, scores and the comparison of all with the first."""
+    """Yield the commands of a sweep: base and mixtures, trainings, merges, scores and the comparison of all with the first."""
     runs = list(trainings(sweep))
+    yield from (f".venv/bin/{shlex.join(words)}" for words in bases(sweep).values())
     for mix, words in builds(sweep).items():
         yield f".venv/bin/{shlex.join(words)}" if mix in sweep.mixes else f"make data MIX={mix}"
     for training in runs:
@@ -87,6 +88,13 @@ def lines(sweep: Sweep) -> Iterator[str]:
 def builds(sweep: Sweep) -> dict[str, list[str]]:
     """Return the words of the command line that builds each mixture of a sweep, by the mixture's name."""
     return {mix: _build(mix, sweep) for mix in dict.fromkeys(one.mix for one in trainings(sweep) if one.mix)}
+
+
+def bases(sweep: Sweep) -> dict[str, list[str]]:
+    """Return the words of the command line that fetches each base model of a sweep that one of ours fetches, by its folder."""
+    path = recipe.find(sweep.recipe)
+    named = (str(recipe.load(path, one.overrides).keys.get("base_model")) for one in trainings(sweep))
+    return {name: words for name in dict.fromkeys(named) if (words := base_model.fetching(name))}
 
 
 def _build(mix: str, sweep: Sweep) -> list[str]:

@@ -110,6 +110,12 @@ def test_what_is_no_file_is_a_sentence(tmp_path: Path) -> None:
     assert ": no such file" in wrong(tmp_path / "none.jsonl")
     (tmp_path / "rows.parquet").touch()
     assert wrong(tmp_path / "row.parquet") == f": no such file; did you mean {tmp_path / 'rows.parquet'}?"
+    for folder in ("shops", "shopp"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "shops" / "test.jsonl").touch()
+    asked, there = tmp_path / "shop" / "test.jsonl", tmp_path / "shops" / "test.jsonl"
+    assert wrong(asked) == f": no such file, nor a folder {asked.parent}; did you mean {there}?"
+    assert wrong(tmp_path / "elsewhere" / "test.jsonl").endswith(f"nor a folder {tmp_path / 'elsewhere'}")
     os.mkfifo(tmp_path / "pipe.jsonl")
     assert "not a regular file" in wrong(tmp_path / "pipe.jsonl")
     assert "File name too long" in wrong(tmp_path / ("x" * 300))

@@ -257,6 +257,15 @@ def test_linear_chooses_among_the_options_of_the_row(answers: Any) -> None:
     assert [said.by for said in found] == ["linear", "linear", "majority"]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_task_that_training_has_no_row_of_gets_answers_too(name: str, answers: Any, rows: list[Row]) -> None:
+    other = asked("x", "Is it red?", ("It is red.",), "Yes.", 1)
+    for task in sorted({row.task for row in rows} - {other.task}):
+        of_task = [row for row in rows if row.task == task]
+        by = {said.by for said in answers(name, [other], of_task)}
+        assert name not in ("linear", "nearest") or not by & {name}, "there was nothing to learn from"
+
+
 def test_training_rows_that_cannot_be_used_are_counted_or_refused(tmp_path: Path, rows: list[Row]) -> None:
     path = tmp_path / "train.jsonl"
     broken = msgspec.structs.replace(learnt(rows)[1], messages=[Turn("user", "x"), Turn("assistant", "no JSON")])

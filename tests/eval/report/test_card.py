@@ -71,6 +71,8 @@ def test_a_base_that_is_a_folder_here_is_not_named(cli: Any, run: Path) -> None:
     assert card.data.base_model is None and card.data.library_name == "peft"
     assert str(run) not in card.content and "not on the hub" in card.content
     assert "On held-out products, of the merged model." in card.content  # whose scores these are
+    edited(run, "run.json", base_model={"name": "models/ours", "sha256": "e" * 64, "revision": None})  # gone meanwhile
+    assert cli("card", run).exit_code == 0 and "models/ours" not in (run / "README.md").read_text()
 
 
 def test_an_entry_for_a_benchmark_is_written_where_one_is_named(cli: Any, run: Path) -> None:
@@ -91,6 +93,7 @@ def test_what_has_no_card_is_one_sentence(cli: Any, run: Path, tmp_path: Path) -
 
     assert "expected the folder of a run that 'ecom-train train' made" in said(tmp_path / "none")
     assert "changes the checkpoint's hash" in said(run, "--out", run / "merged" / "README.md")
+    assert "mine: is a folder; --out names a file" in said(run, "--out", run)
     assert "expected TASK=OWNER/NAME:TASK_ID" in said(run, "--benchmark", "category=products")
     assert "'categry' was not scored; did you mean 'category'?" in said(run, "--benchmark", "categry=a/b:c")
     assert "--licence 'Apache 2': expected an id" in said(run, "--licence", "Apache 2")
@@ -105,4 +108,6 @@ def test_what_has_no_card_is_one_sentence(cli: Any, run: Path, tmp_path: Path) -
     edited(run, "run.json", merged_sha256="of another one")
     assert "its scores are of answers" in said(run)
     (run / "eval" / "scores.json").unlink()
-    assert "no scores.json there or in its eval folder" in said(run)
+    shutil.copytree(run.parent / "mine", run.parent / "mine2")
+    (run.parent / "mine2" / "eval" / "scores.json").write_text("{}")  # another run, which nobody means
+    assert said(run).endswith("no scores.json there or in its eval folder; run ecom-eval score first\n")

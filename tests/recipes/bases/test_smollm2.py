@@ -1,6 +1,7 @@
 """The small pretrained base: read from a GGUF file or from the hub's files, with the tokenizer that they describe."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from converters.core.errors import InputError
+from converters.io.jsonl import folder_sha256, sha256
 from recipes.runner.bases import from_gguf, smollm2
 from recipes.runner.cli import main
 from tests.recipes._small_gguf import write
@@ -179,6 +181,31 @@ def test_make_fetches_the_base_before_it_trains_on_it(tmp_path: Path) -> None:
     (tmp_path / "runs" / "smollm2-base" / "merged").mkdir(parents=True)
     printed = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert "base smollm2" not in printed and "train smollm2-qlora" in printed
+
+
+def test_a_model_that_was_trained_from_a_base_is_no_base(cached: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    words = ["base", "smollm2", "--out", "out"]
+    assert CliRunner().invoke(main, words).exit_code == 0 and smollm2.earlier(Path("out")) == "hub"
+    shutil.copytree("out", "merged")  # a merge copies all files of the base but the weights
+    trained = {name: tensor + 0.5 for name, tensor in load_file("out/model.safetensors").items()}
+    save_file(trained, "merged/model.safetensors")
+    for more in ([], ["--from", "hub"]):
+        done = CliRunner().invoke(main, ["base", "smollm2", "--out", "merged", *more])
+        assert done.exit_code == 1 and "merged: is there already and no base model of this command" in done.output
+    assert sha256(Path("merged/model.safetensors")) != sha256(Path("out/model.safetensors"))
+
+
+def test_a_base_that_is_made_again_is_from_the_same_source(cached: Path) -> None:
+    assert CliRunner().invoke(main, ["base", "smollm2", "--out", "out"]).exit_code == 0
+    made = folder_sha256(Path("out"))
+    assert CliRunner().invoke(main, ["base", "smollm2", "--out", "out"]).exit_code == 0
+    assert folder_sha256(Path("out")) == made, "runs that were trained on it can be merged"
+    (cached / "model.safetensors").unlink()
+    done = CliRunner().invoke(main, ["base", "smollm2", "--out", "out"])
+    assert done.exit_code == 1 and "found no model.safetensors" in done.output, "the wheel's would be another base"
+    assert folder_sha256(Path("out")) == made
 
 
 @pytest.mark.slow

