@@ -2,8 +2,8 @@
 
 Axolotl plans as many packs for an epoch as the fewest of four shuffles filled, and cuts off what an epoch has more; Accelerate
 then drops the last packs that are not enough for every process, and repeats rows that are not packed until every process has as
-many, in full batches. Axolotl ends the last epoch early, too: it counts the steps of all epochs as if none had an incomplete one
-(Axolotl 0.19 and 0.21, Accelerate 1.13 and 1.15).
+many, in full batches. Axolotl ends the last epoch early, on one process, too: it counts the steps of all epochs as if none had an
+incomplete one (Axolotl 0.19 and 0.21, Accelerate 1.13 and 1.15).
 """
 
 import heapq
@@ -26,7 +26,7 @@ def complete(trainer: Any, steps: int | None = None) -> None:
     ``steps`` are those that the recipe sets, if any; without, training ends with its last epoch.
     """
     create, load, processes = trainer._get_train_sampler, trainer.get_train_dataloader, trainer.args.world_size
-    if not steps and (trainer.args.sample_packing or processes > 1):
+    if not steps:
         trainer.args.max_steps = -1
 
     def sampler(*args: Any, **more: Any) -> Any:

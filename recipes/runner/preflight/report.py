@@ -65,7 +65,7 @@ def rows(checked: Checked) -> Iterator[str]:
     if packed := checked.packed:
         yield (
             f"packing  {packed.share:.3f} of the tokens of a batch are no padding; "
-            f"{packed.steps_per_epoch:,.0f} steps an epoch, {packed.steps:,} in all"
+            f"{packed.steps_per_epoch:,} steps an epoch, {packed.steps:,} in all"
         )
 
 

@@ -6,6 +6,7 @@ Lengths come from the recipe's own tokenizer and template, padding and the steps
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import ceil
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -39,7 +40,7 @@ class Packed:
     """What becomes of the rows that fit: the share of tokens that are no padding, steps of an epoch, of the whole training."""
 
     share: float
-    steps_per_epoch: float
+    steps_per_epoch: int
     steps: int
     tokens: int
 
@@ -137,18 +138,15 @@ def refuse(ledger: dict[str, Count], limit: int, share: float) -> None:
 def pack(lengths: Lengths, config: Any, gpus: int = 1) -> Packed:
     """Return how Axolotl packs rows of these lengths, the longer ones dropped; ``config`` is its validated configuration."""
     fit = lengths[lengths <= config.sequence_len]
-    micro, epochs = config.micro_batch_size, float(config.num_epochs or 1)
-    per_step = micro * (config.gradient_accumulation_steps or 1) * gpus
+    micro = config.micro_batch_size
     if config.sample_packing:
         share, batches = _packed(fit, config, micro)
-        whole = max(1, batches * micro // per_step)
-        steps = int(whole * epochs)
     else:
         padded = len(fit) * config.sequence_len if config.pad_to_sequence_len else 0
-        share = float(fit.sum() / padded) if padded else 1.0
-        whole = len(fit) / per_step
-        steps = int(np.ceil(whole * epochs))
-    return Packed(share, whole, int(config.max_steps or steps), int(fit.sum()))
+        share, batches = float(fit.sum() / padded) if padded else 1.0, ceil(len(fit) / micro)
+    whole = max(1, ceil(ceil(batches / gpus) / (config.gradient_accumulation_steps or 1)))
+    steps = config.max_steps or ceil(whole * float(config.num_epochs or 1))
+    return Packed(share, whole, int(steps), int(fit.sum()))
 
 
 def _packed(fit: Lengths, config: Any, micro: int) -> tuple[float, int]:

@@ -57,7 +57,7 @@ def test_rows_over_the_length_are_counted_by_task_and_refused(mistral: tuple[Pat
 
 @pytest.mark.parametrize("flash", [True, False])
 @pytest.mark.parametrize("bin_size", [20, 1000])
-def test_steps_are_those_that_axolotl_counts(flash: bool, bin_size: int) -> None:
+def test_steps_are_those_that_axolotl_counts_and_the_incomplete_one_of_each_epoch(flash: bool, bin_size: int) -> None:
     from axolotl.utils.trainer import calculate_total_num_steps
     from datasets import Dataset
 
@@ -79,10 +79,16 @@ def test_steps_are_those_that_axolotl_counts(flash: bool, bin_size: int) -> None
         calculate_total_num_steps(config, rows, update=False), abs=3
     )  # another shuffle
     assert (packed.share > 0.98) == (bin_size == 1000 or not flash)
-    assert packed.steps == int(packed.steps_per_epoch * 3)
+    assert packed.steps == packed.steps_per_epoch * 3
 
 
 def test_without_packing_padding_is_what_is_lost() -> None:
     config = DictDefault({"sequence_len": 100, "micro_batch_size": 2, "num_epochs": 1, "pad_to_sequence_len": True})
     packed = token_counts.pack(np.array([50, 100, 30, 101], np.int32), config)
-    assert packed == token_counts.Packed(share=0.6, steps_per_epoch=1.5, steps=2, tokens=180)
+    assert packed == token_counts.Packed(share=0.6, steps_per_epoch=2, steps=2, tokens=180)
+
+
+@pytest.mark.parametrize(("gpus", "accumulated", "steps"), [(1, 1, 12), (1, 3, 4), (2, 1, 6), (2, 2, 4)])
+def test_the_last_step_of_an_epoch_counts_though_it_is_not_full(gpus: int, accumulated: int, steps: int) -> None:
+    keys = {"sequence_len": 100, "micro_batch_size": 2, "num_epochs": 2, "gradient_accumulation_steps": accumulated}
+    assert token_counts.pack(np.full(11, 50, np.int32), DictDefault(keys), gpus).steps == steps
