@@ -123,9 +123,8 @@ def ours(words: Sequence[str], variables: Mapping[str, str] = MappingProxyType({
     child = subprocess.Popen([program, *words[1:]], env={**variables, **os.environ})
     try:
         return child.wait()
-    except (
-        KeyboardInterrupt
-    ):  # of a terminal: the command got it, too. subprocess.run would kill it, and the training live on
+    except KeyboardInterrupt:
+        # From a terminal, the command got it, too. subprocess.run would kill it, and the training would live on.
         try:
             child.wait(STOPPING)
         except subprocess.TimeoutExpired:  # sent to this process alone

@@ -92,8 +92,8 @@ def test_a_training_draws_its_bar_whatever_the_user_wants_logged(monkeypatch: py
 
 
 def test_ctrl_c_waits_for_a_command_that_has_something_to_stop() -> None:
-    stops = "try: time.sleep(60)\nexcept KeyboardInterrupt: time.sleep(1); print('stopped')"
-    slow = f"import time\nprint('ready', flush=True)\n{stops}"
+    waits = "try: print('ready', flush=True); time.sleep(60)"
+    slow = f"import time\n{waits}\nexcept KeyboardInterrupt: time.sleep(1); print('stopped')"
     outer = f"from recipes.runner.training import process\nprocess.ours(('python', '-c', {slow!r}))"
     words = [sys.executable, "-c", outer]
     with subprocess.Popen(
