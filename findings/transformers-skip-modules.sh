@@ -9,7 +9,7 @@
 #           layer is packed to 4 bits. Nothing is said.
 # Matters:  a QLoRA of a vision model trains on a tower and an output layer in 4 bits that its config says to spare, and the memory
 #           planned for one layer goes to several. Write ["model.visual", "lm_head"], and "model.language_model.layers.1\." for a layer.
-# Since:    seen in 5.16.1 and 5.20.1; that a list replaces the default is known upstream (issue 45674, closed).
+# Since:    seen in 5.16.1 and 5.20.1; that a list replaces the default is known upstream (huggingface/transformers#45674).
 # Output:   None: packed 12 of 12 layers in the tower, lm_head spared, text layers spared: none
 #           ['visual']: packed 12 of 12 layers in the tower, lm_head packed, text layers spared: none
 #           ['model.visual']: packed 0 of 12 layers in the tower, lm_head packed, text layers spared: none
