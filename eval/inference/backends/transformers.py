@@ -1,11 +1,12 @@
 """``transformers``: batches of prompts of like length on this machine's GPU, or on its CPU.
 
 Batches are made of all prompts, longest first, so that a lack of memory shows at once; a batch has one kind of constraint.
-Candidates come from a beam search beside the greedy answer, ranked by the sum of their tokens' log-probabilities.
+Candidates come from a beam search beside the greedy answer, ranked by the sum of their tokens' log-probabilities. Those of an
+answer are taken after a constraint and before the temperature, a number a step: ``output_scores`` would keep whole vocabularies.
 """
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -17,7 +18,7 @@ from transformers import AutoConfig, BitsAndBytesConfig, GenerationConfig
 from converters.core.errors import InputError
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Schema, Texts
-from eval.inference.backends import base
+from eval.inference.backends import _offsets, base
 from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, find
 
@@ -86,6 +87,11 @@ def ranked_by(model: Model, plan: Plan) -> str:
     return base.BEAMS
 
 
+def confidence_by(model: Model, plan: Plan) -> str:
+    """Return which probabilities of its tokens it tells, for the record."""
+    return base.ALLOWED
+
+
 def batches(model: Model, plan: Plan, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
     """Return all prompts, with their ids, in batches of like length."""
     ready = [replace(p, ids=base.prompt_ids(model.tokenizer, p.id, p.messages)) for p in prompts]
@@ -110,25 +116,32 @@ def grouped(prompts: Sequence[Prompt], size: int) -> list[list[Prompt]]:
 def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> Iterator[list[Answer]]:
     """Yield the answers of each batch."""
     for batch in batches:
-        greedy = [lines[0] for lines in _generate(model, plan, batch, 0)]
+        steps: list[Any] = []
+        greedy = [lines[0] for lines in _generate(model, plan, batch, 0, steps if plan.confidence else None)]
+        values = torch.stack(steps, 1).tolist() if steps else [[]] * len(batch)
         several = [prompt for prompt in batch if prompt.several]
         size = max(1, plan.batch_size // (plan.candidates + base.BEAMS_MORE))
         parts = [several[start : start + size] for start in range(0, len(several), size)]
         beams = [lines for part in parts for lines in _generate(model, plan, part, plan.candidates + base.BEAMS_MORE)]
         further = dict(zip((prompt.id for prompt in several), beams, strict=True))
-        yield [_answer(model, p, line, further.get(p.id, [])) for p, line in zip(batch, greedy, strict=True)]
+        found = zip(batch, greedy, values, strict=True)
+        yield [_answer(model, p, line, further.get(p.id, []), each) for p, line, each in found]
 
 
-def _answer(model: Model, prompt: Prompt, line: list[int], further: list[list[int]]) -> Answer:
+def _answer(model: Model, prompt: Prompt, line: list[int], further: list[list[int]], values: list[float]) -> Answer:
     texts = [base.decode(model.tokenizer, beam) for beam in further]
     if isinstance(prompt.limit, Texts):  # with fewer texts than beams, the search fills up with others
         texts = [text for text in texts if text.strip() in prompt.limit.texts]
     text = base.decode(model.tokenizer, line)
-    return Answer(prompt.id, text, len(line), line[-1] in model.ends, len(prompt.ids), texts)
+    told = _offsets.of_ids(model.tokenizer, line, text, values[: len(line)]) if values else []
+    return Answer(prompt.id, text, len(line), line[-1] in model.ends, len(prompt.ids), texts, logprobs=told)
 
 
-def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int) -> Lines:
-    """Return for each prompt its answer's ids, or those of ``beams`` answers, likeliest first."""
+def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int, steps: list[Any] | None = None) -> Lines:
+    """Return for each prompt its answer's ids, or those of ``beams`` answers, likeliest first.
+
+    ``steps``, if given, gets for each step the log-probabilities of the tokens that the batch took, one for each prompt.
+    """
     pad = model.tokenizer.pad_token_id if model.tokenizer.pad_token_id is not None else model.ends[0]
     width = max(len(prompt.ids) for prompt in batch)
     ids = torch.tensor([[pad] * (width - len(p.ids)) + list(p.ids) for p in batch], device=model.device)
@@ -139,13 +152,34 @@ def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int) -> 
     try:
         with torch.inference_mode():
             limits = _constraints(model, batch, width)
+            if steps is not None:
+                limits["logits_processor"] = [*limits.get("logits_processor", ()), _watching(steps)]
             output = model.network.generate(input_ids=ids, attention_mask=mask, generation_config=config, **limits)
+            _settle(steps or [], output)
     except torch.cuda.OutOfMemoryError as error:
         smaller = f"; try --batch-size {plan.batch_size // 2}" if plan.batch_size > 1 else ""
         raise InputError(f"the GPU ran out of memory with batches of {plan.batch_size}{smaller}") from error
     lines = [list(base.until_end(line, model.ends)) for line in output[:, width:].tolist()]
     each = max(1, beams)
     return [lines[start : start + each] for start in range(0, len(lines), each)]
+
+
+def _watching(steps: list[Any]) -> Callable[[Any, Any], Any]:
+    """Return a processor that changes no scores. transformers puts it behind constraints and before the temperature."""
+
+    def watch(ids: Any, scores: Any) -> Any:
+        _settle(steps, ids)
+        steps.append(scores)
+        return scores
+
+    return watch
+
+
+def _settle(steps: list[Any], ids: Any) -> None:
+    """Put the log-probabilities of the tokens taken, the last of ``ids``, in place of the last step's scores."""
+    if steps:
+        scores = steps.pop()
+        steps.append(scores.gather(1, ids[:, -1:]).squeeze(1) - scores.logsumexp(1))
 
 
 def _config(model: Model, plan: Plan, pad: int, beams: int) -> GenerationConfig:
