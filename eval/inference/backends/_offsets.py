@@ -35,8 +35,9 @@ def of_bytes(tokens: Sequence[tuple[float, bytes]], text: str) -> Logprobs:
     if start < 0:
         return []
     places = accumulate(len(piece) for _, piece in tokens)
-    kept = [(at, value) for at, (value, piece) in zip(places, tokens, strict=True) if at > start or not piece.strip()]
-    found = [len(wanted[: max(0, at - start)].decode("utf-8", "ignore")) for at, _ in kept]
+    blank = not written[:start].strip()
+    kept = [(at - start, value) for at, (value, _) in zip(places, tokens, strict=True) if blank or at > start]
+    found = [len(wanted[: max(0, at)].decode("utf-8", "ignore")) for at, _ in kept]
     return _paired(found, [value for _, value in kept])
 
 
