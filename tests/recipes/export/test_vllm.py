@@ -37,6 +37,10 @@ WAYS = {
     "constrained candidates": (*PATHS, "--candidates", "5"),
 }
 TOKENS = 16
+NEAR = {
+    "tiny": 0.001,
+    "smollm2": 0.1,
+}  # apart at most: vLLM computes SmolLM2 in bfloat16, transformers on a CPU in float32
 
 
 def smollm2(folder: Path) -> Path:
@@ -182,6 +186,32 @@ def test_vllm_in_process_answers_as_transformers_does(ask: Any, run: tuple[Path,
     assert agreement(f"{run[1]}, in process, {way}", ours, found, record) >= 0.95
     assert record["backend"]["dtype"] == own["backend"]["dtype"] == "float32" or run[1] == "smollm2"
     candidates_are_distinct(ours, found)
+
+
+@pytest.mark.parametrize("way", ["plain", "constrained"])
+def test_vllm_is_as_sure_as_transformers(ask: Any, run: tuple[Path, str], server: str, way: str) -> None:
+    """Its constraint to texts allows them in any tokens, so that it is less sure: its own two ways alone are compared then."""
+    flags = ("--confidence", *WAYS[way])
+    served, told = ask(f"served, sure, {way}", "--backend", "openai", "--base-url", server, "--model", run[1], *flags)
+    program = serve.ENVIRONMENT / "bin" / "ecom-eval"
+    found, record = ask(f"in process, sure, {way}", "--backend", "vllm", *flags, program=program)
+    assert record["confidence"]["not_available"] == 0
+    assert told["confidence"]["not_available"] <= len(served) / 20  # a text that is no UTF-8 cannot be told apart
+    assert apart(f"{run[1]}, in process and served, {way}", found, served) <= NEAR[run[1]]
+    ours, _ = ask(f"transformers, sure, {way}", "--batch-size", "1", *flags)
+    assert apart(f"{run[1]}, in process and transformers, {way}", found, ours) <= NEAR[run[1]] or way == "constrained"
+
+
+def apart(what: str, ours: Lines, others: Lines) -> float:
+    """Print and return how far apart confidences of the same answers are at most."""
+    same = [(line, others[id_]) for id_, line in ours.items() if line["prediction"] == others[id_]["prediction"]]
+    pairs = [(line.get("confidence", {}), other.get("confidence", {})) for line, other in same]
+    units = [abs(sure[unit] - other[unit]) for sure, other in pairs for unit in sure.keys() & other.keys()]
+    print(
+        f"\n{what}: {len(units)} confidences, {max(units):.6f} apart at most, {sum(units) / len(units):.6f} on average",
+        end="",
+    )
+    return max(units)
 
 
 def candidates_are_distinct(ours: Lines, found: Lines) -> None:
