@@ -73,11 +73,17 @@ def _common(prefix: str, text: str) -> int:
     return next((at for at, (one, other) in pairs if one != other), min(len(prefix), len(text)))
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=1 << 16)
 def _piece(tokenizer: Any, ids: tuple[int, ...]) -> str:
     """Return what ids write behind another token."""
+    first, width = _other(tokenizer)
+    return decode(tokenizer, [*first, *ids])[width:] if ids else ""
+
+
+@lru_cache(maxsize=4)
+def _other(tokenizer: Any) -> tuple[list[int], int]:
     first = list(tokenizer("a", add_special_tokens=False)["input_ids"][-1:])
-    return decode(tokenizer, [*first, *ids])[len(decode(tokenizer, first)) :] if ids else ""
+    return first, len(decode(tokenizer, first))
 
 
 def _paired(ends: Sequence[int], values: Sequence[float]) -> Logprobs:

@@ -6,8 +6,8 @@ answer are taken after a constraint and before the temperature, a number a step:
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -36,6 +36,30 @@ class Model:
     ends: list[int]
     device: str
     dtype: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watch:
+    """A logits processor that changes no scores; transformers puts it behind constraints and before the temperature.
+
+    ``steps`` has the log-probabilities of the tokens taken in each step, one for each row, then the last step's scores: which
+    tokens are taken by them shows only in the next call. No function, since its signature, which transformers reads at each step,
+    takes longer than the step of a small model.
+    """
+
+    steps: list[Any] = field(default_factory=list)
+
+    def __call__(self, ids: Any, scores: Any) -> Any:
+        """Keep the scores as they are, and return them."""
+        self.settle(ids)
+        self.steps.append(scores)
+        return scores
+
+    def settle(self, ids: Any) -> None:
+        """Put the log-probabilities of the tokens taken, the last of ``ids``, in place of the last step's scores."""
+        if self.steps:
+            scores = self.steps.pop()
+            self.steps.append(scores.log_softmax(1).gather(1, ids[:, -1:]).squeeze(1))
 
 
 def load(checkpoint: str, plan: Plan) -> Model:
@@ -116,9 +140,9 @@ def grouped(prompts: Sequence[Prompt], size: int) -> list[list[Prompt]]:
 def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> Iterator[list[Answer]]:
     """Yield the answers of each batch."""
     for batch in batches:
-        steps: list[Any] = []
-        greedy = [lines[0] for lines in _generate(model, plan, batch, 0, steps if plan.confidence else None)]
-        values = torch.stack(steps, 1).tolist() if steps else [[]] * len(batch)
+        watch = Watch() if plan.confidence else None
+        greedy = [lines[0] for lines in _generate(model, plan, batch, 0, watch)]
+        values = torch.stack(watch.steps, 1).tolist() if watch else [[]] * len(batch)
         several = [prompt for prompt in batch if prompt.several]
         size = max(1, plan.batch_size // (plan.candidates + base.BEAMS_MORE))
         parts = [several[start : start + size] for start in range(0, len(several), size)]
@@ -137,11 +161,8 @@ def _answer(model: Model, prompt: Prompt, line: list[int], further: list[list[in
     return Answer(prompt.id, text, len(line), line[-1] in model.ends, len(prompt.ids), texts, logprobs=told)
 
 
-def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int, steps: list[Any] | None = None) -> Lines:
-    """Return for each prompt its answer's ids, or those of ``beams`` answers, likeliest first.
-
-    ``steps``, if given, gets for each step the log-probabilities of the tokens that the batch took, one for each prompt.
-    """
+def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int, watch: Watch | None = None) -> Lines:
+    """Return for each prompt its answer's ids, or those of ``beams`` answers, likeliest first; ``watch`` sees each step."""
     pad = model.tokenizer.pad_token_id if model.tokenizer.pad_token_id is not None else model.ends[0]
     width = max(len(prompt.ids) for prompt in batch)
     ids = torch.tensor([[pad] * (width - len(p.ids)) + list(p.ids) for p in batch], device=model.device)
@@ -152,34 +173,17 @@ def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int, ste
     try:
         with torch.inference_mode():
             limits = _constraints(model, batch, width)
-            if steps is not None:
-                limits["logits_processor"] = [*limits.get("logits_processor", ()), _watching(steps)]
+            if watch:
+                limits["logits_processor"] = [*limits.get("logits_processor", ()), watch]
             output = model.network.generate(input_ids=ids, attention_mask=mask, generation_config=config, **limits)
-            _settle(steps or [], output)
+            if watch:
+                watch.settle(output)
     except torch.cuda.OutOfMemoryError as error:
         smaller = f"; try --batch-size {plan.batch_size // 2}" if plan.batch_size > 1 else ""
         raise InputError(f"the GPU ran out of memory with batches of {plan.batch_size}{smaller}") from error
     lines = [list(base.until_end(line, model.ends)) for line in output[:, width:].tolist()]
     each = max(1, beams)
     return [lines[start : start + each] for start in range(0, len(lines), each)]
-
-
-def _watching(steps: list[Any]) -> Callable[[Any, Any], Any]:
-    """Return a processor that changes no scores. transformers puts it behind constraints and before the temperature."""
-
-    def watch(ids: Any, scores: Any) -> Any:
-        _settle(steps, ids)
-        steps.append(scores)
-        return scores
-
-    return watch
-
-
-def _settle(steps: list[Any], ids: Any) -> None:
-    """Put the log-probabilities of the tokens taken, the last of ``ids``, in place of the last step's scores."""
-    if steps:
-        scores = steps.pop()
-        steps.append(scores.gather(1, ids[:, -1:]).squeeze(1) - scores.logsumexp(1))
 
 
 def _config(model: Model, plan: Plan, pad: int, beams: int) -> GenerationConfig:
