@@ -1,8 +1,8 @@
 """``transformers``: batches of prompts of like length on this machine's GPU, or on its CPU.
 
 Batches are made of all prompts, longest first, so that a lack of memory shows at once; a batch has one kind of constraint.
-Candidates come from a beam search beside the greedy answer, ranked by the sum of their tokens' log-probabilities. Those of an
-answer are taken after a constraint and before the temperature, a number a step: ``output_scores`` would keep whole vocabularies.
+Candidates come from a beam search beside the greedy answer, ranked by the sum of their tokens' log-probabilities. An answer's
+own are taken behind a constraint and before the temperature, one a step: ``output_scores`` would keep whole vocabularies.
 """
 
 import zlib
@@ -43,8 +43,8 @@ class Watch:
     """A logits processor that changes no scores; transformers puts it behind constraints and before the temperature.
 
     ``steps`` has the log-probabilities of the tokens taken in each step, one for each row, then the last step's scores: which
-    tokens are taken by them shows only in the next call. No function, since its signature, which transformers reads at each step,
-    takes longer than the step of a small model.
+    tokens are taken by them shows only in the next call. It is an object since transformers reads a processor's signature at each
+    step: a function's takes it 1.5 ms, a third of a small model's step.
     """
 
     steps: list[Any] = field(default_factory=list)
