@@ -37,7 +37,7 @@ WAYS = {
     "candidates": ("--candidates", "5"),
     "constrained candidates": (*PATHS, "--candidates", "5"),
 }
-TOKENS = 16
+TOKENS = {"demo": 48, "smollm2": 16}  # the demo's longest path has 30 or so; SmolLM2 is slow and writes no path
 EVERY = 9  # of the demo's 1,116 rows one in so many: transformers answers them one by one
 NEAR = {
     "demo": 0.001,
@@ -140,7 +140,9 @@ def ask(run: tuple[Path, str], scratch: Path) -> Callable[..., tuple[Lines, Reco
     """Run ``predict`` on the test split; what was answered once, in the same way, is not asked again."""
     folder, name = run
 
-    def answers(out: str, *flags: str, program: Path = BIN / "ecom-eval", tokens: int = TOKENS) -> tuple[Lines, Record]:
+    def answers(
+        out: str, *flags: str, program: Path = BIN / "ecom-eval", tokens: int = TOKENS[name]
+    ) -> tuple[Lines, Record]:
         target = scratch / out
         if not (target / "predictions.json").is_file():
             done = predict(folder, name, target, *flags, "--max-new-tokens", str(tokens), program=program)
