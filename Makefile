@@ -47,8 +47,8 @@ test-deepspeed: setup ## Hold recipes/deepspeed/*.json against DeepSpeed itself,
 	@$(BIN)/uv pip install -q --target .cache/deepspeed --no-deps -c recipes/environment/constraints.txt "deepspeed>=0.18.6,<0.19" hjson py-cpuinfo msgpack
 	@PYTHONPATH=.cache/deepspeed $(BIN)/pytest -q tests/recipes/preflight/test_deepspeed.py
 
-test-vllm: setup setup-vllm ## Serve trained models with a real vLLM and hold its answers against transformers' [SMOLLM2=folder]
-	@$(if $(SMOLLM2),SMOLLM2=$(abspath $(SMOLLM2))) $(BIN)/pytest -q -s tests/recipes/export/test_vllm.py
+test-vllm: setup setup-vllm ## Serve trained models with a real vLLM and hold its answers against transformers': the demo's, or [DEMO=checkout] [SMOLLM2=folder]
+	@$(if $(DEMO),DEMO=$(abspath $(DEMO))) $(if $(SMOLLM2),SMOLLM2=$(abspath $(SMOLLM2))) $(BIN)/pytest -q -s tests/recipes/export/test_vllm.py
 
 fuzz: setup ## Read 10,000 broken raw rows with every source [RECORDS=100000]
 	@FUZZ_RECORDS=$(or $(RECORDS),10000) $(BIN)/pytest -q tests/converters/test_fuzz.py

@@ -26,6 +26,7 @@ Predictor = Callable[[Example], Any]
 Times = Callable[[Any], int]  # how often an answer occurs in training
 Labels = dict[str, Sequence[str]]  # by kind of slice: each item's slice, "" for none
 Route = tuple[Hashable, ...]
+Unit = tuple[str, int, int]  # its name, and its first character and the one behind its last in the text of a prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,11 @@ def bands(times: Mapping[Hashable, int]) -> dict[Hashable, str]:
     return {each: named[count] for each, count in times.items()}
 
 
+def whole(text: str) -> Iterator[Unit]:
+    """Yield the whole answer as one unit."""
+    yield "answer", 0, len(text) + 1
+
+
 def seen_label(times: int) -> str:
     """Name the slice of an answer that occurs so many times in training."""
     return "seen in training" if times else "unseen in training"
@@ -125,7 +131,9 @@ class Kind(Shape):
     counts of answers. ``routes`` are the steps to each answer that a classifier learns. ``portable`` leaves out what makes
     sense for its own row only. ``ranked``: baselines give further candidates. ``prompt``: metrics or predictors read the
     prompt. ``judged`` returns a row's question and snippets for a judge, ``None``: not judged. ``breakdown`` names what a
-    report shows: "tree", "words", "replies" (words and abstention), or nothing.
+    report shows: "tree", "words", "replies" (words and abstention), or nothing. ``units`` yields the parts of a readable
+    prediction's text that have a confidence of their own, the whole answer first where a walk has such answers; the end token
+    counts as one more character. ``average``: their confidence is the mean of their tokens', for texts of any length.
     """
 
     reason: Callable[[str], str]
@@ -144,6 +152,8 @@ class Kind(Shape):
     prompt: bool = False
     judged: Callable[[Row], tuple[str, list[str]]] | None = None
     breakdown: str = ""
+    units: Callable[[str], Iterator[Unit]] = whole
+    average: bool = False
     same: Callable[[Example, Normalise], bool] = TEXT.same
     tokens: Callable[[Example], tuple[float, float, float]] = TEXT.tokens
     matches: Callable[[Example, Tools], list[Match]] = TEXT.matches

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from converters import tasks
 from converters.schema import Row
@@ -13,6 +13,7 @@ from eval.answers.base import (
     Limit,
     Predictor,
     Times,
+    Unit,
     commonest,
     frequencies,
     one_of,
@@ -81,6 +82,21 @@ def spread(path: tuple[str, ...], gold: tuple[str, ...]) -> tuple[str, ...]:
     return names if len(names) == len(gold) > 1 else path
 
 
+def units(text: str) -> Iterator[Unit]:
+    """Yield the path, then each level with those above it.
+
+    The sign between two levels counts in the upper one, the space after it in the lower one: most tokens begin with their space.
+
+    >>> list(units("Home > Mugs"))
+    [('path', 0, 12), ('level 1', 0, 6), ('level 2', 0, 12)]
+    """
+    yield "path", 0, len(text) + 1
+    end = 0
+    for level, name in enumerate(text.split(category.SEPARATOR.strip()), 1):
+        end += len(name) + 1
+        yield f"level {level}", 0, end
+
+
 KIND = Kind(
     reason=reason,
     forgive=forgive,
@@ -92,4 +108,5 @@ KIND = Kind(
     matches=matches,
     ranked=True,
     breakdown="tree",
+    units=units,
 )

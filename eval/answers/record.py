@@ -1,11 +1,13 @@
 """A record: the values of each attribute, none where nothing is stated. A slot is one attribute of one product."""
 
 import json
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from converters.core.unicode import composed
 from converters.text.none import is_none
-from eval.answers.base import Kind, Labels, Predictor, Schema, Times, commonest, frequencies, pieces, seen_label
+from eval.answers.base import Kind, Labels, Predictor, Schema, Times, Unit, commonest, frequencies, pieces, seen_label
 from eval.metrics import extraction as counting
 from eval.metrics._normalise import Normalise
 from eval.metrics.base import Example, Match, Tools
@@ -13,6 +15,8 @@ from eval.metrics.extraction import Slots, Values
 
 LONGEST = 10_000  # characters of a text without JSON that are looked at
 _MARKS = " \t*`\"'"
+_DECODE = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
+_BETWEEN = re.compile(r"[\s{,:]*")
 OBJECTS = 8  # most objects of a text that are tried
 
 
@@ -137,6 +141,25 @@ def _distinct(values: Iterable[str], tools: Tools) -> tuple[str, ...]:
     return tuple(distinct.values())
 
 
+def units(text: str) -> Iterator[Unit]:
+    """Yield each attribute's value or null as it stands in a text that is one JSON object, quotes and brackets included.
+
+    >>> list(units('{"Brand": "Acme", "Size": null}'))
+    [('Brand', 10, 16), ('Size', 26, 30)]
+    """
+    end = 0
+    while text.startswith('"', at := _after(text, end)):
+        name, end = _DECODE(text, at)
+        start = _after(text, end)
+        _, end = _DECODE(text, start)
+        yield composed(name.strip()), start, end
+
+
+def _after(text: str, end: int) -> int:
+    between = _BETWEEN.match(text, end)
+    return between.end() if between else end
+
+
 KIND = Kind(
     reason=reason,
     predictors=predictors,
@@ -150,4 +173,5 @@ KIND = Kind(
     tokens=counting.slot_tokens,
     matches=matches,
     borrow=lambda gold, other: {key: other.get(key, ()) for key in gold},
+    units=units,
 )

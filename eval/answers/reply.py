@@ -44,5 +44,6 @@ KIND = Kind(
     portable=lambda reply: Reply(reply.text),
     prompt=True,
     judged=lambda row: (question_of(row.messages[-2].content), snippets(row.messages[-2].content)),
+    average=True,
     breakdown="replies",
 )

@@ -8,5 +8,6 @@ KIND = Kind(
     lenient=lambda text: iter(()),  # any text but an empty one is an answer
     labels=seen_answers,
     judged=lambda row: ("\n\n".join(turn.content for turn in row.messages[:-1]), []),
+    average=True,
     breakdown="words",
 )

@@ -25,6 +25,7 @@ RETRIES = click.option("--retries", default=4, type=IntRange(0), help="Further t
 @click.option("--temperature", default=0.0, type=FloatRange(0, 5), help="Sampling temperature; 0 is greedy.")
 @click.option("--seed", default=0, type=IntRange(0, 2**31 - 1), help="Seed of sampling and of the few-shot draw.")
 @click.option("--candidates", type=IntRange(2), help="Number of ranked answers for each classification.")
+@click.option("--confidence", is_flag=True, help="Add to each answer and its parts how probable their tokens are.")
 @click.option("--constrain", is_flag=True, help="Constrain answers to the options, the paths or the attributes' JSON.")
 @click.option("--paths", type=PATH, help="Taxonomy for --constrain: a training split (.jsonl) or one path a line.")
 @click.option("--few-shot", type=IntRange(1), help="Solved rows of --train to put before every question.")
@@ -61,7 +62,11 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
     click.echo(f"loading {checkpoint}", err=True)
     plan, paths, shots = predict.plan(jsonl.sha256(data), rows, checkpoint, options)
     with bar("prompts") as progress:
-        predict.predict(backend, checkpoint, rows, plan, out, progress, time.monotonic, paths, shots)
+        record = predict.predict(backend, checkpoint, rows, plan, out, progress, time.monotonic, paths, shots)
+    if untold := record.get("confidence", {}).get("not_available"):
+        click.echo(
+            f"confidence: not available for {untold:,} of {len(rows):,} rows: no log-probabilities came", err=True
+        )
     click.echo(f"predictions: {out / 'predictions.jsonl'}")
 
 

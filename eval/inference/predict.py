@@ -13,7 +13,7 @@ from converters.core.errors import InputError, nearest
 from converters.io import jsonl
 from converters.schema import Row
 from eval.answers.base import Schema, Texts
-from eval.inference import backends, prompts
+from eval.inference import backends, confidence, prompts
 from eval.inference.backends.base import Answer, Endpoint, Plan, Prompt
 from eval.inference.backends.openai import CHOICE_AS
 from eval.inference.prompts import Shots, takes_candidates
@@ -66,7 +66,7 @@ def plan(
         shots = prompts.draw(jsonl.stream(options["train"], Row), needed, count, seed)
         few_shot = {"count": count, "seed": seed, "train_sha256": jsonl.sha256(options["train"]), "ids": shots.ids}
     network = {name: options[name] for name in ("concurrency", "timeout", "retries")}
-    same = ("max_new_tokens", "temperature", "seed", "batch_size", "choice_as", "accept_unanswered")
+    same = ("max_new_tokens", "temperature", "seed", "batch_size", "choice_as", "accept_unanswered", "confidence")
     plan = Plan(
         test_sha256,
         **{name: options[name] for name in same},
@@ -121,7 +121,8 @@ def predict(
     origin = module.describe(model, plan)
     batches = module.batches(model, plan, asked)
     ranked = {"count": plan.candidates, "by": module.ranked_by(model, plan)} if plan.candidates else None
-    depends_on = [plan.test_sha256, plan.decoding, ranked, plan.choice_as, origin]
+    told = {"by": module.confidence_by(model, plan)} if plan.confidence else None
+    depends_on = [plan.test_sha256, plan.decoding, ranked, plan.choice_as, origin, *([told] if told else [])]
     file = partial_file(out, "predictions", depends_on)
     stored = {answer.id: answer for answer in read_partial(file, Answer)}
     whole = [batch for batch in batches if all(prompt.id in stored for prompt in batch)]
@@ -136,9 +137,12 @@ def predict(
             done |= {answer.id: answer for answer in batch}
             progress(len(done), len(asked))
     final = out / "predictions.jsonl"
-    jsonl.write_lines(final, (_line(row, of_row, done, plan) for row, of_row in zip(rows, turns, strict=True)))
+    pairs = list(zip(rows, turns, strict=True))
+    sure = [confidence.of_row(row, prompts.steps(of_row, done)) if told else {} for row, of_row in pairs]
+    jsonl.write_lines(final, (_line(*pair, done, plan, each) for pair, each in zip(pairs, sure, strict=True)))
     files = {"checkpoint": checkpoint, "test_sha256": plan.test_sha256, "predictions_sha256": jsonl.sha256(final)}
-    settings = {"decoding": plan.decoding, "candidates": ranked}
+    settings: dict[str, Any] = {"decoding": plan.decoding, "candidates": ranked}
+    settings |= {"confidence": told | {"not_available": sure.count(None)}} if told else {}
     record: dict[str, Any] = files | origin | settings | figures | effort(list(done.values()), len(rows))
     jsonl.write_json(out / "predictions.json", record)
     remove_partial(out, "predictions")
@@ -169,12 +173,14 @@ def _timed(batches: Iterator[list[Answer]], clock: Clock) -> Iterator[list[Answe
         yield [msgspec.structs.replace(answer, seconds=round(share, 6)) for answer in batch]
 
 
-def _line(row: Row, turns: Mapping[str, Row], answers: Mapping[str, Answer], plan: Plan) -> dict[str, Any]:
+def _line(
+    row: Row, turns: Mapping[str, Row], answers: Mapping[str, Answer], plan: Plan, sure: Mapping[str, float] | None
+) -> dict[str, Any]:
     text = prompts.prediction(turns, answers)
-    line = {"id": row.id, "prediction": text}
-    if not plan.candidates or not takes_candidates(row.task) or text is None:
-        return line
-    return {**line, "candidates": prompts.candidates(row, text, answers[row.id].candidates, plan.candidates)}
+    line: dict[str, Any] = {"id": row.id, "prediction": text}
+    if plan.candidates and takes_candidates(row.task) and text is not None:
+        line["candidates"] = prompts.candidates(row, text, answers[row.id].candidates, plan.candidates)
+    return line | {"confidence": sure} if sure else line
 
 
 def effort(answers: Sequence[Answer], rows: int) -> dict[str, Any]:

@@ -31,9 +31,18 @@ def questions(row: Row) -> dict[str, Row]:
 
 def prediction(turns: Mapping[str, Row], answers: Mapping[str, Answer]) -> str | None:
     """Return a row's prediction: its first wrong answer, or the last."""
-    texts = [(answers[key].prediction, row) for key, row in turns.items()]
-    wrong = (text for text, row in texts if text is None or tasks.get(row.task).parse(text) != gold(row))
-    return next(wrong, texts[-1][0])
+    return steps(turns, answers)[-1].prediction
+
+
+def steps(turns: Mapping[str, Row], answers: Mapping[str, Answer]) -> list[Answer]:
+    """Return a row's answers up to the one that is its prediction."""
+    found = list[Answer]()
+    for key, row in turns.items():
+        found.append(answers[key])
+        text = found[-1].prediction
+        if text is None or tasks.get(row.task).parse(text) != gold(row):
+            break
+    return found
 
 
 def takes_candidates(task: str) -> bool:

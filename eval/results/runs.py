@@ -44,7 +44,7 @@ class PredictedRows:
             for row in examples.stream_rows(self.data):
                 file.seek(self.places[row.id])
                 line = jsonl.decode(file.readline(), Prediction, str(self.predictions))
-                yield row, Output(line.prediction, line.candidates, self.judged.get(row.id, NOTHING))
+                yield row, Output(line.prediction, line.candidates, self.judged.get(row.id, NOTHING), line.confidences)
 
 
 def read_predictions(data: Path, predictions: Path) -> PredictedRows:

@@ -15,11 +15,23 @@ Mark = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """One line of ``predictions.jsonl``; a ``prediction`` that is no text is invalid. ``candidates``: ranked, best first."""
+    """One line of ``predictions.jsonl``; a ``prediction`` that is no text is invalid. ``candidates``: ranked, best first.
+
+    ``confidence`` is ours where it is a share for each unit of the answer; others may write what they like there.
+    """
 
     id: str
     prediction: Any
     candidates: list[Any] = []
+    confidence: Any = None
+
+    @property
+    def confidences(self) -> Mapping[str, float]:
+        """Return the raw confidence of each unit of the answer; none where the file does not say."""
+        try:
+            return NOTHING if self.confidence is None else msgspec.convert(self.confidence, dict[str, Mark])
+        except msgspec.ValidationError:
+            return NOTHING
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -32,11 +44,12 @@ class Judgement(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """All that is known of a row's answer before it is read: the prediction, ranked candidates, and a judge's marks."""
+    """All that is known of a row's answer before it is read: the prediction, ranked candidates, a judge's marks, confidences."""
 
     prediction: Any
     candidates: Sequence[Any] = ()
     judged: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    confidence: Mapping[str, float] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """A client of OpenAI-compatible endpoints: some requests in flight at a time, one sentence for each kind of failure."""
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,9 +15,11 @@ from eval.inference.backends.base import Endpoint
 
 KEY = "OPENAI_API_KEY"
 NO_KEY = "none"  # a local server wants no key, but the client wants one to send
+CANNOT = (400, 422, 501)  # how a server refuses a key of a request
 REFUSED = (401, 403, 404)  # the same for every request: a wrong key, address or model
 
 Progress = Callable[[int, int], None]
+Token = tuple[float, bytes]  # its log-probability and what it writes
 Follow: TypeAlias = "Callable[[Reply], Mapping[str, Any] | None]"
 
 
@@ -35,11 +38,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One answer: why it ended (``stop``, ``length`` …) and the sum of its tokens' log-probabilities, if it was sent."""
+    """One answer: why it ended (``stop``, ``length`` …) and its tokens, ``None`` where one or all were not sent."""
 
     text: str
     finish: str | None
-    logprob: float | None
+    tokens: tuple[Token, ...] | None = None
+
+    @property
+    def logprob(self) -> float | None:
+        """Return the sum of its tokens' log-probabilities, if they were sent."""
+        return None if self.tokens is None else sum(value for value, _ in self.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,9 @@ def _client(endpoint: Endpoint) -> Any:
 
 def _reply(client: Any, endpoint: Endpoint, request: Request) -> Reply:
     reply = _complete(client, endpoint, request, request.extra)
+    if reply.status in CANNOT and "logprobs" in request.extra and "logprob" in (reply.error or ""):
+        without = {key: value for key, value in request.extra.items() if key != "logprobs"}
+        reply = _complete(client, endpoint, request, without)
     while not reply.error and (keys := request.follow(reply)) is not None:
         more = _complete(client, endpoint, request, keys)
         reply = replace(reply, further=(*reply.further, more.choices), error=more.error, status=more.status)
@@ -163,12 +174,21 @@ def _parsed(id_: str, raw: Any) -> Reply:
 
 
 def _choice(choice: Any) -> Choice:
-    tokens = choice.logprobs.content if choice.logprobs else None
-    logprob = None if tokens is None else sum(token.logprob for token in tokens)
     text = choice.message.content or ""
     if not isinstance(text, str):
         raise TypeError("a choice's content is no text")
-    return Choice(text, choice.finish_reason, logprob)
+    try:
+        tokens = tuple(map(_token, choice.logprobs.content))
+    except (AttributeError, TypeError, ValueError):  # not sent, or not for every token
+        return Choice(text, choice.finish_reason)
+    return Choice(text, choice.finish_reason, tokens)
+
+
+def _token(token: Any) -> Token:
+    if math.isnan(token.logprob):
+        raise ValueError("a token's log-probability is no number")
+    sent = getattr(token, "bytes", None)
+    return float(token.logprob), getattr(token, "token", "").encode() if sent is None else bytes(tuple(sent))
 
 
 def _line(text: str) -> str:

@@ -17,6 +17,7 @@ from eval.inference.checkpoint import Checkpoint, check_template
 BEAMS = "beam search, by log-probability"
 BEAMS_MORE = 1  # beams beyond the candidates asked for: the greedy answer is often one of them
 KERNELS = ("fla", "causal_conv1d")  # packages of Triton and CUDA
+ALLOWED = "probabilities of the tokens at temperature 1, among those that a constraint allows"
 CHOICES = "of a list of texts, one after another, each without those before, by log-probability"
 
 
@@ -37,7 +38,8 @@ class Plan:
 
     ``temperature`` 0 is greedy; ``candidates`` is the number of ranked answers. ``constrain`` and ``few_shot`` are for the
     record: the prompts carry what they do. ``extra`` goes into every request to an ``endpoint``; ``choice_as`` is the key by
-    which that takes a list of allowed texts. ``accept_unanswered``: a prompt that it fails on gets ``null``.
+    which that takes a list of allowed texts. ``accept_unanswered``: a prompt that it fails on gets ``null``. ``confidence``: the
+    answers bring their tokens' log-probabilities.
     """
 
     test_sha256: str
@@ -52,10 +54,11 @@ class Plan:
     choice_as: str = "structured_outputs"
     extra: Mapping[str, Any] | None = None
     accept_unanswered: bool = False
+    confidence: bool = False
 
     @property
     def decoding(self) -> dict[str, Any]:
-        """Return the settings in which two comparable runs agree; candidates change no prediction."""
+        """Return the settings in which two comparable runs agree; candidates and confidence change no prediction."""
         sampled = {"temperature": self.temperature, "seed": self.seed} if self.temperature else {}
         options = {"constrain": self.constrain, "few_shot": self.few_shot, "extra": self.extra}
         chosen = {name: value for name, value in options.items() if value}
@@ -79,7 +82,8 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``prediction`` is ``None`` where an endpoint failed and that was accepted. ``candidates``: further answers, likeliest first.
     ``latency`` is in seconds, where a prompt is answered alone; ``seconds`` is its share of the time that all took. ``clipped``:
-    the context that the model is served with left no room for ``max_new_tokens``, and the answer was cut there.
+    the context that the model is served with left no room for ``max_new_tokens``, and the answer was cut there. ``logprobs``: for
+    each token the character of ``prediction`` at which it ends and its log-probability; empty if not asked for, or not told.
     """
 
     id: str
@@ -91,6 +95,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     latency: float | None = None
     seconds: float = 0.0
     clipped: bool = False
+    logprobs: list[tuple[int, float]] = []
 
 
 def row_of(id_: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from converters.core.errors import InputError
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Limit, Schema, Texts
-from eval.inference.backends import base
+from eval.inference.backends import _offsets, base
 from eval.inference.backends._client import REFUSED, Choice, Reply, Request, Served, ask, served
 from eval.inference.backends.base import Answer, Endpoint, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, find
@@ -68,6 +68,12 @@ def ranked_by(model: Server, plan: Plan) -> str:
     return f"{base.CHOICES}; {free}" if plan.constrain else free
 
 
+def confidence_by(model: Server, plan: Plan) -> str:
+    """Return which probabilities of its tokens it tells, for the record."""
+    told = "probabilities of the tokens as the endpoint tells them, the end token's where it does"
+    return f"{told} (vLLM: at temperature 1, among those that a constraint allows)"
+
+
 def _has_beams(model: Server) -> bool:
     return model.says.owner == "vllm"
 
@@ -104,6 +110,7 @@ def answers(model: Server, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> I
 def _request(model: Server, plan: Plan, prompt: Prompt) -> Request:
     settings = {**(plan.extra or {}), "max_tokens": plan.max_new_tokens, "seed": plan.seed}
     greedy = {**settings, **_constraint(plan, prompt.limit), "temperature": plan.temperature}
+    greedy |= {"logprobs": True} if plan.confidence else {}
     if not prompt.several:
         return Request(prompt.id, prompt.messages, greedy)
     if isinstance(prompt.limit, Texts):
@@ -154,9 +161,9 @@ def _answer(model: Server, plan: Plan, prompt: Prompt, reply: Reply) -> Answer:
     tokens = reply.generated_tokens or 0
     clipped = not ended and 0 < tokens < plan.max_new_tokens
     further = _further(model, plan, prompt, reply) if prompt.several else []
-    return Answer(
-        prompt.id, first.text, tokens, ended, reply.prompt_tokens or 0, further, reply.seconds, clipped=clipped
-    )
+    told = _offsets.of_bytes(first.tokens or (), first.text) if plan.confidence else []
+    counts = (tokens, ended, reply.prompt_tokens or 0)
+    return Answer(prompt.id, first.text, *counts, further, reply.seconds, clipped=clipped, logprobs=told)
 
 
 def _further(model: Server, plan: Plan, prompt: Prompt, reply: Reply) -> list[str]:

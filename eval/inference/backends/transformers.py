@@ -1,12 +1,13 @@
 """``transformers``: batches of prompts of like length on this machine's GPU, or on its CPU.
 
 Batches are made of all prompts, longest first, so that a lack of memory shows at once; a batch has one kind of constraint.
-Candidates come from a beam search beside the greedy answer, ranked by the sum of their tokens' log-probabilities.
+Candidates come from a beam search beside the greedy answer, ranked by the sum of their tokens' log-probabilities. An answer's
+own are taken behind a constraint and before the temperature, one a step: ``output_scores`` would keep whole vocabularies.
 """
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -17,7 +18,7 @@ from transformers import AutoConfig, BitsAndBytesConfig, GenerationConfig
 from converters.core.errors import InputError
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Schema, Texts
-from eval.inference.backends import base
+from eval.inference.backends import _offsets, base
 from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, find
 
@@ -35,6 +36,30 @@ class Model:
     ends: list[int]
     device: str
     dtype: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watch:
+    """A logits processor that changes no scores; transformers puts it behind constraints and before the temperature.
+
+    ``steps`` has the log-probabilities of the tokens taken in each step, one for each row, then the last step's scores: which
+    tokens are taken by them shows only in the next call. It is an object since transformers reads a processor's signature at each
+    step: a function's takes it 1.5 ms, a third of a small model's step.
+    """
+
+    steps: list[Any] = field(default_factory=list)
+
+    def __call__(self, ids: Any, scores: Any) -> Any:
+        """Keep the scores as they are, and return them."""
+        self.settle(ids)
+        self.steps.append(scores)
+        return scores
+
+    def settle(self, ids: Any) -> None:
+        """Put the log-probabilities of the tokens taken, the last of ``ids``, in place of the last step's scores."""
+        if self.steps:
+            scores = self.steps.pop()
+            self.steps.append(scores.log_softmax(1).gather(1, ids[:, -1:]).squeeze(1))
 
 
 def load(checkpoint: str, plan: Plan) -> Model:
@@ -86,6 +111,11 @@ def ranked_by(model: Model, plan: Plan) -> str:
     return base.BEAMS
 
 
+def confidence_by(model: Model, plan: Plan) -> str:
+    """Return which probabilities of its tokens it tells, for the record."""
+    return base.ALLOWED
+
+
 def batches(model: Model, plan: Plan, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
     """Return all prompts, with their ids, in batches of like length."""
     ready = [replace(p, ids=base.prompt_ids(model.tokenizer, p.id, p.messages)) for p in prompts]
@@ -110,25 +140,29 @@ def grouped(prompts: Sequence[Prompt], size: int) -> list[list[Prompt]]:
 def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> Iterator[list[Answer]]:
     """Yield the answers of each batch."""
     for batch in batches:
-        greedy = [lines[0] for lines in _generate(model, plan, batch, 0)]
+        watch = Watch() if plan.confidence else None
+        greedy = [lines[0] for lines in _generate(model, plan, batch, 0, watch)]
+        values = torch.stack(watch.steps, 1).tolist() if watch else [[]] * len(batch)
         several = [prompt for prompt in batch if prompt.several]
         size = max(1, plan.batch_size // (plan.candidates + base.BEAMS_MORE))
         parts = [several[start : start + size] for start in range(0, len(several), size)]
         beams = [lines for part in parts for lines in _generate(model, plan, part, plan.candidates + base.BEAMS_MORE)]
         further = dict(zip((prompt.id for prompt in several), beams, strict=True))
-        yield [_answer(model, p, line, further.get(p.id, [])) for p, line in zip(batch, greedy, strict=True)]
+        found = zip(batch, greedy, values, strict=True)
+        yield [_answer(model, p, line, further.get(p.id, []), each) for p, line, each in found]
 
 
-def _answer(model: Model, prompt: Prompt, line: list[int], further: list[list[int]]) -> Answer:
+def _answer(model: Model, prompt: Prompt, line: list[int], further: list[list[int]], values: list[float]) -> Answer:
     texts = [base.decode(model.tokenizer, beam) for beam in further]
     if isinstance(prompt.limit, Texts):  # with fewer texts than beams, the search fills up with others
         texts = [text for text in texts if text.strip() in prompt.limit.texts]
     text = base.decode(model.tokenizer, line)
-    return Answer(prompt.id, text, len(line), line[-1] in model.ends, len(prompt.ids), texts)
+    told = _offsets.of_ids(model.tokenizer, line, text, values[: len(line)]) if values else []
+    return Answer(prompt.id, text, len(line), line[-1] in model.ends, len(prompt.ids), texts, logprobs=told)
 
 
-def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int) -> Lines:
-    """Return for each prompt its answer's ids, or those of ``beams`` answers, likeliest first."""
+def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int, watch: Watch | None = None) -> Lines:
+    """Return for each prompt its answer's ids, or those of ``beams`` answers, likeliest first; ``watch`` sees each step."""
     pad = model.tokenizer.pad_token_id if model.tokenizer.pad_token_id is not None else model.ends[0]
     width = max(len(prompt.ids) for prompt in batch)
     ids = torch.tensor([[pad] * (width - len(p.ids)) + list(p.ids) for p in batch], device=model.device)
@@ -139,7 +173,11 @@ def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int) -> 
     try:
         with torch.inference_mode():
             limits = _constraints(model, batch, width)
+            if watch:
+                limits["logits_processor"] = [*limits.get("logits_processor", ()), watch]
             output = model.network.generate(input_ids=ids, attention_mask=mask, generation_config=config, **limits)
+            if watch:
+                watch.settle(output)
     except torch.cuda.OutOfMemoryError as error:
         smaller = f"; try --batch-size {plan.batch_size // 2}" if plan.batch_size > 1 else ""
         raise InputError(f"the GPU ran out of memory with batches of {plan.batch_size}{smaller}") from error

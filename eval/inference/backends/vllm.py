@@ -4,6 +4,9 @@ vLLM pins a torch of its own, so it wants an environment of its own: ``make setu
 where there is no NVIDIA GPU. An interrupted call is repeated with the same prompts and an empty prefix cache. With scheduling in
 one process, that gives the same answers on the same hardware and version (docs.vllm.ai, "Reproducibility"). The precision is
 the checkpoint's own: vLLM by itself takes bfloat16 for float32.
+
+Its ``raw_logprobs``, the default, are those before temperature and penalties but behind a constraint, whose mask is put on the
+logits before the sampler sees them (0.32.0). A constraint to texts allows them in any tokens, not only in the tokenizer's own.
 """
 
 import os
@@ -17,7 +20,7 @@ from msgspec import structs
 from converters.core.errors import InputError
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Schema, Texts
-from eval.inference.backends import base
+from eval.inference.backends import _offsets, base
 from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, dtype, find
 
@@ -100,6 +103,11 @@ def ranked_by(model: Model, plan: Plan) -> str:
     return f"{base.CHOICES}; {base.BEAMS}" if plan.constrain else base.BEAMS
 
 
+def confidence_by(model: Model, plan: Plan) -> str:
+    """Return which probabilities of its tokens it tells, for the record."""
+    return base.ALLOWED
+
+
 def batches(model: Model, plan: Plan, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
     """Return all prompts, with their ids, in calls; those that begin alike stand together."""
     ready = [replace(p, ids=base.prompt_ids(model.tokenizer, p.id, p.messages)) for p in prompts]
@@ -117,7 +125,8 @@ def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> It
     """Yield the answers of each call."""
     for batch in batches:
         model.engine.reset_prefix_cache()
-        outputs = _generate(model, batch, {"temperature": plan.temperature, "seed": plan.seed}, plan)
+        settings = {"temperature": plan.temperature, "seed": plan.seed} | ({"logprobs": 0} if plan.confidence else {})
+        outputs = _generate(model, batch, settings, plan)
         found = [_answer(model, plan, prompt, output) for prompt, output in zip(batch, outputs, strict=True)]
         several = [pair for pair in zip(batch, found, strict=True) if pair[0].several]
         further = _choices(model, plan, [pair for pair in several if isinstance(pair[0].limit, Texts)])
@@ -141,7 +150,8 @@ def _constraint(prompt: Prompt) -> dict[str, Any]:
     if isinstance(prompt.limit, Texts):
         return {"structured_outputs": StructuredOutputsParams(choice=list(prompt.limit.texts))}
     assert isinstance(prompt.limit, Schema)
-    return {"structured_outputs": StructuredOutputsParams(json=prompt.limit.json, disable_any_whitespace=True)}
+    # A request's disable_any_whitespace is not heeded (0.32.0), and the engine's would forbid the spaces that the model learnt.
+    return {"structured_outputs": StructuredOutputsParams(json=prompt.limit.json)}
 
 
 def _answer(model: Model, plan: Plan, prompt: Prompt, output: Any) -> Answer:
@@ -152,7 +162,10 @@ def _answer(model: Model, plan: Plan, prompt: Prompt, output: Any) -> Answer:
         best.finish_reason == "stop",
     )
     clipped = not ended and tokens < plan.max_new_tokens
-    return Answer(prompt.id, text, tokens, ended, len(prompt.ids), clipped=clipped)
+    steps = zip(best.logprobs, best.token_ids, strict=True) if plan.confidence else ()
+    values = [step[id_].logprob for step, id_ in steps]
+    told = _offsets.of_ids(model.tokenizer, best.token_ids, text, values) if values else []
+    return Answer(prompt.id, text, tokens, ended, len(prompt.ids), clipped=clipped, logprobs=told)
 
 
 def _choices(model: Model, plan: Plan, several: Several) -> dict[str, list[str]]:

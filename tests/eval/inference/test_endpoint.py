@@ -42,7 +42,7 @@ def test_every_request_is_answered_with_what_it_took() -> None:
     with serving(answer) as url:
         texts = [f"question {number}" for number in range(30)]
         found = list(ask(Endpoint(url, "mine", concurrency=3), asked(*texts), lambda *step: counts.append(step)))
-    assert {reply.id: reply.choices for reply in found} == {t: (Choice(t.upper(), "stop", None),) for t in texts}
+    assert {reply.id: reply.choices for reply in found} == {t: (Choice(t.upper(), "stop"),) for t in texts}
     assert {(reply.prompt_tokens, reply.generated_tokens, reply.error) for reply in found} == {(5, 2, None)}
     assert all(reply.seconds is not None and 0 < reply.seconds < 20 for reply in found)
     assert counts == [(number, 30) for number in range(1, 31)]
@@ -77,7 +77,8 @@ def test_several_choices_carry_their_probability() -> None:
     ]
     with serving(lambda *_: chat(choices=choices)) as url:
         (reply,) = replies(url, "q").values()
-    assert reply.choices == (Choice("ab", "length", -1.5), Choice("c", "length", None))
+    assert reply.choices == (Choice("ab", "length", ((-0.5, b"a"), (-1.0, b"b"))), Choice("c", "length"))
+    assert [choice.logprob for choice in reply.choices] == [-1.5, None]
 
 
 @pytest.mark.parametrize("first", ["500", "503", "429", "silence", "broken off"])

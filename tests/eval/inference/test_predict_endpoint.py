@@ -96,6 +96,16 @@ def test_a_real_server_answers_as_the_checkpoint_does(
     assert record["seconds"] > 0 and record["generated_tokens_per_second"] > 0
 
 
+def test_a_real_server_without_log_probabilities_is_no_error(
+    ask: Any, real_server: str, tiny_checkpoint: Path, rows: list[Row], tmp_path: Path
+) -> None:
+    found = ask(real_server, "sure", "--concurrency", 4, "--confidence", checkpoint=tiny_checkpoint)
+    assert found.exit_code == 0, found.output
+    lines, record = result(tmp_path / "sure")
+    assert b'"confidence"' not in lines and 0 < record["confidence"]["not_available"] <= len(rows)
+    assert found.output.count("confidence: not available for") == 1
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [

@@ -208,7 +208,7 @@ def test_vllm_says_what_it_lacks(cli: Any, tiny_checkpoint: Path, test_file: Pat
 @pytest.mark.parametrize("name", backends.names())
 def test_every_backend_has_what_a_backend_has(name: str) -> None:
     module = backends.get(name)
-    functions = ("load", "describe", "ranked_by", "batches", "answers")
+    functions = ("load", "describe", "ranked_by", "confidence_by", "batches", "answers")
     assert all(callable(getattr(module, function)) for function in functions)
     assert len(backends.names()) >= 3
 
