@@ -52,12 +52,26 @@ def vocabulary(words: dict[str, Any]) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=model, add_bos_token=words.get("add_bos_token", False), **names)
 
 
-def network(file: Path, tokenizer: Any) -> Any:
-    """Return the model in fp32, which holds 4-bit weights without rounding them again, with the tokenizer's special tokens."""
+def dense(file: Path) -> Any:
+    """Return the model of a GGUF file in fp32, which holds 4-bit weights without rounding them again."""
     import torch
-    from transformers import AutoModelForCausalLM, GenerationConfig
+    import transformers
 
-    made = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+    # From 5.20 on transformers leaves the weights packed, fetches a kernel for them and cannot save the model, unless told so.
+    packed = getattr(transformers, "GgufConfig", None)
+    how = {"quantization_config": packed(dequantize=True)} if packed else {}
+    made = transformers.AutoModelForCausalLM.from_pretrained(
+        file.parent, gguf_file=file.name, dtype=torch.float32, **how
+    )
+    made.hf_quantizer = None
+    return made
+
+
+def network(file: Path, tokenizer: Any) -> Any:
+    """Return the model of a GGUF file with the tokenizer's special tokens."""
+    from transformers import GenerationConfig
+
+    made = dense(file)
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     made.config.update(ids)
     made.generation_config = GenerationConfig(**ids)

@@ -17,6 +17,7 @@ from typing import Any
 from converters.core.errors import InputError, first_line
 from converters.schema import Row
 from eval.inference.backends.base import auto_class
+from recipes.runner.bases import from_gguf
 from recipes.runner.records.layout import TOKENIZER
 
 SAMPLES, LONGEST = 256, 2048  # rows, and tokens of one
@@ -60,7 +61,7 @@ def unpack(file: Path, tokenizer: Path, out: Path) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    read = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+    read = from_gguf.dense(file)
     with torch.device("meta"):
         network = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(tokenizer), dtype=torch.float32)
     network.load_state_dict(read.state_dict(), assign=True)
