@@ -10,7 +10,7 @@ from converters import tasks
 from converters.core.errors import InputError
 from converters.io.jsonl import stream
 from converters.schema import Message, Question, Record, Row, Turn
-from converters.tasks.base import RenderError
+from converters.tasks.base import RenderError, Task
 from converters.text.figures import unstated
 from converters.text.sanitize import clean_record
 
@@ -47,15 +47,24 @@ def example(record: Record, task_name: str, source: str, more: Mapping[str, Any]
     meta = {**task.meta(safe), **(more or {})}
     if task.parse(target) != answer or task.settle(answer, meta) != answer:
         raise RenderError("answer cannot be written and read back")
-    turns = (*task.history(safe), Message("user", task.prompt(safe)), Message("assistant", target))
     return Row(
         id=f"{source}:{task_name}:{safe.id}",
         group=safe.group,
         task=task_name,
         source=source,
-        messages=[Turn(turn.role, turn.content) for turn in turns],
+        messages=[*_asked(safe, task), Turn("assistant", target)],
         meta=msgspec.json.encode(meta).decode(),
     )
+
+
+def question(record: Record, task_name: str) -> list[Turn]:
+    """Return the turns in which a task asks about a record, whose answer need not be known: those of :func:`example`."""
+    return _asked(clean_record(record), tasks.get(task_name))
+
+
+def _asked(safe: Record, task: Task) -> list[Turn]:
+    turns = (*task.history(safe), Message("user", task.prompt(safe)))
+    return [Turn(turn.role, turn.content) for turn in turns]
 
 
 def _invents(record: Question) -> bool:

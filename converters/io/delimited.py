@@ -44,12 +44,28 @@ Names = (
 
 
 def table(path: Path, encoding: str | None = None, header: Names = None) -> Iterator[tuple[str, Sparse | Outcome]]:
-    """Yield ``(file:line, row)`` of delimited text with a header; quoted fields may hold line breaks.
+    """Yield ``(file:line, row)`` of delimited text with a header, as :func:`records` reads it.
+
+    The second column of one name is called ``name (2)``. Names and cells come composed (NFC).
+    """
+    found = records(path, encoding, header)
+    _, names = next(found)
+    assert isinstance(names, list)  # the first is never a row
+    columns = distinct_names(names)
+    for where, cells in found:
+        if isinstance(cells, Outcome):
+            yield where, cells
+        else:
+            texts = cells if "".join(cells).isascii() else map(composed, cells)
+            yield where, Sparse(zip(columns, texts, strict=True))
+
+
+def records(path: Path, encoding: str | None = None, header: Names = None) -> Iterator[tuple[str, list[str] | Outcome]]:
+    """Yield ``(file:line, cells)`` as they are written, the column names first; quoted fields may hold line breaks.
 
     The header decides the delimiter (tab, semicolon, comma or bar, whatever the file is called), or a line ``sep=;`` before it
     does; blank lines before it are skipped, as is a title, a line of one cell above wider ones. ``header`` is its line where
     others stand before it, or the names of the columns where the first line is a row. The line of a row is its first.
-    The second column of one name is called ``name (2)``. Names and cells come composed (NFC).
     """
     csv.field_size_limit(LIMIT)
     name, coded = str(path), encoding_of(path, encoding)
@@ -58,19 +74,20 @@ def table(path: Path, encoding: str | None = None, header: Names = None) -> Iter
         start, rest = _beginning(file, header if isinstance(header, int) or header is None else 0)
         _need_table(path, start.line)
         if isinstance(header, int) or header is None:
-            cells, lines = _first_record(path, start, rest)
-            columns, number = _header(path, cells, start.number), start.number + lines
+            columns, lines = _first_record(path, start, rest)
+            _need_names(path, columns, start.number)
+            number = start.number + lines
         else:
             start, columns, number = _named(path, start, header), list(header), start.number
             rest = chain([start.line], rest)
+        yield f"{name}:{start.number}", columns
         for lines, found in _records(rest, start.delimiter, len(columns)):
             where = f"{name}:{number}"
             number += lines
             if reason := found if isinstance(found, str) else _trouble(found, len(columns), broken):
                 yield where, Outcome(where, reason=reason)
             else:
-                texts = found if "".join(found).isascii() else map(composed, found)
-                yield where, Sparse(zip(columns, texts, strict=True))
+                yield where, [*found]
 
 
 def _named(path: Path, start: "_Start", names: Sequence[str]) -> "_Start":
@@ -166,7 +183,7 @@ def _first_record(path: Path, start: _Start, file: Iterator[str]) -> tuple[list[
         raise InputError(f"{path}:{start.number}: not delimited text: {error}") from error
 
 
-def _header(path: Path, cells: Sequence[str], number: int) -> list[str]:
+def _need_names(path: Path, cells: Sequence[str], number: int) -> None:
     joined = "".join(cells)
     if _END in joined:
         raise InputError(f"{path}:{number}: a quote among the column names is never closed")
@@ -174,6 +191,14 @@ def _header(path: Path, cells: Sequence[str], number: int) -> list[str]:
         raise InputError(f"{path}:{number}: the column names are {NOT_UTF8}: {AS_UTF8}")
     if not joined.strip():
         raise InputError(f"{path}:{number}: the line of column names is blank")
+
+
+def distinct_names(cells: Sequence[str]) -> list[str]:
+    """Return column names, composed, each of them once.
+
+    >>> distinct_names(["id", "image", "image"])
+    ['id', 'image', 'image (2)']
+    """
     counts, cells = Counter[str](), [*map(composed, cells)]
     return [name if not counts.update([name]) and counts[name] == 1 else f"{name} ({counts[name]})" for name in cells]
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import msgspec
@@ -124,18 +125,10 @@ def predict(
     told = {"by": module.confidence_by(model, plan)} if plan.confidence else None
     depends_on = [plan.test_sha256, plan.decoding, ranked, plan.choice_as, origin, *([told] if told else [])]
     file = partial_file(out, "predictions", depends_on)
-    stored = {answer.id: answer for answer in read_partial(file, Answer)}
-    whole = [batch for batch in batches if all(prompt.id in stored for prompt in batch)]
-    done = {prompt.id: stored[prompt.id] for batch in whole for prompt in batch}
-    resumed = sum(of_row.keys() <= done.keys() for of_row in turns)
-    figures = {"load_seconds": round(clock() - begin, 1), "rows": len(rows), "rows_resumed": resumed}
-    todo = [batch for batch in batches if batch[0].id not in done]
-    with appending(file, done.values()) as append:
-        progress(len(done), len(asked))
-        for batch in _timed(module.answers(model, plan, todo), clock):
-            append(batch)
-            done |= {answer.id: answer for answer in batch}
-            progress(len(done), len(asked))
+    done = resumed(file, batches)
+    begun = sum(of_row.keys() <= done.keys() for of_row in turns)
+    figures = {"load_seconds": round(clock() - begin, 1), "rows": len(rows), "rows_resumed": begun}
+    answer(module, model, plan, batches, done, file, progress, clock)
     final = out / "predictions.jsonl"
     pairs = list(zip(rows, turns, strict=True))
     sure = [confidence.of_row(row, prompts.steps(of_row, done)) if told else {} for row, of_row in pairs]
@@ -147,6 +140,34 @@ def predict(
     jsonl.write_json(out / "predictions.json", record)
     remove_partial(out, "predictions")
     return record
+
+
+def resumed(file: Path, batches: Sequence[Sequence[Prompt]]) -> dict[str, Answer]:
+    """Return the stored answers of the batches that were answered whole, by the prompt's id."""
+    stored = {answer.id: answer for answer in read_partial(file, Answer)}
+    whole = [batch for batch in batches if all(prompt.id in stored for prompt in batch)]
+    return {prompt.id: stored[prompt.id] for batch in whole for prompt in batch}
+
+
+def answer(
+    module: ModuleType,
+    model: Any,
+    plan: Plan,
+    batches: Sequence[Sequence[Prompt]],
+    done: dict[str, Answer],
+    file: Path,
+    progress: Progress,
+    clock: Clock,
+) -> None:
+    """Let a backend answer the batches that are not ``done``, and add the answers there and in ``file`` as they come."""
+    todo = [batch for batch in batches if batch[0].id not in done]
+    total = sum(map(len, batches))
+    with appending(file, done.values()) as append:
+        progress(len(done), total)
+        for batch in _timed(module.answers(model, plan, todo), clock):
+            append(batch)
+            done |= {answer.id: answer for answer in batch}
+            progress(len(done), total)
 
 
 def _render(

@@ -10,7 +10,7 @@ values alike, so that a value still stands in its text.
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from converters.core.hashing import digest
 from converters.core.unicode import all_composed
@@ -33,6 +33,12 @@ LICENCE = "yours"
 FILES = "*.csv, *.tsv, *.txt, *.jsonl, *.json, *.parquet, *.xml"
 TASKS = ("category", "attributes")
 FILE_OPTIONS = ("mapping", "taxonomy", "previous", "schema", "categories")
+# The options that shape labels alone, and those among them that a catalogue without labels has to say no to.
+LABELS = (
+    *("category", "separator", "several", "pick", "root", "ignore", "attributes", "values", "units", "pairs", "specs"),
+    *("asked", "order", "implicit", "taxonomy", "remap", "previous", "schema", "categories", "tree"),
+)
+NO_LABELS: Mapping[str, Any] = {"category": None, "attributes": {}, "units": {}, "pairs": {}, "specs": []}
 
 
 def read(
@@ -124,11 +130,12 @@ _DEFAULTS: Mapping[str, Any] = read.__kwdefaults__ or {}
 
 def complete(paths: Sequence[Path], options: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """Return the options with those that the files decide, and what was seen of the files, a sentence each."""
-    entry = _entry(paths, options)
+    entry = look(paths, options)
     return entry.options, entry.lines
 
 
-def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
+def look(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
+    """Look at the files of an entry and return its options in full, with what they mean."""
     # What is left at its default is no answer of the user: a preset may have a better one.
     given = {name: value for name, value in options.items() if name != "mapping" and value != _DEFAULTS[name]}
     # Names of columns are composed, as the columns are; names of files stay.
@@ -136,26 +143,67 @@ def _entry(paths: Sequence[Path], options: Mapping[str, Any]) -> Complete:
     return entries.complete(paths, names)
 
 
+def without_labels(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those options that hold for a catalogue without labels, too; ``mapping`` is resolved before."""
+    return {**{name: value for name, value in options.items() if name not in LABELS}, **NO_LABELS}
+
+
+def unlabelled(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[tuple[Outcome, tuple[str, ...]]]:
+    """Yield each product as a listing without a path, or the reason why it is none, with the places of all its raw rows.
+
+    ``options`` are as :func:`without_labels` returns them. Id, group and texts are the very ones of :func:`read`.
+    """
+    entry = look(paths, options)
+    for product in _products(entry):
+        if isinstance(product, Outcome):
+            yield product, (product.where,)
+            continue
+        shown = _shown(product, entry.columns)
+        if not isinstance(shown, Outcome):
+            shown = Outcome(product.where, (Listing(*shown, path=()),), rows=product.rows)
+        yield shown, (product.where, *product.merged)
+
+
 def _read(paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
-    entry = _entry(paths, options)
-    rows = tied(raw_rows(entry.paths, entry.columns), entry.columns, entry.survey.parents)
+    entry = look(paths, options)
     known = Known.of(entry.columns, entry.survey.forms)
-    for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(entry.paths)):
+    for product in _products(entry):
         yield product if isinstance(product, Outcome) else _outcome(product, entry, known)
 
 
-def _outcome(product: Product, entry: Complete, known: Known) -> Outcome:
-    columns, cells = entry.columns, product.cells
-    title, notes = untagged(cell_text(cells[columns.title])), product.notes + _status(cells, columns)
+def _products(entry: Complete) -> Iterator[Product | Outcome]:
+    rows = tied(raw_rows(entry.paths, entry.columns), entry.columns, entry.survey.parents)
+    return products(rows, entry.columns, entry.survey.scattered, unpacked_size(entry.paths))
+
+
+class _Shown(NamedTuple):
+    id: str
+    group: str
+    texts: tuple[Text, ...]
+
+
+def _shown(product: Product, columns: Columns) -> _Shown | Outcome:
+    """Return what a model is shown of a product, or the reason why that is nothing."""
+    cells = product.cells
+    title = untagged(cell_text(cells[columns.title]))
     if not title.strip():
         return Outcome(product.where, reason="no title", rows=product.rows)
     if columns.unpublished == "drop" and (status := _status(cells, columns)):
         return Outcome(product.where, reason=status[0], rows=product.rows)
     others = ((label, untagged(cell_text(cells[column]))) for label, column in columns.texts.items())
     texts = (Text("Title", title), *(Text(label, text) for label, text in others if text.strip()))
-    identifier, group = cells[columns.id].strip() or digest(texts), _group(product, title, columns)
+    return _Shown(cells[columns.id].strip() or digest(texts), _group(product, title, columns), texts)
+
+
+def _outcome(product: Product, entry: Complete, known: Known) -> Outcome:
+    columns, cells = entry.columns, product.cells
+    shown = _shown(product, columns)
+    if isinstance(shown, Outcome):
+        return shown
+    identifier, group, texts = shown
+    notes = product.notes + _status(cells, columns)
     records: list[Record] = []
-    placed = entry.labels.place(cells, title)
+    placed = entry.labels.place(cells, texts[0].text)
     if placed.path:
         release, children = (entry.tree.release, entry.tree.children(placed.path)) if entry.tree else ("", ())
         records.append(Listing(identifier, group, texts, placed.path, release, children))

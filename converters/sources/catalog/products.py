@@ -33,7 +33,7 @@ _PACK, _UNPACK = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(tuple
 class Product:
     """A product's main row, the rows merged into it, the key of its group (empty: none) and how many raw rows it stands for.
 
-    ``family`` is the title of the group's first product.
+    ``family`` is the title of the group's first product, ``merged`` are the places of the rows merged into it.
     """
 
     where: str
@@ -43,6 +43,7 @@ class Product:
     family: str = ""
     rows: int = 1
     notes: tuple[str, ...] = ()
+    merged: tuple[str, ...] = ()
 
     @property
     def all_cells(self) -> tuple[Cells, ...]:
@@ -155,7 +156,8 @@ def _products(group: Sequence[Placed], columns: Columns) -> Iterator[Product]:
     notes = (OVER,) * variants + (MERGED,) * (len(merged) - variants)
     parts = tuple(_naming(cells, main[1], columns) for _, cells in merged)
     family, whole = main[1][columns.title], inheriting(main[1], (cells for _, cells in group), columns)
-    product = Product(main[0], whole, parts, key, family, 1 + len(merged), notes)
+    places = tuple(where for where, _ in merged)
+    product = Product(main[0], whole, parts, key, family, 1 + len(merged), notes, places)
     yield product
     for where, cells in own:
         yield Product(where, inheriting(cells, [product.cells], columns), (), key, family)

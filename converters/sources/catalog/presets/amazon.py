@@ -86,7 +86,7 @@ class Field(NamedTuple):
 
 def recognise(head: Head) -> Evidence | None:
     """Recognise the line of field names by names that only Amazon has."""
-    if not (header := head.header(_is_header)):
+    if not (header := head.header(is_header)):
         return None
     names = {field.name for field in map(_field, header.columns)}
     return Evidence(sum(any(name in names for name in each) for each in _TYPICAL), len(_TYPICAL))
@@ -97,7 +97,7 @@ def options(head: Head) -> Mapping[str, Any]:
 
     A report of listings, of which nothing can be learnt, is an ``InputError`` unless the user names columns.
     """
-    fields = _fields(head.header(_is_header) or Header(1, head.columns))
+    fields = _fields(head.header(is_header) or Header(1, head.columns))
     sku, title, kind, parent = (_first(fields, *names) for names in (_SKUS, _TITLES, _TYPES, _PARENTS))
     attributes = {name: columns[0] for name, columns in _attributes(fields).items()}
     if title and not kind and not attributes and not {"category", "attributes", "specs", "pairs"} & {*head.given}:
@@ -124,7 +124,7 @@ def options(head: Head) -> Mapping[str, Any]:
 
 def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     """Say that a product type is no path."""
-    fields = _fields(head.header(_is_header) or Header(1, head.columns))
+    fields = _fields(head.header(is_header) or Header(1, head.columns))
     if not options["category"] or options["category"] != _first(fields, *_TYPES):
         return []
     return [
@@ -136,7 +136,7 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
     """Yield the rows below the template's lines, a parent with its own SKU as its group, repeated fields as one list."""
     for path in paths:
         first = head(path, columns.encoding)
-        header = first.header(_is_header) or Header(1, first.columns)
+        header = first.header(is_header) or Header(1, first.columns)
         data = max((int(line) for text in first.lines[: header.line] for line in _DATA.findall(text)), default=0)
         fields = _fields(header)
         repeated = {found[0]: found for found in _attributes(fields).values() if len(found) > 1}
@@ -154,7 +154,8 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
                 yield where, Sparse({**cells, **changed})
 
 
-def _is_header(cells: Sequence[str]) -> bool:
+def is_header(cells: Sequence[str]) -> bool:
+    """Tell whether a line has the names of the fields."""
     names = {_field(cell).name for cell in cells}
     listing = {"item-name", "seller-sku"} <= {cell.strip().casefold() for cell in cells}
     return listing or bool(names & {*_SKUS} and len(names & (_OWN | {*_TITLES, *_TYPES})) > 1)

@@ -50,7 +50,7 @@ TEMPLATE = "line of the template, no listing"
 
 def recognise(head: Head) -> Evidence | None:
     """Recognise the header, below any lines of the template."""
-    if not (header := head.header(_is_header)):
+    if not (header := head.header(is_header)):
         return None
     found = _columns(header)
     return Evidence(sum(any(name in found for name in names) for names in _TYPICAL), len(_TYPICAL))
@@ -58,7 +58,7 @@ def recognise(head: Head) -> Evidence | None:
 
 def options(head: Head) -> Mapping[str, Any]:
     """Return the options: item specifics by their names, variations merged into their listing."""
-    header = head.header(_is_header) or Header(1, head.columns)
+    header = head.header(is_header) or Header(1, head.columns)
     found = _columns(header)
     path, leaf, number = (_first(found, *names) for names in (_PATHS, _LEAVES, _NUMBERS))
     texts = {"Subtitle": found.get("subtitle"), "Description": found.get("description")}
@@ -82,7 +82,7 @@ def options(head: Head) -> Mapping[str, Any]:
 
 def remarks(head: Head, options: Mapping[str, Any]) -> Sequence[str]:
     """Say that a category's number is no label."""
-    found = _columns(head.header(_is_header) or Header(1, head.columns))
+    found = _columns(head.header(is_header) or Header(1, head.columns))
     if not options["category"] or options["category"] != _first(found, *_NUMBERS):
         return []
     return [
@@ -94,7 +94,7 @@ def rows(paths: Sequence[Path], columns: Columns) -> Iterator[tuple[str, Cells |
     """Yield the rows with their listing's key; those of variations without a title, and their options as pairs."""
     needed = [column for column in columns.needed if column not in _OWN]
     for path in paths:
-        header = head(path, columns.encoding).header(_is_header)
+        header = head(path, columns.encoding).header(is_header)
         found = _columns(header) if header else {}
         relation, details = found.get("relationship", ""), _first(found, *_DETAILS) or ""
         is_part = partial(_is_variation, columns.title, relation, details)
@@ -148,7 +148,8 @@ def _options(cell: str) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _is_header(cells: Sequence[str]) -> bool:
+def is_header(cells: Sequence[str]) -> bool:
+    """Tell whether a line has the names of the columns."""
     names = {*map(_name, cells)}
     sure = any(map(_ACTION.fullmatch, cells)) or names & {"ebaycategory1name", "ebaycategory1number"}
     likely = "action" in names and names & {"customlabelsku", "customlabel", "categoryname", "relationshipdetails"}

@@ -1,0 +1,101 @@
+"""A trained run at work: apply."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from click import FloatRange, IntRange
+
+from converters.core.errors import InputError
+from eval.cli.answering import CONCURRENCY, RETRIES, TIMEOUT
+from eval.cli.group import PATH, bar, main
+
+LINES = 10  # most reasons that are listed
+
+
+@main.command("apply")
+@click.option("--run", required=True, help="The run's name, a folder of runs/.")
+@click.option(
+    "--catalog", type=PATH, required=True, help="A file that ecom-data convert catalog reads; labels are not needed."
+)
+@click.option(
+    "--out", type=PATH, required=True, help="The file to write: .csv, .tsv, .jsonl (also with .gz) or .parquet."
+)
+@click.option("--as", "form", help="Write what a platform imports instead: shopify or woocommerce.")
+@click.option(
+    "--precision", type=FloatRange(0, 1), help="Require the run's calibration to have thresholds for this precision."
+)
+@click.option(
+    "--option", multiple=True, metavar="KEY=VALUE", help="An option of the catalogue source; wins over the mixture's."
+)
+@click.option("--entry", type=IntRange(1), help="Number of the mixture's entry that the catalogue is like.")
+@click.option(
+    "--constrain/--no-constrain", default=True, help="Constrain answers to the taxonomy and the attributes' JSON."
+)
+@click.option("--paths", type=PATH, help="Another taxonomy for --constrain, one path a line.  [default: training's]")
+@click.option("--candidates", type=IntRange(2), help="Number of ranked categories for the review.")
+@click.option("--backend", default="transformers", help="transformers, vllm (see make setup-vllm) or openai.")
+@click.option("--max-new-tokens", default=128, type=IntRange(1), help="Longest answer, in tokens.")
+@click.option("--batch-size", default=16, type=IntRange(1), help="Prompts in a batch (transformers).")
+@click.option("--base-url", help="Endpoint, such as http://127.0.0.1:8000/v1; its key comes from OPENAI_API_KEY.")
+@click.option("--model", help="The model's name at the endpoint.  [default: the merged checkpoint's folder]")
+@CONCURRENCY
+@TIMEOUT
+@RETRIES
+@click.option(
+    "--choice-as", default="structured_outputs", help="How it takes allowed answers; or guided_choice, grammar."
+)
+@click.option("--accept-unanswered", is_flag=True, help="Label what an endpoint fails on as unanswered.")
+@click.pass_context
+def apply_run(ctx: click.Context, /, run: str, catalog: Path, out: Path, backend: str, **options: Any) -> None:
+    """Label a shop's catalogue with a trained run.
+
+    The file's own columns stay as they are; predicted category and attributes, confidences and a decision are added. Rows that
+    cannot be used go to OUT.rejects.jsonl, products that a person has to look at to OUT.review.csv, the account to OUT.json.
+    Run an interrupted command again to resume it; the result is the same.
+
+    Example: ecom-eval apply --run shop --catalog new_products.csv --out labelled.csv
+    """
+    from eval.inference import predict
+    from eval.production.applying import apply
+
+    named = {name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    if options["paths"] and not options["constrain"]:
+        raise InputError("--paths needs --constrain")
+    predict.check(backend, named - {"paths"})
+    work = apply.prepared(run, catalog, out, backend, options)
+    for line in work.told:
+        click.echo(line)
+    click.echo(f"loading {work.learnt.merged}", err=True)
+    with bar("products") as progress:
+        record = apply.apply(work, backend, progress, time.monotonic)
+    _print(record, work.files)
+
+
+def _print(record: dict[str, Any], files: Any) -> None:
+    rejected = sum(record["rejected"].values())
+    click.echo(
+        f"read {record['read']:,} rows: labelled {record['labelled']:,} ({record['products']:,} products), rejected {rejected:,}"
+    )
+    for reason, count in list(record["rejected"].items())[:LINES]:
+        click.echo(f"  rejected {count:,}: {reason}")
+    for note, count in record["noted"].items():
+        click.echo(f"  {count:,} prompts: {note}")
+    if rejected:
+        click.echo(f"rows that were not labelled are in {files.rejects}")
+    if (decisions := record["decisions"]) is None:
+        click.echo(
+            f"no calibration: confidences are raw and nothing is decided; make calibrate RUN={record['run']} makes one"
+        )
+    else:
+        taken = [
+            f"{decisions['categories']:,} of {record['products']:,} categories" * ("category" in record["tasks"]),
+            f"{decisions['attributes']:,} of {decisions['attributes_asked']:,} attributes"
+            * ("attributes" in record["tasks"]),
+        ]
+        accepted = f"accepted {' and '.join(filter(None, taken))}, all of {decisions['accept']:,} products"
+        click.echo(
+            f"precision {record['precision']:g}: {accepted}; {decisions['review']:,} to review in {files.review}"
+        )
+    click.echo(f"labelled: {files.out}; what was done is in {files.record}")

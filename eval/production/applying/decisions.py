@@ -1,0 +1,99 @@
+"""How sure a run is of an answer, and whether it is taken: by the run's calibration, if it has one.
+
+A calibration was fitted on rows that were asked for what is known of them. A product is asked for all attributes of its category,
+of which it may state few, and a model that rarely saw a null makes a value up. So whatever its confidence, a value that the text
+does not hold is left to a person, unless training had such values.
+"""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from converters.core.errors import InputError
+from converters.schema import Row
+from converters.text import units
+from converters.text.sanitize import one_line
+from converters.text.spelling import spelling
+from eval.inference import confidence as raw
+from eval.inference.backends.base import Answer
+from eval.production import confidence
+from eval.production.confidence import Calibration
+from eval.scoring import parse
+
+FILE = "confidence/calibration.json"  # of a run
+ACCEPT, REVIEW = "accept", "review"
+RAW, UNKNOWN = "no calibration: the confidences are raw", "confidence is not available"
+NO_ANSWER = "no answer"
+NOT_IN_TEXT = "its value is not in the text"
+DIGITS = 6
+
+
+class Judged(NamedTuple):
+    """An answer as its task reads it (``None``: unreadable), its units' confidences, whether it is taken, and why not.
+
+    ``confidence`` is calibrated where there is a calibration, ``None`` where the backend tells no log-probabilities. ``units``
+    says of each attribute, and of the path and its levels, whether it is taken.
+    """
+
+    answer: Any
+    confidence: Mapping[str, float] | None
+    decision: str
+    why: tuple[str, ...]
+    units: Mapping[str, str] = {}
+
+
+def calibration_of(
+    run: Path, checkpoint_sha256: str | None, precision: float | None, constrained: bool
+) -> Calibration | None:
+    """Return a run's calibration, if it has one.
+
+    One of another checkpoint, for another ``precision``, or of answers that were ``constrained`` where these are not, is an
+    ``InputError``: its thresholds would not hold.
+    """
+    file, command = run / FILE, f"make calibrate RUN={run.name}"
+    if not file.is_file():
+        if precision is None:
+            return None
+        wanted = f"{command} PRECISION={precision:g}"
+        raise InputError(f"{file}: no such file, and without it no threshold for --precision; run: {wanted}")
+    found = confidence.load(file, checkpoint_sha256)
+    if precision is not None and precision != found.precision:
+        wanted = f"{command} PRECISION={precision:g}"
+        raise InputError(f"{file}: has thresholds for precision {found.precision:g}, not {precision:g}; run: {wanted}")
+    if bool(found.model.get("decoding", {}).get("constrain")) != constrained:
+        was, mend = ("free", "--no-constrain") if constrained else ("constrained", "without --no-constrain")
+        raise InputError(
+            f"{file}: was made from answers that were {was}, whose confidences are others: run apply {mend}, or calibrate again"
+        )
+    return found
+
+
+def judged(row: Row, answer: Answer, calibration: Calibration | None) -> Judged:
+    """Read the answer to a row without a target, and decide on it."""
+    if answer.prediction is None:
+        return Judged(None, {}, REVIEW if calibration else "", (NO_ANSWER,))
+    found, sure = parse.read(row.task, answer.prediction, row.extra), raw.of_row(row, [answer])
+    if calibration is None or sure is None:
+        why = RAW if sure is not None else UNKNOWN
+        return Judged(found, sure, REVIEW if calibration else "", (why,))
+    decided = confidence.decide(calibration, row.task, found, sure)
+    better = confidence.calibrated(calibration, row.task, found, sure)
+    shown = {unit: round(value, DIGITS) for unit, value in better.items()}
+    return Judged(found, shown, decided.decision, decided.reasons, decided.units)
+
+
+def grounded(given: Judged, texts: Collection[str], implied: Collection[str]) -> Judged:
+    """Return a decided record with attributes to review whose value no text holds; those ``implied`` need not stand there."""
+    if not given.decision or not given.answer:
+        return given
+    text = one_line(" ".join(texts))
+    loose = [
+        name
+        for name, values in given.answer.items()
+        if name not in implied and not all(spelling(value, text) or units.spelling(value, text) for value in values)
+    ]
+    if not loose:
+        return given
+    kept = [why for why in given.why if why.partition(": ")[0] not in loose]
+    told = [f"{name}: {NOT_IN_TEXT}" for name in loose]
+    return given._replace(decision=REVIEW, why=(*kept, *told), units={**given.units, **dict.fromkeys(loose, REVIEW)})

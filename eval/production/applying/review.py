@@ -1,0 +1,85 @@
+"""What a person has to decide, as a table that comes back as training rows by ``ecom-data convert catalog``.
+
+A line has the product's texts, the predicted category and attributes to keep, change or clear, and beside them what was found:
+the confidence of each level and attribute, further candidates, and why the product is here. The mapping written beside it names
+the columns. A category or an attribute that was cleared is not asked for when it is converted.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from converters.io.jsonl import replacing
+from eval.production.applying.labels import Label
+from eval.production.applying.learnt import Names
+from eval.production.applying.tables import value_text
+
+FIXED = ("id", "title", "category")
+BESIDE = ("why", "confidence of the category", "confidence of attributes", "other categories")
+HEAD = """\
+# How {name} is read once a person has decided: ecom-data convert catalog {name} --option mapping={mapping} --out reviewed.jsonl
+"""
+
+
+def mapping_of(path: Path) -> Path:
+    """Return the file of the options by which a review is read."""
+    return path.with_name(f"{path.name}.mapping.yaml")
+
+
+@contextmanager
+def writing(path: Path, labels: Sequence[str], names: Names) -> Iterator[Callable[[Label], None]]:
+    """Yield what writes a product's line; ``labels`` are those of its texts beside the title, ``names`` all attributes."""
+    texts = {label: _apart(label, {*FIXED, *BESIDE}) for label in labels}
+    columns = {name: _apart(name, {*FIXED, *BESIDE, *texts.values()}) for name in names}
+    with replacing(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        table = csv.writer(text, lineterminator="\r\n")
+        table.writerow([*FIXED, *columns.values(), *BESIDE, *texts.values()])
+
+        def write(label: Label) -> None:
+            shown = dict(label.texts)
+            stated = [value_text(label.values.get(name, ())) for name in names]
+            beside = [
+                "; ".join(label.why),
+                _figures(label.path_confidence),
+                _figures(label.confidence),
+                "; ".join(label.candidates),
+            ]
+            table.writerow(
+                [label.id, shown["Title"], label.category, *stated, *beside, *(shown.get(name) for name in labels)]
+            )
+
+        yield write
+        text.detach()
+    _write_mapping(path, texts, columns)
+
+
+def _apart(name: str, taken: set[str]) -> str:
+    return f"{name} (2)" if name in taken else name
+
+
+def _figures(confidence: Mapping[str, float]) -> str:
+    """Return confidences in words.
+
+    >>> _figures({"level 1": 0.98, "level 2": 0.514})
+    'level 1 0.98, level 2 0.51'
+    """
+    return ", ".join(f"{name} {value:.2f}" for name, value in confidence.items())
+
+
+def _write_mapping(path: Path, texts: Mapping[str, str], columns: Mapping[str, str]) -> None:
+    options = {
+        "preset": "none",
+        **{name: name for name in FIXED},
+        "separator": ">",
+        "several": [],
+        "texts": dict(texts),
+        "attributes": dict(columns),
+    }
+    head = HEAD.format(name=path.name, mapping=mapping_of(path).name)
+    with replacing(mapping_of(path)) as file:
+        file.write((head + yaml.safe_dump(options, allow_unicode=True, sort_keys=False, width=120)).encode())
