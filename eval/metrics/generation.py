@@ -93,12 +93,13 @@ def token_counts(examples: Sequence[Example], tools: Tools) -> Floats:
 
 
 @cache
-def _stemmer() -> Any:
+def stemmer() -> Any:
+    """Return Porter's stemmer, which keeps what it has stemmed."""
     from nltk.stem.porter import PorterStemmer
 
-    stemmer = PorterStemmer()
-    stemmer.stem = lru_cache(1 << 18)(stemmer.stem)  # words repeat, and a stem costs more than all the rest
-    return stemmer
+    porter = PorterStemmer()
+    porter.stem = lru_cache(1 << 18)(porter.stem)  # words repeat, and a stem costs more than all the rest
+    return porter
 
 
 def rouge_tokens(text: str, stem: bool = STEMMER) -> list[str]:
@@ -111,10 +112,10 @@ def rouge_tokens(text: str, stem: bool = STEMMER) -> list[str]:
     >>> rouge_tokens("静かです。"), rouge_tokens("¡Sí, running!")
     (['静', 'か', 'で', 'す'], ['sí', 'run'])
     """
-    stemmer = _stemmer() if stem else None
-    if english(text) and (found := tokenize(text, stemmer)):
+    porter = stemmer() if stem else None
+    if english(text) and (found := tokenize(text, porter)):
         return list(found)
-    return [stemmer.stem(word) if stemmer and len(word) > 3 and word.isascii() else word for word in tokens(text)]
+    return [porter.stem(word) if porter and len(word) > 3 and word.isascii() else word for word in tokens(text)]
 
 
 def best(answer: str, references: Iterable[str], stem: bool = STEMMER) -> float:

@@ -49,9 +49,13 @@ def content(text: str) -> list[str]:
     return [word for word in every if word not in FUNCTION_WORDS] or every
 
 
-def _share(part: str, whole: str) -> float:
-    """Return the share of the distinct terms of ``part`` that ``whole`` has."""
-    distinct, present = set(content(part)), set(terms(whole))
+def share(part: str, whole: str, letters: int | None = None) -> float:
+    """Return the share of the distinct terms of ``part`` that ``whole`` has; with ``letters``, only so many count.
+
+    >>> share("plays discs", "it plays a disc"), share("plays discs", "it plays a disc", 4)
+    (0.5, 1.0)
+    """
+    distinct, present = ({word[:letters] for word in words} for words in (content(part), terms(whole)))
     return len(distinct & present) / len(distinct) if distinct else 0.0
 
 
@@ -73,7 +77,7 @@ def grounded(example: Example) -> float:
         return 0.0
     numbered, cited = snippets(example.prompt), reply.cited
     chosen = [numbered[number - 1] for number in cited if 1 <= number <= len(numbered)] if cited else numbered
-    return _share(reply.text, " ".join(chosen))
+    return share(reply.text, " ".join(chosen))
 
 
 def relevance(examples: Sequence[Example], tools: Tools) -> Floats:

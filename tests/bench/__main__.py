@@ -23,7 +23,7 @@ from converters.schema import Outcome
 from converters.sources.mave import Product, join
 from converters.text import html
 from recipes.runner.demo import products, raw_files
-from tests.bench import bm25, cpu, esci, metrics, score, shops
+from tests.bench import bm25, cpu, esci, metrics, retrieval, score, shops
 
 ROWS = 40_000
 
@@ -255,6 +255,7 @@ def main() -> None:
         shops.compare(Path(folder))
         score.compare(Path(folder), 1_000_000)
     bm25.compare()
+    retrieval.compare()
     metrics.main()
     cpu.compare()
 

@@ -66,7 +66,7 @@ def texts() -> None:
 
 
 def _rouge(found: Sequence[tuple[str, str]], stem: bool) -> list[float]:
-    generation._stemmer.cache_clear()
+    generation.stemmer.cache_clear()
     return [generation.best(said, (target,), stem) for said, target in found]
 
 

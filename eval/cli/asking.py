@@ -1,0 +1,215 @@
+"""Answers from a shop's own texts: ask."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click import FloatRange, IntRange
+
+from converters.core.errors import InputError
+from eval.cli.answering import CONCURRENCY, RETRIES, TIMEOUT
+from eval.cli.group import PATH, bar, main
+
+if TYPE_CHECKING:
+    from converters.schema import Row
+    from eval.inference.backends.base import Plan
+    from eval.production.asking.answering import Answered, Ask
+    from eval.production.asking.store import Store
+    from eval.production.asking.training import Context
+
+
+@main.command()
+@click.option("--run", "name", required=True, help="The trained run: its name under runs, or its folder.")
+@click.option("--catalog", type=PATH, help="The shop's catalogue: any file that ecom-data convert catalog reads.")
+@click.option(
+    "--option", "given", multiple=True, metavar="KEY=VALUE", help="Of the catalogue, as ecom-data has it: title=name."
+)
+@click.option(
+    "--reviews", type=PATH, help="Reviews with product, text and, if they have one, id: JSONL, CSV or Parquet."
+)
+@click.option("--index", type=PATH, help="Folder of the index.  [default: the catalogue's name with .index]")
+@click.option("--rebuild", is_flag=True, help="Build the index again.")
+@click.option("--questions", type=PATH, help="JSONL with question and, if known, product and id.")
+@click.option("--out", type=PATH, help="The answers, .jsonl; a record of the same name, .json. Of --measure: .json.")
+@click.option("--question", help="One question. Without it and --questions, questions are asked for.")
+@click.option("--product", help="The product that the question is about, by its id.")
+@click.option("--measure", is_flag=True, help="Measure the guardrails: --questions is a mixture's test.jsonl.")
+@click.option("--snippets", type=IntRange(1), help="How many to show at most.  [default: as in training]")
+@click.option("--products", default=3, type=IntRange(1), help="Products to look at where none is named.")
+@click.option(
+    "--floor", type=FloatRange(0, 1, max_open=True), help="Ask only if snippets share more of a question's words."
+)
+@click.option("--encoder", help="Sentence encoder to rank by, too: a folder or a name on the hub.")
+@click.option("--backend", default="transformers", help="transformers, vllm or openai.")
+@click.option("--max-new-tokens", default=128, type=IntRange(1), help="Longest answer, in tokens.")
+@click.option("--batch-size", default=16, type=IntRange(1), help="Prompts in a batch (transformers).")
+@click.option("--base-url", help="Endpoint, such as http://127.0.0.1:8000/v1; its key comes from OPENAI_API_KEY.")
+@click.option("--model", help="The model's name at the endpoint.  [default: the checkpoint]")
+@CONCURRENCY
+@TIMEOUT
+@RETRIES
+@click.pass_context
+def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
+    """Answer questions from a shop's own texts, each with the snippets that it rests on.
+
+    The catalogue and the reviews are indexed once, into one folder. The prompt and the budget are those of training. What the
+    texts do not say is answered by the abstention. Run an interrupted command again to resume it.
+
+    Example: ecom-eval ask --run demo-qlora --catalog shop.csv --reviews reviews.jsonl --questions q.jsonl --out answers.jsonl
+    """
+    from eval.inference import checkpoint as checkpoints
+    from eval.inference import predict
+    from eval.production.asking import training
+
+    _check(options)
+    named = {key for key in options if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE}
+    predict.check(options["backend"], named)
+    checkpoint = training.checkpoint_of(training.folder_of(name))
+    if options["backend"] != "openai":
+        checkpoints.require(checkpoint)
+    if options["measure"]:
+        _measure(checkpoint, options)
+        return
+    context = training.context_of(training.folder_of(name), options["snippets"], options["encoder"])
+    for remark in context.remarks:
+        click.echo(f"note: {remark}", err=True)
+    store = _store(options)
+    if options["questions"]:
+        _file(checkpoint, store, context, options)
+    else:
+        _terminal(checkpoint, store, context, options)
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    """Refuse options that do not go together."""
+    if options["measure"] and not options["questions"]:
+        raise InputError("--measure needs --questions: rows with known answers, such as a mixture's test.jsonl")
+    if not (options["measure"] or options["catalog"]):
+        raise InputError("--catalog is missing: name the file of the shop's products")
+    if options["questions"] and options["question"]:
+        raise InputError("--questions and --question: give one of them")
+    if options["questions"] and options["product"]:
+        raise InputError("--product is for --question; a file names the product in each line")
+    if options["questions"] and not options["measure"] and not options["out"]:
+        raise InputError("--questions needs --out: name the file of the answers, such as answers.jsonl")
+    ending = ".json" if options["measure"] else ".jsonl"
+    if options["out"] and options["out"].suffix != ending:
+        raise InputError(f"--out {options['out']}: expected the ending {ending}")
+
+
+def _store(options: Mapping[str, Any]) -> "Store":
+    """Return the index, built if there is none; one that was built from something else is an ``InputError``."""
+    from eval.production.asking import store, texts
+    from eval.production.asking.indexing import index
+
+    catalog, reviews = options["catalog"], options["reviews"]
+    folder = options["index"] or catalog.with_name(f"{catalog.name}.index")
+    given = texts.options(options["given"])
+    index(folder, catalog, reviews, given, options["encoder"], options["rebuild"], partial(click.echo, err=True))
+    return store.opened(folder)
+
+
+def _asking(checkpoint: str, options: Mapping[str, Any], out: Path) -> "Ask":
+    """Return what asks the model for the answers to rows, and goes on where an earlier command was stopped."""
+    from eval.production.asking import answering
+
+    plan, work = partial(_plan, checkpoint, options), answering.work_folder(out)
+
+    def ask(rows: Sequence["Row"]) -> tuple[Mapping[str, str | None], Mapping[str, Any]]:
+        click.echo(f"loading {checkpoint}", err=True)
+        with bar("prompts") as progress:
+            return answering.ask_all(options["backend"], checkpoint, rows, plan, work, progress, time.monotonic)
+
+    return ask
+
+
+def _plan(checkpoint: str, options: Mapping[str, Any], sha256: str) -> "Plan":
+    from eval.inference.backends.base import Endpoint, Plan
+
+    url, network = options["base_url"], {name: options[name] for name in ("concurrency", "timeout", "retries")}
+    endpoint = Endpoint(url, options["model"] or checkpoint, **network) if url else None
+    return Plan(sha256, options["max_new_tokens"], batch_size=options["batch_size"], endpoint=endpoint)
+
+
+def _file(checkpoint: str, store: "Store", context: "Context", options: Mapping[str, Any]) -> None:
+    """Answer a file of questions."""
+    from eval.production.asking import answering, questions
+
+    asked, rejected = questions.read(options["questions"], store)
+    for outcome in rejected:
+        detail = f" ({outcome.detail[:60]!r})" if outcome.detail else ""
+        click.echo(f"{outcome.where}: {outcome.reason}{detail}", err=True)
+    settings, out = answering.Settings(options["floor"], options["products"]), options["out"]
+    lines, made = answering.answered(store, context, asked, settings, _asking(checkpoint, options, out))
+    account = answering.write(out, options["questions"], lines, rejected, made)
+    click.echo(
+        f"{account['read']:,} lines read: {account['answered']:,} answered, {len(rejected):,} rejected; {account['abstained']:,} "
+        f"abstentions, {account['withheld']:,} of them answers that were withheld"
+    )
+    click.echo(f"answers: {out}")
+
+
+def _terminal(checkpoint: str, store: "Store", context: "Context", options: Mapping[str, Any]) -> None:
+    """Answer one question, or one after another until an empty one."""
+    from converters.text import clean
+    from eval.production.asking import answering
+    from eval.production.asking.questions import Asked
+
+    product = options["product"]
+    if product is not None and product not in store:
+        raise InputError(f"--product {product!r}: the catalogue has no such product")
+    settings = answering.Settings(options["floor"], options["products"])
+    click.echo(f"loading {checkpoint}", err=True)
+    model = answering.asker(options["backend"], checkpoint, _plan(checkpoint, options, ""))
+    for question in [options["question"]] if options["question"] else _prompted():
+        prepared = answering.prepare(store, context, Asked("1", clean(question), product), settings)
+        click.echo(_shown(answering.finish(prepared, model(prepared.row) if prepared.row else None)))
+
+
+def _prompted() -> Iterator[str]:
+    """Yield what is typed, until an empty line or the end of input."""
+    while True:
+        try:
+            question = click.prompt("question", default="", show_default=False, err=True)
+        except click.Abort:
+            return
+        if not question.strip():
+            return
+        yield question
+
+
+def _shown(line: "Answered") -> str:
+    """Return an answer with its snippets and what the guardrails did, for a terminal."""
+    lines = [line.answer]
+    for cited in line.cited:
+        date = f", as of {cited.date}" if cited.date else ""
+        source = cited.source if cited.kind != "review" else f"review {cited.source}"
+        lines.append(f"  [{cited.number}] {cited.text}  ({cited.product}, {source}{date})")
+    lines += [f"  {decision.guardrail}: {decision.action}: {decision.reason}" for decision in line.guardrails]
+    return "\n".join([*lines, f"  withheld: {line.withheld}"] if line.withheld else lines)
+
+
+def _measure(checkpoint: str, options: Mapping[str, Any]) -> None:
+    """Measure the guardrails on rows with known answers."""
+    from converters import examples
+    from converters.io import jsonl
+    from eval.production.asking import answering, measure
+
+    rows, out = (
+        examples.read_rows(options["questions"]),
+        options["out"] or Path(checkpoint).with_name("guardrails.json"),
+    )
+    ask, made = _asking(checkpoint, options, out), dict[str, Any]()
+
+    def said(rows: Sequence["Row"]) -> Mapping[str, str | None]:
+        answers, record = ask(rows)
+        made.update(record)
+        return answers
+
+    found = measure.measured(rows, said, options["floor"])
+    jsonl.write_json(out, {**found, "data_sha256": jsonl.sha256(options["questions"]), "model": made})
+    answering.clear(out)
+    click.echo(f"{measure.table(found)}\nmeasured: {out}")
