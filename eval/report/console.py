@@ -1,4 +1,4 @@
-"""Tables in the terminal: scores, the runs of a folder, a comparison and its gate."""
+"""Tables in the terminal: scores, the runs of a folder, a comparison and its gate, a cascade."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ import yaml
 
 from converters.core.errors import InputError
 from converters.core.html import share
+from eval.comparison.cascade import Curve
 from eval.comparison.compare import NO_VERDICT, Comparison, Pair
 from eval.report.pages import chance, floor_flag, interval, notes, number, signed, title
 from eval.report.run_page import headline
@@ -164,6 +165,18 @@ def of_comparison(comparison: Comparison) -> str:
         line |= {"95 % interval": interval(pair, signed), "p (Holm)": chance(pair.p_holm)}
         lines.append(line | {"verdict": ", ".join(filter(None, [pair.verdict, floor_flag(pair.score_b)]))})
     return "\n".join([text(lines), "", *notes(comparison)])
+
+
+def of_cascade(curves: Sequence[Curve]) -> str:
+    """Return a cascade as a text table: both ends, half of the rows sent with its floor, and the verdict."""
+    lines = []
+    for curve in curves:
+        half = next(point for point in curve.points if point.share == 0.5)
+        line = {"task": curve.task, "metric": curve.metric, "small": number(curve.points[0].value)}
+        line |= {"half sent": number(half.value), "half at random": number(half.random)}
+        line |= {"large": number(curve.points[-1].value), "mean gain": signed(curve.gain.area)}
+        lines.append(line | {"95 % interval": interval(curve.gain, signed), "verdict": curve.gain.verdict})
+    return text(lines)
 
 
 def gate(comparison: Comparison) -> tuple[bool, list[str]]:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from converters.core.html import environment, share, visible
 from converters.io import jsonl
+from eval.comparison.cascade import Gain
 from eval.comparison.compare import HOLM, Comparison, Pair
 from eval.metrics.extraction import COUNTS
 from eval.results.schema import Score
@@ -128,7 +129,7 @@ def floor_flag(score: Score) -> str:
     return "not shown above its floor" if score.low is None or score.low <= score.floor else ""
 
 
-def interval(found: Score | Pair, form: Any = number) -> str:
+def interval(found: Score | Pair | Gain, form: Any = number) -> str:
     """Return an interval's ends, or why there is none.
 
     >>> interval(Score(0.15, 0.1, 0.2, 0.0, "")), interval(Score(0.15, None, None, 0.0, "", "needs 10 groups, found 4"))

@@ -106,6 +106,15 @@ def _judged(predictions: Path) -> dict[str, Mapping[str, float]]:
     return marks
 
 
+def predictions_file(path: Path) -> Path:
+    """Return the ``predictions.jsonl`` of a run, or of the folder itself; none there is an ``InputError``."""
+    for folder in (path / "eval", path):
+        if (file := folder / "predictions.jsonl").is_file():
+            return file
+    near = nearest(str(path), [str(other) for other in path.parent.glob("*") if other.is_dir()])
+    raise InputError(f"{path}: no predictions.jsonl there or in its eval folder; run ecom-eval predict first{near}")
+
+
 def read_origin(predictions: Path, test_sha256: str, name: str = "predictions.json") -> dict[str, Any] | None:
     """Return the record beside the predictions, if any; one of other predictions or another test file is an ``InputError``."""
     path = predictions.with_name(name)
