@@ -16,7 +16,7 @@ folder = $(if $(MIX),$(if $(findstring /,$(mix)),,data/)$(mix))
 tracked = $(if $(TRACKER),&& $(BIN)/ecom-eval track runs/$(1) --to $(TRACKER))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export setup-vllm demo demo-real test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve push card track baselines compare runs bench coverage bench-gpu picture lock clean
+.PHONY: help setup setup-export setup-vllm demo demo-real test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve push card track baselines compare runs calibrate apply ask bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -106,6 +106,11 @@ track: setup ## Send a run's losses, scores and reports: make track RUN=mistral-
 	@$(BIN)/ecom-eval track runs/$(or $(RUN),$(error RUN is not set: make track RUN=mistral-qlora TRACKER=mlflow)) \
 		--to $(or $(TRACKER),$(error TRACKER is not set: make track RUN=$(RUN) TRACKER=mlflow)) $(ARGS)
 
+ask: setup ## Answer questions from a shop's texts: make ask RUN=mistral-qlora CATALOG=shop.csv [REVIEWS=r.jsonl] [QUESTIONS=q.jsonl OUT=a.jsonl]
+	@$(BIN)/ecom-eval ask --run $(or $(RUN),$(error RUN is not set: make ask RUN=mistral-qlora CATALOG=shop.csv)) \
+		--catalog $(or $(CATALOG),$(error CATALOG is not set: make ask RUN=$(RUN) CATALOG=shop.csv)) \
+		$(if $(REVIEWS),--reviews $(REVIEWS)) $(if $(QUESTIONS),--questions $(QUESTIONS) --out $(or $(OUT),answers.jsonl)) $(ARGS)
+
 baselines: setup ## Answer and score a mix's test split with every baseline, into runs/MIX-NAME: make baselines MIX=shop
 	@$(BIN)/ecom-eval baseline all --train $(folder)/train.jsonl --data $(or $(folder),$(error MIX is not set: make baselines MIX=shop))/test.jsonl \
 		--out runs/$(notdir $(folder))-NAME/eval --score $(ARGS)
@@ -116,6 +121,21 @@ compare: setup ## Compare runs with the first: make compare RUNS="demo-base demo
 
 runs: setup ## List all runs, newest first, with their scores and the recipe keys that differ
 	@$(BIN)/ecom-eval runs
+
+calibrate: setup ## Calibrate a run's confidences, report on test: make calibrate RUN=mistral-qlora [PRECISION=0.95] [PREDICT="--batch-size 64"]
+	@out=runs/$(or $(RUN),$(error RUN is not set: make calibrate RUN=mistral-qlora))/confidence; \
+	mix=$$($(BIN)/ecom-train mix $(RUN)) && for split in validation test; do \
+		$(BIN)/ecom-eval predict --confidence --checkpoint runs/$(RUN)/merged --data $$mix/$$split.jsonl --out $$out/$$split \
+			$(or $(PREDICT),--constrain --paths $$mix/train.jsonl) || exit 1; \
+	done; \
+	$(BIN)/ecom-eval calibrate --data $$mix/validation.jsonl --predictions $$out/validation/predictions.jsonl \
+		--test-data $$mix/test.jsonl --test-predictions $$out/test/predictions.jsonl --out $$out \
+		$(if $(PRECISION),--precision $(PRECISION)) $(ARGS)
+
+apply: setup ## Label a catalogue with a merged run: make apply RUN=mistral-qlora CATALOG=shop.csv [OUT=labelled.csv] [ARGS="--precision 0.95"]
+	@$(BIN)/ecom-eval apply --run $(or $(RUN),$(error RUN is not set: make apply RUN=mistral-qlora CATALOG=shop.csv)) \
+		--catalog $(or $(CATALOG),$(error CATALOG is not set: make apply RUN=$(RUN) CATALOG=shop.csv)) \
+		--out $(or $(OUT),runs/$(RUN)/labelled/$(basename $(notdir $(CATALOG))).csv) $(ARGS)
 
 bench: setup ## Print the speed ratios, both sides measured in one run
 	@$(BIN)/python -m tests.bench

@@ -19,7 +19,9 @@ def test_make_alone_prints_every_target() -> None:
         assert re.search(rf"^  make {re.escape(target)} +\S", text, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("target", ["data", "baselines", "compare", "card", "push", "track"])
+@pytest.mark.parametrize(
+    "target", ["data", "apply", "ask", "baselines", "calibrate", "card", "compare", "push", "track"]
+)
 def test_a_target_that_needs_a_variable_says_so(target: str) -> None:
     done = subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode and re.search(rf"is not set: make {target} ", done.stderr)

@@ -1,9 +1,9 @@
-"""``ecom-eval``: generate predictions, score them, compare runs, send them out. Each module puts its commands into ``main``.
+"""``ecom-eval``: predict, score, calibrate, compare, cascade, label, answer, send out. Each module puts commands into ``main``.
 
 Uses every room. Nothing here decides or computes.
 """
 
-from eval.cli import answering, outward, scoring
+from eval.cli import answering, applying, asking, confidence, outward, routing, scoring
 from eval.cli.group import main
 
-__all__ = ["answering", "main", "outward", "scoring"]
+__all__ = ["answering", "applying", "asking", "confidence", "main", "outward", "routing", "scoring"]
