@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from converters.core.console import libraries_log_to
-from recipes.runner.cli.group import main
+from recipes.runner.cli.group import FILE, main
 
 FOLDER = click.Path(path_type=Path)
 
@@ -25,6 +25,27 @@ def demo_raw(out: Path, seed: int) -> None:
 
     write(out, seed)
     click.echo(f"raw files in {out}")
+
+
+@main.command("demo-truth", hidden=True)
+@click.option("--labelled", required=True, type=FILE, help="What ecom-eval apply wrote, as JSON lines.")
+@click.option("--truth", "known", required=True, type=FILE, help="What the generator knows: shop_new_truth.jsonl.")
+@click.option("--calibration", required=True, type=FILE, help="The calibration whose thresholds decided.")
+@click.option("--out", required=True, type=FOLDER, help="JSON file for what was found.")
+def demo_truth(labelled: Path, known: Path, calibration: Path, out: Path) -> None:
+    """Hold the labels of the demo's new products against what the generator knows of them.
+
+    Example: ecom-train demo-truth --labelled runs/demo-qlora/labelled/shop_new.jsonl --truth data/raw/demo/shop_new_truth.jsonl
+    --calibration runs/demo-qlora/confidence/calibration.json --out runs/demo-qlora/labelled/truth.json
+    """
+    from converters.io.jsonl import write_json
+    from eval.production import confidence
+    from recipes.runner.demo import truth
+
+    found, target = truth.check(labelled, known), confidence.load(calibration).precision
+    write_json(out, found)
+    for of_kind in found:
+        click.echo(truth.sentence(of_kind, target))
 
 
 @main.command("tiny-base", hidden=True)

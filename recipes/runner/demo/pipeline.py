@@ -47,6 +47,7 @@ class Demo:
     baselines: bool = False
     threads: int | None = None
     longest: tuple[str, ...] = ()  # an untuned model talks on, and no answer is as long as it may be by default
+    new: str = ""  # products to label at the end, whose labels the generator knows
 
     @property
     def data(self) -> str:
@@ -72,6 +73,7 @@ TINY = Demo(
     tiny_model,
     # The model is so small that a second thread costs more than it gives, many times more on a busy machine.
     threads=1,
+    new="shop_new",
 )
 REAL = Demo(
     "demo-real",
@@ -104,7 +106,7 @@ class Stage:
 
 def stages(demo: Demo, seed: int) -> tuple[Stage, ...]:
     """Return a demo's stages in order; ``seed`` drives the products, the mixture, a random base model and the training."""
-    parts = (*_training(demo, str(seed)), *_evaluation(demo))
+    parts = (*_training(demo, str(seed)), *_evaluation(demo), *(_at_work(demo) if demo.new else ()))
     return tuple(replace(stage, threads=demo.threads) for stage in parts)
 
 
@@ -158,6 +160,54 @@ def _evaluation(demo: Demo) -> Iterator[Stage]:
     reports = tuple(f"{demo.report}/compare.{kind}" for kind in ("json", "md", "html"))
     read = tuple(f"{run}/eval" for run in runs)
     yield _stage("compare", ("compare", *runs, "--out", demo.report), read, SCORING, reports)
+
+
+def _at_work(demo: Demo) -> Iterator[Stage]:
+    """Yield what calibrates the tuned run's confidences and labels new products with it, and holds those against the truth."""
+    tuned, train = demo.run("qlora"), f"{demo.data}/train.jsonl"
+    checkpoint, out = f"{tuned}/merged", f"{tuned}/confidence"
+    limits = ("--constrain", "--paths", train)  # as apply asks
+    made = []
+    for split in ("validation", "test"):
+        rows, folder = f"{demo.data}/{split}.jsonl", f"{out}/{split}"
+        words = (
+            "predict",
+            "--checkpoint",
+            checkpoint,
+            "--data",
+            rows,
+            "--out",
+            folder,
+            "--confidence",
+            *limits,
+            *GENERATE,
+        )
+        made += [rows, f"{folder}/predictions.jsonl"]
+        inputs = (checkpoint, rows, train)
+        yield _stage(
+            f"predict {split}, with confidence", words, inputs, (predict, tasks), (f"{folder}/predictions.jsonl",)
+        )
+    options = ("--data", "--predictions", "--test-data", "--test-predictions")
+    named = tuple(word for pair in zip(options, made, strict=True) for word in pair)
+    fitted = f"{out}/calibration.json"
+    yield _stage("calibrate", ("calibrate", *named, "--out", out), tuple(made), SCORING, (fitted,))
+    catalog, labelled = f"{RAW}/{demo.new}.csv", f"{tuned}/labelled/{demo.new}.jsonl"
+    apply = ("apply", "--run", Path(tuned).name, "--catalog", catalog, "--out", labelled, *GENERATE)
+    yield _stage("label new products", apply, (checkpoint, fitted, catalog, train), SCORING, (labelled,))
+    truth, told = f"{RAW}/{demo.new}_truth.jsonl", f"{tuned}/labelled/truth.json"
+    hold = (
+        "ecom-train",
+        "demo-truth",
+        "--labelled",
+        labelled,
+        "--truth",
+        truth,
+        "--calibration",
+        fitted,
+        "--out",
+        told,
+    )
+    yield Stage("hold against the truth", hold, (labelled, truth, fitted), (raw_files,), (told,))
 
 
 def _stage(name: str, words: Strings, inputs: Strings, code: tuple[ModuleType, ...], outputs: Strings) -> Stage:

@@ -23,6 +23,7 @@ COUNTS = {
     "validation": (150, 40, 150, 150, 70),
     "test": (300, 80, 300, 300, 130),
 }
+NEW = 400  # products of the shop that nobody has labelled yet
 
 
 def write(out: Path, seed: int) -> None:
@@ -31,6 +32,7 @@ def write(out: Path, seed: int) -> None:
     for name, text in [
         ("taxonomy.txt", taxonomy()),
         *(file for split in SPLITS for file in _files(split, seed, numbers)),
+        *unlabelled(seed, numbers),
     ]:
         with replacing(out / name) as file:
             file.write(text.encode())
@@ -212,6 +214,22 @@ def taxonomy() -> str:
     paths = sorted({path[:depth] for path, _, _ in products.KINDS for depth in range(1, len(path) + 1)})
     lines = [f"{number * 37} - {' > '.join(path)}" for number, path in enumerate(paths, 1)]
     return "\n".join([f"# Google_Product_Taxonomy_Version: {products.RELEASE}", *lines, ""])
+
+
+def unlabelled(seed: int, numbers: Iterator[int]) -> Iterator[tuple[str, str]]:
+    """Yield an export of new products without categories and attributes, and what is true of each: a file of JSON lines."""
+    draw, text, truths = random.Random(f"{seed}:new"), io.StringIO(), list[dict[str, Any]]()
+    names, patterns = products.brands(seed)["test"], products.patterns(seed)["test"]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["sku", "product_name", "price"])
+    for _ in range(NEW):
+        item = products.product(draw, next(numbers), names)
+        omitted = draw.sample(list(item.values), draw.choice((0, 1)))
+        writer.writerow([item.asin, title(item, draw.choice(patterns), omitted), f"{draw.randint(5, 300)}.99"])
+        values = {name: None if name in omitted else value for name, value in item.values.items()}
+        truths.append({"sku": item.asin, "category": " > ".join(item.path), "attributes": values})
+    yield "shop_new.csv", text.getvalue()
+    yield "shop_new_truth.jsonl", _lines(truths)
 
 
 def export(draw: random.Random, items: Sequence[Product], patterns: Sequence[Pattern]) -> str:

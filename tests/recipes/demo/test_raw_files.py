@@ -32,7 +32,7 @@ def test_same_seed_same_bytes(place: Path, tmp_path: Path) -> None:
     raw_files.write(tmp_path / "again", 0)
     raw_files.write(tmp_path / "other", 1)
     raw = sorted((place / "data" / "raw" / "demo").iterdir())
-    assert len(raw) == 16
+    assert len(raw) == 18
     for path in raw:
         assert sha256(path) == sha256(tmp_path / "again" / path.name)
         assert path.name == "taxonomy.txt" or sha256(path) != sha256(tmp_path / "other" / path.name)
