@@ -81,11 +81,19 @@ def fetch(kind: str | None = None) -> Source:
 
 def hub(name: str = MODEL, revision: str = REVISION) -> Source:
     """Return the hub's files, from its cache where they are there; ``HF_HUB_OFFLINE`` keeps it to the cache."""
-    from httpx import HTTPError
+    from httpx import HTTPError, TransportError
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import OfflineModeIsEnabled
 
+    wanted: dict[str, Any] = {"revision": revision, "allow_patterns": FILES, "etag_timeout": SECONDS}
     try:
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=FILES, etag_timeout=SECONDS))
+        try:
+            folder = Path(snapshot_download(name, **wanted))
+        except (
+            TransportError,
+            OfflineModeIsEnabled,
+        ):  # of a commit, 1.33 does not look into its cache then, as 1.17 does
+            folder = Path(snapshot_download(name, **wanted, local_files_only=True))
     except (OSError, ValueError, HTTPError) as error:
         raise InputError(f"{name} cannot be had from the hub: {first_line(error)}") from error
     if missing := [file for file in NEEDED if not (folder / file).is_file()]:
