@@ -188,7 +188,7 @@ def _token(token: Any) -> Token:
     if math.isnan(token.logprob):
         raise ValueError("a token's log-probability is no number")
     sent = getattr(token, "bytes", None)
-    return float(token.logprob), getattr(token, "token", "").encode() if sent is None else bytes(tuple(sent))
+    return float(token.logprob), (getattr(token, "token", None) or "").encode() if sent is None else bytes(tuple(sent))
 
 
 def _line(text: str) -> str:

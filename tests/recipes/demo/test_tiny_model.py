@@ -95,7 +95,7 @@ def test_an_edit_makes_the_stages_stale_that_run_the_edited_code(tmp_path: Path)
         shutil.copytree(ROOT / room, tmp_path / "project" / room, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "work").mkdir()
     places = [next((tmp_path / "project").rglob(name)) for name in ("parquet.py", "card.html.j2", "sam.py")]
-    scored = {"score demo-base", "score demo-qlora", "compare"}
+    scored = {"score demo-base", "score demo-qlora", "compare", "calibrate", "label new products"}
     for place, expected in zip(places, ({"mix", *scored}, {"mix", *scored}, {"train"}), strict=True):
         stale(tmp_path / "project", tmp_path / "work", "done")
         assert stale(tmp_path / "project", tmp_path / "work") == []
@@ -129,14 +129,17 @@ def test_the_stages_follow_each_other(demo: pipeline.Demo) -> None:
     assert seeded == ["raw files", "mix", *(["base model"] if demo is pipeline.TINY else []), "train"]
 
 
-def test_the_demo_is_scored_as_make_eval_scores_a_run() -> None:
+def test_the_demo_is_scored_and_calibrated_as_make_does_it() -> None:
     """So that a run of one's own can be compared with the demo's."""
-    printed = subprocess.run(
-        ["make", "--no-print-directory", "-n", "eval-mine"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+    printed = {
+        target: subprocess.run(
+            ["make", "--no-print-directory", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        for target, words in (("eval", ["eval-mine"]), ("calibrate", ["calibrate", "RUN=mine"]))
+    }
     for stage in pipeline.stages(pipeline.TINY, 0):
-        kind = stage.name.split()[0]
-        if kind in ("predict", "score"):
-            (line,) = re.findall(rf"ecom-eval {kind} ((?:.|\\\n)*?)(?:&&|$)", printed)
+        kind, target = stage.name.split()[0], "calibrate" if "confidence" in " ".join(stage.command) else "eval"
+        if kind in ("predict", "score", "calibrate"):
+            (line,) = re.findall(rf"ecom-eval {kind} ((?:.|\\\n)*?)(?:&&|\|\||$)", printed[target])
             flags = {word for word in stage.command if word.startswith("--")} - {"--batch-size"}
             assert flags == set(re.findall(r"--\S+", line)), stage.name
