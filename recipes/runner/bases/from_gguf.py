@@ -57,14 +57,12 @@ def dense(file: Path) -> Any:
     import torch
     import transformers
 
-    # From 5.20 on transformers leaves the weights packed, fetches a kernel for them and cannot save the model, unless told so.
+    # From 5.20 on transformers leaves the weights packed unless told so; such a model cannot be saved.
     packed = getattr(transformers, "GgufConfig", None)
     how = {"quantization_config": packed(dequantize=True)} if packed else {}
-    made = transformers.AutoModelForCausalLM.from_pretrained(
+    return transformers.AutoModelForCausalLM.from_pretrained(
         file.parent, gguf_file=file.name, dtype=torch.float32, **how
     )
-    made.hf_quantizer = None
-    return made
 
 
 def network(file: Path, tokenizer: Any) -> Any:
