@@ -11,6 +11,13 @@ from converters.core.errors import InputError
 from eval.cli.group import DATA, PATH, bar, main, status
 from eval.cli.scoring import score
 
+BACKEND = click.option("--backend", default="transformers", help="transformers, vllm (see make setup-vllm) or openai.")
+LONGEST = click.option("--max-new-tokens", default=128, type=IntRange(1), help="Longest answer, in tokens.")
+BATCH = click.option("--batch-size", default=16, type=IntRange(1), help="Prompts in a batch (transformers).")
+URL = click.option("--base-url", help="Endpoint, such as http://127.0.0.1:8000/v1; its key comes from OPENAI_API_KEY.")
+CHOICE_AS = click.option(
+    "--choice-as", default="structured_outputs", help="How it takes allowed answers; or guided_choice, grammar."
+)
 CONCURRENCY = click.option("--concurrency", default=8, type=IntRange(1), help="Requests in flight at a time.")
 TIMEOUT = click.option("--timeout", default=120.0, type=FloatRange(0.1), help="Seconds to wait for one try.")
 RETRIES = click.option("--retries", default=4, type=IntRange(0), help="Further tries after a failed request.")
@@ -20,8 +27,8 @@ RETRIES = click.option("--retries", default=4, type=IntRange(0), help="Further t
 @click.option("--checkpoint", required=True, help="Folder of a model or an adapter, or a name on the hub.")
 @DATA
 @click.option("--out", type=PATH, required=True, help="Folder for predictions.jsonl and predictions.json.")
-@click.option("--backend", default="transformers", help="transformers, vllm (see make setup-vllm) or openai.")
-@click.option("--max-new-tokens", default=128, type=IntRange(1), help="Longest answer, in tokens.")
+@BACKEND
+@LONGEST
 @click.option("--temperature", default=0.0, type=FloatRange(0, 5), help="Sampling temperature; 0 is greedy.")
 @click.option("--seed", default=0, type=IntRange(0, 2**31 - 1), help="Seed of sampling and of the few-shot draw.")
 @click.option("--candidates", type=IntRange(2), help="Number of ranked answers for each classification.")
@@ -30,15 +37,13 @@ RETRIES = click.option("--retries", default=4, type=IntRange(0), help="Further t
 @click.option("--paths", type=PATH, help="Taxonomy for --constrain: a training split (.jsonl) or one path a line.")
 @click.option("--few-shot", type=IntRange(1), help="Solved rows of --train to put before every question.")
 @click.option("--train", type=PATH, help="Training split for --few-shot.")
-@click.option("--batch-size", default=16, type=IntRange(1), help="Prompts in a batch (transformers).")
-@click.option("--base-url", help="Endpoint, such as http://127.0.0.1:8000/v1; its key comes from OPENAI_API_KEY.")
+@BATCH
+@URL
 @click.option("--model", help="The model's name at the endpoint.  [default: the checkpoint as given]")
 @CONCURRENCY
 @TIMEOUT
 @RETRIES
-@click.option(
-    "--choice-as", default="structured_outputs", help="How it takes allowed answers; or guided_choice, grammar."
-)
+@CHOICE_AS
 @click.option("--extra", help="JSON object to add to every request.")
 @click.option("--accept-unanswered", is_flag=True, help="Count prompts on which the endpoint fails as invalid.")
 @click.pass_context

@@ -8,7 +8,7 @@ import click
 from click import FloatRange, IntRange
 
 from converters.core.errors import InputError
-from eval.cli.answering import CONCURRENCY, RETRIES, TIMEOUT
+from eval.cli.answering import BACKEND, BATCH, CHOICE_AS, CONCURRENCY, LONGEST, RETRIES, TIMEOUT, URL
 from eval.cli.group import PATH, bar, main
 
 LINES = 10  # most reasons that are listed
@@ -35,17 +35,15 @@ LINES = 10  # most reasons that are listed
 )
 @click.option("--paths", type=PATH, help="Another taxonomy for --constrain, one path a line.  [default: training's]")
 @click.option("--candidates", type=IntRange(2), help="Number of ranked categories for the review.")
-@click.option("--backend", default="transformers", help="transformers, vllm (see make setup-vllm) or openai.")
-@click.option("--max-new-tokens", default=128, type=IntRange(1), help="Longest answer, in tokens.")
-@click.option("--batch-size", default=16, type=IntRange(1), help="Prompts in a batch (transformers).")
-@click.option("--base-url", help="Endpoint, such as http://127.0.0.1:8000/v1; its key comes from OPENAI_API_KEY.")
+@BACKEND
+@LONGEST
+@BATCH
+@URL
 @click.option("--model", help="The model's name at the endpoint.  [default: the merged checkpoint's folder]")
 @CONCURRENCY
 @TIMEOUT
 @RETRIES
-@click.option(
-    "--choice-as", default="structured_outputs", help="How it takes allowed answers; or guided_choice, grammar."
-)
+@CHOICE_AS
 @click.option("--accept-unanswered", is_flag=True, help="Label what an endpoint fails on as unanswered.")
 @click.pass_context
 def apply_run(ctx: click.Context, /, run: str, catalog: Path, out: Path, backend: str, **options: Any) -> None:

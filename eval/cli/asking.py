@@ -10,7 +10,7 @@ import click
 from click import FloatRange, IntRange
 
 from converters.core.errors import InputError
-from eval.cli.answering import CONCURRENCY, RETRIES, TIMEOUT
+from eval.cli.answering import BACKEND, BATCH, CONCURRENCY, LONGEST, RETRIES, TIMEOUT, URL
 from eval.cli.group import PATH, bar, main
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     "--floor", type=FloatRange(0, 1, max_open=True), help="Ask only if snippets share more of a question's words."
 )
 @click.option("--encoder", help="Sentence encoder to rank by, too: a folder or a name on the hub.")
-@click.option("--backend", default="transformers", help="transformers, vllm or openai.")
-@click.option("--max-new-tokens", default=128, type=IntRange(1), help="Longest answer, in tokens.")
-@click.option("--batch-size", default=16, type=IntRange(1), help="Prompts in a batch (transformers).")
-@click.option("--base-url", help="Endpoint, such as http://127.0.0.1:8000/v1; its key comes from OPENAI_API_KEY.")
+@BACKEND
+@LONGEST
+@BATCH
+@URL
 @click.option("--model", help="The model's name at the endpoint.  [default: the checkpoint]")
 @CONCURRENCY
 @TIMEOUT
