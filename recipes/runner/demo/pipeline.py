@@ -184,9 +184,7 @@ def _at_work(demo: Demo) -> Iterator[Stage]:
         )
         made += [rows, f"{folder}/predictions.jsonl"]
         inputs = (checkpoint, rows, train)
-        yield _stage(
-            f"predict {split}, with confidence", words, inputs, (predict, tasks), (f"{folder}/predictions.jsonl",)
-        )
+        yield _stage(f"predict {split}", words, inputs, (predict, tasks), (f"{folder}/predictions.jsonl",))
     options = ("--data", "--predictions", "--test-data", "--test-predictions")
     named = tuple(word for pair in zip(options, made, strict=True) for word in pair)
     fitted = f"{out}/calibration.json"
@@ -207,7 +205,7 @@ def _at_work(demo: Demo) -> Iterator[Stage]:
         "--out",
         told,
     )
-    yield Stage("hold against the truth", hold, (labelled, truth, fitted), (raw_files,), (told,))
+    yield Stage("hold against truth", hold, (labelled, truth, fitted), (raw_files,), (told,))
 
 
 def _stage(name: str, words: Strings, inputs: Strings, code: tuple[ModuleType, ...], outputs: Strings) -> Stage:
