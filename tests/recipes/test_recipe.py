@@ -141,7 +141,11 @@ def test_a_wrong_key_is_named(text: str, overrides: list[str], sentence: str, tm
     [
         ("base_model=7", "--set: found base_model 7, expected a folder or a model's name on the hub"),
         ("base_model=null", "--set: found base_model None, expected a folder"),
-        ("optimizer=7", r"mine\.yaml: found a value of a type that Axolotl does not take: .*'int'"),
+        # 0.21 names the key by itself
+        (
+            "optimizer=7",
+            r"a value of a type that Axolotl does not take: .*'int'|'optimizer': Input should be a valid string",
+        ),
         ("fsdp_config=7", r"mine\.yaml: found a value of a type that Axolotl does not take: 'int' object"),
     ],
 )
