@@ -63,17 +63,19 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
     from eval.inference import checkpoint as checkpoints
     from eval.inference import predict
     from eval.production.asking import training
+    from eval.results import record
 
     _check(options)
     named = {key for key in options if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE}
     predict.check(options["backend"], named)
-    checkpoint = training.checkpoint_of(training.folder_of(name))
+    run = record.folder_of(name)
+    checkpoint = str(run / checkpoints.MERGED)
     if options["backend"] != "openai":
         checkpoints.require(checkpoint)
     if options["measure"]:
         _measure(checkpoint, options)
         return
-    context = training.context_of(training.folder_of(name), options["snippets"], options["encoder"])
+    context = training.context_of(run, options["snippets"], options["encoder"])
     for remark in context.remarks:
         click.echo(f"note: {remark}", err=True)
     store = _store(options)

@@ -8,10 +8,11 @@ from typing import Any
 
 import yaml
 
-from converters.core.errors import InputError, unreadable
+from converters.core.errors import InputError, nearest, unreadable
 from converters.core.hashing import digest
 from converters.io import jsonl
 
+RUNS = Path("runs")
 RECORD, RECIPE, HISTORY = "run.json", "recipe.yaml", "logs/history.jsonl"
 # The keys that say how a model was trained. No others leave this machine: they may name folders, people or secrets.
 TOLD = re.compile(
@@ -30,6 +31,15 @@ class Trained:
     record: Mapping[str, Any]
     recipe: Mapping[str, Any]
     history: list[dict[str, Any]]
+
+
+def folder_of(name: str) -> Path:
+    """Return a run's folder, by its name under ``runs`` or by its path; an unknown one is an ``InputError``."""
+    folder = Path(name) if "/" in name else RUNS / name
+    if not (folder / RECORD).is_file():
+        known = sorted(path.parent.name for path in RUNS.glob(f"*/{RECORD}"))
+        raise InputError(f"{folder}: no such run{nearest(folder.name, known) if known else '; none is trained yet'}")
+    return folder
 
 
 def settings(trained: Trained) -> dict[str, Any]:

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from converters import tasks
-from converters.core.errors import InputError, nearest
+from converters.core.errors import InputError
 from converters.io import jsonl
 from converters.schema import Row
 from converters.tasks import category
 from eval.inference import checkpoint
 from eval.results import record
 
-RUNS = Path("runs")
 CATEGORY, ATTRIBUTES = "category", "attributes"
 SHARE = 0.1  # of a category's rows that ask for an attribute: columns of specs hold thousands of names, most of a few products
 Names = tuple[str, ...]
@@ -72,22 +71,14 @@ class Learnt:
         return tuple(task for task in (CATEGORY, ATTRIBUTES) if task in self.longest)
 
 
-def folder_of(name: str) -> Path:
-    """Return the folder of a run; an unknown one is an ``InputError`` with the nearest name."""
-    if not re.fullmatch(r"[\w][\w.+-]*", name):
-        raise InputError(f"--run {name!r}: expected the name of a run, a folder of {RUNS}")
-    if not (RUNS / name / record.RECORD).is_file():
-        known = sorted(path.parent.name for path in RUNS.glob(f"*/{record.RECORD}"))
-        raise InputError(f"{RUNS / name}: no such run{nearest(name, known) if known else '; none is trained yet'}")
-    return RUNS / name
-
-
 def read(name: str, local: bool = True) -> Learnt:
     """Return what a run has learnt; ``local``: its merged checkpoint has to be here.
 
     A run that is not merged, mixtures that are gone or changed, and a run that learnt no task that labels are an ``InputError``.
     """
-    folder = folder_of(name)
+    if not re.fullmatch(r"[\w][\w.+-]*", name):
+        raise InputError(f"--run {name!r}: expected the name of a run, a folder of {record.RUNS}")
+    folder = record.folder_of(name)
     if local:
         checkpoint.require(str(folder / checkpoint.MERGED))
     trained = record.read(folder)

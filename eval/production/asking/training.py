@@ -14,16 +14,14 @@ from typing import Any
 import msgspec
 
 from converters import sources
-from converters.core.errors import InputError, nearest
+from converters.core.errors import InputError, first_line
 from converters.examples import example
 from converters.schema import Question, Row
 from converters.text.lengths import Ruler, ruler
 from converters.text.retrieval import METHODS, MINILM, Retrieval, configure
 from converters.transforms.trim import fitted, too_long
-from eval.inference.checkpoint import MERGED
 from eval.results import record
 
-RUNS = Path("runs")
 TASK, SOURCE = "answer", "ask"
 MOST = 10  # snippets, where the source of the rows says nothing of them
 
@@ -80,22 +78,6 @@ class Context:
     remarks: tuple[str, ...] = ()
 
 
-def folder_of(name: str) -> Path:
-    """Return a run's folder, by its name under ``runs`` or by its path; an unknown one is an ``InputError`` with the nearest."""
-    folder = Path(name) if "/" in name else RUNS / name
-    if not folder.is_dir():
-        known = [path.name for path in RUNS.glob("*") if path.is_dir()] if RUNS.is_dir() else []
-        raise InputError(
-            f"{folder}: no such run{nearest(folder.name, sorted(known)) if known else '; there are none in runs'}"
-        )
-    return folder
-
-
-def checkpoint_of(run: Path) -> str:
-    """Return the name of a run's merged checkpoint."""
-    return str(run / MERGED)
-
-
 def context_of(run: Path, snippets: int | None = None, encoder: str | None = None) -> Context:
     """Return how a run's answer rows were made: of its entries with that task, the one with most training examples decides.
 
@@ -132,7 +114,10 @@ def _entries(run: Path) -> list[tuple[Entry, Account]]:
             raise InputError(
                 f"{path}: is gone; it says how the run's rows were made, which those to ask have to be like"
             )
-        manifest = msgspec.convert(account, Manifest)
+        try:
+            manifest = msgspec.convert(account, Manifest)
+        except msgspec.ValidationError as error:
+            raise InputError(f"{path}: is of another version: {first_line(error)}") from error
         for entry, own in zip(manifest.spec.sources, manifest.sources, strict=True):
             feeds = entry.tasks or list(sources.get(entry.source).TASKS)
             seen.update(feeds)

@@ -15,6 +15,7 @@ from eval.production.asking import store, training
 from eval.production.asking.answering import Settings, prepare
 from eval.production.asking.questions import Asked
 from eval.production.asking.snippets import Snippet
+from eval.results import record
 from tests.converters._mixed import splits_of
 
 Make = Callable[..., Path]
@@ -105,8 +106,8 @@ def test_runs_that_cannot_be_asked(trained: Make, tmp_path: Path, monkeypatch: p
         (str(other), "was not trained on task 'answer'"),
     ):
         with pytest.raises(InputError, match=said.replace("?", r"\?")):
-            training.context_of(training.folder_of(name))
-    assert training.folder_of("mine") == Path("runs/mine")
+            training.context_of(record.folder_of(name))
+    assert record.folder_of("mine") == Path("runs/mine")
     (tmp_path / "mine.mix" / "manifest.json").unlink()
     with pytest.raises(InputError, match=r"manifest.json: is gone"):
         training.context_of(run)
