@@ -1,4 +1,4 @@
-"""``ecom-eval``: predict, score, calibrate, compare, cascade, label, answer, try, send out. Each module puts commands into ``main``.
+"""``ecom-eval``: predict, score, calibrate, compare, cascade, label, answer, try, send out. Each module adds its commands.
 
 Uses every room. Nothing here decides or computes.
 """

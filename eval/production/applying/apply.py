@@ -133,8 +133,8 @@ def _other_texts(seen: Catalog, like: Chosen) -> list[str]:
 def plan_of(options: Mapping[str, Any], merged: Path, tasks: Sequence[str], paths: Sequence[str], sha256: str) -> Plan:
     """Return how answers are generated, for the backend and the record.
 
-    ``options`` are a command line's, ``merged`` is the checkpoint. ``tasks`` are those whose answers are constrained if the options
-    say so, categories to ``paths``; ``sha256`` is the hash of what is asked about.
+    ``options`` are a command line's, ``merged`` is the checkpoint. ``tasks`` are those whose answers are constrained if the
+    options say so, categories to ``paths``; ``sha256`` is the hash of what is asked about.
     """
     url, network = options["base_url"], ("concurrency", "timeout", "retries")
     kinds = {CATEGORY: "texts", ATTRIBUTES: "json_schema"}

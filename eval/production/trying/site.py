@@ -24,7 +24,7 @@ class Response(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The loaded run, what the page says of it, and what draws the page from that, the fields as filled in, a result, an error."""
+    """A loaded run, and what the page says of it; ``render`` draws the page, given that, a form's fields, a result, an error."""
 
     loaded: Loaded
     about: About
@@ -35,7 +35,8 @@ def show(site: Site, path: str, refusal: Refusal | None = None) -> Response:
     """Return the page with empty forms; ``refusal`` is what was wrong with a request that could not even be read."""
     if refusal is None and path not in (HOME, PRODUCT, QUESTION):
         refusal = NOT_HERE
-    return Response(refusal.status if refusal else 200, site.render(site.about, {}, None, refusal.sentence if refusal else ""))
+    status, error = refusal or (200, "")
+    return Response(status, site.render(site.about, {}, None, error))
 
 
 def answer(site: Site, path: str, given: Mapping[str, str]) -> Response:

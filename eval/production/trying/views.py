@@ -41,8 +41,8 @@ class Part:
 class Product:
     """A labelled product: its texts as the model was ``shown`` them, the category with its levels, and the attributes.
 
-    ``category`` is ``None`` where none is asked for, ``identifier`` the taxonomy's, "" where it has none. ``why`` says why a person
-    has to look at it, ``notes`` what was done to its texts or could not be read.
+    ``category`` is ``None`` where none is asked for, ``identifier`` its id in the taxonomy, "" for none. ``why`` says why a
+    person has to look at it, ``notes`` what was done to its texts or could not be read.
     """
 
     shown: Sequence[tuple[str, str]]
