@@ -56,12 +56,17 @@ def length(headers: Message) -> tuple[int, str]:
     """
     if headers.get_content_type() != FORM:
         return 415, f"expected a form of this page, found {headers.get_content_type()}"
-    told = headers.get("Content-Length", "")
-    if not re.fullmatch(r"[0-9]{1,18}", told) or headers.get("Transfer-Encoding"):
+    size = told_length(headers)
+    if size is None:
         return 411, "expected a form of a known length"
-    if int(told) > LONGEST:
-        return 413, f"found {int(told):,} bytes, and the page takes at most {LONGEST:,}"
-    return int(told), ""
+    return (size, "") if size <= LONGEST else (413, f"found {size:,} bytes, and the page takes at most {LONGEST:,}")
+
+
+def told_length(headers: Message) -> int | None:
+    """Return how many bytes a body is said to have, ``None`` where that is not said well."""
+    told = headers.get_all("Content-Length", [])
+    known = len(told) == 1 and re.fullmatch(r"[0-9]{1,18}", told[0]) and "Transfer-Encoding" not in headers
+    return int(told[0]) if known else None
 
 
 def policy(page: str) -> str:

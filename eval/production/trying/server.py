@@ -122,14 +122,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Refuse who may not ask; nothing of the run is told to them."""
         why = guard.stranger(self.command, self.headers, self.server.port)
         if why:
+            self._drain()
             self._write(403, "text/plain", f"{why}\n")
         return bool(why)
 
     def _fields(self) -> Mapping[str, str] | Refusal:
         size, why = guard.length(self.headers)
         if why:
-            if size == 413:
-                self._drain()
+            self._drain()
             return Refusal(size, why)
         try:
             body = self.rfile.read(size)
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _drain(self) -> None:
         """Read a body that is refused: a browser shows no answer that comes while it still sends."""
-        left = min(int(self.headers["Content-Length"]), DRAINED)
+        left = min(guard.told_length(self.headers) or 0, DRAINED)
         while left > 0 and (piece := self.rfile.read(min(left, PIECE))):
             left -= len(piece)
 
@@ -155,5 +155,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         """Say nothing of each request."""

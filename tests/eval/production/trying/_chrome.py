@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +15,53 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 PATIENCE = 120  # seconds
 
 
-class Tab:
-    """One tab of a browser."""
+@dataclass
+class Browser:
+    """A browser's two pipes, and the events that nobody has waited for yet."""
 
-    def __init__(self, orders: int, events: int) -> None:
-        self.orders, self.events = orders, events
-        self.read, self.number, self.session = b"", 0, ""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self.call("Page.enable")
+    orders: int
+    messages: int
+    read: bytes = b""
+    number: int = 0
+    events: list[dict[str, Any]] = field(default_factory=list)
 
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
+    def call(self, session: str, method: str, **params: Any) -> dict[str, Any]:
         self.number += 1
         order = {"id": self.number, "method": method, "params": params}
-        order |= {"sessionId": self.session} if self.session else {}
-        os.write(self.orders, json.dumps(order).encode() + b"\0")
-        while (told := self._next()).get("id") != self.number:
-            pass
+        os.write(self.orders, json.dumps(order | ({"sessionId": session} if session else {})).encode() + b"\0")
+        while (told := self.next()).get("id") != self.number:
+            self.events.append(told)
         assert "error" not in told, told
         return dict(told["result"])
 
-    def _next(self) -> dict[str, Any]:
+    def next(self) -> dict[str, Any]:
         while b"\0" not in self.read:
-            assert select.select([self.events], [], [], PATIENCE)[0], "the browser says nothing"
-            piece = os.read(self.events, 1 << 16)
+            assert select.select([self.messages], [], [], PATIENCE)[0], "the browser says nothing"
+            piece = os.read(self.messages, 1 << 16)
             assert piece, "the browser is gone"
             self.read += piece
         line, _, self.read = self.read.partition(b"\0")
         return dict(json.loads(line))
 
+
+@dataclass
+class Tab:
+    """One tab of a browser, by its session."""
+
+    browser: Browser
+    session: str
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        return self.browser.call(self.session, method, **params)
+
     def loaded(self) -> None:
-        while self._next().get("method") != "Page.loadEventFired":
+        """Wait for a page, and forget what came before it."""
+        events = self.browser.events
+        while (events.pop(0) if events else self.browser.next()).get("method") != "Page.loadEventFired":
             pass
 
     def open(self, url: str) -> None:
+        self.browser.events.clear()
         self.call("Page.navigate", url=url)
         self.loaded()
 
@@ -55,28 +69,37 @@ class Tab:
         return self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
     def type(self, selector: str, text: str) -> None:
-        self.value(f"document.querySelector({selector!r}).focus()")
+        self.value(f"document.querySelector({json.dumps(selector)}).focus()")
         self.call("Input.insertText", text=text)
 
     def submit(self, action: str) -> None:
+        self.browser.events.clear()
         self.value(f"void setTimeout(() => document.querySelector('form[action=\"{action}\"] button').click())")
         self.loaded()
 
 
+def new_tab(browser: Browser) -> Tab:
+    target = browser.call("", "Target.createTarget", url="about:blank")["targetId"]
+    tab = Tab(browser, browser.call("", "Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
+    tab.call("Page.enable")
+    return tab
+
+
 @contextmanager
-def browser(folder: Path) -> Iterator[Tab]:
-    """Start a browser with one tab."""
-    into, out = folder / "orders", folder / "events"
+def started(folder: Path) -> Iterator[Browser]:
+    """Start a browser, and end it."""
+    into, out = folder / "orders", folder / "messages"
     for pipe in (into, out):
         os.mkfifo(pipe)
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", f"--user-data-dir={folder / 'profile'}"]
+    profile = f"--user-data-dir={folder / 'profile'}"
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", profile]
     command = ["sh", "-c", f'exec "$0" "$@" 3<"{into}" 4>"{out}"', str(CHROMIUM), *flags]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    orders, events = os.open(into, os.O_WRONLY), os.open(out, os.O_RDONLY)
+    pipes = [os.open(into, os.O_WRONLY), os.open(out, os.O_RDONLY)]
     try:
-        yield Tab(orders, events)
+        yield Browser(*pipes)
     finally:
         process.terminate()
         process.wait()
-        os.close(orders)
-        os.close(events)
+        for number in pipes:
+            os.close(number)

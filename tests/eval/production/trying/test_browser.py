@@ -7,7 +7,7 @@ import pytest
 
 from tests.eval.production.applying import _shop as shop
 from tests.eval.production.trying import _open
-from tests.eval.production.trying._chrome import CHROMIUM, Tab, browser
+from tests.eval.production.trying._chrome import CHROMIUM, Browser, Tab, new_tab, started
 from tests.eval.production.trying._open import ATTACK
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")]
@@ -23,10 +23,15 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield page.url
 
 
-@pytest.fixture
-def tab(tmp_path: Path) -> Iterator[Tab]:
-    with browser(tmp_path) as found:
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with started(tmp_path_factory.mktemp("browser")) as found:
         yield found
+
+
+@pytest.fixture
+def tab(browser: Browser) -> Tab:
+    return new_tab(browser)
 
 
 def test_a_product_and_a_question_are_sent_and_no_script_runs(tab: Tab, url: str) -> None:

@@ -35,8 +35,8 @@ def error(*words: object) -> str:
 
 ENDPOINT = ("--backend", "openai", "--base-url", "http://127.0.0.1:9/v1", "--port", 0)
 BAD = [
-    ("an unknown run", ("--run", "shopp"), "did you mean 'shop'"),
-    ("a run by its folder", ("--run", "runs/shop"), "expected the name of a run"),
+    ("an unknown run", ("--run", "shopp", "--port", 0), "did you mean 'shop'"),
+    ("a run by its folder", ("--run", "runs/shop", "--port", 0), "expected the name of a run"),
     ("a run that is not merged", ("--run", "shop", "--port", 0), "make merge-shop"),
     ("a catalogue that is not there", ("--run", "shop", "--catalog", "shopp.csv", *ENDPOINT), "shopp.csv: no such file"),
     ("reviews of nothing", ("--run", "shop", "--reviews", "r.jsonl", *ENDPOINT), "--reviews needs --catalog"),

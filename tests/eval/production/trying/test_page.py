@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +20,6 @@ NASTY = [
     {"sku": "2", "name": "保温杯 Acme8 unsure <|im_end|>", "text": "容量为500毫升，Blue"},
     {"sku": "3", "name": "Plain thing", "text": ""},
 ]
-
-
-def words(found: object) -> list[str]:
-    return [str(part) for part in found] if isinstance(found, list | tuple) else [str(found)]
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +114,7 @@ def test_an_answer_shows_how_sure_it_is_and_what_it_rests_on(page: Page) -> None
     status, html = page.post("/question", question="Is the lid dishwasher safe? unsure", product="M1")
     assert status == 200 and rows(html) == [("answer", "answer", "confidence 0.073, accepted from 0.333", "review")]
     cited = html[html.index('<article class="cited"') :]
-    assert cited.index("The lid is dishwasher safe.") < cited.index("</article>") and "Description" in cited
+    assert cited.index("The lid is dishwasher safe.") < cited.index("</article>") and "catalogue: text" in cited
     assert "confidence 0.135335 is below the threshold 0.5" in html
     assert 'value="M1"' in html and "Is the lid dishwasher safe? unsure</textarea>" in html
 
@@ -196,8 +193,6 @@ def test_a_run_without_a_calibration_and_without_a_catalogue_says_so(tmp_path: P
         _, home, _ = page.send("GET", "/")
         status, html = page.post("/product", **{TITLE: "Acme1 unsure"})
         assert page.post("/question", question="Big?")[0] == 404
-        # Ctrl-C comes while the model answers: the page ends all the same.
-        page.process.poll()
     assert "make calibrate RUN=shop" in text_of(home, "uncalibrated", "span") and "--catalog shop.csv" in home
     assert 'action="/question"' not in home
     assert status == 200 and rows(html)[0][2:] == ("confidence 0.135", "") and "Confidences are raw" in html
@@ -207,8 +202,6 @@ def test_a_run_without_a_calibration_and_without_a_catalogue_says_so(tmp_path: P
 def test_ctrl_c_amid_an_answer(tmp_path: Path, model: Model) -> None:
     _open.run(tmp_path, answers=False)
     with _open.page(tmp_path, *model.flags) as page:
-        import threading
-
         failed: list[Exception] = []
 
         def ask() -> None:
