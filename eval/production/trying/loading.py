@@ -92,7 +92,8 @@ def prepared(name: str, backend: str, options: Mapping[str, Any]) -> Prepared:
         checkpoint.require(str(folder / checkpoint.MERGED))
     context = training.context_of(folder, None, options["encoder"]) if options["catalog"] else None
     remarks = list(context.remarks) if context else []
-    known, like = None, catalog.Chosen(None)
+    known: Learnt | None = None
+    like = catalog.Chosen(None)
     try:
         known = learnt.read(name, local)
     except InputError as error:

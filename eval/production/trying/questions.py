@@ -40,8 +40,7 @@ def answer(loaded: Loaded, store: Store, context: Context, asked: Asked) -> Answ
 
 def _part(loaded: Loaded, given: Given, sure: Judged) -> Part:
     """Return the model's own answer, as it wrote it."""
-    calibration = loaded.calibration
-    known = calibration is not None and sure.answer is not None
-    threshold = threshold_of(calibration, TASK, sure.answer, UNIT) if calibration and known else None
+    calibration, readable = loaded.calibration, sure.answer is not None
+    threshold = threshold_of(calibration, TASK, sure.answer, UNIT) if calibration and readable else None
     name = "abstention" if str(sure.answer) == ABSTENTION else UNIT
     return Part(name, given.prediction or "", (sure.confidence or {}).get(UNIT), threshold, sure.decision)

@@ -41,6 +41,7 @@ def show(site: Site, path: str, refusal: Refusal | None = None) -> Response:
 
 def answer(site: Site, path: str, given: Mapping[str, str]) -> Response:
     """Return the page that answers a form."""
+    found: Product | Answer | Refusal
     try:
         found = _answer(site, path, given)
     except InputError as error:  # an endpoint that went away, a GPU without memory
