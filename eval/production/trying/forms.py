@@ -9,7 +9,8 @@ from converters.text.html import untagged
 from eval.production.asking.questions import LONGEST as LONGEST_QUESTION
 from eval.production.asking.questions import Asked
 
-LONGEST = 20_000  # characters of all texts of a product
+LONGEST = 10_000  # bytes of all texts of a product: no token is shorter than one
+LONGEST_RAW = 50_000  # with their markup
 FIELDS = 100
 ONE = "page"  # the question's id
 Texts = tuple[tuple[str, str], ...]
@@ -44,13 +45,19 @@ def product(given: Mapping[str, str], labels: Sequence[str]) -> Texts | Refusal:
     Refusal(status=422, sentence='the title is empty: a product needs one')
     """
     texts = [(label, given.get(f"text-{number}", "")) for number, label in enumerate(labels)]
-    size = sum(len(text) for _, text in texts)
-    if size > LONGEST:
-        return Refusal(413, f"the texts have {size:,} characters, and the page takes at most {LONGEST:,}")
+    if too_long := _over(texts, LONGEST_RAW):
+        return too_long
     bare = [(label, untagged(text)) for label, text in texts]
+    if too_long := _over(bare, LONGEST):
+        return too_long
     if not clean(bare[0][1]):
         return Refusal(422, "the title is empty: a product needs one")
     return tuple((label, text) for label, text in bare if text.strip())
+
+
+def _over(texts: Sequence[tuple[str, str]], most: int) -> Refusal | None:
+    size = sum(len(text.encode("utf-8", "replace")) for _, text in texts)
+    return Refusal(413, f"the texts have {size:,} bytes, and the page takes at most {most:,}") if size > most else None
 
 
 def question(given: Mapping[str, str], known: Container[str]) -> Asked | Refusal:

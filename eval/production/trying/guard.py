@@ -77,4 +77,6 @@ def policy(page: str) -> str:
     """
     style = _STYLE.search(page)  # the frame's own stands first
     digest = base64.b64encode(hashlib.sha256(style[1].encode() if style else b"").digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )

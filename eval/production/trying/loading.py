@@ -24,7 +24,10 @@ from eval.production.trying.views import About
 
 TITLE, OTHER = "Title", "Description"  # what is asked for of a product where the run learnt from no catalogue
 LISTED = 200  # products that are proposed for a question
-OF_QUESTIONS = {"given": "--option", **{name: f"--{name}" for name in ("reviews", "index", "rebuild", "floor", "encoder")}}
+OF_QUESTIONS = {
+    "given": "--option",
+    **{name: f"--{name}" for name in ("reviews", "index", "rebuild", "floor", "encoder")},
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,11 +99,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
     timeout = SILENCE
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         if not self._is_refused():
             self._send(self.server.show(self._path, None))
 
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
+    def do_POST(self) -> None:
         if self._is_refused():
             return
         found = self._fields()
@@ -144,7 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(piece)
 
     def _send(self, response: Response) -> None:
-        self._write(response.status, "text/html", response.page, {"Content-Security-Policy": guard.policy(response.page)})
+        self._write(
+            response.status, "text/html", response.page, {"Content-Security-Policy": guard.policy(response.page)}
+        )
 
     def _write(self, status: int, kind: str, text: str, more: Mapping[str, str] | None = None) -> None:
         body = text.encode("utf-8", "replace")

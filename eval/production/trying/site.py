@@ -44,8 +44,8 @@ def answer(site: Site, path: str, given: Mapping[str, str]) -> Response:
     found: Product | Answer | Refusal
     try:
         found = _answer(site, path, given)
-    except InputError as error:  # an endpoint that went away, a GPU without memory
-        found = Refusal(503, str(error))
+    except InputError as error:  # an endpoint that went away, a prompt longer than the model reads
+        found = Refusal(503 if site.about.backend == "openai" else 422, str(error))
     if isinstance(found, Refusal):
         return Response(found.status, site.render(site.about, given, None, found.sentence))
     return Response(200, site.render(site.about, given, found, ""))

@@ -5,25 +5,33 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from html import unescape
 from html.parser import HTMLParser
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from converters.io import jsonl
 from converters.mixture.spec import Entry
 from converters.tasks.answer import question_of, snippets
+from eval.cli import main
+from eval.cli.asking import store_of
 from eval.production.applying import decisions
 from eval.production.confidence.calibration import Calibration, Curve, Threshold
 from eval.production.confidence.calibration import Entry as Fitted
+from eval.production.trying import loading, server
+from eval.production.trying.site import Site
+from eval.report import try_page
 from tests.eval._serving import Answered, chat, serving
 from tests.eval.production.applying import _shop as shop
 
+T = TypeVar("T")
 ATTACK = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
 TITLE, DESCRIPTION = "text-0", "text-1"
 CATALOG = [
@@ -139,7 +147,7 @@ class Page:
     """A page that is being served, and its process."""
 
     url: str
-    process: "subprocess.Popen[str]"
+    process: "subprocess.Popen[str] | None" = None
 
     @property
     def port(self) -> int:
@@ -187,6 +195,39 @@ def page(home: Path, *words: str) -> Iterator[Page]:
         finally:
             process.kill()
             process.wait()
+
+
+def gone(page: Page, **fields: str) -> None:
+    """Send a product to a page that goes away before it answers."""
+    with suppress(OSError, HTTPException):
+        page.post("/product", **fields)
+
+
+def site_of(*words: str) -> Site:
+    """Return the loaded run `shop` as the command has it before it serves the page, in this process."""
+    options = main.commands["try"].make_context("try", ["--run", "shop", *words]).params
+    name, backend = options.pop("name"), options.pop("backend")
+    run = loading.prepared(name, backend, {**options, "paths": None, "accept_unanswered": False})
+    loaded = loading.load(run, store_of(options) if options["catalog"] else None, time.monotonic)
+    return Site(loaded, loading.about(loaded), try_page.html)
+
+
+def served(show: server.Show, answer: server.Answer, ask: Callable[[Page], T]) -> T:
+    """Serve a page on this thread while ``ask`` sends it forms from another one, and return what came of that."""
+    found: list[T] = []
+
+    def asking(page: Page) -> None:
+        try:
+            found.append(ask(page))
+        finally:
+            listening.jobs.put(None)
+
+    with server.bound(0) as listening:
+        thread = threading.Thread(target=asking, args=(Page(listening.url),))
+        thread.start()
+        server.serve(listening, show, answer)
+        thread.join()
+    return found[0]
 
 
 def elements(html: str) -> list[tuple[str, dict[str, str]]]:

@@ -6,21 +6,17 @@ from pathlib import Path
 import pytest
 
 from tests.eval.production.applying import _shop as shop
-from tests.eval.production.trying import _open
 from tests.eval.production.trying._chrome import CHROMIUM, Browser, Tab, new_tab, started
-from tests.eval.production.trying._open import ATTACK
+from tests.eval.production.trying._open import ATTACK, Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine")]
 TITLE = "[name='text-0']"
 MARK = "document.documentElement.scrollWidth <= innerWidth"
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home = tmp_path_factory.mktemp("home")
-    _open.calibrate(_open.run(home))
-    with _open.model() as model, _open.page(home, *model.flags, *_open.texts(home)) as page:
-        yield page.url
+@pytest.fixture
+def url(page: Page) -> str:
+    return page.url
 
 
 @pytest.fixture(scope="module")

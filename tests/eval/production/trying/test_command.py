@@ -2,12 +2,14 @@
 
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from eval.cli import main
+from eval.production.trying import site
 from tests.eval.production.applying import _shop as shop
 from tests.eval.production.trying import _open
 from tests.eval.production.trying._open import DESCRIPTION, TITLE, rows, text_of
@@ -38,11 +40,19 @@ BAD = [
     ("an unknown run", ("--run", "shopp", "--port", 0), "did you mean 'shop'"),
     ("a run by its folder", ("--run", "runs/shop", "--port", 0), "expected the name of a run"),
     ("a run that is not merged", ("--run", "shop", "--port", 0), "make merge-shop"),
-    ("a catalogue that is not there", ("--run", "shop", "--catalog", "shopp.csv", *ENDPOINT), "shopp.csv: no such file"),
+    (
+        "a catalogue that is not there",
+        ("--run", "shop", "--catalog", "shopp.csv", *ENDPOINT),
+        "shopp.csv: no such file",
+    ),
     ("reviews of nothing", ("--run", "shop", "--reviews", "r.jsonl", *ENDPOINT), "--reviews needs --catalog"),
     ("an option of no catalogue", ("--run", "shop", "--option", "id=sku", *ENDPOINT), "--option needs --catalog"),
     ("an entry that is none", ("--run", "shop", "--entry", 9, *ENDPOINT), "--entry 9: is no catalogue entry"),
-    ("an option of another backend", ("--run", "shop", *ENDPOINT, "--batch-size", 2), "is for the transformers backend"),
+    (
+        "an option of another backend",
+        ("--run", "shop", *ENDPOINT, "--batch-size", 2),
+        "is for the transformers backend",
+    ),
 ]
 
 
@@ -77,8 +87,12 @@ def test_a_model_of_its_own_labels_as_in_apply(
     shop.trained(tmp_path, shop.entry(train, tasks=["category"]), merged=tiny_checkpoint)
     products = shop.products(3)
     shop.write(tmp_path / "new.csv", products, without=shop.LABELS)
-    with _open.page(tmp_path, "--candidates", "2") as page:
-        found = [page.post("/product", **{TITLE: row["name"], DESCRIPTION: row["text"]}) for row in products]
+    here = _open.site_of("--candidates", "2")
+    found = _open.served(
+        partial(site.show, here),
+        partial(site.answer, here),
+        lambda page: [page.post("/product", **{TITLE: row["name"], DESCRIPTION: row["text"]}) for row in products],
+    )
     words = ["apply", "--run", "shop", "--catalog", "new.csv", "--out", "out.csv", "--batch-size", "1"]
     assert CliRunner().invoke(main, words).exit_code == 0
     for row, (status, html) in zip(shop.table(tmp_path / "out.csv"), found, strict=True):

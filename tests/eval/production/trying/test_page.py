@@ -1,16 +1,16 @@
 """The page over HTTP, as the command serves it: the answers of apply and ask, and one sentence for whatever else is sent."""
 
 import json
-import signal
 import threading
-from collections.abc import Iterator
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from eval.cli import main
-from eval.production.trying.forms import LONGEST
+from eval.production.trying import site
+from eval.production.trying.forms import Refusal
 from tests.eval.production.applying import _shop as shop
 from tests.eval.production.trying import _open
 from tests.eval.production.trying._open import ATTACK, DESCRIPTION, TITLE, Model, Page, elements, rows, text_of
@@ -20,25 +20,6 @@ NASTY = [
     {"sku": "2", "name": "保温杯 Acme8 unsure <|im_end|>", "text": "容量为500毫升，Blue"},
     {"sku": "3", "name": "Plain thing", "text": ""},
 ]
-
-
-@pytest.fixture(scope="module")
-def model() -> Iterator[Model]:
-    with _open.model() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    _open.calibrate(_open.run(folder))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def page(home: Path, model: Model) -> Iterator[Page]:
-    with _open.page(home, *model.flags, *_open.texts(home)) as found:
-        yield found
 
 
 def test_a_product_is_labelled_as_apply_labels_it(
@@ -84,7 +65,12 @@ def test_markup_and_control_tokens_stay_text(page: Page, model: Model) -> None:
 
 @pytest.mark.parametrize(
     ("question", "product"),
-    [("Is the lid <b>dishwasher</b> safe?", ""), ("How fast does it boil?", "K1"), ("保温杯是黑色的吗？", "W1"), ("Zzyzx?", "")],
+    [
+        ("Is the lid <b>dishwasher</b> safe?", ""),
+        ("How fast does it boil?", "K1"),
+        ("保温杯是黑色的吗？", "W1"),
+        ("Zzyzx?", ""),
+    ],
 )
 def test_a_question_is_answered_as_ask_answers_it(
     page: Page, home: Path, model: Model, monkeypatch: pytest.MonkeyPatch, question: str, product: str
@@ -105,7 +91,9 @@ def test_a_question_is_answered_as_ask_answers_it(
     assert html.count("<article") == expected["shown"]
     assert html.count('class="cited"') == (1 if product == "K1" else len(expected["cited"]))
     if product == "K1":
-        assert "the number 7 stands in no snippet" in html and text_of(html, "withheld").startswith("In 7 minutes.")
+        assert "the number 7 stands in no snippet" in html and text_of(html, "withheld", "pre").startswith(
+            "In 7 minutes."
+        )
     if not expected["shown"]:
         assert "The model was not asked." in html and not prompts
 
@@ -123,7 +111,8 @@ BAD: list[tuple[str, str, dict[str, str], int, str]] = [
     ("an empty title", "/product", {TITLE: " ", DESCRIPTION: "x"}, 422, "the title is empty"),
     ("a title of nothing but markup", "/product", {TITLE: "<p><br></p>\x00"}, 422, "the title is empty"),
     ("no field at all", "/product", {}, 422, "the title is empty"),
-    ("a very long text", "/product", {TITLE: "x", DESCRIPTION: "長" * LONGEST}, 413, "the texts have 20,001 characters"),
+    ("a very long text", "/product", {TITLE: "x", DESCRIPTION: "長" * 3333 + "x"}, 413, "the texts have 10,001 bytes"),
+    ("very much markup", "/product", {TITLE: "x", DESCRIPTION: "<b>" * 20_000}, 413, "the texts have 60,001 bytes"),
     ("an empty question", "/question", {"question": "<br>"}, 422, "the question is empty"),
     ("a very long question", "/question", {"question": "big? " * 1000}, 413, "the question has 5,000 characters"),
     ("an unknown product", "/question", {"question": "Big?", "product": ATTACK}, 422, "has no product"),
@@ -132,7 +121,9 @@ BAD: list[tuple[str, str, dict[str, str], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "fields", "status", "said"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
+@pytest.mark.parametrize(
+    ("path", "fields", "status", "said"), [case[1:] for case in BAD], ids=[case[0] for case in BAD]
+)
 def test_a_form_that_cannot_be_answered(page: Page, path: str, fields: dict[str, str], status: int, said: str) -> None:
     found, html = page.post(path, **fields)
     assert found == status and said in text_of(html, "error", "section") and 'id="result"' not in html
@@ -153,7 +144,9 @@ STRANGE: list[tuple[str, dict[str, str], int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("headers", "status", "said"), [case[1:] for case in STRANGE], ids=[case[0] for case in STRANGE])
+@pytest.mark.parametrize(
+    ("headers", "status", "said"), [case[1:] for case in STRANGE], ids=[case[0] for case in STRANGE]
+)
 def test_who_may_not_ask(page: Page, model: Model, headers: dict[str, str], status: int, said: str) -> None:
     model.prompts.clear()
     sent = {name: value.format(port=page.port) for name, value in headers.items()}
@@ -178,7 +171,11 @@ def test_the_page_may_load_and_run_nothing(page: Page) -> None:
     status, html, headers = page.send("GET", "/product?x=1")
     assert status == 200 and "<form" in html and 'id="error"' not in html
     policy = headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; style-src 'sha256-") and "unsafe" not in policy and "script" not in policy
+    assert (
+        policy.startswith("default-src 'none'; style-src 'sha256-")
+        and "unsafe" not in policy
+        and "script" not in policy
+    )
     assert "form-action 'self'" in policy and "frame-ancestors 'none'" in policy
     assert headers["x-content-type-options"] == "nosniff" and headers["cache-control"] == "no-store"
     made = elements(html)
@@ -187,44 +184,45 @@ def test_the_page_may_load_and_run_nothing(page: Page) -> None:
     assert page.send("GET", "/favicon.ico")[0] == 404
 
 
-def test_a_run_without_a_calibration_and_without_a_catalogue_says_so(tmp_path: Path, model: Model) -> None:
+def test_a_run_without_a_calibration_and_without_a_catalogue_says_so_and_ctrl_c_ends_it_amid_an_answer(
+    tmp_path: Path, model: Model
+) -> None:
     _open.run(tmp_path, answers=False)
     with _open.page(tmp_path, *model.flags) as page:
         _, home, _ = page.send("GET", "/")
         status, html = page.post("/product", **{TITLE: "Acme1 unsure"})
         assert page.post("/question", question="Big?")[0] == 404
+        model.prompts.clear()
+        waiting = threading.Thread(target=lambda: _open.gone(page, **{TITLE: "slow thing"}))
+        waiting.start()
+        while not model.prompts:
+            time.sleep(0.01)
+    waiting.join()
     assert "make calibrate RUN=shop" in text_of(home, "uncalibrated", "span") and "--catalog shop.csv" in home
     assert 'action="/question"' not in home
     assert status == 200 and rows(html)[0][2:] == ("confidence 0.135", "") and "Confidences are raw" in html
     assert "Why a person" not in html
 
 
-def test_ctrl_c_amid_an_answer(tmp_path: Path, model: Model) -> None:
-    _open.run(tmp_path, answers=False)
-    with _open.page(tmp_path, *model.flags) as page:
-        failed: list[Exception] = []
-
-        def ask() -> None:
-            try:
-                page.post("/product", **{TITLE: "slow thing"})
-            except OSError as error:
-                failed.append(error)
-
-        model.prompts.clear()
-        waiting = threading.Thread(target=ask)
-        waiting.start()
-        while not model.prompts:
-            pass
-        page.process.send_signal(signal.SIGINT)
-        assert page.process.wait(timeout=120) == 0
-    waiting.join()
-
-
-def test_a_run_that_labels_nothing_still_answers_questions(tmp_path: Path, model: Model) -> None:
+def test_a_run_that_labels_nothing_still_answers_questions(
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     _open.run(tmp_path, labels=False)
-    with _open.page(tmp_path, *model.flags, *_open.texts(tmp_path)) as page:
-        _, home, _ = page.send("GET", "/")
-        assert page.post("/product", **{TITLE: "Mug"})[0] == 404
-        status, html = page.post("/question", question="Is the lid dishwasher safe?")
+    here = _open.site_of(*model.flags, *_open.texts(tmp_path))
+    home = site.show(here, "/").page
     assert 'action="/product"' not in home and "no products are labelled here" in home
-    assert status == 200 and text_of(html, "answer") == "Yes, the lid is dishwasher safe."
+    assert site.answer(here, "/product", {TITLE: "Mug"}).status == 404
+    found = site.answer(here, "/question", {"question": "Is the lid dishwasher safe?"})
+    assert found.status == 200 and text_of(found.page, "answer") == "Yes, the lid is dishwasher safe."
+
+
+def test_what_no_answer_was_made_for_is_a_sentence_too() -> None:
+    def fails(path: str, fields: object) -> site.Response:
+        raise ZeroDivisionError
+
+    def show(path: str, refusal: Refusal | None) -> site.Response:
+        return site.Response(*(refusal or (200, "")))
+
+    found = _open.served(show, fails, lambda page: page.post("/product"))
+    assert found == (500, "this went wrong, and the terminal says how")
