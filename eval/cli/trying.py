@@ -47,7 +47,8 @@ def try_run(ctx: click.Context, /, name: str, backend: str, port: int, **options
     """Open a page of this machine to paste a product or ask a question.
 
     It shows the answer, how sure the model is of it, and the snippets that it rests on. Products are labelled as ecom-eval apply
-    labels them; with --catalog, questions are answered as ecom-eval ask answers them. Nobody else can reach it. Ctrl-C stops it.
+    labels them; with --catalog, questions are answered as ecom-eval ask answers them. The page is on this machine alone. Ctrl-C
+    stops it.
 
     Example: ecom-eval try --run shop --catalog shop.csv
     """
@@ -58,7 +59,7 @@ def try_run(ctx: click.Context, /, name: str, backend: str, port: int, **options
     named = {key for key in options if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE}
     predict.check(backend, named)
     with server.bound(port) as listening:
-        run = loading.prepared(name, backend, {**options, "paths": None, "accept_unanswered": False})
+        run = loading.prepared(name, backend, options)
         for remark in run.remarks:
             click.echo(f"note: {remark}", err=True)
         store = store_of(options) if options["catalog"] else None

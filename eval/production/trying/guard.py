@@ -1,4 +1,4 @@
-"""Who may ask: only this machine's user, from this very page.
+"""Who may ask: this machine alone, from this very page.
 
 A name that somebody else's server resolves to this machine (DNS rebinding) stands in a request's Host. Another site's page that
 posts a form here stands in its Origin and, of a browser, in Sec-Fetch-Site (W3C, "Fetch Metadata Request Headers").

@@ -23,6 +23,7 @@ from eval.production.confidence import Calibration
 from eval.production.trying.views import About
 
 TITLE, OTHER = "Title", "Description"  # what is asked for of a product where the run learnt from no catalogue
+ONE_BY_ONE = {"paths": None, "accept_unanswered": False}  # of apply's options, those for whole files
 LISTED = 200  # products that are proposed for a question
 OF_QUESTIONS = {
     "given": "--option",
@@ -106,7 +107,7 @@ def prepared(name: str, backend: str, options: Mapping[str, Any]) -> Prepared:
     if known:
         like = catalog.chosen(known.manifests, options["entry"])
         remarks += apply.remarks(known, like, known.paths)
-    run = Prepared(folder, backend, options, known, like, context, tuple(remarks))
+    run = Prepared(folder, backend, {**ONE_BY_ONE, **options}, known, like, context, tuple(remarks))
     calibration_of(folder, None, None, run.plan.constrain is not None)
     return run
 

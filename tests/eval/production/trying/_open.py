@@ -207,7 +207,7 @@ def site_of(*words: str) -> Site:
     """Return the loaded run `shop` as the command has it before it serves the page, in this process."""
     options = main.commands["try"].make_context("try", ["--run", "shop", *words]).params
     name, backend = options.pop("name"), options.pop("backend")
-    run = loading.prepared(name, backend, {**options, "paths": None, "accept_unanswered": False})
+    run = loading.prepared(name, backend, options)
     loaded = loading.load(run, store_of(options) if options["catalog"] else None, time.monotonic)
     return Site(loaded, loading.about(loaded), try_page.html)
 

@@ -16,10 +16,8 @@ from tests.eval.production.trying._open import DESCRIPTION, TITLE, rows, text_of
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    _open.run(tmp_path)
-    return tmp_path
+def there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
 
 
 @pytest.fixture
@@ -57,11 +55,13 @@ BAD = [
 
 
 @pytest.mark.parametrize(("words", "said"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
-def test_bad_input_is_a_sentence(home: Path, words: tuple[object, ...], said: str) -> None:
+@pytest.mark.usefixtures("there")
+def test_bad_input_is_a_sentence(words: tuple[object, ...], said: str) -> None:
     assert said in error(*words)
 
 
-def test_a_port_in_use(home: Path, taken: int) -> None:
+@pytest.mark.usefixtures("there")
+def test_a_port_in_use(taken: int) -> None:
     assert f"--port {taken}: is in use; name another one, or 0 for any that is free" in error(
         "--run", "shop", *ENDPOINT[:4], "--port", taken
     )
@@ -73,8 +73,8 @@ def test_a_run_that_learnt_neither(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "on neither category nor attributes" in error("--run", "shop", *ENDPOINT)
 
 
-def test_a_calibration_of_other_answers(home: Path) -> None:
-    _open.calibrate(home / "runs" / "shop")
+@pytest.mark.usefixtures("there")
+def test_a_calibration_of_other_answers() -> None:
     assert "run without --no-constrain" in error("--run", "shop", *ENDPOINT, "--no-constrain")
 
 
