@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from converters.mixture.spec import Trim
 from eval.cli import main
 from eval.production.trying import site
 from eval.production.trying.forms import Refusal
@@ -215,6 +216,23 @@ def test_a_run_that_labels_nothing_still_answers_questions(
     assert site.answer(here, "/product", {TITLE: "Mug"}).status == 404
     found = site.answer(here, "/question", {"question": "Is the lid dishwasher safe?"})
     assert found.status == 200 and text_of(found.page, "answer") == "Yes, the lid is dishwasher safe."
+
+
+def test_texts_are_cut_as_in_training_and_a_title_that_is_too_long_is_refused(
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    train = shop.write(tmp_path / "train.csv", shop.products())
+    shop.trained(tmp_path, shop.entry(train, tasks=["category"], trim=Trim(tokens=200)))
+    here = _open.site_of(*model.flags)
+    model.prompts.clear()
+    found = site.answer(here, "/product", {TITLE: "Acme1 mug", DESCRIPTION: "word " * 100})
+    [prompt] = model.prompts
+    assert found.status == 200 and "context cut to 200 characters" in found.page and len(prompt) < 200
+    long = site.answer(here, "/product", {TITLE: "word " * 100})
+    assert long.status == 422 and "more than 200 characters" in text_of(long.page, "error", "section")
+    found = site.answer(here, "/product", {TITLE: "Acme1 mug"})
+    assert found.status == 200 and "context cut" not in found.page
 
 
 def test_what_no_answer_was_made_for_is_a_sentence_too() -> None:
