@@ -16,7 +16,7 @@ folder = $(if $(MIX),$(if $(findstring /,$(mix)),,data/)$(mix))
 tracked = $(if $(TRACKER),&& $(BIN)/ecom-eval track runs/$(1) --to $(TRACKER))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export setup-vllm demo demo-real demo-cascade test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve push card track baselines compare runs calibrate apply ask bench coverage bench-gpu picture lock clean
+.PHONY: help setup setup-export setup-vllm demo demo-real demo-cascade test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve push card track baselines compare runs calibrate apply ask try bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,6 +117,10 @@ ask: setup ## Answer questions from a shop's texts: make ask RUN=mistral-qlora C
 	@$(BIN)/ecom-eval ask --run $(or $(RUN),$(error RUN is not set: make ask RUN=mistral-qlora CATALOG=shop.csv)) \
 		--catalog $(or $(CATALOG),$(error CATALOG is not set: make ask RUN=$(RUN) CATALOG=shop.csv)) \
 		$(if $(REVIEWS),--reviews $(REVIEWS)) $(if $(QUESTIONS),--questions $(QUESTIONS) --out $(or $(OUT),answers.jsonl)) $(ARGS)
+
+try: setup ## Try a merged run on a page of this machine: make try RUN=mistral-qlora [CATALOG=shop.csv] [REVIEWS=r.jsonl] [ARGS="--port 0"]
+	@$(BIN)/ecom-eval try --run $(or $(RUN),$(error RUN is not set: make try RUN=mistral-qlora)) \
+		$(if $(CATALOG),--catalog $(CATALOG)) $(if $(REVIEWS),--reviews $(REVIEWS)) $(ARGS)
 
 baselines: setup ## Answer and score a mix's test split with every baseline, into runs/MIX-NAME: make baselines MIX=shop
 	@$(BIN)/ecom-eval baseline all --train $(folder)/train.jsonl --data $(or $(folder),$(error MIX is not set: make baselines MIX=shop))/test.jsonl \

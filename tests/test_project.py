@@ -20,7 +20,7 @@ def test_make_alone_prints_every_target() -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["data", "apply", "ask", "baselines", "calibrate", "card", "compare", "push", "track"]
+    "target", ["data", "apply", "ask", "baselines", "calibrate", "card", "compare", "push", "track", "try"]
 )
 def test_a_target_that_needs_a_variable_says_so(target: str) -> None:
     done = subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -78,7 +78,7 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
     context = training.context_of(run, options["snippets"], options["encoder"])
     for remark in context.remarks:
         click.echo(f"note: {remark}", err=True)
-    store = _store(options)
+    store = store_of(options)
     if options["questions"]:
         _file(checkpoint, store, context, options)
     else:
@@ -102,7 +102,7 @@ def _check(options: Mapping[str, Any]) -> None:
         raise InputError(f"--out {options['out']}: expected the ending {ending}")
 
 
-def _store(options: Mapping[str, Any]) -> "Store":
+def store_of(options: Mapping[str, Any]) -> "Store":
     """Return the index, built if there is none; one that was built from something else is an ``InputError``."""
     from eval.production.asking import store, texts
     from eval.production.asking.indexing import index

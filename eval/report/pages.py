@@ -169,9 +169,9 @@ def embedded(value: Any) -> Markup:
 FILTERS = (title, label, number, signed, chance, place, clip, cell, floor_flag)
 
 
-def templates() -> Any:
-    """Return the environment of all pages here, HTML and Markdown."""
-    found = environment(__package__, *FILTERS, script="browse.js")
+def templates(script: str = "browse.js") -> Any:
+    """Return the environment of all pages here, HTML and Markdown; ``script`` is the only one of a page, "" for none."""
+    found = environment(__package__, *FILTERS, script=script)
     found.globals |= {"share": share, "COUNTS": COUNTS, "embedded": embedded}
     return found
 

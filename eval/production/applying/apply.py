@@ -81,7 +81,7 @@ def prepared(run: str, file: Path, out: Path, backend: str, options: Mapping[str
     columns, written = tables.added(known, ids), own.of(seen)
     own.need_free(written, [*columns] if options["form"] is None else ())
     paths = prompts.read_paths(options["paths"]) if options["paths"] else known.paths
-    told = [*seen.lines, *_told(known, like, paths), *_other_texts(seen, like)]
+    told = [*seen.lines, *remarks(known, like, paths), *_other_texts(seen, like)]
     return Work(
         known, like, seen, written, ids, paths if options["constrain"] else (), columns, Files(out), options, told
     )
@@ -105,7 +105,7 @@ def _check_places(file: Path, out: Path) -> None:
             )
 
 
-def _told(known: Learnt, like: Chosen, paths: tuple[str, ...]) -> list[str]:
+def remarks(known: Learnt, like: Chosen, paths: tuple[str, ...]) -> list[str]:
     """Return what a user should know before anything is labelled."""
     lines = []
     if like.entry is None:
@@ -130,23 +130,26 @@ def _other_texts(seen: Catalog, like: Chosen) -> list[str]:
     return lines + [f"texts that training showed and this file has not: {', '.join(less)}"] * bool(less)
 
 
-def plan_of(work: Work) -> Plan:
-    """Return how answers are generated, for the backend and the record."""
-    options, network = work.options, ("concurrency", "timeout", "retries")
-    url, merged = options["base_url"], str(work.learnt.merged)
+def plan_of(options: Mapping[str, Any], merged: Path, tasks: Sequence[str], paths: Sequence[str], sha256: str) -> Plan:
+    """Return how answers are generated, for the backend and the record.
+
+    ``options`` are a command line's, ``merged`` is the checkpoint. ``tasks`` are those whose answers are constrained if the
+    options say so, categories to ``paths``; ``sha256`` is the hash of what is asked about.
+    """
+    url, network = options["base_url"], ("concurrency", "timeout", "retries")
     kinds = {CATEGORY: "texts", ATTRIBUTES: "json_schema"}
     file = options["paths"]
     constrain = {
-        "tasks": {task: kinds[task] for task in work.learnt.tasks},
+        "tasks": {task: kinds[task] for task in tasks},
         "paths_sha256": jsonl.sha256(file) if file else None,
-        "paths": len(work.paths),
+        "paths": len(paths),
     }
     return Plan(
-        jsonl.sha256(work.catalog.path),
+        sha256,
         **{name: options[name] for name in ("max_new_tokens", "batch_size", "choice_as", "accept_unanswered")},
         candidates=options["candidates"] or 0,
-        constrain=constrain if options["constrain"] else None,
-        endpoint=Endpoint(url, options["model"] or merged, **{name: options[name] for name in network})
+        constrain=constrain if options["constrain"] and tasks else None,
+        endpoint=Endpoint(url, options["model"] or str(merged), **{name: options[name] for name in network})
         if url
         else None,
         confidence=True,
@@ -158,14 +161,15 @@ def apply(work: Work, backend: str, progress: Progress, clock: Clock, chunk: int
 
     ``chunk`` products are asked about at a time.
     """
-    plan, module, files = plan_of(work), backends.get(backend), work.files
+    known, module, files = work.learnt, backends.get(backend), work.files
+    plan = plan_of(work.options, known.merged, known.tasks, work.paths, jsonl.sha256(work.catalog.path))
     model = module.load(str(work.learnt.merged), plan)
     origin = module.describe(model, plan)
     precision = work.options["precision"]
     constrained = plan.constrain is not None
     calibration = calibration_of(work.learnt.folder, origin.get("checkpoint_sha256"), precision, constrained)
     cut = Counter[str]()
-    ask = catalog.asking(work.catalog, work.learnt.longest, cut)
+    ask = catalog.asking(work.catalog.entry, work.learnt.longest, cut)
     settings = _settings(work, plan) | {"confidence": {"by": module.confidence_by(model, plan)}}
     if plan.candidates:
         settings["candidates"] = {"count": plan.candidates, "by": module.ranked_by(model, plan)}

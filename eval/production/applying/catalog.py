@@ -45,6 +45,11 @@ class Chosen(NamedTuple):
         return str(self.options.get("preset", detect.NONE))
 
     @property
+    def read_as(self) -> Entry:
+        """The entry by which prompts are made: one without options where the mixture has none."""
+        return self.entry or Entry(source=SOURCE, paths=[])
+
+    @property
     def texts(self) -> list[str]:
         """The labels of the texts that training showed beside the title."""
         return list(self.options.get("texts") or {})
@@ -136,7 +141,7 @@ def opened(path: Path, like: Chosen, given: Sequence[str] = ()) -> Catalog:
     With a ``preset`` or a ``mapping`` among them the entry's names of columns do not count: it is another kind of file. A file
     that is no catalogue, has no title or no row is an ``InputError``.
     """
-    entry = like.entry or Entry(source=SOURCE, paths=[])
+    entry = like.read_as
     own = sources.given(SOURCE, given)
     for each in (entry.options, own):
         sources.check(SOURCE, each)
@@ -179,12 +184,12 @@ def row_number(where: str) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
-def asking(of: Catalog, longest: Mapping[str, str], noted: Counter[str]) -> Ask:
-    """Return what gives the turns that ask a task about a product; one that stays too long is a ``RenderError``.
+def asking(entry: Entry, longest: Mapping[str, str], noted: Counter[str]) -> Ask:
+    """Return what gives the turns that ask a task about a product, shaped as the entry says; too long is a ``RenderError``.
 
     ``longest`` are the answers that room is left for; ``noted`` counts prompts that were cut.
     """
-    cut, meant = cutter(of.entry, noted), definitions.load(Path(of.entry.definitions)) if of.entry.definitions else {}
+    cut, meant = cutter(entry, noted), definitions.load(Path(entry.definitions)) if entry.definitions else {}
 
     def ask(task: str, record: Record) -> list[Turn]:
         def row(shown: Record) -> Row:

@@ -61,9 +61,9 @@ def calibration_of(
         wanted = f"{command} PRECISION={precision:g}"
         raise InputError(f"{file}: has thresholds for precision {found.precision:g}, not {precision:g}; run: {wanted}")
     if bool(found.model.get("decoding", {}).get("constrain")) != constrained:
-        was, mend = ("free", "--no-constrain") if constrained else ("constrained", "without --no-constrain")
+        was, mend = ("free", "with --no-constrain") if constrained else ("constrained", "without --no-constrain")
         raise InputError(
-            f"{file}: was made from answers that were {was}, whose confidences are others: run apply {mend}, or calibrate again"
+            f"{file}: was made from answers that were {was}, whose confidences are others: run {mend}, or calibrate again"
         )
     return found
 

@@ -71,14 +71,19 @@ class Learnt:
         return tuple(task for task in (CATEGORY, ATTRIBUTES) if task in self.longest)
 
 
+def folder_of(name: str) -> Path:
+    """Return the folder of a run by its name alone; an unknown one, or what is no name, is an ``InputError``."""
+    if not re.fullmatch(r"[\w][\w.+-]*", name):
+        raise InputError(f"--run {name!r}: expected the name of a run, a folder of {record.RUNS}")
+    return record.folder_of(name)
+
+
 def read(name: str, local: bool = True) -> Learnt:
     """Return what a run has learnt; ``local``: its merged checkpoint has to be here.
 
     A run that is not merged, mixtures that are gone or changed, and a run that learnt no task that labels are an ``InputError``.
     """
-    if not re.fullmatch(r"[\w][\w.+-]*", name):
-        raise InputError(f"--run {name!r}: expected the name of a run, a folder of {record.RUNS}")
-    folder = record.folder_of(name)
+    folder = folder_of(name)
     if local:
         checkpoint.require(str(folder / checkpoint.MERGED))
     trained = record.read(folder)

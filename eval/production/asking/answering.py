@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -179,17 +180,18 @@ def ask_all(
     return {line.id: line.prediction for line in lines}, record
 
 
+def ask_one(module: ModuleType, model: Any, plan: Plan, row: Row) -> Answer:
+    """Return a loaded model's answer to one row."""
+    batches = module.batches(model, plan, [Prompt(row.id, row.prompt)])
+    found: Iterator[list[Answer]] = module.answers(model, plan, batches)
+    return next(answer for batch in found for answer in batch)
+
+
 def asker(backend: str, checkpoint: str, plan: Plan) -> Callable[[Row], str | None]:
     """Return a function that asks a model, loaded once, for one answer at a time."""
     module = backends.get(backend)
     model = module.load(checkpoint, plan)
-
-    def ask(row: Row) -> str | None:
-        batches = module.batches(model, plan, [Prompt(row.id, row.prompt)])
-        found: Iterator[list[Answer]] = module.answers(model, plan, batches)
-        return next(answer.prediction for batch in found for answer in batch)
-
-    return ask
+    return lambda row: ask_one(module, model, plan, row).prediction
 
 
 def write(

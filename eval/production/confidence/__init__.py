@@ -5,6 +5,6 @@ confidences into calibrated ones and into a decision, by numpy alone. Uses scori
 asked here, and no page is written.
 """
 
-from eval.production.confidence.calibration import Calibration, Decision, calibrated, decide, load
+from eval.production.confidence.calibration import Calibration, Decision, calibrated, decide, load, threshold_of
 
-__all__ = ["Calibration", "Decision", "calibrated", "decide", "load"]
+__all__ = ["Calibration", "Decision", "calibrated", "decide", "load", "threshold_of"]

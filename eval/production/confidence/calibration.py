@@ -220,6 +220,14 @@ def calibrated(calibration: Calibration, task: str, answer: Any, units: Mapping[
     return {unit: float(applied(entry.curve, np.array([units[unit]]))[0]) for unit, entry in entries.items() if entry}
 
 
+def threshold_of(calibration: Calibration, task: str, answer: Any, unit: str) -> float | None:
+    """Return the calibrated confidence from which a unit of an answer is accepted, ``None`` if it has no threshold."""
+    entry = entry_of(calibration, task, unit, sort_of(task, answer, unit))
+    if entry is None or entry.threshold.at is None:
+        return None
+    return float(applied(entry.curve, np.array([entry.threshold.at]))[0])
+
+
 def decide(calibration: Calibration, task: str, answer: Any, units: Mapping[str, float]) -> Decision:
     """Decide on one row's answer from its raw confidences; ``answer`` as for :func:`calibrated`.
 

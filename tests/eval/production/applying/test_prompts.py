@@ -25,7 +25,7 @@ def compared(labelled: Entry, bare: Path, preset: str = "none", uniform: bool = 
     rows = convert(labelled).rows
     _, asked, longest, _ = learnt.scan(rows)
     seen = catalog.opened(bare, catalog.Chosen(labelled, {"preset": preset}))
-    ask, noted = catalog.asking(seen, longest, Counter()), Counter[str]()
+    ask, noted = catalog.asking(seen.entry, longest, Counter()), Counter[str]()
     places = {row.id.split(":", 2)[2]: row.target for row in rows if row.task == "category"}
     expected = {(row.task, row.id.split(":", 2)[2]): row.messages[:-1] for row in rows}
     own = {row.id.split(":", 2)[2]: tuple(row.extra["attributes"]) for row in rows if row.task == "attributes"}
@@ -73,7 +73,7 @@ def test_a_prompt_that_is_too_long_is_cut_with_room_for_the_longest_answer(tmp_p
     entry = shop.entry(labelled, trim=Trim(tokens=600), tasks=["category"])
     seen = catalog.opened(labelled, catalog.Chosen(entry))
     noted, target = Counter[str](), shop.KETTLES
-    ask = catalog.asking(seen, {"category": target}, noted)
+    ask = catalog.asking(seen.entry, {"category": target}, noted)
     for item in catalog.items(seen):
         assert item.product
         (turn,) = ask("category", item.product)
