@@ -168,8 +168,10 @@ def test_the_guardrails_are_measured(ask: Any, trained: Any, tmp_path: Path) -> 
         )
     assert found.exit_code == 0, found.output
     measured = json.loads(out.read_text())
-    assert measured["rows"] == 8 and measured["model"]["prompts"] == 16
-    assert "gain: wrong ones withheld" in found.output and not list(tmp_path.glob(".guard*"))
+    assert measured["ways"]["own"]["rows"] == 8 and measured["training"]["as_source"] == "amazonqa"
+    assert measured["model"]["prompts"] == MEASURED
+    assert "wrong withheld" in found.output and not list(tmp_path.glob(".guard*"))
+    assert "What do the guardrails gain and cost?" in out.with_suffix(".html").read_text("utf-8")
 
 
 BAD: list[tuple[str, dict[str, Any], tuple[str, ...], str]] = [
@@ -181,6 +183,7 @@ BAD: list[tuple[str, dict[str, Any], tuple[str, ...], str]] = [
     ("answers without a place", {}, ("--questions", "q.jsonl"), "--questions needs --out"),
     ("another ending", {}, ("--questions", "q.jsonl", "--out", "a.csv"), "expected the ending .jsonl"),
     ("nothing to measure", {}, ("--measure",), "--measure needs --questions"),
+    ("a shop to measure on", {}, ("--measure", "--questions", "q.jsonl"), "--measure takes no --catalog"),
     ("an unknown option", {}, ("--option", "titel=name"), "did you mean 'title'"),
     ("an option of another backend", {}, ("--batch-size", "2"), "--batch-size is for the transformers backend"),
 ]

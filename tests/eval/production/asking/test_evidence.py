@@ -34,13 +34,13 @@ def test_a_row_shows_what_it_is_given_under_its_own_instruction() -> None:
 
 
 def test_another_products_snippets_hold_no_answer() -> None:
-    rows = [row(n, f"g{n // 2}", f"Number {n}?", (f"Text of {n}.",), (1,) if n % 2 else ()) for n in range(4)]
-    moved = evidence.elsewhere([r for r in rows if r])
+    rows = [row(n, f"g{n // 2}", f"Number {n}?", (f"Text {n} holds 2 litres.",), (1,)) for n in range(4)]
+    moved = evidence.elsewhere(rows)
     assert [(evidence.asked(r), evidence.texts_of(r)) for r in moved] == [
-        ("Number 1?", ["Text of 2."]),
-        ("Number 3?", ["Text of 0."]),
+        ("Number 1?", ["Text 2 holds 2 litres."]),
+        ("Number 3?", ["Text 0 holds 2 litres."]),
     ]
-    assert {r.target for r in moved} == {ABSTENTION} and measure.not_asked(moved, 0.0)["value"] == 0.5
+    assert {r.target for r in moved} == {ABSTENTION} and measure.not_asked(moved, 0.0)["value"] == 1.0
 
 
 def test_retrieval_looks_at_all_snippets_of_the_product_as_ask_does(

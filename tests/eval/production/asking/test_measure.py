@@ -1,6 +1,8 @@
 """What answers are worth under each evidence, and gains and costs, on rows with known answers."""
 
+import html
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -16,11 +18,12 @@ SAID = {0: "It holds 2 litres. [1]", 1: "It holds 9 litres. [1] [7]", 2: ABSTENT
 
 def rows(count: int = 48) -> list[Row]:
     """Return rows of one product each; every fourth one has no answer."""
-    texts = ("It holds 2 litres.", "The lid comes off.")
     answers = (("It holds 2 litres.", (1,)), ("It holds 2 litres.", (1,)), (None, ()), ("Steel, it is said.", ()))
     return [
-        example(Question(str(n), f"asin:{n}", f"How much does {'x' * n}y hold?", texts, *answers[n % 4]), "answer", "s")
+        example(Question(str(n), f"asin:{n}", f"How much does {word} hold?", texts, *answers[n % 4]), "answer", "s")
         for n in range(count)
+        for word in ["x" * n + "y"]
+        for texts in [("It holds 2 litres.", f"The lid of {word} comes off.")]
     ]
 
 
@@ -125,3 +128,13 @@ def test_an_answer_that_cannot_be_read_is_worth_nothing_and_withheld() -> None:
     found = measure.judged(row, "[1]")
     assert not found.given and not found.kept and found.example.answer is None
     assert [measure.scores([found], after)["rouge_l"]["value"] for after in (False, True)] == [0.0, 1.0]
+
+
+def test_the_page_has_the_tables_and_no_markup_of_names(tmp_path: Path) -> None:
+    found = measure.measured(rows(), said, first)
+    page = asking_page.write(tmp_path / "guardrails.json", found, {"checkpoint": "<script>alert(1)</script>"})
+    text = page.read_text("utf-8")
+    assert page.name == "guardrails.html" and "<script>" not in text and "&lt;script&gt;alert(1)" in text
+    cells = {cell for line in (*asking_page.ways(found), *asking_page.guardrails(found)) for cell in line.values()}
+    assert all(html.escape(cell) in text for cell in cells) and text.count("<tr>") == 2 + 5 + 8
+    assert "Retrieval helps: ROUGE-L +0." in text
