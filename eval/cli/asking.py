@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click import FloatRange, IntRange
 
-from converters.core.errors import InputError
+from converters.core.errors import InputError, not_a_file
 from eval.cli.answering import BACKEND, BATCH, CONCURRENCY, LONGEST, RETRIES, TIMEOUT, URL
 from eval.cli.group import PATH, bar, main
 
@@ -34,10 +34,16 @@ if TYPE_CHECKING:
 @click.option("--index", type=PATH, help="Folder of the index.  [default: the catalogue's name with .index]")
 @click.option("--rebuild", is_flag=True, help="Build the index again.")
 @click.option("--questions", type=PATH, help="JSONL with question and, if known, product and id.")
-@click.option("--out", type=PATH, help="The answers, .jsonl; a record of the same name, .json. Of --measure: .json, and a page, .html.")
+@click.option(
+    "--out",
+    type=PATH,
+    help="The answers, .jsonl; a record of the same name, .json. Of --measure: .json, and a page, .html.",
+)
 @click.option("--question", help="One question. Without it and --questions, questions are asked for.")
 @click.option("--product", help="The product that the question is about, by its id.")
-@click.option("--measure", is_flag=True, help="Measure retrieval and guardrails: --questions is a mixture's test.jsonl.")
+@click.option(
+    "--measure", is_flag=True, help="Measure retrieval and guardrails: --questions is a mixture's test.jsonl."
+)
 @click.option("--snippets", type=IntRange(1), help="How many to show at most.  [default: as in training]")
 @click.option("--products", default=3, type=IntRange(1), help="Products to look at where none is named.")
 @click.option(
@@ -90,8 +96,8 @@ def _check(options: Mapping[str, Any]) -> None:
     """Refuse options that do not go together."""
     if options["measure"] and not options["questions"]:
         raise InputError("--measure needs --questions: rows with known answers, such as a mixture's test.jsonl")
-    if options["measure"] and (options["catalog"] or options["reviews"]):
-        raise InputError("--measure takes no --catalog and no --reviews: it retrieves from the snippets of the rows")
+    if options["measure"] and options["catalog"]:
+        raise InputError("--measure takes no --catalog: it retrieves from the snippets of the rows and from --reviews")
     if not (options["measure"] or options["catalog"]):
         raise InputError("--catalog is missing: name the file of the shop's products")
     if options["questions"] and options["question"]:
@@ -204,6 +210,9 @@ def _measure(checkpoint: str, context: "Context", options: Mapping[str, Any]) ->
     from eval.production.asking import answering, evidence, measure
     from eval.report import asking_page
 
+    reviews = options["reviews"]
+    if reviews and not reviews.is_file():
+        raise not_a_file(reviews)
     rows = evidence.with_snippets(examples.read_rows(options["questions"]))
     out = options["out"] or Path(checkpoint).with_name("guardrails.json")
     ask, made = _asking(checkpoint, options, out), dict[str, Any]()
@@ -214,9 +223,11 @@ def _measure(checkpoint: str, context: "Context", options: Mapping[str, Any]) ->
         return answers
 
     with tempfile.TemporaryDirectory(prefix="ask.") as place:
-        retrieve = evidence.retriever(rows, context, Path(place) / "index")
+        retrieve = evidence.retriever(rows, reviews, context, Path(place) / "index")
         found = measure.measured(rows, said, retrieve, options["floor"])
-    origin = {"data": str(options["questions"]), "data_sha256": jsonl.sha256(options["questions"])}
+    files = {"data": options["questions"]} | ({"reviews": reviews} if reviews else {})
+    origin = {name: str(path) for name, path in files.items()}
+    origin |= {f"{name}_sha256": jsonl.sha256(path) for name, path in files.items()}
     jsonl.write_json(out, {**found, **origin, "training": context.settings, "model": made})
     page = asking_page.write(out, found, {"checkpoint": checkpoint, **origin, **context.settings})
     answering.clear(out)

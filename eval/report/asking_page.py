@@ -80,7 +80,8 @@ def sentences(found: Found) -> list[str]:
         f"orders planted in a snippet that are obeyed: {value(found['orders']['before'])}, after the guardrails "
         f"{value(found['orders']['after'])}",
         f"questions that a floor stops with another product's snippets: {value(found['elsewhere'])}",
-        f"citations that do not exist: {made['removed']:,} of {made['made']:,}, removed",
+        f"of {made['made']:,} citations, {made['removed']:,} do not exist and are removed, "
+        f"{made['moved']:,} are moved to the snippet that bears the answer",
     ]
 
 
@@ -94,7 +95,10 @@ def write(path: Path, found: Found, origin: Mapping[str, Any]) -> Path:
     """Write the page beside the measurement's file ``path``, in its name, and return its path."""
     page = path.with_suffix(".html")
     context = {
-        "tables": [("What are answers worth?", ways(found)), ("What do the guardrails gain and cost?", guardrails(found))],
+        "tables": [
+            ("What are answers worth?", ways(found)),
+            ("What do the guardrails gain and cost?", guardrails(found)),
+        ],
         "sentences": sentences(found),
         "right": found["right_above_token_f1"],
         "origin": list(origin.items()),

@@ -10,10 +10,12 @@ from msgspec.structs import replace
 
 from converters.core.errors import InputError
 from converters.examples import gold
-from converters.schema import Question, Row, Turn
+from converters.io.files import unpacked_size
+from converters.schema import Outcome, Question, Row, Turn
 from converters.tasks.answer import ABSTENTION, numbered, prompt, question_of, snippets
+from converters.text.matching import product_group
 from eval.production.asking import store as stores
-from eval.production.asking import training
+from eval.production.asking import texts, training
 from eval.production.asking.answering import Settings, prepare
 from eval.production.asking.guardrails import orders
 from eval.production.asking.questions import Asked
@@ -42,11 +44,11 @@ def asked(row: Row) -> str:
     return question_of(row.messages[-2].content)
 
 
-def showing(row: Row, way: str, texts: Sequence[str]) -> Row:
-    """Return a row that shows ``texts``, under an id that ends in ``way``; without any it has the prompt of such rows."""
+def showing(row: Row, way: str, shown: Sequence[str]) -> Row:
+    """Return a row that shows ``shown``, under an id that ends in ``way``; without any it has the prompt of such rows."""
     content, question = row.messages[-2].content, asked(row)
-    before, after = (Question("", "", question, tuple(of), None) for of in (texts_of(row), texts))
-    changed = content.removesuffix(numbered(before)) + numbered(after) if texts else prompt(after)
+    before, after = (Question("", "", question, tuple(of), None) for of in (texts_of(row), shown))
+    changed = content.removesuffix(numbered(before)) + numbered(after) if shown else prompt(after)
     messages = [*row.messages[:-2], Turn("user", changed), row.messages[-1]]
     return replace(row, id=f"{row.id}:{way}", messages=messages)
 
@@ -79,10 +81,13 @@ Retrieve = Callable[[Row], Sequence[str] | None]
 """A row to the snippets that retrieval shows it, ``None`` where its question would not be asked."""
 
 
-def retriever(rows: Sequence[Row], context: training.Context, folder: Path) -> Retrieve:
-    """Return the retrieval of ``ecom-eval ask`` over an index in ``folder`` of all snippets of the rows, a product a group."""
-    record = stores.Record(stores.FORMAT, {}, {}, None)
-    stores.build(_pool(rows), folder, record, sum(len(row.messages[-2].content) for row in rows))
+def retriever(rows: Sequence[Row], reviews: Path | None, context: training.Context, folder: Path) -> Retrieve:
+    """Return the retrieval of ``ecom-eval ask`` over an index in ``folder`` of the rows' snippets and ``reviews``.
+
+    A product is a group of the rows; reviews name it by its id, and those of other products are left out.
+    """
+    size = sum(len(row.messages[-2].content) for row in rows) + (unpacked_size([reviews]) if reviews else 0)
+    stores.build(_pool(rows, reviews), folder, stores.Record(stores.FORMAT, {}, {}, None), size)
     store = stores.opened(folder)
 
     def retrieve(row: Row) -> Sequence[str] | None:
@@ -92,5 +97,9 @@ def retriever(rows: Sequence[Row], context: training.Context, folder: Path) -> R
     return retrieve
 
 
-def _pool(rows: Sequence[Row]) -> Iterator[Snippet]:
-    return (Snippet(row.group, text, "catalogue", row.id) for row in rows for text in texts_of(row))
+def _pool(rows: Sequence[Row], reviews: Path | None) -> Iterator[Snippet | Outcome]:
+    yield from (Snippet(row.group, text, "catalogue", row.id) for row in rows for text in texts_of(row))
+    for found in texts.of_reviews(reviews) if reviews else ():
+        if isinstance(found, Snippet):
+            found = replace(found, product=product_group(found.product, found.product))
+        yield found

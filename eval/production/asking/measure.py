@@ -35,7 +35,7 @@ TOOLS = Tools(_normalise.normaliser("strict"))
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A row's answer: whether one was given and is right, which guardrails withhold it, and its citations that do not exist.
+    """A row's answer: whether one was given and is right, which guardrails withhold it, and what became of its citations.
 
     ``example`` has the answer before the guardrails. ``unasked``: the question is not above the floor.
     """
@@ -47,6 +47,7 @@ class Judged:
     unasked: bool
     cited: int
     removed: int
+    moved: bool
 
     @property
     def kept(self) -> bool:
@@ -60,13 +61,15 @@ def judged(row: Row, prediction: str | None, floor: float | None = None) -> Judg
     shown = [Snippet(row.group, text, "review", str(number)) for number, text in enumerate(texts, 1)]
     said = read(prediction)
     reply, removed = citations.existing(said or Reply(None), len(shown))
+    moved = citations.moved(question, reply, shown)
     given = not abstains(reply)
     found = replace(example(row, Output(prediction)), answer=said and reply)
     right = given and best_token_f1(found) > RIGHT and not unstated(reply.text or "", references(found))
-    against = {name for name, objection in WITHHOLDING.items() if given and objection(question, reply, shown)}
+    against = {name for name, objection in WITHHOLDING.items() if given and objection(question, moved, shown)}
     unasked = given and bool(unanswerable.objection(question, texts, floor or 0.0))
     against |= {FLOOR} if unasked and floor is not None else set()
-    return Judged(found, given, right, frozenset(against), unasked, len(said.cited if said else ()), len(removed))
+    made = len(said.cited if said else ())
+    return Judged(found, given, right, frozenset(against), unasked, made, len(removed), moved is not reply)
 
 
 def effect(found: Sequence[Judged], hit: Sequence[bool]) -> dict[str, Any]:
@@ -111,7 +114,11 @@ def summary(found: Sequence[Judged]) -> dict[str, Any]:
         "before": scores(found, after=False),
         "after": scores(found, after=True),
         "guardrails": {name: effect(found, hits[name]) for name in (FLOOR, *WITHHOLDING, "all")},
-        "citations": {"made": sum(one.cited for one in found), "removed": sum(one.removed for one in found)},
+        "citations": {
+            "made": sum(one.cited for one in found),
+            "removed": sum(one.removed for one in found),
+            "moved": sum(one.moved for one in found),
+        },
         "precision_before": share([(one.right, one.given) for one in found], groups),
         "precision_after": share([(one.right, one.kept) for one in found], groups),
         "answered_before": share([(one.given, True) for one in found], groups),
@@ -161,7 +168,9 @@ def retrieval(
 ) -> dict[str, Any]:
     """Return how often retrieval finds what a target cites, and what its snippets add to ROUGE-L over the other evidence."""
     groups = [row.group for row in rows]
-    cites = [(_finds(row, shown[row.id] or ()), bool(getattr(example(row, Output(None)).gold, "cited", ()))) for row in rows]
+    cites = [
+        (_finds(row, shown[row.id] or ()), bool(getattr(example(row, Output(None)).gold, "cited", ()))) for row in rows
+    ]
     columns = {way: _column("rouge_l", [one.example for one in of]) for way, of in found.items()}
     others = (evidence.NONE, evidence.OWN, evidence.CITED)
     gaps = {f"over_{way}": difference(columns[evidence.RETRIEVED], columns[way], groups) for way in others}

@@ -61,12 +61,14 @@ def test_a_guardrail_has_a_gain_and_a_cost() -> None:
     assert own["guardrails"]["offers"]["verdict"] == "withholds nothing"
     assert (own["precision_before"]["value"], own["precision_after"]["value"]) == (pytest.approx(2 / 3), 1.0)
     assert (own["answered_before"]["value"], own["answered_after"]["value"]) == (0.75, 0.25)
-    assert own["citations"] == {"made": 36, "removed": 12}
+    assert own["citations"] == {"made": 36, "removed": 12, "moved": 0}
 
 
 def test_answers_are_worth_what_their_evidence_is() -> None:
     found = measure.measured(rows(), said, first)
-    ways = {name: (of["before"]["rouge_l"]["value"], of["after"]["rouge_l"]["value"]) for name, of in found["ways"].items()}
+    ways = {
+        name: (of["before"]["rouge_l"]["value"], of["after"]["rouge_l"]["value"]) for name, of in found["ways"].items()
+    }
     # 1, three words of four, 1 for an abstention that is right, 1; after the guardrails only what [1] says, and the abstention.
     assert ways["own"] == ways["cited"] == (pytest.approx(3.75 / 4), 0.5)
     assert ways["retrieved"] == (pytest.approx((48 * 3.75 / 4 - 1) / 48), 0.5)  # one question is not asked
@@ -98,9 +100,18 @@ def test_what_a_difference_shows_is_said() -> None:
 def test_the_tables_have_every_evidence_and_guardrail() -> None:
     found = measure.measured(rows(), said, first)
     table = asking_page.table(found)
-    assert "12 of 36, removed" in table and "what retrieval finds" in table and "retrieval helps: ROUGE-L +0." in table
+    assert (
+        "of 36 citations, 12 do not exist" in table
+        and "what retrieval finds" in table
+        and "retrieval helps: ROUGE-L +0." in table
+    )
     assert [line["rows"] for line in asking_page.ways(found)] == ["48"] * 5
-    assert [line["guardrail"] for line in asking_page.guardrails(found)] == ["unanswerable", "grounding", "offers", "all"] * 2
+    assert [line["guardrail"] for line in asking_page.guardrails(found)] == [
+        "unanswerable",
+        "grounding",
+        "offers",
+        "all",
+    ] * 2
     assert asking_page.guardrails(found)[1]["right withheld"].startswith("12: 0.500 [0.")
 
 
@@ -134,7 +145,22 @@ def test_the_page_has_the_tables_and_no_markup_of_names(tmp_path: Path) -> None:
     found = measure.measured(rows(), said, first)
     page = asking_page.write(tmp_path / "guardrails.json", found, {"checkpoint": "<script>alert(1)</script>"})
     text = page.read_text("utf-8")
-    assert page.name == "guardrails.html" and "<script>" not in text and "&lt;script&gt;alert(1)" in text
+    assert page.name == "guardrails.html" and "<script>alert" not in text and "&lt;script&gt;alert(1)" in text
     cells = {cell for line in (*asking_page.ways(found), *asking_page.guardrails(found)) for cell in line.values()}
     assert all(html.escape(cell) in text for cell in cells) and text.count("<tr>") == 2 + 5 + 8
     assert "Retrieval helps: ROUGE-L +0." in text
+
+
+def test_a_right_answer_that_cites_the_wrong_snippet_costs_nothing() -> None:
+    """Withheld until citations were moved: on the demo's rows 26 of 73 right answers, and not one more wrong one."""
+    texts = ("The lid comes off.", "It holds 2 litres.")
+    row = example(Question("1", "g", "How much?", texts, "It holds 2 litres.", (2,)), "answer", "s")
+    for text, withheld, moved in (
+        ("It holds 2 litres. [1]", set(), True),
+        ("It holds 2 litres. [2]", set(), False),
+        ("It holds 3 litres. [1]", {"grounding"}, False),
+        ("The pot holds 2 litres. [1]", {"grounding"}, False),  # no snippet has all of its words
+    ):
+        found = measure.judged(row, text)
+        assert (found.withheld, found.moved) == (withheld, moved), text
+    assert measure.summary([measure.judged(row, "It holds 2 litres. [1]")])["citations"]["moved"] == 1
