@@ -207,7 +207,8 @@ def _measure(checkpoint: str, context: "Context", options: Mapping[str, Any]) ->
     """Measure answers and guardrails on rows with known answers."""
     from converters import examples
     from converters.io import jsonl
-    from eval.production.asking import answering, evidence, measure
+    from eval.production.asking import answering
+    from eval.production.asking.measuring import evidence, measure
     from eval.report import asking_page
 
     reviews = options["reviews"]

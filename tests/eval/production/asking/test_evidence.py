@@ -10,8 +10,9 @@ from converters.examples import example
 from converters.io import jsonl
 from converters.schema import Listing, Question, Row, Text
 from converters.tasks.answer import ABSTENTION, prompt
-from eval.production.asking import evidence, measure, training
+from eval.production.asking import training
 from eval.production.asking.guardrails import orders
+from eval.production.asking.measuring import evidence, measure
 
 TEXTS = ("The lid comes off.", "It holds 2 litres.", "The lid is red.")
 

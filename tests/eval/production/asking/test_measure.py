@@ -9,8 +9,8 @@ from markupsafe import escape
 from converters.examples import example
 from converters.schema import Question, Row
 from converters.tasks.answer import ABSTENTION
-from eval.production.asking import evidence, measure
 from eval.production.asking.guardrails import orders
+from eval.production.asking.measuring import evidence, measure
 from eval.report import asking_page
 
 SAID = {0: "It holds 2 litres. [1]", 1: "It holds 9 litres. [1] [7]", 2: ABSTENTION, 3: "Steel, it is said."}

@@ -19,10 +19,10 @@ from eval import metrics
 from eval.metrics import _normalise
 from eval.metrics.base import Example, Tools
 from eval.metrics.generation import abstains, best_token_f1, references
-from eval.production.asking import evidence
 from eval.production.asking.answering import read
-from eval.production.asking.estimates import Column, among, difference, estimate, share, verdict
 from eval.production.asking.guardrails import WITHHOLDING, citations, orders, unanswerable
+from eval.production.asking.measuring import evidence
+from eval.production.asking.measuring.estimates import Column, among, difference, estimate, share, verdict
 from eval.production.asking.snippets import Snippet
 from eval.results.schema import Output
 from eval.scoring.parse import example
