@@ -165,23 +165,25 @@ def _file(checkpoint: str, store: "Store", context: "Context", options: Mapping[
 
 def _terminal(checkpoint: str, store: "Store", context: "Context", options: Mapping[str, Any]) -> None:
     """Answer one question, or one after another until an empty one."""
-    from converters.text import clean
     from eval.production.asking import answering
-    from eval.production.asking.questions import Asked
+    from eval.production.asking.questions import Asked, worded
 
-    product = options["product"]
+    product, typed = options["product"], options["question"]
+    questions = _prompted() if typed is None else iter([worded(typed)])
     if product is not None and product not in store:
         raise InputError(f"--product {product!r}: the catalogue has no such product")
     settings = answering.Settings(options["floor"], options["products"])
     click.echo(f"loading {checkpoint}", err=True)
     model = answering.asker(options["backend"], checkpoint, _plan(checkpoint, options, ""))
-    for question in [options["question"]] if options["question"] else _prompted():
-        prepared = answering.prepare(store, context, Asked("1", clean(question), product), settings)
+    for question in questions:
+        prepared = answering.prepare(store, context, Asked("1", question, product), settings)
         click.echo(_shown(answering.finish(prepared, model(prepared.row) if prepared.row else None)))
 
 
 def _prompted() -> Iterator[str]:
-    """Yield what is typed, until an empty line or the end of input."""
+    """Yield the questions that are typed, until an empty line or the end of input."""
+    from eval.production.asking.questions import worded
+
     while True:
         try:
             question = click.prompt("question", default="", show_default=False, err=True)
@@ -189,7 +191,7 @@ def _prompted() -> Iterator[str]:
             return
         if not question.strip():
             return
-        yield question
+        yield worded(question)
 
 
 def _shown(line: "Answered") -> str:
