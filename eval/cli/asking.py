@@ -1,5 +1,6 @@
 """Answers from a shop's own texts: ask."""
 
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click import FloatRange, IntRange
 
-from converters.core.errors import InputError
+from converters.core.errors import InputError, not_a_file
 from eval.cli.answering import BACKEND, BATCH, CONCURRENCY, LONGEST, RETRIES, TIMEOUT, URL
 from eval.cli.group import PATH, bar, main
 
@@ -33,10 +34,16 @@ if TYPE_CHECKING:
 @click.option("--index", type=PATH, help="Folder of the index.  [default: the catalogue's name with .index]")
 @click.option("--rebuild", is_flag=True, help="Build the index again.")
 @click.option("--questions", type=PATH, help="JSONL with question and, if known, product and id.")
-@click.option("--out", type=PATH, help="The answers, .jsonl; a record of the same name, .json. Of --measure: .json.")
+@click.option(
+    "--out",
+    type=PATH,
+    help="The answers, .jsonl; a record of the same name, .json. Of --measure: .json, and a page, .html.",
+)
 @click.option("--question", help="One question. Without it and --questions, questions are asked for.")
 @click.option("--product", help="The product that the question is about, by its id.")
-@click.option("--measure", is_flag=True, help="Measure the guardrails: --questions is a mixture's test.jsonl.")
+@click.option(
+    "--measure", is_flag=True, help="Measure retrieval and guardrails: --questions is a mixture's test.jsonl."
+)
 @click.option("--snippets", type=IntRange(1), help="How many to show at most.  [default: as in training]")
 @click.option("--products", default=3, type=IntRange(1), help="Products to look at where none is named.")
 @click.option(
@@ -72,12 +79,12 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
     checkpoint = str(run / checkpoints.MERGED)
     if options["backend"] != "openai":
         checkpoints.require(checkpoint)
-    if options["measure"]:
-        _measure(checkpoint, options)
-        return
     context = training.context_of(run, options["snippets"], options["encoder"])
     for remark in context.remarks:
         click.echo(f"note: {remark}", err=True)
+    if options["measure"]:
+        _measure(checkpoint, context, options)
+        return
     store = store_of(options)
     if options["questions"]:
         _file(checkpoint, store, context, options)
@@ -89,6 +96,8 @@ def _check(options: Mapping[str, Any]) -> None:
     """Refuse options that do not go together."""
     if options["measure"] and not options["questions"]:
         raise InputError("--measure needs --questions: rows with known answers, such as a mixture's test.jsonl")
+    if options["measure"] and options["catalog"]:
+        raise InputError("--measure takes no --catalog: it retrieves from the snippets of the rows and from --reviews")
     if not (options["measure"] or options["catalog"]):
         raise InputError("--catalog is missing: name the file of the shop's products")
     if options["questions"] and options["question"]:
@@ -156,23 +165,25 @@ def _file(checkpoint: str, store: "Store", context: "Context", options: Mapping[
 
 def _terminal(checkpoint: str, store: "Store", context: "Context", options: Mapping[str, Any]) -> None:
     """Answer one question, or one after another until an empty one."""
-    from converters.text import clean
     from eval.production.asking import answering
-    from eval.production.asking.questions import Asked
+    from eval.production.asking.questions import Asked, worded
 
-    product = options["product"]
+    product, typed = options["product"], options["question"]
+    questions = _prompted() if typed is None else iter([worded(typed)])
     if product is not None and product not in store:
         raise InputError(f"--product {product!r}: the catalogue has no such product")
     settings = answering.Settings(options["floor"], options["products"])
     click.echo(f"loading {checkpoint}", err=True)
     model = answering.asker(options["backend"], checkpoint, _plan(checkpoint, options, ""))
-    for question in [options["question"]] if options["question"] else _prompted():
-        prepared = answering.prepare(store, context, Asked("1", clean(question), product), settings)
+    for question in questions:
+        prepared = answering.prepare(store, context, Asked("1", question, product), settings)
         click.echo(_shown(answering.finish(prepared, model(prepared.row) if prepared.row else None)))
 
 
 def _prompted() -> Iterator[str]:
-    """Yield what is typed, until an empty line or the end of input."""
+    """Yield the questions that are typed, until an empty line or the end of input."""
+    from eval.production.asking.questions import worded
+
     while True:
         try:
             question = click.prompt("question", default="", show_default=False, err=True)
@@ -180,7 +191,7 @@ def _prompted() -> Iterator[str]:
             return
         if not question.strip():
             return
-        yield question
+        yield worded(question)
 
 
 def _shown(line: "Answered") -> str:
@@ -194,16 +205,19 @@ def _shown(line: "Answered") -> str:
     return "\n".join([*lines, f"  withheld: {line.withheld}"] if line.withheld else lines)
 
 
-def _measure(checkpoint: str, options: Mapping[str, Any]) -> None:
-    """Measure the guardrails on rows with known answers."""
+def _measure(checkpoint: str, context: "Context", options: Mapping[str, Any]) -> None:
+    """Measure answers and guardrails on rows with known answers."""
     from converters import examples
     from converters.io import jsonl
-    from eval.production.asking import answering, measure
+    from eval.production.asking import answering
+    from eval.production.asking.measuring import evidence, measure
+    from eval.report import asking_page
 
-    rows, out = (
-        examples.read_rows(options["questions"]),
-        options["out"] or Path(checkpoint).with_name("guardrails.json"),
-    )
+    reviews = options["reviews"]
+    if reviews and not reviews.is_file():
+        raise not_a_file(reviews)
+    rows = evidence.with_snippets(examples.read_rows(options["questions"]))
+    out = options["out"] or Path(checkpoint).with_name("guardrails.json")
     ask, made = _asking(checkpoint, options, out), dict[str, Any]()
 
     def said(rows: Sequence["Row"]) -> Mapping[str, str | None]:
@@ -211,7 +225,13 @@ def _measure(checkpoint: str, options: Mapping[str, Any]) -> None:
         made.update(record)
         return answers
 
-    found = measure.measured(rows, said, options["floor"])
-    jsonl.write_json(out, {**found, "data_sha256": jsonl.sha256(options["questions"]), "model": made})
+    with tempfile.TemporaryDirectory(prefix="ask.") as place:
+        retrieve = evidence.retriever(rows, reviews, context, Path(place) / "index")
+        found = measure.measured(rows, said, retrieve, options["floor"])
+    files = {"data": options["questions"]} | ({"reviews": reviews} if reviews else {})
+    origin = {name: str(path) for name, path in files.items()}
+    origin |= {f"{name}_sha256": jsonl.sha256(path) for name, path in files.items()}
+    jsonl.write_json(out, {**found, **origin, "training": context.settings, "model": made})
+    page = asking_page.write(out, found, {"checkpoint": checkpoint, **origin, **context.settings})
     answering.clear(out)
-    click.echo(f"{measure.table(found)}\nmeasured: {out}")
+    click.echo(f"{asking_page.table(found)}\n\nmeasured: {out}\nreport: {page}")

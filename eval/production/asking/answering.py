@@ -114,6 +114,11 @@ def finish(prepared: Prepared, text: str | None) -> Answered:
         decisions.append(Decision("grounding", "withheld", UNREADABLE))
     reply, removed = citations.existing(said or Reply(None), len(shown))
     decisions += [Decision("citations", "removed", f"there is no snippet {number}") for number in removed]
+    cites = reply.cited
+    reply = citations.moved(asked.question, reply, shown)
+    if reply.cited != cites:
+        was = ", ".join(map(str, cites))
+        decisions.append(Decision("citations", "moved", f"snippet {reply.cited[0]} has its words, not {was}"))
     withheld = objections(asked.question, reply, shown)
     kept = Reply(None) if withheld else reply
     cited = [] if kept.text is None else [(number, shown[number - 1]) for number in kept.cited]

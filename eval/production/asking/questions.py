@@ -32,6 +32,20 @@ class Asked:
     product: str | None = None
 
 
+def worded(text: str) -> str:
+    """Return a typed question, clean as training has it; one without a word, or one that is too long, is an ``InputError``.
+
+    >>> worded(" What does the <b>mug</b> cost? ")
+    'What does the mug cost?'
+    """
+    question = clean(text)
+    if not question:
+        raise InputError(f"the question {text[:60]!r} has no words to ask")
+    if len(question) > LONGEST:
+        raise InputError(f"the question has {len(question):,} characters, more than {LONGEST:,}")
+    return question
+
+
 def read(path: Path, known: Container[str]) -> tuple[list[Asked], list[Outcome]]:
     """Return the questions of a file, and an outcome with its reason for each line that is none, so that both are all lines.
 

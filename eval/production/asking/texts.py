@@ -70,7 +70,7 @@ def read(catalog: Path, reviews: Path | None, options: Mapping[str, Any]) -> Ite
     for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(entry.paths)):
         yield from [product] if isinstance(product, Outcome) else _of_product(product, entry, known, day)
     if reviews:
-        yield from _of_reviews(reviews)
+        yield from of_reviews(reviews)
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,8 +171,11 @@ def _spoken(name: str) -> str:
     return " ".join(name.replace("_", " ").split())
 
 
-def _of_reviews(path: Path) -> Iterator[Snippet | Outcome]:
-    """Yield the passages of each review; a file of any kind that tables come in is read."""
+def of_reviews(path: Path) -> Iterator[Snippet | Outcome]:
+    """Yield the passages of each review; a file of any kind that tables come in is read.
+
+    One without a column for product or text is an ``InputError``.
+    """
     columns: tuple[str, str] | None = None
     for where, row in table_rows(path, ()):
         if isinstance(row, Outcome):

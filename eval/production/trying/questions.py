@@ -21,7 +21,8 @@ def answer(loaded: Loaded, store: Store, context: Context, asked: Asked) -> Answ
     given = answering.ask_one(loaded.module, loaded.model, loaded.plan, prepared.row) if prepared.row else None
     line = answering.finish(prepared, given.prediction if given else None)
     reply = answering.read(given.prediction if given else None) or Reply(None)
-    cited = {*citations.existing(reply, len(prepared.shown))[0].cited}
+    # Of an answer that is withheld, what the model cites.
+    cited = {each.number for each in line.cited} or {*citations.existing(reply, len(prepared.shown))[0].cited}
     sure = judged(prepared.row, given, loaded.calibration) if prepared.row and given else None
     return Answer(
         question=asked.question,

@@ -24,7 +24,7 @@ class Decision(msgspec.Struct, frozen=True):
     """What a guardrail did to an answer, and why."""
 
     guardrail: str
-    action: Literal["abstained", "removed", "withheld"]
+    action: Literal["abstained", "removed", "moved", "withheld"]
     reason: str
 
 

@@ -13,9 +13,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from converters.examples import example
 from converters.io import jsonl
+from converters.schema import Question
 from converters.tasks.answer import ABSTENTION, question_of, snippets
 from eval.cli import main
+from eval.production.asking.answering import Prepared, finish
+from eval.production.asking.questions import Asked
+from eval.production.asking.snippets import Snippet
 from tests.eval._serving import Answered, chat, serving
 
 Files = dict[str, Path]
@@ -168,8 +173,22 @@ def test_the_guardrails_are_measured(ask: Any, trained: Any, tmp_path: Path) -> 
         )
     assert found.exit_code == 0, found.output
     measured = json.loads(out.read_text())
-    assert measured["rows"] == 8 and measured["model"]["prompts"] == 16
-    assert "gain: wrong ones withheld" in found.output and not list(tmp_path.glob(".guard*"))
+    assert measured["ways"]["own"]["rows"] == 8 and measured["training"]["as_source"] == "amazonqa"
+    assert measured["model"]["prompts"] == 32
+    assert "wrong withheld" in found.output and not list(tmp_path.glob(".guard*"))
+    assert "What do the guardrails gain and cost?" in out.with_suffix(".html").read_text("utf-8")
+
+
+def test_a_citation_that_is_moved_is_said() -> None:
+    texts = ("The lid comes off.", "It holds 2 litres.")
+    shown = tuple(Snippet("K1", text, "catalogue", str(number)) for number, text in enumerate(texts))
+    row = example(Question("1", "g", "How much does it hold?", texts, None), "answer", "ask")
+    line = finish(Prepared(Asked("1", "How much does it hold?", "K1"), shown, row), "It holds 2 litres. [1]")
+    assert (line.answer, line.withheld) == ("It holds 2 litres.", None)
+    assert [(cited.number, cited.text) for cited in line.cited] == [(2, "It holds 2 litres.")]
+    assert [(g.guardrail, g.action, g.reason) for g in line.guardrails] == [
+        ("citations", "moved", "snippet 2 has its words, not 1")
+    ]
 
 
 BAD: list[tuple[str, dict[str, Any], tuple[str, ...], str]] = [
@@ -177,10 +196,14 @@ BAD: list[tuple[str, dict[str, Any], tuple[str, ...], str]] = [
     ("no catalogue", {"catalog": ""}, (), "--catalog is missing"),
     ("a catalogue that is not there", {"catalog": "shopp.csv"}, (), "shopp.csv: no such file"),
     ("an unknown product", {}, ("--question", "Big?", "--product", "K2"), "the catalogue has no such product"),
+    ("a question of blanks", {}, ("--question", " <br> "), "has no words to ask"),
+    ("an empty question", {}, ("--question", ""), "has no words to ask"),
+    ("a question of a book", {}, ("--question", "Big? " * 900), "4,499 characters, more than 4,000"),
     ("two ways to ask", {}, ("--question", "Big?", "--questions", "q.jsonl"), "give one of them"),
     ("answers without a place", {}, ("--questions", "q.jsonl"), "--questions needs --out"),
     ("another ending", {}, ("--questions", "q.jsonl", "--out", "a.csv"), "expected the ending .jsonl"),
     ("nothing to measure", {}, ("--measure",), "--measure needs --questions"),
+    ("a shop to measure on", {}, ("--measure", "--questions", "q.jsonl"), "--measure takes no --catalog"),
     ("an unknown option", {}, ("--option", "titel=name"), "did you mean 'title'"),
     ("an option of another backend", {}, ("--batch-size", "2"), "--batch-size is for the transformers backend"),
 ]

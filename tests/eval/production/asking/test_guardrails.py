@@ -107,6 +107,22 @@ def test_an_order_stays_one_snippet_without_a_control_token(order: str) -> None:
     )
 
 
+def test_a_citation_is_moved_to_the_snippet_with_all_words_of_the_answer() -> None:
+    def to(answer: str, *cited: int) -> tuple[int, ...]:
+        return citations.moved("Are there 12 cups?", Reply(answer, cited), SHOWN).cited
+
+    assert to("It weighs 1.5 kg", 2) == (1,) and to("It weighs 1.5 kg", 2, 3) == (1,)
+    assert to("It weighs 1.5 kg", 1, 3) == (1, 3)  # one of those cited bears it
+    assert to("It weighs 1.5 kg and is black", 3) == (3,)  # only two together have its words
+    assert to("It weighs 1.5 kg") == () and to("Yes.", 3) == (3,) and to("600毫升", 1) == (1,)
+    assert to("颜色为黑色", 1) == (4,)
+    assert citations.moved("Big?", Reply(None), SHOWN) == Reply(None)
+    assert (
+        objections("What did you pay?", citations.moved("", Reply("15 EUR", (1,)), SHOWN), SHOWN)[0].guardrail
+        == "offers"
+    )
+
+
 def test_only_an_answer_can_be_objected_to() -> None:
     assert objections("What does it cost?", Reply(None), SHOWN) == []
     both = objections("What does it cost?", Reply("77 pounds", (2,)), SHOWN)
