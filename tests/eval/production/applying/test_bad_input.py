@@ -1,0 +1,62 @@
+"""What cannot be labelled is one sentence and exit code 1, and no file is touched."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from tests.eval.production.applying import _shop as shop
+from tests.eval.production.applying._shop import bare, error, made
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--run", "shpo"), "runs/shpo: no such run; did you mean 'shop'?"),
+        (("--run", "../shop"), "expected the name of a run"),
+        (("--backend", "transformers"), "runs/shop/merged: no such folder; make it with 'make merge-shop'"),
+        (("--catalog", "nwe.csv"), "nwe.csv: no such file; did you mean new.csv?"),
+        (("--catalog", "untitled.csv"), "untitled.csv: no column 'name'"),
+        (("--catalog", "empty.csv"), "empty.csv: the file is empty"),
+        (("--catalog", "header.csv"), "header.csv: found only a header, expected products below it"),
+        (("--catalog", "new.xlsx"), "is a spreadsheet"),
+        (("--catalog", "labelled.csv"), "has a column 'decision' already"),
+        (("--out", "out.xlsx"), "--out out.xlsx: expected the ending .csv, .tsv, .jsonl, .parquet"),
+        (("--out", "out.parquet.gz"), "expected the ending"),
+        (("--out", "new.csv"), "--out new.csv: would overwrite the catalogue itself"),
+        (("--out", "linked.csv"), "would overwrite the catalogue itself"),
+        (("--as", "shopfy"), "--as shopfy: unknown platform; did you mean 'shopify'?"),
+        (("--as", "shopify", "--out", "o.jsonl"), "expected --out with the ending .csv"),
+        (("--option", "titel=name"), "source 'catalog' has no option 'titel'; did you mean 'title'?"),
+        (("--entry", 3), "--entry 3: is no catalogue entry of the mixture"),
+        (("--backend", "vlm"), "unknown backend 'vlm'; did you mean 'vllm'?"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    home: Path, label: Callable[..., Result], words: tuple[Any, ...], message: str
+) -> None:
+    bare(home, 3)
+    shop.write(home / "untitled.csv", [{"sku": "1", "text": "x"}])
+    shop.write(home / "labelled.csv", [{"sku": "1", "name": "x", "text": "x", "decision": "accept"}])
+    (home / "empty.csv").write_bytes(b"")
+    (home / "header.csv").write_text("sku,name,text\n")
+    (home / "new.xlsx").write_bytes(b"PK\x03\x04")
+    (home / "linked.csv").symlink_to("new.csv")
+    before = {path: path.read_bytes() for path in home.iterdir() if path.is_file()}
+    assert message in error(label("--catalog", "new.csv", "--out", "out.csv", *words))
+    assert {path: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
+
+
+def test_a_run_that_learnt_no_paths(home: Path, label: Callable[..., Result]) -> None:
+    bare(home, 3)
+    train = home / "train.csv"
+    shop.trained(home, shop.entry(train, tasks=["category_shortlist"], shortlist=2), name="short")
+    assert "category_shortlist need candidates" in error(label("--catalog", "new.csv", "--out", "l.csv", name="short"))
+    shop.trained(home, shop.entry(train, tasks=["attributes"]), name="values")
+    assert "no category is predicted" in made(label("--catalog", "new.csv", "--out", "l.csv", name="values"))
+    assert "predicted_category" not in shop.table(home / "l.csv")[0]
+    changed = home / "data" / "shop" / "train.jsonl"
+    changed.write_bytes(changed.read_bytes()[:-200])
+    assert "expected the rows that the run was trained on" in error(label("--catalog", "new.csv", "--out", "l.csv"))
