@@ -78,14 +78,16 @@ def _print(record: dict[str, Any], files: Any) -> None:
     )
     for reason, count in list(record["rejected"].items())[:LINES]:
         click.echo(f"  rejected {count:,}: {reason}")
-    for note, count in record["noted"].items():
+    for note, count in record["sitting"]["noted"].items():
         click.echo(f"  {count:,} prompts: {note}")
     if rejected:
         click.echo(f"rows that were not labelled are in {files.rejects}")
+    if silent := record["confidence"]["not_available"]:
+        of = f"{silent:,} of {record['products']:,} products"
+        click.echo(f"confidence is not available for {of}: the backend sends no log-probabilities")
     if (decisions := record["decisions"]) is None:
-        click.echo(
-            f"no calibration: confidences are raw and nothing is decided; make calibrate RUN={record['run']} makes one"
-        )
+        raw = "confidences are raw and " * (silent < record["products"])
+        click.echo(f"no calibration: {raw}nothing is decided; make calibrate RUN={record['run']} makes one")
     else:
         taken = [
             f"{decisions['categories']:,} of {record['products']:,} categories" * ("category" in record["tasks"]),

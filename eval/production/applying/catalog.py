@@ -2,11 +2,12 @@
 
 The options are those of the mixture's catalogue entry without what concerns labels alone; what the entry left to the file, such
 as the platform that wrote it, the new file decides. A prompt that the entry's ``trim`` finds too long is cut as in training, with
-room for the longest answer of the training rows: which answer comes is not known yet, nor what it rests on.
+room for the longest answer of the training rows: which answer comes is not known yet, nor what it rests on. Without a ``trim``,
+training dropped rows over its recipe's ``sequence_len``; here such a prompt is cut to that.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from converters.core.errors import InputError, first_line
 from converters.examples import question
 from converters.io.jsonl import sha256
 from converters.mixture.convert import cutter
-from converters.mixture.spec import Entry
+from converters.mixture.spec import Entry, Trim
 from converters.schema import Attributes, Listing, Record, Row, Turn
 from converters.sources import catalog
 from converters.sources.catalog import detect
@@ -26,6 +27,7 @@ from converters.sources.catalog.columns import column_names
 from converters.sources.catalog.head import head
 from converters.sources.catalog.taxonomy import load as load_taxonomy
 from converters.tasks import category
+from converters.text import lengths
 from converters.transforms import definitions
 
 SOURCE = "catalog"
@@ -162,6 +164,18 @@ def _with_preset(path: Path, options: Mapping[str, Any], trained: str) -> Mappin
     return {**options, "preset": trained} if found and found.share >= detect.LIKELY else options
 
 
+def cut(of: Catalog, tokens: int | None, checkpoint: Path) -> Catalog:
+    """Return a catalogue whose prompts are cut to the ``tokens`` that the longest rows of training may have had.
+
+    They are counted by the checkpoint's tokenizer. Where that is not here, or the mixture's entry has a ``trim`` of its own,
+    nothing changes.
+    """
+    if not tokens or of.entry.trim or not any((checkpoint / name).is_file() for name in lengths.NAMES):
+        return of
+    trim = Trim(tokens=tokens, tokenizer=str(checkpoint))
+    return replace(of, entry=msgspec.structs.replace(of.entry, trim=trim))
+
+
 def items(of: Catalog) -> Iterator[Item]:
     """Yield the products of a catalogue, and the rows that are none, in an order that is always the same."""
     for outcome, places in catalog.unlabelled([of.path], of.given):
@@ -197,10 +211,24 @@ def asking(of: Catalog, longest: Mapping[str, str], noted: Counter[str]) -> Ask:
     return ask
 
 
-def ids(entry: Entry) -> dict[str, str]:
-    """Return the id of each category path, as it is written, by the taxonomy that the entry names; nothing without one."""
+def ids(
+    entry: Entry, manifests: Sequence[Mapping[str, Any]], paths: Collection[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the id of each category path, as it is written, by the taxonomy that the entry names, and what to say of its file.
+
+    A file that is gone gives none; one that is not the one of the ``manifests``, whose category ``paths`` are told, gives its own.
+    """
     options = sources.resolved(SOURCE, entry.options)
-    if not options.get("taxonomy") or not Path(options["taxonomy"]).is_file():
-        return {}
-    tree = load_taxonomy(Path(options["taxonomy"]))
-    return {category.render(path): identifier for path, identifier in tree.ids.items() if identifier}
+    if not options.get("taxonomy"):
+        return {}, []
+    file = Path(options["taxonomy"])
+    if not file.is_file():
+        return {}, [f"taxonomy: {file} is gone: ids of categories are not told"]
+    tree = load_taxonomy(file)
+    found = {category.render(path): identifier for path, identifier in tree.ids.items() if identifier}
+    inputs = [each for manifest in manifests for each in manifest.get("inputs", ()) if each["name"] == str(file)]
+    if not inputs or sha256(file) in {each["sha256"] for each in inputs}:
+        return found, []
+    lost = len({*paths} - {*map(category.render, tree.paths)})
+    missing = f", and {lost:,} of training's {len(paths):,} paths are not in it" * bool(lost)
+    return found, [f"taxonomy: {file} has changed since training: ids are those of today's file{missing}"]

@@ -25,11 +25,12 @@ from eval.inference import predict, prompts
 from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.inference.predict import Clock, Progress
 from eval.production.applying.catalog import SOURCE, Ask, Item
-from eval.production.applying.decisions import ACCEPT, REVIEW, UNKNOWN, Judged, grounded, judged
+from eval.production.applying.decisions import ACCEPT, REVIEW, UNKNOWN, Judged, familiar, grounded, judged
 from eval.production.applying.learnt import ATTRIBUTES, CATEGORY, Learnt
 from eval.production.confidence import Calibration
 
 CHUNK = 1024  # products
+SILENT = "--precision needs confidences, and the backend sends no log-probabilities: run without it"
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,8 +61,8 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
 class Labeller:
     """A loaded model with all that its answers depend on.
 
-    ``paths`` constrain categories; ``strict``: there has to be a confidence; ``chunk`` products are asked about at a time.
-    ``spent`` has the prompts, generated tokens and seconds of each chunk.
+    ``paths`` constrain categories, ``known`` are those of training; ``strict``: there has to be a confidence; ``chunk`` products
+    are asked about at a time. ``spent`` has the prompts, generated tokens and seconds of each chunk.
     """
 
     module: ModuleType
@@ -74,6 +75,7 @@ class Labeller:
     clock: Clock
     strict: bool = False
     chunk: int = CHUNK
+    known: frozenset[str] = frozenset()
     spent: list[tuple[int, int, float]] = field(default_factory=list)
 
 
@@ -198,14 +200,14 @@ def _asked(
         number: (_judged(labeller, rows[number], records[number], answer), answer) for number, answer in found.items()
     }
     if labeller.strict and any(UNKNOWN in given.why for given, _ in result.values()):
-        raise InputError("--precision needs confidences, and the backend sends no log-probabilities: run without it")
+        raise InputError(SILENT)
     return result
 
 
 def _judged(labeller: Labeller, row: Row, record: Listing | Attributes, answer: Answer) -> Judged:
     given = judged(row, answer, labeller.calibration)
     if isinstance(record, Listing):
-        return given
+        return familiar(given, labeller.known) if labeller.plan.constrain else given
     return grounded(given, [text.text for text in record.texts], labeller.learnt.implied)
 
 
@@ -219,7 +221,13 @@ def _answers(labeller: Labeller, task: str, rows: Mapping[int, Row], file: Path)
     ]
     batches = module.batches(model, plan, asked)
     done = predict.resumed(file, batches)
-    predict.answer(module, model, plan, batches, done, file, lambda *_: None, labeller.clock)
+
+    def need_confidence(*_: int) -> None:
+        first = next(iter(done.values()), None)  # what an endpoint sends with one answer, it sends with all
+        if labeller.strict and first and first.prediction and not first.logprobs:
+            raise InputError(SILENT)
+
+    predict.answer(module, model, plan, batches, done, file, need_confidence, labeller.clock)
     given = done.values()
     labeller.spent.append((len(given), sum(answer.tokens for answer in given), sum(answer.seconds for answer in given)))
     return {number: done[key] for key, number in numbers.items()}
