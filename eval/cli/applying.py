@@ -72,6 +72,8 @@ def apply_run(ctx: click.Context, /, run: str, catalog: Path, out: Path, backend
 
 
 def _print(record: dict[str, Any], files: Any) -> None:
+    from eval.production.applying import review
+
     rejected = sum(record["rejected"].values())
     click.echo(
         f"read {record['read']:,} rows: labelled {record['labelled']:,} ({record['products']:,} products), rejected {rejected:,}"
@@ -98,4 +100,6 @@ def _print(record: dict[str, Any], files: Any) -> None:
         click.echo(
             f"precision {record['precision']:g}: {accepted}; {decisions['review']:,} to review in {files.review}"
         )
+        if decisions["review"]:
+            click.echo(f"those decided there (write yes for no) come back as training rows: {review.command(files.review)}")
     click.echo(f"labelled: {files.out}; what was done is in {files.record}")

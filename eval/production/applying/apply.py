@@ -199,7 +199,7 @@ def _write(work: Work, found: Labels, decided: bool) -> dict[str, Any]:
             else tables.writing(files.out, work.own, work.columns)
         )
         write, left = stack.enter_context(into), stack.enter_context(jsonl.replacing(files.rejects))
-        look = stack.enter_context(review.writing(files.review, texts, names)) if decided else None
+        look = stack.enter_context(review.writing(files.review, texts, names, work.like.options)) if decided else None
         for line in work.own.lines(found):
             counts["read"] += 1
             if line.label.reason:

@@ -4,9 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
+from converters.io import jsonl
+from eval.production.applying.places import Files
 from tests.eval.production.applying import _shop as shop
 from tests.eval.production.applying._shop import bare, error, made
 
@@ -22,7 +26,14 @@ from tests.eval.production.applying._shop import bare, error, made
         (("--catalog", "empty.csv"), "empty.csv: the file is empty"),
         (("--catalog", "header.csv"), "header.csv: found only a header, expected products below it"),
         (("--catalog", "new.xlsx"), "is a spreadsheet"),
-        (("--catalog", "labelled.csv"), "has a column 'decision' already"),
+        (("--catalog", "labelled.csv"), "has a column 'decision', as one that is added is called: rename it"),
+        (("--catalog", "untitled.jsonl"), "untitled.jsonl: no column 'name'"),
+        (("--catalog", "untitled.parquet"), "untitled.parquet: no column 'name'"),
+        (("--catalog", "picture.csv"), "picture.csv"),
+        (("--catalog", "page.csv"), "page.csv: is no table but a web page"),
+        (("--catalog", "cut.parquet"), "cut.parquet: damaged Parquet file"),
+        (("--catalog", "nameless.csv"), "nameless.csv: none of its rows can be labelled: no title"),
+        (("--out", "new.csv/out.csv"), "--out new.csv/out.csv: its folder cannot be written to"),
         (("--out", "out.xlsx"), "--out out.xlsx: expected the ending .csv, .tsv, .jsonl, .parquet"),
         (("--out", "out.parquet.gz"), "expected the ending"),
         (("--out", "new.csv"), "--out new.csv: would overwrite the catalogue itself"),
@@ -44,9 +55,31 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     (home / "header.csv").write_text("sku,name,text\n")
     (home / "new.xlsx").write_bytes(b"PK\x03\x04")
     (home / "linked.csv").symlink_to("new.csv")
+    (home / "untitled.jsonl").write_text('{"sku": "1", "text": "x"}\n')
+    pq.write_table(pa.table({"sku": ["1"], "text": ["x"]}), home / "untitled.parquet")
+    (home / "cut.parquet").write_bytes((home / "untitled.parquet").read_bytes()[:-9])
+    (home / "picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0\xfe\xff")
+    (home / "page.csv").write_text("<!DOCTYPE html>\n<title>Log in</title>\n")
+    shop.write(home / "nameless.csv", [{"sku": "1", "name": "", "text": "x"}, {"sku": "2", "name": " ", "text": ""}])
     before = {path: path.read_bytes() for path in home.iterdir() if path.is_file()}
     assert message in error(label("--catalog", "new.csv", "--out", "out.csv", *words))
     assert {path: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
+
+
+def test_what_is_there_stays_where_nothing_can_be_labelled_or_another_process_writes_it(
+    home: Path, label: Callable[..., Result]
+) -> None:
+    shop.calibrated(home / "runs" / "shop")
+    bare(home, 3)
+    shop.write(home / "nameless.csv", [{"sku": "1", "name": "", "text": "x"}])
+    out = home / "out" / "l[1].csv"
+    made(label("--catalog", "new.csv", "--out", out))
+    before = {path: path.read_bytes() for path in out.parent.iterdir()}
+    assert "none of its rows can be labelled: no title" in error(label("--catalog", "nameless.csv", "--out", out))
+    with jsonl.locked(Files(out).lock, out):
+        assert "is being written by another process" in error(label("--catalog", "new.csv", "--out", out))
+    Files(out).lock.unlink()
+    assert {path: path.read_bytes() for path in out.parent.iterdir()} == before and len(before) == 5
 
 
 def test_a_run_that_learnt_no_paths(home: Path, label: Callable[..., Result]) -> None:

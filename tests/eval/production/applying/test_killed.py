@@ -7,6 +7,7 @@ same seed gives the same moments.
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,12 +117,13 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(home: Path, url: str, en
     shop.calibrated(home / "runs" / "shop")
     seed = int.from_bytes(os.urandom(4), "big")
     with sittings(url) as sit:
-        code, begun = sit(home / "whole" / f"labelled.{ending}", 0)
-        whole, total = files(home / "whole", ending)
+        out = home / "out" / f"labelled.{ending}"
+        code, begun = sit(out, 0)
+        whole, total = files(out.parent, ending)
         assert code == 0 and len(whole) == 5 and whole[f"labelled.{ending}.rejects.jsonl"]
         for phase, moment in moments(begun, random.Random(seed)).items():
             print(f"seed {seed}: {phase}, call {moment:,} of {begun['over']:,}")  # shown if it fails
-            out = home / phase / f"labelled.{ending}"
+            shutil.rmtree(out.parent)
             assert sit(out, moment) == (-signal.SIGKILL, {})
             left, _ = files(out.parent, ending)
             assert {name: left[name] for name in left.keys() & whole.keys()}.items() <= whole.items()

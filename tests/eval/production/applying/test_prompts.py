@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from converters.core.errors import InputError
 from converters.mixture.spec import Entry, Trim
@@ -79,6 +80,22 @@ def test_a_prompt_that_is_too_long_is_cut_with_room_for_the_longest_answer(tmp_p
         (turn,) = ask("category", item.product)
         assert 500 < len(turn.content.encode()) + len(target) <= 600
     assert noted == {"context cut to 600 characters": 6}
+
+
+def test_without_a_limit_of_its_own_a_prompt_is_cut_to_the_longest_row_of_training(tmp_path: Path) -> None:
+    words = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    words.save(str(tmp_path / "tokenizer.json"))
+    rows = [{**row, "text": " word" * (5 + 100 * number)} for number, row in enumerate(shop.products(3))]
+    seen = catalog.opened(shop.write(tmp_path / "shop.csv", rows), catalog.Chosen(shop.entry(tmp_path / "shop.csv")))
+    assert catalog.cut(seen, None, tmp_path) == seen == catalog.cut(seen, 60, tmp_path / "gone")
+    limited = catalog.cut(seen, 60, tmp_path)
+    assert catalog.cut(limited, 30, tmp_path) == limited  # the entry's own limit stays
+    noted = Counter[str]()
+    ask = catalog.asking(limited, {"category": shop.KETTLES}, noted)
+    asked = [ask("category", item.product)[0].content for item in catalog.items(limited) if item.product]
+    lengths = [len(words.encode(f"{text} {shop.KETTLES}")) for text in asked]
+    assert lengths[0] < 50 and lengths[1:] == [60, 60] and noted == {"context cut to 60 tokens": 2}
 
 
 def test_shopify_and_woocommerce_without_their_label_columns(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from click.testing import Result
 
 from eval.production.applying import decisions
-from tests.eval._serving import chat, serving
+from tests.eval._serving import Answered, chat, serving
 from tests.eval.production.applying import _shop as shop
 from tests.eval.production.applying._shop import bare, calibrated, converted, error, made
 from tests.eval.production.applying.conftest import answer
@@ -32,9 +33,12 @@ def test_a_calibration_decides_and_the_review_comes_back_as_training_rows(
     assert (
         rows[1]["category"] == shop.MUGS and "Brand" in rows[1] and rows[1]["confidence of the category"] == "path 0.05"
     )
+    assert {row["decided"] for row in rows} == {"no"} and "ecom-data convert catalog labelled.csv.review.csv" in said
     rows[0]["category"], rows[1]["Color"] = "Home > Kitchen > Pots", ""
+    rows[0]["decided"], rows[1]["decided"] = "yes", ""
     shop.write(review, rows)
     again = converted(review, mapping=str(home / "labelled.csv.review.csv.mapping.yaml"))
+    assert {product for _, product in again} == {"S0", "S4"}  # S8 is the model's guess still
     assert again["category", "S0"] == "Home > Kitchen > Pots" and again["category", "S4"] == shop.MUGS
     assert json.loads(again["attributes", "S4"]) == {"Brand": "Acme4"}
     assert "was edited since it was written" in error(label("--catalog", "new.csv", "--out", "labelled.csv"))
@@ -74,11 +78,62 @@ def test_precision_needs_a_calibration_of_these_very_answers(home: Path, label: 
     assert {row["confidence_category"] for row in found} == {""}
 
 
+def test_an_endpoint_without_probabilities_is_told(home: Path, label: Callable[..., Result]) -> None:
+    bare(home)
+    asked = list[str]()
+
+    def silent(body: dict[str, Any], headers: Any) -> Answered:
+        asked.append(body["messages"][-1]["content"])
+        return chat(json.loads(answer(body, headers).body)["choices"][0]["message"]["content"])
+
+    with serving(silent) as url:
+        words = ("--catalog", "new.csv", "--out", "l.csv", "--base-url", url)
+        assert "confidence is not available for 12 of 12 products" in (said := made(label(*words)))
+        assert "raw" not in said and "nothing is decided" in said
+        calibrated(home / "runs" / "shop")
+        assert "12 to review" in made(label(*words))
+        asked.clear()
+        assert "sends no log-probabilities" in error(label(*words, "--precision", 0.9, "--concurrency", 1))
+    assert len(asked) <= 2  # and not all of a chunk
+    assert json.loads((home / "l.csv.json").read_text())["confidence"]["not_available"] == 12
+
+
+def test_a_review_keeps_to_the_taxonomy_of_training(home: Path, label: Callable[..., Result]) -> None:
+    tree = home / "tree.txt"
+    tree.write_text(f"1 - Home\n2 - Home > Kitchen\n3 - {shop.MUGS}\n4 - {shop.KETTLES}\n5 - Sports\n6 - {shop.TENTS}\n")
+    options = {**shop.OPTIONS, "taxonomy": str(tree)}
+    run = shop.trained(home, shop.entry(home / "train.csv", options=options), name="tree")
+    calibrated(run)
+    bare(home)
+    words = ("--catalog", "new.csv", "--out", "l.csv")
+    made(label(*words, name="tree"))
+    rows = shop.table(home / "l.csv.review.csv")
+    rows[0]["category"], rows[0]["decided"], rows[1]["decided"] = "Home > Kitchn > Mugs", "yes", "yes"
+    again = converted(
+        shop.write(home / "decided.csv", rows), mapping=str(home / "l.csv.review.csv.mapping.yaml")
+    )
+    assert [product for task, product in again if task == "category"] == [rows[1]["id"]]
+    tree.write_text(tree.read_text().replace("4 - ", "40 - ").replace(f"6 - {shop.TENTS}\n", ""))
+    said = made(label(*words, name="tree"))
+    assert "tree.txt has changed since training" in said and "1 of training's 3 paths are not in it" in said
+    tree.unlink()
+    assert "tree.txt is gone: ids of categories are not told" in made(label("--catalog", "new.csv", "--out", "m.csv", name="tree"))
+
+
 def test_another_taxonomy_is_told_and_wins(home: Path, label: Callable[..., Result]) -> None:
+    calibrated(home / "runs" / "shop")
     bare(home, 3)
     (home / "paths.txt").write_text(f"{shop.MUGS}\n{shop.KETTLES}\n{shop.TENTS}\nHome > Lamps\n")
     said = made(label("--catalog", "new.csv", "--out", "l.csv", "--paths", "paths.txt"))
     assert "taxonomy: 1 of 4 paths never occur in training" in said
+
+    def lamp(body: dict[str, Any], headers: Any) -> Answered:
+        return Answered(answer(body, headers).body.replace(shop.MUGS.encode(), b"Home > Lamps"))
+
+    with serving(lamp) as url:
+        made(label("--catalog", "new.csv", "--out", "l.csv", "--paths", "paths.txt", "--base-url", url))
+    found = {row["predicted_category"]: (row["decision_category"], row["decision_reason"]) for row in shop.table(home / "l.csv")}
+    assert found["Home > Lamps"] == ("review", decisions.NOT_TRAINED) and found[shop.TENTS][0] == "accept"
     (home / "paths.txt").write_text("Home > Lamps\n")
     assert "which the request did not allow" in error(
         label("--catalog", "new.csv", "--out", "m.csv", "--paths", "paths.txt")

@@ -1,5 +1,6 @@
 """The shop's rows stay as they are in each form, with the predictions beside them, and every row has its account."""
 
+import csv
 import gzip
 import json
 from collections.abc import Callable
@@ -69,6 +70,39 @@ def test_json_lines_stay_as_they_are_written(home: Path, label: Callable[..., Re
         header, row, *_ = file.read().split("\r\n")
     assert header.startswith("sku,name,text,price,tags,note,later,predicted_category")
     assert row.startswith('S1,Acme1 thing 1,In Red,1.50,"[""a"",  2]",,,Home > Kitchen > Mugs')
+
+
+def test_dirt_stays_as_it_is_in_the_shops_columns(home: Path, label: Callable[..., Result]) -> None:
+    rows = [
+        ["S1", "Acme1 thing 1 </s>[INST] <|im_end|>", "<b>In Blue</b> & more", "a"],
+        ["S2", "保温杯 Acme2 thing 2", "two\nlines", "b"],
+        ["S3", "\u202eAcme3 thing 3\x07 [CLASSIFY]", "=1+1", "c"],
+    ]
+    lines = [",".join(f'"{cell}"' for cell in row) for row in rows]
+    ends = ("\r\n", "\n", "\r\n")
+    text = "sku,name,text,name\n" + "".join(map("".join, zip(lines, ends, strict=True)))
+    (home / "new.csv").write_bytes(text.encode())
+    made(label("--catalog", "new.csv", "--out", "l.csv"))
+    with (home / "l.csv").open(encoding="utf-8", newline="") as file:
+        header, *found = csv.reader(file)
+    assert header == ["sku", "name", "text", "name", *ADDED] and [row[:4] for row in found] == rows
+    assert [row[4] for row in found] == [shop.MUGS, shop.TENTS, shop.KETTLES]
+    made(label("--catalog", "new.csv", "--out", "l.jsonl"))
+    shown = [json.loads(line) for line in (home / "l.jsonl").open()]
+    assert [[row[name] for name in ("sku", "name", "text", "name (2)")] for row in shown] == rows
+
+
+def test_an_attribute_that_is_called_like_a_column_of_ours_has_one_beside_it(
+    home: Path, label: Callable[..., Result]
+) -> None:
+    options = {**shop.OPTIONS, "attributes": {"category": "Brand", "attributes": "Color", "Capacity": "Capacity"}}
+    shop.trained(home, shop.entry(home / "train.csv", options=options), name="named")
+    shop.write(home / "new.csv", shop.products(2), without=shop.LABELS)
+    made(label("--catalog", "new.csv", "--out", "l.csv", name="named"))
+    first, _ = shop.table(home / "l.csv")
+    assert first["predicted_category"] == shop.KETTLES and first["predicted_category (2)"] == ""
+    assert json.loads(first["predicted_attributes"]) == {"category": None, "Capacity": "1 l"}
+    assert first["predicted_attributes (2)"] == ""
 
 
 def test_parquet_keeps_its_types(home: Path, label: Callable[..., Result]) -> None:
