@@ -122,7 +122,7 @@ def apply(work: Work, backend: str, progress: Progress, clock: Clock, chunk: int
             record = _apply(work, backend, progress, clock, chunk)
             files.clean()
         finally:
-            files.lock.unlink()
+            files.lock.unlink(missing_ok=True)
     return record
 
 
@@ -147,6 +147,8 @@ def _apply(work: Work, backend: str, progress: Progress, clock: Clock, chunk: in
     items, total = catalog.items(work.catalog), work.catalog.products
     found = labels.written(labeller, items, kept, answers, progress, total)
     _need_products(work, found)
+    if jsonl.sha256(work.catalog.path) != plan.test_sha256:
+        raise InputError(f"{work.catalog.path}: was changed while it was labelled; run the same command again")
     files.record.unlink(missing_ok=True)  # it describes the files of an earlier run, which are replaced now
     counts = _write(work, found, calibration is not None)
     record = {

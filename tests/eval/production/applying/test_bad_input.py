@@ -11,8 +11,10 @@ from click.testing import Result
 
 from converters.io import jsonl
 from eval.production.applying.places import Files
+from tests.eval._serving import Answered, serving
 from tests.eval.production.applying import _shop as shop
 from tests.eval.production.applying._shop import bare, error, made
+from tests.eval.production.applying.conftest import answer
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,7 @@ from tests.eval.production.applying._shop import bare, error, made
         (("--catalog", "labelled.csv"), "has a column 'decision', as one that is added is called: rename it"),
         (("--catalog", "untitled.jsonl"), "untitled.jsonl: no column 'name'"),
         (("--catalog", "untitled.parquet"), "untitled.parquet: no column 'name'"),
+        (("--catalog", "twice.parquet"), "twice.parquet: has several columns 'text': rename all but one"),
         (("--catalog", "picture.csv"), "picture.csv"),
         (("--catalog", "page.csv"), "page.csv: is no table but a web page"),
         (("--catalog", "cut.parquet"), "cut.parquet: damaged Parquet file"),
@@ -57,6 +60,8 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     (home / "linked.csv").symlink_to("new.csv")
     (home / "untitled.jsonl").write_text('{"sku": "1", "text": "x"}\n')
     pq.write_table(pa.table({"sku": ["1"], "text": ["x"]}), home / "untitled.parquet")
+    twice = pa.table([["1"], ["Mug"], ["x"], ["y"]], names=["sku", "name", "text", "text"])
+    pq.write_table(twice, home / "twice.parquet")
     (home / "cut.parquet").write_bytes((home / "untitled.parquet").read_bytes()[:-9])
     (home / "picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\0\xfe\xff")
     (home / "page.csv").write_text("<!DOCTYPE html>\n<title>Log in</title>\n")
@@ -80,6 +85,21 @@ def test_what_is_there_stays_where_nothing_can_be_labelled_or_another_process_wr
         assert "is being written by another process" in error(label("--catalog", "new.csv", "--out", out))
     Files(out).lock.unlink()
     assert {path: path.read_bytes() for path in out.parent.iterdir()} == before and len(before) == 5
+
+
+def test_a_catalogue_that_changes_meanwhile_gets_no_labels_of_other_rows(home: Path, label: Callable[..., Result]) -> None:
+    file = bare(home, 6)
+
+    def meanwhile(body: dict[str, Any], headers: Any) -> Answered:
+        shop.write(file, reversed(shop.products(6)), without=shop.LABELS)
+        return answer(body, headers)
+
+    with serving(meanwhile) as url:
+        words = ("--catalog", "new.csv", "--out", "l.csv")
+        assert "new.csv: was changed while it was labelled" in error(label(*words, "--base-url", url))
+    assert not (home / "l.csv").exists()
+    made(label(*words))
+    assert [row["sku"] for row in shop.table(home / "l.csv")] == ["S5", "S4", "S3", "S2", "S1", "S0"]
 
 
 def test_a_run_that_learnt_no_paths(home: Path, label: Callable[..., Result]) -> None:
