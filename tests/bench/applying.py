@@ -30,7 +30,7 @@ from eval.production.applying.learnt import ATTRIBUTES, CATEGORY, Learnt
 from recipes.runner.demo import products
 
 RUN, MIX = "demo-qlora", "data/demo"
-SPEED, ROUNDS, GOAL = 1_000, 3, 0.9
+SPEED, ROUNDS, GOAL = 2_500, 3, 0.9
 FEW, MANY, MOST = 1_000, 10_000, 1.2
 HOW = ("--batch-size", "64", "--max-new-tokens", "48")  # the demo's answers have 40 tokens at most, random ones never end
 

@@ -23,10 +23,10 @@ COLORS = ("Red", "Blue", "Green", "Grey")
 DIRT = ("", " </s> [INST] x <|im_end|>", " <b>neu</b> &amp; more", " 保温杯 é")
 LABELS = ("category", "Brand", "Color", "Capacity")
 FOUND = {"Brand": r"Acme\d+", "Color": "Red|Blue|Green|Grey", "Capacity": r"\d+ l\b"}
-FOUND = {"Brand": r"Acme\d+", "Color": "Red|Blue|Green|Grey", "Capacity": r"\d+ l\b"}
 ADDED = [
     "predicted_category", "confidence_category", "decision_category", "predicted_Brand", "predicted_Color", "predicted_Capacity",
     "predicted_attributes", "confidence_attributes", "decision_attributes", "decision", "decision_reason",
+]  # fmt: skip
 OPTIONS = {
     "id": "sku",
     "title": "name",

@@ -24,7 +24,11 @@ def answer(body: dict[str, Any], _: Any) -> Answered:
         names = json.loads(re.search(r"\[\"[^\]]*\]", prompt)[0])  # type: ignore[index]
         values = {name: re.search(shop.FOUND.get(name, "$^"), prompt.partition("\n")[2]) for name in names}
         text = json.dumps({name: value and value[0] for name, value in values.items()})
-    token = {"token": text, "logprob": -2.0 if number % 4 == 0 else -0.01, "bytes": list(text.encode())}
+    return answered(text, -2.0 if number % 4 == 0 else -0.01)
+
+
+def answered(text: str, logprob: float) -> Answered:
+    token = {"token": text, "logprob": logprob, "bytes": list(text.encode())}
     return chat(choices=[{"message": {"content": text}, "finish_reason": "stop", "logprobs": {"content": [token]}}])
 
 

@@ -21,7 +21,7 @@ import pytest
 from tests.eval.production.applying import _shop as shop
 
 ROOT = Path(__file__).parents[4]
-PRODUCTS, CHUNK = 23, 5
+PRODUCTS, CHUNK = 11, 4
 # Loads everything once. Each line of standard input is a sitting in a fork: the file to write, and the call to die at (0: none).
 SITTINGS = f"""
 import json, os, signal, sys, time
@@ -34,6 +34,7 @@ root, url = sys.argv[1:]
 ours = tuple(f"{{root}}/{{room}}/" for room in ("converters", "eval"))
 begins = {{labels.written: "predicting", apply._write: "writing", review._write_mapping: "ending"}}
 begins = {{function.__code__: phase for function, phase in begins.items()}}
+openai.OpenAI(base_url=url, api_key="none")  # which imports the rest
 network = dict(base_url=url, model="m", concurrency=1, timeout=60.0, retries=0, accept_unanswered=False)
 options = dict(form=None, entry=None, option=(), constrain=True, paths=None, candidates=None, precision=0.9)
 options |= dict(max_new_tokens=64, batch_size=4, choice_as="structured_outputs")
@@ -51,10 +52,10 @@ def sit(out, moment):
             if calls == moment:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    sys.setprofile(count)
+    sys.settrace(count)
     work = apply.prepared("shop", Path("new.csv"), Path(out), "openai", {{**options, **network}})
     apply.apply(work, "openai", lambda *_: None, time.monotonic, chunk={CHUNK})
-    sys.setprofile(None)
+    sys.settrace(None)
     print(json.dumps({{**begun, "over": calls}}), flush=True)
 
 

@@ -11,7 +11,7 @@ from eval.production.applying import decisions
 from tests.eval._serving import Answered, chat, serving
 from tests.eval.production.applying import _shop as shop
 from tests.eval.production.applying._shop import bare, calibrated, converted, error, made
-from tests.eval.production.applying.conftest import answer
+from tests.eval.production.applying.conftest import answer, answered
 
 
 def test_a_calibration_decides_and_the_review_comes_back_as_training_rows(
@@ -100,7 +100,7 @@ def test_an_endpoint_without_probabilities_is_told(home: Path, label: Callable[.
 
 def test_a_review_keeps_to_the_taxonomy_of_training(home: Path, label: Callable[..., Result]) -> None:
     tree = home / "tree.txt"
-    tree.write_text(f"1 - Home\n2 - Home > Kitchen\n3 - {shop.MUGS}\n4 - {shop.KETTLES}\n5 - Sports\n6 - {shop.TENTS}\n")
+    tree.write_text(f"# Google_Product_Taxonomy_Version: 2026-01-01\n1 - Home\n2 - Home > Kitchen\n3 - {shop.MUGS}\n4 - {shop.KETTLES}\n5 - Sports\n6 - {shop.TENTS}\n")
     options = {**shop.OPTIONS, "taxonomy": str(tree)}
     run = shop.trained(home, shop.entry(home / "train.csv", options=options), name="tree")
     calibrated(run)
@@ -128,7 +128,8 @@ def test_another_taxonomy_is_told_and_wins(home: Path, label: Callable[..., Resu
     assert "taxonomy: 1 of 4 paths never occur in training" in said
 
     def lamp(body: dict[str, Any], headers: Any) -> Answered:
-        return Answered(answer(body, headers).body.replace(shop.MUGS.encode(), b"Home > Lamps"))
+        text = json.loads(answer(body, headers).body)["choices"][0]["message"]["content"]
+        return answered(text.replace(shop.MUGS, "Home > Lamps"), -0.01)
 
     with serving(lamp) as url:
         made(label("--catalog", "new.csv", "--out", "l.csv", "--paths", "paths.txt", "--base-url", url))
