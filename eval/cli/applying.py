@@ -101,5 +101,6 @@ def _print(record: dict[str, Any], files: Any) -> None:
             f"precision {record['precision']:g}: {accepted}; {decisions['review']:,} to review in {files.review}"
         )
         if decisions["review"]:
-            click.echo(f"those decided there (write yes for no) come back as training rows: {review.command(files.review)}")
+            click.echo("what a person decides there ('decided': no becomes yes) comes back as training rows by")
+            click.echo(f"  {review.command(files.review)}")
     click.echo(f"labelled: {files.out}; what was done is in {files.record}")

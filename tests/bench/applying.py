@@ -30,9 +30,9 @@ from eval.production.applying.learnt import ATTRIBUTES, CATEGORY, Learnt
 from recipes.runner.demo import products
 
 RUN, MIX = "demo-qlora", "data/demo"
-SPEED, ROUNDS, GOAL = 2_500, 3, 0.9
+SPEED, WARM_UP, ROUNDS, GOAL = 1_200, 20, 3, 0.9
 FEW, MANY, MOST = 1_000, 10_000, 1.2
-HOW = ("--batch-size", "64", "--max-new-tokens", "48")  # the demo's answers have 40 tokens at most, random ones never end
+HOW = ("--batch-size", "64", "--max-new-tokens", "64")  # the demo's answers are shorter, and random ones never end
 
 
 def inputs(folder: Path) -> None:
@@ -91,12 +91,13 @@ def taken(*words: object) -> tuple[float, float]:
 
 
 def speed(count: int) -> dict[str, list[tuple[float, float]]]:
-    """Let both sides take turns, each with the whole of its work; the first round warms up."""
-    export, rows = shop(Path("new.csv"), count), Path("prompts.jsonl")
-    jsonl.write_lines(rows, prompts(learnt.read(RUN), export))
+    """Let both sides take turns, each with the whole of its work; the first round, of few products, warms up."""
+    known, rows = learnt.read(RUN), Path("prompts.jsonl")
     limits = ("--confidence", "--constrain", "--paths", f"{MIX}/train.jsonl")
     figures: dict[str, list[tuple[float, float]]] = {"apply": [], "predict": []}
-    for number in range(ROUNDS + 1):
+    for number, size in enumerate((WARM_UP, *[count] * ROUNDS)):
+        export = shop(Path("new.csv"), size)
+        jsonl.write_lines(rows, prompts(known, export))
         labelled, out = Path(f"apply-{number}", "labelled.jsonl"), Path(f"predict-{number}")
         asked = ("predict", "--checkpoint", f"runs/{RUN}/merged", "--data", rows, "--out", out, *limits)
         figures["predict"].append(taken(*asked))

@@ -16,6 +16,7 @@ import msgspec
 
 from converters import sources
 from converters.core.errors import InputError, first_line
+from converters.core.unicode import composed
 from converters.examples import question
 from converters.io.jsonl import sha256
 from converters.mixture.convert import cutter
@@ -146,11 +147,25 @@ def opened(path: Path, like: Chosen, given: Sequence[str] = ()) -> Catalog:
     kept = {name: value for name, value in theirs.items() if name in ANYWHERE or not {"preset", "mapping"} & {*own}}
     asked = {**kept, **sources.resolved(SOURCE, own)}
     options = _with_preset(path, catalog.without_labels(asked), like.preset)
+    _need_title(path, options)
     seen = catalog.look([path], options)
     if not seen.survey.rows:
         raise InputError(f"{path}: found only a header, expected products below it")
     lines = tuple(line for line in seen.lines if line not in seen.survey.lines)  # those are on groups and splits
     return Catalog(path, options, seen.options, lines, seen.survey.products, entry)
+
+
+def _need_title(path: Path, options: Mapping[str, Any]) -> None:
+    """Raise an ``InputError`` that says how to name this file's columns of id and title where those of training are missing."""
+    first = head(path, options.get("encoding"), column_names(options.get("header")))
+    named = {option: composed(options[option]) for option in ("id", "title") if option in options}
+    gone = {option: column for option, column in named.items() if column not in first.columns}
+    if gone and first.columns and not first.root:
+        words = " ".join(f"--option {option}=COLUMN" for option in gone)
+        raise InputError(
+            f"{path}: no column {' and '.join(map(repr, gone.values()))}, where training had the {' and '.join(gone)}; say which "
+            f"column it is ({words}); the file's columns: {', '.join(map(repr, first.columns))[:300]}"
+        )
 
 
 def _with_preset(path: Path, options: Mapping[str, Any], trained: str) -> Mapping[str, Any]:

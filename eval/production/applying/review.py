@@ -24,6 +24,7 @@ from eval.production.applying.tables import value_text
 
 FIXED = ("id", "title", "category")
 DECIDED, UNDECIDED = "decided", "no"
+FORMULA = ("=", "+", "-", "@")  # titles and descriptions are data
 RULES = ("taxonomy", "implicit")  # of training's catalogue, by which labels are refused
 BESIDE = (DECIDED, "why", "confidence of the category", "confidence of attributes", "other categories")
 HEAD = """\
@@ -68,13 +69,21 @@ def writing(
                 _figures(label.confidence),
                 "; ".join(label.candidates),
             ]
-            table.writerow(
-                [label.id, shown["Title"], label.category, *stated, *beside, *(shown.get(name) for name in labels)]
-            )
+            texts_beside = (shown.get(name) for name in labels)
+            table.writerow(map(_inert, (label.id, shown["Title"], label.category, *stated, *beside, *texts_beside)))
 
         yield write
         text.detach()
     _write_mapping(path, texts, columns, {name: trained[name] for name in RULES if trained.get(name)})
+
+
+def _inert(cell: str | None) -> str | None:
+    """Return a cell that no spreadsheet takes for a formula; the blank is gone when it is read again.
+
+    >>> _inert("=1+1"), _inert("Mug")
+    (' =1+1', 'Mug')
+    """
+    return f" {cell}" if cell and cell.startswith(FORMULA) else cell
 
 
 def _apart(name: str, taken: set[str]) -> str:

@@ -24,7 +24,7 @@ from tests.eval.production.applying.conftest import answer
         (("--run", "../shop"), "expected the name of a run"),
         (("--backend", "transformers"), "runs/shop/merged: no such folder; make it with 'make merge-shop'"),
         (("--catalog", "nwe.csv"), "nwe.csv: no such file; did you mean new.csv?"),
-        (("--catalog", "untitled.csv"), "untitled.csv: no column 'name'"),
+        (("--catalog", "untitled.csv"), "'name', where training had the title; say which column it is (--option title=COLUMN)"),
         (("--catalog", "empty.csv"), "empty.csv: the file is empty"),
         (("--catalog", "header.csv"), "header.csv: found only a header, expected products below it"),
         (("--catalog", "new.xlsx"), "is a spreadsheet"),

@@ -18,7 +18,9 @@ def test_a_calibration_decides_and_the_review_comes_back_as_training_rows(
     home: Path, label: Callable[..., Result]
 ) -> None:
     calibrated(home / "runs" / "shop")
-    bare(home)
+    products = shop.products(12)
+    products[8]["name"] = "=Acme8 thing 8"
+    shop.write(home / "new.csv", products, without=shop.LABELS)
     said = made(label("--catalog", "new.csv", "--out", "labelled.csv", "--precision", 0.9))
     assert "accepted 9 of 12 categories and 21 of 28 attributes, all of 9 products; 3 to review" in said
     found = shop.table(home / "labelled.csv")
@@ -34,6 +36,7 @@ def test_a_calibration_decides_and_the_review_comes_back_as_training_rows(
         rows[1]["category"] == shop.MUGS and "Brand" in rows[1] and rows[1]["confidence of the category"] == "path 0.05"
     )
     assert {row["decided"] for row in rows} == {"no"} and "ecom-data convert catalog labelled.csv.review.csv" in said
+    assert rows[2]["title"] == " =Acme8 thing 8"  # no formula of a spreadsheet, and the same title when it is read
     rows[0]["category"], rows[1]["Color"] = "Home > Kitchen > Pots", ""
     rows[0]["decided"], rows[1]["decided"] = "yes", ""
     shop.write(review, rows)
