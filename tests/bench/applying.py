@@ -68,7 +68,7 @@ def shop(path: Path, count: int) -> Path:
 
 
 def prompts(known: Learnt, export: Path) -> Iterator[Row]:
-    """Yield rows with the prompts that ``apply`` sends for a catalogue; what is known of the run names no category's own names."""
+    """Yield rows with the prompts that ``apply`` sends for a catalogue, where no category has attributes of its own."""
     seen = catalog.opened(export, catalog.chosen(known.manifests))
     ask = catalog.asking(catalog.cut(seen, known.longest_row, known.merged), known.longest, Counter())
     assert not known.asked.of
@@ -125,7 +125,9 @@ def compare(many: int = MANY) -> None:
             f"({ROUNDS * 2 * SPEED / ours:.0f} prompts/s)"
         )
         few, more = (_alone(folder, "memory", count) for count in (FEW, many))
-        print(f"apply {FEW:,} and {many:,} products: {few:.0f} and {more:.0f} MiB, ratio {more / few:.2f} (goal {MOST})")
+        print(
+            f"apply {FEW:,} and {many:,} products: {few:.0f} and {more:.0f} MiB, ratio {more / few:.2f} (goal {MOST})"
+        )
 
 
 def _alone(folder: str, what: str, count: int) -> Any:

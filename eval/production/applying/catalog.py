@@ -231,7 +231,7 @@ def ids(
 ) -> tuple[dict[str, str], list[str]]:
     """Return the id of each category path, as it is written, by the taxonomy that the entry names, and what to say of its file.
 
-    A file that is gone gives none; one that is not the one of the ``manifests``, whose category ``paths`` are told, gives its own.
+    A file that is gone gives none; one that is not that of the ``manifests`` gives its own. ``paths`` are those of training.
     """
     options = sources.resolved(SOURCE, entry.options)
     if not options.get("taxonomy"):

@@ -102,8 +102,8 @@ def need_free(own: Own, added: Sequence[str]) -> None:
     taken = [name for name in added if name in own.distinct]
     if taken:
         raise InputError(
-            f"{own.catalog.path}: has a column {taken[0]!r}, as one that is added is called: rename it, or give the file as it was "
-            "before it was labelled"
+            f"{own.catalog.path}: has a column {taken[0]!r}, as one that is added is called: rename it, or give the file as it "
+            "was before it was labelled"
         )
 
 

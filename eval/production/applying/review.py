@@ -49,8 +49,7 @@ def writing(
 ) -> Iterator[Callable[[Label], None]]:
     """Yield what writes a product's line.
 
-    ``labels`` are those of its texts beside the title, ``names`` all attributes, ``trained`` the options that training's catalogue
-    was read with.
+    ``labels`` are those of its texts beside the title, ``names`` all attributes, ``trained`` the options of training's catalogue.
     """
     texts = {label: _apart(label, {*FIXED, *BESIDE}) for label in labels}
     columns = {name: _apart(name, {*FIXED, *BESIDE, *texts.values()}) for name in names}

@@ -57,4 +57,3 @@ def label(url: str) -> Callable[..., Result]:
         return CliRunner().invoke(main, [str(word) for word in ("apply", "--run", name, *network, *words)])
 
     return run
-

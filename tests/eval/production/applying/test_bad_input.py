@@ -24,7 +24,10 @@ from tests.eval.production.applying.conftest import answer
         (("--run", "../shop"), "expected the name of a run"),
         (("--backend", "transformers"), "runs/shop/merged: no such folder; make it with 'make merge-shop'"),
         (("--catalog", "nwe.csv"), "nwe.csv: no such file; did you mean new.csv?"),
-        (("--catalog", "untitled.csv"), "'name', where training had the title; say which column it is (--option title=COLUMN)"),
+        (
+            ("--catalog", "untitled.csv"),
+            "'name', where training had the title; say which column it is (--option title=COLUMN)",
+        ),
         (("--catalog", "empty.csv"), "empty.csv: the file is empty"),
         (("--catalog", "header.csv"), "header.csv: found only a header, expected products below it"),
         (("--catalog", "new.xlsx"), "is a spreadsheet"),
@@ -87,7 +90,9 @@ def test_what_is_there_stays_where_nothing_can_be_labelled_or_another_process_wr
     assert {path: path.read_bytes() for path in out.parent.iterdir()} == before and len(before) == 5
 
 
-def test_a_catalogue_that_changes_meanwhile_gets_no_labels_of_other_rows(home: Path, label: Callable[..., Result]) -> None:
+def test_a_catalogue_that_changes_meanwhile_gets_no_labels_of_other_rows(
+    home: Path, label: Callable[..., Result]
+) -> None:
     file = bare(home, 6)
 
     def meanwhile(body: dict[str, Any], headers: Any) -> Answered:

@@ -130,13 +130,14 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(home: Path, ending: str)
         whole, total = files(out.parent, ending), len(asked)
         assert code == 0 and len(whole) == 5 and whole[f"labelled.{ending}.rejects.jsonl"]
         for phase, moment in moments(begun, random.Random(seed)).items():
-            print(f"seed {seed}: {phase}, call {moment:,} of {begun['over']:,}")  # shown if it fails
+            told = f"seed {seed}: {phase}, call {moment:,} of {begun['over']:,}"
             shutil.rmtree(out.parent)
-            assert sit(out, moment) == (-signal.SIGKILL, {})
+            assert sit(out, moment) == (-signal.SIGKILL, {}), told
             left = files(out.parent, ending)
-            assert all(left[name] == whole[name] for name in left.keys() & whole.keys())  # nothing is half-written
+            assert all(left[name] == whole[name] for name in left.keys() & whole.keys()), (
+                told
+            )  # nothing is half-written
             asked.clear()
-            assert sit(out, 0)[0] == 0
-            assert files(out.parent, ending) == whole
-            assert len(asked) == {"reading": total, "writing": 0}.get(phase, len(asked))
-            assert len(asked) < total or phase != "still asking"
+            assert sit(out, 0)[0] == 0 and files(out.parent, ending) == whole, told
+            assert len(asked) == {"reading": total, "writing": 0}.get(phase, len(asked)), told
+            assert len(asked) < total or phase != "still asking", told

@@ -103,7 +103,9 @@ def test_an_endpoint_without_probabilities_is_told(home: Path, label: Callable[.
 
 def test_a_review_keeps_to_the_taxonomy_of_training(home: Path, label: Callable[..., Result]) -> None:
     tree = home / "tree.txt"
-    tree.write_text(f"# Google_Product_Taxonomy_Version: 2026-01-01\n1 - Home\n2 - Home > Kitchen\n3 - {shop.MUGS}\n4 - {shop.KETTLES}\n5 - Sports\n6 - {shop.TENTS}\n")
+    nodes = ("Home", "Home > Kitchen", shop.MUGS, shop.KETTLES, "Sports", shop.TENTS)
+    numbered = "".join(f"{number} - {node}\n" for number, node in enumerate(nodes, 1))
+    tree.write_text(f"# Google_Product_Taxonomy_Version: 2026-01-01\n{numbered}")
     options = {**shop.OPTIONS, "taxonomy": str(tree)}
     run = shop.trained(home, shop.entry(home / "train.csv", options=options), name="tree")
     calibrated(run)
@@ -112,15 +114,15 @@ def test_a_review_keeps_to_the_taxonomy_of_training(home: Path, label: Callable[
     made(label(*words, name="tree"))
     rows = shop.table(home / "l.csv.review.csv")
     rows[0]["category"], rows[0]["decided"], rows[1]["decided"] = "Home > Kitchn > Mugs", "yes", "yes"
-    again = converted(
-        shop.write(home / "decided.csv", rows), mapping=str(home / "l.csv.review.csv.mapping.yaml")
-    )
+    again = converted(shop.write(home / "decided.csv", rows), mapping=str(home / "l.csv.review.csv.mapping.yaml"))
     assert [product for task, product in again if task == "category"] == [rows[1]["id"]]
     tree.write_text(tree.read_text().replace("4 - ", "40 - ").replace(f"6 - {shop.TENTS}\n", ""))
     said = made(label(*words, name="tree"))
     assert "tree.txt has changed since training" in said and "1 of training's 3 paths are not in it" in said
     tree.unlink()
-    assert "tree.txt is gone: ids of categories are not told" in made(label("--catalog", "new.csv", "--out", "m.csv", name="tree"))
+    assert "tree.txt is gone: ids of categories are not told" in made(
+        label("--catalog", "new.csv", "--out", "m.csv", name="tree")
+    )
 
 
 def test_another_taxonomy_is_told_and_wins(home: Path, label: Callable[..., Result]) -> None:
@@ -136,7 +138,10 @@ def test_another_taxonomy_is_told_and_wins(home: Path, label: Callable[..., Resu
 
     with serving(lamp) as url:
         made(label("--catalog", "new.csv", "--out", "l.csv", "--paths", "paths.txt", "--base-url", url))
-    found = {row["predicted_category"]: (row["decision_category"], row["decision_reason"]) for row in shop.table(home / "l.csv")}
+    found = {
+        row["predicted_category"]: (row["decision_category"], row["decision_reason"])
+        for row in shop.table(home / "l.csv")
+    }
     assert found["Home > Lamps"] == ("review", decisions.NOT_TRAINED) and found[shop.TENTS][0] == "accept"
     (home / "paths.txt").write_text("Home > Lamps\n")
     assert "which the request did not allow" in error(
