@@ -30,7 +30,7 @@ from eval.production.applying.learnt import ATTRIBUTES, CATEGORY, Learnt
 from recipes.runner.demo import products
 
 RUN, MIX = "demo-qlora", "data/demo"
-SPEED, WARM_UP, ROUNDS, GOAL = 1_200, 20, 3, 0.9
+SPEED, WARM_UP, ROUNDS, GOAL = 1_200, 20, 4, 0.9
 FEW, MANY, MOST = 1_000, 10_000, 1.2
 HOW = ("--batch-size", "64", "--max-new-tokens", "64")  # the demo's answers are shorter, and random ones never end
 
@@ -99,9 +99,12 @@ def speed(count: int) -> dict[str, list[tuple[float, float]]]:
         export = shop(Path("new.csv"), size)
         jsonl.write_lines(rows, prompts(known, export))
         labelled, out = Path(f"apply-{number}", "labelled.jsonl"), Path(f"predict-{number}")
-        asked = ("predict", "--checkpoint", f"runs/{RUN}/merged", "--data", rows, "--out", out, *limits)
-        figures["predict"].append(taken(*asked))
-        figures["apply"].append(taken("apply", "--run", RUN, "--catalog", export, "--out", labelled))
+        commands = {
+            "predict": ("--checkpoint", f"runs/{RUN}/merged", "--data", rows, "--out", out, *limits),
+            "apply": ("--run", RUN, "--catalog", export, "--out", labelled),
+        }
+        for side in sorted(commands, reverse=bool(number % 2)):  # the load of a machine may rise or fall meanwhile
+            figures[side].append(taken(side, *commands[side]))
         answers = [line["prediction"] for line in map(json.loads, (out / "predictions.jsonl").open())]
         assert [line["predicted_category"] for line in map(json.loads, labelled.open())] == answers[::2]
     return {side: found[1:] for side, found in figures.items()}
