@@ -8,7 +8,6 @@ was, and memory holds one chunk.
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,7 +28,7 @@ from eval.production.applying.decisions import ACCEPT, REVIEW, UNKNOWN, Judged, 
 from eval.production.applying.learnt import ATTRIBUTES, CATEGORY, Learnt
 from eval.production.confidence import Calibration
 
-CHUNK = 1024  # products
+CHUNK, CHARACTERS = 1024, 1 << 24  # products of a chunk, and characters of texts at which it ends before
 SILENT = "--precision needs confidences, and the backend sends no log-probabilities: run without it"
 
 
@@ -116,7 +115,7 @@ def written(
     starts = _starts(file)
     rows, owners, done = array("q"), array("q"), 0
     with file.open("ab") as lines:
-        for chunk in _chunks(items, labeller.chunk):
+        for chunk in chunks(items, labeller.chunk):
             for number, item in enumerate(chunk, done):
                 rows.extend(item.rows)
                 owners.extend([number] * len(item.rows))
@@ -145,9 +144,16 @@ def _starts(file: Path) -> "array[int]":
     return starts
 
 
-def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    remaining = iter(items)
-    while chunk := list(islice(remaining, size)):
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield items, ``size`` at a time, or as soon as their texts have :data:`CHARACTERS`."""
+    chunk, held = list[Item](), 0
+    for item in items:
+        chunk.append(item)
+        held += sum(len(text.text) for text in item.product.texts) if item.product else 0
+        if len(chunk) == size or held >= CHARACTERS:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
         yield chunk
 
 

@@ -10,8 +10,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from converters.core.errors import InputError
 from converters.mixture.spec import Entry, Trim
-from converters.schema import Attributes, Row
-from eval.production.applying import catalog, learnt
+from converters.schema import Attributes, Listing, Row, Text
+from eval.production.applying import catalog, labels, learnt
 from tests.converters._converted import convert
 from tests.eval.production.applying import _shop as shop
 
@@ -96,6 +96,17 @@ def test_without_a_limit_of_its_own_a_prompt_is_cut_to_the_longest_row_of_traini
     asked = [ask("category", item.product)[0].content for item in catalog.items(limited) if item.product]
     lengths = [len(words.encode(f"{text} {shop.KETTLES}")) for text in asked]
     assert lengths[0] < 50 and lengths[1:] == [60, 60] and noted == {"context cut to 60 tokens": 2}
+
+
+def test_products_of_long_texts_are_asked_about_fewer_at_a_time() -> None:
+    def item(length: int) -> catalog.Item:
+        return catalog.Item("", (), Listing("1", "1", (Text("Title", "x" * length),), ()))
+
+    none = catalog.Item("", (), None, "no title")
+    few = [item(labels.CHARACTERS // 2), none, item(labels.CHARACTERS // 2), item(1), none]
+    assert [*labels.chunks(few, 4)] == [few[:3], few[3:]]
+    assert [*labels.chunks([item(1)] * 5, 2)] == [[item(1)] * 2, [item(1)] * 2, [item(1)]]
+    assert [*labels.chunks([], 2)] == []
 
 
 def test_shopify_and_woocommerce_without_their_label_columns(tmp_path: Path) -> None:
