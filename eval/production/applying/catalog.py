@@ -32,6 +32,7 @@ from converters.text import lengths
 from converters.transforms import definitions
 
 SOURCE = "catalog"
+LONG = 32  # characters of a token that is long
 ANYWHERE = ("unpublished", "locale")  # options that name no column
 Ask = Callable[[str, Record], list[Turn]]
 
@@ -64,7 +65,10 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A file, the options ``given`` and all of them, what was seen in words, its products, and the entry it is read like."""
+    """A file, the options ``given`` and all of them, what was seen in words, its products, and the entry it is read like.
+
+    ``most`` is how many characters of a text a prompt can hold, where training says nothing of longer ones.
+    """
 
     path: Path
     given: Mapping[str, Any]
@@ -72,6 +76,7 @@ class Catalog:
     lines: tuple[str, ...]
     products: int
     entry: Entry
+    most: int | None = None
 
     @property
     def header(self) -> int | Sequence[str] | None:
@@ -188,7 +193,7 @@ def cut(of: Catalog, tokens: int | None, checkpoint: Path) -> Catalog:
     if not tokens or of.entry.trim or not any((checkpoint / name).is_file() for name in lengths.NAMES):
         return of
     trim = Trim(tokens=tokens, tokenizer=str(checkpoint))
-    return replace(of, entry=msgspec.structs.replace(of.entry, trim=trim))
+    return replace(of, entry=msgspec.structs.replace(of.entry, trim=trim), most=tokens * LONG)
 
 
 def items(of: Catalog) -> Iterator[Item]:
@@ -220,6 +225,8 @@ def asking(of: Catalog, longest: Mapping[str, str], noted: Counter[str]) -> Ask:
             turns = [*question(shown, task), Turn("assistant", longest[task])]
             return Row(id=shown.id, group=shown.group, task=task, source=SOURCE, messages=turns)
 
+        if of.most and isinstance(record, Listing | Attributes):  # megabytes would be tokenised many times only to be cut
+            record = replace(record, texts=tuple(replace(text, text=text.text[: of.most]) for text in record.texts))
         shaped = definitions.defined(record, meant) if meant and isinstance(record, Attributes) else record
         return cut(shaped, row).messages[:-1]
 

@@ -86,7 +86,7 @@ def test_without_a_limit_of_its_own_a_prompt_is_cut_to_the_longest_row_of_traini
     words = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     words.save(str(tmp_path / "tokenizer.json"))
-    rows = [{**row, "text": " word" * (5 + 100 * number)} for number, row in enumerate(shop.products(3))]
+    rows = [{**row, "text": " word" * (5 + 50 * 10**number * number)} for number, row in enumerate(shop.products(3))]
     seen = catalog.opened(shop.write(tmp_path / "shop.csv", rows), catalog.Chosen(shop.entry(tmp_path / "shop.csv")))
     assert catalog.cut(seen, None, tmp_path) == seen == catalog.cut(seen, 60, tmp_path / "gone")
     limited = catalog.cut(seen, 60, tmp_path)
