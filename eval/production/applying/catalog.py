@@ -225,7 +225,8 @@ def asking(of: Catalog, longest: Mapping[str, str], noted: Counter[str]) -> Ask:
             turns = [*question(shown, task), Turn("assistant", longest[task])]
             return Row(id=shown.id, group=shown.group, task=task, source=SOURCE, messages=turns)
 
-        if of.most and isinstance(record, Listing | Attributes):  # megabytes would be tokenised many times only to be cut
+        # Megabytes would be tokenised many times only to be cut.
+        if of.most and isinstance(record, Listing | Attributes):
             record = replace(record, texts=tuple(replace(text, text=text.text[: of.most]) for text in record.texts))
         shaped = definitions.defined(record, meant) if meant and isinstance(record, Attributes) else record
         return cut(shaped, row).messages[:-1]
