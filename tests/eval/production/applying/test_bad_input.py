@@ -26,7 +26,7 @@ from tests.eval.production.applying.conftest import answer
         (("--catalog", "nwe.csv"), "nwe.csv: no such file; did you mean new.csv?"),
         (
             ("--catalog", "untitled.csv"),
-            "'name', where training had the title; say which column it is (--option title=COLUMN)",
+            "no column 'name' for the title, as training's catalogue has; name this file's: --option title=COLUMN",
         ),
         (("--catalog", "empty.csv"), "empty.csv: the file is empty"),
         (("--catalog", "header.csv"), "header.csv: found only a header, expected products below it"),
