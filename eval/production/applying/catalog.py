@@ -168,8 +168,8 @@ def _need_title(path: Path, options: Mapping[str, Any]) -> None:
     if gone and first.columns and not first.root:
         words = " ".join(f"--option {option}=COLUMN" for option in gone)
         raise InputError(
-            f"{path}: no column {' and '.join(map(repr, gone.values()))} for the {' and '.join(gone)}, as training's catalogue has; "
-            f"name this file's: {words}; its columns: {', '.join(map(repr, first.columns))[:300]}"
+            f"{path}: no column {' and '.join(map(repr, gone.values()))} for the {' and '.join(gone)}, as training's catalogue "
+            f"has; name this file's: {words}; its columns: {', '.join(map(repr, first.columns))[:300]}"
         )
 
 
