@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -56,6 +57,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
+
+
+def remove_half_written(path: Path) -> None:
+    """Remove what a process that was killed left of :func:`replacing`; no other may be writing ``path``."""
+    for temporary in path.parent.glob(f".{escape(path.name)}.????????"):
+        temporary.unlink()
 
 
 def write_lines(path: Path, values: Iterable[Any]) -> int:

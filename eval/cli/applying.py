@@ -72,20 +72,24 @@ def apply_run(ctx: click.Context, /, run: str, catalog: Path, out: Path, backend
 
 
 def _print(record: dict[str, Any], files: Any) -> None:
+    from eval.production.applying import review
+
     rejected = sum(record["rejected"].values())
     click.echo(
         f"read {record['read']:,} rows: labelled {record['labelled']:,} ({record['products']:,} products), rejected {rejected:,}"
     )
     for reason, count in list(record["rejected"].items())[:LINES]:
         click.echo(f"  rejected {count:,}: {reason}")
-    for note, count in record["noted"].items():
+    for note, count in record["sitting"]["noted"].items():
         click.echo(f"  {count:,} prompts: {note}")
     if rejected:
         click.echo(f"rows that were not labelled are in {files.rejects}")
+    if silent := record["confidence"]["not_available"]:
+        of = f"{silent:,} of {record['products']:,} products"
+        click.echo(f"confidence is not available for {of}: the backend sends no log-probabilities")
     if (decisions := record["decisions"]) is None:
-        click.echo(
-            f"no calibration: confidences are raw and nothing is decided; make calibrate RUN={record['run']} makes one"
-        )
+        raw = "confidences are raw and " * (silent < record["products"])
+        click.echo(f"no calibration: {raw}nothing is decided; make calibrate RUN={record['run']} makes one")
     else:
         taken = [
             f"{decisions['categories']:,} of {record['products']:,} categories" * ("category" in record["tasks"]),
@@ -96,4 +100,7 @@ def _print(record: dict[str, Any], files: Any) -> None:
         click.echo(
             f"precision {record['precision']:g}: {accepted}; {decisions['review']:,} to review in {files.review}"
         )
+        if decisions["review"]:
+            click.echo("what a person decides there ('decided': no becomes yes) comes back as training rows by")
+            click.echo(f"  {review.command(files.review)}")
     click.echo(f"labelled: {files.out}; what was done is in {files.record}")

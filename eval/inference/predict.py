@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -258,5 +259,5 @@ def appending(file: Path, answers: Iterable[T]) -> Iterator[Callable[[Sequence[T
 
 def remove_partial(out: Path, name: str) -> None:
     """Remove the partial files of all settings."""
-    for file in out.glob(f".{name}.*.partial"):
+    for file in out.glob(f".{escape(name)}.*.partial"):
         file.unlink()

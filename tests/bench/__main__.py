@@ -23,7 +23,7 @@ from converters.schema import Outcome
 from converters.sources.mave import Product, join
 from converters.text import html
 from recipes.runner.demo import products, raw_files
-from tests.bench import bm25, cpu, esci, metrics, retrieval, score, shops
+from tests.bench import applying, bm25, cpu, esci, metrics, retrieval, score, shops
 
 ROWS = 40_000
 
@@ -257,6 +257,7 @@ def main() -> None:
     bm25.compare()
     retrieval.compare()
     metrics.main()
+    applying.compare()
     cpu.compare()
 
 

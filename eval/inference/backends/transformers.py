@@ -22,6 +22,7 @@ from eval.inference.backends import _offsets, base
 from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, find
 
+CACHE = 64 << 20  # bytes of grammars: a shop may have another one in each of thousands of categories, 75 kB each
 Lines = list[list[list[int]]]
 Trie: TypeAlias = dict[int, "Trie"]
 
@@ -253,10 +254,10 @@ def _xgrammar() -> Any:
 def _compiler(model: Model) -> Any:
     info, size = _xgrammar().TokenizerInfo, model.network.config.vocab_size
     tokens = info.from_huggingface(model.tokenizer, vocab_size=size, stop_token_ids=model.ends)
-    return _xgrammar().GrammarCompiler(tokens)
+    return _xgrammar().GrammarCompiler(tokens, cache_limit_bytes=CACHE)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _grammar(model: Model, limit: Schema) -> Any:
     # Spaces as json.dumps writes them: what the model learnt.
     return _compiler(model).compile_json_schema(limit.json, any_whitespace=False, separators=(", ", ": "))

@@ -2,5 +2,6 @@
 
 ``catalog`` reads the products, ``learnt`` says what the run was trained on, ``labels`` asks the model chunk by chunk, and
 ``decisions`` says what is taken. ``own`` reads the shop's rows as they are written, ``tables``, ``shops`` and ``review`` write,
-and ``apply`` does it all. Uses inference and confidence; ``catalog`` alone knows of the converters' sources and mixtures.
+``places`` says where, and ``apply`` does it all. Uses inference and confidence; ``catalog`` alone knows of the
+converters' sources and mixtures.
 """

@@ -1,7 +1,7 @@
 """``ecom-eval apply``: check everything, load the model, label the products, then write the shop's own rows with their labels."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,47 +9,22 @@ from typing import Any
 
 import msgspec
 
-from converters.core.errors import InputError, not_a_file
+from converters.core.errors import InputError
 from converters.io import jsonl
-from eval.inference import backends, predict, prompts
+from eval.inference import backends, prompts
 from eval.inference.backends.base import Endpoint, Plan
 from eval.inference.predict import Clock, Progress
-from eval.production.applying import catalog, labels, learnt, own, review, shops, tables
+from eval.production.applying import catalog, labels, learnt, own, places, review, shops, tables
 from eval.production.applying.catalog import Catalog, Chosen
-from eval.production.applying.decisions import ACCEPT, FILE, REVIEW, calibration_of
+from eval.production.applying.decisions import ACCEPT, FILE, REVIEW, UNKNOWN, calibration_of
 from eval.production.applying.labels import Labeller, Labels
 from eval.production.applying.learnt import ATTRIBUTES, CATEGORY, Learnt
 from eval.production.applying.own import Own
+from eval.production.applying.places import LABELS, Files
 
-Tell = Callable[[str], None]
 DECIDED = (ACCEPT, REVIEW, "categories", "attributes", "attributes_asked")  # products, and parts of them that are taken
+REASONS = 3  # why no row can be labelled, the most frequent
 ENCODE = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Where everything is written: the labelled catalogue, and beside it the rows left out, those to review, and the record."""
-
-    out: Path
-
-    @property
-    def rejects(self) -> Path:
-        """The rows that could not be used, a line each with place and reason."""
-        return self.out.with_name(f"{self.out.name}.rejects.jsonl")
-
-    @property
-    def review(self) -> Path:
-        """The products that a person has to look at."""
-        return self.out.with_name(f"{self.out.name}.review.csv")
-
-    @property
-    def record(self) -> Path:
-        """What was labelled with what, and how many rows became what."""
-        return self.out.with_name(f"{self.out.name}.json")
-
-    def partial(self, name: str, depends_on: Any) -> Path:
-        """Return a file that an interrupted run resumes from."""
-        return predict.partial_file(self.out.parent, f"{self.out.name}.{name}", depends_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,44 +47,27 @@ def prepared(run: str, file: Path, out: Path, backend: str, options: Mapping[str
     """Check run, catalogue and a command line's options before anything is loaded; what is wrong is an ``InputError``."""
     tables.need_ending(out)
     shops.check(options["form"], out)
-    _check_places(file, out)
+    places.check(file, out)
     known = learnt.read(run, local=backend != "openai")
     calibration_of(known.folder, None, options["precision"], options["constrain"])
     like = catalog.chosen(known.manifests, options["entry"])
-    seen = catalog.opened(file, like, options["option"])
-    ids = catalog.ids(seen.entry)
+    seen = catalog.cut(catalog.opened(file, like, options["option"]), known.longest_row, known.merged)
+    ids, about_ids = catalog.ids(seen.entry, known.manifests, known.paths)
     columns, written = tables.added(known, ids), own.of(seen)
     own.need_free(written, [*columns] if options["form"] is None else ())
     paths = prompts.read_paths(options["paths"]) if options["paths"] else known.paths
-    told = [*seen.lines, *remarks(known, like, paths), *_other_texts(seen, like)]
+    told = [*seen.lines, *remarks(known, like, paths), *about_ids, *_other_texts(seen, like)]
+    places.make_folder(out)
     return Work(
         known, like, seen, written, ids, paths if options["constrain"] else (), columns, Files(out), options, told
     )
-
-
-def _check_places(file: Path, out: Path) -> None:
-    if not file.is_file():
-        raise not_a_file(file)
-    files = Files(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for place in (out, files.rejects, files.review, files.record):
-        if place.exists() and place.samefile(file):
-            raise InputError(f"--out {out}: would overwrite the catalogue itself")
-    if out.is_dir():
-        raise InputError(f"--out {out}: is a folder, expected a file such as {out / 'labelled.csv'}")
-    if files.record.is_file() and files.review.is_file():
-        written = jsonl.decode(files.record.read_bytes(), dict[str, Any], str(files.record)).get("review_sha256")
-        if written != jsonl.sha256(files.review):
-            raise InputError(
-                f"{files.review}: was edited since it was written, and would be written anew: rename it first"
-            )
 
 
 def remarks(known: Learnt, like: Chosen, paths: tuple[str, ...]) -> list[str]:
     """Return what a user should know before anything is labelled."""
     lines = []
     if like.entry is None:
-        lines.append("the run was trained on no catalogue: texts are read as the file shows them, and none is cut")
+        lines.append("the run was trained on no catalogue: texts are read as the file shows them")
     if CATEGORY not in known.tasks:
         lines.append("the run has not learnt category paths: no category is predicted")
     if ATTRIBUTES not in known.tasks:
@@ -161,45 +119,66 @@ def apply(work: Work, backend: str, progress: Progress, clock: Clock, chunk: int
 
     ``chunk`` products are asked about at a time.
     """
-    known, module, files = work.learnt, backends.get(backend), work.files
-    plan = plan_of(work.options, known.merged, known.tasks, work.paths, jsonl.sha256(work.catalog.path))
-    model = module.load(str(work.learnt.merged), plan)
+    files = work.files
+    with jsonl.locked(files.lock, files.out):
+        try:
+            record = _apply(work, backend, progress, clock, chunk)
+            files.clean()
+        finally:
+            files.lock.unlink(missing_ok=True)
+    return record
+
+
+def _apply(work: Work, backend: str, progress: Progress, clock: Clock, chunk: int) -> dict[str, Any]:
+    trained, module, files = work.learnt, backends.get(backend), work.files
+    plan = plan_of(work.options, trained.merged, trained.tasks, work.paths, jsonl.sha256(work.catalog.path))
+    model = module.load(str(trained.merged), plan)
     origin = module.describe(model, plan)
     precision = work.options["precision"]
     constrained = plan.constrain is not None
-    calibration = calibration_of(work.learnt.folder, origin.get("checkpoint_sha256"), precision, constrained)
+    calibration = calibration_of(trained.folder, origin.get("checkpoint_sha256"), precision, constrained)
     cut = Counter[str]()
-    ask = catalog.asking(work.catalog.entry, work.learnt.longest, cut)
+    ask = catalog.asking(work.catalog.entry, trained.longest, cut, work.catalog.most)
     settings = _settings(work, plan) | {"confidence": {"by": module.confidence_by(model, plan)}}
     if plan.candidates:
         settings["candidates"] = {"count": plan.candidates, "by": module.ranked_by(model, plan)}
-    calibrated_by = jsonl.sha256(work.learnt.folder / FILE) if calibration else None
+    calibrated_by = jsonl.sha256(trained.folder / FILE) if calibration else None
     depends_on = [settings, origin, calibrated_by, chunk]
-    labeller = Labeller(
-        module, model, plan, work.learnt, ask, work.paths, calibration, clock, precision is not None, chunk
-    )
-    kept = files.partial("labels", depends_on)
+    strict, known = precision is not None, frozenset(trained.paths)
+    labeller = Labeller(module, model, plan, trained, ask, work.paths, calibration, clock, strict, chunk, known)
+    kept = files.partial(LABELS, depends_on)
     answers = {task: files.partial(task, depends_on) for task in (CATEGORY, ATTRIBUTES)}
     items, total = catalog.items(work.catalog), work.catalog.products
     found = labels.written(labeller, items, kept, answers, progress, total)
+    _need_products(work, found)
+    if jsonl.sha256(work.catalog.path) != plan.test_sha256:
+        raise InputError(f"{work.catalog.path}: was changed while it was labelled; run the same command again")
     files.record.unlink(missing_ok=True)  # it describes the files of an earlier run, which are replaced now
     counts = _write(work, found, calibration is not None)
     record = {
         "run": work.learnt.folder.name,
         **origin,
         **settings,
+        "confidence": settings["confidence"] | {"not_available": counts.pop("not_available")},
         "calibration_sha256": calibrated_by,
         "precision": calibration.precision if calibration else None,
         **counts,
-        "noted": dict(cut),
-        **_effort(labeller),
+        "sitting": _effort(labeller) | {"noted": dict(cut)},
         "out_sha256": jsonl.sha256(files.out),
         "review_sha256": jsonl.sha256(files.review) if calibration else None,
     }
     jsonl.write_json(files.record, record)
-    for name in ("labels", *answers):
-        predict.remove_partial(files.out.parent, f"{files.out.name}.{name}")
     return record
+
+
+def _need_products(work: Work, found: Labels) -> None:
+    """Raise an ``InputError`` where there is nothing to write: what an earlier run wrote stays as it is."""
+    if all(label.reason for label in found):
+        reasons = Counter(label.reason for label in found).most_common(REASONS)
+        work.files.clean()
+        raise InputError(
+            f"{work.catalog.path}: none of its rows can be labelled: {', '.join(reason for reason, _ in reasons)}"
+        )
 
 
 def _settings(work: Work, plan: Plan) -> dict[str, Any]:
@@ -226,7 +205,7 @@ def _write(work: Work, found: Labels, decided: bool) -> dict[str, Any]:
             else tables.writing(files.out, work.own, work.columns)
         )
         write, left = stack.enter_context(into), stack.enter_context(jsonl.replacing(files.rejects))
-        look = stack.enter_context(review.writing(files.review, texts, names)) if decided else None
+        look = stack.enter_context(review.writing(files.review, texts, names, work.like.options)) if decided else None
         for line in work.own.lines(found):
             counts["read"] += 1
             if line.label.reason:
@@ -242,7 +221,8 @@ def _write(work: Work, found: Labels, decided: bool) -> dict[str, Any]:
                     look(line.label)
     decisions = {name: counts[name] for name in DECIDED} if decided else None
     rows = {name: counts[name] for name in ("read", "labelled", "products")}
-    return {**rows, "rejected": dict(reasons.most_common()), "decisions": decisions}
+    unknown = counts["not_available"]
+    return {**rows, "rejected": dict(reasons.most_common()), "decisions": decisions, "not_available": unknown}
 
 
 def _count(counts: Counter[str], label: labels.Label) -> None:
@@ -251,6 +231,7 @@ def _count(counts: Counter[str], label: labels.Label) -> None:
     counts["categories"] += label.path_decision == ACCEPT
     counts["attributes"] += sum(decision == ACCEPT for decision in label.decisions.values())
     counts["attributes_asked"] += len(label.asked)
+    counts["not_available"] += UNKNOWN in label.why
 
 
 def _effort(labeller: Labeller) -> dict[str, Any]:
@@ -258,4 +239,4 @@ def _effort(labeller: Labeller) -> dict[str, Any]:
     prompts, tokens, seconds = (
         (sum(each) for each in zip(*labeller.spent, strict=True)) if labeller.spent else (0, 0, 0.0)
     )
-    return {"sitting": {"prompts": prompts, "generated_tokens": tokens, "seconds": round(seconds, 3)}}
+    return {"prompts": prompts, "generated_tokens": tokens, "seconds": round(seconds, 3)}

@@ -2,11 +2,12 @@
 
 The options are those of the mixture's catalogue entry without what concerns labels alone; what the entry left to the file, such
 as the platform that wrote it, the new file decides. A prompt that the entry's ``trim`` finds too long is cut as in training, with
-room for the longest answer of the training rows: which answer comes is not known yet, nor what it rests on.
+room for the longest answer of the training rows: which answer comes is not known yet, nor what it rests on. Without a ``trim``,
+training dropped rows over its recipe's ``sequence_len``; here such a prompt is cut to that.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +16,11 @@ import msgspec
 
 from converters import sources
 from converters.core.errors import InputError, first_line
+from converters.core.unicode import composed
 from converters.examples import question
 from converters.io.jsonl import sha256
 from converters.mixture.convert import cutter
-from converters.mixture.spec import Entry
+from converters.mixture.spec import Entry, Trim
 from converters.schema import Attributes, Listing, Record, Row, Turn
 from converters.sources import catalog
 from converters.sources.catalog import detect
@@ -26,9 +28,11 @@ from converters.sources.catalog.columns import column_names
 from converters.sources.catalog.head import head
 from converters.sources.catalog.taxonomy import load as load_taxonomy
 from converters.tasks import category
+from converters.text import lengths
 from converters.transforms import definitions
 
 SOURCE = "catalog"
+LONG = 32  # characters of a token that is long
 ANYWHERE = ("unpublished", "locale")  # options that name no column
 Ask = Callable[[str, Record], list[Turn]]
 
@@ -66,7 +70,10 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A file, the options ``given`` and all of them, what was seen in words, its products, and the entry it is read like."""
+    """A file, the options ``given`` and all of them, what was seen in words, its products, and the entry it is read like.
+
+    ``most`` is how many characters of a text a prompt can hold, where training says nothing of longer ones.
+    """
 
     path: Path
     given: Mapping[str, Any]
@@ -74,6 +81,7 @@ class Catalog:
     lines: tuple[str, ...]
     products: int
     entry: Entry
+    most: int | None = None
 
     @property
     def header(self) -> int | Sequence[str] | None:
@@ -149,11 +157,25 @@ def opened(path: Path, like: Chosen, given: Sequence[str] = ()) -> Catalog:
     kept = {name: value for name, value in theirs.items() if name in ANYWHERE or not {"preset", "mapping"} & {*own}}
     asked = {**kept, **sources.resolved(SOURCE, own)}
     options = _with_preset(path, catalog.without_labels(asked), like.preset)
+    _need_title(path, options)
     seen = catalog.look([path], options)
     if not seen.survey.rows:
         raise InputError(f"{path}: found only a header, expected products below it")
     lines = tuple(line for line in seen.lines if line not in seen.survey.lines)  # those are on groups and splits
     return Catalog(path, options, seen.options, lines, seen.survey.products, entry)
+
+
+def _need_title(path: Path, options: Mapping[str, Any]) -> None:
+    """Raise an ``InputError`` that says how to name this file's columns of id and title where those of training are missing."""
+    first = head(path, options.get("encoding"), column_names(options.get("header")))
+    named = {option: composed(options[option]) for option in ("id", "title") if option in options}
+    gone = {option: column for option, column in named.items() if column not in first.columns}
+    if gone and first.columns and not first.root:
+        words = " ".join(f"--option {option}=COLUMN" for option in gone)
+        raise InputError(
+            f"{path}: no column {' and '.join(map(repr, gone.values()))} for the {' and '.join(gone)}, as training's catalogue "
+            f"has; name this file's: {words}; its columns: {', '.join(map(repr, first.columns))[:300]}"
+        )
 
 
 def _with_preset(path: Path, options: Mapping[str, Any], trained: str) -> Mapping[str, Any]:
@@ -165,6 +187,24 @@ def _with_preset(path: Path, options: Mapping[str, Any], trained: str) -> Mappin
         return options
     found = detect.get(trained).recognise(first)
     return {**options, "preset": trained} if found and found.share >= detect.LIKELY else options
+
+
+def cut(of: Catalog, tokens: int | None, checkpoint: Path) -> Catalog:
+    """Return a catalogue whose prompts are cut to the ``tokens`` that the longest rows of training may have had."""
+    entry, most = limited(of.entry, tokens, checkpoint)
+    return replace(of, entry=entry, most=most)
+
+
+def limited(entry: Entry, tokens: int | None, checkpoint: Path) -> tuple[Entry, int | None]:
+    """Return an entry whose prompts are cut to ``tokens``, and how many characters of a text they can hold, ``None``: any.
+
+    Tokens are counted by the checkpoint's tokenizer. Where that is not here, or the entry has a ``trim`` of its own, nothing
+    changes.
+    """
+    if not tokens or entry.trim or not any((checkpoint / name).is_file() for name in lengths.NAMES):
+        return entry, None
+    trim = Trim(tokens=tokens, tokenizer=str(checkpoint))
+    return msgspec.structs.replace(entry, trim=trim), tokens * LONG
 
 
 def items(of: Catalog) -> Iterator[Item]:
@@ -184,10 +224,11 @@ def row_number(where: str) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
-def asking(entry: Entry, longest: Mapping[str, str], noted: Counter[str]) -> Ask:
+def asking(entry: Entry, longest: Mapping[str, str], noted: Counter[str], most: int | None = None) -> Ask:
     """Return what gives the turns that ask a task about a product, shaped as the entry says; too long is a ``RenderError``.
 
-    ``longest`` are the answers that room is left for; ``noted`` counts prompts that were cut.
+    ``longest`` are the answers that room is left for; ``noted`` counts prompts that were cut. Of a text the first ``most``
+    characters are looked at, ``None``: all.
     """
     cut, meant = cutter(entry, noted), definitions.load(Path(entry.definitions)) if entry.definitions else {}
 
@@ -196,16 +237,33 @@ def asking(entry: Entry, longest: Mapping[str, str], noted: Counter[str]) -> Ask
             turns = [*question(shown, task), Turn("assistant", longest[task])]
             return Row(id=shown.id, group=shown.group, task=task, source=SOURCE, messages=turns)
 
+        # Megabytes would be tokenised many times only to be cut.
+        if most and isinstance(record, Listing | Attributes):
+            record = replace(record, texts=tuple(replace(text, text=text.text[:most]) for text in record.texts))
         shaped = definitions.defined(record, meant) if meant and isinstance(record, Attributes) else record
         return cut(shaped, row).messages[:-1]
 
     return ask
 
 
-def ids(entry: Entry) -> dict[str, str]:
-    """Return the id of each category path, as it is written, by the taxonomy that the entry names; nothing without one."""
+def ids(
+    entry: Entry, manifests: Sequence[Mapping[str, Any]], paths: Collection[str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the id of each category path, as it is written, by the taxonomy that the entry names, and what to say of its file.
+
+    A file that is gone gives none; one that is not that of the ``manifests`` gives its own. ``paths`` are those of training.
+    """
     options = sources.resolved(SOURCE, entry.options)
-    if not options.get("taxonomy") or not Path(options["taxonomy"]).is_file():
-        return {}
-    tree = load_taxonomy(Path(options["taxonomy"]))
-    return {category.render(path): identifier for path, identifier in tree.ids.items() if identifier}
+    if not options.get("taxonomy"):
+        return {}, []
+    file = Path(options["taxonomy"])
+    if not file.is_file():
+        return {}, [f"taxonomy: {file} is gone: ids of categories are not told"]
+    tree = load_taxonomy(file)
+    found = {category.render(path): identifier for path, identifier in tree.ids.items() if identifier}
+    inputs = [each for manifest in manifests for each in manifest.get("inputs", ()) if each["name"] == str(file)]
+    if not inputs or sha256(file) in {each["sha256"] for each in inputs}:
+        return found, []
+    lost = len({*paths} - {*map(category.render, tree.paths)})
+    missing = f", and {lost:,} of training's {len(paths):,} paths are not in it" * bool(lost)
+    return found, [f"taxonomy: {file} has changed since training: ids are those of today's file{missing}"]

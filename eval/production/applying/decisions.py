@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from converters.core.errors import InputError
 from converters.schema import Row
+from converters.tasks import category
 from converters.text import units
 from converters.text.sanitize import one_line
 from converters.text.spelling import spelling
@@ -25,6 +26,7 @@ ACCEPT, REVIEW = "accept", "review"
 RAW, UNKNOWN = "no calibration: the confidences are raw", "confidence is not available"
 NO_ANSWER = "no answer"
 NOT_IN_TEXT = "its value is not in the text"
+NOT_TRAINED = "path: never occurs in training"
 DIGITS = 6
 
 
@@ -80,6 +82,13 @@ def judged(row: Row, answer: Answer, calibration: Calibration | None) -> Judged:
     better = confidence.calibrated(calibration, row.task, found, sure)
     shown = {unit: round(value, DIGITS) for unit, value in better.items()}
     return Judged(found, shown, decided.decision, decided.reasons, decided.units)
+
+
+def familiar(given: Judged, paths: Collection[str]) -> Judged:
+    """Return a decided category as one to review where its path is none of training's: no calibration holds for it."""
+    if not given.decision or not given.answer or category.render(given.answer) in paths:
+        return given
+    return given._replace(decision=REVIEW, why=(*given.why, NOT_TRAINED), units={**given.units, "path": REVIEW})
 
 
 def grounded(given: Judged, texts: Collection[str], implied: Collection[str]) -> Judged:

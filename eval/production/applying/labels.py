@@ -8,7 +8,6 @@ was, and memory holds one chunk.
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,11 +24,12 @@ from eval.inference import predict, prompts
 from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.inference.predict import Clock, Progress
 from eval.production.applying.catalog import SOURCE, Ask, Item
-from eval.production.applying.decisions import ACCEPT, REVIEW, UNKNOWN, Judged, grounded, judged
+from eval.production.applying.decisions import ACCEPT, REVIEW, UNKNOWN, Judged, familiar, grounded, judged
 from eval.production.applying.learnt import ATTRIBUTES, CATEGORY, Learnt
 from eval.production.confidence import Calibration
 
-CHUNK = 1024  # products
+CHUNK, CHARACTERS = 1024, 1 << 24  # products of a chunk, and characters of texts at which it ends before
+SILENT = "--precision needs confidences, and the backend sends no log-probabilities: run without it"
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,8 +60,8 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
 class Labeller:
     """A loaded model with all that its answers depend on.
 
-    ``paths`` constrain categories; ``strict``: there has to be a confidence; ``chunk`` products are asked about at a time.
-    ``spent`` has the prompts, generated tokens and seconds of each chunk.
+    ``paths`` constrain categories, ``known`` are those of training; ``strict``: there has to be a confidence; ``chunk`` products
+    are asked about at a time. ``spent`` has the prompts, generated tokens and seconds of each chunk.
     """
 
     module: ModuleType
@@ -74,6 +74,7 @@ class Labeller:
     clock: Clock
     strict: bool = False
     chunk: int = CHUNK
+    known: frozenset[str] = frozenset()
     spent: list[tuple[int, int, float]] = field(default_factory=list)
 
 
@@ -114,7 +115,7 @@ def written(
     starts = _starts(file)
     rows, owners, done = array("q"), array("q"), 0
     with file.open("ab") as lines:
-        for chunk in _chunks(items, labeller.chunk):
+        for chunk in chunks(items, labeller.chunk):
             for number, item in enumerate(chunk, done):
                 rows.extend(item.rows)
                 owners.extend([number] * len(item.rows))
@@ -143,9 +144,16 @@ def _starts(file: Path) -> "array[int]":
     return starts
 
 
-def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    remaining = iter(items)
-    while chunk := list(islice(remaining, size)):
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield items, ``size`` at a time, or as soon as their texts have :data:`CHARACTERS`."""
+    chunk, held = list[Item](), 0
+    for item in items:
+        chunk.append(item)
+        held += sum(len(text.text) for text in item.product.texts) if item.product else 0
+        if len(chunk) == size or held >= CHARACTERS:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
         yield chunk
 
 
@@ -198,14 +206,14 @@ def _asked(
         number: (_judged(labeller, rows[number], records[number], answer), answer) for number, answer in found.items()
     }
     if labeller.strict and any(UNKNOWN in given.why for given, _ in result.values()):
-        raise InputError("--precision needs confidences, and the backend sends no log-probabilities: run without it")
+        raise InputError(SILENT)
     return result
 
 
 def _judged(labeller: Labeller, row: Row, record: Listing | Attributes, answer: Answer) -> Judged:
     given = judged(row, answer, labeller.calibration)
     if isinstance(record, Listing):
-        return given
+        return familiar(given, labeller.known) if labeller.plan.constrain else given
     return grounded(given, [text.text for text in record.texts], labeller.learnt.implied)
 
 
@@ -219,7 +227,13 @@ def _answers(labeller: Labeller, task: str, rows: Mapping[int, Row], file: Path)
     ]
     batches = module.batches(model, plan, asked)
     done = predict.resumed(file, batches)
-    predict.answer(module, model, plan, batches, done, file, lambda *_: None, labeller.clock)
+
+    def need_confidence(*_: int) -> None:
+        first = next(iter(done.values()), None)  # what an endpoint sends with one answer, it sends with all
+        if labeller.strict and first and first.prediction and not first.logprobs:
+            raise InputError(SILENT)
+
+    predict.answer(module, model, plan, batches, done, file, need_confidence, labeller.clock)
     given = done.values()
     labeller.spent.append((len(given), sum(answer.tokens for answer in given), sum(answer.seconds for answer in given)))
     return {number: done[key] for key, number in numbers.items()}

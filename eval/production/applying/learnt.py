@@ -48,7 +48,8 @@ class Learnt:
     """A run's folder, its mixtures' manifests, and what its training rows hold.
 
     ``paths`` are the category paths, sorted. ``longest`` has the longest answer of each task. ``train`` are the training splits
-    with their hashes. ``implied`` are attributes that training had values of which the texts do not hold.
+    with their hashes. ``implied`` are attributes that training had values of which the texts do not hold. ``longest_row`` is the
+    recipe's ``sequence_len``, the most tokens of a row that was trained on.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class Learnt:
     asked: Asked
     longest: Mapping[str, str]
     implied: frozenset[str]
+    longest_row: int | None = None
 
     @property
     def merged(self) -> Path:
@@ -102,7 +104,8 @@ def read(name: str, local: bool = True) -> Learnt:
                 f"{_train(path)}: found hash {found_hash[:12]}, expected the rows that the run was trained on"
             )
     scanned = scan(row for path in train for row in jsonl.stream(Path(path), Row))
-    learnt = Learnt(folder, trained.record, [*manifests.values()], train, *scanned)
+    longest_row = length if isinstance(length := trained.recipe.get("sequence_len"), int) else None
+    learnt = Learnt(folder, trained.record, [*manifests.values()], train, *scanned, longest_row)
     if not learnt.tasks:
         _refuse(folder, manifests.values())
     return learnt

@@ -4,6 +4,7 @@ A table's cells are texts, a JSON row's values are the very JSON that stands in 
 that is no list of rows (XML, schema.org's graphs) is shown by the id and the title of each product.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -87,7 +88,10 @@ def of(catalog: Catalog) -> Own:
         return Own(catalog, tuple(names), tuple(distinct_names(names)))
     if path.suffix == ".parquet":
         with parquet.opened(path) as file:
-            types = {field.name: field.type for field in file.schema_arrow}
+            fields = [*file.schema_arrow]
+        types = {field.name: field.type for field in fields}
+        if twice := [name for name, count in Counter(field.name for field in fields).items() if count > 1]:
+            raise InputError(f"{path}: has several columns {twice[0]!r}: rename all but one")
         return Own(catalog, tuple(types), tuple(types), types)
     keys = dict.fromkeys(name for _, row in _objects(path) for name in row or ())
     return Own(catalog, tuple(keys), tuple(keys))
@@ -98,7 +102,8 @@ def need_free(own: Own, added: Sequence[str]) -> None:
     taken = [name for name in added if name in own.distinct]
     if taken:
         raise InputError(
-            f"{own.catalog.path}: has a column {taken[0]!r} already: give the file as it was before it was labelled"
+            f"{own.catalog.path}: has a column {taken[0]!r}, as one that is added is called: rename it, or give the file as it "
+            "was before it was labelled"
         )
 
 

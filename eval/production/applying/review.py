@@ -1,15 +1,19 @@
 """What a person has to decide, as a table that comes back as training rows by ``ecom-data convert catalog``.
 
 A line has the product's texts, the predicted category and attributes to keep, change or clear, and beside them what was found:
-the confidence of each level and attribute, further candidates, and why the product is here. The mapping written beside it names
-the columns. A category or an attribute that was cleared is not asked for when it is converted.
+the confidence of each level and attribute, further candidates, and why the product is here. In the column ``decided`` stands
+"no" until a person writes anything else: lines of which nobody has decided are left out when it is converted, as the mapping
+written beside it says. A category or an attribute that was cleared is not asked for then, and a category that is not in the
+taxonomy of training's catalogue is refused.
 """
 
 import csv
 import io
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,9 +23,12 @@ from eval.production.applying.learnt import Names
 from eval.production.applying.tables import value_text
 
 FIXED = ("id", "title", "category")
-BESIDE = ("why", "confidence of the category", "confidence of attributes", "other categories")
+DECIDED, UNDECIDED = "decided", "no"
+FORMULA = ("=", "+", "-", "@")  # titles and descriptions are data
+RULES = ("taxonomy", "implicit")  # of training's catalogue, by which labels are refused
+BESIDE = (DECIDED, "why", "confidence of the category", "confidence of attributes", "other categories")
 HEAD = """\
-# How {name} is read once a person has decided: ecom-data convert catalog {name} --option mapping={mapping} --out reviewed.jsonl
+# How a review is read once a person has decided: {command}
 """
 
 
@@ -30,9 +37,20 @@ def mapping_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.mapping.yaml")
 
 
+def command(path: Path) -> str:
+    """Return the command that makes training rows of a review."""
+    words = ("ecom-data", "convert", "catalog", path, "--option", f"mapping={mapping_of(path)}")
+    return shlex.join(map(str, (*words, "--out", path.with_name("reviewed.jsonl"))))
+
+
 @contextmanager
-def writing(path: Path, labels: Sequence[str], names: Names) -> Iterator[Callable[[Label], None]]:
-    """Yield what writes a product's line; ``labels`` are those of its texts beside the title, ``names`` all attributes."""
+def writing(
+    path: Path, labels: Sequence[str], names: Names, trained: Mapping[str, Any]
+) -> Iterator[Callable[[Label], None]]:
+    """Yield what writes a product's line.
+
+    ``labels`` are those of its texts beside the title, ``names`` all attributes, ``trained`` the options of training's catalogue.
+    """
     texts = {label: _apart(label, {*FIXED, *BESIDE}) for label in labels}
     columns = {name: _apart(name, {*FIXED, *BESIDE, *texts.values()}) for name in names}
     with replacing(path) as file:
@@ -44,18 +62,27 @@ def writing(path: Path, labels: Sequence[str], names: Names) -> Iterator[Callabl
             shown = dict(label.texts)
             stated = [value_text(label.values.get(name, ())) for name in names]
             beside = [
+                UNDECIDED,
                 "; ".join(label.why),
                 _figures(label.path_confidence),
                 _figures(label.confidence),
                 "; ".join(label.candidates),
             ]
-            table.writerow(
-                [label.id, shown["Title"], label.category, *stated, *beside, *(shown.get(name) for name in labels)]
-            )
+            texts_beside = (shown.get(name) for name in labels)
+            table.writerow(map(_inert, (label.id, shown["Title"], label.category, *stated, *beside, *texts_beside)))
 
         yield write
         text.detach()
-    _write_mapping(path, texts, columns)
+    _write_mapping(path, texts, columns, {name: trained[name] for name in RULES if trained.get(name)})
+
+
+def _inert(cell: str | None) -> str | None:
+    """Return a cell that no spreadsheet takes for a formula; the blank is gone when it is read again.
+
+    >>> _inert("=1+1"), _inert("Mug")
+    (' =1+1', 'Mug')
+    """
+    return f" {cell}" if cell and cell.startswith(FORMULA) else cell
 
 
 def _apart(name: str, taken: set[str]) -> str:
@@ -71,7 +98,7 @@ def _figures(confidence: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in confidence.items())
 
 
-def _write_mapping(path: Path, texts: Mapping[str, str], columns: Mapping[str, str]) -> None:
+def _write_mapping(path: Path, texts: Mapping[str, str], columns: Mapping[str, str], rules: Mapping[str, Any]) -> None:
     options = {
         "preset": "none",
         **{name: name for name in FIXED},
@@ -79,7 +106,10 @@ def _write_mapping(path: Path, texts: Mapping[str, str], columns: Mapping[str, s
         "several": [],
         "texts": dict(texts),
         "attributes": dict(columns),
+        "status": {DECIDED: [UNDECIDED]},
+        "unpublished": "drop",
+        **rules,
     }
-    head = HEAD.format(name=path.name, mapping=mapping_of(path).name)
+    head = HEAD.format(command=" ".join(command(path).splitlines()))
     with replacing(mapping_of(path)) as file:
         file.write((head + yaml.safe_dump(options, allow_unicode=True, sort_keys=False, width=120)).encode())

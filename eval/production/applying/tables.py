@@ -19,6 +19,7 @@ from eval.production.applying.own import ABSENT, Line, Own, cell_text
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 BATCH = 1024  # rows of a row group
+OURS, AGAIN = ("category", "category_id", "attributes"), " (2)"  # an attribute of such a name has a column beside ours
 _ENCODE = msgspec.json.encode
 Cell = Callable[[Label], Any]
 Write = Callable[[Line], None]
@@ -48,7 +49,7 @@ def added(learnt: Learnt, ids: Mapping[str, str]) -> dict[str, Cell]:
         columns["confidence_category"] = lambda label: label.path_confidence.get("path")
         columns["decision_category"] = lambda label: label.path_decision or None
     if ATTRIBUTES in learnt.tasks:
-        columns |= {f"predicted_{name}": _value_of(name) for name in learnt.asked.every}
+        columns |= {f"predicted_{name}{AGAIN * (name in OURS)}": _value_of(name) for name in learnt.asked.every}
         columns["predicted_attributes"] = lambda label: {name: _shape(label.values[name]) for name in label.asked}
         columns["confidence_attributes"] = lambda label: label.confidence
         columns["decision_attributes"] = lambda label: label.decisions

@@ -118,12 +118,14 @@ def load(run: Prepared, store: Store | None, clock: Clock) -> Loaded:
     model = module.load(str(run.checkpoint), plan)
     sha256 = module.describe(model, plan).get("checkpoint_sha256")
     calibration = calibration_of(run.folder, sha256, None, plan.constrain is not None)
-    labeller, entry = None, run.like.read_as
+    labeller, ids = None, dict[str, str]()
     if run.learnt:
-        ask = catalog.asking(entry, run.learnt.longest, noted)
-        labeller = Labeller(module, model, plan, run.learnt, ask, run.paths, calibration, clock)
+        entry, most = catalog.limited(run.like.read_as, run.learnt.longest_row, run.learnt.merged)
+        ask, known = catalog.asking(entry, run.learnt.longest, noted, most), frozenset(run.learnt.paths)
+        labeller = Labeller(module, model, plan, run.learnt, ask, run.paths, calibration, clock, known=known)
+        ids, _ = catalog.ids(entry, run.learnt.manifests, run.learnt.paths)
     settings = Settings(run.options["floor"])
-    return Loaded(run, module, model, plan, calibration, labeller, noted, catalog.ids(entry), store, settings)
+    return Loaded(run, module, model, plan, calibration, labeller, noted, ids, store, settings)
 
 
 def about(loaded: Loaded) -> About:

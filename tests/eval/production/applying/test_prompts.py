@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from converters.core.errors import InputError
 from converters.mixture.spec import Entry, Trim
-from converters.schema import Attributes, Row
-from eval.production.applying import catalog, learnt
+from converters.schema import Attributes, Listing, Row, Text
+from eval.production.applying import catalog, labels, learnt
 from tests.converters._converted import convert
 from tests.eval.production.applying import _shop as shop
 
@@ -79,6 +80,33 @@ def test_a_prompt_that_is_too_long_is_cut_with_room_for_the_longest_answer(tmp_p
         (turn,) = ask("category", item.product)
         assert 500 < len(turn.content.encode()) + len(target) <= 600
     assert noted == {"context cut to 600 characters": 6}
+
+
+def test_without_a_limit_of_its_own_a_prompt_is_cut_to_the_longest_row_of_training(tmp_path: Path) -> None:
+    words = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    words.save(str(tmp_path / "tokenizer.json"))
+    rows = [{**row, "text": " word" * (5 + 50 * 10**number * number)} for number, row in enumerate(shop.products(3))]
+    seen = catalog.opened(shop.write(tmp_path / "shop.csv", rows), catalog.Chosen(shop.entry(tmp_path / "shop.csv")))
+    assert catalog.cut(seen, None, tmp_path) == seen == catalog.cut(seen, 60, tmp_path / "gone")
+    limited = catalog.cut(seen, 60, tmp_path)
+    assert catalog.cut(limited, 30, tmp_path) == limited  # the entry's own limit stays
+    noted = Counter[str]()
+    ask = catalog.asking(limited, {"category": shop.KETTLES}, noted)
+    asked = [ask("category", item.product)[0].content for item in catalog.items(limited) if item.product]
+    lengths = [len(words.encode(f"{text} {shop.KETTLES}")) for text in asked]
+    assert lengths[0] < 50 and lengths[1:] == [60, 60] and noted == {"context cut to 60 tokens": 2}
+
+
+def test_products_of_long_texts_are_asked_about_fewer_at_a_time() -> None:
+    def item(length: int) -> catalog.Item:
+        return catalog.Item("", (), Listing("1", "1", (Text("Title", "x" * length),), ()))
+
+    none = catalog.Item("", (), None, "no title")
+    few = [item(labels.CHARACTERS // 2), none, item(labels.CHARACTERS // 2), item(1), none]
+    assert [*labels.chunks(few, 4)] == [few[:3], few[3:]]
+    assert [*labels.chunks([item(1)] * 5, 2)] == [[item(1)] * 2, [item(1)] * 2, [item(1)]]
+    assert [*labels.chunks([], 2)] == []
 
 
 def test_shopify_and_woocommerce_without_their_label_columns(tmp_path: Path) -> None:
