@@ -16,7 +16,8 @@ from eval.cli.group import PATH, bar, main
 if TYPE_CHECKING:
     from converters.schema import Row
     from eval.inference.backends.base import Plan
-    from eval.production.asking.answering import Answered, Ask
+    from eval.production.asking.answering import Answered, Ask, Settings
+    from eval.production.asking.graph.queries import Graph
     from eval.production.asking.store import Store
     from eval.production.asking.training import Context
 
@@ -43,6 +44,19 @@ if TYPE_CHECKING:
     "--floor", type=FloatRange(0, 1, max_open=True), help="Ask only if snippets share more of a question's words."
 )
 @click.option("--encoder", help="Sentence encoder to rank by, too: a folder or a name on the hub.")
+@click.option(
+    "--vectors",
+    type=click.Choice(["file", "chroma"]),
+    default="file",
+    show_default=True,
+    help="Where the encoder's vectors are kept: a file, or Chroma (pip install chromadb).",
+)
+@click.option("--graph", is_flag=True, help="Show facts on related products, too: brand, model, accessories, successors.")
+@click.option(
+    "--relation", "relations", multiple=True, metavar="RELATION=COLUMN", help="A relation's column: accessory_of=fits."
+)
+@click.option("--hops", type=IntRange(1, 2), help="How far from a product facts may be.  [default: 1]")
+@click.option("--neo4j", help="Keep the graph on this Neo4j server, neo4j://HOST:7687, in place of a file.")
 @BACKEND
 @LONGEST
 @BATCH
@@ -62,7 +76,7 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
     """
     from eval.inference import checkpoint as checkpoints
     from eval.inference import predict
-    from eval.production.asking import training
+    from eval.production.asking import answering, training
     from eval.results import record
 
     _check(options)
@@ -79,27 +93,36 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
     for remark in context.remarks:
         click.echo(f"note: {remark}", err=True)
     store = _store(options)
+    settings = answering.Settings(options["floor"], options["products"], _graph(ctx, store, options))
     if options["questions"]:
-        _file(checkpoint, store, context, options)
+        _file(checkpoint, store, context, settings, options)
     else:
-        _terminal(checkpoint, store, context, options)
+        _terminal(checkpoint, store, context, settings, options)
 
 
 def _check(options: Mapping[str, Any]) -> None:
     """Refuse options that do not go together."""
-    if options["measure"] and not options["questions"]:
-        raise InputError("--measure needs --questions: rows with known answers, such as a mixture's test.jsonl")
-    if not (options["measure"] or options["catalog"]):
-        raise InputError("--catalog is missing: name the file of the shop's products")
-    if options["questions"] and options["question"]:
-        raise InputError("--questions and --question: give one of them")
-    if options["questions"] and options["product"]:
-        raise InputError("--product is for --question; a file names the product in each line")
-    if options["questions"] and not options["measure"] and not options["out"]:
-        raise InputError("--questions needs --out: name the file of the answers, such as answers.jsonl")
-    ending = ".json" if options["measure"] else ".jsonl"
-    if options["out"] and options["out"].suffix != ending:
-        raise InputError(f"--out {options['out']}: expected the ending {ending}")
+    measure, out = options["measure"], options["out"]
+    ending = ".json" if measure else ".jsonl"
+    of_graph = [name for name in ("relations", "hops", "neo4j") if options[name]]
+    faults = {
+        "--measure needs --questions: rows with known answers, such as a mixture's test.jsonl": (
+            measure and not options["questions"]
+        ),
+        "--catalog is missing: name the file of the shop's products": not (measure or options["catalog"]),
+        "--questions and --question: give one of them": options["questions"] and options["question"],
+        "--product is for --question; a file names the product in each line": options["questions"] and options["product"],
+        "--questions needs --out: name the file of the answers, such as answers.jsonl": (
+            options["questions"] and not measure and not out
+        ),
+        f"--out {out}: expected the ending {ending}": out and out.suffix != ending,
+        "--vectors chroma keeps an encoder's vectors: name one with --encoder": (
+            options["vectors"] == "chroma" and not options["encoder"]
+        ),
+        "--relation, --hops and --neo4j are for --graph": of_graph and not options["graph"],
+    }
+    if told := next((sentence for sentence, fault in faults.items() if fault), ""):
+        raise InputError(told)
 
 
 def _store(options: Mapping[str, Any]) -> "Store":
@@ -108,10 +131,27 @@ def _store(options: Mapping[str, Any]) -> "Store":
     from eval.production.asking.indexing import index
 
     catalog, reviews = options["catalog"], options["reviews"]
-    folder = options["index"] or catalog.with_name(f"{catalog.name}.index")
-    given = texts.options(options["given"])
-    index(folder, catalog, reviews, given, options["encoder"], options["rebuild"], partial(click.echo, err=True))
+    folder, given, tell = _folder(options), texts.options(options["given"]), partial(click.echo, err=True)
+    index(folder, catalog, reviews, given, options["encoder"], options["rebuild"], tell, options["vectors"])
     return store.opened(folder)
+
+
+def _folder(options: Mapping[str, Any]) -> Path:
+    catalog: Path = options["catalog"]
+    folder: Path | None = options["index"]
+    return folder or catalog.with_name(f"{catalog.name}.index")
+
+
+def _graph(ctx: click.Context, store: "Store", options: Mapping[str, Any]) -> "Graph | None":
+    """Return the graph, built if there is none, and open until the command ends; none unless it is asked for."""
+    from eval.production.asking.graph import opening, relations
+
+    if not options["graph"]:
+        return None
+    place = options["neo4j"] or _folder(options) / opening.FILE
+    columns, tell = relations.named(options["relations"]), partial(click.echo, err=True)
+    opening.ready(place, options["catalog"], store.record, columns, options["rebuild"], tell)
+    return ctx.with_resource(opening.opened(place, options["hops"] or 1))
 
 
 def _asking(checkpoint: str, options: Mapping[str, Any], out: Path) -> "Ask":
@@ -136,7 +176,9 @@ def _plan(checkpoint: str, options: Mapping[str, Any], sha256: str) -> "Plan":
     return Plan(sha256, options["max_new_tokens"], batch_size=options["batch_size"], endpoint=endpoint)
 
 
-def _file(checkpoint: str, store: "Store", context: "Context", options: Mapping[str, Any]) -> None:
+def _file(
+    checkpoint: str, store: "Store", context: "Context", settings: "Settings", options: Mapping[str, Any]
+) -> None:
     """Answer a file of questions."""
     from eval.production.asking import answering, questions
 
@@ -144,7 +186,7 @@ def _file(checkpoint: str, store: "Store", context: "Context", options: Mapping[
     for outcome in rejected:
         detail = f" ({outcome.detail[:60]!r})" if outcome.detail else ""
         click.echo(f"{outcome.where}: {outcome.reason}{detail}", err=True)
-    settings, out = answering.Settings(options["floor"], options["products"]), options["out"]
+    out = options["out"]
     lines, made = answering.answered(store, context, asked, settings, _asking(checkpoint, options, out))
     account = answering.write(out, options["questions"], lines, rejected, made)
     click.echo(
@@ -154,7 +196,9 @@ def _file(checkpoint: str, store: "Store", context: "Context", options: Mapping[
     click.echo(f"answers: {out}")
 
 
-def _terminal(checkpoint: str, store: "Store", context: "Context", options: Mapping[str, Any]) -> None:
+def _terminal(
+    checkpoint: str, store: "Store", context: "Context", settings: "Settings", options: Mapping[str, Any]
+) -> None:
     """Answer one question, or one after another until an empty one."""
     from converters.text import clean
     from eval.production.asking import answering
@@ -163,7 +207,6 @@ def _terminal(checkpoint: str, store: "Store", context: "Context", options: Mapp
     product = options["product"]
     if product is not None and product not in store:
         raise InputError(f"--product {product!r}: the catalogue has no such product")
-    settings = answering.Settings(options["floor"], options["products"])
     click.echo(f"loading {checkpoint}", err=True)
     model = answering.asker(options["backend"], checkpoint, _plan(checkpoint, options, ""))
     for question in [options["question"]] if options["question"] else _prompted():

@@ -1,0 +1,142 @@
+"""The Cypher that every engine is given: how a graph is filled, what it was built from, and the facts near a product.
+
+One text serves ladybug and Neo4j. What is of the shop goes in as parameters, never into a query's text. A product is a
+``ShopProduct``, a brand or a model a ``ShopValue``, a fact a ``FACT`` between them with its relation and its source, so that a
+Neo4j server may hold other things beside.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from converters.core.errors import InputError
+from eval.production.asking.graph.relations import VALUES, Found
+from eval.production.asking.snippets import Snippet
+
+FORMAT = 1  # of what is in the graph; another one is built again
+MOST = 50  # facts that each query returns: a phone may have a thousand cases
+BATCH = 5000
+
+PRODUCT, VALUE = "ShopProduct", "ShopValue"
+ADD = {label: f"UNWIND $rows AS row CREATE (:{label} {{id: row.id, name: row.name}})" for label in (PRODUCT, VALUE)}
+# Two patterns in one MATCH: ladybug up to 0.19 bound those of two MATCH clauses after UNWIND to the wrong rows.
+RELATE = {
+    label: f"UNWIND $rows AS row MATCH (a:{PRODUCT} {{id: row.subject}}), (b:{label} {{id: row.object}}) "
+    "CREATE (a)-[:FACT {relation: row.relation, source: row.source}]->(b)"
+    for label in (PRODUCT, VALUE)
+}
+COUNT = f"MATCH (:{PRODUCT})-[f:FACT]->() RETURN count(f)"
+SIGN = "CREATE (:ShopGraph {id: 'record', record: $record})"
+RECORD = "MATCH (g:ShopGraph) RETURN g.record"
+_SAID = (
+    "RETURN DISTINCT a.id AS subject, a.name AS name, f.relation AS relation, f.source AS source, b.name AS object "
+    f"ORDER BY relation, subject, object LIMIT {MOST}"
+)
+NEAR = (
+    f"MATCH (a:{PRODUCT})-[f:FACT]->(b) WHERE a.id = $id {_SAID}",
+    f"MATCH (a:{PRODUCT})-[f:FACT]->(b:{PRODUCT}) WHERE b.id = $id {_SAID}",
+)
+"""What a product's row says, and what the rows of others say of it."""
+FAR = (
+    f"MATCH (p:{PRODUCT})-[:FACT]-(a:{PRODUCT})-[f:FACT]->(b) "
+    f"WHERE p.id = $id AND a.id <> $id AND b.id <> $id {_SAID}",
+    f"MATCH (p:{PRODUCT})-[:FACT]-(b:{PRODUCT})<-[f:FACT]-(a:{PRODUCT}) "
+    f"WHERE p.id = $id AND a.id <> $id AND b.id <> $id {_SAID}",
+)
+"""The same of the products that it is related to."""
+
+Run = Callable[[str, Mapping[str, Any]], list[list[Any]]]
+"""A query and its parameters to the rows of its result."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What a graph was built from, and what became of it; ``columns`` are those that were named for relations."""
+
+    format: int
+    catalogue: str
+    options: dict[str, Any]
+    columns: dict[str, str]
+    products: int = 0
+    facts: dict[str, int] = {}
+    left_out: dict[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """An open graph, and how many steps from a product its facts may be, 1 or 2."""
+
+    record: Record
+    hops: int
+    run: Run
+
+
+def fill(run: Run, found: Found, record: Record, file: str) -> Record:
+    """Write a catalogue's facts into an empty graph, its record last, and return that; ``file`` is the catalogue's name.
+
+    An engine that holds fewer facts afterwards than it was given is an ``InputError``.
+    """
+    values = {_value(fact.relation, fact.object): fact.object for fact in found.facts if fact.relation in VALUES}
+    for label, things in ((PRODUCT, found.titles), (VALUE, values)):
+        for rows in _batches({"id": key, "name": name} for key, name in things.items()):
+            run(ADD[label], {"rows": rows})
+    for label in (PRODUCT, VALUE):
+        edges = (fact for fact in found.facts if (fact.relation in VALUES) == (label == VALUE))
+        rows = (
+            {
+                "subject": fact.subject,
+                "object": _value(fact.relation, fact.object) if label == VALUE else fact.object,
+                "relation": fact.relation,
+                "source": f"{fact.column}, {file}",
+            }
+            for fact in edges
+        )
+        for batch in _batches(rows):
+            run(RELATE[label], {"rows": batch})
+    [[held]] = run(COUNT, {})
+    if held != len(found.facts):
+        raise InputError(f"the graph holds {held:,} facts of {len(found.facts):,} that it was given")
+    done = msgspec.structs.replace(
+        record,
+        products=len(found.titles),
+        facts=dict(sorted(Counter(fact.relation for fact in found.facts).items())),
+        left_out=dict(found.left_out),
+    )
+    run(SIGN, {"record": msgspec.json.encode(done).decode()})
+    return done
+
+
+def _value(relation: str, name: str) -> str:
+    return f"{relation}: {name}"
+
+
+def _batches(rows: Iterable[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
+    rows = iter(rows)
+    while batch := [*islice(rows, BATCH)]:
+        yield batch
+
+
+def recorded(run: Run) -> Record | None:
+    """Return the record of a graph, ``None`` where it has none, was not finished, or is of another format."""
+    for (text,) in run(RECORD, {}):
+        if msgspec.json.decode(text).get("format") == FORMAT:
+            return msgspec.json.decode(text, type=Record)
+    return None
+
+
+def facts(graph: Graph, products: Sequence[str]) -> list[Snippet]:
+    """Return the facts on products as snippets, the nearest first, at most ``MOST`` of each kind a product.
+
+    A fact's product is the one whose row states it. Its title stands before, unless it is the only product asked about.
+    """
+    found = dict[tuple[str, str], Snippet]()
+    for query in (*NEAR, *(FAR if graph.hops > 1 else ())):
+        for product in products:
+            for subject, title, relation, source, other in graph.run(query, {"id": product}):
+                said = f"{relation.replace('_', ' ')}: {other}"
+                text = said if [subject] == [*products] else f"{title}: {said}"
+                found.setdefault((subject, text), Snippet(subject, text, "graph", source))
+    return [*found.values()]
