@@ -8,7 +8,7 @@ from pathlib import Path
 from converters.core.errors import InputError
 from eval.production.asking import store
 from eval.production.asking.graph import engines, relations
-from eval.production.asking.graph.queries import FORMAT, Graph, Record, Run, fill, recorded
+from eval.production.asking.graph.queries import FORMAT, Engine, Graph, Record, fill, recorded
 from eval.production.asking.indexing import CATALOG
 
 FILE = "graph.lbug"  # within the folder of the index, and as old as that
@@ -43,15 +43,15 @@ def ready(
 def build(place: Path | str, found: relations.Found, record: Record, file: str) -> Record:
     """Write a graph in place of any earlier one, and return its record; ``file`` is the name of the catalogue."""
     if not isinstance(place, Path):
-        with engines.server(place) as run:
-            engines.empty(run)
-            return fill(run, found, record, file)
+        with engines.server(place) as engine:
+            engines.empty(engine.run)
+            return fill(engine, found, record, file)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as folder:
         made = Path(folder) / place.name
-        with engines.embedded(made, read_only=False) as run:
+        with engines.embedded(made, read_only=False) as engine:
             for table in engines.TABLES:
-                run(table, {})
-            done = fill(run, found, record, file)
+                engine.run(table, {})
+            done = fill(engine, found, record, file)
         made.replace(place)
     return done
 
@@ -59,14 +59,14 @@ def build(place: Path | str, found: relations.Found, record: Record, file: str) 
 @contextmanager
 def opened(place: Path | str, hops: int) -> Iterator[Graph]:
     """Open a graph that is ready; one that is missing or was not finished is an ``InputError``."""
-    with _engine(place) as run:
-        record = recorded(run)
+    with _engine(place) as engine:
+        record = recorded(engine.run)
         if record is None:
             raise InputError(f"{place}: is no graph of this version; build it again with --rebuild")
-        yield Graph(record, hops, run)
+        yield Graph(record, hops, engine.run)
 
 
-def _engine(place: Path | str) -> AbstractContextManager[Run]:
+def _engine(place: Path | str) -> AbstractContextManager[Engine]:
     return engines.embedded(place) if isinstance(place, Path) else engines.server(place)
 
 
@@ -74,8 +74,8 @@ def _record(place: Path | str) -> Record | None:
     """Return the record of a graph, ``None`` where there is none."""
     if isinstance(place, Path) and not place.is_file():
         return None
-    with _engine(place) as run:
-        return recorded(run)
+    with _engine(place) as engine:
+        return recorded(engine.run)
 
 
 def _changed(known: Record, wanted: Record) -> str:

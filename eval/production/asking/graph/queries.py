@@ -1,6 +1,6 @@
 """The Cypher that every engine is given: how a graph is filled, what it was built from, and the facts near a product.
 
-One text serves ladybug and Neo4j. What is of the shop goes in as parameters, never into a query's text. A product is a
+One text serves ladybug and Neo4j, but for how many rows are written at once (:mod:`engines`). What is of the shop goes in as parameters, never into a query's text. A product is a
 ``ShopProduct``, a brand or a model a ``ShopValue``, a fact a ``FACT`` between them with its relation and its source, so that a
 Neo4j server may hold other things beside.
 """
@@ -22,6 +22,7 @@ MOST = 50  # facts that each query returns: a phone may have a thousand cases
 BATCH = 5000
 
 PRODUCT, VALUE = "ShopProduct", "ShopValue"
+# Neo4j's; ladybug takes them, too, at a hundredth of the speed of its own.
 ADD = {label: f"UNWIND $rows AS row CREATE (:{label} {{id: row.id, name: row.name}})" for label in (PRODUCT, VALUE)}
 # Two patterns in one MATCH: ladybug up to 0.19 bound those of two MATCH clauses after UNWIND to the wrong rows.
 RELATE = {
@@ -53,6 +54,16 @@ Run = Callable[[str, Mapping[str, Any]], list[list[Any]]]
 """A query and its parameters to the rows of its result."""
 
 
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An open engine: how it is asked, its queries by label that add nodes and facts to them, and what these take as $rows."""
+
+    run: Run
+    add: Mapping[str, str]
+    relate: Mapping[str, str]
+    table: Callable[[list[dict[str, str]]], Any]
+
+
 class Record(msgspec.Struct, frozen=True):
     """What a graph was built from, and what became of it; ``columns`` are those that were named for relations."""
 
@@ -74,7 +85,7 @@ class Graph:
     run: Run
 
 
-def fill(run: Run, found: Found, record: Record, file: str) -> Record:
+def fill(engine: Engine, found: Found, record: Record, file: str) -> Record:
     """Write a catalogue's facts into an empty graph, its record last, and return that; ``file`` is the catalogue's name.
 
     An engine that holds fewer facts afterwards than it was given is an ``InputError``.
@@ -82,7 +93,7 @@ def fill(run: Run, found: Found, record: Record, file: str) -> Record:
     values = {_value(fact.relation, fact.object): fact.object for fact in found.facts if fact.relation in VALUES}
     for label, things in ((PRODUCT, found.titles), (VALUE, values)):
         for rows in _batches({"id": key, "name": name} for key, name in things.items()):
-            run(ADD[label], {"rows": rows})
+            engine.run(engine.add[label], {"rows": engine.table(rows)})
     for label in (PRODUCT, VALUE):
         edges = (fact for fact in found.facts if (fact.relation in VALUES) == (label == VALUE))
         rows = (
@@ -95,8 +106,8 @@ def fill(run: Run, found: Found, record: Record, file: str) -> Record:
             for fact in edges
         )
         for batch in _batches(rows):
-            run(RELATE[label], {"rows": batch})
-    [[held]] = run(COUNT, {})
+            engine.run(engine.relate[label], {"rows": engine.table(batch)})
+    [[held]] = engine.run(COUNT, {})
     if held != len(found.facts):
         raise InputError(f"the graph holds {held:,} facts of {len(found.facts):,} that it was given")
     done = msgspec.structs.replace(
@@ -105,7 +116,7 @@ def fill(run: Run, found: Found, record: Record, file: str) -> Record:
         facts=dict(sorted(Counter(fact.relation for fact in found.facts).items())),
         left_out=dict(found.left_out),
     )
-    run(SIGN, {"record": msgspec.json.encode(done).decode()})
+    engine.run(SIGN, {"record": msgspec.json.encode(done).decode()})
     return done
 
 

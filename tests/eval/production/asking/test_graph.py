@@ -174,7 +174,7 @@ def test_many_accessories_are_bounded_and_a_long_brand_is_no_brand(tmp_path: Pat
 def test_ids_of_merged_rows_mean_their_product(tmp_path: Path) -> None:
     path = tmp_path / "variants.csv"
     path.write_text("sku,name,parent,accessory of\nK1,Kettle,K1,\nK1-RED,Kettle red,K1,\nL1,Lid,,K1-RED\n")
-    found = relations.read(path, OPTIONS | {"group": "parent"}, {})
+    found = relations.read(path, OPTIONS | {"group": "parent", "variants": 1}, {})
     assert found.facts == [Fact("L1", "accessory_of", "accessory of", "K1")] and "K1-RED" not in found.titles
 
 
@@ -196,14 +196,34 @@ def test_a_catalogue_without_relations_is_said(shop: dict[str, Path]) -> None:
         relations.read(shop["catalog"], OPTIONS, {})
 
 
-@pytest.mark.parametrize("address", ["bolt://127.0.0.1:{port}", "http://127.0.0.1:{port}", "nonsense"])
-def test_a_server_that_does_not_answer_is_said(address: str, catalog: Path) -> None:
-    """All that can be held without a server: what the queries do there is what they do in the file."""
+def test_the_queries_that_fill_a_server_fill_a_file_alike(tmp_path: Path) -> None:
+    """There is no server here: the Cypher that Neo4j is given is held by the other engine that takes it."""
+    ids = [f"p{number}" for number in range(40)]
+    facts = [Fact(one, "successor_of", "successor_of", other) for one, other in zip(ids, ids[1:], strict=False)]
+    facts += [Fact(one, "brand", "brand", f"B{number % 3}") for number, one in enumerate(ids)]
+    found, record = Found({one: CYPHER for one in ids}, facts, {}), queries.Record(queries.FORMAT, "", {}, {})
+    with engines.embedded(tmp_path / "unwound.lbug", read_only=False) as engine:
+        for table in engines.TABLES:
+            engine.run(table, {})
+        unwinding = queries.Engine(engine.run, queries.ADD, queries.RELATE, list)
+        other = Graph(queries.fill(unwinding, found, record, "shop.csv"), 2, engine.run)
+        with made(tmp_path, found, 2) as graph:
+            assert graph.record == other.record == queries.recorded(engine.run)
+            assert all(texts(graph, one) == texts(other, one) for one in ids)
+        for query in engines.REMOVE:
+            assert engine.run(query, {})[0][0] > 0 and engine.run(query, {}) == [[0]]
+
+
+def test_a_server_that_does_not_answer_is_said(catalog: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        address = address.format(port=free.getsockname()[1])
-        with pytest.raises(InputError, match=rf"{address}: the graph cannot be used: \S"), engines.server(address) as run:
-            run(queries.RECORD, {})
+        address = f"bolt://127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(InputError, match=rf"{address}: the graph cannot be used: \S"), engines.server(address) as engine:
+            engine.run(queries.RECORD, {})
+    for address in ("http://127.0.0.1", "nonsense", "neo4j://me:secret@host:7687"):
+        with pytest.raises(InputError, match=r"expected neo4j://HOST:PORT") as told, engines.server(address):
+            pass
+        assert "secret" not in str(told.value)
 
 
 @pytest.fixture
