@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where the encoder's vectors are kept: a file, or Chroma (pip install chromadb).",
 )
-@click.option("--graph", is_flag=True, help="Show facts on related products, too: brand, model, accessories, successors.")
+@click.option(
+    "--graph", is_flag=True, help="Show facts on related products, too: brand, model, accessories, successors."
+)
 @click.option(
     "--relation", "relations", multiple=True, metavar="RELATION=COLUMN", help="A relation's column: accessory_of=fits."
 )
@@ -111,7 +113,8 @@ def _check(options: Mapping[str, Any]) -> None:
         ),
         "--catalog is missing: name the file of the shop's products": not (measure or options["catalog"]),
         "--questions and --question: give one of them": options["questions"] and options["question"],
-        "--product is for --question; a file names the product in each line": options["questions"] and options["product"],
+        "--product is for --question; a file names the product in each line": options["questions"]
+        and options["product"],
         "--questions needs --out: name the file of the answers, such as answers.jsonl": (
             options["questions"] and not measure and not out
         ),

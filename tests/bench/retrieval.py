@@ -104,10 +104,12 @@ def theirs(texts: Sequence[Snippet], products: int) -> list[str]:
 
 
 def embedded(products: int, seed: int = 2) -> NDArray[np.float32]:
-    """Return made-up vectors of length 1, a product's first, then a question's: some thousand kinds of things, each spread out."""
+    """Return made-up vectors of length 1, those of products, then those of questions: a thousand kinds, each spread out."""
     draw = np.random.default_rng(seed)
     kinds = draw.normal(size=(KINDS, DIMENSIONS))
-    vectors = kinds[draw.integers(KINDS, size=products + QUESTIONS)] + draw.normal(size=(products + QUESTIONS, DIMENSIONS))
+    vectors = kinds[draw.integers(KINDS, size=products + QUESTIONS)] + draw.normal(
+        size=(products + QUESTIONS, DIMENSIONS)
+    )
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
@@ -138,7 +140,11 @@ def compare(products: int = PRODUCTS) -> None:
     """Print all sides."""
     with tempfile.TemporaryDirectory() as folder:
         texts = list(shop(products))
-        lines = [*ours(Path(folder) / "index", texts, products), *theirs(texts, products), *dense(Path(folder), products)]
+        lines = [
+            *ours(Path(folder) / "index", texts, products),
+            *theirs(texts, products),
+            *dense(Path(folder), products),
+        ]
         print("\n".join(lines))
 
 

@@ -4,14 +4,15 @@ That is fast with any number of products and nearly always right: some of the ne
 what is inserted first, two builds may miss others. All else of an index and of a search is as without it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.core.errors import InputError
+from converters.core.errors import InputError, first_line
 
 Nearest = Callable[[NDArray[np.float32], int], list[int]]
 """A vector of length 1, and how many: the numbers of those with the highest cosines, best first; ties are in their order."""
@@ -32,15 +33,28 @@ def write(folder: Path, batches: Iterable[NDArray[np.float32]]) -> None:
 
 
 def opened(folder: Path) -> Nearest:
-    """Return the search in a folder of vectors; one that is missing or damaged is a ``ValueError``."""
-    collection = _client(folder).get_collection(NAME, embedding_function=None)
+    """Return the search in a folder of vectors; one that is missing or damaged is an ``InputError``, here or in the search."""
+    with _told(folder):
+        collection = _client(folder).get_collection(NAME, embedding_function=None)
 
     def nearest(vector: NDArray[np.float32], most: int) -> list[int]:
-        found = collection.query(query_embeddings=[vector], n_results=most, include=["distances"])
+        with _told(folder):
+            found = collection.query(query_embeddings=[vector], n_results=most, include=["distances"])
         pairs = zip(found["distances"][0], map(int, found["ids"][0]), strict=True)
         return [number for _, number in sorted((round(distance, 5), number) for distance, number in pairs)]
 
     return nearest
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Raise Chroma's errors as an ``InputError``."""
+    try:
+        yield
+    except package().errors.ChromaError as error:
+        raise InputError(
+            f"{folder}: Chroma cannot use it: {first_line(error)}; build it again with --rebuild"
+        ) from error
 
 
 def package() -> Any:

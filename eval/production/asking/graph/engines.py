@@ -79,7 +79,9 @@ def server(address: str) -> Iterator[Engine]:
             return [record.values() for record in session.run(query, dict(parameters))]
 
     with _told(address, "", *faults):
-        driver = neo4j.GraphDatabase.driver(address, auth=auth, telemetry_disabled=True)
+        driver = neo4j.GraphDatabase.driver(
+            address, auth=auth, telemetry_disabled=True, notifications_min_severity="OFF"
+        )
     with driver:
         yield Engine(run, ADD, RELATE, list)
 

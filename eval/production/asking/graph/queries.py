@@ -1,8 +1,8 @@
 """The Cypher that every engine is given: how a graph is filled, what it was built from, and the facts near a product.
 
-One text serves ladybug and Neo4j, but for how many rows are written at once (:mod:`engines`). What is of the shop goes in as parameters, never into a query's text. A product is a
-``ShopProduct``, a brand or a model a ``ShopValue``, a fact a ``FACT`` between them with its relation and its source, so that a
-Neo4j server may hold other things beside.
+One text serves ladybug and Neo4j; only the writing of many rows differs (:mod:`engines`). What is of the shop goes in as
+parameters, never into a query's text. A product is a ``ShopProduct``, a brand or a model a ``ShopValue``, a fact a ``FACT``
+between them with its relation and its source, so that a Neo4j server may hold other things beside.
 """
 
 from collections import Counter
@@ -43,8 +43,7 @@ NEAR = (
 )
 """What a product's row says, and what the rows of others say of it."""
 FAR = (
-    f"MATCH (p:{PRODUCT})-[:FACT]-(a:{PRODUCT})-[f:FACT]->(b) "
-    f"WHERE p.id = $id AND a.id <> $id AND b.id <> $id {_SAID}",
+    f"MATCH (p:{PRODUCT})-[:FACT]-(a:{PRODUCT})-[f:FACT]->(b) WHERE p.id = $id AND a.id <> $id AND b.id <> $id {_SAID}",
     f"MATCH (p:{PRODUCT})-[:FACT]-(b:{PRODUCT})<-[f:FACT]-(a:{PRODUCT}) "
     f"WHERE p.id = $id AND a.id <> $id AND b.id <> $id {_SAID}",
 )

@@ -16,9 +16,27 @@ from converters.sources.catalog.attributes.values import cell_values, no_value
 from eval.production.asking.texts import listed, words_of
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "brand": ("brand", "brand name", "vendor", "manufacturer", "marke", "hersteller", "marque", "marca", "品牌", "ブランド"),
+    "brand": (
+        "brand",
+        "brand name",
+        "vendor",
+        "manufacturer",
+        "marke",
+        "hersteller",
+        "marque",
+        "marca",
+        "品牌",
+        "ブランド",
+    ),
     "model": ("model", "model name", "model number", "modell", "modèle", "modelo", "modello", "型号", "型番"),
-    "accessory_of": ("accessory of", "accessory for", "is accessory of", "zubehör für", "accessoire de", "accesorio de"),
+    "accessory_of": (
+        "accessory of",
+        "accessory for",
+        "is accessory of",
+        "zubehör für",
+        "accessoire de",
+        "accesorio de",
+    ),
     "successor_of": ("successor of", "replaces", "supersedes", "nachfolger von", "remplace", "sustituye a"),
     "compatible_with": ("compatible with", "compatible products", "kompatibel mit", "compatible avec"),
 }
@@ -72,15 +90,13 @@ def read(catalog: Path, options: Mapping[str, Any], columns: Mapping[str, str]) 
     titles, merged, relations = dict[str, str](), dict[str, str](), dict[str, str | None]()
     stated = list[tuple[str, str, str, str]]()
     for one in listed(catalog, options):
-        product = one.ids[0]
-        titles.setdefault(product, one.title)
-        merged.update((other, product) for other in one.ids)
-        for cells in one.product.all_cells:
-            for column, cell in cells.items():
-                if column not in relations:
-                    relations[column] = _relation(column, columns)
-                if (relation := relations[column]) and cell.strip():
-                    stated.append((product, relation, column, cell))
+        titles.setdefault(one.ids[0], one.title)
+        merged.update((other, one.ids[0]) for other in one.ids)
+        cells = [pair for row in one.product.all_cells for pair in row.items()]
+        relations |= {column: _relation(column, columns) for column, _ in cells if column not in relations}
+        stated += [
+            (one.ids[0], name, column, cell) for column, cell in cells if (name := relations[column]) and cell.strip()
+        ]
     _check(catalog, columns, relations)
     known = {**merged, **{product: product for product in titles}}
     facts, left_out = dict[tuple[str, str, str], Fact](), Counter[str]()
@@ -106,7 +122,9 @@ def _relation(column: str, columns: Mapping[str, str]) -> str | None:
 def _check(catalog: Path, columns: Mapping[str, str], relations: Mapping[str, str | None]) -> None:
     for relation, column in columns.items():
         if column not in relations:
-            raise InputError(f"--relation {relation}={column}: {catalog} has no such column{nearest(column, [*relations])}")
+            raise InputError(
+                f"--relation {relation}={column}: {catalog} has no such column{nearest(column, [*relations])}"
+            )
     if not any(relations.values()):
         raise InputError(
             f"{catalog}: found no column of the relations {', '.join(COLUMNS)}; say which: --relation brand=COLUMN; "

@@ -50,15 +50,18 @@ def test_the_nearest_of_many_vectors_come_in_order(tmp_path: Path) -> None:
 
 
 @installed
-@pytest.mark.parametrize("left", ["nothing", "another file"])
-def test_a_damaged_folder_is_said(shop: Files, tmp_path: Path, left: str) -> None:
-    built(shop, tmp_path / "index", encoder=ENCODER, vectors="chroma")
-    moved = (tmp_path / "index").rename(tmp_path / "moved")
-    for path in (moved / "chroma").rglob("*"):
-        if path.is_file():
-            path.unlink() if left == "nothing" else path.write_bytes(b"x" * 5000)
-    with pytest.raises(InputError, match=r"the index is damaged .*--rebuild"):
-        store.opened(moved)
+@pytest.mark.parametrize("left", ["no files", "other files"])
+def test_a_damaged_folder_is_said(tmp_path: Path, left: str) -> None:
+    vectors = np.eye(8, dtype=np.float32)
+    chroma.write(tmp_path / "built", [vectors[:5], vectors[5:]])
+    moved = (tmp_path / "built").rename(tmp_path / "moved")
+    for path in [path for path in moved.rglob("*") if path.is_file()]:
+        if left == "no files":
+            path.unlink()
+        else:
+            path.write_bytes(b"x" * 5000)
+    with pytest.raises(InputError, match=r"moved: Chroma cannot use it: .*--rebuild"):
+        chroma.opened(moved)(vectors[0], 5)
 
 
 @pytest.mark.skipif(not MISSING, reason="chromadb is installed")

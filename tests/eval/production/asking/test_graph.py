@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -199,9 +200,9 @@ def test_a_catalogue_without_relations_is_said(shop: dict[str, Path]) -> None:
 def test_the_queries_that_fill_a_server_fill_a_file_alike(tmp_path: Path) -> None:
     """There is no server here: the Cypher that Neo4j is given is held by the other engine that takes it."""
     ids = [f"p{number}" for number in range(40)]
-    facts = [Fact(one, "successor_of", "successor_of", other) for one, other in zip(ids, ids[1:], strict=False)]
+    facts = [Fact(one, "successor_of", "successor_of", other) for one, other in pairwise(ids)]
     facts += [Fact(one, "brand", "brand", f"B{number % 3}") for number, one in enumerate(ids)]
-    found, record = Found({one: CYPHER for one in ids}, facts, {}), queries.Record(queries.FORMAT, "", {}, {})
+    found, record = Found(dict.fromkeys(ids, CYPHER), facts, {}), queries.Record(queries.FORMAT, "", {}, {})
     with engines.embedded(tmp_path / "unwound.lbug", read_only=False) as engine:
         for table in engines.TABLES:
             engine.run(table, {})
@@ -218,7 +219,10 @@ def test_a_server_that_does_not_answer_is_said(catalog: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"bolt://127.0.0.1:{free.getsockname()[1]}"
-        with pytest.raises(InputError, match=rf"{address}: the graph cannot be used: \S"), engines.server(address) as engine:
+        with (
+            pytest.raises(InputError, match=rf"{address}: the graph cannot be used: \S"),
+            engines.server(address) as engine,
+        ):
             engine.run(queries.RECORD, {})
     for address in ("http://127.0.0.1", "nonsense", "neo4j://me:secret@host:7687"):
         with pytest.raises(InputError, match=r"expected neo4j://HOST:PORT") as told, engines.server(address):
