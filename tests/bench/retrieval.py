@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def embedded(products: int, seed: int = 2) -> NDArray[np.float32]:
     vectors = kinds[draw.integers(KINDS, size=products + QUESTIONS)] + draw.normal(
         size=(products + QUESTIONS, DIMENSIONS)
     )
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
 def dense(folder: Path, products: int) -> list[str]:
@@ -122,7 +123,7 @@ def dense(folder: Path, products: int) -> list[str]:
     exact = store._nearest(folder / "file", store.Record(store.FORMAT, {}, {}, "made-up"))
     most = min(NEAREST, products)
     right = [exact(vector, most) for vector in asked]
-    taken = [timed(lambda vector=vector: exact(vector, most)) for vector in asked]
+    taken = [timed(partial(exact, vector, most)) for vector in asked]
     lines = [f"{products:,} vectors in a file, all compared: {wrote:.1f} s; the {most} nearest {spread(taken)[1]}"]
     if importlib.util.find_spec("chromadb") is None:
         return [*lines, "Chroma: not installed (pip install chromadb)"]
@@ -130,7 +131,7 @@ def dense(folder: Path, products: int) -> list[str]:
     built = timed(lambda: chroma.write(folder / "chroma", batches))
     nearest = chroma.opened(folder / "chroma")
     found = [nearest(vector, most) for vector in asked]
-    taken = [timed(lambda vector=vector: nearest(vector, most)) for vector in asked]
+    taken = [timed(partial(nearest, vector, most)) for vector in asked]
     share = np.mean([len({*some} & {*all_}) / most for some, all_ in zip(found, right, strict=True)])
     size = sum(path.stat().st_size for path in (folder / "chroma").rglob("*") if path.is_file()) / 2**20
     return [*lines, f"Chroma: {built:.1f} s, {size:.0f} MiB; the same {spread(taken)[1]}; {share:.1%} of them found"]
@@ -140,12 +141,9 @@ def compare(products: int = PRODUCTS) -> None:
     """Print all sides."""
     with tempfile.TemporaryDirectory() as folder:
         texts = list(shop(products))
-        lines = [
-            *ours(Path(folder) / "index", texts, products),
-            *theirs(texts, products),
-            *dense(Path(folder), products),
-        ]
-        print("\n".join(lines))
+        print("\n".join(ours(Path(folder) / "index", texts, products)), flush=True)
+        print("\n".join(theirs(texts, products)), flush=True)
+        print("\n".join(dense(Path(folder), products)), flush=True)
 
 
 if __name__ == "__main__":

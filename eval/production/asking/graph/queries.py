@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from converters.core.errors import InputError
-from eval.production.asking.graph.relations import VALUES, Found
+from eval.production.asking.graph.relations import VALUES, Fact, Found
 from eval.production.asking.snippets import Snippet
 
 FORMAT = 1  # of what is in the graph; another one is built again
@@ -89,22 +89,14 @@ def fill(engine: Engine, found: Found, record: Record, file: str) -> Record:
 
     An engine that holds fewer facts afterwards than it was given is an ``InputError``.
     """
-    values = {_value(fact.relation, fact.object): fact.object for fact in found.facts if fact.relation in VALUES}
-    for label, things in ((PRODUCT, found.titles), (VALUE, values)):
-        for rows in _batches({"id": key, "name": name} for key, name in things.items()):
-            engine.run(engine.add[label], {"rows": engine.table(rows)})
-    for label in (PRODUCT, VALUE):
-        edges = (fact for fact in found.facts if (fact.relation in VALUES) == (label == VALUE))
-        rows = (
-            {
-                "subject": fact.subject,
-                "object": _value(fact.relation, fact.object) if label == VALUE else fact.object,
-                "relation": fact.relation,
-                "source": f"{fact.column}, {file}",
-            }
-            for fact in edges
-        )
-        for batch in _batches(rows):
+    values = {_key(fact): fact.object for fact in found.facts if fact.relation in VALUES}
+    nodes = {PRODUCT: found.titles, VALUE: values}
+    for label, things in nodes.items():
+        for batch in _batches({"id": key, "name": name} for key, name in things.items()):
+            engine.run(engine.add[label], {"rows": engine.table(batch)})
+    for label in nodes:
+        own = (fact for fact in found.facts if (fact.relation in VALUES) == (label == VALUE))
+        for batch in _batches(_edge(fact, file) for fact in own):
             engine.run(engine.relate[label], {"rows": engine.table(batch)})
     [[held]] = engine.run(COUNT, {})
     if held != len(found.facts):
@@ -119,8 +111,14 @@ def fill(engine: Engine, found: Found, record: Record, file: str) -> Record:
     return done
 
 
-def _value(relation: str, name: str) -> str:
-    return f"{relation}: {name}"
+def _key(fact: Fact) -> str:
+    """Return the id of what a fact names: a product's own, or a value with its relation, as a brand may be called as a model."""
+    return f"{fact.relation}: {fact.object}" if fact.relation in VALUES else fact.object
+
+
+def _edge(fact: Fact, file: str) -> dict[str, str]:
+    source = f"{fact.column}, {file}"
+    return {"subject": fact.subject, "object": _key(fact), "relation": fact.relation, "source": source}
 
 
 def _batches(rows: Iterable[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
