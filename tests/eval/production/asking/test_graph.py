@@ -15,12 +15,14 @@ from click.testing import CliRunner, Result
 
 from converters.core.errors import InputError
 from converters.io import jsonl
-from converters.tasks.answer import question_of, snippets
+from converters.tasks.answer import Reply, question_of, snippets
 from eval.cli import main
 from eval.production.asking import store
 from eval.production.asking.graph import engines, opening, queries, relations
 from eval.production.asking.graph.queries import Graph
 from eval.production.asking.graph.relations import Fact, Found
+from eval.production.asking.guardrails import grounding, offers
+from eval.production.asking.snippets import Snippet
 from tests.eval._serving import Answered, chat, serving
 
 COLUMNS = ("sku", "name", "Brand", "model_no", "accessoryOf", "Successor of", "fits")
@@ -228,6 +230,13 @@ def test_a_server_that_does_not_answer_is_said(catalog: Path) -> None:
         with pytest.raises(InputError, match=r"expected neo4j://HOST:PORT") as told, engines.server(address):
             pass
         assert "secret" not in str(told.value)
+
+
+def test_the_guardrails_take_a_fact_for_a_snippet_that_states_no_price() -> None:
+    fact = Snippet("K1", "brand: $5 Store", "graph", "Brand, shop.csv")
+    assert grounding.objection("Which brand?", Reply("$5 Store", (1,)), [fact]) == ""
+    assert "the number 7 stands in no snippet" in grounding.objection("Which brand?", Reply("7 Store", (1,)), [fact])
+    assert "no field of it that states one" in offers.objection("What does it cost?", Reply("$5", (1,)), [fact])
 
 
 @pytest.fixture
