@@ -72,7 +72,8 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
     """Answer questions from a shop's own texts, each with the snippets that it rests on.
 
     The catalogue and the reviews are indexed once, into one folder. The prompt and the budget are those of training. What the
-    texts do not say is answered by the abstention. Run an interrupted command again to resume it.
+    texts do not say is answered by the abstention. With --graph, what the catalogue says of related
+    products stands among the snippets. Run an interrupted command again to resume it.
 
     Example: ecom-eval ask --run demo-qlora --catalog shop.csv --reviews reviews.jsonl --questions q.jsonl --out answers.jsonl
     """

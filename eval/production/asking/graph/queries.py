@@ -38,14 +38,16 @@ _SAID = (
     f"ORDER BY relation, subject, object LIMIT {MOST}"
 )
 NEAR = (
-    f"MATCH (a:{PRODUCT})-[f:FACT]->(b) WHERE a.id = $id {_SAID}",
+    f"MATCH (a:{PRODUCT})-[f:FACT]->(b:{VALUE}) WHERE a.id = $id {_SAID}",
+    f"MATCH (a:{PRODUCT})-[f:FACT]->(b:{PRODUCT}) WHERE a.id = $id {_SAID}",
     f"MATCH (a:{PRODUCT})-[f:FACT]->(b:{PRODUCT}) WHERE b.id = $id {_SAID}",
 )
-"""What a product's row says, and what the rows of others say of it."""
+"""The values of a product, what its row says of others, and what the rows of others say of it."""
+_OTHERS = f"WHERE p.id = $id AND a.id <> $id AND b.id <> $id {_SAID}"
 FAR = (
-    f"MATCH (p:{PRODUCT})-[:FACT]-(a:{PRODUCT})-[f:FACT]->(b) WHERE p.id = $id AND a.id <> $id AND b.id <> $id {_SAID}",
-    f"MATCH (p:{PRODUCT})-[:FACT]-(b:{PRODUCT})<-[f:FACT]-(a:{PRODUCT}) "
-    f"WHERE p.id = $id AND a.id <> $id AND b.id <> $id {_SAID}",
+    f"MATCH (p:{PRODUCT})-[:FACT]-(a:{PRODUCT})-[f:FACT]->(b:{VALUE}) {_OTHERS}",
+    f"MATCH (p:{PRODUCT})-[:FACT]-(a:{PRODUCT})-[f:FACT]->(b:{PRODUCT}) {_OTHERS}",
+    f"MATCH (p:{PRODUCT})-[:FACT]-(b:{PRODUCT})<-[f:FACT]-(a:{PRODUCT}) {_OTHERS}",
 )
 """The same of the products that it is related to."""
 
