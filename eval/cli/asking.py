@@ -72,8 +72,8 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
     """Answer questions from a shop's own texts, each with the snippets that it rests on.
 
     The catalogue and the reviews are indexed once, into one folder. The prompt and the budget are those of training. What the
-    texts do not say is answered by the abstention. With --graph, what the catalogue says of related
-    products stands among the snippets. Run an interrupted command again to resume it.
+    texts do not say is answered by the abstention. With --graph, what the catalogue says of related products stands among the
+    snippets. Run an interrupted command again to resume it.
 
     Example: ecom-eval ask --run demo-qlora --catalog shop.csv --reviews reviews.jsonl --questions q.jsonl --out answers.jsonl
     """
@@ -83,6 +83,7 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
     from eval.results import record
 
     _check(options)
+    _check_places(options)
     named = {key for key in options if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE}
     predict.check(options["backend"], named)
     run = record.folder_of(name)
@@ -95,7 +96,7 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
     context = training.context_of(run, options["snippets"], options["encoder"])
     for remark in context.remarks:
         click.echo(f"note: {remark}", err=True)
-    store = _store(options)
+    store = store_of(options)
     settings = answering.Settings(options["floor"], options["products"], _graph(ctx, store, options))
     if options["questions"]:
         _file(checkpoint, store, context, settings, options)
@@ -105,38 +106,37 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
 
 def _check(options: Mapping[str, Any]) -> None:
     """Refuse options that do not go together."""
-    measure, out = options["measure"], options["out"]
-    ending = ".json" if measure else ".jsonl"
-    of_graph = [name for name in ("relations", "hops", "neo4j") if options[name]]
-    faults = {
-        "--measure needs --questions: rows with known answers, such as a mixture's test.jsonl": (
-            measure and not options["questions"]
-        ),
-        "--catalog is missing: name the file of the shop's products": not (measure or options["catalog"]),
-        "--questions and --question: give one of them": options["questions"] and options["question"],
-        "--product is for --question; a file names the product in each line": options["questions"]
-        and options["product"],
-        "--questions needs --out: name the file of the answers, such as answers.jsonl": (
-            options["questions"] and not measure and not out
-        ),
-        f"--out {out}: expected the ending {ending}": out and out.suffix != ending,
-        "--vectors chroma keeps an encoder's vectors: name one with --encoder": (
-            options["vectors"] == "chroma" and not options["encoder"]
-        ),
-        "--relation, --hops and --neo4j are for --graph": of_graph and not options["graph"],
-    }
-    if told := next((sentence for sentence, fault in faults.items() if fault), ""):
-        raise InputError(told)
+    if options["measure"] and not options["questions"]:
+        raise InputError("--measure needs --questions: rows with known answers, such as a mixture's test.jsonl")
+    if not (options["measure"] or options["catalog"]):
+        raise InputError("--catalog is missing: name the file of the shop's products")
+    if options["questions"] and options["question"]:
+        raise InputError("--questions and --question: give one of them")
+    if options["questions"] and options["product"]:
+        raise InputError("--product is for --question; a file names the product in each line")
+    if options["questions"] and not options["measure"] and not options["out"]:
+        raise InputError("--questions needs --out: name the file of the answers, such as answers.jsonl")
+    ending = ".json" if options["measure"] else ".jsonl"
+    if options["out"] and options["out"].suffix != ending:
+        raise InputError(f"--out {options['out']}: expected the ending {ending}")
 
 
-def _store(options: Mapping[str, Any]) -> "Store":
+def _check_places(options: Mapping[str, Any]) -> None:
+    """Refuse options of a graph or of Chroma without what they are for."""
+    if options["vectors"] == "chroma" and not options["encoder"]:
+        raise InputError("--vectors chroma keeps an encoder's vectors: name one with --encoder")
+    if not options["graph"] and any(options[name] for name in ("relations", "hops", "neo4j")):
+        raise InputError("--relation, --hops and --neo4j are for --graph")
+
+
+def store_of(options: Mapping[str, Any]) -> "Store":
     """Return the index, built if there is none; one that was built from something else is an ``InputError``."""
     from eval.production.asking import store, texts
     from eval.production.asking.indexing import index
 
     catalog, reviews = options["catalog"], options["reviews"]
     folder, given, tell = _folder(options), texts.options(options["given"]), partial(click.echo, err=True)
-    index(folder, catalog, reviews, given, options["encoder"], options["rebuild"], tell, options["vectors"])
+    index(folder, catalog, reviews, given, options["encoder"], options["rebuild"], tell, options.get("vectors", "file"))
     return store.opened(folder)
 
 
