@@ -1,6 +1,6 @@
 """The vectors of an index in Chroma, in place of its file of them: the nearest are found by a graph of neighbours (HNSW).
 
-That is fast with any number of products and nearly always right: some of the nearest may be missed, and as its threads decide
+That is for very many products: some of the nearest are missed (``tests.bench.retrieval`` counts them), and as its threads decide
 what is inserted first, two builds may miss others. All else of an index and of a search is as without it.
 """
 
