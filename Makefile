@@ -163,7 +163,7 @@ picture: setup ## Take the README's picture of reports/demo/compare.html (needs 
 
 lock: setup ## Refresh recipes/environment/constraints.txt from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
-		--extra train --extra score --extra endpoint --extra constrain --extra dev pyproject.toml -o recipes/environment/constraints.txt
+		--extra train --extra score --extra endpoint --extra constrain --extra graph --extra dev pyproject.toml -o recipes/environment/constraints.txt
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \
 		--extra export pyproject.toml -o recipes/environment/constraints-export.txt
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --no-annotate --no-header \

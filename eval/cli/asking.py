@@ -17,7 +17,8 @@ from eval.cli.group import PATH, bar, main
 if TYPE_CHECKING:
     from converters.schema import Row
     from eval.inference.backends.base import Plan
-    from eval.production.asking.answering import Answered, Ask
+    from eval.production.asking.answering import Answered, Ask, Settings
+    from eval.production.asking.graph.queries import Graph
     from eval.production.asking.store import Store
     from eval.production.asking.training import Context
 
@@ -50,6 +51,21 @@ if TYPE_CHECKING:
     "--floor", type=FloatRange(0, 1, max_open=True), help="Ask only if snippets share more of a question's words."
 )
 @click.option("--encoder", help="Sentence encoder to rank by, too: a folder or a name on the hub.")
+@click.option(
+    "--vectors",
+    type=click.Choice(["file", "chroma"]),
+    default="file",
+    show_default=True,
+    help="Where the encoder's vectors are kept: a file, or Chroma (pip install chromadb).",
+)
+@click.option(
+    "--graph", is_flag=True, help="Show facts on related products, too: brand, model, accessories, successors."
+)
+@click.option(
+    "--relation", "relations", multiple=True, metavar="RELATION=COLUMN", help="A relation's column: accessory_of=fits."
+)
+@click.option("--hops", type=IntRange(1, 2), help="How far from a product facts may be.  [default: 1]")
+@click.option("--neo4j", help="Keep the graph on this Neo4j server, neo4j://HOST:7687, in place of a file.")
 @BACKEND
 @LONGEST
 @BATCH
@@ -63,16 +79,18 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
     """Answer questions from a shop's own texts, each with the snippets that it rests on.
 
     The catalogue and the reviews are indexed once, into one folder. The prompt and the budget are those of training. What the
-    texts do not say is answered by the abstention. Run an interrupted command again to resume it.
+    texts do not say is answered by the abstention. With --graph, what the catalogue says of related products stands among the
+    snippets. Run an interrupted command again to resume it.
 
     Example: ecom-eval ask --run demo-qlora --catalog shop.csv --reviews reviews.jsonl --questions q.jsonl --out answers.jsonl
     """
     from eval.inference import checkpoint as checkpoints
     from eval.inference import predict
-    from eval.production.asking import training
+    from eval.production.asking import answering, training
     from eval.results import record
 
     _check(options)
+    _check_places(options)
     named = {key for key in options if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE}
     predict.check(options["backend"], named)
     run = record.folder_of(name)
@@ -86,10 +104,11 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
         _measure(checkpoint, context, options)
         return
     store = store_of(options)
+    settings = answering.Settings(options["floor"], options["products"], _graph(ctx, store, options))
     if options["questions"]:
-        _file(checkpoint, store, context, options)
+        _file(checkpoint, store, context, settings, options)
     else:
-        _terminal(checkpoint, store, context, options)
+        _terminal(checkpoint, store, context, settings, options)
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -111,16 +130,41 @@ def _check(options: Mapping[str, Any]) -> None:
         raise InputError(f"--out {options['out']}: expected the ending {ending}")
 
 
+def _check_places(options: Mapping[str, Any]) -> None:
+    """Refuse options of a graph or of Chroma without what they are for."""
+    if options["vectors"] == "chroma" and not options["encoder"]:
+        raise InputError("--vectors chroma keeps an encoder's vectors: name one with --encoder")
+    if not options["graph"] and any(options[name] for name in ("relations", "hops", "neo4j")):
+        raise InputError("--relation, --hops and --neo4j are for --graph")
+
+
 def store_of(options: Mapping[str, Any]) -> "Store":
     """Return the index, built if there is none; one that was built from something else is an ``InputError``."""
     from eval.production.asking import store, texts
     from eval.production.asking.indexing import index
 
     catalog, reviews = options["catalog"], options["reviews"]
-    folder = options["index"] or catalog.with_name(f"{catalog.name}.index")
-    given = texts.options(options["given"])
-    index(folder, catalog, reviews, given, options["encoder"], options["rebuild"], partial(click.echo, err=True))
+    folder, given, tell = _folder(options), texts.options(options["given"]), partial(click.echo, err=True)
+    index(folder, catalog, reviews, given, options["encoder"], options["rebuild"], tell, options.get("vectors", "file"))
     return store.opened(folder)
+
+
+def _folder(options: Mapping[str, Any]) -> Path:
+    catalog: Path = options["catalog"]
+    folder: Path | None = options["index"]
+    return folder or catalog.with_name(f"{catalog.name}.index")
+
+
+def _graph(ctx: click.Context, store: "Store", options: Mapping[str, Any]) -> "Graph | None":
+    """Return the graph, built if there is none, and open until the command ends; none unless it is asked for."""
+    from eval.production.asking.graph import opening, relations
+
+    if not options["graph"]:
+        return None
+    place = options["neo4j"] or _folder(options) / opening.FILE
+    columns, tell = relations.named(options["relations"]), partial(click.echo, err=True)
+    opening.ready(place, options["catalog"], store.record, columns, options["rebuild"], tell)
+    return ctx.with_resource(opening.opened(place, options["hops"] or 1))
 
 
 def _asking(checkpoint: str, options: Mapping[str, Any], out: Path) -> "Ask":
@@ -145,7 +189,9 @@ def _plan(checkpoint: str, options: Mapping[str, Any], sha256: str) -> "Plan":
     return Plan(sha256, options["max_new_tokens"], batch_size=options["batch_size"], endpoint=endpoint)
 
 
-def _file(checkpoint: str, store: "Store", context: "Context", options: Mapping[str, Any]) -> None:
+def _file(
+    checkpoint: str, store: "Store", context: "Context", settings: "Settings", options: Mapping[str, Any]
+) -> None:
     """Answer a file of questions."""
     from eval.production.asking import answering, questions
 
@@ -153,7 +199,7 @@ def _file(checkpoint: str, store: "Store", context: "Context", options: Mapping[
     for outcome in rejected:
         detail = f" ({outcome.detail[:60]!r})" if outcome.detail else ""
         click.echo(f"{outcome.where}: {outcome.reason}{detail}", err=True)
-    settings, out = answering.Settings(options["floor"], options["products"]), options["out"]
+    out = options["out"]
     lines, made = answering.answered(store, context, asked, settings, _asking(checkpoint, options, out))
     account = answering.write(out, options["questions"], lines, rejected, made)
     click.echo(
@@ -163,7 +209,9 @@ def _file(checkpoint: str, store: "Store", context: "Context", options: Mapping[
     click.echo(f"answers: {out}")
 
 
-def _terminal(checkpoint: str, store: "Store", context: "Context", options: Mapping[str, Any]) -> None:
+def _terminal(
+    checkpoint: str, store: "Store", context: "Context", settings: "Settings", options: Mapping[str, Any]
+) -> None:
     """Answer one question, or one after another until an empty one."""
     from eval.production.asking import answering
     from eval.production.asking.questions import Asked, worded
@@ -172,7 +220,6 @@ def _terminal(checkpoint: str, store: "Store", context: "Context", options: Mapp
     questions = _prompted() if typed is None else iter([worded(typed)])
     if product is not None and product not in store:
         raise InputError(f"--product {product!r}: the catalogue has no such product")
-    settings = answering.Settings(options["floor"], options["products"])
     click.echo(f"loading {checkpoint}", err=True)
     model = answering.asker(options["backend"], checkpoint, _plan(checkpoint, options, ""))
     for question in questions:

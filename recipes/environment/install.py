@@ -55,8 +55,8 @@ class Environment:
 TRAIN = Environment(
     ROOT / ".venv",
     Path(__file__).with_name("constraints.txt"),
-    "train,score,endpoint,constrain,dev",
-    "axolotl bert_score bitsandbytes click converters eval msgspec openai pytest recipes rouge_score torch",
+    "train,score,endpoint,constrain,graph,dev",
+    "axolotl bert_score bitsandbytes click converters eval ladybug msgspec openai pytest recipes rouge_score torch",
 )
 ENVIRONMENTS = {
     "train": TRAIN,

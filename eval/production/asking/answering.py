@@ -15,12 +15,13 @@ from converters.io import jsonl
 from converters.schema import Outcome, Row
 from converters.tasks.answer import ABSTENTION, Reply
 from converters.tasks.answer import snippets as numbered
-from converters.text.retrieval import select
+from converters.text.retrieval import Retrieval, rank, select
 from eval import answers as kinds
 from eval.inference import backends, predict
 from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.production.asking import store as stores
 from eval.production.asking import training
+from eval.production.asking.graph import queries
 from eval.production.asking.guardrails import Decision, citations, grounding, objections, offers, unanswerable
 from eval.production.asking.questions import Asked
 from eval.production.asking.snippets import Snippet
@@ -33,10 +34,14 @@ UNREADABLE, TOO_LONG = "the answer cannot be read", "the question alone is over 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The floor of what snippets must cover of a question, if any, and how many products are looked at where none is named."""
+    """The floor of what snippets must cover of a question, if any, and how many products are looked at where none is named.
+
+    With a ``graph``, its facts on these products are shown, too.
+    """
 
     floor: float | None = None
     products: int = 3
+    graph: queries.Graph | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +84,11 @@ def prepare(
 ) -> Prepared:
     """Return a question with its snippets, chosen and cut as training does, and the row to ask.
 
-    Where it is about a price or availability, the catalogue's fields on that come first, which may share no word with it, and
-    reviews are left out if there are any.
+    A graph's facts come before the texts. Where it is about a price or availability, the catalogue's fields on that come first,
+    which may share no word with it, and reviews are left out if there are any.
     """
     found = stores.search(store, asked.question, asked.product, CANDIDATES, context.how, settings.products)
+    found = [*_facts(settings.graph, asked, found, context.how), *found]
     about_offers = offers.concerns(asked.question, "")
     if about_offers and any(snippet.kind == "offer" for snippet in found):
         found = sorted((s for s in found if s.kind != "review"), key=lambda snippet: snippet.kind != "offer")
@@ -98,6 +104,16 @@ def prepare(
     texts = numbered(row.messages[-2].content)
     cut = tuple(msgspec.structs.replace(snippet, text=text) for snippet, text in zip(shown, texts, strict=True))
     return Prepared(asked, cut, row)
+
+
+def _facts(graph: queries.Graph | None, asked: Asked, found: Sequence[Snippet], how: Retrieval) -> list[Snippet]:
+    """Return a graph's facts on the products found, those nearest to the question: at most half of the snippets to show."""
+    if graph is None:
+        return []
+    products = [asked.product] if asked.product else list(dict.fromkeys(snippet.product for snippet in found))
+    facts = queries.facts(graph, products)
+    [order] = rank([asked.question], [fact.text for fact in facts], how)
+    return [facts[place] for place in order[: max(1, how.most // 2)]]
 
 
 def read(text: str | None) -> Reply | None:
@@ -154,6 +170,8 @@ def answered(
         "settings": {"floor": settings.floor, "products": settings.products},
         "model": made,
     }
+    if settings.graph is not None:
+        record["graph"] = msgspec.to_builtins(settings.graph.record) | {"hops": settings.graph.hops}
     return lines, record
 
 

@@ -12,6 +12,7 @@ from converters.io.jsonl import sha256
 from eval.production.asking import store, texts
 
 ROLES = CATALOG, REVIEWS = "catalogue", "reviews"
+PLACES: dict[store.Vectors, str] = {"file": "a file of its own", "chroma": "Chroma"}
 
 
 def index(
@@ -22,6 +23,7 @@ def index(
     encoder: str | None,
     rebuild: bool,
     tell: Callable[[str], object],
+    vectors: store.Vectors = "file",
 ) -> store.Record:
     """Return the record of the index in ``folder``, which is built first if there is none or with ``rebuild``.
 
@@ -33,7 +35,7 @@ def index(
         if not path.is_file():
             raise not_a_file(path)
     hashes = {role: sha256(path) for role, path in zip(ROLES, files, strict=False)}
-    wanted = store.Record(store.FORMAT, hashes, _plain(options), encoder)
+    wanted = store.Record(store.FORMAT, hashes, _plain(options), encoder, vectors=vectors)
     known = store.record_of(folder)
     if folder.exists() and not _may_be_replaced(folder):
         raise InputError(f"{folder}: is no index and not empty; name another folder with --index")
@@ -64,7 +66,9 @@ def _changed(known: store.Record, wanted: store.Record) -> str:
         return f"{' and '.join(changed)} changed since"
     if known.options != wanted.options:
         return "other options of the catalogue"
-    return "" if known.encoder == wanted.encoder else "another encoder"
+    if known.encoder != wanted.encoder:
+        return "another encoder"
+    return "" if known.vectors == wanted.vectors else f"its vectors are in {PLACES[known.vectors]}"
 
 
 def _left_out(rejected: Mapping[str, int]) -> str:

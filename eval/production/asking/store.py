@@ -4,8 +4,8 @@ Products are found by BM25 over all that is said of each (bm25s, whose scores co
 disk), English words by their stems, and, if an encoder is given, by the cosine with the beginning of their texts. The snippets
 of a product, or of the products found, are then ranked as those of training rows: :func:`converters.text.retrieval.rank`.
 
-Files: ``snippets.jsonl`` (a product a line), ``places.npy`` (where its line begins), ``ids.json``, ``bm25``, ``vectors.npy``,
-and ``index.json``, which names what it was built from.
+Files: ``snippets.jsonl`` (a product a line), ``places.npy`` (where its line begins), ``ids.json``, ``bm25``, ``vectors.npy``
+or ``chroma``, and ``index.json``, which names what it was built from.
 """
 
 import mmap
@@ -15,8 +15,9 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -30,6 +31,7 @@ from converters.text.retrieval import K1, B, Encoder, Retrieval, fused, load, ra
 from converters.text.words import searched
 from eval.metrics.generation import stemmer
 from eval.metrics.grounding import FUNCTION_WORDS
+from eval.production.asking import chroma
 from eval.production.asking.snippets import TITLE, Snippet
 
 FORMAT = 1  # of the folder; another one is built again
@@ -38,6 +40,9 @@ FOUND = 100  # products that each ranking proposes, where both are there
 HEAD = 1000  # characters of a product's texts that the encoder is given
 BATCH = 256
 UNKNOWN = "review of a product that the catalogue does not have"
+
+Vectors = Literal["file", "chroma"]
+"""Where an encoder's vectors are kept: a file in which all are compared, or Chroma."""
 
 
 class Texts(msgspec.Struct, frozen=True):
@@ -62,6 +67,7 @@ class Record(msgspec.Struct, frozen=True):
     products: int = 0
     snippets: int = 0
     rejected: dict[str, int] = {}
+    vectors: Vectors = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ class Store:
     lines: mmap.mmap
     places: NDArray[np.int64]
     words: Any
-    vectors: NDArray[np.float32] | None
+    nearest: chroma.Nearest | None
     encode: Encoder | None
 
     def __contains__(self, product: object) -> bool:
@@ -92,6 +98,8 @@ def build(snippets: Iterable[Snippet | Outcome], folder: Path, record: Record, s
     ``size`` is roughly that of the texts in bytes. What is no snippet is counted by its reason, as are reviews of products that
     the catalogue does not have. Nothing to index is an ``InputError``.
     """
+    if record.vectors == "chroma":
+        chroma.package()  # before the texts are read
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
         made, rejected = Path(place) / folder.name, Counter[str]()
@@ -101,7 +109,11 @@ def build(snippets: Iterable[Snippet | Outcome], folder: Path, record: Record, s
             reasons = ", ".join(f"{number:,} {reason}" for reason, number in rejected.most_common(3))
             raise InputError(f"{folder}: found no product with a text to index ({reasons or 'no rows'})")
         if record.encoder:
-            np.save(made / "vectors.npy", _vectors(made, load(record.encoder)))
+            batches = _vectors(made, load(record.encoder))
+            if record.vectors == "chroma":
+                chroma.write(made / "chroma", batches)
+            else:
+                np.save(made / "vectors.npy", np.concatenate([*batches]))
         done = msgspec.structs.replace(
             record, products=len(ids), snippets=count, rejected=dict(sorted(rejected.items()))
         )
@@ -163,16 +175,12 @@ def _write_texts(products: Iterable[Texts], folder: Path) -> tuple[int, list[str
     return count, ids if vocabulary else []
 
 
-def _vectors(folder: Path, encode: Encoder) -> NDArray[np.float32]:
-    """Return the vector of each product's beginning, in the order of the file."""
-    parts, heads = list[NDArray[np.float32]](), list[str]()
+def _vectors(folder: Path, encode: Encoder) -> Iterator[NDArray[np.float32]]:
+    """Yield the vectors of the products' beginnings, in the order of the file."""
     with (folder / "snippets.jsonl").open("rb") as file:
-        for line in file:
-            heads.append(" ".join(s.text for s in msgspec.json.decode(line, type=Texts).snippets)[:HEAD])
-            if len(heads) == BATCH:
-                parts.append(encode(heads))
-                heads = []
-    return np.concatenate([*parts, encode(heads)] if heads else parts)
+        while lines := [*islice(file, BATCH)]:
+            products = [msgspec.json.decode(line, type=Texts) for line in lines]
+            yield encode([" ".join(snippet.text for snippet in each.snippets)[:HEAD] for each in products])
 
 
 def record_of(folder: Path) -> Record | None:
@@ -197,12 +205,24 @@ def opened(folder: Path) -> Store:
             lines = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         places = np.load(folder / "places.npy")
         words = bm25s.BM25.load(folder / "bm25", mmap=True, show_progress=False)
-        vectors = np.load(folder / "vectors.npy", mmap_mode="r") if record.encoder else None
+        nearest = _nearest(folder, record) if record.encoder else None
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: the index is damaged ({error}); build it again with --rebuild") from error
     numbers = {product: number for number, product in enumerate(ids)}
     encode = load(record.encoder) if record.encoder else None
-    return Store(record, ids, numbers, lines, places, words, vectors, encode)
+    return Store(record, ids, numbers, lines, places, words, nearest, encode)
+
+
+def _nearest(folder: Path, record: Record) -> chroma.Nearest:
+    if record.vectors == "chroma":
+        return chroma.opened(folder / "chroma")
+    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+
+    def nearest(vector: NDArray[np.float32], most: int) -> list[int]:
+        cosines = (vectors @ vector).round(5)
+        return [int(number) for number in np.argsort(-cosines, kind="stable")[:most]]
+
+    return nearest
 
 
 def search(
@@ -229,11 +249,9 @@ def _found(store: Store, question: str, most: int) -> list[int]:
     scores = store.words.get_scores_from_ids(ids) if ids else np.zeros(len(store.ids), np.float32)
     best = np.argsort(-scores, kind="stable")[: max(FOUND, most)]
     ranking = [int(number) for number in best if scores[number] > 0]
-    if store.encode is None or store.vectors is None:
+    if store.encode is None or store.nearest is None:
         return ranking[:most]
-    cosines = (store.vectors @ store.encode([question])[0]).round(5)
-    near = np.argsort(-cosines, kind="stable")[: max(FOUND, most)]
-    return fused(ranking, [int(number) for number in near])[:most]
+    return fused(ranking, store.nearest(store.encode([question])[0], max(FOUND, most)))[:most]
 
 
 def _titled(texts: Texts, several: bool) -> Iterator[Snippet]:

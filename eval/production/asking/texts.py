@@ -7,7 +7,7 @@ row or else the file bears: only these may be quoted for them.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,19 @@ def options(given: Sequence[str]) -> dict[str, Any]:
     return sources.given(CATALOG, given)
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A product of the catalogue: what it is known by, first its id, then those of the rows merged into it, and its texts.
+
+    One without an id is known by the digest of what it says.
+    """
+
+    ids: tuple[str, ...]
+    title: str
+    texts: Mapping[str, str]
+    product: Product
+
+
 def read(catalog: Path, reviews: Path | None, options: Mapping[str, Any]) -> Iterator[Snippet | Outcome]:
     """Yield the snippets of a catalogue, then of reviews; a row that has none is an outcome with its reason.
 
@@ -66,11 +79,33 @@ def read(catalog: Path, reviews: Path | None, options: Mapping[str, Any]) -> Ite
     entry = complete([catalog], _given(options))
     day = datetime.fromtimestamp(catalog.stat().st_mtime, UTC).date().isoformat()
     known = Known.of(entry.columns, entry.survey.forms)
-    rows = tied(raw_rows(entry.paths, entry.columns), entry.columns, entry.survey.parents)
-    for product in products(rows, entry.columns, entry.survey.scattered, unpacked_size(entry.paths)):
-        yield from [product] if isinstance(product, Outcome) else _of_product(product, entry, known, day)
+    for one in _listed(entry):
+        yield from [one] if isinstance(one, Outcome) else _of_product(one, entry, known, day)
     if reviews:
         yield from of_reviews(reviews)
+
+
+def listed(catalog: Path, options: Mapping[str, Any]) -> Iterator[Listed]:
+    """Yield the products that :func:`read` has snippets of; what is none is counted there."""
+    return (one for one in _listed(complete([catalog], _given(options))) if isinstance(one, Listed))
+
+
+def _listed(entry: Complete) -> Iterator[Listed | Outcome]:
+    columns = entry.columns
+    rows = tied(raw_rows(entry.paths, columns), columns, entry.survey.parents)
+    for product in products(rows, columns, entry.survey.scattered, unpacked_size(entry.paths)):
+        yield product if isinstance(product, Outcome) else _known(product, columns)
+
+
+def _known(product: Product, columns: Columns) -> Listed | Outcome:
+    cells = product.cells
+    title = clean(cell_text(cells[columns.title]))
+    if not title:
+        return Outcome(product.where, reason="product without a title", rows=product.rows)
+    texts = {label: clean(cell_text(cells[column])) for label, column in columns.texts.items()}
+    identifier = cells[columns.id].strip() or digest(title, texts)
+    merged = (row[columns.id].strip() for row in product.parts)
+    return Listed((identifier, *(each for each in merged if each)), title, texts, product)
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,14 +118,9 @@ def _given(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_product(product: Product, entry: Complete, known: Known, day: str) -> Iterator[Snippet | Outcome]:
-    columns, cells = entry.columns, product.cells
-    title = clean(cell_text(cells[columns.title]))
-    if not title:
-        yield Outcome(product.where, reason="product without a title", rows=product.rows)
-        return
-    texts = {label: clean(cell_text(cells[column])) for label, column in columns.texts.items()}
-    identifier = cells[columns.id].strip() or digest(title, texts)
+def _of_product(one: Listed, entry: Complete, known: Known, day: str) -> Iterator[Snippet]:
+    product, columns, cells = one.product, entry.columns, one.product.cells
+    identifier, title, texts = one.ids[0], one.title, one.texts
     yield Snippet(identifier, title, "catalogue", TITLE)
     shown = [Text("Title", title), *(Text(label, text) for label, text in texts.items() if text)]
     stated = attributes(product, replace(columns, implicit=True), shown, known).values
@@ -100,7 +130,7 @@ def _of_product(product: Product, entry: Complete, known: Known, day: str) -> It
     for name, text in {**texts, **values, **others}.items():
         if text and name not in offers:
             yield from (Snippet(identifier, piece, "catalogue", name) for piece in _pieces(name, text))
-    date = next((cells[name].strip()[:10] for name in cells if cells[name] and _DAY.search(_words(name))), day)
+    date = next((cells[name].strip()[:10] for name in cells if cells[name] and _DAY.search(words_of(name))), day)
     for name, text in offers.items():
         yield Snippet(identifier, f"{_spoken(name)}: {text}", "offer", name, date)
 
@@ -139,9 +169,9 @@ def _offers(product: Product) -> dict[str, str]:
         if _is_offer(name):
             cells = (clean(row[name]) for row in product.all_cells if name in row)
             found[name] = ", ".join(dict.fromkeys(cell for cell in cells if cell and not _ADDRESS.fullmatch(cell)))
-    currency = next((clean(cell) for name, cell in product.cells.items() if _words(name).strip() == "currency"), "")
+    currency = next((clean(cell) for name, cell in product.cells.items() if words_of(name).strip() == "currency"), "")
     return {
-        name: f"{text} {currency}".strip() if _PRICE.search(_words(name)) else text
+        name: f"{text} {currency}".strip() if _PRICE.search(words_of(name)) else text
         for name, text in found.items()
         if text
     }
@@ -153,17 +183,22 @@ def _is_offer(name: str) -> bool:
     >>> [_is_offer(name) for name in ("Variant Price", "sale_price", "Cost per item", "In stock?", "Stocking", "isInStock")]
     [True, True, False, True, False, True]
     """
-    words = _words(name)
+    words = words_of(name)
     price = _PRICE.search(words) and not _NO_PRICE.search(words)
     return bool(price or (_THERE.search(words) and not _NOT_THERE.search(words)))
 
 
 def _is_beside(name: str) -> bool:
     """Tell whether a column only says of what a price is: its currency and its day."""
-    return _words(name).strip() == "currency" or bool(_DAY.search(_words(name)))
+    return words_of(name).strip() == "currency" or bool(_DAY.search(words_of(name)))
 
 
-def _words(name: str) -> str:
+def words_of(name: str) -> str:
+    """Return the words of a column's name, in lower case and with blanks between them.
+
+    >>> words_of("accessoryOf"), words_of("Model_No.")
+    ('accessory of', 'model no ')
+    """
     return _SPACED.sub(" ", name).casefold()
 
 
