@@ -84,8 +84,8 @@ export: setup ## Quantise a merged run and score it beside itself: make export R
 		--format $(or $(FORMAT),$(error FORMAT is not set: make export RUN=$(RUN) FORMAT=fp8)) \
 		$(if $(CONVERTER),--converter $(CONVERTER)) $(ARGS)
 
-serve: setup ## Serve a merged run with vLLM: make serve RUN=mistral-qlora [FORMAT=fp8]
-	@$(BIN)/ecom-train serve $(or $(RUN),$(error RUN is not set: make serve RUN=mistral-qlora)) \
+serve: setup ## Serve a merged run with vLLM: make serve RUN=mistral-qlora [FORMAT=fp8]; or adapters on one base: RUNS="a b"
+	@$(BIN)/ecom-train serve $(if $(RUNS),$(RUNS) --adapters,$(or $(RUN),$(error RUN is not set: make serve RUN=mistral-qlora))) \
 		$(if $(FORMAT),--format $(FORMAT)) $(ARGS)
 
 eval-%: setup ## Score a run on its mix's test split, or another's: make eval-mistral-qlora [MIX=shop] [CHECKPOINT=owner/name] [TRACKER=mlflow] [PREDICT="--batch-size 64"]
