@@ -1,6 +1,6 @@
-"""``ecom-eval``: predict, score, calibrate, compare, cascade, label, answer, hold a server against a run, send out. Each module puts commands into ``main``.
+"""``ecom-eval``: predict, score, calibrate, compare, cascade, label, answer, hold a server against a run, send out.
 
-Uses every room. Nothing here decides or computes.
+Each module puts commands into ``main``. Uses every room. Nothing here decides or computes.
 """
 
 from eval.cli import answering, applying, asking, confidence, outward, routing, scoring, serving

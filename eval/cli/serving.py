@@ -10,13 +10,13 @@ from click import FloatRange, IntRange
 from converters.core.errors import InputError
 from eval.cli.answering import BATCH, CONCURRENCY, LONGEST, RETRIES, TIMEOUT
 from eval.cli.group import PATH, bar, main
-from eval.comparison.parity import AT_LEAST
 
 if TYPE_CHECKING:
     from eval.comparison.parity import Parity
     from eval.results.schema import Run
 
-SHOWN = 3  # rows that differ
+ROWS, SHOWN = 200, 3  # asked, and shown of those that differ
+AT_LEAST = 0.95  # eval.comparison.parity says why
 
 
 @main.command()
@@ -24,7 +24,7 @@ SHOWN = 3  # rows that differ
 @click.option("--base-url", required=True, help="The server, such as http://127.0.0.1:8000/v1.")
 @click.option("--model", help="The model's name there.  [default: the run's]")
 @click.option("--data", type=PATH, help="Held-out rows.  [default: the validation split of the run's mixture]")
-@click.option("--rows", "count", default=200, type=IntRange(1), help="How many of them to ask, of every task alike.")
+@click.option("--rows", "count", default=ROWS, type=IntRange(1), help="How many of them to ask, of every task alike.")
 @click.option(
     "--at-least", default=AT_LEAST, type=FloatRange(0, 1), help="Share of equal answers below which it exits with 1."
 )

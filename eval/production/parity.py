@@ -19,7 +19,6 @@ from eval.inference.backends.base import Plan
 from eval.results import record, runs
 
 FOLDER, ROWS = "parity", "rows.jsonl"
-COUNT = 200
 KEPT = ("checkpoint", "checkpoint_sha256", "template_sha256", "backend", "versions", "decoding")
 Answers = dict[str, str | None]
 
