@@ -28,10 +28,11 @@ def identity(run: Path) -> dict[str, str]:
     """Return what decides the base that a run's adapter is served on; adapters of one base agree in all of it."""
     base, keys, adapter = provenance.read(run)["base_model"], recipe_of(run), run / ADAPTER
     rounded = NF4 | (keys.get("bnb_config_kwargs") or {}) | {"experts": bool(keys.get("quantize_moe_experts"))}
+    kind = ", ".join(f"{key}={value}" for key, value in sorted(rounded.items()))
     files = [path for path in _tokenizer(adapter) if not path.name.startswith("chat_template")]
     return {
         "base model": base["sha256"] or f"{base['name']} at {base['revision']}",
-        "precision in training": f"four bits, {sorted(rounded.items())}" if merge_gate.nf4(keys) else "as it is",
+        "precision in training": f"in four bits ({kind})" if merge_gate.nf4(keys) else "as it is",
         "tokenizer": files_sha256(adapter, files),
         "chat template": str(provenance.saved_template_sha256(adapter)),
     }
