@@ -9,10 +9,11 @@ checkpoint has them.
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from converters.core.errors import InputError
 from converters.core.hashing import digest
-from converters.io.jsonl import files_sha256, locked
+from converters.io.jsonl import decode, files_sha256, locked
 from eval.inference.checkpoint import OTHER_FORMATS
 from recipes.runner.recipe import base_folder
 from recipes.runner.records import provenance
@@ -22,6 +23,8 @@ from recipes.runner.training.respell import CONFIG, WEIGHTS, respelt
 
 BASES = RUNS / ".bases"
 NF4 = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}  # Axolotl's defaults
+SETTINGS = "tokenizer_config.json"
+LOADED = ("local_files_only", "is_local", "name_or_path", "chat_template")  # transformers writes how it was loaded
 
 
 def identity(run: Path) -> dict[str, str]:
@@ -29,11 +32,10 @@ def identity(run: Path) -> dict[str, str]:
     base, keys, adapter = provenance.read(run)["base_model"], recipe_of(run), run / ADAPTER
     rounded = NF4 | (keys.get("bnb_config_kwargs") or {}) | {"experts": bool(keys.get("quantize_moe_experts"))}
     kind = ", ".join(f"{key}={value}" for key, value in sorted(rounded.items()))
-    files = [path for path in _tokenizer(adapter) if not path.name.startswith("chat_template")]
     return {
         "base model": base["sha256"] or f"{base['name']} at {base['revision']}",
         "precision in training": f"in four bits ({kind})" if merge_gate.nf4(keys) else "as it is",
-        "tokenizer": files_sha256(adapter, files),
+        "tokenizer": _tokenizer_digest(adapter),
         "chat template": str(provenance.saved_template_sha256(adapter)),
     }
 
@@ -82,6 +84,15 @@ def _linked(run: Path, base: Path, new: Path, echo: Callable[[bytes], None]) -> 
         if path.is_file() and path.name not in ours and not any(map(path.match, OTHER_FORMATS)):
             (new / path.name).symlink_to(path.resolve())
     merge.complete(new, run / ADAPTER)
+
+
+def _tokenizer_digest(adapter: Path) -> str:
+    """Return a hash of what decides the tokens: all but the template, which is compared apart, and how it was loaded."""
+    settings = adapter / SETTINGS
+    keys = decode(settings.read_bytes(), dict[str, Any], str(settings)) if settings.is_file() else {}
+    told = sorted((key, str(value)) for key, value in keys.items() if key not in LOADED)
+    others = [path for path in _tokenizer(adapter) if path != settings and not path.name.startswith("chat_template")]
+    return digest(told, files_sha256(adapter, others))
 
 
 def _tokenizer(adapter: Path) -> set[Path]:

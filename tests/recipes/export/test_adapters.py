@@ -17,6 +17,7 @@ from recipes.runner.records import provenance
 from tests.recipes.conftest import BIN
 
 Make = Callable[..., Path]
+WHAT = ("base model", "chat template", "precision in training", "tokenizer")
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Write a run that trained an adapter of a base as it is: the files that serving looks at, with their hashes."""
     monkeypatch.chdir(tmp_path)
 
-    def run(name: str, base: str = "base", template: str = "{{ messages }}", length: int = 512, **config: Any) -> Path:
+    def run(name: str, base: str = "base", template: str = "{{ messages }}", length: int = 512, loaded: Any = None, **config: Any) -> Path:
         found, model = Path("runs") / name, Path(base)
         for folder in (found / "adapter", model):
             folder.mkdir(parents=True, exist_ok=True)
@@ -35,6 +36,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         (model / "chat_template.jinja").write_text("the base's own")
         (found / "adapter" / "chat_template.jinja").write_text(template)
         (found / "adapter" / "tokenizer.json").write_text("{}")
+        (found / "adapter" / "tokenizer_config.json").write_text(json.dumps({"eos_token": "</s>"} | (loaded or {})))
         (found / "adapter" / adapters.WEIGHTS).write_text(f"weights of {name}")
         settings = {"peft_type": "LORA", "r": 8, "bias": "none", "init_lora_weights": True, "use_rslora": True}
         (found / "adapter" / adapters.CONFIG).write_text(json.dumps(settings | config))
@@ -74,9 +76,10 @@ def test_the_base_has_its_own_weights_and_the_trainings_tokenizer(make: Make) ->
     assert Path("base/chat_template.jinja").read_text() == "the base's own"
     # vLLM would take Mistral's own form for the whole, and ignore the chat template.
     assert {path.name for path in folder.iterdir()} == {
-        *("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"),
+        *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
     }
-    assert Path(command(make("other"))[2]) == folder, "one base for both"
+    other = make("other", loaded={"local_files_only": True})
+    assert Path(command(other)[2]) == folder, "one base for both, wherever their tokenizer was loaded from"
 
 
 @pytest.mark.parametrize(
@@ -100,10 +103,11 @@ def test_an_adapter_that_vllm_cannot_serve_is_refused(make: Make, config: dict[s
 
 def test_adapters_of_two_bases_are_refused(make: Make) -> None:
     runs = make("one"), make("other", base="another"), make("third", template="{{ other }}"), make("fourth")
+    runs += (make("fifth", loaded={"eos_token": "<end>"}),)
     (runs[3] / "recipe.yaml").write_text(yaml.safe_dump({"adapter": "qlora", "sequence_len": 512}))
     record = provenance.read(runs[3]) | {"recipe": {"resolved_sha256": sha256(runs[3] / "recipe.yaml")}}
     provenance.write(runs[3], record)
-    for run, what in zip(runs[1:], ("base model", "chat template", "precision in training"), strict=True):
+    for run, what in zip(runs[1:], WHAT, strict=True):
         with pytest.raises(InputError, match=f"^{run} and runs/one are not adapters of one base: {what} '"):
             command(runs[0], run)
 
@@ -125,7 +129,7 @@ def test_other_runs_that_cannot_be_served_together(make: Make) -> None:
         command(one)
     with pytest.raises(InputError, match=r"^runs/none: has no run.json"):
         command(Path("runs/none"))
-    (make("two") / "adapter" / "tokenizer.json").read_text()
+    make("two")
     Path("base/model.safetensors").unlink()
     with pytest.raises(InputError, match=r"base: the base model has changed since"):
         command(Path("runs/two"))
