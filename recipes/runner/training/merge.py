@@ -65,7 +65,8 @@ def written(run: Path, base: Path | None, adapter: Path, out: Path, echo: Callab
     process.axolotl(words(run, base, adapter, out), run / "logs" / "merge.log", echo)
     complete(merged, run / ADAPTER)
     if merge_gate.nf4(keys) and base and rounds_all():
-        restore(merged, base, run / ADAPTER, keys)
+        with libraries_log_to(run / "logs" / "merge.log"):
+            restore(merged, base, run / ADAPTER, keys)
     return merged
 
 
