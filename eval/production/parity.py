@@ -81,4 +81,6 @@ def _take(whole: Path, data: Path, rows: Sequence[Row], plan: Plan, out: Path) -
     final = out / "predictions.jsonl"
     jsonl.write_lines(final, ({"id": row.id, "prediction": answers[row.id]} for row in rows))
     hashes = {"test_sha256": plan.test_sha256, "predictions_sha256": jsonl.sha256(final)}
-    jsonl.write_json(out / "predictions.json", {key: origin.get(key) for key in KEPT} | hashes | {"taken_from": str(whole)})
+    jsonl.write_json(
+        out / "predictions.json", {key: origin.get(key) for key in KEPT} | hashes | {"taken_from": str(whole)}
+    )

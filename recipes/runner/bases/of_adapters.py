@@ -73,7 +73,9 @@ def _neutral(adapter: Path, folder: Path) -> Path:
     own = load_file(adapter / WEIGHTS)
     folder.mkdir()
     shutil.copy2(adapter / CONFIG, folder)
-    save_file({name: torch.zeros_like(own[name]) if ".lora_B." in name else own[name] for name in own}, folder / WEIGHTS)
+    save_file(
+        {name: torch.zeros_like(own[name]) if ".lora_B." in name else own[name] for name in own}, folder / WEIGHTS
+    )
     return folder
 
 

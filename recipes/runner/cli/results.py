@@ -78,7 +78,9 @@ def unpack(file: Path, tokenizer: Path, out: Path) -> None:
 
 @main.command()
 @click.argument("run", nargs=-1, required=True)
-@click.option("--adapters", is_flag=True, help="Serve the adapter on its base, not the merged run; several runs always.")
+@click.option(
+    "--adapters", is_flag=True, help="Serve the adapter on its base, not the merged run; several runs always."
+)
 @click.option("--format", "form", help="Serve this export instead of the merged checkpoint: fp8, int8 or awq.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))

@@ -52,7 +52,7 @@ def _named_once(runs: Sequence[Path]) -> Sequence[Path]:
 
 
 def _checked(run: Path) -> Mapping[str, Any]:
-    """Return the configuration of a run's adapter; one that vLLM cannot serve, or not that of the training, is an ``InputError``."""
+    """Return the configuration of a run's adapter; one that vLLM cannot serve, or that has changed, is an ``InputError``."""
     record, adapter = provenance.read(run), run / ADAPTER
     for file in (CONFIG, WEIGHTS):
         if not (adapter / file).is_file():

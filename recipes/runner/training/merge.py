@@ -57,7 +57,7 @@ def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[byt
 
 
 def written(run: Path, base: Path | None, adapter: Path, out: Path, echo: Callable[[bytes], None]) -> Path:
-    """Write a run's base with ``adapter`` merged into it, the training's tokenizer beside it, to a folder in ``out``; return that.
+    """Write a run's base with ``adapter`` merged into it, the training's tokenizer beside it, in ``out``; return the folder.
 
     ``adapter`` is the run's own or a copy of it, with other names or weights.
     """

@@ -1,4 +1,4 @@
-"""The gate over a server: the rows it is asked, what the merged model answers to them, and a server that serves something else."""
+"""The gate over a server: the rows that it is asked, the merged model's answers to them, and a server of something else."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Serve = Callable[[Callable[[int, str], str]], AbstractContextManager[str]]
 
 @pytest.fixture
 def run(tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A merged run with a mixture of 180 rows in each split, of all tasks but the walk, whose next question has the answer before."""
+    """A merged run with a mixture of 180 rows in each split; without the walk, whose next question holds an answer."""
     monkeypatch.chdir(tmp_path)
     found = Path("runs/mine")
     found.mkdir(parents=True)

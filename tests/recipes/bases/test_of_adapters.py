@@ -53,7 +53,9 @@ def test_the_base_of_four_bits_and_the_adapter_are_the_merged_model(run: Path) -
     deltas = {}
     for name, tensor in adapter.items():
         if ".lora_A." in name:
-            deltas[f"{restore.layer_of(name)}.weight"] = adapter[name.replace("lora_A", "lora_B")] @ tensor * (8 / 4**0.5)
+            deltas[f"{restore.layer_of(name)}.weight"] = (
+                adapter[name.replace("lora_A", "lora_B")] @ tensor * (8 / 4**0.5)
+            )
     assert base.keys() == served.keys() >= deltas.keys() and deltas
     for name, tensor in served.items():
         # What was not quantised is the base's own, bit for bit.

@@ -25,7 +25,14 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Write a run that trained an adapter of a base as it is: the files that serving looks at, with their hashes."""
     monkeypatch.chdir(tmp_path)
 
-    def run(name: str, base: str = "base", template: str = "{{ messages }}", length: int = 512, loaded: Any = None, **config: Any) -> Path:
+    def run(
+        name: str,
+        base: str = "base",
+        template: str = "{{ messages }}",
+        length: int = 512,
+        loaded: Any = None,
+        **config: Any,
+    ) -> Path:
         found, model = Path("runs") / name, Path(base)
         for folder in (found / "adapter", model):
             folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +126,9 @@ def test_other_runs_that_cannot_be_served_together(make: Make) -> None:
     with pytest.raises(InputError, match=r"^base: is the name of the base model, too"):
         command(one, make("base"))
     (make("whole") / "adapter" / adapters.CONFIG).unlink()
-    with pytest.raises(InputError, match=r"^runs/whole/adapter: has no adapter_config.json; only a run that trained an"):
+    with pytest.raises(
+        InputError, match=r"^runs/whole/adapter: has no adapter_config.json; only a run that trained an"
+    ):
         command(one, Path("runs/whole"))
     provenance.update(make("going"), status="started")
     with pytest.raises(InputError, match=r"^runs/going: found status 'started', expected a run whose training ended"):

@@ -90,7 +90,7 @@ def scratch(run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> 
 def serving(
     folder: Path, name: str, port: int, log: Path, command: Sequence[str] = ()
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Serve a run as ``make serve`` does, or by a command, in a process group of its own, until it is up and as long as needed."""
+    """Serve a run as ``make serve`` does, or by a command, in a process group of its own: up before it is yielded."""
     words = [*command] or [str(BIN / "ecom-train"), "serve", name, "--port", str(port)]
     with log.open("wb") as file:
         process = subprocess.Popen(
