@@ -1,9 +1,9 @@
 """Whether two sides answer alike: the share of rows with equal answers, by task, and the rows that differ.
 
 Answers are equal when their texts are. A gate's bar is a share and not all of them: the same weights in another engine, in
-another order of sums, or as a base and an adapter apart, round otherwise, and where two tokens are about equally likely the greedy
-answer turns. Measured on the demo's 1,116 test rows, served by vLLM: 1.000 in float32, 0.982 in bfloat16. Two models that answer alike
-are not told apart by it.
+another order of sums, or as a base and an adapter apart, round otherwise, and where two tokens are about equally likely the
+greedy answer turns. Measured on the demo's 1,116 test rows, served by vLLM: 1.000 in float32, 0.982 in bfloat16. Two models
+that answer alike are not told apart by it.
 """
 
 from collections.abc import Mapping, Sequence
