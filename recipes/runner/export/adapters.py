@@ -6,6 +6,7 @@ from typing import Any
 
 from converters.core.errors import InputError
 from converters.io.jsonl import decode
+from eval.inference.checkpoint import dtype
 from recipes.runner.bases import of_adapters
 from recipes.runner.export import serve
 from recipes.runner.records import provenance
@@ -38,7 +39,7 @@ def command(runs: Sequence[Path], host: str, port: int, echo: Callable[[bytes], 
     _check_one_base(runs)
     longest = max(int(recipe_of(run)["sequence_len"]) for run in runs)
     base = of_adapters.made(runs[0], echo)
-    words = serve.words(base, name, longest, serve.dtype(base), host, port)
+    words = serve.words(base, name, longest, dtype(base), host, port)
     highest = max(rank(config) for config in configs.values())
     words += ["--enable-lora", "--max-loras", str(len(runs)), "--max-lora-rank", str(_allowed(highest))]
     return [*words, "--lora-modules", *(f"{run.name}={run / ADAPTER}" for run in runs)]
@@ -91,7 +92,8 @@ def rank(config: Mapping[str, Any]) -> int:
     >>> rank({"r": 8, "rank_pattern": {"q_proj": 20}}), rank({"r": 8})
     (20, 8)
     """
-    return max([int(config["r"]), *(config.get("rank_pattern") or {}).values()])
+    patterns: Mapping[str, int] = config.get("rank_pattern") or {}
+    return max([int(config["r"]), *patterns.values()])
 
 
 def _allowed(highest: int) -> int:

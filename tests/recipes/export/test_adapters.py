@@ -14,7 +14,7 @@ from converters.core.errors import InputError
 from converters.io.jsonl import folder_sha256, sha256
 from recipes.runner.export import adapters
 from recipes.runner.records import provenance
-from tests.recipes.conftest import BIN
+from tests.recipes.conftest import BIN, ROOT
 
 Make = Callable[..., Path]
 WHAT = ("base model", "chat template", "precision in training", "tokenizer")
@@ -109,8 +109,8 @@ def test_an_adapter_that_vllm_cannot_serve_is_refused(make: Make, config: dict[s
 
 
 def test_adapters_of_two_bases_are_refused(make: Make) -> None:
-    runs = make("one"), make("other", base="another"), make("third", template="{{ other }}"), make("fourth")
-    runs += (make("fifth", loaded={"eos_token": "<end>"}),)
+    runs = [make("one"), make("other", base="another"), make("third", template="{{ other }}"), make("fourth")]
+    runs.append(make("fifth", loaded={"eos_token": "<end>"}))
     (runs[3] / "recipe.yaml").write_text(yaml.safe_dump({"adapter": "qlora", "sequence_len": 512}))
     record = provenance.read(runs[3]) | {"recipe": {"resolved_sha256": sha256(runs[3] / "recipe.yaml")}}
     provenance.write(runs[3], record)
@@ -159,3 +159,17 @@ def test_serve_prints_the_command_and_how_to_ask_each(make: Make) -> None:
     assert "--lora-modules one=runs/one/adapter" in serve("one", "--adapters", "--print").stdout
     done = serve("one", "other", "--format", "fp8")
     assert (done.returncode, done.stdout) == (1, "") and done.stderr.startswith("error: --format fp8: an export is of")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("serve", "RUNS=one other"), "ecom-train serve one other --adapters"),
+        (("serve", "RUN=one", "FORMAT=fp8"), "ecom-train serve one --format fp8"),
+        (("parity", "RUN=one", "URL=http://gpu:80/v1"), "ecom-eval parity one --base-url http://gpu:80/v1"),
+    ],
+)
+def test_make_passes_on_what_is_to_be_served(words: tuple[str, ...], said: str) -> None:
+    command = ["make", "-n", "-f", str(ROOT / "Makefile"), "PYTHON=true", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said in " ".join(done.stdout.replace("\\\n", " ").split())
