@@ -16,7 +16,7 @@ folder = $(if $(MIX),$(if $(findstring /,$(mix)),,data/)$(mix))
 tracked = $(if $(TRACKER),&& $(BIN)/ecom-eval track runs/$(1) --to $(TRACKER))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export setup-vllm demo demo-real test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve parity push card track baselines compare runs calibrate apply ask bench coverage bench-gpu picture lock clean
+.PHONY: help setup setup-export setup-vllm demo demo-real demo-cascade test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve parity push card track baselines compare runs calibrate apply ask bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,13 @@ demo: setup ## Generate, convert, train, merge, score and compare on the CPU [SE
 
 demo-real: setup ## The same with a pretrained model, SmolLM2-135M, on a part of the rows, beside all baselines [SEED=0]
 	@$(BIN)/ecom-train demo --real --seed $(SEED)
+
+# A price of one model's tokens is its size: the demo's has 0.5M parameters, SmolLM2 134.5M.
+demo-cascade: demo demo-real ## The demo's tiny model first, demo-real's for what it is unsure of, beside routing at random [SEED=0]
+	@OMP_NUM_THREADS=1 $(BIN)/ecom-eval predict --confidence --checkpoint runs/demo-qlora/merged \
+		--data data/demo-real/test.jsonl --out runs/demo-qlora/confidence/demo-real --batch-size 64
+	@$(BIN)/ecom-eval cascade runs/demo-qlora/confidence/demo-real runs/demo-real-qlora --data data/demo-real/test.jsonl \
+		--out reports/demo-cascade --small-price 0.5 0.5 --large-price 134.5 134.5
 
 test: setup ## Run all tests, on two cores [JOBS=1]
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n $(or $(JOBS),2) --dist loadfile --no-loadscope-reorder

@@ -117,6 +117,7 @@ def report(figures: dict[str, list[dict[str, float]]]) -> None:
     }
     speed = {side: found["tokens"] / found["seconds"] for side, found in total.items()}
     apart = max(abs(one["loss"] - other["loss"]) for one, other in zip(*figures.values(), strict=True))
+    losses = {side: " ".join(f"{step['loss']:.4f}" for step in found) for side, found in figures.items()}
     print(
         f"QLoRA of SmolLM2-135M on this CPU, against the recipe without its plugin: {speed['plugin'] / speed['usual']:.1f}x "
         f"(goal {GOAL}x), losses of {STEPS} steps at most {apart:.1g} apart"
@@ -124,7 +125,7 @@ def report(figures: dict[str, list[dict[str, float]]]) -> None:
     for side, found in total.items():
         print(
             f"  {side}: {speed[side]:.0f} non-padding tokens/s, {found['tokens'] / found['processor']:.0f} a processor "
-            f"second, {figures[side][-1]['memory']:.0f} MiB"
+            f"second, {figures[side][-1]['memory']:.0f} MiB; losses {losses[side]}"
         )
 
 
