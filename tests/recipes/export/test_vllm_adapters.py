@@ -1,7 +1,7 @@
 """A real vLLM serves two adapters on one base, by the command that ``serve`` prints, and the gate tells them apart.
 
 The base is what ``make demo`` trained, rounded to four bits; the adapters have random weights, small enough that the answers stay
-texts, and large enough that a good part of them change.
+texts, and large enough that most of them change.
 """
 
 import contextlib
