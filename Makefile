@@ -16,7 +16,7 @@ folder = $(if $(MIX),$(if $(findstring /,$(mix)),,data/)$(mix))
 tracked = $(if $(TRACKER),&& $(BIN)/ecom-eval track runs/$(1) --to $(TRACKER))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export setup-vllm demo demo-real demo-cascade test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve push card track baselines compare runs calibrate apply ask try bench coverage bench-gpu picture lock clean
+.PHONY: help setup setup-export setup-vllm demo demo-real demo-cascade test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve parity push card track baselines compare runs calibrate apply ask try bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +55,7 @@ test-deepspeed: setup ## Hold recipes/deepspeed/*.json against DeepSpeed itself,
 	@PYTHONPATH=.cache/deepspeed $(BIN)/pytest -q tests/recipes/preflight/test_deepspeed.py
 
 test-vllm: setup setup-vllm ## Serve trained models with a real vLLM and hold its answers against transformers': the demo's, or [DEMO=checkout] [SMOLLM2=folder]
-	@$(if $(DEMO),DEMO=$(abspath $(DEMO))) $(if $(SMOLLM2),SMOLLM2=$(abspath $(SMOLLM2))) $(BIN)/pytest -q -s tests/recipes/export/test_vllm.py
+	@$(if $(DEMO),DEMO=$(abspath $(DEMO))) $(if $(SMOLLM2),SMOLLM2=$(abspath $(SMOLLM2))) $(BIN)/pytest -q -s $(wildcard tests/recipes/export/test_vllm*.py)
 
 fuzz: setup ## Read 10,000 broken raw rows with every source [RECORDS=100000]
 	@FUZZ_RECORDS=$(or $(RECORDS),10000) $(BIN)/pytest -q tests/converters/test_fuzz.py
@@ -91,9 +91,13 @@ export: setup ## Quantise a merged run and score it beside itself: make export R
 		--format $(or $(FORMAT),$(error FORMAT is not set: make export RUN=$(RUN) FORMAT=fp8)) \
 		$(if $(CONVERTER),--converter $(CONVERTER)) $(ARGS)
 
-serve: setup ## Serve a merged run with vLLM: make serve RUN=mistral-qlora [FORMAT=fp8]
-	@$(BIN)/ecom-train serve $(or $(RUN),$(error RUN is not set: make serve RUN=mistral-qlora)) \
+serve: setup ## Serve a merged run with vLLM: make serve RUN=mistral-qlora [FORMAT=fp8]; or adapters on one base: RUNS="a b"
+	@$(BIN)/ecom-train serve $(if $(RUNS),$(RUNS) --adapters,$(or $(RUN),$(error RUN is not set: make serve RUN=mistral-qlora))) \
 		$(if $(FORMAT),--format $(FORMAT)) $(ARGS)
+
+parity: setup ## Tell whether a server answers as a merged run: make parity RUN=mistral-qlora [URL=http://127.0.0.1:8000/v1] [ARGS="--rows 500"]
+	@$(BIN)/ecom-eval parity $(or $(RUN),$(error RUN is not set: make parity RUN=mistral-qlora)) \
+		--base-url $(or $(URL),http://127.0.0.1:8000/v1) $(ARGS)
 
 eval-%: setup ## Score a run on its mix's test split, or another's: make eval-mistral-qlora [MIX=shop] [CHECKPOINT=owner/name] [TRACKER=mlflow] [PREDICT="--batch-size 64"]
 	@own=$$($(BIN)/ecom-train mix $* $(if $(MIX),2>/dev/null)) || $(if $(MIX),own=,exit 1); mix=$(or $(folder),$$own); out=runs/$*/eval; \

@@ -1,4 +1,4 @@
-"""Pretrained base models that ``ecom-train base`` writes as ordinary checkpoints, from the hub or from the package index.
+"""Base models that this project writes: pretrained ones by ``ecom-train base``, and those that adapters are served on.
 
-Uses the layout of a run's folder. Nothing uses this room but the command line.
+Uses a run's folder and its merge. The command line and the serving of exports use it.
 """

@@ -77,24 +77,41 @@ def unpack(file: Path, tokenizer: Path, out: Path) -> None:
 
 
 @main.command()
-@RUN
+@click.argument("run", nargs=-1, required=True)
+@click.option(
+    "--adapters", is_flag=True, help="Serve the adapter on its base, not the merged run; several runs always."
+)
 @click.option("--format", "form", help="Serve this export instead of the merged checkpoint: fp8, int8 or awq.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--print", "only_print", is_flag=True, help="Print the command and do not run it.")
-def serve(run: str, form: str | None, host: str, port: int, only_print: bool) -> None:
-    """Serve a merged run with vLLM. Prefix caching is on; the chat template is the one used in training.
+def serve(run: tuple[str, ...], adapters: bool, form: str | None, host: str, port: int, only_print: bool) -> None:
+    """Serve a merged run, or several runs' adapters on their one base, with vLLM.
+
+    Prefix caching is on; the chat template is the one used in training. Each adapter answers by its run's name. The base that
+    they are served on is made once, in runs/.bases: after QLoRA it is rounded as in training.
 
     Example: ecom-train serve demo-qlora --print
     """
+    from recipes.runner.export import adapters as serving_adapters
     from recipes.runner.export import serve as serving
     from recipes.runner.records.layout import folder
     from recipes.runner.records.provenance import test_rows
+    from recipes.runner.training.process import Progress
 
-    words = serving.command(folder(run), form, host, port)
+    runs = [folder(name) for name in run]
+    if adapters or len(runs) > 1:
+        if form:
+            raise InputError(f"--format {form}: an export is of one merged run; adapters are served on their base")
+        echo = Progress(sys.stderr, runs[0] / "logs" / "merge.log")  # the command alone is on the standard output
+        words = serving_adapters.command(runs, host, port, echo)
+        asks = [serving.parity(each, host, port) for each in runs]
+    else:
+        words = serving.command(runs[0], form, host, port)
+        asks = [serving.smoke(runs[0], test_rows(runs[0]), host, port)]
     click.echo(shlex.join(words))
-    ask = serving.smoke(folder(run), test_rows(folder(run)), host, port)
-    click.echo(f"a first request, once it serves: {shlex.join(ask)}", err=True)
+    for ask in asks:
+        click.echo(f"a first request, once it serves: {shlex.join(ask)}", err=True)
     if only_print:
         return
     program = serving.program()

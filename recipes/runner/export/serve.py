@@ -23,16 +23,20 @@ def command(run: Path, form: str | None, host: str, port: int) -> list[str]:
     checkpoint is served in its own precision, as it was evaluated: vLLM by itself makes bfloat16 of float32.
     """
     folder = checkpoint(run, form)
+    return words(folder, run.name, recipe_of(run)["sequence_len"], None if form else dtype(folder), host, port)
+
+
+def words(folder: Path, name: str, sequence_len: int, precision: str | None, host: str, port: int) -> list[str]:
+    """Return the command that serves the checkpoint in ``folder`` as ``name``."""
     template = folder / "chat_template.jinja"
     config = json.loads((folder / "config.json").read_bytes())
     # A model with vision says it of its text part.
     longest = int({**config, **config.get("text_config", {})}["max_position_embeddings"])
-    words = ["vllm", "serve", str(folder), "--served-model-name", run.name, "--host", host, "--port", str(port)]
-    words += ["--enable-prefix-caching", "--generation-config", "vllm"]
-    words += ["--max-model-len", str(min(2 * recipe_of(run)["sequence_len"], longest))]
-    precision = None if form else dtype(folder)
-    words += ["--dtype", precision] if precision else []
-    return [*words, "--chat-template", str(template)] if template.is_file() else words
+    found = ["vllm", "serve", str(folder), "--served-model-name", name, "--host", host, "--port", str(port)]
+    found += ["--enable-prefix-caching", "--generation-config", "vllm"]
+    found += ["--max-model-len", str(min(2 * sequence_len, longest))]
+    found += ["--dtype", precision] if precision else []
+    return [*found, "--chat-template", str(template)] if template.is_file() else found
 
 
 def checkpoint(run: Path, form: str | None) -> Path:
@@ -54,6 +58,11 @@ def smoke(run: Path, data: Path, host: str, port: int) -> list[str]:
     out = run / "served"
     words = ["ecom-eval", "predict", "--backend", "openai", "--base-url", f"http://{host}:{port}/v1"]
     return [*words, "--checkpoint", str(run / MERGED), "--model", run.name, "--data", str(data), "--out", str(out)]
+
+
+def parity(run: Path, host: str, port: int) -> list[str]:
+    """Return the command that tells whether the server answers by a run's name as its merged model does."""
+    return ["ecom-eval", "parity", run.name, "--base-url", f"http://{host}:{port}/v1"]
 
 
 def program() -> str | None:

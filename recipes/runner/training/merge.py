@@ -43,14 +43,11 @@ def merge(run: Path, echo: Callable[[bytes], None], gate_data: Path | None = Non
 
 
 def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[bytes], None]) -> None:
-    start, merged, keys = time.monotonic(), run / MERGING / "merged", recipe_of(run)  # the folder's name is Axolotl's
+    start, keys = time.monotonic(), recipe_of(run)
     base = recipe.base_folder(record["base_model"]["name"])
     trust = bool(keys.get("trust_remote_code"))
     adapter = respelt(run / ADAPTER, base, run / MERGING / ADAPTER, trust) if base else run / ADAPTER
-    process.axolotl(words(run, base, adapter), run / "logs" / "merge.log", echo)
-    complete(merged, run / ADAPTER)
-    if merge_gate.nf4(keys) and base and rounds_all():
-        restore(merged, base, run / ADAPTER, keys)
+    merged = written(run, base, adapter, run / MERGING, echo)
     with libraries_log_to(run / "logs" / "merge.log"):
         passed(run, str(base or record["base_model"]["name"]), keys, merged, rows)
     seconds = record["seconds"] | {"merge": round(time.monotonic() - start, 1)}
@@ -59,13 +56,27 @@ def _merge(run: Path, record: Mapping[str, Any], rows: Path, echo: Callable[[byt
     merged.rename(run / MERGED)
 
 
-def words(run: Path, base: Path | None, adapter: Path | None = None) -> list[str]:
-    """Return the arguments of ``axolotl`` that merge a run beside its adapter, or beside a copy of it in ``adapter``.
+def written(run: Path, base: Path | None, adapter: Path, out: Path, echo: Callable[[bytes], None]) -> Path:
+    """Write a run's base with ``adapter`` merged into it, the training's tokenizer beside it, in ``out``; return the folder.
+
+    ``adapter`` is the run's own or a copy of it, with other names or weights.
+    """
+    keys, merged = recipe_of(run), out / "merged"  # the folder's name is Axolotl's
+    process.axolotl(words(run, base, adapter, out), run / "logs" / "merge.log", echo)
+    complete(merged, run / ADAPTER)
+    if merge_gate.nf4(keys) and base and rounds_all():
+        with libraries_log_to(run / "logs" / "merge.log"):
+            restore(merged, base, run / ADAPTER, keys)
+    return merged
+
+
+def words(run: Path, base: Path | None, adapter: Path | None = None, out: Path | None = None) -> list[str]:
+    """Return the arguments of ``axolotl`` that merge a run's adapter, or a copy of it in ``adapter``, into a folder in ``out``.
 
     A base from the hub is named by its folder in the cache: by its name all its files would be fetched, weights in other
     formats among them.
     """
-    places = [f"--lora-model-dir={adapter or run / ADAPTER}", f"--output-dir={run / MERGING}"]
+    places = [f"--lora-model-dir={adapter or run / ADAPTER}", f"--output-dir={out or run / MERGING}"]
     return ["merge-lora", str(run / RECIPE), *places, *([f"--base-model={base}"] if base else [])]
 
 

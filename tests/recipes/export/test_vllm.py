@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -87,9 +87,11 @@ def scratch(run: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @contextmanager
-def serving(folder: Path, name: str, port: int, log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Serve a run as ``make serve`` does, in a process group of its own, until it is up and as long as it is needed."""
-    words = [str(BIN / "ecom-train"), "serve", name, "--port", str(port)]
+def serving(
+    folder: Path, name: str, port: int, log: Path, command: Sequence[str] = ()
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Serve a run as ``make serve`` does, or by a command, in a process group of its own: up before it is yielded."""
+    words = [*command] or [str(BIN / "ecom-train"), "serve", name, "--port", str(port)]
     with log.open("wb") as file:
         process = subprocess.Popen(
             words, cwd=folder, env=os.environ | QUIET, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
