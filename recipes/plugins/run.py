@@ -36,7 +36,7 @@ class RunPlugin(BasePlugin):  # type: ignore[misc]
             axolotl.train.load_processor = lambda cfg, tokenizer: None
 
     def pre_model_load(self, cfg: Any) -> None:
-        """Seed the adapter's first weights; without a GPU, let linear attention do without flash-linear-attention.
+        """Seed the adapter's first weights; let a model do with the attention that this machine and its parts have.
 
         Axolotl seeds the trainer only. Preparing rows draws random numbers and reading them from the cache does not: without this
         a second run of the same recipe would start with another adapter.
@@ -47,11 +47,24 @@ class RunPlugin(BasePlugin):  # type: ignore[misc]
             not torch.cuda.is_available()
         ):  # where it is installed, transformers would take its Triton kernels on any device
             sys.modules.setdefault("fla", None)  # type: ignore[arg-type]
+        if cfg.model_config_type == "gemma4":
+            _audio_attends_eagerly()
 
     def add_callbacks_post_trainer(self, cfg: Any, trainer: Any) -> list[Any]:
         """Return the callbacks that pack each epoch anew, with all its rows, and draw the loss."""
         packs.complete(trainer, cfg.max_steps)
         return [packs.Packs(), Curve(Path(cfg.output_dir).parent)]
+
+
+def _audio_attends_eagerly() -> None:
+    """Let Gemma 4's audio tower, which no text reaches, compute attention in the one way that it has.
+
+    transformers 5.20 refuses the whole model where a recipe names another for it, as Axolotl does for all parts of a model.
+    """
+    from transformers.models.gemma4.modeling_gemma4 import Gemma4AudioModel
+
+    if not Gemma4AudioModel._supports_sdpa:
+        Gemma4AudioModel.get_correct_attn_implementation = lambda *asked, **more: "eager"
 
 
 class Curve(TrainerCallback):  # type: ignore[misc]

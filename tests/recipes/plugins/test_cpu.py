@@ -21,6 +21,7 @@ FEW = (
 )  # fmt: skip
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 CLOSE = 2e-4  # of a gradient's own size: fp32 sums in another order
+MAGNIFIED = 10  # by every further step
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +71,11 @@ def trained(family: str, plugin: bool, *overrides: str) -> tuple[list[float], li
 
 
 def assert_same(ours: list[dict[str, torch.Tensor]], usual: list[dict[str, torch.Tensor]]) -> None:
-    for one, other in zip(ours, usual, strict=True):
+    for number, (one, other) in enumerate(zip(ours, usual, strict=True)):
+        close = CLOSE * MAGNIFIED**number
         assert one.keys() == other.keys() and len(one) > 20
         for name, gradient in one.items():
-            assert float((gradient - other[name]).norm()) <= CLOSE * float(other[name].norm()), name
+            assert float((gradient - other[name]).norm()) <= close * float(other[name].norm()), name
             assert float(gradient.norm()) > 0
 
 
