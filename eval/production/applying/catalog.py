@@ -192,7 +192,7 @@ def _with_preset(path: Path, options: Mapping[str, Any], trained: str) -> Mappin
 def cut(of: Catalog, tokens: int | None, checkpoint: Path) -> Catalog:
     """Return a catalogue whose prompts are cut to the ``tokens`` that the longest rows of training may have had."""
     entry, most = limited(of.entry, tokens, checkpoint)
-    return replace(of, entry=entry, most=most)
+    return replace(of, entry=entry, most=most or of.most)
 
 
 def limited(entry: Entry, tokens: int | None, checkpoint: Path) -> tuple[Entry, int | None]:

@@ -92,7 +92,7 @@ def test_without_a_limit_of_its_own_a_prompt_is_cut_to_the_longest_row_of_traini
     limited = catalog.cut(seen, 60, tmp_path)
     assert catalog.cut(limited, 30, tmp_path) == limited  # the entry's own limit stays
     noted = Counter[str]()
-    ask = catalog.asking(limited, {"category": shop.KETTLES}, noted)
+    ask = catalog.asking(limited.entry, {"category": shop.KETTLES}, noted, limited.most)
     asked = [ask("category", item.product)[0].content for item in catalog.items(limited) if item.product]
     lengths = [len(words.encode(f"{text} {shop.KETTLES}")) for text in asked]
     assert lengths[0] < 50 and lengths[1:] == [60, 60] and noted == {"context cut to 60 tokens": 2}
