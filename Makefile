@@ -72,6 +72,7 @@ train-%: setup ## Train a recipe: make train-mistral-qlora [RUN=name] [MIX=shop]
 
 train-smollm2-qlora: runs/smollm2-base/merged
 runs/smollm2-base/merged: | setup
+	@$(if $(MIX),test -f $(folder)/train.jsonl || { echo "error: no file '$(folder)/train.jsonl'; build it with 'make data MIX=$(notdir $(folder))'" >&2; exit 1; })
 	@$(BIN)/ecom-train base smollm2 --out $@
 
 sweep: setup ## Print a sweep's commands, or train it: make sweep NAME=rate-by-rank [ARGS=--run]
@@ -139,7 +140,7 @@ runs: setup ## List all runs, newest first, with their scores and the recipe key
 
 calibrate: setup ## Calibrate a run's confidences, report on test: make calibrate RUN=mistral-qlora [PRECISION=0.95] [PREDICT="--batch-size 64"]
 	@out=runs/$(or $(RUN),$(error RUN is not set: make calibrate RUN=mistral-qlora))/confidence; \
-	mix=$$($(BIN)/ecom-train mix $(RUN)) && for split in validation test; do \
+	mix=$$($(BIN)/ecom-train mix $(RUN)) || exit 1; for split in validation test; do \
 		$(BIN)/ecom-eval predict --confidence --checkpoint runs/$(RUN)/merged --data $$mix/$$split.jsonl --out $$out/$$split \
 			$(or $(PREDICT),--constrain --paths $$mix/train.jsonl) || exit 1; \
 	done; \

@@ -25,6 +25,8 @@ from converters.sources.google_taxonomy import Taxonomy
 from converters.sources.shopify_taxonomy import Schema
 
 NAMES = 12  # of attributes that are listed
+NOT_READ = "columns that nothing is learnt from"
+NAMING = "to use some, name them in options, as texts: {Description: description}, attributes: {Brand: brand}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,22 @@ def _with_preset(paths: Sequence[Path], given: Mapping[str, Any]) -> tuple[dict[
         unknown = "is no export of a platform that is recognised; " * ("preset" not in given and not header)
         _need_named(heads[0], named, f"{unknown}say which column")
         lines += [line for path in paths if not header and (line := _titled(path, given.get("encoding")))]
-        return {"preset": name, **named}, lines
+        return {"preset": name, **named}, [*lines, *_not_read(heads[0], named)]
     preset = detect.get(name)
     options = {**preset.options(heads[0]), **given, "preset": name}
     if not heads[0].root:
         _need_named(heads[0], options, f"preset {name!r} does not find all its columns; leave it out, or say which")
     return options, [*lines, *(preset.remarks(heads[0], options) if hasattr(preset, "remarks") else ())]
+
+
+def _not_read(head: Head, options: Mapping[str, Any]) -> list[str]:
+    """Say which columns nothing is learnt from, where the options name no texts and no attributes."""
+    if not {"texts", "attributes", "pairs", "specs"}.isdisjoint(options):
+        return []
+    values = [[value] if isinstance(value, str) else value for value in options.values()]
+    named = {*NAMED}.union(*(value for value in values if isinstance(value, list | Mapping)))
+    rest = ", ".join(repr(column) for column in head.columns if column not in named)
+    return [f"{NOT_READ}: {rest[:300]}; {NAMING}"] if rest else []
 
 
 def _titled(path: Path, encoding: str | None) -> str:

@@ -25,6 +25,7 @@ from converters.schema import Attributes, Listing, Record, Row, Turn
 from converters.sources import catalog
 from converters.sources.catalog import detect
 from converters.sources.catalog.columns import column_names
+from converters.sources.catalog.entry import NOT_READ
 from converters.sources.catalog.head import head
 from converters.sources.catalog.taxonomy import load as load_taxonomy
 from converters.tasks import category
@@ -161,7 +162,8 @@ def opened(path: Path, like: Chosen, given: Sequence[str] = ()) -> Catalog:
     seen = catalog.look([path], options)
     if not seen.survey.rows:
         raise InputError(f"{path}: found only a header, expected products below it")
-    lines = tuple(line for line in seen.lines if line not in seen.survey.lines)  # those are on groups and splits
+    about_training = (*seen.survey.lines, *(line for line in seen.lines if line.startswith(NOT_READ)))
+    lines = tuple(line for line in seen.lines if line not in about_training)
     return Catalog(path, options, seen.options, lines, seen.survey.products, entry)
 
 

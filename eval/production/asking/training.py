@@ -125,7 +125,10 @@ def _entries(run: Path) -> list[tuple[Entry, Account]]:
                 found.append((entry, own))
     if not found:
         known = f"its tasks: {', '.join(sorted(seen))}" if seen else "its record names no mixture"
-        raise InputError(f"{run}: was not trained on task {TASK!r} ({known}), so it cannot be asked")
+        raise InputError(
+            f"{run}: was not trained on task {TASK!r} ({known}), so it cannot be asked: train with a "
+            "source that has questions (ecom-data list); ecom-eval try without --catalog labels products alone"
+        )
     return found
 
 

@@ -73,7 +73,7 @@ def choose(units: Units, precision: float) -> Threshold:
     worth = {end: effective(sizes[end])[1] for end in ends}
     least = needed(precision)
     if worth[ends[-1]] < least:
-        found = f"found groups worth {worth[ends[-1]]:.0f}"
+        found = f"found groups worth {worth[ends[-1]]:.0f}: a larger validation split, or a lower precision"
         return Threshold(
             None, why=f"to show {precision:g} takes {least} independent units even if all are right, {found}"
         )

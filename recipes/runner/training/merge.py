@@ -27,7 +27,9 @@ def merge(run: Path, echo: Callable[[bytes], None], gate_data: Path | None = Non
     """
     record = provenance.sealed(run)
     if record["status"] not in ("trained", "merged"):
-        raise InputError(f"{run}: found status {record['status']!r}, expected a run whose training ended well")
+        raise InputError(
+            f"{run}: found status {record['status']!r}, expected a run whose training ended well (make resume)"
+        )
     if (run / MERGED).exists():
         raise InputError(f"{run / MERGED}: is there already; move it away to merge again")
     rows = gate_data or merge_gate.validation_file(record)

@@ -62,6 +62,15 @@ def test_titles_that_look_like_variants_are_told_with_the_column_that_names_them
     assert len({row["group"] for row in rows}) == 4 and len(rows) == 12
 
 
+def test_columns_that_nothing_is_learnt_from_are_told_with_the_options_that_name_them(tmp_path: Path) -> None:
+    rows = [{"sku": str(n), "name": name, "category": "Kitchen", "maker": "Acme"} for n, name in enumerate(PRODUCTS)]
+    path = table(tmp_path / "shop.csv", rows)
+    said, _ = convert(path, tmp_path / "out.jsonl", "id=sku", "title=name")
+    assert "columns that nothing is learnt from: 'maker'; to use some, name them in options, as texts: {" in said
+    said, _ = convert(path, tmp_path / "out.jsonl", "id=sku", "title=name", "attributes={Brand: maker}")
+    assert "nothing is learnt from" not in said
+
+
 def test_no_column_is_invented_and_unlike_titles_are_left_alone(tmp_path: Path) -> None:
     output, _ = convert(variants(tmp_path / "shop.csv"), tmp_path / "out.jsonl", *NAMED)
     assert "no column seems to name it" in output
