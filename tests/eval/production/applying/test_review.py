@@ -38,7 +38,7 @@ def test_a_calibration_decides_and_the_review_comes_back_as_training_rows(
     assert {row["decided"] for row in rows} == {"no"} and "ecom-data convert catalog labelled.csv.review.csv" in said
     assert rows[2]["title"] == " =Acme8 thing 8"  # no formula of a spreadsheet, and the same title when it is read
     rows[0]["category"], rows[1]["Color"] = "Home > Kitchen > Pots", ""
-    rows[0]["decided"], rows[1]["decided"] = "yes", ""
+    rows[0]["decided"], rows[1]["decided"] = "yes", " Ja "
     shop.write(review, rows)
     again = converted(review, mapping=str(home / "labelled.csv.review.csv.mapping.yaml"))
     assert {product for _, product in again} == {"S0", "S4"}  # S8 is the model's guess still
@@ -49,6 +49,20 @@ def test_a_calibration_decides_and_the_review_comes_back_as_training_rows(
     assert [row["Handle"] for row in shop.table(home / "import.csv")] == [
         row["sku"] for row in found if row["decision"] == "accept"
     ]
+
+
+def test_only_a_yes_decides(home: Path, label: Callable[..., Result]) -> None:
+    calibrated(home / "runs" / "shop")
+    bare(home, 24)
+    made(label("--catalog", "new.csv", "--out", "labelled.csv"))
+    review = home / "labelled.csv.review.csv"
+    rows = shop.table(review)
+    words = ("YES", " x", "n", "", "nein", "later")
+    for row, word in zip(rows, words, strict=True):
+        row["decided"] = word
+    shop.write(review, rows)
+    again = converted(review, mapping=str(home / "labelled.csv.review.csv.mapping.yaml"))
+    assert {product for _, product in again} == {row["id"] for row in rows[:2]}
 
 
 def test_a_value_that_no_text_holds_is_left_to_a_person() -> None:
