@@ -188,26 +188,35 @@ def record_of(folder: Path) -> Record | None:
     path = folder / RECORD
     if not path.is_file():
         return None
-    record = decode(path.read_bytes(), dict[str, Any], str(path))
-    return decode(path.read_bytes(), Record, str(path)) if record.get("format") == FORMAT else None
+    try:
+        record = decode(path.read_bytes(), dict[str, Any], RECORD)
+        return decode(path.read_bytes(), Record, RECORD) if record.get("format") == FORMAT else None
+    except InputError as error:
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, why: Exception | str) -> InputError:
+    return InputError(f"{folder}: the index is damaged ({why}); build it again with --rebuild")
 
 
 def opened(folder: Path) -> Store:
-    """Return the index in a folder; one that is missing or incomplete is an ``InputError``."""
+    """Return the index in a folder; one that is missing or incomplete, or of files of two, is an ``InputError``."""
     import bm25s
 
     record = record_of(folder)
     if record is None:
         raise InputError(f"{folder}: is no index of this version; build it again with --rebuild")
     try:
-        ids = decode((folder / "ids.json").read_bytes(), list[str], str(folder / "ids.json"))
+        ids = msgspec.json.decode((folder / "ids.json").read_bytes(), type=list[str])
         with (folder / "snippets.jsonl").open("rb") as file:
             lines = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         places = np.load(folder / "places.npy")
         words = bm25s.BM25.load(folder / "bm25", mmap=True, show_progress=False)
         nearest = _nearest(folder, record) if record.encoder else None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: the index is damaged ({error}); build it again with --rebuild") from error
+    except (OSError, ValueError, EOFError, msgspec.DecodeError) as error:
+        raise _damaged(folder, error) from error
+    if len(places) != len(ids) + 1 or places[-1] != len(lines) or words.scores["num_docs"] != len(ids):
+        raise _damaged(folder, "its files are not of one index")
     numbers = {product: number for number, product in enumerate(ids)}
     encode = load(record.encoder) if record.encoder else None
     return Store(record, ids, numbers, lines, places, words, nearest, encode)

@@ -1,6 +1,7 @@
 """The index: built once, rebuilt when its texts change, and the same ranking as training's."""
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,28 @@ def test_folders_that_are_no_index(shop: Files, tmp_path: Path) -> None:
     assert len(built(shop, tmp_path / "index").ids) == 4
     with pytest.raises(InputError, match="no such file"):
         built(shop | {"catalog": tmp_path / "no.csv"}, tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["index.json", "ids.json", "snippets.jsonl", "places.npy", "bm25/data.csc.index.npy"])
+@pytest.mark.parametrize("kept", [0.0, 0.6])
+def test_an_index_that_was_cut_short_is_told_and_mended(name: str, kept: float, shop: Files, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    built(shop, folder)
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[: int(len(whole) * kept)])
+    with pytest.raises(InputError, match=r"index: the index is damaged .*--rebuild"):
+        built(shop, folder)
+    assert len(built(shop, folder, rebuild=True).ids) == 4
+
+
+def test_files_of_two_indexes_are_not_taken_for_one(shop: Files, tmp_path: Path) -> None:
+    built(shop, tmp_path / "index")
+    with shop["catalog"].open("a", encoding="utf-8") as file:
+        file.write("N2,Blue jug,It is a jug.,,,,,,,\n")
+    built(shop, tmp_path / "other")
+    shutil.copytree(tmp_path / "other" / "bm25", tmp_path / "index" / "bm25", dirs_exist_ok=True)
+    with pytest.raises(InputError, match="not of one index"):
+        store.opened(tmp_path / "index")
 
 
 def test_an_encoder_finds_what_shares_no_word(shop: Files, tmp_path: Path) -> None:
