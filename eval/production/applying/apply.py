@@ -153,7 +153,10 @@ def _apply(work: Work, backend: str, progress: Progress, clock: Clock, chunk: in
     _need_products(work, found)
     if jsonl.sha256(work.catalog.path) != plan.test_sha256:
         raise InputError(f"{work.catalog.path}: was changed while it was labelled; run the same command again")
+    places.check(work.catalog.path, files.out)  # a person may have begun to review what an earlier run wrote
     files.record.unlink(missing_ok=True)  # it describes the files of an earlier run, which are replaced now
+    if calibration is None:
+        files.unlink_review()
     counts = _write(work, found, calibration is not None)
     record = {
         "run": work.learnt.folder.name,

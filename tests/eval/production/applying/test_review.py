@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import Result
 
-from eval.production.applying import decisions
+from eval.production.applying import decisions, labels
 from tests.eval._serving import Answered, chat, serving
 from tests.eval.production.applying import _shop as shop
 from tests.eval.production.applying._shop import bare, calibrated, converted, error, made
@@ -63,6 +64,38 @@ def test_only_a_yes_decides(home: Path, label: Callable[..., Result]) -> None:
     shop.write(review, rows)
     again = converted(review, mapping=str(home / "labelled.csv.review.csv.mapping.yaml"))
     assert {product for _, product in again} == {row["id"] for row in rows[:2]}
+
+
+def test_a_run_that_decides_nothing_leaves_no_review_of_an_earlier_one(
+    home: Path, label: Callable[..., Result]
+) -> None:
+    calibrated(home / "runs" / "shop")
+    bare(home, 8)
+    words = ("--catalog", "new.csv", "--out", "l.csv")
+    made(label(*words))
+    assert (home / "l.csv.review.csv").is_file()
+    (home / "runs" / "shop" / decisions.FILE).unlink()
+    for _ in range(2):
+        assert "nothing is decided" in made(label(*words))
+        assert not [*home.glob("l.csv.review.csv*")]
+
+
+def test_a_review_that_is_edited_while_products_are_labelled_stays(
+    home: Path, label: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrated(home / "runs" / "shop")
+    bare(home, 8)
+    words = ("--catalog", "new.csv", "--out", "l.csv")
+    made(label(*words))
+    review, written = home / "l.csv.review.csv", labels.written
+
+    def edited(*given: Any) -> Any:
+        review.write_text("id,decided\nS0,yes\n")
+        return written(*given)
+
+    monkeypatch.setattr(labels, "written", edited)
+    assert "was edited since it was written" in error(label(*words))
+    assert review.read_text() == "id,decided\nS0,yes\n"
 
 
 def test_a_value_that_no_text_holds_is_left_to_a_person() -> None:
