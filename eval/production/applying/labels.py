@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from converters.core.errors import InputError
+from converters.io import jsonl
 from converters.schema import Attributes, Listing, Row, Turn
 from converters.tasks import category
 from converters.tasks.base import RenderError
@@ -114,7 +115,7 @@ def written(
     """Label all items into ``file``, which may have labels of an earlier sitting; ``answers`` are the partial files by task."""
     starts = _starts(file)
     rows, owners, done = array("q"), array("q"), 0
-    with file.open("ab") as lines:
+    with jsonl.writing(file), file.open("ab") as lines:
         for chunk in chunks(items, labeller.chunk):
             for number, item in enumerate(chunk, done):
                 rows.extend(item.rows)

@@ -14,6 +14,7 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from converters.core.errors import InputError
 from converters.io.grouping import grouped
-from converters.io.jsonl import decode, write_json
+from converters.io.jsonl import decode, locked, write_json
 from converters.schema import Outcome
 from converters.text.retrieval import K1, B, Encoder, Retrieval, fused, load, rank
 from converters.text.words import searched
@@ -92,6 +93,18 @@ class Store:
         return msgspec.json.decode(line, type=Texts)
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the index in a folder while it, or a graph within it, is built; another process that does so is an ``InputError``."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_name(f".{folder.name}.lock")
+    with locked(lock, folder, "built"):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
 def build(snippets: Iterable[Snippet | Outcome], folder: Path, record: Record, size: int) -> Record:
     """Write the index of ``snippets`` into ``folder``, in place of any earlier one, and return its record.
 
@@ -100,8 +113,7 @@ def build(snippets: Iterable[Snippet | Outcome], folder: Path, record: Record, s
     """
     if record.vectors == "chroma":
         chroma.package()  # before the texts are read
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+    with alone(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
         made, rejected = Path(place) / folder.name, Counter[str]()
         made.mkdir()
         count, ids = _write_texts(_products(snippets, size, rejected), made)

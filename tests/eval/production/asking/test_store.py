@@ -14,6 +14,9 @@ from converters.schema import Outcome
 from converters.text import retrieval
 from converters.text.words import searched
 from eval.production.asking import store
+from eval.production.asking.graph import opening
+from eval.production.asking.graph.queries import FORMAT, Record
+from eval.production.asking.graph.relations import Found
 from eval.production.asking.indexing import index
 from eval.production.asking.snippets import TITLE, Snippet
 
@@ -137,6 +140,19 @@ def test_files_of_two_indexes_are_not_taken_for_one(shop: Files, tmp_path: Path)
     shutil.copytree(tmp_path / "other" / "bm25", tmp_path / "index" / "bm25", dirs_exist_ok=True)
     with pytest.raises(InputError, match="not of one index"):
         store.opened(tmp_path / "index")
+
+
+def test_one_process_alone_builds_an_index_and_its_graph(shop: Files, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    built(shop, folder)
+    with store.alone(folder):
+        with pytest.raises(InputError, match="index: is being built by another process"):
+            built(shop, folder, rebuild=True)
+        with pytest.raises(InputError, match="index: is being built by another process"):
+            opening.build(folder / opening.FILE, Found({}, (), {}), Record(FORMAT, "", {}, {}), "shop.csv")
+        assert len(built(shop, folder).ids) == 4  # which builds nothing
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.endswith(("index", ".lock"))) == ["index"]
+    assert len(built(shop, folder, rebuild=True).ids) == 4
 
 
 def test_an_encoder_finds_what_shares_no_word(shop: Files, tmp_path: Path) -> None:
