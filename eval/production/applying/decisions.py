@@ -92,17 +92,24 @@ def familiar(given: Judged, paths: Collection[str]) -> Judged:
 
 
 def grounded(given: Judged, texts: Collection[str], implied: Collection[str]) -> Judged:
-    """Return a decided record with attributes to review whose value no text holds; those ``implied`` need not stand there."""
+    """Return a decided record with attributes to review whose value no text holds; those ``implied`` need not stand there.
+
+    The end of a text and the beginning of the next one hold nothing together.
+    """
     if not given.decision or not given.answer:
         return given
-    text = one_line(" ".join(texts))
+    lines = [*map(one_line, texts)]
     loose = [
         name
         for name, values in given.answer.items()
-        if name not in implied and not all(spelling(value, text) or units.spelling(value, text) for value in values)
+        if name not in implied and not all(any(_holds(line, value) for line in lines) for value in values)
     ]
     if not loose:
         return given
     kept = [why for why in given.why if why.partition(": ")[0] not in loose]
     told = [f"{name}: {NOT_IN_TEXT}" for name in loose]
     return given._replace(decision=REVIEW, why=(*kept, *told), units={**given.units, **dict.fromkeys(loose, REVIEW)})
+
+
+def _holds(line: str, value: str) -> bool:
+    return bool(spelling(value, line) or units.spelling(value, line))

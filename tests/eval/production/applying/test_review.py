@@ -106,6 +106,8 @@ def test_a_value_that_no_text_holds_is_left_to_a_person() -> None:
     assert (found.decision, found.why) == ("review", ("Color: its value is not in the text",))
     assert found.units == {"Color": "review", "Size": "accept", "Brand": "accept", "Capacity": "accept"}
     assert decisions.grounded(given, texts, {"Color"}) == given
+    across = decisions.grounded(given, ["Acme kettle, pack of 1.5", "l: 20 cm, deep red"], ())
+    assert across.why == ("Capacity: its value is not in the text",)
     undecided = given._replace(decision="", units={})
     assert decisions.grounded(undecided, texts, ()) == undecided
 
