@@ -27,6 +27,7 @@ RAW, UNKNOWN = "no calibration: the confidences are raw", "confidence is not ava
 NO_ANSWER = "no answer"
 NOT_IN_TEXT = "its value is not in the text"
 NOT_TRAINED = "path: never occurs in training"
+NARROWED = "path: chosen among fewer paths than the calibration was made with"
 DIGITS = 6
 
 
@@ -84,11 +85,17 @@ def judged(row: Row, answer: Answer, calibration: Calibration | None) -> Judged:
     return Judged(found, shown, decided.decision, decided.reasons, decided.units)
 
 
-def familiar(given: Judged, paths: Collection[str]) -> Judged:
-    """Return a decided category as one to review where its path is none of training's: no calibration holds for it."""
-    if not given.decision or not given.answer or category.render(given.answer) in paths:
+def familiar(given: Judged, paths: Collection[str], narrowed: bool = False) -> Judged:
+    """Return a decided category as one to review where its path is none of training's: no calibration holds for it.
+
+    Nor does one where an answer was ``narrowed`` to some of training's paths: the likeliest of a few wrong ones looks sure.
+    """
+    if not given.decision or not given.answer:
         return given
-    return given._replace(decision=REVIEW, why=(*given.why, NOT_TRAINED), units={**given.units, "path": REVIEW})
+    why = [NARROWED] * narrowed + [NOT_TRAINED] * (category.render(given.answer) not in paths)
+    return (
+        given._replace(decision=REVIEW, why=(*given.why, *why), units={**given.units, "path": REVIEW}) if why else given
+    )
 
 
 def grounded(given: Judged, texts: Collection[str], implied: Collection[str]) -> Judged:

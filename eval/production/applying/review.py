@@ -67,7 +67,7 @@ def writing(
                 "; ".join(label.why),
                 _figures(label.path_confidence),
                 _figures(label.confidence),
-                "; ".join(label.candidates),
+                "; ".join(path for path in label.candidates if path != label.category),
             ]
             texts_beside = (shown.get(name) for name in labels)
             table.writerow(map(_inert, (label.id, shown["Title"], label.category, *stated, *beside, *texts_beside)))

@@ -192,6 +192,18 @@ def test_another_taxonomy_is_told_and_wins(home: Path, label: Callable[..., Resu
         for row in shop.table(home / "l.csv")
     }
     assert found["Home > Lamps"] == ("review", decisions.NOT_TRAINED) and found[shop.TENTS][0] == "accept"
+    (home / "paths.txt").write_text(f"{shop.MUGS}\n{shop.TENTS}\n")
+
+    def few(body: dict[str, Any], headers: Any) -> Answered:
+        text = json.loads(answer(body, headers).body)["choices"][0]["message"]["content"]
+        return answered(text.replace(shop.KETTLES, shop.TENTS), -0.01)
+
+    with serving(few) as url:
+        said = made(label("--catalog", "new.csv", "--out", "few.csv", "--paths", "paths.txt", "--base-url", url))
+    assert "1 of training's 3 paths are not to choose from: no category is accepted" in said
+    rows = shop.table(home / "few.csv")
+    assert {row["decision_category"] for row in rows} == {"review"}
+    assert all(decisions.NARROWED in row["decision_reason"] for row in rows)
     (home / "paths.txt").write_text("Home > Lamps\n")
     assert "which the request did not allow" in error(
         label("--catalog", "new.csv", "--out", "m.csv", "--paths", "paths.txt")
