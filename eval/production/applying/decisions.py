@@ -5,6 +5,7 @@ of which it may state few, and a model that rarely saw a null makes a value up. 
 does not hold is left to a person, unless training had such values.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,8 @@ NOT_IN_TEXT = "its value is not in the text"
 NOT_TRAINED = "path: never occurs in training"
 NARROWED = "path: chosen among fewer paths than the calibration was made with"
 DIGITS = 6
+_MINUS = "-−–‒"
+_BELOW = re.compile(rf"\s*[{_MINUS}]\s?(?=\d)")
 
 
 class Judged(NamedTuple):
@@ -119,4 +122,12 @@ def grounded(given: Judged, texts: Collection[str], implied: Collection[str]) ->
 
 
 def _holds(line: str, value: str) -> bool:
+    """Tell whether a text holds a value; hyphens within words count little, and before a number they are what it means.
+
+    >>> _holds("Keeps −18 °C", "-18 °C"), _holds("Keeps 18 °C", "-18 °C"), _holds("Lengths 5-18 cm", "-18 cm")
+    (True, False, False)
+    """
+    if below := _BELOW.match(value):
+        signed = rf"(?<!\w)[{_MINUS}]\s?(?={re.escape(value[below.end() :].strip())}(?!\w))"
+        return bool(re.search(signed, line, re.IGNORECASE))
     return bool(spelling(value, line) or units.spelling(value, line))

@@ -108,6 +108,9 @@ def test_a_value_that_no_text_holds_is_left_to_a_person() -> None:
     assert decisions.grounded(given, texts, {"Color"}) == given
     across = decisions.grounded(given, ["Acme kettle, pack of 1.5", "l: 20 cm, deep red"], ())
     assert across.why == ("Capacity: its value is not in the text",)
+    frost = decisions.Judged({"Coldest": ("-25 °C",)}, {}, "accept", (), {"Coldest": "accept"})
+    found = [decisions.grounded(frost, [text], ()).decision for text in ("To –25 °C.", "To 25 °C.", "From 5-25 °C")]
+    assert found == ["accept", "review", "review"]
     undecided = given._replace(decision="", units={})
     assert decisions.grounded(undecided, texts, ()) == undecided
 
