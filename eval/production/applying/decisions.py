@@ -1,12 +1,15 @@
 """How sure a run is of an answer, and whether it is taken: by the run's calibration, if it has one.
 
 A calibration was fitted on rows that were asked for what is known of them. A product is asked for all attributes of its category,
-of which it may state few, and a model that rarely saw a null makes a value up. So whatever its confidence, a value that the text
-does not hold is left to a person, unless training had such values.
+of which it may state few, and a model that rarely saw a null makes a value up, or gives one attribute's value to another, too. So
+whatever its confidence, a value that the text does not hold, or that two attributes have, is left to a person, unless training
+had such values.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,24 +104,42 @@ def familiar(given: Judged, paths: Collection[str], narrowed: bool = False) -> J
     )
 
 
-def grounded(given: Judged, texts: Collection[str], implied: Collection[str]) -> Judged:
-    """Return a decided record with attributes to review whose value no text holds; those ``implied`` need not stand there.
+def grounded(
+    given: Judged, texts: Collection[str], implied: Collection[str], shared: Collection[frozenset[str]] = ()
+) -> Judged:
+    """Return a decided record with attributes to review whose value no text holds, or another attribute has, too.
 
-    The end of a text and the beginning of the next one hold nothing together.
+    Values of those ``implied`` need not stand in a text, and the pairs ``shared`` may have the same. The end of a text and the
+    beginning of the next one hold nothing together.
     """
     if not given.decision or not given.answer:
         return given
-    lines = [*map(one_line, texts)]
-    loose = [
-        name
-        for name, values in given.answer.items()
-        if name not in implied and not all(any(_holds(line, value) for line in lines) for value in values)
-    ]
-    if not loose:
+    lines, told = [*map(one_line, texts)], dict[str, str]()
+    for name, other in same(given.answer):
+        if frozenset((name, other)) not in shared:
+            told.setdefault(name, f"its value is that of {other}, too")
+    for name, values in given.answer.items():
+        if name not in implied and not all(any(_holds(line, value) for line in lines) for value in values):
+            told[name] = NOT_IN_TEXT
+    if not told:
         return given
-    kept = [why for why in given.why if why.partition(": ")[0] not in loose]
-    told = [f"{name}: {NOT_IN_TEXT}" for name in loose]
-    return given._replace(decision=REVIEW, why=(*kept, *told), units={**given.units, **dict.fromkeys(loose, REVIEW)})
+    kept = [why for why in given.why if why.partition(": ")[0] not in told]
+    why = (*kept, *(f"{name}: {told[name]}" for name in given.answer if name in told))
+    return given._replace(decision=REVIEW, why=why, units={**given.units, **dict.fromkeys(told, REVIEW)})
+
+
+def same(values: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:
+    """Yield each attribute that has a value in common with another, and that other.
+
+    >>> [*same({"Weight": ("75 g",), "Brand": ("Acme",), "Length": ("75 G",), "Color": ()})]
+    [('Weight', 'Length'), ('Length', 'Weight')]
+    """
+    holders = defaultdict[str, list[str]](list)
+    for name, found in values.items():
+        for value in found:
+            holders[one_line(value).casefold()].append(name)
+    for names in holders.values():
+        yield from permutations(dict.fromkeys(names), 2)
 
 
 def _holds(line: str, value: str) -> bool:

@@ -217,7 +217,8 @@ def _judged(labeller: Labeller, row: Row, record: Listing | Attributes, answer: 
     given = judged(row, answer, labeller.calibration)
     if isinstance(record, Listing):
         return familiar(given, labeller.known, labeller.narrowed) if labeller.plan.constrain else given
-    return grounded(given, [text.text for text in record.texts], labeller.learnt.implied)
+    learnt = labeller.learnt
+    return grounded(given, [text.text for text in record.texts], learnt.implied, learnt.shared)
 
 
 def _answers(labeller: Labeller, task: str, rows: Mapping[int, Row], file: Path) -> dict[int, Answer]:

@@ -17,8 +17,9 @@ from converters import tasks
 from converters.core.errors import InputError
 from converters.io import jsonl
 from converters.schema import Row
-from converters.tasks import category
+from converters.tasks import attributes, category
 from eval.inference import checkpoint
+from eval.production.applying.decisions import same
 from eval.results import record
 
 CATEGORY, ATTRIBUTES = "category", "attributes"
@@ -48,8 +49,8 @@ class Learnt:
     """A run's folder, its mixtures' manifests, and what its training rows hold.
 
     ``paths`` are the category paths, sorted. ``longest`` has the longest answer of each task. ``train`` are the training splits
-    with their hashes. ``implied`` are attributes that training had values of which the texts do not hold. ``longest_row`` is the
-    recipe's ``sequence_len``, the most tokens of a row that was trained on.
+    with their hashes. ``implied`` are attributes that training had values of which the texts do not hold, ``shared`` are pairs of
+    attributes that had the same value in a row. ``longest_row`` is the recipe's ``sequence_len``, the most tokens of a row.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class Learnt:
     asked: Asked
     longest: Mapping[str, str]
     implied: frozenset[str]
+    shared: frozenset[frozenset[str]]
     longest_row: int | None = None
 
     @property
@@ -127,9 +129,11 @@ def _refuse(folder: Path, manifests: Iterable[Mapping[str, Any]]) -> None:
     )
 
 
-def scan(rows: Iterable[Row]) -> tuple[tuple[str, ...], Asked, dict[str, str], frozenset[str]]:
-    """Return what :class:`Learnt` says of training rows: paths, attributes asked for, longest answers, implied attributes."""
-    paths, place, implied = dict[str, str](), dict[str, str](), set[str]()
+def scan(
+    rows: Iterable[Row],
+) -> tuple[tuple[str, ...], Asked, dict[str, str], frozenset[str], frozenset[frozenset[str]]]:
+    """Return what :class:`Learnt` says of rows: paths, attributes to ask for, longest answers, ``implied``, ``shared``."""
+    paths, place, implied, shared = dict[str, str](), dict[str, str](), set[str](), set[frozenset[str]]()
     longest, asking = dict[str, str](), Counter[tuple[str, Names]]()
     for row in rows:
         if row.task not in (CATEGORY, ATTRIBUTES):
@@ -138,10 +142,11 @@ def scan(rows: Iterable[Row]) -> tuple[tuple[str, ...], Asked, dict[str, str], f
         if row.task == ATTRIBUTES:
             asking[row.group, tuple(row.extra.get("attributes", ()))] += 1
             implied.update(row.extra.get("implicit", ()))
+            shared.update(map(frozenset, same(attributes.parse(row.target) or {})))
         elif parsed := category.parse(row.target):
             path = category.render(parsed)
             place.setdefault(row.group, paths.setdefault(path, path))
-    return tuple(sorted(paths)), _asked(asking, place), longest, frozenset(implied)
+    return tuple(sorted(paths)), _asked(asking, place), longest, frozenset(implied), frozenset(shared)
 
 
 def _asked(asking: Mapping[tuple[str, Names], int], place: Mapping[str, str]) -> Asked:

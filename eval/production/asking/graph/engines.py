@@ -40,7 +40,7 @@ def embedded(path: Path, read_only: bool = True) -> Iterator[Engine]:
     try:
         import ladybug
     except ImportError as error:
-        raise InputError(f"--graph needs the package ladybug: {_INSTALL}") from error
+        raise InputError("--graph needs the package ladybug: pip install ladybug==0.22.0") from error
 
     def run(query: str, parameters: Mapping[str, Any]) -> list[list[Any]]:
         with _told(path, _AGAIN, RuntimeError):

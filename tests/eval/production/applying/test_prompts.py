@@ -24,7 +24,7 @@ def compared(labelled: Entry, bare: Path, preset: str = "none", uniform: bool = 
     The attributes are those of the category where its products are ``uniform``, else each product's own.
     """
     rows = convert(labelled).rows
-    _, asked, longest, _ = learnt.scan(rows)
+    _, asked, longest, *_ = learnt.scan(rows)
     seen = catalog.opened(bare, catalog.Chosen(labelled, {"preset": preset}))
     ask, noted = catalog.asking(seen.entry, longest, Counter()), Counter[str]()
     places = {row.id.split(":", 2)[2]: row.target for row in rows if row.task == "category"}
@@ -181,9 +181,17 @@ def test_attributes_are_those_that_the_categorys_products_were_asked_for() -> No
         row("attributes", "b", "{}", "Material"),
         row("general", "z", "anything"),
     ]
-    paths, asked, longest, _ = learnt.scan(rows)
+    paths, asked, longest, *_ = learnt.scan(rows)
     assert paths == ("Home", "Home > Mugs", "Home > Pans")
     assert asked.of == {"Home > Mugs": ("Brand", "Color", "Size"), "Home > Pans": ("Material",)}
     assert asked.names("Home") == asked.names(None) == asked.usual == ("Brand", "Color", "Size", "Width")
     assert asked.every == ("Brand", "Color", "Size", "Width", "Material")
     assert longest == {"category": "Home > Mugs", "attributes": "{}"}
+
+
+def test_training_says_which_attributes_may_have_one_value() -> None:
+    target = '{"Width": "30 cm", "Depth": ["20 CM", "30 CM"], "Brand": "Acme", "Maker": null}'
+    *_, implied, shared = learnt.scan(
+        [row("attributes", "a", target, "Width"), row("attributes", "b", "no JSON", "Brand")]
+    )
+    assert shared == {frozenset(("Width", "Depth"))} and not implied

@@ -115,6 +115,15 @@ def test_a_value_that_no_text_holds_is_left_to_a_person() -> None:
     assert decisions.grounded(undecided, texts, ()) == undecided
 
 
+def test_a_value_of_two_attributes_is_left_to_a_person_unless_training_had_such() -> None:
+    answer = {"Width": ("30 cm",), "Depth": ("30 CM", "40 cm"), "Weight": ("2 kg",), "Load": ("2 kg",), "Color": ()}
+    given = decisions.Judged(answer, {}, "accept", (), dict.fromkeys(answer, "accept"))
+    texts = ["Shelf, 30 cm wide, 30 or 40 cm deep, 2 kg"]
+    found = decisions.grounded(given, texts, (), {frozenset(("Depth", "Width"))})
+    assert found.why == ("Weight: its value is that of Load, too", "Load: its value is that of Weight, too")
+    assert found.units == given.units | {"Weight": "review", "Load": "review"} and found.decision == "review"
+
+
 def test_precision_needs_a_calibration_of_these_very_answers(home: Path, label: Callable[..., Result]) -> None:
     bare(home)
     words = ("--catalog", "new.csv", "--out", "labelled.csv", "--precision", 0.95)

@@ -25,6 +25,7 @@ from eval.production.asking.guardrails import grounding, offers
 from eval.production.asking.snippets import Snippet
 from tests.eval._serving import Answered, chat, serving
 
+pytest.importorskip("ladybug")
 COLUMNS = ("sku", "name", "Brand", "model_no", "accessoryOf", "Successor of", "fits")
 CYPHER = "Bolt'}) MATCH (n) DETACH DELETE n // `$id` \\"
 ROWS = [
