@@ -15,6 +15,7 @@ from converters.schema import Outcome
 
 BATCH = 1024  # rows that are Python objects at a time
 FILE, ROW = "#file", "#row"
+OUT_OF_RANGE = "a value that is out of range"
 
 
 def columns(path: Path) -> list[str]:
@@ -101,15 +102,18 @@ def rows(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str, Any] | O
 def _batch(path: Path, batch: Any, first: int) -> Iterator[tuple[str, dict[str, Any] | Outcome]]:
     try:
         rows = batch.to_pylist()
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError):
         rows = [_row(batch.slice(number, 1)) for number in range(batch.num_rows)]
     for number, row in enumerate(rows, first):
         where = f"{path}:#{number}"
-        yield where, Outcome(where, reason=NOT_UTF8) if row is None else row
+        yield where, Outcome(where, reason=row) if isinstance(row, str) else row
 
 
 def _row(batch: Any) -> Any:
+    """Return a row, or the reason why it cannot be read."""
     try:
         return batch.to_pylist()[0]
     except UnicodeDecodeError:
-        return None
+        return NOT_UTF8
+    except (ValueError, OverflowError):  # such as a day of the year 2,000,000
+        return OUT_OF_RANGE

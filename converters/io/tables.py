@@ -1,7 +1,9 @@
 """Read any table as rows of strings: delimited text, JSON lines, Parquet or a hub dataset."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,9 @@ def rows(
     encoding: str | None = None,
     header: Names = None,
 ) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
-    """Yield ``(where, row)``; a cell that is no string comes as JSON, one that a JSON row leaves out is empty.
+    """Yield ``(where, row)``; a cell that is no string comes as JSON, or by :func:`plain` where JSON has no type for it.
+
+    A cell that a JSON row leaves out is empty.
 
     ``encoding`` and ``header`` (see :func:`table`) are of delimited text; column names for another file are an ``InputError``.
     Names and texts come composed (NFC).
@@ -74,4 +78,21 @@ def _texts(path: Path) -> Iterator[tuple[str, Mapping[str, str] | Outcome]]:
 def _cell(value: Any) -> str:
     if isinstance(value, str):
         return composed(value)
-    return "" if value is None else json.dumps(all_composed(value), ensure_ascii=False)
+    if value is None:
+        return ""
+    in_json = isinstance(value, int | float | list | dict)
+    return json.dumps(all_composed(value), ensure_ascii=False, default=plain) if in_json else composed(plain(value))
+
+
+def plain(value: Any) -> str:
+    """Return as a text a value of Parquet's that JSON has no type for: a date, a decimal, bytes, a duration.
+
+    >>> plain(date(2026, 5, 1)), plain(b"Mug"), plain(bytes([255]))
+    ('2026-05-01', 'Mug', '/w==')
+    """
+    if isinstance(value, bytes):  # some writers leave out that a column of bytes is text
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return b64encode(value).decode()
+    return value.isoformat() if isinstance(value, date | time) else str(value)

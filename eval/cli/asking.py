@@ -238,7 +238,12 @@ def _prompted() -> Iterator[str]:
             return
         if not question.strip():
             return
-        yield worded(question)
+        try:
+            asked = worded(question)
+        except InputError as error:
+            click.echo(str(error), err=True)
+            continue
+        yield asked
 
 
 def _shown(line: "Answered") -> str:

@@ -58,6 +58,7 @@ def parity(
     checkpoints.require(str(folder / checkpoints.MERGED))
     data, out = data or sides.validation_file(folder), folder / sides.FOLDER
     rows = sides.sample(examples.read_rows(data), count)
+    (out / "parity.json").unlink(missing_ok=True)  # of an earlier server
     jsonl.write_lines(out / sides.ROWS, rows)
     asked, longest = jsonl.sha256(out / sides.ROWS), options["max_new_tokens"]
     network = {key: options[key] for key in ("concurrency", "timeout", "retries")}

@@ -42,8 +42,8 @@ Answers = Iterable[tuple[Row, Output]]
 class Point(msgspec.Struct, frozen=True, kw_only=True):
     """The metric with ``sent`` rows answered by the large model, 95 % interval, and ``random``: as many rows drawn by chance.
 
-    Rows with less confidence than ``threshold`` are sent, ``None`` if all are. ``kept`` is the metric where the small model's
-    confident nulls are kept, for records alone. ``cost`` is that of a row on average.
+    Rows with less confidence than ``threshold`` are sent, and by chance some of those with as much; ``None`` if all are. ``kept``
+    is the metric where the small model's confident nulls are kept, for records alone. ``cost`` is that of a row on average.
     """
 
     share: float

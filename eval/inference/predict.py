@@ -248,7 +248,7 @@ def read_partial(file: Path, kind: type[T]) -> list[T]:
 def appending(file: Path, answers: Iterable[T]) -> Iterator[Callable[[Sequence[T]], None]]:
     """Write the answers so far, and yield the function that appends and flushes more of them."""
     jsonl.write_lines(file, answers)
-    with file.open("ab") as lines:
+    with jsonl.writing(file), file.open("ab") as lines:
 
         def append(answers: Sequence[T]) -> None:
             lines.write(b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers))

@@ -96,6 +96,10 @@ def read(
     status: Annotated[
         Mapping[str, str | Sequence[str]] | None, "columns and their words for what is not published: {Status: [draft]}"
     ] = None,
+    published: Annotated[
+        Mapping[str, str | Sequence[str]] | None,
+        "columns and their words for what is published, any other is not: {Status: [live]}",
+    ] = None,
     unpublished: Annotated[str, "keep or drop products that are not published; they are counted either way"] = "keep",
     taxonomy: Annotated[
         str | None, "a file in Google's or Shopify's format; a category that is no path or id of it is left out"
@@ -241,6 +245,13 @@ def _group(product: Product, title: str, columns: Columns) -> str:
 def _status(cells: Cells, columns: Columns) -> tuple[str, ...]:
     """Return a note for a product that is not published, with the platform's word for it."""
     for column, words in columns.status.items():
-        if (word := cells[column].strip()) and word.casefold() in {each.casefold() for each in words}:
+        if (word := cells[column].strip()) and _is_among(word, words):
+            return (f"not published: {column} is {word[:40]!r}",)
+    for column, words in columns.published.items():
+        if not _is_among(word := cells[column].strip(), words):
             return (f"not published: {column} is {word[:40]!r}",)
     return ()
+
+
+def _is_among(word: str, words: Sequence[str]) -> bool:
+    return word.casefold() in {each.casefold() for each in words}

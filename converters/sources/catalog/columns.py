@@ -60,6 +60,7 @@ class Columns:
     group: str | None = None
     variants: int | None = None
     status: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    published: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unpublished: str = KEEP
     taxonomy: str | None = None
     remap: bool = False
@@ -80,7 +81,11 @@ class Columns:
     def needed(self) -> list[str]:
         """The columns that a file must have."""
         group = [self.group] if self.group else []
-        return list(dict.fromkeys([self.id, *group, *self.visible, *self.status]))
+        return list(dict.fromkeys([self.id, *group, *self.visible, *self.status, *self.published]))
+
+
+def _worded(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {column: _names(words) for column, words in given.items()}
 
 
 def columns(options: Mapping[str, Any]) -> Columns:
@@ -95,7 +100,7 @@ def columns(options: Mapping[str, Any]) -> Columns:
     if "category" in options and options["category"] is None:
         values["category"] = ()
     values["asked"] = tuple(map(one_line, values.get("asked", ())))
-    values["status"] = {column: _names(words) for column, words in values.get("status", {}).items()}
+    values |= {name: _worded(values.get(name, {})) for name in ("status", "published")}
     made = Columns(**{name: values[name] for name in (item.name for item in fields(Columns)) if name in values})
     if sorted(made.order) != sorted(ORDER):
         raise InputError(

@@ -38,8 +38,8 @@ class Plan:
 
     ``temperature`` 0 is greedy; ``candidates`` is the number of ranked answers. ``constrain`` and ``few_shot`` are for the
     record: the prompts carry what they do. ``extra`` goes into every request to an ``endpoint``; ``choice_as`` is the key by
-    which that takes a list of allowed texts. ``accept_unanswered``: a prompt that it fails on gets ``null``. ``confidence``: the
-    answers bring their tokens' log-probabilities.
+    which that takes a list of allowed texts. ``accept_unanswered``: a prompt that it fails on gets ``null``, ``None`` where the
+    command leaves no choice. ``confidence``: the answers bring their tokens' log-probabilities.
     """
 
     test_sha256: str
@@ -53,7 +53,7 @@ class Plan:
     endpoint: Endpoint | None = None
     choice_as: str = "structured_outputs"
     extra: Mapping[str, Any] | None = None
-    accept_unanswered: bool = False
+    accept_unanswered: bool | None = None
     confidence: bool = False
 
     @property

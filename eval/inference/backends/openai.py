@@ -99,12 +99,23 @@ def answers(model: Server, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> I
         if plan.accept_unanswered:
             yield [Answer(reply.id, None, 0, False)]
     if failed and not plan.accept_unanswered:
-        id_ = next(id_ for id_ in prompts if id_ in failed)  # they come in any order
-        raise InputError(
-            f"{model.endpoint.base_url}: {len(failed):,} of {len(prompts):,} prompts got no answer; the first, row "
-            f"{base.row_of(id_)!r}: {failed[id_]}. What was answered is kept: run the same command again to ask for the rest, or "
-            f"with --accept-unanswered to count them as invalid"
-        )
+        raise InputError(f"{model.endpoint.base_url}: {_unanswered(plan, prompts, failed)}")
+
+
+def _unanswered(plan: Plan, prompts: Mapping[str, Prompt], failed: Mapping[str, str]) -> str:
+    """Return what got no answer and, where a command has an option for that, what can be done."""
+    if len(prompts) == 1 and plan.accept_unanswered is None:
+        return failed[next(iter(prompts))]
+    id_ = next(id_ for id_ in prompts if id_ in failed)  # they come in any order
+    first = (
+        f"{len(failed):,} of {len(prompts):,} prompts got no answer; the first, row {base.row_of(id_)!r}: {failed[id_]}"
+    )
+    if plan.accept_unanswered is None:
+        return first
+    return (
+        f"{first}. What was answered is kept: run the same command again to ask for the rest, or with --accept-unanswered to "
+        "count them as invalid"
+    )
 
 
 def _request(model: Server, plan: Plan, prompt: Prompt) -> Request:

@@ -77,6 +77,12 @@ def remarks(known: Learnt, like: Chosen, paths: tuple[str, ...]) -> list[str]:
         lines.append(
             f"taxonomy: {unknown:,} of {len(paths):,} paths never occur in training: no calibration holds for them"
         )
+    missing = len({*known.paths} - {*paths})
+    if missing and CATEGORY in known.tasks:
+        lines.append(
+            f"taxonomy: {missing:,} of training's {len(known.paths):,} paths are not to choose from: no category is accepted, "
+            "as no calibration holds among fewer"
+        )
     return lines
 
 
@@ -145,7 +151,10 @@ def _apply(work: Work, backend: str, progress: Progress, clock: Clock, chunk: in
     calibrated_by = jsonl.sha256(trained.folder / FILE) if calibration else None
     depends_on = [settings, origin, calibrated_by, chunk]
     strict, known = precision is not None, frozenset(trained.paths)
-    labeller = Labeller(module, model, plan, trained, ask, work.paths, calibration, clock, strict, chunk, known)
+    narrowed = constrained and not known <= {*work.paths}
+    labeller = Labeller(
+        module, model, plan, trained, ask, work.paths, calibration, clock, strict, chunk, known, narrowed
+    )
     kept = files.partial(LABELS, depends_on)
     answers = {task: files.partial(task, depends_on) for task in (CATEGORY, ATTRIBUTES)}
     items, total = catalog.items(work.catalog), work.catalog.products
@@ -153,7 +162,10 @@ def _apply(work: Work, backend: str, progress: Progress, clock: Clock, chunk: in
     _need_products(work, found)
     if jsonl.sha256(work.catalog.path) != plan.test_sha256:
         raise InputError(f"{work.catalog.path}: was changed while it was labelled; run the same command again")
+    places.check(work.catalog.path, files.out)  # a person may have begun to review what an earlier run wrote
     files.record.unlink(missing_ok=True)  # it describes the files of an earlier run, which are replaced now
+    if calibration is None:
+        files.unlink_review()
     counts = _write(work, found, calibration is not None)
     record = {
         "run": work.learnt.folder.name,

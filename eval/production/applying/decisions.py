@@ -6,6 +6,7 @@ whatever its confidence, a value that the text does not hold, or that two attrib
 had such values.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from itertools import permutations
@@ -30,7 +31,10 @@ RAW, UNKNOWN = "no calibration: the confidences are raw", "confidence is not ava
 NO_ANSWER = "no answer"
 NOT_IN_TEXT = "its value is not in the text"
 NOT_TRAINED = "path: never occurs in training"
+NARROWED = "path: chosen among fewer paths than the calibration was made with"
 DIGITS = 6
+_MINUS = "-−–‒"
+_BELOW = re.compile(rf"\s*[{_MINUS}]\s?(?=\d)")
 
 
 class Judged(NamedTuple):
@@ -87,11 +91,17 @@ def judged(row: Row, answer: Answer, calibration: Calibration | None) -> Judged:
     return Judged(found, shown, decided.decision, decided.reasons, decided.units)
 
 
-def familiar(given: Judged, paths: Collection[str]) -> Judged:
-    """Return a decided category as one to review where its path is none of training's: no calibration holds for it."""
-    if not given.decision or not given.answer or category.render(given.answer) in paths:
+def familiar(given: Judged, paths: Collection[str], narrowed: bool = False) -> Judged:
+    """Return a decided category as one to review where its path is none of training's: no calibration holds for it.
+
+    Nor does one where an answer was ``narrowed`` to some of training's paths: the likeliest of a few wrong ones looks sure.
+    """
+    if not given.decision or not given.answer:
         return given
-    return given._replace(decision=REVIEW, why=(*given.why, NOT_TRAINED), units={**given.units, "path": REVIEW})
+    why = [NARROWED] * narrowed + [NOT_TRAINED] * (category.render(given.answer) not in paths)
+    return (
+        given._replace(decision=REVIEW, why=(*given.why, *why), units={**given.units, "path": REVIEW}) if why else given
+    )
 
 
 def grounded(
@@ -99,16 +109,17 @@ def grounded(
 ) -> Judged:
     """Return a decided record with attributes to review whose value no text holds, or another attribute has, too.
 
-    Values of those ``implied`` need not stand in a text, and the pairs ``shared`` may have the same.
+    Values of those ``implied`` need not stand in a text, and the pairs ``shared`` may have the same. The end of a text and the
+    beginning of the next one hold nothing together.
     """
     if not given.decision or not given.answer:
         return given
-    text, told = one_line(" ".join(texts)), dict[str, str]()
+    lines, told = [*map(one_line, texts)], dict[str, str]()
     for name, other in same(given.answer):
         if frozenset((name, other)) not in shared:
             told.setdefault(name, f"its value is that of {other}, too")
     for name, values in given.answer.items():
-        if name not in implied and not all(spelling(value, text) or units.spelling(value, text) for value in values):
+        if name not in implied and not all(any(_holds(line, value) for line in lines) for value in values):
             told[name] = NOT_IN_TEXT
     if not told:
         return given
@@ -129,3 +140,15 @@ def same(values: Mapping[str, Collection[str]]) -> Iterator[tuple[str, str]]:
             holders[one_line(value).casefold()].append(name)
     for names in holders.values():
         yield from permutations(dict.fromkeys(names), 2)
+
+
+def _holds(line: str, value: str) -> bool:
+    """Tell whether a text holds a value; hyphens within words count little, and before a number they are what it means.
+
+    >>> _holds("Keeps −18 °C", "-18 °C"), _holds("Keeps 18 °C", "-18 °C"), _holds("Lengths 5-18 cm", "-18 cm")
+    (True, False, False)
+    """
+    if below := _BELOW.match(value):
+        signed = rf"(?<!\w)[{_MINUS}]\s?(?={re.escape(value[below.end() :].strip())}(?!\w))"
+        return bool(re.search(signed, line, re.IGNORECASE))
+    return bool(spelling(value, line) or units.spelling(value, line))

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from converters.core.errors import InputError
+from converters.io import jsonl
 from converters.schema import Attributes, Listing, Row, Turn
 from converters.tasks import category
 from converters.tasks.base import RenderError
@@ -60,8 +61,9 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
 class Labeller:
     """A loaded model with all that its answers depend on.
 
-    ``paths`` constrain categories, ``known`` are those of training; ``strict``: there has to be a confidence; ``chunk`` products
-    are asked about at a time. ``spent`` has the prompts, generated tokens and seconds of each chunk.
+    ``paths`` constrain categories, ``known`` are those of training, and ``narrowed`` says that some of these are not to choose
+    from; ``strict``: there has to be a confidence; ``chunk`` products are asked about at a time. ``spent`` has the prompts,
+    generated tokens and seconds of each chunk.
     """
 
     module: ModuleType
@@ -75,6 +77,7 @@ class Labeller:
     strict: bool = False
     chunk: int = CHUNK
     known: frozenset[str] = frozenset()
+    narrowed: bool = False
     spent: list[tuple[int, int, float]] = field(default_factory=list)
 
 
@@ -114,7 +117,7 @@ def written(
     """Label all items into ``file``, which may have labels of an earlier sitting; ``answers`` are the partial files by task."""
     starts = _starts(file)
     rows, owners, done = array("q"), array("q"), 0
-    with file.open("ab") as lines:
+    with jsonl.writing(file), file.open("ab") as lines:
         for chunk in chunks(items, labeller.chunk):
             for number, item in enumerate(chunk, done):
                 rows.extend(item.rows)
@@ -213,7 +216,7 @@ def _asked(
 def _judged(labeller: Labeller, row: Row, record: Listing | Attributes, answer: Answer) -> Judged:
     given = judged(row, answer, labeller.calibration)
     if isinstance(record, Listing):
-        return familiar(given, labeller.known) if labeller.plan.constrain else given
+        return familiar(given, labeller.known, labeller.narrowed) if labeller.plan.constrain else given
     learnt = labeller.learnt
     return grounded(given, [text.text for text in record.texts], learnt.implied, learnt.shared)
 

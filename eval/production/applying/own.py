@@ -16,7 +16,7 @@ import msgspec
 from converters.core.errors import InputError
 from converters.io import json_values, parquet
 from converters.io.delimited import distinct_names, records
-from converters.io.tables import is_delimited
+from converters.io.tables import is_delimited, plain
 from converters.io.xml import is_xml
 from converters.schema import Outcome
 from eval.production.applying.catalog import Catalog, row_number
@@ -121,14 +121,16 @@ def _objects(path: Path) -> Iterator[tuple[str, Mapping[str, Any] | None]]:
 
 
 def cell_text(value: Any) -> str:
-    """Return a value as the cell of a table: texts as they are, nothing for null, any other value as JSON.
+    """Return a value as the cell of a table: texts as they are, nothing for null, any other value as JSON or, of Parquet, plain.
 
-    >>> cell_text(msgspec.Raw(b'"Mug"')), cell_text(msgspec.Raw(b"1.50")), cell_text(None), cell_text(True)
-    ('Mug', '1.50', '', 'true')
+    >>> cell_text(msgspec.Raw(b'"Mug"')), cell_text(msgspec.Raw(b"1.50")), cell_text(None), cell_text(True), cell_text(b"Pot")
+    ('Mug', '1.50', '', 'true', 'Pot')
     """
     if isinstance(value, msgspec.Raw):
         text = bytes(value).decode()
         return str(msgspec.json.decode(text)) if text[:1] == '"' else "" if text == "null" else text
     if value is None or value is ABSENT:
         return ""
-    return value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
+    if isinstance(value, int | float | list | tuple | dict):
+        return msgspec.json.encode(value, enc_hook=plain).decode()
+    return value if isinstance(value, str) else plain(value)

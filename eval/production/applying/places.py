@@ -44,6 +44,11 @@ class Files:
         """Return a file that an interrupted run resumes from."""
         return predict.partial_file(self.out.parent, f"{self.out.name}.{name}", depends_on)
 
+    def unlink_review(self) -> None:
+        """Remove the review of an earlier run, for one that decides nothing."""
+        for path in (self.review, review.mapping_of(self.review)):
+            path.unlink(missing_ok=True)
+
     def clean(self) -> None:
         """Remove what a run resumes from, and what one that was killed left half-written."""
         for name in (LABELS, CATEGORY, ATTRIBUTES):

@@ -2,9 +2,9 @@
 
 A line has the product's texts, the predicted category and attributes to keep, change or clear, and beside them what was found:
 the confidence of each level and attribute, further candidates, and why the product is here. In the column ``decided`` stands
-"no" until a person writes anything else: lines of which nobody has decided are left out when it is converted, as the mapping
-written beside it says. A category or an attribute that was cleared is not asked for then, and a category that is not in the
-taxonomy of training's catalogue is refused.
+"no" until a person writes "yes" (:data:`YES` has its other spellings): every other line is left out when it is converted, as the
+mapping written beside it says, and counted by what stands there. A category or an attribute that was cleared is not asked for
+then, and a category that is not in the taxonomy of training's catalogue is refused.
 """
 
 import csv
@@ -24,6 +24,7 @@ from eval.production.applying.tables import value_text
 
 FIXED = ("id", "title", "category")
 DECIDED, UNDECIDED = "decided", "no"
+YES = ("yes", "y", "true", "1", "x", "ok", "ja", "j", "oui", "sí", "si", "sì", "sim", "tak", "да", "是", "はい")
 FORMULA = ("=", "+", "-", "@")  # titles and descriptions are data
 RULES = ("taxonomy", "implicit")  # of training's catalogue, by which labels are refused
 BESIDE = (DECIDED, "why", "confidence of the category", "confidence of attributes", "other categories")
@@ -66,7 +67,7 @@ def writing(
                 "; ".join(label.why),
                 _figures(label.path_confidence),
                 _figures(label.confidence),
-                "; ".join(label.candidates),
+                "; ".join(path for path in label.candidates if path != label.category),
             ]
             texts_beside = (shown.get(name) for name in labels)
             table.writerow(map(_inert, (label.id, shown["Title"], label.category, *stated, *beside, *texts_beside)))
@@ -106,7 +107,7 @@ def _write_mapping(path: Path, texts: Mapping[str, str], columns: Mapping[str, s
         "several": [],
         "texts": dict(texts),
         "attributes": dict(columns),
-        "status": {DECIDED: [UNDECIDED]},
+        "published": {DECIDED: [*YES]},
         "unpublished": "drop",
         **rules,
     }

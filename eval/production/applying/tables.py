@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from converters.core.errors import InputError
 from converters.io.jsonl import replacing
+from converters.io.tables import plain
 from eval.production.applying.labels import Label
 from eval.production.applying.learnt import ATTRIBUTES, CATEGORY, Learnt
 from eval.production.applying.own import ABSENT, Line, Own, cell_text
@@ -110,7 +111,7 @@ def _cells(line: Line, columns: Mapping[str, Cell]) -> list[str]:
 
 def _object(line: Line, own: Own, columns: Mapping[str, Cell]) -> bytes:
     shown = {name: value for name, value in zip(own.distinct, line.values, strict=True) if value is not ABSENT}
-    return _ENCODE({**shown, **{name: cell(line.label) for name, cell in columns.items()}}, enc_hook=str) + b"\n"
+    return _ENCODE({**shown, **{name: cell(line.label) for name, cell in columns.items()}}, enc_hook=plain) + b"\n"
 
 
 @contextmanager

@@ -36,10 +36,10 @@ def index(
             raise not_a_file(path)
     hashes = {role: sha256(path) for role, path in zip(ROLES, files, strict=False)}
     wanted = store.Record(store.FORMAT, hashes, _plain(options), encoder, vectors=vectors)
-    known = store.record_of(folder)
+    known = None if rebuild else store.record_of(folder)
     if folder.exists() and not _may_be_replaced(folder):
         raise InputError(f"{folder}: is no index and not empty; name another folder with --index")
-    if known is not None and not rebuild:
+    if known is not None:
         if changed := _changed(known, wanted):
             raise InputError(f"{folder}: the index is older than its texts: {changed}; build it again with --rebuild")
         return known

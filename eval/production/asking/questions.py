@@ -52,9 +52,9 @@ def read(path: Path, known: Container[str]) -> tuple[list[Asked], list[Outcome]]
     ``known`` are the products. A file without any question to ask is an ``InputError``.
     """
     asked, rejected, seen = list[Asked](), list[Outcome](), set[str]()
-    for item in _lines(path, known):
+    for where, item in _lines(path, known):
         if isinstance(item, Asked) and item.id in seen:
-            rejected.append(Outcome(str(path), reason="id found twice", detail=item.id))
+            rejected.append(Outcome(where, reason="id found twice", detail=item.id))
         elif isinstance(item, Asked):
             seen.add(item.id)
             asked.append(item)
@@ -69,18 +69,18 @@ def read(path: Path, known: Container[str]) -> tuple[list[Asked], list[Outcome]]
     return asked, rejected
 
 
-def _lines(path: Path, known: Container[str]) -> Iterator[Asked | Outcome]:
+def _lines(path: Path, known: Container[str]) -> Iterator[tuple[str, Asked | Outcome]]:
     for number, (where, row) in enumerate(decoded([path], Raw), 1):
         if isinstance(row, Outcome):
-            yield row
+            yield where, row
             continue
         question = clean(row.question)
         product = None if row.product in (None, "") else str(row.product).strip()
         if not question:
-            yield Outcome(where, reason="no question")
+            yield where, Outcome(where, reason="no question")
         elif len(question) > LONGEST:
-            yield Outcome(where, reason=f"question of more than {LONGEST} characters")
+            yield where, Outcome(where, reason=f"question of more than {LONGEST} characters")
         elif product is not None and product not in known:
-            yield Outcome(where, reason="unknown product", detail=product)
+            yield where, Outcome(where, reason="unknown product", detail=product)
         else:
-            yield Asked(f"line {number}" if row.id is None else str(row.id), question, product)
+            yield where, Asked(f"line {number}" if row.id is None else str(row.id), question, product)

@@ -14,6 +14,7 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from converters.core.errors import InputError
 from converters.io.grouping import grouped
-from converters.io.jsonl import decode, write_json
+from converters.io.jsonl import decode, locked, write_json
 from converters.schema import Outcome
 from converters.text.retrieval import K1, B, Encoder, Retrieval, fused, load, rank
 from converters.text.words import searched
@@ -92,6 +93,18 @@ class Store:
         return msgspec.json.decode(line, type=Texts)
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the index in a folder while it, or a graph within it, is built; another process that does so is an ``InputError``."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_name(f".{folder.name}.lock")
+    with locked(lock, folder, "built"):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
 def build(snippets: Iterable[Snippet | Outcome], folder: Path, record: Record, size: int) -> Record:
     """Write the index of ``snippets`` into ``folder``, in place of any earlier one, and return its record.
 
@@ -100,8 +113,7 @@ def build(snippets: Iterable[Snippet | Outcome], folder: Path, record: Record, s
     """
     if record.vectors == "chroma":
         chroma.package()  # before the texts are read
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
+    with alone(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as place:
         made, rejected = Path(place) / folder.name, Counter[str]()
         made.mkdir()
         count, ids = _write_texts(_products(snippets, size, rejected), made)
@@ -188,26 +200,35 @@ def record_of(folder: Path) -> Record | None:
     path = folder / RECORD
     if not path.is_file():
         return None
-    record = decode(path.read_bytes(), dict[str, Any], str(path))
-    return decode(path.read_bytes(), Record, str(path)) if record.get("format") == FORMAT else None
+    try:
+        record = decode(path.read_bytes(), dict[str, Any], RECORD)
+        return decode(path.read_bytes(), Record, RECORD) if record.get("format") == FORMAT else None
+    except InputError as error:
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, why: Exception | str) -> InputError:
+    return InputError(f"{folder}: the index is damaged ({why}); build it again with --rebuild")
 
 
 def opened(folder: Path) -> Store:
-    """Return the index in a folder; one that is missing or incomplete is an ``InputError``."""
+    """Return the index in a folder; one that is missing or incomplete, or of files of two, is an ``InputError``."""
     import bm25s
 
     record = record_of(folder)
     if record is None:
         raise InputError(f"{folder}: is no index of this version; build it again with --rebuild")
     try:
-        ids = decode((folder / "ids.json").read_bytes(), list[str], str(folder / "ids.json"))
+        ids = msgspec.json.decode((folder / "ids.json").read_bytes(), type=list[str])
         with (folder / "snippets.jsonl").open("rb") as file:
             lines = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         places = np.load(folder / "places.npy")
         words = bm25s.BM25.load(folder / "bm25", mmap=True, show_progress=False)
         nearest = _nearest(folder, record) if record.encoder else None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: the index is damaged ({error}); build it again with --rebuild") from error
+    except (OSError, ValueError, EOFError, msgspec.DecodeError) as error:
+        raise _damaged(folder, error) from error
+    if len(places) != len(ids) + 1 or places[-1] != len(lines) or words.scores["num_docs"] != len(ids):
+        raise _damaged(folder, "its files are not of one index")
     numbers = {product: number for number, product in enumerate(ids)}
     encode = load(record.encoder) if record.encoder else None
     return Store(record, ids, numbers, lines, places, words, nearest, encode)

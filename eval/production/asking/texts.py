@@ -137,7 +137,7 @@ def _of_product(one: Listed, entry: Complete, known: Known, day: str) -> Iterato
 
 def _others(cells: Cells, columns: Columns, known: Sequence[str]) -> dict[str, str]:
     """Return the cells of a plain table that no option names, one of many attributes taken apart, but for what says nothing."""
-    named = {columns.id, columns.title, columns.group, *columns.visible, *columns.status, *known}
+    named = {columns.id, columns.title, columns.group, *columns.visible, *columns.status, *columns.published, *known}
     found = dict[str, str]()
     for name, cell in cells.items():
         if name not in named and not _is_beside(name):

@@ -23,7 +23,7 @@ from eval.production.confidence import Calibration
 from eval.production.trying.views import About
 
 TITLE, OTHER = "Title", "Description"  # what is asked for of a product where the run learnt from no catalogue
-ONE_BY_ONE = {"paths": None, "accept_unanswered": False}  # of apply's options, those for whole files
+ONE_BY_ONE = {"paths": None, "accept_unanswered": None}  # of apply's options, those for whole files
 LISTED = 200  # products that are proposed for a question
 OF_QUESTIONS = {
     "given": "--option",

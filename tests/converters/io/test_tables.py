@@ -1,8 +1,12 @@
 """Tables as shops' computers save them: code pages, marks, lines before the header, any delimiter, quotes that are no quoting."""
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from converters.core.errors import InputError
@@ -221,3 +225,33 @@ def test_quotes_that_enclose_nothing_lose_no_row(lines: list[str], expected: lis
     found = [row for _, row in table(tmp_path / "shop.txt")]
     told = [row.reason[:15] if isinstance(row, Outcome) else [*row.values()] for row in found]
     assert told == [each if isinstance(each, list) else each[:15] for each in expected]
+
+
+def test_values_of_parquet_that_json_has_no_type_for_are_plain_texts(tmp_path: Path) -> None:
+    day = datetime(2026, 5, 1, 9, tzinfo=UTC)
+    columns = {
+        "price": pa.array([Decimal("7.90")]),
+        "day": pa.array([day.date()]),
+        "changed": pa.array([day], pa.timestamp("ns", "UTC")),
+        "opens": pa.array([day.time()]),
+        "title": pa.array(["Thermosflasche für Tee".encode()]),
+        "picture": pa.array([b"\x89PNG"]),
+        "made": pa.array([{"at": day, "cost": Decimal("1.5")}]),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "shop.parquet")
+    assert cells(tmp_path / "shop.parquet") == [
+        [
+            "7.90",
+            "2026-05-01",
+            "2026-05-01T09:00:00+00:00",
+            "09:00:00",
+            "Thermosflasche für Tee",
+            "iVBORw==",
+            '{"at": "2026-05-01T09:00:00+00:00", "cost": "1.5"}',
+        ]
+    ]
+
+
+def test_a_row_of_parquet_that_no_calendar_has_is_counted(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [1, 2], "day": pa.array([1 << 30, 0], pa.date32())}), tmp_path / "shop.parquet")
+    assert cells(tmp_path / "shop.parquet") == ["a value that is out of range", ["2", "1970-01-01"]]

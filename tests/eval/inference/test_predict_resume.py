@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from converters.schema import Row
 from eval.inference.backends.base import Plan
-from eval.inference.predict import predict
+from eval.inference.predict import appending, predict
 from tests.eval._serving import Answered, chat, serving
 
 BIN = Path(sys.executable).parent
@@ -124,3 +125,14 @@ def test_a_run_on_this_machine_killed_three_times(tiny_checkpoint: Path, rows: l
     resumed = go("killed")
     assert files(tmp_path)
     assert resumed["rows_resumed"] > 0 and resumed["generated_tokens"] == whole["generated_tokens"]
+
+
+def test_a_disk_that_is_full_amid_the_answers_is_told_with_the_file(tmp_path: Path) -> None:
+    file, before = tmp_path / ".x.partial", resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(OSError, match="cannot be written: ") as told, appending(file, ["kept"]) as append:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))  # a limit to files fails as a full disk does
+        try:
+            append(["long" * 1500])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert told.value.filename == str(file) and file.read_bytes().startswith(b'"kept"\n')

@@ -125,6 +125,22 @@ def test_what_cannot_be_asked_is_one_sentence(cli: Any, run: Path) -> None:
     assert "runs/mine/merged: no such folder; make it with 'make merge-mine'" in cli("parity", "mine", *url).output
 
 
+def test_a_server_that_goes_away_leaves_no_verdict(cli: Any, run: Path, known: dict[str, str]) -> None:
+    asked = iter(range(100))
+
+    def answer(body: dict[str, Any], headers: dict[str, str]) -> Answered:
+        given = chat(known[body["messages"][-1]["content"]], usage=None)
+        return Answered(b"going down", 503) if next(asked) in (41, 44) else given
+
+    with serving(answer) as url:
+        words = ("parity", "mine", "--base-url", url, "--concurrency", 1, "--retries", 0, *FLAGS)
+        assert cli(*words).exit_code == 0 and (run / "parity" / "parity.json").is_file()
+        done = cli(*words)
+    assert done.exit_code == 1 and "2 of 40 prompts got no answer; the first, row " in done.output
+    assert str(done.output).splitlines()[-1].endswith(": answered 503: going down"), "nothing is kept of it"
+    assert not (run / "parity" / "parity.json").exists()
+
+
 def test_a_sample_has_of_every_task_alike_whatever_the_order() -> None:
     rows = [row for row in _rows(30) if row.task != "category" or int(row.id.rpartition(":")[2]) < 2]
     drawn = sample(rows, 101)

@@ -46,7 +46,7 @@ def build(place: Path | str, found: relations.Found, record: Record, file: str) 
         with engines.server(place) as engine:
             engines.empty(engine.run)
             return fill(engine, found, record, file)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as folder:
+    with store.alone(place.parent), tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as folder:
         made = Path(folder) / place.name
         with engines.embedded(made, read_only=False) as engine:
             for table in engines.TABLES:

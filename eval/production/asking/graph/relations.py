@@ -1,7 +1,8 @@
 """What a catalogue says of how its products are related: which columns say it, and which products they name.
 
 A brand and a model are values; the other relations name products by their ids, several of them in a JSON list or parted by
-commas, semicolons, bars or line breaks. An id that names none is counted, as is a product that names itself.
+semicolons, bars or line breaks, by commas, or by blanks, slashes and "&" where every part is an id. An id may hold any of these.
+One that names no product is counted, as is a product that names itself.
 """
 
 import re
@@ -43,7 +44,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 """The relations, each with the names that its column goes by, in any case and with any signs between the words."""
 VALUES = ("brand", "model")
 LONGEST = 200  # characters of a value; what is longer is a description
-_BETWEEN = re.compile(r"[,;|\r\n]+")
+_BETWEEN = tuple(map(re.compile, (r"[;；|\r\n\u2028]+|<br\s*/?>", "[,，、]+")))
+_CLOSE = re.compile(r"[\s/&]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +136,26 @@ def _check(catalog: Path, columns: Mapping[str, str], relations: Mapping[str, st
 
 def _objects(relation: str, cell: str, known: Container[str]) -> Iterator[str]:
     """Yield what a cell names: values, or the ids of products."""
-    if cell.strip() in known and relation not in VALUES:
-        yield cell.strip()
-        return
-    is_list = relation in VALUES or cell.lstrip().startswith("[")
-    for part in cell_values(cell, None) if is_list else dict.fromkeys(map(str.strip, _BETWEEN.split(cell))):
+    is_list = relation in VALUES or (cell.lstrip().startswith("[") and cell.strip() not in known)
+    for part in cell_values(cell, None) if is_list else dict.fromkeys(_parts(cell.strip(), known, _BETWEEN)):
         if part and (part in known or not no_value(part, relation, "")):
             yield part
+
+
+def _parts(text: str, known: Container[str], between: Sequence[re.Pattern[str]]) -> Iterator[str]:
+    """Yield the ids in a text, which is none of several if it is ``known``.
+
+    >>> [[*_parts(text, {"A 1", "B,2", "C"}, _BETWEEN)] for text in ("B,2; C", "C，A 1", "C / C", "C / D")]
+    [['B,2', 'C'], ['C', 'A 1'], ['C', 'C'], ['C / D']]
+    """
+    if text in known:
+        yield text
+    elif between:
+        for part in between[0].split(text):
+            yield from _parts(part.strip(), known, between[1:])
+    else:
+        parts = _CLOSE.split(text)
+        yield from parts if all(part in known for part in parts) else [text]
 
 
 def _meant(product: str, relation: str, other: str, known: Mapping[str, str]) -> tuple[str, str]:

@@ -150,3 +150,5 @@ def test_products_that_are_not_published_are_told_and_can_be_left_out(tmp_path: 
     assert len(found) == 3 and "not published: state is 'hidden'" in output
     output, found = convert(path, tmp_path / "out.jsonl", "status={state: hidden}", "unpublished=drop")
     assert len(found) == 1 and "rejected 2" in output
+    output, found = convert(path, tmp_path / "out.jsonl", "published={state: [Live, sold]}", "unpublished=drop")
+    assert len(found) == 1 and "not published: state is 'HIDDEN'" in output

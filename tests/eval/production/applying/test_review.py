@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import Result
 
-from eval.production.applying import decisions
+from eval.production.applying import decisions, labels
 from tests.eval._serving import Answered, chat, serving
 from tests.eval.production.applying import _shop as shop
 from tests.eval.production.applying._shop import bare, calibrated, converted, error, made
@@ -38,7 +39,7 @@ def test_a_calibration_decides_and_the_review_comes_back_as_training_rows(
     assert {row["decided"] for row in rows} == {"no"} and "ecom-data convert catalog labelled.csv.review.csv" in said
     assert rows[2]["title"] == " =Acme8 thing 8"  # no formula of a spreadsheet, and the same title when it is read
     rows[0]["category"], rows[1]["Color"] = "Home > Kitchen > Pots", ""
-    rows[0]["decided"], rows[1]["decided"] = "yes", ""
+    rows[0]["decided"], rows[1]["decided"] = "yes", " Ja "
     shop.write(review, rows)
     again = converted(review, mapping=str(home / "labelled.csv.review.csv.mapping.yaml"))
     assert {product for _, product in again} == {"S0", "S4"}  # S8 is the model's guess still
@@ -51,6 +52,52 @@ def test_a_calibration_decides_and_the_review_comes_back_as_training_rows(
     ]
 
 
+def test_only_a_yes_decides(home: Path, label: Callable[..., Result]) -> None:
+    calibrated(home / "runs" / "shop")
+    bare(home, 24)
+    made(label("--catalog", "new.csv", "--out", "labelled.csv"))
+    review = home / "labelled.csv.review.csv"
+    rows = shop.table(review)
+    words = ("YES", " x", "n", "", "nein", "later")
+    for row, word in zip(rows, words, strict=True):
+        row["decided"] = word
+    shop.write(review, rows)
+    again = converted(review, mapping=str(home / "labelled.csv.review.csv.mapping.yaml"))
+    assert {product for _, product in again} == {row["id"] for row in rows[:2]}
+
+
+def test_a_run_that_decides_nothing_leaves_no_review_of_an_earlier_one(
+    home: Path, label: Callable[..., Result]
+) -> None:
+    calibrated(home / "runs" / "shop")
+    bare(home, 8)
+    words = ("--catalog", "new.csv", "--out", "l.csv")
+    made(label(*words))
+    assert (home / "l.csv.review.csv").is_file()
+    (home / "runs" / "shop" / decisions.FILE).unlink()
+    for _ in range(2):
+        assert "nothing is decided" in made(label(*words))
+        assert not [*home.glob("l.csv.review.csv*")]
+
+
+def test_a_review_that_is_edited_while_products_are_labelled_stays(
+    home: Path, label: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrated(home / "runs" / "shop")
+    bare(home, 8)
+    words = ("--catalog", "new.csv", "--out", "l.csv")
+    made(label(*words))
+    review, written = home / "l.csv.review.csv", labels.written
+
+    def edited(*given: Any) -> Any:
+        review.write_text("id,decided\nS0,yes\n")
+        return written(*given)
+
+    monkeypatch.setattr(labels, "written", edited)
+    assert "was edited since it was written" in error(label(*words))
+    assert review.read_text() == "id,decided\nS0,yes\n"
+
+
 def test_a_value_that_no_text_holds_is_left_to_a_person() -> None:
     answer = {"Color": ("Red",), "Size": (), "Brand": ("Acme",), "Capacity": ("1.5 l",)}
     given = decisions.Judged(answer, {}, "accept", (), dict.fromkeys(answer, "accept"))
@@ -59,6 +106,11 @@ def test_a_value_that_no_text_holds_is_left_to_a_person() -> None:
     assert (found.decision, found.why) == ("review", ("Color: its value is not in the text",))
     assert found.units == {"Color": "review", "Size": "accept", "Brand": "accept", "Capacity": "accept"}
     assert decisions.grounded(given, texts, {"Color"}) == given
+    across = decisions.grounded(given, ["Acme kettle, pack of 1.5", "l: 20 cm, deep red"], ())
+    assert across.why == ("Capacity: its value is not in the text",)
+    frost = decisions.Judged({"Coldest": ("-25 °C",)}, {}, "accept", (), {"Coldest": "accept"})
+    found = [decisions.grounded(frost, [text], ()).decision for text in ("To –25 °C.", "To 25 °C.", "From 5-25 °C")]
+    assert found == ["accept", "review", "review"]
     undecided = given._replace(decision="", units={})
     assert decisions.grounded(undecided, texts, ()) == undecided
 
@@ -152,6 +204,18 @@ def test_another_taxonomy_is_told_and_wins(home: Path, label: Callable[..., Resu
         for row in shop.table(home / "l.csv")
     }
     assert found["Home > Lamps"] == ("review", decisions.NOT_TRAINED) and found[shop.TENTS][0] == "accept"
+    (home / "paths.txt").write_text(f"{shop.MUGS}\n{shop.TENTS}\n")
+
+    def few(body: dict[str, Any], headers: Any) -> Answered:
+        text = json.loads(answer(body, headers).body)["choices"][0]["message"]["content"]
+        return answered(text.replace(shop.KETTLES, shop.TENTS), -0.01)
+
+    with serving(few) as url:
+        said = made(label("--catalog", "new.csv", "--out", "few.csv", "--paths", "paths.txt", "--base-url", url))
+    assert "1 of training's 3 paths are not to choose from: no category is accepted" in said
+    rows = shop.table(home / "few.csv")
+    assert {row["decision_category"] for row in rows} == {"review"}
+    assert all(decisions.NARROWED in row["decision_reason"] for row in rows)
     (home / "paths.txt").write_text("Home > Lamps\n")
     assert "which the request did not allow" in error(
         label("--catalog", "new.csv", "--out", "m.csv", "--paths", "paths.txt")

@@ -154,12 +154,12 @@ def test_one_question_and_several_typed_ones(ask: Any, shop: Files) -> None:
     with serving(answer) as url:
         one = ask(url, "--question", "Is the lid dishwasher safe?", "--product", "M1")
         none = ask(url)
-        typed = ask(url, typed="Is the lid dishwasher safe?\nHow fast does the kettle boil?\n\n")
+        typed = ask(url, typed="Is the lid dishwasher safe?\n<br>\nHow fast does the kettle boil?\n\n")
     assert one.exit_code == none.exit_code == 0, one.output + none.output
     assert "Yes, the lid is dishwasher safe.\n  [1] bullet 1: Lid is dishwasher safe  (M1, bullet_1)" in one.output
     assert "citations: removed: there is no snippet 99" in one.output
     assert ABSTENTION not in none.output
-    assert typed.exit_code == 0 and "Yes, the lid is dishwasher safe." in typed.output
+    assert typed.exit_code == 0 and "'<br>' has no words to ask\n" in typed.output and "Yes, the lid is" in typed.output
     assert f"{ABSTENTION}\n  grounding: withheld: the number 7 stands" in typed.output
     assert "  withheld: In 7 minutes. [1]" in typed.output
 

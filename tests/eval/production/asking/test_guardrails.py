@@ -123,6 +123,26 @@ def test_a_citation_is_moved_to_the_snippet_with_all_words_of_the_answer() -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("answer", "text", "product", "cited"),
+    [
+        ("Yes, the strap is waterproof", "Straps: waterproof", "K", 2),
+        ("Yes, the strap is waterproof", "The strap isn't waterproof.", "K", 1),
+        ("The strap is not waterproof", "A waterproof strap", "K", 1),
+        ("No, the strap is not waterproof", "Its strap is nice, but never waterproof.", "K", 2),
+        ("No, a leather strap", "Not a cotton one, a leather strap.", "K", 2),
+        ("Wasserdicht", "Das Band ist nicht wasserdicht", "K", 1),
+        ("防水表带", "表带不防水", "K", 1),
+        ("Yes, the strap is waterproof", "Straps: waterproof", "another", 1),
+    ],
+)
+def test_a_citation_is_not_moved_to_what_denies_the_answer_or_is_said_of_another_product(
+    answer: str, text: str, product: str, cited: int
+) -> None:
+    shown = [Snippet("K", "Runs two years.", "review", "r1"), Snippet(product, text, "review", "r2")]
+    assert citations.moved("What of it?", Reply(answer, (1,)), shown).cited == (cited,)
+
+
 def test_only_an_answer_can_be_objected_to() -> None:
     assert objections("What does it cost?", Reply(None), SHOWN) == []
     both = objections("What does it cost?", Reply("77 pounds", (2,)), SHOWN)

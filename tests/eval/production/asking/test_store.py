@@ -1,6 +1,7 @@
 """The index: built once, rebuilt when its texts change, and the same ranking as training's."""
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from converters.schema import Outcome
 from converters.text import retrieval
 from converters.text.words import searched
 from eval.production.asking import store
+from eval.production.asking.graph import opening
+from eval.production.asking.graph.queries import FORMAT, Record
+from eval.production.asking.graph.relations import Found
 from eval.production.asking.indexing import index
 from eval.production.asking.snippets import TITLE, Snippet
 
@@ -114,6 +118,41 @@ def test_folders_that_are_no_index(shop: Files, tmp_path: Path) -> None:
     assert len(built(shop, tmp_path / "index").ids) == 4
     with pytest.raises(InputError, match="no such file"):
         built(shop | {"catalog": tmp_path / "no.csv"}, tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["index.json", "ids.json", "snippets.jsonl", "places.npy", "bm25/data.csc.index.npy"])
+@pytest.mark.parametrize("kept", [0.0, 0.6])
+def test_an_index_that_was_cut_short_is_told_and_mended(name: str, kept: float, shop: Files, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    built(shop, folder)
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[: int(len(whole) * kept)])
+    with pytest.raises(InputError, match=r"index: the index is damaged .*--rebuild"):
+        built(shop, folder)
+    assert len(built(shop, folder, rebuild=True).ids) == 4
+
+
+def test_files_of_two_indexes_are_not_taken_for_one(shop: Files, tmp_path: Path) -> None:
+    built(shop, tmp_path / "index")
+    with shop["catalog"].open("a", encoding="utf-8") as file:
+        file.write("N2,Blue jug,It is a jug.,,,,,,,\n")
+    built(shop, tmp_path / "other")
+    shutil.copytree(tmp_path / "other" / "bm25", tmp_path / "index" / "bm25", dirs_exist_ok=True)
+    with pytest.raises(InputError, match="not of one index"):
+        store.opened(tmp_path / "index")
+
+
+def test_one_process_alone_builds_an_index_and_its_graph(shop: Files, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    built(shop, folder)
+    with store.alone(folder):
+        with pytest.raises(InputError, match="index: is being built by another process"):
+            built(shop, folder, rebuild=True)
+        with pytest.raises(InputError, match="index: is being built by another process"):
+            opening.build(folder / opening.FILE, Found({}, (), {}), Record(FORMAT, "", {}, {}), "shop.csv")
+        assert len(built(shop, folder).ids) == 4  # which builds nothing
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.endswith(("index", ".lock"))) == ["index"]
+    assert len(built(shop, folder, rebuild=True).ids) == 4
 
 
 def test_an_encoder_finds_what_shares_no_word(shop: Files, tmp_path: Path) -> None:
