@@ -15,6 +15,9 @@ BACKEND = click.option("--backend", default="transformers", help="transformers, 
 LONGEST = click.option("--max-new-tokens", default=128, type=IntRange(1), help="Longest answer, in tokens.")
 BATCH = click.option("--batch-size", default=16, type=IntRange(1), help="Prompts in a batch (transformers).")
 URL = click.option("--base-url", help="Endpoint, such as http://127.0.0.1:8000/v1; its key comes from OPENAI_API_KEY.")
+MODEL_OF_RUN = click.option(
+    "--model", help="The model's name at the endpoint.  [default: the merged checkpoint's folder]"
+)
 CHOICE_AS = click.option(
     "--choice-as", default="structured_outputs", help="How it takes allowed answers; or guided_choice, grammar."
 )

@@ -8,7 +8,7 @@ import click
 from click import FloatRange, IntRange
 
 from converters.core.errors import InputError
-from eval.cli.answering import BACKEND, BATCH, CHOICE_AS, CONCURRENCY, LONGEST, RETRIES, TIMEOUT, URL
+from eval.cli.answering import BACKEND, BATCH, CHOICE_AS, CONCURRENCY, LONGEST, MODEL_OF_RUN, RETRIES, TIMEOUT, URL
 from eval.cli.group import PATH, bar, main
 
 LINES = 10  # most reasons that are listed
@@ -39,7 +39,7 @@ LINES = 10  # most reasons that are listed
 @LONGEST
 @BATCH
 @URL
-@click.option("--model", help="The model's name at the endpoint.  [default: the merged checkpoint's folder]")
+@MODEL_OF_RUN
 @CONCURRENCY
 @TIMEOUT
 @RETRIES

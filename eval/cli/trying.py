@@ -7,7 +7,7 @@ from typing import Any
 import click
 from click import FloatRange, IntRange
 
-from eval.cli.answering import BACKEND, BATCH, CHOICE_AS, CONCURRENCY, LONGEST, RETRIES, TIMEOUT, URL
+from eval.cli.answering import BACKEND, BATCH, CHOICE_AS, CONCURRENCY, LONGEST, MODEL_OF_RUN, RETRIES, TIMEOUT, URL
 from eval.cli.asking import store_of
 from eval.cli.group import PATH, main
 
@@ -37,7 +37,7 @@ PORT = 8765
 @LONGEST
 @BATCH
 @URL
-@click.option("--model", help="The model's name at the endpoint.  [default: the merged checkpoint's folder]")
+@MODEL_OF_RUN
 @CONCURRENCY
 @TIMEOUT
 @RETRIES
