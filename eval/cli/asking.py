@@ -90,7 +90,7 @@ def ask(ctx: click.Context, /, name: str, **options: Any) -> None:
     from eval.results import record
 
     _check(options)
-    _check_places(options)
+    _check_storage(options)
     named = {key for key in options if ctx.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE}
     predict.check(options["backend"], named)
     run = record.folder_of(name)
@@ -130,7 +130,7 @@ def _check(options: Mapping[str, Any]) -> None:
         raise InputError(f"--out {options['out']}: expected the ending {ending}")
 
 
-def _check_places(options: Mapping[str, Any]) -> None:
+def _check_storage(options: Mapping[str, Any]) -> None:
     """Refuse options of a graph or of Chroma without what they are for."""
     if options["vectors"] == "chroma" and not options["encoder"]:
         raise InputError("--vectors chroma keeps an encoder's vectors: name one with --encoder")
@@ -157,10 +157,10 @@ def _folder(options: Mapping[str, Any]) -> Path:
 
 def _graph(ctx: click.Context, store: "Store", options: Mapping[str, Any]) -> "Graph | None":
     """Return the graph, built if there is none, and open until the command ends; none unless it is asked for."""
-    from eval.production.asking.graph import opening, relations
-
     if not options["graph"]:
         return None
+    from eval.production.asking.graph import opening, relations
+
     place = options["neo4j"] or _folder(options) / opening.FILE
     columns, tell = relations.named(options["relations"]), partial(click.echo, err=True)
     opening.ready(place, options["catalog"], store.record, columns, options["rebuild"], tell)
