@@ -54,7 +54,7 @@ def convert(numbered: tuple[int, Entry], seed: int, folder: Path, tick: Tick = s
         return shard
     meant = definitions.load(Path(entry.definitions)) if entry.definitions else {}
     tally, dropped = Tally(), Counter[str]()
-    rendering = _Rendering(entry, seed, meant, tally, dropped, cutter(entry, tally.noted))
+    rendering = _Rendering(entry, [(name, tasks.get(name).record) for name in chosen_tasks(entry)], seed, meant, tally, dropped, cutter(entry, tally.noted))
     outcomes = tallied(sources.read(entry.source, paths, entry.options), tally, tick)
     used = (row for outcome in outcomes if (row := rendering.used(outcome)))
     return shards.write(home, entry, used, tally, dropped, seed, completed)
@@ -82,9 +82,10 @@ def cutter(entry: Entry, noted: Counter[str]) -> Cut:
 
 @dataclass(frozen=True, slots=True)
 class _Rendering:
-    """How an entry's records become rows, and the counts of what is lost on the way."""
+    """How an entry's records become rows, and the counts of what is lost on the way; ``kinds`` has its tasks and their records."""
 
     entry: Entry
+    kinds: Sequence[tuple[str, type]]
     seed: int
     definitions: Definitions
     tally: Tally
@@ -98,20 +99,19 @@ class _Rendering:
         self.dropped.update(lost)
         if examples:
             return Used(outcome.where, examples, outcome.rows)
-        names = chosen_tasks(self.entry)
         if lost:
             unused(outcome, lost[0], self.tally)
-        elif outcome.part_of not in [tasks.get(name).record for name in names]:  # else another row's examples hold it
-            unused(outcome, f"nothing for task {' or '.join(names)}", self.tally)
+        elif outcome.part_of not in [kind for _, kind in self.kinds]:  # else another row's examples hold it
+            unused(outcome, f"nothing for task {' or '.join(name for name, _ in self.kinds)}", self.tally)
         return None
 
     def _rows(self, outcome: Outcome, lost: list[str]) -> Iterator[Pinned]:
         split = outcome.split or self.entry.split or ""  # an official split wins
-        rendered = [record for record in outcome.records if isinstance(record, Row)]
-        yield from (Pinned(row, split, *mix.product(row)) for row in rendered)
-        for name in chosen_tasks(self.entry):
+        if self.entry.replays:
+            yield from (Pinned(row, split, *mix.product(row)) for row in outcome.records if isinstance(row, Row))
+        for name, kind in self.kinds:
             for record in outcome.records:
-                if not isinstance(record, tasks.get(name).record) or isinstance(record, Row):
+                if not isinstance(record, kind):
                     continue
                 shaped, meta = self._shaped(record)
                 try:

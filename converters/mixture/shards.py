@@ -197,16 +197,18 @@ def _write_places(folder: Path, used: Iterable[Used]) -> Iterator[tuple[int, Pin
 def _write_rows(folder: Path, rows: Iterator[tuple[int, Pinned]], seed: int) -> int:
     numbers = {name: number for number, name in enumerate(tasks.names())}
     splits = {name: number for number, name in enumerate(SPLITS)} | {"": UNPINNED}
-    encode, count = msgspec.json.Encoder().encode, 0
+    encode, count = msgspec.json.Encoder().encode_lines, 0
     with (folder / "rows.jsonl").open("wb") as file, (folder / "columns.bin").open("wb") as columns:
         while chunk := list(islice(rows, CHUNK)):
-            lines = [encode(pinned.row) + b"\n" for _, pinned in chunk]
-            file.writelines(lines)
+            lines = encode([pinned.row for _, pinned in chunk])
+            file.write(lines)
             entries = [
-                (*_keys(pinned, seed), len(line), file_number, numbers[pinned.row.task], splits[pinned.split])
-                for (file_number, pinned), line in zip(chunk, lines, strict=True)
+                (*_keys(pinned, seed), 0, file_number, numbers[pinned.row.task], splits[pinned.split])
+                for file_number, pinned in chunk
             ]
-            columns.write(np.array(entries, DTYPE).tobytes())
+            index = np.array(entries, DTYPE)
+            index["size"] = np.diff(np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")), prepend=-1)
+            columns.write(index)
             count += len(chunk)
     return count
 
@@ -214,9 +216,10 @@ def _write_rows(folder: Path, rows: Iterator[tuple[int, Pinned]], seed: int) -> 
 def _keys(pinned: Pinned, seed: int) -> tuple[int, ...]:
     row = pinned.row
     question = repr((row.task, [(turn.role, turn.content) for turn in prompt_turns(row.task, row.messages)]))
-    drawn = {name: draw(name, seed) for name in {row.group, pinned.product, pinned.alias}}
-    groups = (drawn[row.group], drawn[pinned.product], drawn[pinned.alias])
-    return draw(row.id, seed), *groups, hashed(question), hashed(row.target)
+    group = draw(row.group, seed)
+    product = group if pinned.product == row.group else draw(pinned.product, seed)
+    alias = product if pinned.alias == pinned.product else draw(pinned.alias, seed)
+    return draw(row.id, seed), group, product, alias, hashed(question), hashed(row.target)
 
 
 def picked(path: Path, sizes: NDArray[np.uint32], numbers: NDArray[np.int64]) -> Iterator[bytes]:

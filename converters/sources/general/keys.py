@@ -1,6 +1,7 @@
 """The keys of instruction and chat files: those of a conversation's text, those that say something about it, and all others."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from converters.text.words import words
@@ -38,6 +39,11 @@ def fold(key: str) -> str:
     >>> fold("systemPrompt") == fold("System-Prompt") == "systemprompt"
     True
     """
+    return _fold(key) if len(key) < 64 else _fold.__wrapped__(key)
+
+
+@lru_cache(1 << 10)
+def _fold(key: str) -> str:
     return "".join(filter(str.isalnum, key.casefold()))
 
 
