@@ -171,8 +171,7 @@ class Ranking:
 Record = Listing | Attributes | Question | Answerable | Chat | Choice | Verdict | Ranking
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of one raw row, ``file:line`` in ``where``: its records, or the ``reason`` why there are none.
 
     A row of an earlier mixture is its own record. ``notes`` name what was left out of a used row; notes and reasons are counted,

@@ -9,7 +9,7 @@ import zlib
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from struct import Struct
+from itertools import accumulate, pairwise
 from typing import BinaryIO, TypeVar
 
 from converters.core.errors import InputError
@@ -18,15 +18,14 @@ BUCKET = 2 << 20  # bytes of items that are grouped at once
 MOST_BUCKETS = 512  # with more, the pieces of a bucket in the file become too small to read efficiently
 HELD = 4 << 20  # bytes of items that wait in memory before they are written to the file
 T = TypeVar("T")
-_SIZES = Struct("<II")
 
 
 @dataclass(slots=True)
 class Bucket:
-    """What waits in memory, and where the rest is in the file: offsets and lengths, alternating."""
+    """Keys and values that wait in memory, alternating, and the offsets in the file of those before them, with their number."""
 
-    waiting: bytearray = field(default_factory=bytearray)
-    places: "array[int]" = field(default_factory=lambda: array("Q"))
+    waiting: list[bytes] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
 
 
 def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int) -> Iterator[list[bytes] | T]:
@@ -47,17 +46,14 @@ def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int) -> Iterator[lis
 
 
 def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: list[Bucket], file: BinaryIO) -> Iterator[T]:
-    size, number, pack, crc32 = 0, len(buckets), _SIZES.pack, zlib.crc32
+    size, number, crc32 = 0, len(buckets), zlib.crc32
     for item in items:
         if not isinstance(item, tuple):
             yield item
             continue
         key, value = item
         # The upper bits of the hash choose the bucket, so that the buckets are in the order of the hashes.
-        waiting = buckets[crc32(key) * number >> 32].waiting
-        waiting += pack(len(key), len(value))
-        waiting += key
-        waiting += value
+        buckets[crc32(key) * number >> 32].waiting += item
         size += len(key) + len(value)
         if size > HELD:
             _flush(buckets, file)
@@ -65,29 +61,30 @@ def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: list[Bucket], file
 
 
 def _flush(buckets: Iterable[Bucket], file: BinaryIO) -> None:
+    """Write what waits in each bucket: the sizes, then the keys and values."""
     for bucket in buckets:
         if bucket.waiting:
-            bucket.places.extend((file.tell(), len(bucket.waiting)))
-            file.write(bucket.waiting)
-            bucket.waiting.clear()
+            bucket.places.append((file.tell(), len(bucket.waiting)))
+            file.write(array("I", map(len, bucket.waiting)))
+            file.writelines(bucket.waiting)
+            bucket.waiting = []
 
 
-def _read(bucket: Bucket, file: BinaryIO) -> bytes:
-    text = bytearray()
-    for offset, length in zip(bucket.places[::2], bucket.places[1::2], strict=True):
+def _read(bucket: Bucket, file: BinaryIO) -> list[bytes]:
+    items: list[bytes] = []
+    for offset, count in bucket.places:
         file.seek(offset)
-        text += file.read(length)
-    text += bucket.waiting
-    bucket.waiting.clear()
-    return bytes(text)
+        sizes = array("I")
+        sizes.fromfile(file, count)
+        text = file.read(sum(sizes))
+        items += [text[start:end] for start, end in pairwise(accumulate(sizes, initial=0))]
+    items += bucket.waiting
+    bucket.waiting = []
+    return items
 
 
-def _groups(text: bytes) -> Iterable[list[bytes]]:
+def _groups(items: list[bytes]) -> Iterable[list[bytes]]:
     groups: dict[bytes, list[bytes]] = {}
-    at = 0
-    while at < len(text):
-        key_size, value_size = _SIZES.unpack_from(text, at)
-        middle = at + 8 + key_size
-        at = middle + value_size
-        groups.setdefault(text[middle - key_size : middle], []).append(text[middle:at])
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        groups.setdefault(key, []).append(value)
     return (groups[key] for key in sorted(groups, key=lambda key: (zlib.crc32(key), key)))

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -95,8 +96,9 @@ class _Rendering:
     def used(self, outcome: Outcome) -> Used | None:
         """Return a row with its examples; one with nothing for the entry's tasks, or nothing renderable, is rejected."""
         lost: list[str] = []
-        examples = list(self._rows(outcome, lost))
-        self.dropped.update(lost)
+        examples = self._rows(outcome, lost)
+        if lost:
+            self.dropped.update(lost)
         if examples:
             return Used(outcome.where, examples, outcome.rows)
         if lost:
@@ -105,24 +107,30 @@ class _Rendering:
             unused(outcome, f"nothing for task {' or '.join(name for name, _ in self.kinds)}", self.tally)
         return None
 
-    def _rows(self, outcome: Outcome, lost: list[str]) -> Iterator[Pinned]:
+    def _rows(self, outcome: Outcome, lost: list[str]) -> list[Pinned]:
         split = outcome.split or self.entry.split or ""  # an official split wins
         if self.entry.replays:
-            yield from (Pinned(row, split, *mix.product(row)) for row in outcome.records if isinstance(row, Row))
+            return [Pinned(row, split, *mix.product(row)) for row in outcome.records if isinstance(row, Row)]
+        rows = []
         for name, kind in self.kinds:
             for record in outcome.records:
-                if not isinstance(record, kind):
-                    continue
-                shaped, meta = self._shaped(record)
-                try:
-                    row = self.cut(shaped, partial(example, task_name=name, source=self.entry.source, more=meta))
-                    product = (record.product if isinstance(record, Choice | Verdict) else "") or row.group
-                    yield Pinned(row, split, product, _alias(record) or product)
-                except RenderError as error:
-                    lost.append(str(error))
+                if isinstance(record, kind):
+                    try:
+                        rows.append(self._row(record, name, split))
+                    except RenderError as error:
+                        lost.append(str(error))
+        return rows
+
+    def _row(self, record: Any, task: str, split: str) -> Pinned:
+        shaped, meta = self._shaped(record)
+        row = self.cut(shaped, partial(example, task_name=task, source=self.entry.source, more=meta))
+        product = (record.product if isinstance(record, Choice | Verdict) else "") or row.group
+        return Pinned(row, split, product, _alias(record) or product)
 
     def _shaped(self, record: Record) -> tuple[Record, dict[str, str]]:
         """Return a record as its entry wants it, and what that adds to its row's meta."""
+        if not self.entry.hard and not self.definitions:
+            return record, {}
         kind = kind_of(record, self.entry.hard, self.seed) if self.entry.hard else ""
         harder = None
         if kind and isinstance(record, FITS[kind]):
@@ -137,8 +145,10 @@ class _Rendering:
 
 def _alias(record: Record) -> str:
     """Return the group that the product's title alone would give it: a source without ASINs knows it by that."""
-    if isinstance(record, Listing | Attributes) or (isinstance(record, Choice | Verdict) and record.product):
-        return next((title_group(text.text) for text in record.texts if text.label == "Title"), "")
+    if isinstance(record, (Listing, Attributes)) or (isinstance(record, (Choice, Verdict)) and record.product):
+        for text in record.texts:
+            if text.label == "Title":
+                return title_group(text.text)
     return ""
 
 

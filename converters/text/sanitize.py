@@ -76,6 +76,10 @@ def lines(text: str) -> str:
 _cached_line = lru_cache(1 << 14)(one_line)
 
 
+def _line(text: str) -> str:
+    return _cached_line(text) if len(text) < 64 else one_line(text)  # labels, names and values repeat
+
+
 def clean_record(record: T) -> T:
     """Return a record with every text in it made safe; a message keeps its line breaks."""
     texts: list[str] = []
@@ -88,10 +92,12 @@ def _gather(values: Iterable[Any], texts: list[str]) -> None:
     for value in values:
         if isinstance(value, str):
             texts.append(value)
-        elif isinstance(value, Text):
-            texts += (value.label, value.text)
         elif isinstance(value, tuple):
-            _gather(value, texts)
+            if value and isinstance(value[0], Text):  # there are ten or more
+                texts += [text.label for text in value]
+                texts += [text.text for text in value]
+            else:
+                _gather(value, texts)
         elif isinstance(value, Message):
             texts.append(f"{value.role}\n")  # is not one line, so that it is looked at by itself
 
@@ -105,7 +111,9 @@ def _hints(kind: type) -> dict[str, Any]:
 def _cleaner(kind: Any) -> Callable[[Any], Any]:
     """Return what makes the texts of a type's values safe, put together once: to walk each value takes several times as long."""
     if kind is str:
-        return lambda text: _cached_line(text) if len(text) < 64 else one_line(text)  # labels, names and values repeat
+        return _line
+    if kind is Text:
+        return lambda text: Text(_line(text.label), _line(text.text))
     if kind in (bool, int, float):
         return lambda value: value
     if kind is Message:
