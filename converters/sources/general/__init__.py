@@ -47,12 +47,16 @@ def _outcome(where: str, row: dict[str, Any], fold: bool, unknown: Unknown) -> O
         pairs, notes = conversation(row, unknown)
     except UnusableError as error:
         return Outcome(where, reason=str(error), detail=error.detail)
-    texts = ((role, _END.sub("", text) if role == "assistant" else text) for role, text in pairs)
-    turns = tuple(Message(role, composed(text.strip())) for role, text in texts)
+    turns = tuple([Message(role, composed((_ended(text) if role == "assistant" else text).strip())) for role, text in pairs])
     if reason := _reason(turns):
         return Outcome(where, reason=reason)
     turns = _folded(turns) if fold else turns
     return Outcome(where, (Chat(digest(turns), f"general:{digest(turns[:-1])}", turns),), notes=notes)
+
+
+def _ended(answer: str) -> str:
+    """Return an answer without the marks at its end."""
+    return _END.sub("", answer) if answer.rstrip().endswith((">", "#")) else answer
 
 
 def _folded(turns: Sequence[Message]) -> tuple[Message, ...]:
