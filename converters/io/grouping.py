@@ -62,12 +62,12 @@ def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: list[Bucket], file
 
 def _flush(buckets: Iterable[Bucket], file: BinaryIO) -> None:
     """Write what waits in each bucket: the sizes, then the keys and values."""
-    for bucket in buckets:
-        if bucket.waiting:
-            bucket.places.append((file.tell(), len(bucket.waiting)))
-            file.write(array("I", map(len, bucket.waiting)))
-            file.writelines(bucket.waiting)
-            bucket.waiting = []
+    at = file.tell()
+    for bucket in filter(lambda bucket: bucket.waiting, buckets):
+        text = b"".join([array("I", map(len, bucket.waiting)), *bucket.waiting])
+        bucket.places.append((at, len(bucket.waiting)))
+        at += file.write(text)
+        bucket.waiting = []
 
 
 def _read(bucket: Bucket, file: BinaryIO) -> list[bytes]:

@@ -32,7 +32,7 @@ DTYPE = np.dtype(
 )
 RAW = np.dtype([("examples", "<u4"), ("rows", "<u4")])
 UNPINNED = -1
-CHUNK = 1024
+CHUNK = 256
 BLOCK = 1 << 16  # rows that are read at once where only one of their columns is kept
 TEMPORARY = ".half-"  # begins the names of what an interrupted build leaves, which the next one removes
 
