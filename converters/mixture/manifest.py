@@ -149,7 +149,7 @@ def manifest(
     """Return the account of a mixture whose splits lie in ``folder``, with the ``statistics`` of each."""
     codes = reason_codes(rows)
     accounts = [
-        account(shard, codes[own], REASONS, int((rows[RENAMED] & own & kept(rows)).sum())) | _groups(rows[own])
+        account(shard, codes[own], REASONS, int((rows[RENAMED] & own & kept(rows)).sum())) | _groups(rows.loc[own & kept(rows), ["task", "group", "split"]])
         for shard, own in ((shard, rows["entry"] == n) for n, shard in enumerate(shards))
     ]
     for number, lines in _named_again(shards, accounts).items():
@@ -198,15 +198,15 @@ def forbids(licence: str) -> bool:
 
 
 def _groups(rows: pd.DataFrame) -> dict[str, Any]:
-    """Return how many groups an entry has in each split, and how many examples of one task a group has, mean and most."""
-    sizes = rows[kept(rows)].groupby(["task", "group"]).size()
-    mean, most = (float(sizes.mean()), int(sizes.max())) if len(sizes) else (0.0, 0)
+    """Return how many groups the kept rows of an entry have in each split, and how many of one task a group has, mean and most."""
+    sizes = [groups.value_counts().to_numpy() for _, groups in rows.groupby("task")["group"]]
+    mean, most = (len(rows) / sum(map(len, sizes)), int(max(map(max, sizes)))) if sizes else (0.0, 0)
     by_split = {name: rows["group"][within(rows, number)].nunique() for number, name in enumerate(SPLITS)}
     return {"groups": by_split, "examples_a_group": {"mean": mean, "most": most}}
 
 
 def _split(rows: pd.DataFrame, number: int, path: Path) -> dict[str, Any]:
-    here = rows[within(rows, number)]
+    here = rows.loc[within(rows, number), ["task", "group", "times"]]
     total = int(here["times"].sum())
     counts = here.groupby("task")["times"].sum()
     by_task = {tasks.names()[task]: count for task, count in zip(counts.index, counts.tolist(), strict=True)}

@@ -16,7 +16,7 @@ from converters.core.hashing import edges
 from converters.examples import prompt_turns
 from converters.mixture import repeats
 from converters.mixture.repeats import OUTVOTED, TIED
-from converters.mixture.shards import UNPINNED, Shard
+from converters.mixture.shards import DTYPE, UNPINNED, Shard
 from converters.mixture.spec import Balance, Spec, replays
 from converters.schema import SPLITS, Turn
 from converters.tasks import category_shortlist
@@ -39,14 +39,17 @@ REASONS = (HELD, REPEATED, SAME, NEAR, OVER_WEIGHT, OVER_LIMIT, OVER_SHARE, NOT_
 
 def table(shards: Sequence[Shard]) -> pd.DataFrame:
     """Return the table of all examples in the order of their shards; none is in a split yet, none is dropped."""
-    rows = pd.DataFrame(np.concatenate([shard.columns() for shard in shards]))
     counts = [shard.examples for shard in shards]
-    return rows.assign(
-        entry=np.repeat(np.arange(len(shards), dtype=np.int16), counts),
-        split=np.int8(TRAIN),
-        times=np.int32(1),
-        reason=pd.Categorical.from_codes(np.full(len(rows), KEPT, np.int8), pd.Index(REASONS)),
-    )
+    count, start = sum(counts), 0
+    columns: dict[str, Any] = {name: np.empty(count, DTYPE[name]) for name in DTYPE.names or ()}
+    for block in chain.from_iterable(shard.blocks() for shard in shards):
+        for name, column in columns.items():
+            column[start : start + len(block)] = block[name]
+        start += len(block)
+    columns["entry"] = np.repeat(np.arange(len(shards), dtype=np.int16), counts)
+    columns["split"], columns["times"] = np.full(count, TRAIN, np.int8), np.ones(count, np.int32)
+    columns["reason"] = pd.Categorical.from_codes(np.full(count, KEPT, np.int8), pd.Index(REASONS))
+    return pd.DataFrame(columns, copy=False)  # of ten million rows a copy is half a gigabyte
 
 
 def drop(rows: pd.DataFrame, which: Any, reason: str) -> None:
@@ -80,9 +83,16 @@ def decide(rows: pd.DataFrame, spec: Spec) -> None:
     weigh(rows, spec)
     place(rows, spec)
     drop_contradictions(rows)
-    drop(rows, repeats.other_content(rows.loc[kept(rows), repeats.BY_ID]), SAME)
+    drop(rows, repeats.other_content(again(rows, "id")[repeats.BY_ID]), SAME)
     drop_repeats(rows, "prompt", REPEATED)
-    drop(rows, repeats.replayed(rows.loc[kept(rows), repeats.BY_ID], replays(spec)), SAME)
+    drop(rows, repeats.replayed(again(rows, "id")[repeats.BY_ID], replays(spec)), SAME)
+
+
+def again(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the kept rows whose value in a column is there more than once; they are few."""
+    values = rows[column][kept(rows)]
+    found: pd.DataFrame = rows.loc[values.index[values.duplicated(keep=False)]]
+    return found
 
 
 def finish(rows: pd.DataFrame, spec: Spec) -> None:
@@ -111,7 +121,8 @@ def weigh(rows: pd.DataFrame, spec: Spec) -> None:
 
 def _limit(rows: pd.DataFrame, among: Any, limit: int, reason: str) -> None:
     """Drop all of ``among`` but the ``limit`` ones that were drawn first."""
-    drop(rows, rows["id"][among].sort_values(kind="stable").index[limit:], reason)
+    if int(among.sum()) > limit:
+        drop(rows, rows["id"][among].sort_values(kind="stable").index[limit:], reason)
 
 
 def place(rows: pd.DataFrame, spec: Spec) -> None:
@@ -148,13 +159,14 @@ def linked(rows: pd.DataFrame) -> tuple[Numbers, Numbers]:
     other = np.flatnonzero(named != groups)  # hashing all of them twice would take most of the time
     names = np.concatenate([groups, named[other], rows["alias"].to_numpy()])
     codes, different = pd.factorize(names)
-    group, product, alias = np.split(codes, [len(rows), len(rows) + len(other)])
+    codes, count = codes.astype(np.int32), len(rows) + len(other)
+    group, product, alias = np.split(codes, [len(rows), count])
     about = group.copy()
     about[other] = product
     pairs = (np.ones(len(about), bool), (about, alias))
     _, component = connected_components(coo_matrix(pairs, shape=(len(different),) * 2), directed=False)
-    count = len(rows) + len(other)
-    first = pd.Series(names[:count]).groupby(component[codes[:count]]).min().to_numpy()
+    first = np.full(len(different), np.iinfo(np.uint64).max)
+    np.minimum.at(first, component[codes[:count]], names[:count])
     return first[component[group]], first[component[about]]
 
 
@@ -176,15 +188,15 @@ def _strongest(groups: Numbers, splits: Splits) -> Splits:
 
 def drop_repeats(rows: pd.DataFrame, column: str, reason: str) -> None:
     """Drop rows whose ``column`` an earlier one has; test comes before validation before train, never the other way round."""
-    values = rows.loc[kept(rows), ["split", column]].sort_values("split", ascending=False, kind="stable")[column]
+    values = again(rows, column).sort_values("split", ascending=False, kind="stable")[column]
     drop(rows, values.index[values.duplicated()], reason)
 
 
 def drop_contradictions(rows: pd.DataFrame) -> None:
     """Drop rows that answer a question otherwise than others do, as :mod:`converters.mixture.repeats` says."""
     free = [name for name in tasks.names() if tasks.get(name).kind in repeats.FREE]
-    columns = rows[["prompt", "target", "split"]].assign(free=of_task(rows, *free))
-    found = repeats.losers(columns[kept(rows)])
+    asked = again(rows, "prompt")
+    found = repeats.losers(asked[["prompt", "target", "split"]].assign(free=of_task(asked, *free)))
     drop(rows, found.outvoted, OUTVOTED)
     drop(rows, found.tied, TIED)
 

@@ -110,11 +110,13 @@ class Shard:
 
     def ids(self) -> NDArray[np.uint64]:
         """Return the hashes of its rows' ids alone, 8 bytes a row."""
-        ids = np.empty(self.examples, DTYPE["id"])
+        return np.concatenate([np.empty(0, DTYPE["id"]), *(block["id"].copy() for block in self.blocks())])
+
+    def blocks(self) -> Iterator[Columns]:
+        """Yield :meth:`columns` in parts, so that no more than is kept of them is in memory."""
         with (self.folder / "columns.bin").open("rb") as file:
-            for start in range(0, self.examples, BLOCK):
-                ids[start : start + BLOCK] = np.fromfile(file, DTYPE, BLOCK)["id"]
-        return ids
+            while len(block := np.fromfile(file, DTYPE, BLOCK)):
+                yield block
 
     def raws(self) -> Columns:
         """Return for each raw row with examples how many they are, and how many raw rows it stands for."""

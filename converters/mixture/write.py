@@ -32,7 +32,7 @@ def write_splits(
         files, places = _sources(Path(work), rows, shards, seed, finish)
         for number, name in enumerate(SPLITS):
             with replacing(folder / f"{name}.jsonl") as file:
-                file.writelines(_gathered(files, places[within(places, number)]))
+                file.writelines(_gathered(files, places, np.flatnonzero(within(places, number))))
 
 
 def _sources(
@@ -97,12 +97,13 @@ def _repeat(copies: BinaryIO, path: Path, rows: pd.DataFrame, seed: int) -> Iter
             yield draw(again.id, seed), copies.write(msgspec.json.encode(again) + b"\n"), split
 
 
-def _gathered(files: Sequence[Path], places: pd.DataFrame) -> Iterator[bytes]:
-    """Yield the lines at these places in the order of their draws; no two are equal, as rows of one draw are one id."""
-    order = np.argsort(places["id"].to_numpy())
-    file, start, size = (places[name].to_numpy()[order] for name in ("file", "start", "size"))
-    for window in _windows(size):
-        yield from _picked(files, file[window], start[window], size[window])
+def _gathered(files: Sequence[Path], places: pd.DataFrame, among: NDArray[np.int64]) -> Iterator[bytes]:
+    """Yield these lines of the table in the order of their draws; no two are equal, as rows of one draw are one id."""
+    draws, file, start, size = (places[name].to_numpy() for name in ("id", "file", "start", "size"))
+    order = among[np.argsort(draws[among])]
+    for window in _windows(size[order]):
+        here = order[window]
+        yield from _picked(files, file[here], start[here], size[here])
 
 
 def _picked(
