@@ -90,8 +90,8 @@ def decide(rows: pd.DataFrame, spec: Spec) -> None:
 
 def again(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """Return the kept rows whose value in a column is there more than once; they are few."""
-    values = rows[column][kept(rows)]
-    found: pd.DataFrame = rows.loc[values.index[values.duplicated(keep=False)]]
+    values, there = rows[column].to_numpy(), kept(rows)
+    found: pd.DataFrame = rows.loc[there & _found(values, _repeated(values[there]))[1]]
     return found
 
 
@@ -137,7 +137,7 @@ def place(rows: pd.DataFrame, spec: Spec) -> None:
     replayed = rows["entry"].isin(replays(spec)).to_numpy()
     pins = _strongest(products, np.where(there | replayed, own, UNPINNED))
     test, validation = edges(spec.splits)
-    drawn = np.where(products < test, TEST, np.where(products < validation, 1, TRAIN))
+    drawn = np.where(products < test, np.int8(TEST), np.where(products < validation, np.int8(1), np.int8(TRAIN)))
     split = np.where(own != UNPINNED, own, np.where(pins != UNPINNED, pins, drawn)).astype(np.int8)
     rows["split"] = np.where(there, split, UNPINNED).astype(np.int8)
     pinned_elsewhere = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, TRAIN, own))
@@ -155,19 +155,36 @@ def linked(rows: pd.DataFrame) -> tuple[Numbers, Numbers]:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    groups, named = rows["group"].to_numpy(), rows["product"].to_numpy()
-    other = np.flatnonzero(named != groups)  # hashing all of them twice would take most of the time
-    names = np.concatenate([groups, named[other], rows["alias"].to_numpy()])
-    codes, different = pd.factorize(names)
-    codes, count = codes.astype(np.int32), len(rows) + len(other)
-    group, product, alias = np.split(codes, [len(rows), count])
-    about = group.copy()
-    about[other] = product
+    groups, named, alias = (rows[name].to_numpy() for name in ("group", "product", "alias"))
+    links = alias != named
+    # Most titles are of one product and link nothing: the graph is of the others alone.
+    links &= _found(alias, _repeated(np.concatenate([groups, named[named != groups], alias[links]])))[1]
+    nodes, codes = np.unique(np.concatenate([named[links], alias[links]]), return_inverse=True)
+    about, alias = np.split(codes, 2)
     pairs = (np.ones(len(about), bool), (about, alias))
-    _, component = connected_components(coo_matrix(pairs, shape=(len(different),) * 2), directed=False)
-    first = np.full(len(different), np.iinfo(np.uint64).max)
-    np.minimum.at(first, component[codes[:count]], names[:count])
-    return first[component[group]], first[component[about]]
+    count, component = connected_components(coo_matrix(pairs, shape=(len(nodes),) * 2), directed=False)
+    first = np.full(count, np.iinfo(np.uint64).max)
+    found = [_found(names, nodes) for names in (groups, named)]
+    for places, there in found:  # a title that is no group's name does not stand for its product
+        np.minimum.at(first, component[places[there]], nodes[places[there]])
+    groups, named = groups.copy(), named.copy()
+    for names, (places, there) in zip((groups, named), found, strict=True):
+        names[there] = first[component[places[there]]]
+    return groups, named
+
+
+def _repeated(values: Numbers) -> Numbers:
+    """Return those that are there more than once, sorted; a sort takes a fraction of the memory of a table of hashes."""
+    ordered = np.sort(values)
+    return ordered[1:][ordered[1:] == ordered[:-1]]
+
+
+def _found(values: Numbers, among: Numbers) -> tuple[NDArray[np.int64], Mask]:
+    """Return where values stand among others, which are sorted, and whether they do."""
+    if not len(among):
+        return np.zeros(len(values), np.int64), np.zeros(len(values), bool)
+    places = np.searchsorted(among, values).clip(max=len(among) - 1)
+    return places, among[places] == values
 
 
 def _known_elsewhere(products: Numbers, about: Numbers, split: Splits) -> Mask:
@@ -183,6 +200,8 @@ def _known_elsewhere(products: Numbers, about: Numbers, split: Splits) -> Mask:
 
 def _strongest(groups: Numbers, splits: Splits) -> Splits:
     """Return for each row the strongest split of its group, ``UNPINNED`` for a group that has none."""
+    if (splits == UNPINNED).all():
+        return splits
     return np.asarray(pd.Series(splits).groupby(groups, sort=False).transform("max"))
 
 
