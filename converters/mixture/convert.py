@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, partial
@@ -55,7 +55,8 @@ def convert(numbered: tuple[int, Entry], seed: int, folder: Path, tick: Tick = s
         return shard
     meant = definitions.load(Path(entry.definitions)) if entry.definitions else {}
     tally, dropped = Tally(), Counter[str]()
-    rendering = _Rendering(entry, [(name, tasks.get(name).record) for name in chosen_tasks(entry)], seed, meant, tally, dropped, cutter(entry, tally.noted))
+    kinds = [(name, tasks.get(name).record) for name in chosen_tasks(entry)]
+    rendering = _Rendering(entry, kinds, seed, meant, tally, dropped, cutter(entry, tally.noted))
     outcomes = tallied(sources.read(entry.source, paths, entry.options), tally, tick)
     used = (row for outcome in outcomes if (row := rendering.used(outcome)))
     return shards.write(home, entry, used, tally, dropped, seed, completed)
@@ -83,7 +84,7 @@ def cutter(entry: Entry, noted: Counter[str]) -> Cut:
 
 @dataclass(frozen=True, slots=True)
 class _Rendering:
-    """How an entry's records become rows, and the counts of what is lost on the way; ``kinds`` has its tasks and their records."""
+    """How an entry's records become rows, and what is lost on the way; ``kinds`` has its tasks and their records."""
 
     entry: Entry
     kinds: Sequence[tuple[str, type]]

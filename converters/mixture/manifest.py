@@ -149,7 +149,8 @@ def manifest(
     """Return the account of a mixture whose splits lie in ``folder``, with the ``statistics`` of each."""
     codes = reason_codes(rows)
     accounts = [
-        account(shard, codes[own], REASONS, int((rows[RENAMED] & own & kept(rows)).sum())) | _groups(rows.loc[own & kept(rows), ["task", "group", "split"]])
+        account(shard, codes[own], REASONS, int((rows[RENAMED] & own & kept(rows)).sum()))
+        | _groups(rows.loc[own & kept(rows), ["task", "group", "split"]])
         for shard, own in ((shard, rows["entry"] == n) for n, shard in enumerate(shards))
     ]
     for number, lines in _named_again(shards, accounts).items():
@@ -198,7 +199,7 @@ def forbids(licence: str) -> bool:
 
 
 def _groups(rows: pd.DataFrame) -> dict[str, Any]:
-    """Return how many groups the kept rows of an entry have in each split, and how many of one task a group has, mean and most."""
+    """Return how many groups an entry's kept rows have in each split, and how many rows of a task a group has, mean and most."""
     groups, task = rows["group"].to_numpy(), rows["task"].to_numpy()
     sizes = [_sizes(groups[task == number]) for number in set(task.tolist())]
     mean, most = (len(rows) / sum(map(len, sizes)), int(max(map(np.max, sizes)))) if sizes else (0.0, 0)

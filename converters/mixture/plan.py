@@ -176,7 +176,7 @@ def linked(rows: pd.DataFrame) -> tuple[Numbers, Numbers]:
 def _repeated(values: Numbers) -> Numbers:
     """Return those that are there more than once, sorted; a sort takes a fraction of the memory of a table of hashes."""
     ordered = np.sort(values)
-    return ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.asarray(ordered[1:][ordered[1:] == ordered[:-1]])
 
 
 def _found(values: Numbers, among: Numbers) -> tuple[NDArray[np.int64], Mask]:

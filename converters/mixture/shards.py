@@ -194,14 +194,14 @@ def _write_rows(folder: Path, used: Iterable[Used], seed: int) -> int:
         rows, columns, raws, places = (stack.enter_context((folder / name).open("wb")) for name in names)
         while chunk := list(islice(source, CHUNK)):
             numbers = [files.setdefault(raw.where.rpartition(":")[0], len(files)) for raw in chunk]
-            raws.write(np.array([(len(raw.examples), raw.rows) for raw in chunk], RAW))
+            raws.write(np.array([(len(raw.examples), raw.rows) for raw in chunk], RAW).tobytes())
             places.write(encode([raw.where for raw in chunk]))
             pinned = [example for raw in chunk for example in raw.examples]
             lines = encode([example.row for example in pinned])
             rows.write(lines)
             index = indexed(pinned, lines, seed)
             index["file"] = np.repeat(numbers, [len(raw.examples) for raw in chunk])
-            columns.write(index)
+            columns.write(index.tobytes())
             count += len(pinned)
     return count
 

@@ -47,7 +47,9 @@ def _outcome(where: str, row: dict[str, Any], fold: bool, unknown: Unknown) -> O
         pairs, notes = conversation(row, unknown)
     except UnusableError as error:
         return Outcome(where, reason=str(error), detail=error.detail)
-    turns = tuple([Message(role, composed((_ended(text) if role == "assistant" else text).strip())) for role, text in pairs])
+    turns = tuple(
+        [Message(role, composed((_ended(text) if role == "assistant" else text).strip())) for role, text in pairs]
+    )
     if reason := _reason(turns):
         return Outcome(where, reason=reason)
     turns = _folded(turns) if fold else turns
