@@ -154,7 +154,9 @@ def _build_share(plan: specs.Spec, out: Path, text: str, workers: int) -> None:
     done = building.build_share(plan, out, share, workers, progress("raw rows"))
     click.echo(f"shard {share}: converted {_count(done.units, 'unit')}, {_count(done.read, 'raw row')}")
     if done.early:
-        click.echo("rows are to be brought together: run the same command again when the other shards have come this far")
+        click.echo(
+            "rows are to be brought together: run the same command again when the other shards have come this far"
+        )
     click.echo("the same command without --shard converts what is still missing and merges all")
 
 
