@@ -1,7 +1,7 @@
 """Records to rows, as an entry wants them: its tasks, hard inputs, definitions, and its limit of length."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
