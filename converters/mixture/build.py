@@ -22,7 +22,7 @@ from converters.io import expand
 from converters.io.files import is_hub, missing
 from converters.io.jsonl import replacing, write_json
 from converters.mixture import ids, plan
-from converters.mixture.convert import convert_all, shares
+from converters.mixture.convert import convert_all, processes, shares
 from converters.mixture.convert.shares import Converted, Share
 from converters.mixture.manifest import account, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
@@ -47,6 +47,7 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
     lengths = ruler(spec.tokenizer, workers)  # fails here on a wrong tokenizer, not after an hour's work
     spec = msgspec.structs.replace(spec, sources=needed(spec))
     need_files(spec.sources)
+    workers = processes(spec.sources, workers)
     with _cache(out) as work:
         shards = convert_all(spec.sources, spec.seed, work, workers, tick)
         for shard in shards:
@@ -59,7 +60,7 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
         last = finalize.prepare(rows, shards, spec)
         finishes = [ids.finish(rows, number, last.finish(entry)) for number, entry in enumerate(spec.sources)]
-        write_splits(folder, rows, shards, spec.seed, finishes)
+        write_splits(folder, rows, shards, spec.seed, finishes, workers)
         if rejects:
             write_rejects(folder / "rejects.jsonl", shards, plan.reason_codes(rows), plan.REASONS)
         statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, workers)
@@ -128,7 +129,7 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     mapping = entry.options.get("mapping")
     given = Path(mapping) if isinstance(mapping, str) else None
     with _cache(out) as work:
-        [shard] = convert_all([entry], 0, work, workers, tick)
+        [shard] = convert_all([entry], 0, work, processes([entry], workers), tick)
         repeated, renamed = ids.of_entry(shard)
         codes = np.where(repeated, np.int8(0), np.int8(plan.KEPT))
         if rejects:

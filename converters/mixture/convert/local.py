@@ -30,8 +30,6 @@ def convert_all(entries: Sequence[Entry], seed: int, folder: Path, workers: int,
 
     One process converts an entry as a whole, unless parts of it are there.
     """
-    if unpacked_size([path for entry in entries for path in expand(entry.paths)]) <= SMALL:
-        workers = 1
     jobs = [job_of(number, entry, seed, folder) for number, entry in enumerate(entries)]
     jobs = [each if each.home and (workers > 1 or parts(each).is_dir()) else each._replace(home=None) for each in jobs]
     made = {each.number: shard for each in jobs if each.home and (shard := shards.load(each.home, each.entry))}
@@ -60,6 +58,12 @@ def convert_all(entries: Sequence[Entry], seed: int, folder: Path, workers: int,
     for job, made_of in found(seconds):
         made[job.number] = merge(job, chain(dealt[job.number], made_of))
     return [made[number] for number in range(len(entries))]
+
+
+def processes(entries: Sequence[Entry], workers: int) -> int:
+    """Return how many processes are worth it: one for a few rows, which are done before another has begun."""
+    few = unpacked_size([path for entry in entries for path in expand(entry.paths)]) <= SMALL
+    return 1 if few else workers
 
 
 def gathers(job: Job) -> bool:
