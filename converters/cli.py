@@ -99,8 +99,19 @@ def convert(
 @click.option("--seed", type=int, help="Override the specification's seed.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the specification.")
 @click.option("--rejects", is_flag=True, help="Write each raw row that was not used to OUT/rejects.jsonl.")
+@click.option(
+    "--shard", metavar="i/N", help="Convert the i-th of N shares of the raw rows, in N processes that see one folder."
+)
 @WORKERS
-def build(spec: Path, out: Path, seed: int | None, overrides: tuple[str, ...], rejects: bool, workers: int) -> None:
+def build(
+    spec: Path,
+    out: Path,
+    seed: int | None,
+    overrides: tuple[str, ...],
+    rejects: bool,
+    shard: str | None,
+    workers: int,
+) -> None:
     """Build a mixture from its specification.
 
     It writes train, validation and test rows and a manifest that accounts for every raw row. After an interruption, the same
@@ -112,6 +123,11 @@ def build(spec: Path, out: Path, seed: int | None, overrides: tuple[str, ...], r
     from converters.mixture.manifest import forbids
 
     plan = specs.load(spec, overrides if seed is None else [*overrides, f"seed={seed}"])
+    if shard:
+        _build_share(plan, out, shard, workers)
+        return
+    for line in building.remarks(plan, out):
+        click.echo(line, err=True)
     manifest = building.build(plan, out, workers, rejects, progress("raw rows"), progress("rows measured"))
     if rejects:
         _print_unused(manifest, out / "rejects.jsonl")
@@ -128,6 +144,18 @@ def build(spec: Path, out: Path, seed: int | None, overrides: tuple[str, ...], r
     for licence in sorted({a["licence"] for a in manifest["sources"] if forbids(a["licence"])}):
         click.echo(f"licence: {licence}", err=True)
     click.echo(f"{out}/manifest.json says what became of every raw row; {out}/card.html shows what is in the mixture")
+
+
+def _build_share(plan: specs.Spec, out: Path, text: str, workers: int) -> None:
+    from converters.mixture import build as building
+    from converters.mixture.convert import shares
+
+    share = shares.parse(text)
+    done = building.build_share(plan, out, share, workers, progress("raw rows"))
+    click.echo(f"shard {share}: converted {_count(done.units, 'unit')}, {_count(done.read, 'raw row')}")
+    if done.early:
+        click.echo("rows are to be brought together: run the same command again when the other shards have come this far")
+    click.echo("the same command without --shard converts what is still missing and merges all")
 
 
 def _lengths(lengths: dict[str, Any]) -> str:

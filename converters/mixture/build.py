@@ -20,9 +20,10 @@ from converters.core.console import Tick, silent
 from converters.core.errors import InputError
 from converters.io import expand
 from converters.io.files import is_hub, missing
-from converters.io.jsonl import locked, replacing, write_json
+from converters.io.jsonl import replacing, write_json
 from converters.mixture import ids, plan
-from converters.mixture.convert import convert_all
+from converters.mixture.convert import convert_all, shares
+from converters.mixture.convert.shares import Converted, Share
 from converters.mixture.manifest import account, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
 from converters.mixture.shards import TEMPORARY
@@ -40,8 +41,7 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
     With ``rejects``, ``rejects.jsonl`` has every raw row that was not used. ``tick`` hears of the raw rows read so far,
     ``measuring`` of the written rows measured so far. No byte depends on the number of ``workers``.
     """
-    if out.exists() and not (out / MANIFEST).is_file():
-        raise InputError(f"{out}: is not a mixture (it has no {MANIFEST}); choose a new folder")
+    _need_mixture(out)
     from converters.mixture import finalize  # brings scipy, and the command line starts without it
 
     lengths = ruler(spec.tokenizer, workers)  # fails here on a wrong tokenizer, not after an hour's work
@@ -72,6 +72,25 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
         card.write(folder / card.CARD, record, samples)
         _swap(folder, out)
     return record
+
+
+def build_share(spec: Spec, out: Path, share: Share, workers: int, tick: Tick) -> Converted:
+    """Convert a share of a mixture's raw rows into the hidden folder beside ``out``, where :func:`build` finds them."""
+    _need_mixture(out)
+    entries = needed(spec)
+    need_files(entries)
+    with shares.at_work(_parts(out), out, share):
+        return shares.convert_share(entries, spec.seed, _parts(out), share, workers, tick)
+
+
+def remarks(spec: Spec, out: Path) -> list[str]:
+    """Return a sentence for each share of a mixture that :func:`build` has to convert though others were converted before."""
+    return shares.remarks(needed(spec), spec.seed, _parts(out))
+
+
+def _need_mixture(out: Path) -> None:
+    if out.exists() and not (out / MANIFEST).is_file():
+        raise InputError(f"{out}: is not a mixture (it has no {MANIFEST}); choose a new folder")
 
 
 def needed(spec: Spec) -> list[Entry]:
@@ -145,27 +164,39 @@ def _spare(entry: Entry, outs: Sequence[Path]) -> None:
 @contextmanager
 def _cache(out: Path) -> Iterator[Path]:
     """Lock the folder of shards beside ``out``; remove it on success, or on failure if no shard has rows."""
-    work = out.with_name(f".{out.name}.parts")
+    work = _parts(out)
     work.mkdir(parents=True, exist_ok=True)
-    with locked(work / "lock", out):
+    with shares.alone(work, out):
         try:
             _clean(work, out)
             yield work
         except BaseException:
-            if not any(json.loads(path.read_bytes())["examples"] for path in work.glob("*/part.json")):
+            if not any(map(_has_rows, work.rglob("part.json"))):
                 shutil.rmtree(work, ignore_errors=True)
             raise
-        for path in work.glob("*/part.json"):  # first, so that a kill in between leaves no shard that seems complete
+        for path in work.rglob("part.json"):  # first, so that a kill in between leaves no shard that seems complete
             path.unlink()
         shutil.rmtree(work)
 
 
+def _parts(out: Path) -> Path:
+    return out.with_name(f".{out.name}.parts")
+
+
+def _has_rows(counts: Path) -> bool:
+    """Tell whether a shard, or a part of one, has rows, or has dealt some for a second round."""
+    dealt = counts.parent.with_suffix(".pairs")
+    return bool(json.loads(counts.read_bytes())["examples"] or (dealt.is_file() and dealt.stat().st_size))
+
+
 def _clean(work: Path, out: Path) -> None:
-    for path in work.glob(f"{TEMPORARY}*"):
+    for path in [*work.glob(f"{TEMPORARY}*"), *work.glob(f"*/{TEMPORARY}*")]:
         if path.name.endswith(ASIDE) and not out.exists():
             path.rename(out)  # the command before was killed between the two steps of _swap
-        else:
+        elif path.is_dir():
             shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _swap(folder: Path, out: Path) -> None:

@@ -42,7 +42,9 @@ def merge(job: Job, made: Iterable[Shard]) -> Shard:
         shard = shards.finish(half, job.home, job.entry, examples, tally, dropped, complete(job.entry)[1], list(files))
     finally:
         shutil.rmtree(half, ignore_errors=True)
-    shutil.rmtree(parts(job), ignore_errors=True)
+    gone = half.with_name(f"{half.name}.units")
+    parts(job).rename(gone)  # first, so that a kill leaves none that seem complete
+    shutil.rmtree(gone, ignore_errors=True)
     return shard
 
 

@@ -2,11 +2,11 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -184,14 +184,19 @@ def _pairs(job: Job, number: int) -> Path:
 def _home(job: Job, completed: Completed) -> Path:
     """Return a folder whose name changes with the files, the options and the code that shape a shard."""
     entry = job.entry
-    paths = (*expand(entry.paths), *beside_files(entry, completed.options))
-    stats = [(path, path.stat() if path.exists() else None) for path in paths]
-    files = [(repr(path), stat and (stat.st_size, stat.st_mtime_ns)) for path, stat in stats]
-    shape = repr((job.number, msgspec.to_builtins(entry), files, job.seed, _code()))
+    shape = repr((job.number, msgspec.to_builtins(entry), files_of(entry, completed.options), job.seed, code()))
     return job.folder / f"{job.number:03d}-{entry.source}-{hashlib.sha256(shape.encode()).hexdigest()[:16]}"
 
 
+def files_of(entry: Entry, options: Mapping[str, Any]) -> list[tuple[str, tuple[int, int] | None]]:
+    """Return the files that shape an entry's rows, each with its size and the time of its last change."""
+    paths = (*expand(entry.paths), *beside_files(entry, options))
+    stats = [(path, path.stat() if path.exists() else None) for path in paths]
+    return [(repr(path), stat and (stat.st_size, stat.st_mtime_ns)) for path, stat in stats]
+
+
 @cache
-def _code() -> str:
+def code() -> str:
+    """Return a hash of the code that converts."""
     files = sorted(Path(converters.__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
