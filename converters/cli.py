@@ -7,6 +7,7 @@ from typing import Any
 import click
 import yaml
 
+from converters.core import cluster
 from converters.core.console import Group, progress
 from converters.core.errors import InputError
 from converters.io.jsonl import write_json
@@ -102,6 +103,10 @@ def convert(
 @click.option(
     "--shard", metavar="i/N", help="Convert the i-th of N shares of the raw rows, in N processes that see one folder."
 )
+@click.option(
+    "--engine", type=click.Choice(["ray"]), help="Convert on all machines of a Ray cluster, which share a disk."
+)
+@click.option("--address", help="The cluster's head, host:port.  [default: the one on this machine, or a new one]")
 @WORKERS
 def build(
     spec: Path,
@@ -110,6 +115,8 @@ def build(
     overrides: tuple[str, ...],
     rejects: bool,
     shard: str | None,
+    engine: str | None,
+    address: str | None,
     workers: int,
 ) -> None:
     """Build a mixture from its specification.
@@ -128,19 +135,16 @@ def build(
         return
     for line in building.remarks(plan, out):
         click.echo(line, err=True)
-    manifest = building.build(plan, out, workers, rejects, progress("raw rows"), progress("rows measured"))
+    with cluster.engine(engine, address) as where:
+        ticks = progress("raw rows"), progress("rows measured")
+        manifest = building.build(plan, out, workers, rejects, *ticks, where)
     if rejects:
         _print_unused(manifest, out / "rejects.jsonl")
     for entry in (entry for entry in plan.sources if entry not in building.needed(plan)):
         click.echo(f"{entry.source}: left out: general_share is 0, and {', '.join(entry.paths)} is missing")
-    for account in manifest["sources"]:
-        for line in account["seen"]:
-            click.echo(line)
-        _print_account(account)
+    _print_sources(manifest)
     for name, split in manifest["splits"].items():
-        tasks = ", ".join(f"{task} {count:,}" for task, count in split["tasks"].items())
-        rows = f"{split['rows']:,} rows of {split['groups']:,} groups ({tasks})"
-        click.echo(f"{name}: {rows}; general {split['general_share']:.1%}\n  {_lengths(split['lengths'])}")
+        click.echo(f"{name}: {_split(split)}")
     for licence in sorted({a["licence"] for a in manifest["sources"] if forbids(a["licence"])}):
         click.echo(f"licence: {licence}", err=True)
     click.echo(f"{out}/manifest.json says what became of every raw row; {out}/card.html shows what is in the mixture")
@@ -154,8 +158,23 @@ def _build_share(plan: specs.Spec, out: Path, text: str, workers: int) -> None:
     done = building.build_share(plan, out, share, workers, progress("raw rows"))
     click.echo(f"shard {share}: converted {_count(done.units, 'unit')}, {_count(done.read, 'raw row')}")
     if done.early:
-        click.echo("rows are to be brought together: run the same command again when the other shards have come this far")
+        click.echo(
+            "rows are to be brought together: run the same command again when the other shards have come this far"
+        )
     click.echo("the same command without --shard converts what is still missing and merges all")
+
+
+def _print_sources(manifest: dict[str, Any]) -> None:
+    for account in manifest["sources"]:
+        for line in account["seen"]:
+            click.echo(line)
+        _print_account(account)
+
+
+def _split(split: dict[str, Any]) -> str:
+    tasks = ", ".join(f"{task} {count:,}" for task, count in split["tasks"].items())
+    rows = f"{split['rows']:,} rows of {split['groups']:,} groups ({tasks})"
+    return f"{rows}; general {split['general_share']:.1%}\n  {_lengths(split['lengths'])}"
 
 
 def _lengths(lengths: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -126,10 +126,22 @@ def places(ray: Any) -> tuple[int, dict[str, float]]:
     return (gpus, {"num_gpus": 1}) if gpus else (len(cores), {"num_cpus": min(cores, default=1)})
 
 
-def in_order(ray: Any, work: Callable[[A], B], items: Iterable[A]) -> Generator[B]:
+@contextmanager
+def engine(name: str | None, address: str | None) -> Iterator[Callable[[Path], Any] | None]:
+    """Yield what gives, for a folder, the :func:`in_order` of a cluster that is joined until then; without a name, nothing."""
+    if name is None:
+        if address:
+            raise InputError("--address needs --engine ray")
+        yield None
+        return
+    with joined(address) as ray:
+        yield partial(partial, in_order, ray)
+
+
+def in_order(ray: Any, folder: Path, work: Callable[[A], B], items: Iterable[A]) -> Generator[B]:
     """Yield ``work(item)`` in order, from all processors of a cluster; what was lost with a machine is done again.
 
-    Items are taken as they are needed. ``work`` has to do the same again, wherever it was broken off.
+    Items are taken as they are needed. ``work`` leaves files in ``folder``, and does the same again wherever it was broken off.
     """
     home = here("converters")
     remote = ray.remote(max_retries=LOST)(_at_home)
@@ -137,7 +149,7 @@ def in_order(ray: Any, work: Callable[[A], B], items: Iterable[A]) -> Generator[
     waiting = deque[Any]()
     try:
         for item in items:
-            waiting.append(remote.remote(home, work, item))
+            waiting.append(remote.remote(home, folder, work, item))
             if len(waiting) >= ahead:
                 yield ray.get(waiting.popleft())
         while waiting:
@@ -147,6 +159,11 @@ def in_order(ray: Any, work: Callable[[A], B], items: Iterable[A]) -> Generator[
             ray.cancel(reference)
 
 
-def _at_home(home: Home, work: Callable[[A], B], item: A) -> B:
+def _at_home(home: Home, folder: Path, work: Callable[[A], B], item: A) -> B:
     settle(home, "converters")
+    if not folder.is_dir():
+        raise InputError(
+            f"{socket.gethostname()}: does not see {folder}: --engine ray needs a disk that all machines share, for that folder "
+            "and for the raw files"
+        )
     return work(item)

@@ -6,7 +6,7 @@ Shards lie in a hidden folder beside the mixture until it is finished, so an int
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import compress
 from pathlib import Path
@@ -23,6 +23,7 @@ from converters.io.files import is_hub, missing
 from converters.io.jsonl import replacing, write_json
 from converters.mixture import ids, plan
 from converters.mixture.convert import convert_all, shares
+from converters.mixture.convert.local import Pool
 from converters.mixture.convert.shares import Converted, Share
 from converters.mixture.manifest import account, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
@@ -33,13 +34,23 @@ from converters.schema import MANIFEST
 from converters.text.lengths import ruler
 
 ASIDE = ".old"
+Engine = Callable[[Path], Pool]
 
 
-def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measuring: Tick = silent) -> dict[str, Any]:
+def build(
+    spec: Spec,
+    out: Path,
+    workers: int,
+    rejects: bool,
+    tick: Tick,
+    measuring: Tick = silent,
+    engine: Engine | None = None,
+) -> dict[str, Any]:
     """Write ``train.jsonl``, ``validation.jsonl``, ``test.jsonl``, the card and the manifest into ``out``; return the manifest.
 
     With ``rejects``, ``rejects.jsonl`` has every raw row that was not used. ``tick`` hears of the raw rows read so far,
-    ``measuring`` of the written rows measured so far. No byte depends on the number of ``workers``.
+    ``measuring`` of the written rows measured so far. No byte depends on the number of ``workers``, nor on an ``engine``: given
+    a folder that all of its machines see, it returns what converts units in their place.
     """
     _need_mixture(out)
     from converters.mixture import finalize  # brings scipy, and the command line starts without it
@@ -48,7 +59,7 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
     spec = msgspec.structs.replace(spec, sources=needed(spec))
     need_files(spec.sources)
     with _cache(out) as work:
-        shards = convert_all(spec.sources, spec.seed, work, workers, tick)
+        shards = convert_all(spec.sources, spec.seed, work, workers, tick, engine and engine(work))
         for shard in shards:
             need_rows(shard)
         rows = plan.table(shards)
