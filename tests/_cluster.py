@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,3 +43,25 @@ def running(machines: int) -> Iterator[Any]:
 def add(cluster: Any) -> Any:
     """Add a machine with one processor, and return it."""
     return cluster.add_node(num_cpus=1, object_store_memory=OBJECTS)
+
+
+def kill_at_work(cluster: Any, machine: Any, work: str, process: "subprocess.Popen[str]") -> None:
+    """Kill a machine as soon as one of its processes is at ``work``, for a command that is not done yet."""
+    import psutil
+
+    daemon = psutil.Process(machine.all_processes["raylet"][0].process.pid)
+    deadline = time.monotonic() + 300
+    while not any(work in name for child in daemon.children() for name in _title(child)):
+        assert process.poll() is None and time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.005)
+    cluster.remove_node(machine, allow_graceful=False)
+    assert process.poll() is None, "it was done before"
+
+
+def _title(process: Any) -> list[str]:
+    import psutil
+
+    try:
+        return list(process.cmdline())  # Ray writes there what a process does
+    except psutil.Error:
+        return []
