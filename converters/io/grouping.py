@@ -12,8 +12,8 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from pathlib import Path
-from struct import Struct
 from typing import BinaryIO, TypeVar
 
 import numpy as np
@@ -27,7 +27,6 @@ BUCKET = 2 << 20  # bytes of items that are grouped at once
 MOST_BUCKETS = 512  # with more, the pieces of a bucket in the file become too small to read efficiently
 HELD = 4 << 20  # bytes of items that wait in memory before they are written to the file
 T = TypeVar("T")
-_SIZES = Struct("<II")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,12 @@ def gathered(how: Gathering, sources: Sequence[Source], size: int) -> Iterator[O
 
 @dataclass(slots=True)
 class Buckets:
-    """What waits in memory of each bucket, and for each time it was written to the file, where each begins and the last ends."""
+    """Keys and values that wait in memory, alternating, for each bucket, and where in the file those before them are.
 
-    waiting: list[bytearray]
+    Each time they are written, ``offsets`` get where each bucket begins and where the last ends.
+    """
+
+    waiting: list[list[bytes]]
     offsets: "array[int]" = field(default_factory=lambda: array("Q"))
 
 
@@ -64,15 +66,16 @@ def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int) -> Iterator[lis
     of their keys, which depends on the keys alone. A temporary folder that is full or missing is an ``InputError``.
     """
     number = buckets_for(size)
-    buckets = Buckets([bytearray() for _ in range(number)])
+    buckets = Buckets([[] for _ in range(number)])
     try:
         with tempfile.TemporaryFile() as file:
             yield from _dealt(items, buckets, file)
             offsets = np.array(buckets.offsets, np.uint64).reshape(-1, number + 1)
             for bucket in range(number):
-                text = _read(file, offsets[:, bucket : bucket + 2].tolist()) + buckets.waiting[bucket]
-                buckets.waiting[bucket].clear()
-                yield from _groups(bytes(text))
+                found = [item for start, stop in offsets[:, bucket : bucket + 2].tolist() for item in _read(file, start, stop)]
+                found += buckets.waiting[bucket]
+                buckets.waiting[bucket] = []
+                yield from _groups(found)
     except OSError as error:
         place, problem = tempfile.tempdir or "temporary folder", error.strerror or error
         raise InputError(f"{place}: {problem}; grouping rows needs room there: set TMPDIR to another folder") from error
@@ -80,7 +83,7 @@ def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int) -> Iterator[lis
 
 def deal(items: Iterable[tuple[bytes, bytes] | T], number: int, path: Path) -> Iterator[T]:
     """Deal ``(key, value)`` items to ``number`` buckets in ``path`` and a file of offsets beside it; pass on what is no pair."""
-    buckets = Buckets([bytearray() for _ in range(number)])
+    buckets = Buckets([[] for _ in range(number)])
     with writing(path), path.open("wb") as file:
         yield from _dealt(items, buckets, file)
         _flush(buckets, file)
@@ -90,15 +93,16 @@ def deal(items: Iterable[tuple[bytes, bytes] | T], number: int, path: Path) -> I
 
 def regrouped(paths: Iterable[Path], number: int, start: int, stop: int) -> Iterator[list[bytes]]:
     """Yield the groups of buckets ``start`` to ``stop`` of items that :func:`deal` dealt to ``number`` buckets in ``paths``."""
-    texts = [bytearray() for _ in range(start, stop)]
+    found: list[list[bytes]] = [[] for _ in range(start, stop)]
     for path in paths:
         offsets = np.memmap(_offsets(path), np.uint64, "r").reshape(-1, number + 1)
         with path.open("rb") as file:
-            for flush in offsets[:, start : stop + 1].tolist():
-                for text, place in zip(texts, zip(flush, flush[1:], strict=False), strict=True):
-                    text += _read(file, [place])
-    for text in texts:
-        yield from _groups(bytes(text))
+            for written in offsets[:, start : stop + 1].tolist():
+                for items, (begin, end) in zip(found, pairwise(written), strict=True):
+                    items += _read(file, begin, end)
+    for items in found:
+        yield from _groups(items)
+        items.clear()
 
 
 def _offsets(path: Path) -> Path:
@@ -107,17 +111,14 @@ def _offsets(path: Path) -> Path:
 
 def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: Buckets, file: BinaryIO) -> Iterator[T]:
     waiting, number = buckets.waiting, len(buckets.waiting)
-    size, pack, crc32 = 0, _SIZES.pack, zlib.crc32
+    size, crc32 = 0, zlib.crc32
     for item in items:
         if not isinstance(item, tuple):
             yield item
             continue
         key, value = item
         # The upper bits of the hash choose the bucket, so that the buckets are in the order of the hashes.
-        bucket = waiting[crc32(key) * number >> 32]
-        bucket += pack(len(key), len(value))
-        bucket += key
-        bucket += value
+        waiting[crc32(key) * number >> 32] += item
         size += len(key) + len(value)
         if size > HELD:
             _flush(buckets, file)
@@ -125,27 +126,29 @@ def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: Buckets, file: Bin
 
 
 def _flush(buckets: Buckets, file: BinaryIO) -> None:
-    for waiting in buckets.waiting:
+    """Write what waits in each bucket: how many keys and values, their sizes, and then they."""
+    for bucket, waiting in enumerate(buckets.waiting):
         buckets.offsets.append(file.tell())
-        file.write(waiting)
-        waiting.clear()
+        if waiting:
+            file.write(array("I", (len(waiting), *map(len, waiting))))
+            file.writelines(waiting)
+            buckets.waiting[bucket] = []
     buckets.offsets.append(file.tell())
 
 
-def _read(file: BinaryIO, places: Iterable[Sequence[int]]) -> bytearray:
-    text = bytearray()
-    for start, stop in places:
-        file.seek(start)
-        text += file.read(stop - start)
-    return text
+def _read(file: BinaryIO, start: int, stop: int) -> list[bytes]:
+    if start == stop:
+        return []
+    file.seek(start)
+    sizes = array("I")
+    sizes.fromfile(file, 1)
+    sizes.fromfile(file, sizes.pop())
+    text = file.read(sum(sizes))
+    return [text[begin:end] for begin, end in pairwise(accumulate(sizes, initial=0))]
 
 
-def _groups(text: bytes) -> Iterable[list[bytes]]:
+def _groups(items: list[bytes]) -> Iterable[list[bytes]]:
     groups: dict[bytes, list[bytes]] = {}
-    at = 0
-    while at < len(text):
-        key_size, value_size = _SIZES.unpack_from(text, at)
-        middle = at + 8 + key_size
-        at = middle + value_size
-        groups.setdefault(text[middle - key_size : middle], []).append(text[middle:at])
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        groups.setdefault(key, []).append(value)
     return (groups[key] for key in sorted(groups, key=lambda key: (zlib.crc32(key), key)))

@@ -1,5 +1,6 @@
 """Writes rows in their planned order: a gather from the shards, each line once."""
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -9,7 +10,6 @@ from typing import BinaryIO
 import msgspec
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from converters.core.hashing import draw
@@ -37,9 +37,9 @@ def write_splits(
 
 def _sources(
     work: Path, rows: pd.DataFrame, shards: Sequence[Shard], seed: int, finish: Sequence[Finish | None]
-) -> tuple[list[pa.Array], pd.DataFrame]:
-    """Return the lines of all files, repeated rows last, and the table of lines: file, number in it, size, draw, split."""
-    files, index, repeated, start = list[pa.Array](), list[pd.DataFrame](), list[tuple[int, int, int]](), 0
+) -> tuple[list[Path], pd.DataFrame]:
+    """Return all files, that of repeated rows last, and the table of their lines: file, place in it, size, draw, split."""
+    files, index, repeated, start = list[Path](), list[pd.DataFrame](), list[tuple[int, int, int]](), 0
     with writing(work), (work / "copies").open("wb") as copies:
         for shard, last in zip(shards, finish, strict=True):
             here = rows.iloc[start : start + shard.examples]
@@ -49,12 +49,17 @@ def _sources(
                 here = here.assign(size=_finish(path, shard, here, last))
             repeated += _repeat(copies, path, here, seed)
             index.append(here[["id", "size", "split"]])
-            files.append(_mapped(path, here["size"]))
+            files.append(path)
             start += shard.examples
     index.append(pd.DataFrame(np.array(repeated, _COPY)))
-    files.append(_mapped(work / "copies", index[-1]["size"]))
-    numbers = [table.assign(file=np.int32(file), number=np.arange(len(table))) for file, table in enumerate(index)]
-    return files, pd.concat(numbers, ignore_index=True)
+    files.append(work / "copies")
+    placed = [table.assign(file=np.int32(file), start=_starts(table["size"])) for file, table in enumerate(index)]
+    return files, pd.concat(placed, ignore_index=True)
+
+
+def _starts(sizes: pd.Series) -> NDArray[np.int64]:
+    lengths = sizes.to_numpy(np.int64)
+    return np.cumsum(lengths) - lengths
 
 
 def _finish(path: Path, shard: Shard, rows: pd.DataFrame, finish: Finish) -> NDArray[np.uint32]:
@@ -92,24 +97,22 @@ def _repeat(copies: BinaryIO, path: Path, rows: pd.DataFrame, seed: int) -> Iter
             yield draw(again.id, seed), copies.write(msgspec.json.encode(again) + b"\n"), split
 
 
-def _mapped(path: Path, sizes: pd.Series) -> pa.Array:
-    """Return a file's lines by number; pyarrow needs no descriptor for a mapping, of which there may be fewer than shards."""
-    offsets = np.concatenate([[0], sizes.to_numpy(np.int64).cumsum()])
-    with pa.memory_map(str(path)) as file:
-        buffers = [None, pa.py_buffer(offsets), file.read_buffer() or pa.py_buffer(b"")]
-    return pa.Array.from_buffers(pa.large_binary(), len(sizes), buffers)
-
-
-def _gathered(files: Sequence[pa.Array], places: pd.DataFrame) -> Iterator[memoryview]:
+def _gathered(files: Sequence[Path], places: pd.DataFrame) -> Iterator[bytes]:
     """Yield the lines at these places in the order of their draws; no two are equal, as rows of one draw are one id."""
     order = np.argsort(places["id"].to_numpy())
-    file, number, size = (places[name].to_numpy()[order] for name in ("file", "number", "size"))
+    file, start, size = (places[name].to_numpy()[order] for name in ("file", "start", "size"))
     for window in _windows(size):
-        by_file = np.argsort(file[window], kind="stable")
-        parts = np.split(number[window][by_file], np.flatnonzero(np.diff(file[window][by_file])) + 1)
-        lines = pa.concat_arrays(
-            [files[k].take(pa.array(n)) for k, n in zip(np.unique(file[window]), parts, strict=True)]
-        )
-        yield memoryview(lines.take(pa.array(np.argsort(by_file))).buffers()[2])[
-            : int(size[window].sum(dtype=np.int64))
-        ]
+        yield from _picked(files, file[window], start[window], size[window])
+
+
+def _picked(
+    files: Sequence[Path], file: NDArray[np.int32], start: NDArray[np.int64], size: NDArray[np.uint32]
+) -> list[bytes]:
+    """Return lines in the order asked for; files are read one by one and forwards, as there may be more than descriptors."""
+    lines, forwards = [b""] * len(file), np.lexsort((start, file))
+    for places in np.split(forwards, np.flatnonzero(np.diff(file[forwards])) + 1):
+        with files[file[places[0]]].open("rb") as source:
+            handle = source.fileno()
+            for place, at, length in zip(places.tolist(), start[places].tolist(), size[places].tolist(), strict=True):
+                lines[place] = os.pread(handle, length, at)
+    return lines

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from converters.core.hashing import digest
 from converters.io import decoded, unpacked_size
@@ -119,7 +120,7 @@ def _by_product(sources: Sequence[Source], options: Options) -> Iterator[tuple[b
         else:
             question = {unescaped(row.questionText): _with_text(row.answers)}
             [outcome] = _questions(row.asin, question, row.review_snippets, row.is_answerable, options)
-            yield replace(outcome, where=where)
+            yield structs.replace(outcome, where=where)
 
 
 def _with_text(answers: Sequence[Answer]) -> list[Answer]:
@@ -160,7 +161,7 @@ def _by_row(
     for answers, outcome in questions:
         givers = [number for number, texts in answers.items() if texts] if outcome.records else []
         if givers:
-            outcomes[givers[0]].append(replace(outcome, notes=outcome.notes + (_GATHERED,) * (len(givers) - 1)))
+            outcomes[givers[0]].append(structs.replace(outcome, notes=outcome.notes + (_GATHERED,) * (len(givers) - 1)))
             counted_with.update(dict.fromkeys(givers, givers[0]))
         for number in answers.keys() - set(givers):
             reasons[number].append(outcome.reason or "no answer")

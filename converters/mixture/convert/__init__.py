@@ -27,4 +27,15 @@ from converters.mixture.convert.merging import merge
 from converters.mixture.convert.rendering import cutter
 from converters.mixture.convert.units import Job, Unit, bucket_units, convert_unit, job_of, units_of
 
-__all__ = ["Job", "Unit", "bucket_units", "convert", "convert_all", "convert_unit", "cutter", "job_of", "merge", "units_of"]
+__all__ = [
+    "Job",
+    "Unit",
+    "bucket_units",
+    "convert",
+    "convert_all",
+    "convert_unit",
+    "cutter",
+    "job_of",
+    "merge",
+    "units_of",
+]

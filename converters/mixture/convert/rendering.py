@@ -1,10 +1,11 @@
 """Records to rows, as an entry wants them: its tasks, hard inputs, definitions, and its limit of length."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from converters import tasks
 from converters.core.console import Tick, silent
@@ -42,7 +43,8 @@ def rendered(
         tick(rows)
 
     meant = definitions.load(Path(entry.definitions)) if entry.definitions else {}
-    rendering = _Rendering(entry, seed, meant, tally, dropped, cutter(entry, tally.noted))
+    kinds = [(name, tasks.get(name).record) for name in chosen_tasks(entry)]
+    rendering = _Rendering(entry, kinds, seed, meant, tally, dropped, cutter(entry, tally.noted))
     yield from (row for outcome in tallied(outcomes, tally, heard) if (row := rendering.used(outcome)))
     told(tally.noted, True)
 
@@ -69,9 +71,10 @@ def cutter(entry: Entry, noted: Counter[str]) -> Cut:
 
 @dataclass(frozen=True, slots=True)
 class _Rendering:
-    """How an entry's records become rows, and the counts of what is lost on the way."""
+    """How an entry's records become rows, and the counts of what is lost on the way; ``kinds`` has its tasks and their records."""
 
     entry: Entry
+    kinds: Sequence[tuple[str, type]]
     seed: int
     definitions: Definitions
     tally: Tally
@@ -81,35 +84,41 @@ class _Rendering:
     def used(self, outcome: Outcome) -> Used | None:
         """Return a row with its examples; one with nothing for the entry's tasks, or nothing renderable, is rejected."""
         lost: list[str] = []
-        examples = list(self._rows(outcome, lost))
-        self.dropped.update(lost)
+        examples = self._rows(outcome, lost)
+        if lost:
+            self.dropped.update(lost)
         if examples:
             return Used(outcome.where, examples, outcome.rows)
-        names = chosen_tasks(self.entry)
         if lost:
             unused(outcome, lost[0], self.tally)
-        elif outcome.part_of not in [tasks.get(name).record for name in names]:  # else another row's examples hold it
-            unused(outcome, f"nothing for task {' or '.join(names)}", self.tally)
+        elif outcome.part_of not in [kind for _, kind in self.kinds]:  # else another row's examples hold it
+            unused(outcome, f"nothing for task {' or '.join(name for name, _ in self.kinds)}", self.tally)
         return None
 
-    def _rows(self, outcome: Outcome, lost: list[str]) -> Iterator[Pinned]:
+    def _rows(self, outcome: Outcome, lost: list[str]) -> list[Pinned]:
         split = outcome.split or self.entry.split or ""  # an official split wins
-        rendered = [record for record in outcome.records if isinstance(record, Row)]
-        yield from (Pinned(row, split, *mix.product(row)) for row in rendered)
-        for name in chosen_tasks(self.entry):
+        if self.entry.replays:
+            return [Pinned(row, split, *mix.product(row)) for row in outcome.records if isinstance(row, Row)]
+        rows = []
+        for name, kind in self.kinds:
             for record in outcome.records:
-                if not isinstance(record, tasks.get(name).record) or isinstance(record, Row):
-                    continue
-                shaped, meta = self._shaped(record)
-                try:
-                    row = self.cut(shaped, partial(example, task_name=name, source=self.entry.source, more=meta))
-                    product = (record.product if isinstance(record, Choice | Verdict) else "") or row.group
-                    yield Pinned(row, split, product, _alias(record) or product)
-                except RenderError as error:
-                    lost.append(str(error))
+                if isinstance(record, kind):
+                    try:
+                        rows.append(self._row(record, name, split))
+                    except RenderError as error:
+                        lost.append(str(error))
+        return rows
+
+    def _row(self, record: Any, task: str, split: str) -> Pinned:
+        shaped, meta = self._shaped(record)
+        row = self.cut(shaped, partial(example, task_name=task, source=self.entry.source, more=meta))
+        product = (record.product if isinstance(record, Choice | Verdict) else "") or row.group
+        return Pinned(row, split, product, _alias(record) or product)
 
     def _shaped(self, record: Record) -> tuple[Record, dict[str, str]]:
         """Return a record as its entry wants it, and what that adds to its row's meta."""
+        if not self.entry.hard and not self.definitions:
+            return record, {}
         kind = kind_of(record, self.entry.hard, self.seed) if self.entry.hard else ""
         harder = None
         if kind and isinstance(record, FITS[kind]):
@@ -124,6 +133,8 @@ class _Rendering:
 
 def _alias(record: Record) -> str:
     """Return the group that the product's title alone would give it: a source without ASINs knows it by that."""
-    if isinstance(record, Listing | Attributes) or (isinstance(record, Choice | Verdict) and record.product):
-        return next((title_group(text.text) for text in record.texts if text.label == "Title"), "")
+    if isinstance(record, (Listing, Attributes)) or (isinstance(record, (Choice, Verdict)) and record.product):
+        for text in record.texts:
+            if text.label == "Title":
+                return title_group(text.text)
     return ""

@@ -140,7 +140,9 @@ def remarks(entries: Sequence[Entry], seed: int, folder: Path) -> list[str]:
         found: Mapping[str, str] = json.loads(path.read_bytes())
         there.setdefault(of, set()).add(number)
         if other := [what for what in wanted if found.get(what) != wanted[what]]:
-            lines.append(f"shard {number}/{of} was made with another {' and '.join(other)}: its rows are converted again")
+            lines.append(
+                f"shard {number}/{of} was made with another {' and '.join(other)}: its rows are converted again"
+            )
     if there and not any(len(numbers) == of for of, numbers in there.items()):
         of = max(there, key=lambda of: len(there[of]))
         missing = [f"{number}/{of}" for number in range(1, of + 1) if number not in there[of]]

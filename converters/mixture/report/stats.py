@@ -96,15 +96,22 @@ def _measure(batch: Sequence[RowView], ruler: Ruler, figures: Figures) -> None:
     figures.lengths.append(np.rec.fromarrays([kinds, total, answers], dtype=_LENGTHS))
     ids = zip(total.tolist(), (row.id for row in batch), strict=True)
     figures.longest = nlargest(LONGEST, [*figures.longest, *ids])
-    for row in batch:
-        figures.cells[row.task, row.source] += 1
-        if tasks.get(row.task).record is Attributes:
-            for name, values in (tasks.get(row.task).parse(row.messages[-1].content) or {}).items():
-                key = name if name in figures.asked or len(figures.asked) < NAMES else OTHERS
-                figures.asked[key] += 1
-                figures.stated[key] += bool(values)
+    cells = Counter([(row.task, row.source) for row in batch])
+    figures.cells.update(cells)
+    for row in batch if any(len(figures.samples[cell]) < SAMPLES for cell in cells) else ():
         if len(samples := figures.samples[row.task, row.source]) < SAMPLES:
             samples.append({"id": row.id, "source": row.source, "turns": [_clipped(turn) for turn in row.messages]})
+    for name in {task for task, _ in cells if tasks.get(task).record is Attributes}:
+        parse = tasks.get(name).parse
+        for values in [parse(row.messages[-1].content) for row in batch if row.task == name]:
+            _count(values or {}, figures)
+
+
+def _count(values: Mapping[str, Sequence[str]], figures: Figures) -> None:
+    for name, found in values.items():
+        key = name if name in figures.asked or len(figures.asked) < NAMES else OTHERS
+        figures.asked[key] += 1
+        figures.stated[key] += bool(found)
 
 
 def _clipped(turn: Turn) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from converters.text.words import words
@@ -39,6 +40,11 @@ def fold(key: str) -> str:
     >>> fold("systemPrompt") == fold("System-Prompt") == "systemprompt"
     True
     """
+    return _fold(key) if len(key) < 64 else _fold.__wrapped__(key)
+
+
+@lru_cache(1 << 10)
+def _fold(key: str) -> str:
     return "".join(filter(str.isalnum, key.casefold()))
 
 

@@ -27,7 +27,7 @@ _NO_ASIN = "text"
 _name = lru_cache(1 << 14)(one_line)
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """One place where a value stands: paragraph number and character offsets."""
 
     value: str
@@ -36,21 +36,21 @@ class Evidence(msgspec.Struct, frozen=True):
     end: int
 
 
-class Attribute(msgspec.Struct, frozen=True):
+class Attribute(msgspec.Struct, frozen=True, gc=False):
     """One attribute and its evidences, none of them when the text does not state it."""
 
     key: str
     evidences: list[Evidence]
 
 
-class Paragraph(msgspec.Struct, frozen=True):
+class Paragraph(msgspec.Struct, frozen=True, gc=False):
     """One piece of product text; ``source`` is title, description, feature, price or brand."""
 
     text: str
     source: str
 
 
-class Product(msgspec.Struct, frozen=True):
+class Product(msgspec.Struct, frozen=True, gc=False):
     """One MAVE record."""
 
     id: str
@@ -108,7 +108,7 @@ def _texts(paragraphs: Sequence[Paragraph]) -> tuple[Text, ...]:
             texts += [Text(label, text), Text("Description", rest.replace(" \n ", " "))]
         else:
             texts.append(Text(label, text))
-    return tuple([text for text in texts if text.text.strip()])
+    return tuple([text for text in texts if text.text and not text.text.isspace()])
 
 
 def _stated(where: str, product: Product, texts: tuple[Text, ...]) -> Stated:
@@ -116,7 +116,7 @@ def _stated(where: str, product: Product, texts: tuple[Text, ...]) -> Stated:
     values = [(_name(attribute.key), spanned(attribute.evidences, plain)) for attribute in product.attributes]
     # Derived sets number their records: where the id is no ASIN, only its text tells one product from another.
     name = product.id if is_asin(product.id) else _NO_ASIN
-    joined = "\0".join([part for text in texts for part in (text.label, text.text)])
+    joined = "\0".join([f"{text.label}\0{text.text}" for text in texts])
     text_hash = blake2b(joined.encode(errors="replace"), digest_size=8).hexdigest()
     return Stated(where, f"{name}:{text_hash}", texts, values)
 
@@ -134,8 +134,8 @@ def spanned(evidences: Sequence[Evidence], paragraphs: Sequence[str]) -> tuple[s
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     """Return the values without those that differ from an earlier one in case, or in how Unicode spells it, alone."""
-    if len(values) < 2:
-        return values
+    if len(set(values)) < 2:
+        return values[:1]
     return tuple({composed(value).casefold(): value for value in reversed(values)}.values())[::-1]
 
 
