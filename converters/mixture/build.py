@@ -73,7 +73,7 @@ def build(
         write_splits(folder, rows, shards, spec.seed, finishes)
         if rejects:
             write_rejects(folder / "rejects.jsonl", shards, plan.reason_codes(rows), plan.REASONS)
-        statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring)
+        statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, workers)
         record = manifest(rows, shards, spec, folder, statistics)
         for name, recall in last.recalls().items():
             record["splits"][name]["shortlist_recall"] = recall

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shlex
 import signal
 import subprocess
 import time
@@ -13,8 +14,11 @@ from click.testing import CliRunner, Result
 from filelock import FileLock
 
 from converters.cli import main
+from converters.io.jsonl import sha256
 from converters.mixture.convert import local, units
-from tests.converters.mixture._plans import COMMAND, SIZE, built, plan
+from tests.converters.mixture._plans import COMMAND, FILES, SIZE, built, plan
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +106,55 @@ def test_who_merges_and_who_converts_do_not_meet(tmp_path: Path, monkeypatch: py
                 assert shared(path, out, other).exit_code == 0
             merging = CliRunner().invoke(main, ["build", str(path), "--out", str(out)])
             assert merging.exit_code == 1 and busy in merging.output
+
+
+SBATCH = """#!/bin/bash
+# Runs a job at once, as SLURM would: each task of an array, then those that depend on it.
+echo "$@" >> jobs
+export SLURM_JOB_ID=$(wc -l < jobs) SLURM_SUBMIT_DIR=$PWD SLURM_CPUS_PER_TASK=1
+for word; do
+  case $word in
+    --export=ALL,*) export "${word#--export=ALL,}" ;;
+    --array=1-*) export SLURM_ARRAY_TASK_COUNT=${word#--array=1-} ;;
+    -*) ;;
+    *) break ;;
+  esac
+  shift
+done
+for SLURM_ARRAY_TASK_ID in $(seq ${SLURM_ARRAY_TASK_COUNT:-1}); do
+  [ -z "$SLURM_ARRAY_TASK_COUNT" ] && unset SLURM_ARRAY_TASK_ID || export SLURM_ARRAY_TASK_ID
+  bash "$@" >> said || exit 1
+done
+echo "$SLURM_JOB_ID;cluster"
+"""
+
+
+def test_the_slurm_script_builds_with_shards_in_two_rounds_and_merges_them(tmp_path: Path) -> None:
+    path, script = plan(tmp_path, records=True), str(ROOT / "recipes" / "slurm" / "build.sh")
+    program = f"#!/bin/bash\nexec {shlex.join(COMMAND[:-1])} \"$@\"\n"
+    for name, text in ((".venv/bin/ecom-data", program), ("bin/sbatch", SBATCH)):
+        tool = tmp_path / name
+        tool.parent.mkdir(parents=True)
+        tool.write_text(text)
+        tool.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = ["bash", script, *words]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    done = run("2", str(path), "mix", "--rejects")
+    assert done.stdout == "submitted 1, 2 and 3, which merges them\n", done.stderr
+    rounds = [line.partition("--parsable ")[2].split(f" {script} ")[0] for line in (tmp_path / "jobs").open()]
+    assert rounds == ["--array=1-2", "--array=1-2 --dependency=afterok:1", "--dependency=afterok:2"]
+    said = (tmp_path / "said").read_text()
+    assert [said.count(f"shard {number}/2: converted") for number in (1, 2)] == [2, 2]
+    assert said.count("run the same command again") == 1
+    assert {name: sha256(tmp_path / "mix" / name) for name in FILES} == {
+        name: digest for name, digest in built(path, tmp_path / "whole").items() if name in FILES
+    }
+    assert "found many shards" in run("many", str(path), "mix").stderr
+    assert "SHARDS SPEC OUT" in run("2", str(path)).stderr and "SHARDS SPEC OUT" in run().stderr
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2"])
