@@ -182,6 +182,7 @@ def _render(
             shots.before(row) if shots else row.prompt,
             prompts.limit(row, paths) if plan.constrain else None,
             bool(plan.candidates) and takes_candidates(row.task),
+            f"{row.task}/{row.source}" if shots else row.task,
         )
         for of_row in turns
         for key, row in of_row.items()

@@ -68,12 +68,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt: messages, the constraint on its answer, whether candidates are wanted, and token ids once known."""
+    """One prompt: messages, the constraint on its answer, whether candidates are wanted, and token ids once known.
+
+    Prompts of one ``kind`` begin alike, and their answers are alike in length.
+    """
 
     id: str
     messages: Sequence[Mapping[str, str]]
     limit: Limit = None
     several: bool = False
+    kind: str = ""
     ids: tuple[int, ...] = ()
 
 
