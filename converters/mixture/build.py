@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,13 @@ import msgspec
 import numpy as np
 
 from converters import sources
-from converters.core.console import Tick, silent
+from converters.core.console import Pool, Tick, in_processes, silent
 from converters.core.errors import InputError
 from converters.io import expand
 from converters.io.files import is_hub, missing
 from converters.io.jsonl import replacing, write_json
 from converters.mixture import ids, plan
-from converters.mixture.convert import convert_all, shares
-from converters.mixture.convert.local import Pool
+from converters.mixture.convert import convert_all, processes, shares
 from converters.mixture.convert.shares import Converted, Share
 from converters.mixture.manifest import account, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
@@ -50,7 +50,7 @@ def build(
 
     With ``rejects``, ``rejects.jsonl`` has every raw row that was not used. ``tick`` hears of the raw rows read so far,
     ``measuring`` of the written rows measured so far. No byte depends on the number of ``workers``, nor on an ``engine``: given
-    a folder that all of its machines see, it returns what converts units in their place.
+    a folder that all of its machines see, it returns what does their work.
     """
     _need_mixture(out)
     from converters.mixture import finalize  # brings scipy, and the command line starts without it
@@ -58,8 +58,11 @@ def build(
     lengths = ruler(spec.tokenizer, workers)  # fails here on a wrong tokenizer, not after an hour's work
     spec = msgspec.structs.replace(spec, sources=needed(spec))
     need_files(spec.sources)
+    workers = processes(spec.sources, workers)
     with _cache(out) as work:
-        shards = convert_all(spec.sources, spec.seed, work, workers, tick, engine and engine(work))
+        elsewhere = engine(work) if engine else None
+        pool = elsewhere or partial(in_processes, workers=workers)
+        shards = convert_all(spec.sources, spec.seed, work, workers, tick, elsewhere)
         for shard in shards:
             need_rows(shard)
         rows = plan.table(shards)
@@ -70,10 +73,10 @@ def build(
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
         last = finalize.prepare(rows, shards, spec)
         finishes = [ids.finish(rows, number, last.finish(entry)) for number, entry in enumerate(spec.sources)]
-        write_splits(folder, rows, shards, spec.seed, finishes)
+        write_splits(folder, rows, shards, spec.seed, finishes, pool)
         if rejects:
             write_rejects(folder / "rejects.jsonl", shards, plan.reason_codes(rows), plan.REASONS)
-        statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, workers)
+        statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, pool)
         record = manifest(rows, shards, spec, folder, statistics)
         for name, recall in last.recalls().items():
             record["splits"][name]["shortlist_recall"] = recall
@@ -139,7 +142,7 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     mapping = entry.options.get("mapping")
     given = Path(mapping) if isinstance(mapping, str) else None
     with _cache(out) as work:
-        [shard] = convert_all([entry], 0, work, workers, tick)
+        [shard] = convert_all([entry], 0, work, processes([entry], workers), tick)
         repeated, renamed = ids.of_entry(shard)
         codes = np.where(repeated, np.int8(0), np.int8(plan.KEPT))
         if rejects:

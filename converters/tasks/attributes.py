@@ -80,7 +80,8 @@ def _values(value: Any) -> tuple[str, ...]:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a text")
-    value.encode()  # a lone surrogate is a ValueError
+    if not value.isascii():
+        value.encode()  # a lone surrogate is a ValueError
     return value.strip()
 
 

@@ -22,7 +22,7 @@ A source whose rows hang together in other ways says nothing (it has neither ``R
 ``mix`` (each file is checked against its hash), the taxonomies (small).
 """
 
-from converters.mixture.convert.local import convert, convert_all
+from converters.mixture.convert.local import convert, convert_all, processes
 from converters.mixture.convert.merging import merge
 from converters.mixture.convert.rendering import cutter
 from converters.mixture.convert.units import Job, Unit, bucket_units, convert_unit, job_of, units_of
@@ -37,5 +37,6 @@ __all__ = [
     "cutter",
     "job_of",
     "merge",
+    "processes",
     "units_of",
 ]

@@ -1,13 +1,13 @@
 """All entries of a specification to shards: in as many processes of this machine as asked for, or by what an engine gives."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 
-from converters.core.console import Tick, in_processes, silent
+from converters.core.console import Pool, Tick, in_processes, silent
 from converters.io import expand
 from converters.io.files import unpacked_size
 from converters.mixture import shards
@@ -19,7 +19,6 @@ from converters.mixture.spec import Entry
 SMALL = 4 << 20  # bytes of raw rows that one process has converted before another has started
 Task = tuple[Job, Unit]
 Converted = tuple[int, Shard]
-Pool = Callable[[Callable[[Task], Converted], Iterable[Task]], Generator[Converted]]  # does work in order, anywhere
 
 
 def convert(entry: Entry, seed: int, folder: Path, number: int = 0, tick: Tick = silent) -> Shard:
@@ -34,7 +33,7 @@ def convert_all(
 
     One process converts an entry as a whole, unless parts of it are there. An ``engine`` does the work in place of ``workers``.
     """
-    pool, one = (engine, False) if engine else _processes(entries, workers)
+    one, pool = workers == 1 and not engine, engine or partial(in_processes, workers=workers)
     jobs = [job_of(number, entry, seed, folder) for number, entry in enumerate(entries)]
     jobs = [each if each.home and (not one or parts(each).is_dir()) else each._replace(home=None) for each in jobs]
     made = {each.number: shard for each in jobs if each.home and (shard := shards.load(each.home, each.entry))}
@@ -65,11 +64,10 @@ def convert_all(
     return [made[number] for number in range(len(entries))]
 
 
-def _processes(entries: Sequence[Entry], workers: int) -> tuple[Pool, bool]:
-    """Return what works in processes of this machine, and whether it is this process alone."""
-    small = unpacked_size([path for entry in entries for path in expand(entry.paths)]) <= SMALL
-    processes = 1 if small else workers
-    return partial(in_processes, workers=processes), processes == 1
+def processes(entries: Sequence[Entry], workers: int) -> int:
+    """Return how many processes are worth it: one for a few rows, which are done before another has begun."""
+    few = unpacked_size([path for entry in entries for path in expand(entry.paths)]) <= SMALL
+    return 1 if few else workers
 
 
 def gathers(job: Job) -> bool:

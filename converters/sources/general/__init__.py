@@ -49,8 +49,7 @@ def _outcome(where: str, row: dict[str, Any], fold: bool) -> Outcome:
         pairs = conversation(row, notes)
     except UnusableError as error:
         return Outcome(where, reason=str(error), notes=_seen(notes), detail=error.detail)
-    texts = ((role, _END.sub("", text) if role == "assistant" else text) for role, text in pairs)
-    turns = tuple(Message(role, composed(text.strip())) for role, text in texts)
+    turns = tuple([Message(role, composed((_ended(text) if role == "assistant" else text).strip())) for role, text in pairs])
     if reason := _reason(turns):
         return Outcome(where, reason=reason, notes=_seen(notes))
     turns = _folded(turns) if fold else turns
@@ -59,6 +58,11 @@ def _outcome(where: str, row: dict[str, Any], fold: bool) -> Outcome:
 
 def _seen(notes: Sequence[str]) -> tuple[str, ...]:
     return tuple(SEEN + note for note in notes)
+
+
+def _ended(answer: str) -> str:
+    """Return an answer without the marks at its end."""
+    return _END.sub("", answer) if answer.rstrip().endswith((">", "#")) else answer
 
 
 def _folded(turns: Sequence[Message]) -> tuple[Message, ...]:

@@ -61,6 +61,8 @@ class Raw(msgspec.Struct, frozen=True):
     def texts(self, names: Sequence[str]) -> dict[str, str]:
         """Return the texts that are no blanks and stand in no other one, under their keys."""
         named = {key: text for key in names if isinstance(text := getattr(self, key), str) and text.strip()}
+        if len(named) < 2:
+            return named
         distinct = {text.strip(): key for key, text in reversed(named.items())}
         whole = {text for text in distinct if not any(text in other for other in distinct if other != text)}
         return {key: named[key] for text, key in reversed(distinct.items()) if text in whole}

@@ -40,16 +40,19 @@ def fold(key: str) -> str:
     >>> fold("systemPrompt") == fold("System-Prompt") == "systemprompt"
     True
     """
-    return _fold(key) if len(key) < 64 else _fold.__wrapped__(key)
+    return _cached_fold(key) if len(key) < 64 else _fold(key)
 
 
-@lru_cache(1 << 10)
 def _fold(key: str) -> str:
     return "".join(filter(str.isalnum, key.casefold()))
 
 
+_cached_fold = lru_cache(1 << 10)(_fold)
+
+
 REJECTED = {fold(key): what for what, names in _REJECTED.items() for key in names.split(",")}
 ABOUT = frozenset(map(fold, _ABOUT.split(",")))
+_MARKS = ("weight", "train", "training", "ktotag", "label")
 MOST = 20  # names of unknown keys that notes tell apart
 UNKNOWN = "key left out, not known: "
 SEEN, OTHERS = "\0seen ", "\0others"  # begin no other note
@@ -65,8 +68,10 @@ def filled(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_untrained(row: Mapping[str, Any]) -> str:
     """Return the key by which a row, or a turn, is marked as not to be learnt, or nothing; its keys are folded."""
-    off = (key for key in ("weight", "train", "training") if row.get(key) in (0, "0", "false", "False"))
-    return next(off, next((key for key in ("ktotag", "label") if row.get(key) is False), ""))
+    if row.keys().isdisjoint(_MARKS):
+        return ""
+    off = (key for key in _MARKS[:3] if row.get(key) in (0, "0", "false", "False"))
+    return next(off, next((key for key in _MARKS[3:] if row.get(key) is False), ""))
 
 
 def texts(value: Any) -> Iterator[str]:

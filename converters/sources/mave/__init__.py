@@ -23,7 +23,7 @@ URL = "https://github.com/google-research-datasets/MAVE"
 LICENCE = "CC BY-NC 4.0 (labels; not for commercial use); product text: Amazon Review Data 2018, research use"
 FILES = "mave_positives.jsonl, mave_negatives.jsonl (after joining with the product text)"
 TASKS = ("attributes",)
-_NO_ASIN = "text"
+_NO_ASIN, _JOINED = "text", " \n "
 _name = lru_cache(1 << 14)(one_line)
 
 
@@ -99,16 +99,18 @@ def _by_product(sources: Sequence[Source]) -> Iterator[tuple[bytes, bytes] | Out
 
 def _texts(paragraphs: Sequence[Paragraph]) -> tuple[Text, ...]:
     """Return the paragraphs that are not blank."""
-    texts = []
-    for paragraph in paragraphs:
-        label, text = paragraph.source.capitalize(), paragraph.text
-        if label == "Title" and " \n " in text:
-            # Derived sets join the description to the title by a line break and call both "title".
-            text, _, rest = text.partition(" \n ")
-            texts += [Text(label, text), Text("Description", rest.replace(" \n ", " "))]
-        else:
-            texts.append(Text(label, text))
-    return tuple([text for text in texts if text.text and not text.text.isspace()])
+    texts = [Text(part.source.capitalize(), part.text) for part in paragraphs if part.text and not part.text.isspace()]
+    if any([text.label == "Title" and _JOINED in text.text for text in texts]):
+        texts = [part for text in texts for part in _parted(text) if part.text.strip()]
+    return tuple(texts)
+
+
+def _parted(text: Text) -> tuple[Text, ...]:
+    """Return a title and the description that derived sets join to it by a line break, any other text as it is."""
+    if text.label != "Title" or _JOINED not in text.text:
+        return (text,)
+    title, _, rest = text.text.partition(_JOINED)
+    return Text(text.label, title), Text("Description", rest.replace(_JOINED, " "))
 
 
 def _stated(where: str, product: Product, texts: tuple[Text, ...]) -> Stated:
