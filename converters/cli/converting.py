@@ -1,29 +1,18 @@
-"""``ecom-data``: raw files in, Axolotl training mixtures out."""
+"""Raw files to rows: list, convert, build, join-mave."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 
+from converters.cli.group import FILE, LINES, WORKERS, counted, main, print_account, print_unused
 from converters.core import cluster
-from converters.core.console import Group, progress
-from converters.core.errors import InputError
+from converters.core.console import progress
 from converters.io.jsonl import write_json
 from converters.mixture import spec as specs
-from converters.validation import check as checking
 
-FILE = click.Path(path_type=Path)
-UNITS = {"rejected": "raw row", "noted": "time", "dropped": "example"}  # what each count of an account counts
-LINES = 20  # of one kind that are printed; the manifest has all of them
 LARGE = 50 * 2**20  # bytes that take so long to look through that it must be said
-WORKERS = click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
-
-
-@click.group(cls=Group)
-def main() -> None:
-    """Turn public datasets and your own catalogue into one training mixture."""
 
 
 @main.command("list")
@@ -84,12 +73,12 @@ def convert(
     for line in (*told, *sources.completed(source, paths, entry.options).lines):
         click.echo(line)
     account = building.alone(entry, out, workers, rejects, progress("raw rows"))
-    _print_account(account)
+    print_account(account)
     _print_labels(account["labels"])
     if rejects:
-        _print_unused(account, rejects)
+        print_unused(account, rejects)
     of_task = ", ".join(f"{task} {count:,}" for task, count in account["tasks"].items())
-    click.echo(f"{_count(account['rows'], 'row')} in {out}: {of_task}")
+    click.echo(f"{counted(account['rows'], 'row')} in {out}: {of_task}")
     if (mapping := building.mapping_of(out)).is_file():
         click.echo(f"the options are in {mapping}; to change some, edit it and add --option mapping={mapping}")
 
@@ -139,7 +128,7 @@ def build(
         ticks = progress("raw rows"), progress("rows measured")
         manifest = building.build(plan, out, workers, rejects, *ticks, where)
     if rejects:
-        _print_unused(manifest, out / "rejects.jsonl")
+        print_unused(manifest, out / "rejects.jsonl")
     for entry in (entry for entry in plan.sources if entry not in building.needed(plan)):
         click.echo(f"{entry.source}: left out: general_share is 0, and {', '.join(entry.paths)} is missing")
     _print_sources(manifest)
@@ -156,7 +145,7 @@ def _build_share(plan: specs.Spec, out: Path, text: str, workers: int) -> None:
 
     share = shares.parse(text)
     done = building.build_share(plan, out, share, workers, progress("raw rows"))
-    click.echo(f"shard {share}: converted {_count(done.units, 'unit')}, {_count(done.read, 'raw row')}")
+    click.echo(f"shard {share}: converted {counted(done.units, 'unit')}, {counted(done.read, 'raw row')}")
     if done.early:
         click.echo(
             "rows are to be brought together: run the same command again when the other shards have come this far"
@@ -168,7 +157,7 @@ def _print_sources(manifest: dict[str, Any]) -> None:
     for account in manifest["sources"]:
         for line in account["seen"]:
             click.echo(line)
-        _print_account(account)
+        print_account(account)
 
 
 def _split(split: dict[str, Any]) -> str:
@@ -181,56 +170,6 @@ def _lengths(lengths: dict[str, Any]) -> str:
     share, over = lengths["general_share_of_supervised"], lengths["over_sequence_len"]
     text = f"{lengths['total']:,} {lengths['unit']}, {lengths['supervised']:,} of them answers ({share:.1%} general)"
     return text + (f"; {over:,} rows over sequence_len {lengths['sequence_len']:,}" if over else "")
-
-
-@main.command()
-@click.argument("path", type=FILE)
-@click.option("--fix", "fixing", is_flag=True, help="Write a corrected copy beside the input, which is not changed.")
-@click.option(
-    "--taxonomy", type=FILE, help="Taxonomy in Google's or Shopify's format in which every category path must occur."
-)
-@click.option("--tokenizer", type=FILE, help="A tokenizer file to measure the rows with.")
-@click.option(
-    "--sequence-len", type=click.IntRange(1), help="Largest number of tokens a row may have.  [default: 2048]"
-)
-def check(path: Path, fixing: bool, taxonomy: Path | None, tokenizer: Path | None, sequence_len: int | None) -> None:
-    """Check a JSONL file or the folder of a mixture.
-
-    It exits with 1 if something is wrong. The corrected copy of --fix mends control tokens, white space and repeated ids, and
-    leaves out all other rows that have a finding.
-
-    Example: ecom-data check data/demo
-    """
-    from converters.sources.catalog.taxonomy import load
-    from converters.text.lengths import ruler
-
-    if sequence_len and not tokenizer:
-        raise InputError("--sequence-len needs --tokenizer to count tokens with")
-    tree = load(taxonomy).paths if taxonomy else frozenset()
-    rules = checking.Rules(tree, ruler(tokenizer) if tokenizer else None, sequence_len or 2048)
-    paths = checking.files(path)
-    kinds: Counter[str] = Counter()
-    for finding in checking.findings(paths, rules, progress("rows")):
-        click.echo(finding, err=True)
-        kinds[finding.problem.kind] += 1
-    if not kinds:
-        click.echo(f"{', '.join(map(str, paths))}: nothing wrong")
-        return
-    for kind, count in kinds.most_common():
-        click.echo(f"  {count:,}: {kind}", err=True)
-    copy = f"; {_fix(path, paths, rules)}" if fixing else ""
-    raise InputError(f"{path}: {_count(kinds.total(), 'finding')}{copy}")
-
-
-def _fix(path: Path, paths: list[Path], rules: checking.Rules) -> str:
-    from converters.validation import fix
-
-    out = fix.beside(path)
-    fixed = fix.fix(path, paths, out, rules, progress("rows"))
-    for name, counts in (("mended", fixed.mended), ("left out", fixed.left_out)):
-        for kind, count in counts.most_common():
-            click.echo(f"  {name} {count:,}: {kind}", err=True)
-    return f"{fixed.written:,} of {fixed.read:,} rows are in {out}, a corrected copy"
 
 
 @main.command("join-mave")
@@ -252,77 +191,17 @@ def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, w
     accounts = {side: joining.account(counts[side], paths) for side, paths in files.items()}
     write_json(out.with_name(out.name + ".manifest.json"), accounts)
     for side, account in accounts.items():
-        _print_account({"source": side, "dropped": {}} | account)
-    click.echo(f"{_count(accounts['labels']['used'], 'record')} in {out}")
-
-
-@main.command()
-@click.argument("old", type=FILE)
-@click.argument("new", type=FILE)
-def taxonomy(old: Path, new: Path) -> None:
-    """Tell what changed between two releases of a taxonomy.
-
-    OLD and NEW are files in Google's or in Shopify's format. After the counts comes a line for each id that is new, gone,
-    renamed, moved, or below one of these: the kind, the id, the old and the new path, with tabs between.
-
-    Example: ecom-data taxonomy categories-2024-07.txt categories-2025-03.txt
-    """
-    from converters.sources.catalog.taxonomy import load
-    from converters.sources.google_taxonomy import GONE, KINDS, changes
-
-    before, after = load(old), load(new)
-    found = changes(before, after)
-    if sum(change.kind == GONE for change in found) == sum(bool(path) for _, _, path in before.lines):
-        raise InputError(f"{new}: has no id of {old}: name two releases of one taxonomy")
-    counts = Counter(change.kind for change in found)
-    click.echo(f"{before.release} to {after.release}: {', '.join(f'{counts[kind]:,} {kind}' for kind in KINDS)}")
-    for kind, identifier, path, now in found:
-        click.echo("\t".join((kind, identifier, " > ".join(path), " > ".join(now))))
-
-
-@main.command("demo-raw", hidden=True, add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("words", nargs=-1)
-def demo_raw(words: tuple[str, ...]) -> None:
-    """Name the command that replaces this one, for one release."""
-    raise InputError(f"ecom-data demo-raw is now: {' '.join(('ecom-train', 'demo-raw', *words))}")
-
-
-def _print_account(account: dict[str, Any]) -> None:
-    from converters.io.files import with_advice
-
-    read, rejected = _count(account["read"], "raw row"), sum(account["rejected"].values())
-    click.echo(f"{account['source']}: read {read}, used {account['used']:,}, rejected {rejected:,}")
-    for kind, unit in UNITS.items():
-        counts = Counter(account[kind])
-        for reason, count in counts.most_common(LINES):
-            click.echo(f"  {kind} {_count(count, unit)}: {with_advice(reason)}")
-        if len(counts) > LINES:
-            click.echo(f"  {kind}: {len(counts) - LINES:,} more reasons are in the manifest")
-    if any(reason.startswith("not published") for reason in account["noted"]):
-        click.echo("  what is not published is kept; option unpublished=drop leaves it out")
+        print_account({"source": side, "dropped": {}} | account)
+    click.echo(f"{counted(accounts['labels']['used'], 'record')} in {out}")
 
 
 def _print_labels(labels: dict[str, Any]) -> None:
     """Print the most frequent labels, so that one which is none strikes the eye, and those of a single row."""
     if not labels["different"]:
         return
-    click.echo(f"{_count(labels['different'], 'different label')}; those of most rows:")
+    click.echo(f"{counted(labels['different'], 'different label')}; those of most rows:")
     for label, count in labels["most"].items():
         click.echo(f"  {count:>7,}  {label}")
     if once := [label for label in labels["once"] if label not in labels["most"]]:
         listed = "; ".join(once[:LINES]) + ("; ..." if len(once) > LINES else "")
-        click.echo(f"{_count(len(labels['once']), 'label')} of one row, such as: {listed}")
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _print_unused(account: dict[str, Any], path: Path) -> None:
-    count = account["read"] - account["used"]
-    was, has = ("was", "is") if count == 1 else ("were", "are")
-    click.echo(f"{_count(count, 'raw row')} that {was} not used {has} in {path}")
-
-
-if __name__ == "__main__":
-    main()
+        click.echo(f"{counted(len(labels['once']), 'label')} of one row, such as: {listed}")
