@@ -6,8 +6,9 @@ Shards lie in a hidden folder beside the mixture until it is finished, so an int
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import msgspec
 import numpy as np
 
 from converters import sources
-from converters.core.console import Tick, silent
+from converters.core.console import Pool, Tick, in_processes, silent
 from converters.core.errors import InputError
 from converters.io import expand
 from converters.io.files import is_hub, missing
@@ -33,13 +34,23 @@ from converters.schema import MANIFEST
 from converters.text.lengths import ruler
 
 ASIDE = ".old"
+Engine = Callable[[Path], Pool]
 
 
-def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measuring: Tick = silent) -> dict[str, Any]:
+def build(
+    spec: Spec,
+    out: Path,
+    workers: int,
+    rejects: bool,
+    tick: Tick,
+    measuring: Tick = silent,
+    engine: Engine | None = None,
+) -> dict[str, Any]:
     """Write ``train.jsonl``, ``validation.jsonl``, ``test.jsonl``, the card and the manifest into ``out``; return the manifest.
 
     With ``rejects``, ``rejects.jsonl`` has every raw row that was not used. ``tick`` hears of the raw rows read so far,
-    ``measuring`` of the written rows measured so far. No byte depends on the number of ``workers``.
+    ``measuring`` of the written rows measured so far. No byte depends on the number of ``workers``, nor on an ``engine``: given
+    a folder that all of its machines see, it returns what does their work.
     """
     _need_mixture(out)
     from converters.mixture import finalize  # brings scipy, and the command line starts without it
@@ -49,7 +60,9 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
     need_files(spec.sources)
     workers = processes(spec.sources, workers)
     with _cache(out) as work:
-        shards = convert_all(spec.sources, spec.seed, work, workers, tick)
+        elsewhere = engine(work) if engine else None
+        pool = elsewhere or partial(in_processes, workers=workers)
+        shards = convert_all(spec.sources, spec.seed, work, workers, tick, elsewhere)
         for shard in shards:
             need_rows(shard)
         rows = plan.table(shards)
@@ -60,10 +73,10 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
         last = finalize.prepare(rows, shards, spec)
         finishes = [ids.finish(rows, number, last.finish(entry)) for number, entry in enumerate(spec.sources)]
-        write_splits(folder, rows, shards, spec.seed, finishes, workers)
+        write_splits(folder, rows, shards, spec.seed, finishes, pool)
         if rejects:
             write_rejects(folder / "rejects.jsonl", shards, plan.reason_codes(rows), plan.REASONS)
-        statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, workers)
+        statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, pool)
         record = manifest(rows, shards, spec, folder, statistics)
         for name, recall in last.recalls().items():
             record["splits"][name]["shortlist_recall"] = recall

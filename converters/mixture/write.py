@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from converters.core.console import in_processes
+from converters.core.console import Pool, in_processes
 from converters.core.hashing import draw
 from converters.io.jsonl import replacing, writing
 from converters.mixture.plan import kept, within
@@ -44,7 +44,7 @@ def write_splits(
     shards: Sequence[Shard],
     seed: int,
     finish: Sequence[Finish | None],
-    workers: int = 1,
+    pool: Pool = in_processes,
 ) -> None:
     """Write ``<split>.jsonl`` for every split, each in the order of its rows' draws; ``finish`` has one for each entry.
 
@@ -56,7 +56,7 @@ def write_splits(
         for path in paths:
             path.touch(0o644)
         parts = (_ordered(path, places[within(places, number)]) for number, path in enumerate(paths))
-        with closing(in_processes(partial(_write, files), chain.from_iterable(parts), workers)) as written:
+        with closing(pool(partial(_write, files), chain.from_iterable(parts))) as written:
             deque(written, 0)
 
 

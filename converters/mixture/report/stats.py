@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from converters import tasks
-from converters.core.console import Tick, in_processes
+from converters.core.console import Pool, Tick, in_processes
 from converters.io import describe
 from converters.mixture.plan import TRAIN
 from converters.mixture.report.classes import count_classes, coverage, histogram, learn, scored_by_class, taxonomy
@@ -74,16 +74,16 @@ class Piece(NamedTuple):
 
 
 def of_mix(
-    folder: Path, rows: pd.DataFrame, spec: Spec, ruler: Ruler, tick: Tick, workers: int = 1
+    folder: Path, rows: pd.DataFrame, spec: Spec, ruler: Ruler, tick: Tick, pool: Pool = in_processes
 ) -> tuple[dict[str, Any], Samples]:
     """Return what the manifest says of each split in ``folder``, and three sample rows a task; ``tick`` hears rows so far.
 
-    Tokens are counted in this process: their libraries have threads of their own. Without a tokenizer there are ``workers``.
+    Tokens are counted in this process: their libraries have threads of their own. Without a tokenizer it is done by ``pool``.
     """
     tree, statistics, samples, done = taxonomy(spec), {}, [], 0
     classes = [count_classes(rows, number) for number in range(len(SPLITS))]
     measuring = partial(_measured, ruler=ruler if ruler.file else None)
-    with closing(in_processes(measuring, _pieces(folder), 1 if ruler.file else workers)) as results:
+    with closing((in_processes if ruler.file else pool)(measuring, _pieces(folder))) as results:
         for number, group in groupby(results, key=itemgetter(0)):
             figures, own = Figures(), classes[number]
             for _, found in group:
