@@ -15,8 +15,8 @@ who converts what. So each engine (one process, a pool, ``--shard i/N``, Ray) is
 
 Sources that bring rows together by a key (``gathering`` of a source module) take two rounds, as a shuffle does. The units of the
 first deal their rows to buckets by the hash of the key, in a file of each unit's own. Those of the second, of
-``bucket_units(job, dealt)``, are ranges of buckets; each reads its buckets from the files of all units, in order. Outcomes that the
-first round passes through come first, then the groups in the order of their hashes: the order that one process gives, too.
+``bucket_units(job, dealt)``, are ranges of buckets; each reads its buckets from the files of all units, in order. Outcomes that
+the first round passes through come first, then the groups in the order of their hashes: the order that one process gives, too.
 
 A source whose rows hang together in other ways has neither ``RAW`` nor ``gathering`` and is one unit: ``catalog`` (looks through
 all files first, and its rows follow each other), ``esci`` (joins tables), ``ecinstruct`` (grades follow rankings), ``mix`` (each

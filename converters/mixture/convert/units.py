@@ -33,8 +33,8 @@ MOST = 1024  # units of an entry in each round, about
 class Job(NamedTuple):
     """An entry to be converted, with its number in the specification and the folder in which its shard is to lie.
 
-    ``home`` is the shard's own folder and ``size`` roughly how many bytes of raw rows there are. Both are nothing for an entry that
-    is one unit: naming its shard may take a look at all of its rows.
+    ``home`` is the shard's own folder and ``size`` roughly how many bytes of raw rows there are. Both are nothing for an entry
+    that is one unit: naming its shard may take a look at all of its rows.
     """
 
     number: int
