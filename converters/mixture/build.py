@@ -21,7 +21,7 @@ from converters.core.errors import InputError
 from converters.io import expand
 from converters.io.files import is_hub, missing
 from converters.io.jsonl import locked, replacing, write_json
-from converters.mixture import ids, plan
+from converters.mixture import ids, near, plan
 from converters.mixture.convert import convert_all
 from converters.mixture.manifest import account, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
@@ -54,7 +54,7 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
         rows = plan.table(shards)
         plan.decide(rows, spec)
         ids.tell_apart(rows, shards, spec)
-        plan.drop_near_duplicates(rows, shards, spec.near_duplicates)
+        near.drop_near_duplicates(rows, shards, spec.near_duplicates)
         plan.finish(rows, spec)
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
         last = finalize.prepare(rows, shards, spec)
