@@ -22,7 +22,7 @@ from converters.core.errors import InputError
 from converters.io import describe, expand
 from converters.io.files import is_hub, missing
 from converters.io.jsonl import replacing, write_json
-from converters.mixture import ids, plan
+from converters.mixture import ids, near, plan
 from converters.mixture.convert import convert_all, processes, shares
 from converters.mixture.convert.shares import Converted, Share
 from converters.mixture.manifest import account, inputs, manifest, need_rows, row_counts, write_mapping, write_rejects
@@ -68,7 +68,7 @@ def build(
         rows = plan.table(shards)
         plan.decide(rows, spec)
         ids.tell_apart(rows, shards, spec)
-        plan.drop_near_duplicates(rows, shards, spec.near_duplicates)
+        near.drop_near_duplicates(rows, shards, spec.near_duplicates, pool if elsewhere or workers > 1 else None)
         plan.finish(rows, spec)
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
         last = finalize.prepare(rows, shards, spec)

@@ -65,9 +65,9 @@ def account(
 ) -> dict[str, Any]:
     """Return what the manifest says of one entry: licence, files with their hashes, and the fate of every raw row.
 
-    ``described`` are its :func:`inputs`, described. ``codes`` has for each example ``KEPT`` or the place in ``reasons`` of the one
-    for which it was dropped. Raw rows all of
-    whose examples were dropped are rejected, too: ``read`` is ``used`` and ``rejected``. ``renamed`` examples got another id.
+    ``described`` are its :func:`inputs`, described. ``codes`` has for each example ``KEPT`` or the place in ``reasons`` of the
+    one for which it was dropped. Raw rows all of whose examples were dropped are rejected, too: ``read`` is ``used`` and
+    ``rejected``. ``renamed`` examples got another id.
     """
     entry, unit = shard.entry, sources.get(shard.entry.source)
     fates, rows = _fates(shard, codes)
