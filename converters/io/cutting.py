@@ -10,7 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from converters.io.files import BLOCK, PACKED, Columns, is_hub, open_raw, reading, unpacked_size
-from converters.io.pieces import Piece, Source, Spool
+from converters.io.pieces import Piece, Source, Spool, spooling
 from converters.io.rows import is_numbered
 
 LINES = {".jsonl", ".ndjson", ".json"}  # the endings of files that may hold one JSON object a line
@@ -41,30 +41,37 @@ def _is_lines(path: Path) -> bool:
 
 def _lines(path: Path, size: int, spool: Spool | None) -> Iterator[Piece]:
     first, offset = 1, 0
-    with open_raw(path) as file, reading(path):
-        while file.peek(1):
+    with open_raw(path) as file:
+        while block := _read(path, file, min(BLOCK, size)):
             spooled = spool() if spool and path.suffix in PACKED else None
-            rows, length = _copied(_blocks(file, size), spooled) if spooled else _counted(_blocks(file, size))
+            blocks = _blocks(path, file, size, block)
+            rows, length = _copied(blocks, spooled) if spooled else _counted(blocks)
             yield Piece(path, first, rows, offset, spooled)
             first, offset = first + rows, offset + length
 
 
-def _blocks(file: BufferedReader, size: int) -> Iterator[bytes]:
-    """Yield ``size`` bytes, and those up to the next line end."""
-    length, block = 0, b""
-    while length < size and (block := file.read(min(BLOCK, size - length))):
+def _read(path: Path, file: BufferedReader, size: int, line: bool = False) -> bytes:
+    with reading(path):
+        return file.readline(size) if line else file.read(size)
+
+
+def _blocks(path: Path, file: BufferedReader, size: int, block: bytes) -> Iterator[bytes]:
+    """Yield a block and those after it, ``size`` bytes and those up to the next line end."""
+    length = 0
+    while block:
+        yield block
         length += len(block)
-        yield block
-    while block and not block.endswith(b"\n"):
-        block = file.readline(BLOCK)
-        yield block
+        left = size - length
+        if left <= 0 and block.endswith(b"\n"):
+            return
+        block = _read(path, file, min(BLOCK, left) if left > 0 else BLOCK, line=left <= 0)
 
 
 def _counted(blocks: Iterable[bytes]) -> tuple[int, int]:
     """Return how many lines and bytes blocks are; a last line may have no end."""
     rows = length = 0
     ended = True
-    for block in filter(None, blocks):
+    for block in blocks:
         rows += block.count(b"\n")
         length += len(block)
         ended = block.endswith(b"\n")
@@ -72,5 +79,5 @@ def _counted(blocks: Iterable[bytes]) -> tuple[int, int]:
 
 
 def _copied(blocks: Iterable[bytes], path: Path) -> tuple[int, int]:
-    with path.open("wb") as out:
+    with spooling(path), path.open("wb") as out:
         return _counted(block for block in blocks if out.write(block))

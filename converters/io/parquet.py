@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from converters.core.errors import InputError, first_line
 from converters.io.files import NOT_UTF8, Columns, need_columns, open_raw, reading, select_columns
-from converters.io.pieces import Piece, Source, Spool, path_of
+from converters.io.pieces import Piece, Source, Spool, path_of, spooling
 from converters.schema import Outcome
 
 BATCH = 1024  # rows that are Python objects at a time
@@ -157,7 +157,7 @@ def _cut_group(
     for start, batch in zip(range(0, count, step), batches, strict=bool(spool)):
         spooled = spool() if spool else None
         if spooled:
-            with pa.ipc.new_stream(spooled, batch.schema) as out:
+            with spooling(spooled), pa.ipc.new_stream(spooled, batch.schema) as out:
                 out.write_table(pa.Table.from_batches([batch]), max_chunksize=BATCH)
         yield Piece(path, first + start, min(step, count - start), spooled=spooled)
 

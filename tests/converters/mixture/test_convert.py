@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from converters import sources
+from converters.core.errors import InputError
 from converters.io.cutting import cut
 from converters.io.grouping import deal, grouped, regrouped
 from converters.io.pieces import Piece
@@ -154,3 +155,15 @@ def test_groups_are_the_same_in_one_round_and_in_two(tmp_path: Path) -> None:
     passed = [item for number, path in enumerate(paths) for item in deal(iter(items[number * 2000 :][:2000]), 64, path)]
     groups = [group for start in range(0, 64, 5) for group in regrouped(paths, 64, start, min(64, start + 5))]
     assert [*passed, *groups] == [*grouped(iter(items), 1 << 30)] == [*grouped(iter(items), 1)]
+
+
+@pytest.mark.parametrize("kind", ["gz", "parquet"])
+def test_a_full_disk_names_the_file_that_cannot_be_written(kind: str, tmp_path: Path) -> None:
+    rows = [{"instruction": f"Say {n}.", "output": "words " * (n % 9)} for n in range(3000)]
+    path = tmp_path / f"chat.jsonl.{kind}" if kind == "gz" else tmp_path / "chat.parquet"
+    if kind == "gz":
+        path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    with pytest.raises(InputError, match=r"^/dev/full: cannot be written: No space left on device$"):
+        list(cut(path, SIZE, None, lambda: Path("/dev/full")))
