@@ -14,7 +14,7 @@ from converters.core.unicode import all_composed, composed
 from converters.schema import Row
 from eval.answers import kind_of
 from eval.metrics.base import Example
-from eval.results.schema import Output, ScoredRow
+from eval.results.schema import Output
 
 SHORT = 1000  # characters; what is read of longer texts is not kept
 FENCED = 8  # most code blocks of a text that are tried
@@ -36,28 +36,18 @@ class _Meta(msgspec.Struct):
 
 def example(row: Row, output: Output, with_prompt: bool = True) -> Example:
     """Return a row and its answer as metrics take it; gold that its task cannot read is an :class:`InputError`."""
-    result = _example(row, row.target, prompt_text(row) if with_prompt else "", output)
-    if result.gold is None:
+    meta = meta_of(row.id, row.meta)
+    gold, answer = (read(row.task, text, meta) for text in (row.target, output.prediction))
+    if gold is None:
         raise unreadable(row)
-    return result
+    prompt, order = prompt_text(row) if with_prompt else "", ranked(row.task, output.candidates, meta)
+    return Example(row.id, row.group, gold, answer, meta, prompt, order, output.judged, kind_of(row.task))
 
 
 def unreadable(row: Row) -> InputError:
     """Return the error of a row whose gold its task cannot read."""
     expected = f"a target that task {row.task!r} can read"
     return InputError(f"row {row.id!r}: found {row.target[:60]!r}, expected {expected}")
-
-
-def of_scored(row: ScoredRow) -> Example:
-    """Return a scored row as metrics take it."""
-    return _example(row, row.gold, row.prompt, row)
-
-
-def _example(row: Row | ScoredRow, target: str, prompt: str, output: Output | ScoredRow) -> Example:
-    meta = meta_of(row.id, row.meta)
-    gold, answer = (read(row.task, text, meta) for text in (target, output.prediction))
-    order = ranked(row.task, output.candidates, meta)
-    return Example(row.id, row.group, gold, answer, meta, prompt, order, output.judged, kind_of(row.task))
 
 
 def prompt_text(row: Row) -> str:

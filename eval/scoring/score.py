@@ -232,7 +232,7 @@ def score_task(
 def _scores(by_name: Mapping[str, Table], floors: Floors, batch: Batch, settings: Settings) -> dict[str, Score]:
     columns = [(table, metrics.get(name) if name else VALIDITY) for name, table in by_name.items()]
     places, groups = np.asarray(batch.places), np.asarray(batch.groups)
-    samples = stats.bootstrap(columns, groups, settings.resamples, settings.seed, places=places)
+    samples = stats.bootstrap(columns, groups, settings.resamples, settings.seed, places=[places] * len(columns))
     values = {}
     for name, (table, metric), sample in zip(by_name, columns, samples, strict=True):
         value = stats.value(table, metric, places)

@@ -117,60 +117,76 @@ def bootstrap(
     resamples: int = RESAMPLES,
     seed: int = SEED,
     cells: int = CELLS,
-    places: Ints | None = None,
+    places: Sequence[Ints] | None = None,
 ) -> list[Sample]:
     """Return how each column varies with the groups, given each row's group by name or as :func:`numbered`.
 
     Every column sees the same draws, so the difference of two samples is the paired bootstrap. ``cells``, about the number of
-    values held at a time, bounds memory and does not change the result. ``places`` are the lines of the rows, if not one each.
+    values held at a time, bounds memory and does not change the result. ``places`` are the rows' lines in each column's table,
+    if a table has not one for each row.
     """
     if not columns:
         return []
     numbers = groups if isinstance(groups, np.ndarray) else numbered(groups)
-    rows = np.arange(len(numbers)) if places is None else places
     parts = parted(int(numbers.max()) + 1, seed)
-    member = membership(numbers, rows, (len(parts), columns[0][0].shape[0]))
-    by_part = membership(parts[numbers], rows, (int(parts.max()) + 1, member.shape[1]))
-    tables = {id(table): table for table, _ in columns}  # metrics that share a table share its sums
-    summed = {key: _summed(table, member, parts, by_part) for key, table in tables.items()}
-    sizes = {(id(t), metric.of): effective(np.asarray(member @ with_lines(t, metric.of))) for t, metric in columns}
+    places = places or [np.arange(len(numbers))] * len(columns)
+    members, summed, sizes = dict[int, _Members](), dict[int, _Summed](), {}
+    for (table, metric), at in zip(columns, places, strict=True):
+        if id(at) not in members:
+            members[id(at)] = _members(numbers, parts, at, table.shape[0])
+        if id(table) not in summed:  # metrics that share a table share its sums
+            summed[id(table)] = _summed(table, id(at), members[id(at)], parts)
+        sizes[id(table), metric.of] = effective(np.asarray(members[id(at)].groups @ with_lines(table, metric.of)))
     values = list[Floats]()
     chunk = max(LEAST, cells // max(len(parts), *(table.shape[1] for table, _ in columns)))
-    random = np.random.default_rng(seed)
+    random, by_line = np.random.default_rng(seed), {each.lines for each in summed.values()} - {0}
     for start in range(0, resamples, chunk):
-        weights = drawn(random, len(parts), min(chunk, resamples - start))
-        of_lines = member.T @ weights if any(each.of_lines for each in summed.values()) else weights
-        sums = {key: each.sums @ (of_lines if each.of_lines else weights) for key, each in summed.items()}
-        values.append(_reduced(columns, {key: np.ascontiguousarray(found.T) for key, found in sums.items()}))
-    for start in range(0, by_part.shape[0], chunk):
-        totals = {key: each.whole - _dense(each.parts[start : start + chunk]) for key, each in summed.items()}
-        values.append(_reduced(columns, totals))
+        weights = {0: drawn(random, len(parts), min(chunk, resamples - start))}
+        weights |= {key: members[key].groups.T @ weights[0] for key in by_line}
+        sums = {key: np.ascontiguousarray((each.sums @ weights[each.lines]).T) for key, each in summed.items()}
+        values.append(_reduced(columns, sums))
+    for start in range(0, int(parts.max()) + 1, chunk):
+        sums = {key: each.whole - _dense(each.parts[start : start + chunk]) for key, each in summed.items()}
+        values.append(_reduced(columns, sums))
     draws, left_out = np.split(np.concatenate(values), [resamples])
     found = [sizes[id(table), metric.of] for table, metric in columns]
     return [Sample(draws[:, n], left_out[:, n], len(parts), *size) for n, size in enumerate(found)]
 
 
-class _Summed(NamedTuple):
-    """A table ready to be summed: columns × lines (``of_lines``) or × groups, its parts' sums, and that of all."""
+class _Members(NamedTuple):
+    """Which lines of a table the groups have (groups × lines), and the parts (parts × lines)."""
 
-    of_lines: bool
+    groups: sparse.csr_array
+    parts: sparse.csr_array
+
+
+def _members(numbers: Ints, parts: Ints, places: Ints, height: int) -> _Members:
+    by_part = membership(parts[numbers], places, (int(parts.max()) + 1, height))
+    return _Members(membership(numbers, places, (len(parts), height)), by_part)
+
+
+class _Summed(NamedTuple):
+    """A table to be weighed: columns × ``lines`` of these members, or × groups (0); its parts' sums; the sum of all."""
+
+    lines: int
     sums: Any
     parts: Any
     whole: Floats
 
 
-def _summed(table: Table, member: sparse.csr_array, parts: Ints, by_part: sparse.csr_array) -> _Summed:
-    """Counts add up to the same in any order: each line is taken once. Other tables are first summed by group, in rows' order.
+def _summed(table: Table, lines: int, members: _Members, parts: Ints) -> _Summed:
+    """Counts add up to the same in any order: each line is weighed once. Other tables are first summed by group, in rows' order.
 
     With a line a column, a sparse product reads the weights in a row, and scatters into sums that fit into the cache.
     """
     if not isinstance(table, np.ndarray) and table.dtype.kind == "i":
         table = sparse.csr_array((table.data.astype(np.float64), table.indices, table.indptr), shape=table.shape)
-        return _Summed(True, table.T, alone := by_part @ table, np.asarray(alone.sum(axis=0)))
-    lines = member @ table
-    part = sparse.csr_array((np.ones(len(parts)), (parts, np.arange(len(parts)))), shape=(by_part.shape[0], len(parts)))
-    sums = lines.T if sparse.issparse(lines) else np.ascontiguousarray(lines.T)
-    return _Summed(False, sums, alone := part @ lines, np.asarray(alone.sum(axis=0)))
+        return _Summed(lines, table.T, alone := members.parts @ table, np.asarray(alone.sum(axis=0)))
+    by_group = members.groups @ table
+    shape = (members.parts.shape[0], len(parts))
+    alone = sparse.csr_array((np.ones(len(parts)), (parts, np.arange(len(parts)))), shape=shape) @ by_group
+    sums = by_group.T if sparse.issparse(by_group) else np.ascontiguousarray(by_group.T)
+    return _Summed(0, sums, alone, np.asarray(alone.sum(axis=0)))
 
 
 def _reduced(columns: Sequence[tuple[Table, Metric]], sums: Mapping[int, Floats]) -> Floats:
