@@ -158,6 +158,7 @@ NOWHERE.bind(("127.0.0.1", 0))  # taken, and nothing listens
     ("words", "said"),
     [
         (["--address", "127.0.0.1:6379"], "--address needs --engine ray"),
+        (["--engine", "ray", "--shard", "1/2"], "leave one out"),
         (["--engine", "ray", "--address", "head"], "expected host:port of the cluster's head"),
         (["--engine", "ray", "--address", f"127.0.0.1:{NOWHERE.getsockname()[1]}"], "nothing listens there"),
     ],
