@@ -12,7 +12,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -72,8 +72,8 @@ def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int) -> Iterator[lis
             yield from _dealt(items, buckets, file)
             offsets = np.array(buckets.offsets, np.uint64).reshape(-1, number + 1)
             for bucket in range(number):
-                found = [item for start, stop in offsets[:, bucket : bucket + 2].tolist() for item in _read(file, start, stop)]
-                found += buckets.waiting[bucket]
+                places = offsets[:, bucket : bucket + 2].tolist()
+                found = [*chain.from_iterable(_read(file, *place) for place in places), *buckets.waiting[bucket]]
                 buckets.waiting[bucket] = []
                 yield from _groups(found)
     except OSError as error:

@@ -1,18 +1,8 @@
-"""Cut raw files into pieces of rows that any process can read by itself, with the row numbers of the whole file.
+"""What raw rows are read from: a file, or a piece of one, which has the row numbers of the whole file."""
 
-Lines of JSON are cut at line ends, Parquet between row groups, and within one that is large. All else stays whole: a JSON list, a
-delimited table, whose quoted fields hold line breaks, a hub dataset. What is compressed, and a large row group, cannot be read
-from its middle without all before it: whoever cuts reads it anyway, and may leave each piece as a file of its own (``Spool``).
-"""
-
-from collections.abc import Callable, Iterable, Iterator
-from io import BufferedReader
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
-
-from converters.io.files import BLOCK, PACKED, Columns, is_hub, open_raw, reading, unpacked_size
-
-LINES = {".jsonl", ".ndjson", ".json"}  # the endings of files that may hold one JSON object a line
 
 
 class Piece(NamedTuple):
@@ -28,72 +18,10 @@ class Piece(NamedTuple):
     spooled: Path | None = None
 
 
-Source = Path | Piece  # what holds raw rows: a file, or a piece of one
+Source = Path | Piece
 Spool = Callable[[], Path | None]  # gives the file to leave the next piece in; nothing: nobody asks for that piece
 
 
 def path_of(source: Source) -> Path:
     """Return the file that rows are from."""
     return source.path if isinstance(source, Piece) else source
-
-
-def cut(path: Path, size: int, columns: Columns, spool: Spool | None = None) -> Iterator[Source]:
-    """Yield a file in pieces of ``size`` bytes of rows or a little more, or whole, where it cannot be cut or is not larger.
-
-    The pieces depend on the file and on ``size`` alone. ``spool``, if any, is asked before each one that cannot be read by itself;
-    ``columns`` are those of Parquet that are read.
-    """
-    if is_hub(path) or unpacked_size([path]) <= size:
-        yield path
-    elif path.suffix == ".parquet":
-        from converters.io import parquet
-
-        yield from parquet.cut(path, size, columns, spool)
-    elif _is_lines(path):
-        yield from _lines(path, size, spool)
-    else:
-        yield path
-
-
-def _is_lines(path: Path) -> bool:
-    from converters.io.rows import is_numbered  # which reads pieces
-
-    plain = path.with_suffix("") if path.suffix in PACKED else path
-    return plain.suffix in LINES and is_numbered(path)
-
-
-def _lines(path: Path, size: int, spool: Spool | None) -> Iterator[Piece]:
-    first, offset = 1, 0
-    with open_raw(path) as file, reading(path):
-        while file.peek(1):
-            spooled = spool() if spool and path.suffix in PACKED else None
-            rows, length = _copied(_blocks(file, size), spooled) if spooled else _counted(_blocks(file, size))
-            yield Piece(path, first, rows, offset, spooled)
-            first, offset = first + rows, offset + length
-
-
-def _blocks(file: BufferedReader, size: int) -> Iterator[bytes]:
-    """Yield ``size`` bytes, and those up to the next line end."""
-    length, block = 0, b""
-    while length < size and (block := file.read(min(BLOCK, size - length))):
-        length += len(block)
-        yield block
-    while block and not block.endswith(b"\n"):
-        block = file.readline(BLOCK)
-        yield block
-
-
-def _counted(blocks: Iterable[bytes]) -> tuple[int, int]:
-    """Return how many lines and bytes blocks are; a last line may have no end."""
-    rows = length = 0
-    ended = True
-    for block in filter(None, blocks):
-        rows += block.count(b"\n")
-        length += len(block)
-        ended = block.endswith(b"\n")
-    return rows + (not ended), length
-
-
-def _copied(blocks: Iterable[bytes], path: Path) -> tuple[int, int]:
-    with path.open("wb") as out:
-        return _counted(block for block in blocks if out.write(block))

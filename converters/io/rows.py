@@ -80,7 +80,7 @@ def _lists(value: Any) -> Any:
 
 
 def is_numbered(path: Path) -> bool:
-    """Tell by its beginning whether a file has a row in each line: neither a JSON list, nor maybe one object over several lines."""
+    """Tell by its beginning whether a file has a row in each line: no JSON list, nor maybe one object over several lines."""
     with open_raw(path) as file, reading(path):
         start = file.peek(AHEAD)[:AHEAD].removeprefix(BOM)
         return not (start.lstrip().startswith(b"[") or _SPREAD.match(start))

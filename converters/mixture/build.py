@@ -19,13 +19,13 @@ import numpy as np
 from converters import sources
 from converters.core.console import Pool, Tick, in_processes, silent
 from converters.core.errors import InputError
-from converters.io import expand
+from converters.io import describe, expand
 from converters.io.files import is_hub, missing
 from converters.io.jsonl import replacing, write_json
 from converters.mixture import ids, plan
 from converters.mixture.convert import convert_all, processes, shares
 from converters.mixture.convert.shares import Converted, Share
-from converters.mixture.manifest import account, manifest, need_rows, row_counts, write_mapping, write_rejects
+from converters.mixture.manifest import account, inputs, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
 from converters.mixture.shards import TEMPORARY
 from converters.mixture.spec import Entry, Spec, chosen_tasks
@@ -77,7 +77,7 @@ def build(
         if rejects:
             write_rejects(folder / "rejects.jsonl", shards, plan.reason_codes(rows), plan.REASONS)
         statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, pool)
-        record = manifest(rows, shards, spec, folder, statistics)
+        record = manifest(rows, shards, spec, folder, statistics, pool)
         for name, recall in last.recalls().items():
             record["splits"][name]["shortlist_recall"] = recall
         for number, shard in enumerate(shards, 1):
@@ -150,7 +150,8 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
         need_rows(shard)
         with replacing(out) as file:
             file.writelines(compress(ids.lines(shard, renamed), ~repeated))
-        record = account(shard, codes, [plan.SAME], int(renamed.sum())) | {"rows": int((~repeated).sum())}
+        described = list(map(describe, inputs(shard)))
+        record = account(shard, codes, [plan.SAME], described, int(renamed.sum())) | {"rows": int((~repeated).sum())}
         record |= row_counts(compress(shard.lines(), ~repeated))
         if given is None or given.resolve() != mapping_of(out).resolve():  # which the user has edited, with comments
             write_mapping(mapping_of(out), shard)

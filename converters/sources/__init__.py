@@ -12,7 +12,7 @@ A source module has
 Several processes share the rows of a source that has
 
 * ``RAW``, the type that its rows are decoded as: ``read`` does with pieces of files what it does with files, row by row, or
-* ``gathering(**options) -> Gathering``, what brings its rows together by a key; with ``RAW``, from pieces of files, else from files.
+* ``gathering(**options) -> Gathering``, what brings its rows together by a key: of pieces of files with ``RAW``, else of files.
 
 Nothing in such a source may depend on the rows before. ``told(noted, last)``, if it has one, makes of the counts of its notes, in
 the order of the rows, those that are told: the first few names of something, for instance, and all others together.

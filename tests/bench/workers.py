@@ -1,7 +1,7 @@
 """``ecom-data build --workers 2`` against one worker: wall time, since that is what workers buy, and the same bytes.
 
-One big file of MAVE records, plain, gzipped and as Parquet of one row group, and the same records in many files; with general rows,
-and near-duplicates left out as in a user's build. ``python -m tests.bench.workers [RECORDS] [KIND ...]``
+One big file of MAVE records, plain, gzipped and as Parquet of one row group, and the same records in many files, with general
+rows; near-duplicates are looked for, as in a user's build. ``python -m tests.bench.workers [RECORDS] [KIND ...]``
 """
 
 import gzip

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from converters import sources
-from converters.io.jsonl import write_json, writing
+from converters.io.jsonl import writing
 from converters.mixture import shards
 from converters.mixture.convert.units import Job, complete, parts
 from converters.mixture.shards import TEMPORARY, Shard, Tally
@@ -48,7 +48,7 @@ def merge(job: Job, made: Iterable[Shard]) -> Shard:
     return shard
 
 
-def _append(part: Shard, out: dict[str, BinaryIO], files: dict[str, int]) -> None:
+def _append(part: Shard, out: Mapping[str, BinaryIO], files: dict[str, int]) -> None:
     for name in _JOINED:
         with (part.folder / name).open("rb") as file:
             shutil.copyfileobj(file, out[name], _BLOCK)

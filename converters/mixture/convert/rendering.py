@@ -71,7 +71,7 @@ def cutter(entry: Entry, noted: Counter[str]) -> Cut:
 
 @dataclass(frozen=True, slots=True)
 class _Rendering:
-    """How an entry's records become rows, and the counts of what is lost on the way; ``kinds`` has its tasks and their records."""
+    """How an entry's records become rows, and the counts of what is lost; ``kinds`` are its tasks with their records."""
 
     entry: Entry
     kinds: Sequence[tuple[str, type]]

@@ -25,7 +25,6 @@ from converters.io.jsonl import locked, write_json
 from converters.mixture import shards
 from converters.mixture.convert.local import Task, converted, gathers
 from converters.mixture.convert.units import Job, bucket_units, code, files_of, job_of, part, units_of
-from converters.mixture.shards import Shard
 from converters.mixture.spec import Entry
 
 LOCK = "lock"  # of a folder of shards, which a build that merges them holds

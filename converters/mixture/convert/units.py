@@ -15,9 +15,10 @@ from converters import sources
 from converters.core.console import Tick, silent
 from converters.io import expand
 from converters.io.copies import distinct
+from converters.io.cutting import cut
 from converters.io.files import unpacked_size
 from converters.io.grouping import BUCKET, buckets_for, deal, regrouped
-from converters.io.pieces import Piece, Source, cut
+from converters.io.pieces import Piece, Source
 from converters.mixture import shards
 from converters.mixture.convert.rendering import rendered
 from converters.mixture.shards import TEMPORARY, Shard, Tally
@@ -32,8 +33,8 @@ MOST = 1024  # units of an entry in each round, about
 class Job(NamedTuple):
     """An entry to be converted, with its number in the specification and the folder in which its shard is to lie.
 
-    ``home`` is the shard's own folder and ``size`` roughly how many bytes of raw rows there are, both nothing for an entry that is
-    one unit: naming its shard may take a look at all of its rows.
+    ``home`` is the shard's own folder and ``size`` roughly how many bytes of raw rows there are. Both are nothing for an entry
+    that is one unit: naming its shard may take a look at all of its rows.
     """
 
     number: int
@@ -115,7 +116,7 @@ def _pieces(job: Job, path: Path, size: int, spool: Callable[[], Path | None] | 
 
 
 def bucket_units(job: Job, dealt: int) -> Iterator[Unit]:
-    """Yield the units of the second round, once ``dealt`` units of the first are converted; none where rows are read one by one."""
+    """Yield the units of the second round, after ``dealt`` units of the first; none where rows are read one by one."""
     if job.home and hasattr(sources.get(job.entry.source), "gathering"):
         number = buckets_for(job.size)
         step = max(1, max(SIZE, job.size // MOST) // BUCKET)

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from converters import sources
+from converters.io.cutting import cut
 from converters.io.grouping import deal, grouped, regrouped
-from converters.io.pieces import Piece, cut
+from converters.io.pieces import Piece
 from converters.io.rows import decoded
 from converters.mixture.convert import bucket_units, convert, convert_unit, job_of, merge, units_of
 from converters.mixture.convert import units as module
