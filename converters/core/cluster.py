@@ -9,8 +9,8 @@ Ray's own tasks and actors are used, not the pipelines of Ray Data on top of the
 units of a mixture are cut while others are converted, and their models go with each pipeline, where ``ecom-eval apply`` asks one
 model thousands of times.
 
-A mixture of 10^9 rows, on paper. The figures are those of ``tests.bench.engine``, ``tests.bench.decide`` and rensa's index at 10^5
-rows, on one core of a server: a row is 2.1 kB raw and 1.7 kB written, as MAVE's are.
+A mixture of 10^9 rows, on paper. The figures are of ``tests.bench.engine``, ``tests.bench.decide`` and rensa at 10^5 rows, on one
+core of a server: a row is 2.1 kB raw and 1.7 kB written, as MAVE's are.
 
 =============  =============================  ==========================================================================
 step           a row                          10^9 rows
@@ -24,7 +24,7 @@ decide         2.8 us at 10^7, and growing    about an hour of the driver; 66 GB
 near-          77 us; 3.4 kB for each         21 hours of the driver; with a tenth held out 340 GB
 duplicates     held-out row
 write          one read of 1.7 kB anywhere    10^9 random reads: 3 hours at 10^5 a second, 28 at what a NAS gives, 10^4
-measure, hash  11 us, 4 us                    shared by all machines; an hour of the driver
+measure, hash  11 us, 4 us                    shared by all machines, but for the hash of one file: an hour
 =============  =============================  ==========================================================================
 
 So near-duplicates break first, in memory at some 2*10^8 rows on a driver with 64 GB (``near_duplicates: null`` does without),
