@@ -1,9 +1,9 @@
 """Starts Axolotl in half the processor time: ``python -m recipes.runner.training.start WORDS`` is ``axolotl WORDS``.
 
-Its imports make two million objects that stay to the end. The garbage collector would walk through them again and again while they
-are made, and through all of them at each checkpoint: it is off until the last import, and leaves them out from then on
-(``gc.freeze``). And the processes that datasets starts to write prepared rows import the program that started them again: this
-file, not Axolotl.
+Its imports make two million objects that stay to the end. The garbage collector would walk through them again and again while
+they are made, and at each checkpoint once more: it is off until the last import, and leaves them out from then on
+(``gc.freeze``). And the processes that datasets starts to write prepared rows import the program that started them: this file,
+not Axolotl.
 """
 
 import gc
