@@ -80,7 +80,8 @@ def unused(outcome: Outcome, reason: str, tally: Tally) -> None:
 class Shard:
     """An entry's shard: its folder, the counts of :class:`Tally`, and the examples dropped on the way, by reason.
 
-    ``options`` are those of the entry and those that its files decided, ``seen`` what was seen of the files, in words.
+    ``files`` are the names of the files that its rows are from, by their numbers. ``options`` are those of the entry and those
+    that its files decided, ``seen`` what was seen of the files, in words.
     """
 
     entry: Entry
@@ -91,6 +92,7 @@ class Shard:
     rejected: Counter[str]
     noted: Counter[str]
     dropped: Counter[str]
+    files: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
@@ -133,9 +135,14 @@ class Shard:
             yield from file
 
 
+def complete(folder: Path) -> bool:
+    """Tell whether a folder has all of a shard."""
+    return (folder / "part.json").is_file()
+
+
 def load(folder: Path, entry: Entry) -> Shard | None:
     """Return a shard that is complete, or nothing."""
-    if not (folder / "part.json").is_file():
+    if not complete(folder):
         return None
     counts: dict[str, Any] = json.loads((folder / "part.json").read_bytes())
     counts |= {name: Counter(counts[name]) for name in ("rejected", "noted", "dropped")}
@@ -171,24 +178,38 @@ def write(
     """Write a shard; ``tally`` and ``dropped`` are read when the rows are through."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     half = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
-    encode = msgspec.json.Encoder().encode
+    encode, files = msgspec.json.Encoder().encode, dict[str, int]()
     try:
         with writing(folder.parent), (half / "rejects.jsonl").open("wb") as rejects:
             tally.reject = lambda where, reason: rejects.write(encode({"where": where, "reason": reason}) + b"\n")
-            examples = _write_rows(half, used, seed)
-        counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
-        counts |= {"options": dict(completed.options), "seen": list(completed.lines)}
-        write_json(half / "part.json", {"examples": examples, **counts, "dropped": dropped})
-        shutil.rmtree(folder, ignore_errors=True)  # what a killed command left of one that it was removing
-        half.rename(folder)
+            examples = _write_rows(half, used, seed, files)
+        return finish(half, folder, entry, examples, tally, dropped, completed, list(files))
     finally:
         shutil.rmtree(half, ignore_errors=True)
-    return Shard(entry, folder, examples, **counts, dropped=dropped)
 
 
-def _write_rows(folder: Path, used: Iterable[Used], seed: int) -> int:
-    """Write rows, their columns, and where the raw rows stand; return how many rows there are."""
-    encode, files, count, source = msgspec.json.Encoder().encode_lines, dict[str, int](), 0, iter(used)
+def finish(
+    half: Path,
+    folder: Path,
+    entry: Entry,
+    examples: int,
+    tally: Tally,
+    dropped: Counter[str],
+    completed: Completed,
+    files: list[str],
+) -> Shard:
+    """Give a shard that is written but for its counts these, and its name."""
+    counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
+    counts |= {"dropped": dropped, "files": files, "options": dict(completed.options), "seen": list(completed.lines)}
+    write_json(half / "part.json", {"examples": examples, **counts})
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed command left of one that it was removing
+    half.rename(folder)
+    return Shard(entry, folder, examples, **counts)
+
+
+def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, int]) -> int:
+    """Write rows, their columns, and where the raw rows stand, the numbers of ``files``; return how many rows there are."""
+    encode, count, source = msgspec.json.Encoder().encode_lines, 0, iter(used)
     with ExitStack() as stack:
         names = ("rows.jsonl", "columns.bin", "raws.bin", "places.jsonl")
         rows, columns, raws, places = (stack.enter_context((folder / name).open("wb")) for name in names)

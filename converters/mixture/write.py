@@ -2,16 +2,20 @@
 
 import os
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from contextlib import closing
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from converters.core.console import Pool, in_processes
 from converters.core.hashing import draw
 from converters.io.jsonl import replacing, writing
 from converters.mixture.plan import kept, within
@@ -24,15 +28,36 @@ WINDOW = 8 * 2**20  # bytes of rows in memory at a time
 _COPY = np.dtype([("id", "u8"), ("size", "u4"), ("split", "i1")])
 
 
+class Window(NamedTuple):
+    """Lines to be written at ``offset`` of a split: the number of the file that each is in, where it starts, and its size."""
+
+    split: Path
+    offset: int
+    file: NDArray[np.int32]
+    start: NDArray[np.int64]
+    size: NDArray[np.uint32]
+
+
 def write_splits(
-    folder: Path, rows: pd.DataFrame, shards: Sequence[Shard], seed: int, finish: Sequence[Finish | None]
+    folder: Path,
+    rows: pd.DataFrame,
+    shards: Sequence[Shard],
+    seed: int,
+    finish: Sequence[Finish | None],
+    pool: Pool = in_processes,
 ) -> None:
-    """Write ``<split>.jsonl`` for every split, each in the order of its rows' draws; ``finish`` has one for each entry."""
+    """Write ``<split>.jsonl`` for every split, each in the order of its rows' draws; ``finish`` has one for each entry.
+
+    ``folder`` is no mixture yet: what an error leaves in it is half a one.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as work:
         files, places = _sources(Path(work), rows, shards, seed, finish)
-        for number, name in enumerate(SPLITS):
-            with replacing(folder / f"{name}.jsonl") as file:
-                file.writelines(_gathered(files, places, np.flatnonzero(within(places, number))))
+        paths = [folder / f"{name}.jsonl" for name in SPLITS]
+        for path in paths:
+            path.touch(0o644)
+        parts = (_ordered(path, places, np.flatnonzero(within(places, n))) for n, path in enumerate(paths))
+        with closing(pool(partial(_write, files), chain.from_iterable(parts))) as written:
+            deque(written, 0)
 
 
 def _sources(
@@ -59,7 +84,7 @@ def _sources(
 
 def _starts(sizes: pd.Series) -> NDArray[np.int64]:
     lengths = sizes.to_numpy(np.int64)
-    return np.asarray(np.cumsum(lengths) - lengths)
+    return np.cumsum(lengths) - lengths
 
 
 def _finish(path: Path, shard: Shard, rows: pd.DataFrame, finish: Finish) -> NDArray[np.uint32]:
@@ -97,13 +122,20 @@ def _repeat(copies: BinaryIO, path: Path, rows: pd.DataFrame, seed: int) -> Iter
             yield draw(again.id, seed), copies.write(msgspec.json.encode(again) + b"\n"), split
 
 
-def _gathered(files: Sequence[Path], places: pd.DataFrame, among: NDArray[np.int64]) -> Iterator[bytes]:
+def _ordered(path: Path, places: pd.DataFrame, among: NDArray[np.int64]) -> Iterator[Window]:
     """Yield these lines of the table in the order of their draws; no two are equal, as rows of one draw are one id."""
     draws, file, start, size = (places[name].to_numpy() for name in ("id", "file", "start", "size"))
-    order = among[np.argsort(draws[among])]
+    order, offset = among[np.argsort(draws[among])], 0
     for window in _windows(size[order]):
         here = order[window]
-        yield from _picked(files, file[here], start[here], size[here])
+        yield Window(path, offset, file[here], start[here], size[here])
+        offset += int(size[here].sum(dtype=np.int64))
+
+
+def _write(files: Sequence[Path], window: Window) -> None:
+    with writing(window.split), window.split.open("r+b") as out:
+        out.seek(window.offset)
+        out.writelines(_picked(files, window.file, window.start, window.size))
 
 
 def _picked(

@@ -13,7 +13,8 @@ import msgspec
 
 from converters.core.unicode import composed
 from converters.io import decoded, unpacked_size
-from converters.io.grouping import grouped
+from converters.io.grouping import Gathering, gathered
+from converters.io.pieces import Source
 from converters.schema import Attributes, Outcome, Text
 from converters.text.matching import is_asin, product_group
 from converters.text.sanitize import one_line
@@ -57,6 +58,9 @@ class Product(msgspec.Struct, frozen=True, gc=False):
     attributes: list[Attribute]
 
 
+RAW = Product
+
+
 class Stated(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One record; ``id`` is of its product and text; an attribute with a span that does not hold has ``None`` for values."""
 
@@ -72,14 +76,18 @@ def read(paths: Sequence[Path]) -> Iterator[Outcome]:
     Values of one attribute are united. An attribute that one record states and another does not is stated, which is noted. An
     evidence whose span does not hold is noted and costs its attribute. Products come in the order of a hash, not of the files.
     """
+    yield from gathered(gathering(), paths, unpacked_size(paths))
+
+
+def gathering() -> Gathering:
+    """Return how records are brought together: by their product and its text."""
     decode = msgspec.msgpack.Decoder(Stated).decode
-    for item in grouped(_by_product(paths), unpacked_size(paths)):
-        yield from (item,) if isinstance(item, Outcome) else _merged(list(map(decode, item)))
+    return Gathering(_by_product, lambda values: _merged(list(map(decode, values))))
 
 
-def _by_product(paths: Sequence[Path]) -> Iterator[tuple[bytes, bytes] | Outcome]:
+def _by_product(sources: Sequence[Source]) -> Iterator[tuple[bytes, bytes] | Outcome]:
     encode = msgspec.msgpack.Encoder().encode
-    for where, product in decoded(paths, Product):
+    for where, product in decoded(sources, Product):
         if isinstance(product, Outcome):
             yield product
         elif texts := _texts(product.paragraphs):

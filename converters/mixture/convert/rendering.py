@@ -1,27 +1,19 @@
-"""Raw files to shards, in as many processes as asked for; a shard that is there already is taken as it is."""
+"""Records to rows, as an entry wants them: its tasks, hard inputs, definitions, and its limit of length."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-import converters
-from converters import sources, tasks
-from converters.core.console import Tick, in_processes, silent
+from converters import tasks
+from converters.core.console import Tick, silent
 from converters.examples import example
-from converters.io import expand
-from converters.io.copies import distinct
-from converters.mixture import shards
-from converters.mixture.shards import Pinned, Shard, Tally, Used, tallied, unused
-from converters.mixture.spec import Entry, beside_files, chosen_tasks
+from converters.mixture.shards import Pinned, Tally, Used, tallied, unused
+from converters.mixture.spec import Entry, chosen_tasks
 from converters.schema import Attributes, Choice, Listing, Outcome, Record, Row, Verdict
-from converters.sources import Completed, mix
+from converters.sources import mix
 from converters.tasks.base import RenderError
 from converters.text.lengths import ruler
 from converters.text.matching import title_group
@@ -32,34 +24,29 @@ from converters.transforms.perturb import FITS, harden, kind_of
 Cut = Callable[[Record, trim.Render], Row]
 
 
-def convert_all(entries: Sequence[Entry], seed: int, folder: Path, workers: int, tick: Tick) -> list[Shard]:
-    """Return the entries' shards; ``tick`` hears of the raw rows read so far, from a single process as it reads them."""
-    processes, converted, read = min(workers, len(entries)), list[Shard](), 0
-    inner = (lambda rows: tick(read + rows)) if processes == 1 else silent
-    work = partial(convert, seed=seed, folder=folder, tick=inner)
-    with closing(in_processes(work, list(enumerate(entries)), processes)) as results:
-        for shard in results:
-            converted.append(shard)
-            tick(read := read + shard.read)
-    return converted
+def rendered(
+    entry: Entry,
+    seed: int,
+    outcomes: Iterable[Outcome],
+    tally: Tally,
+    dropped: Counter[str],
+    tick: Tick = silent,
+    told: Callable[[Counter[str], bool], None] = lambda noted, last: None,
+) -> Iterator[Used]:
+    """Yield the used rows of an entry's outcomes with their examples, and count all of them.
 
+    ``told`` is :func:`converters.sources.told` if they are all outcomes of the entry; else whoever has all of them calls it.
+    """
 
-def convert(numbered: tuple[int, Entry], seed: int, folder: Path, tick: Tick = silent) -> Shard:
-    """Return the shard under ``folder`` of an entry and its number: an earlier build's, if nothing has changed since."""
-    number, entry = numbered
-    paths, told = (expand(entry.paths), []) if entry.replays else distinct(entry.paths)
-    completed = sources.completed(entry.source, paths, entry.options)
-    completed = completed._replace(lines=(*told, *completed.lines))
-    home = folder / _name(number, entry, seed, completed)
-    if shard := shards.load(home, entry):
-        return shard
+    def heard(rows: int) -> None:
+        told(tally.noted, False)
+        tick(rows)
+
     meant = definitions.load(Path(entry.definitions)) if entry.definitions else {}
-    tally, dropped = Tally(), Counter[str]()
     kinds = [(name, tasks.get(name).record) for name in chosen_tasks(entry)]
     rendering = _Rendering(entry, kinds, seed, meant, tally, dropped, cutter(entry, tally.noted))
-    outcomes = tallied(sources.read(entry.source, paths, entry.options), tally, tick)
-    used = (row for outcome in outcomes if (row := rendering.used(outcome)))
-    return shards.write(home, entry, used, tally, dropped, seed, completed)
+    yield from (row for outcome in tallied(outcomes, tally, heard) if (row := rendering.used(outcome)))
+    told(tally.noted, True)
 
 
 def cutter(entry: Entry, noted: Counter[str]) -> Cut:
@@ -84,7 +71,7 @@ def cutter(entry: Entry, noted: Counter[str]) -> Cut:
 
 @dataclass(frozen=True, slots=True)
 class _Rendering:
-    """How an entry's records become rows, and what is lost on the way; ``kinds`` has its tasks and their records."""
+    """How an entry's records become rows, and the counts of what is lost; ``kinds`` are its tasks with their records."""
 
     entry: Entry
     kinds: Sequence[tuple[str, type]]
@@ -151,18 +138,3 @@ def _alias(record: Record) -> str:
             if text.label == "Title":
                 return title_group(text.text)
     return ""
-
-
-def _name(number: int, entry: Entry, seed: int, completed: Completed) -> str:
-    """Return a name that changes with the files, the options and the code that shape a shard."""
-    paths = (*expand(entry.paths), *beside_files(entry, completed.options))
-    stats = [(path, path.stat() if path.exists() else None) for path in paths]
-    files = [(repr(path), stat and (stat.st_size, stat.st_mtime_ns)) for path, stat in stats]
-    shape = repr((number, msgspec.to_builtins(entry), files, seed, _code()))
-    return f"{number:03d}-{entry.source}-{hashlib.sha256(shape.encode()).hexdigest()[:16]}"
-
-
-@cache
-def _code() -> str:
-    files = sorted(Path(converters.__file__).parent.rglob("*.py"))
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
