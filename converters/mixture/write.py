@@ -84,7 +84,7 @@ def _sources(
 
 def _starts(sizes: pd.Series) -> NDArray[np.int64]:
     lengths = sizes.to_numpy(np.int64)
-    return np.cumsum(lengths) - lengths
+    return np.asarray(np.cumsum(lengths) - lengths)
 
 
 def _finish(path: Path, shard: Shard, rows: pd.DataFrame, finish: Finish) -> NDArray[np.uint32]:
