@@ -4,8 +4,8 @@ A text is compared as the set of its shingles, runs of three words. Rows are rea
 every word is done by numpy and rensa. Only the signatures of held-out rows stay in memory, 4 KB each with their index.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from converters.text.words import term_finder
 
 PERMUTATIONS, BANDS, SEED = 128, 32, 1  # of MinHash and its index
 BLOCK = 1 << 17  # bytes of rows that are compared at once; memory for more goes back to the system after each block
+BATCH = 16  # blocks that one process signs at once
 RUN = 3  # words of a shingle
 FEW = 1 / 4  # of a text's words, up to which those that are not ASCII are looked up one by one
+Pool = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 _BLANK, _BREAK = b" \n"
 # ASCII in lower case, and blanks for what is part of no word; other bytes of UTF-8 stay.
 _ASCII_WORDS = bytes(n if n > 127 or chr(n).isalnum() or n == ord("_") else _BLANK for n in range(256)).lower()
@@ -39,16 +41,26 @@ class Asked(msgspec.Struct, gc=False):
     meta: str = "{}"
 
 
-def drop_near_duplicates(rows: pd.DataFrame, shards: Sequence[Shard], threshold: float | None) -> None:
-    """Drop training rows whose text is near that of a validation or test row; with no threshold, none."""
+def drop_near_duplicates(
+    rows: pd.DataFrame, shards: Sequence[Shard], threshold: float | None, pool: Pool = map
+) -> None:
+    """Drop training rows whose text is near that of a validation or test row; with no threshold, none.
+
+    Signatures are made by ``pool``: any function that calls a function with each of some items and yields the results in order.
+    """
     if threshold is None:
         return
     train, sizes = within(rows, TRAIN), rows["size"].to_numpy()
     own, held_out = (
-        chain.from_iterable(map(signatures, blocks(shards, sizes, wanted))) for wanted in (train, kept(rows) & ~train)
+        chain.from_iterable(pool(signed, _batches(blocks(shards, sizes, wanted))))
+        for wanted in (train, kept(rows) & ~train)
     )
     found = np.fromiter(near(own, held_out, threshold), bool, int(train.sum()))
     drop(rows, np.flatnonzero(train)[found], NEAR)
+
+
+def _batches(items: Iterator[list[bytes]]) -> Iterator[list[list[bytes]]]:
+    return iter(lambda: list(islice(items, BATCH)), [])
 
 
 def near(signed: Iterable[Any], held_out: Iterable[Any], threshold: float) -> Iterator[bool]:
@@ -80,6 +92,11 @@ def _read(path: Path, sizes: NDArray[np.uint32], wanted: Mask) -> Iterator[list[
                 file.seek(start)
                 text = file.read(block[-1, 1] - start)
                 yield [text[a:b] for a, b in (block[chosen] - start).tolist()]
+
+
+def signed(batch: Iterable[Sequence[bytes]]) -> list[Any]:
+    """Return the signatures of the rows of some blocks, for one process to make and another one to take."""
+    return [signature for lines in batch for signature in signatures(lines)]
 
 
 def signatures(lines: Sequence[bytes]) -> Iterator[Any]:
