@@ -1,7 +1,7 @@
 """Near-duplicates: training rows whose text is close to that of a held-out one, by MinHash and its index (rensa).
 
-A text is compared as the set of its shingles, runs of three words. Rows are read, cut and signed in blocks, so that the work on
-every word is done by numpy and rensa. Only the signatures of held-out rows stay in memory, 4 KB each with their index.
+A text is compared as the set of its shingles, runs of three words. Rows are read, cut and signed in blocks, so that numpy
+and rensa do the work on every word. Only the signatures of held-out rows stay in memory, 4 KB each with their index.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -63,13 +63,13 @@ def _batches(items: Iterator[list[bytes]]) -> Iterator[list[list[bytes]]]:
     return iter(lambda: list(islice(items, BATCH)), [])
 
 
-def near(signed: Iterable[Any], held_out: Iterable[Any], threshold: float) -> Iterator[bool]:
+def near(asked: Iterable[Any], held_out: Iterable[Any], threshold: float) -> Iterator[bool]:
     """Yield for each signature whether it is near one of those held out, as :func:`signatures` makes them."""
     from rensa import RMinHashLSH
 
     index, known = RMinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, num_bands=BANDS), list(held_out)
     index.insert_many(known)
-    for own in signed:
+    for own in asked:
         candidates = index.query(own)
         yield bool(candidates) and any(own.jaccard(known[number]) >= threshold for number in candidates)
 
