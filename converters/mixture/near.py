@@ -1,22 +1,27 @@
 """Near-duplicates: training rows whose text is close to that of a held-out one, by MinHash and its index (rensa).
 
-A text is compared as the set of its shingles, runs of three words. Rows are read, cut and signed in blocks, so that numpy
-and rensa do the work on every word. Only the signatures of held-out rows stay in memory, 4 KB each with their index.
+A text is compared as the set of its shingles, runs of three words. Rows are read, cut and signed in blocks, so that the work on
+every word is done by numpy and rensa. Only the signatures of held-out rows stay in memory, 4 KB each with their index.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import pickle
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from functools import lru_cache, partial
 from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from converters.core.console import Pool
 from converters.examples import prompt_turns
 from converters.mixture.plan import NEAR, TRAIN, Mask, drop, kept, within
-from converters.mixture.shards import Shard
+from converters.mixture.shards import TEMPORARY, Shard
 from converters.schema import Turn
 from converters.tasks import category_shortlist
 from converters.tasks.choice import listed
@@ -24,10 +29,9 @@ from converters.text.words import term_finder
 
 PERMUTATIONS, BANDS, SEED = 128, 32, 1  # of MinHash and its index
 BLOCK = 1 << 17  # bytes of rows that are compared at once; memory for more goes back to the system after each block
-BATCH = 16  # blocks that one process signs at once
+TOGETHER = 32  # blocks that a process is given at once
 RUN = 3  # words of a shingle
 FEW = 1 / 4  # of a text's words, up to which those that are not ASCII are looked up one by one
-Pool = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 _BLANK, _BREAK = b" \n"
 # ASCII in lower case, and blanks for what is part of no word; other bytes of UTF-8 stay.
 _ASCII_WORDS = bytes(n if n > 127 or chr(n).isalnum() or n == ord("_") else _BLANK for n in range(256)).lower()
@@ -41,62 +45,103 @@ class Asked(msgspec.Struct, gc=False):
     meta: str = "{}"
 
 
+class Block(NamedTuple):
+    """Rows of a file that follow each other: where each begins and ends, and which are wanted."""
+
+    path: Path
+    spans: NDArray[np.int64]
+    wanted: Mask
+
+
+class Index(NamedTuple):
+    """Signatures and an index of them, ``rensa.RMinHashLSH``."""
+
+    lsh: Any
+    signatures: list[Any]
+
+
 def drop_near_duplicates(
-    rows: pd.DataFrame, shards: Sequence[Shard], threshold: float | None, pool: Pool = map
+    rows: pd.DataFrame, shards: Sequence[Shard], threshold: float | None, pool: Pool | None = None
 ) -> None:
     """Drop training rows whose text is near that of a validation or test row; with no threshold, none.
 
-    Signatures are made by ``pool``: any function that calls a function with each of some items and yields the results in order.
+    Where there is a ``pool``, its processes read, sign and look up rows, a copy of the index in each.
     """
     if threshold is None:
         return
     train, sizes = within(rows, TRAIN), rows["size"].to_numpy()
-    own, held_out = (
-        chain.from_iterable(pool(signed, _batches(blocks(shards, sizes, wanted))))
-        for wanted in (train, kept(rows) & ~train)
-    )
-    found = np.fromiter(near(own, held_out, threshold), bool, int(train.sum()))
-    drop(rows, np.flatnonzero(train)[found], NEAR)
+    own, held_out = (blocks(shards, sizes, wanted) for wanted in (train, kept(rows) & ~train))
+    if pool:
+        found = _near_in(pool, own, held_out, threshold, shards[0].folder.parent)
+    else:
+        found = list(near(_signed(own), indexed(_signed(held_out), threshold), threshold))
+    drop(rows, np.flatnonzero(train)[np.array(found, bool)], NEAR)
 
 
-def _batches(items: Iterator[list[bytes]]) -> Iterator[list[list[bytes]]]:
-    return iter(lambda: list(islice(items, BATCH)), [])
+def _near_in(
+    pool: Pool, own: Iterator[Block], held_out: Iterator[Block], threshold: float, folder: Path
+) -> list[bool]:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY) as place:
+        known = Path(place) / "signatures"
+        with closing(pool(_signatures, _together(held_out))) as signed:
+            known.write_bytes(pickle.dumps(list(chain.from_iterable(signed))))
+        with closing(pool(partial(_near_known, known=known, threshold=threshold), _together(own))) as found:
+            return list(chain.from_iterable(found))
 
 
-def near(asked: Iterable[Any], held_out: Iterable[Any], threshold: float) -> Iterator[bool]:
-    """Yield for each signature whether it is near one of those held out, as :func:`signatures` makes them."""
+def _together(some: Iterator[Block]) -> Iterator[list[Block]]:
+    return iter(lambda: list(islice(some, TOGETHER)), [])
+
+
+def _signatures(some: Iterable[Block]) -> list[Any]:
+    return list(_signed(some))
+
+
+def _near_known(some: Iterable[Block], known: Path, threshold: float) -> list[bool]:
+    return list(near(_signed(some), _index(known, threshold), threshold))
+
+
+@lru_cache(1)
+def _index(known: Path, threshold: float) -> Index:
+    return indexed(pickle.loads(known.read_bytes()), threshold)
+
+
+def indexed(signatures: Iterable[Any], threshold: float) -> Index:
+    """Return the index of signatures."""
     from rensa import RMinHashLSH
 
-    index, known = RMinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, num_bands=BANDS), list(held_out)
-    index.insert_many(known)
-    for own in asked:
-        candidates = index.query(own)
-        yield bool(candidates) and any(own.jaccard(known[number]) >= threshold for number in candidates)
+    index = Index(RMinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, num_bands=BANDS), list(signatures))
+    index.lsh.insert_many(index.signatures)
+    return index
 
 
-def blocks(shards: Sequence[Shard], sizes: NDArray[np.uint32], wanted: Mask) -> Iterator[list[bytes]]:
-    """Yield the wanted rows as they stand in the shards' files, in blocks; ``sizes`` are those of all rows, in bytes."""
+def near(signed: Iterable[Any], held_out: Index, threshold: float) -> Iterator[bool]:
+    """Yield for each signature whether it is near one of those held out, as :func:`signatures` makes them."""
+    for own in signed:
+        candidates = held_out.lsh.query(own)
+        yield bool(candidates) and any(own.jaccard(held_out.signatures[n]) >= threshold for n in candidates)
+
+
+def blocks(shards: Sequence[Shard], sizes: NDArray[np.uint32], wanted: Mask) -> Iterator[Block]:
+    """Yield the blocks of the shards' files that have wanted rows; ``sizes`` are those of all rows, in bytes."""
     edges = np.cumsum([0, *(shard.examples for shard in shards)]).tolist()
     for shard, (first, last) in zip(shards, pairwise(edges), strict=True):
-        yield from _read(shard.rows, sizes[first:last], wanted[first:last])
-
-
-def _read(path: Path, sizes: NDArray[np.uint32], wanted: Mask) -> Iterator[list[bytes]]:
-    ends = np.cumsum(sizes, dtype=np.int64)
-    spans = np.stack([ends - sizes, ends], 1)
-    cuts = np.flatnonzero(np.diff(ends // BLOCK)) + 1
-    with path.open("rb") as file:
-        for block, chosen in zip(np.split(spans, cuts), np.split(wanted, cuts), strict=True):
+        ends = np.cumsum(sizes[first:last], dtype=np.int64)
+        spans = np.stack([ends - sizes[first:last], ends], 1)
+        cuts = np.flatnonzero(np.diff(ends // BLOCK)) + 1
+        for block, chosen in zip(np.split(spans, cuts), np.split(wanted[first:last], cuts), strict=True):
             if chosen.any():
-                start = block[0, 0]
-                file.seek(start)
-                text = file.read(block[-1, 1] - start)
-                yield [text[a:b] for a, b in (block[chosen] - start).tolist()]
+                yield Block(shard.rows, block, chosen)
 
 
-def signed(batch: Iterable[Sequence[bytes]]) -> list[Any]:
-    """Return the signatures of the rows of some blocks, for one process to make and another one to take."""
-    return [signature for lines in batch for signature in signatures(lines)]
+def _signed(some: Iterable[Block]) -> Iterator[Any]:
+    """Yield the signatures of the wanted rows of blocks."""
+    for block in some:
+        start = block.spans[0, 0]
+        with block.path.open("rb") as file:
+            file.seek(start)
+            text = file.read(block.spans[-1, 1] - start)
+        yield from signatures([text[a:b] for a, b in (block.spans[block.wanted] - start).tolist()])
 
 
 def signatures(lines: Sequence[bytes]) -> Iterator[Any]:

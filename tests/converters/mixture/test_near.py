@@ -3,6 +3,7 @@
 import pickle
 import random
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rensa import RMinHash, RMinHashLSH
 
+from converters.core.console import in_processes
 from converters.mixture import near, plan
 from converters.mixture.near import compared, drop_near_duplicates, signatures, spaced
 from converters.mixture.shards import Shard
@@ -101,16 +103,20 @@ def expected(lines: list[bytes], train: np.ndarray, held_out: np.ndarray, thresh
     ]
 
 
-@pytest.mark.parametrize("block", [1, 1000, near.BLOCK])
+@pytest.mark.parametrize(("block", "workers"), [(1, 1), (1000, 1), (near.BLOCK, 1), (1000, 2)])
 @pytest.mark.parametrize("threshold", [0.2, 0.8, 1.0])
 def test_rows_that_are_near_are_those_found_one_by_one(
-    written: tuple[pd.DataFrame, list[Shard]], threshold: float, block: int, monkeypatch: pytest.MonkeyPatch
+    written: tuple[pd.DataFrame, list[Shard]],
+    threshold: float,
+    block: int,
+    workers: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(near, "BLOCK", block)
     table, made = written
     train, held_out = plan.within(table, plan.TRAIN), table["split"].to_numpy() > 0
     wanted = expected([line for shard in made for line in shard.lines()], train, held_out, threshold)
-    drop_near_duplicates(table, made, threshold)
+    drop_near_duplicates(table, made, threshold, partial(in_processes, workers=workers) if workers > 1 else None)
     assert (table["reason"] == plan.NEAR).tolist() == wanted
     assert 10 < sum(wanted) < train.sum()
     assert (table["split"][table["reason"] == plan.NEAR] == -1).all()
