@@ -78,9 +78,7 @@ def drop_near_duplicates(
     drop(rows, np.flatnonzero(train)[np.array(found, bool)], NEAR)
 
 
-def _near_in(
-    pool: Pool, own: Iterator[Block], held_out: Iterator[Block], threshold: float, folder: Path
-) -> list[bool]:
+def _near_in(pool: Pool, own: Iterator[Block], held_out: Iterator[Block], threshold: float, folder: Path) -> list[bool]:
     with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY) as place:
         known = Path(place) / "signatures"
         with closing(pool(_signatures, _together(held_out))) as signed:
