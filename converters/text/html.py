@@ -15,8 +15,11 @@ _SEPARATORS = (
     "a|abbr|address|b|big|blockquote|body|br|center|code|dd|div|dl|dt|em|font|h[1-6]|hr|html|i|img|li|ol|p|pre|q|s|small|span|"
     "strike|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul"
 )
+_VALUES = r"(?:\s+[a-z][a-z-]*=(?:\"[^\"<>&]*\"|'[^'<>&]*'))*\s*"
+_COMMENTED = r"!--[^<>-]+(?:-[^<>-]+)*--"
+# With the text of style and script, where it has no bracket: only there is its end beyond doubt.
 _ANY_TAG = re.compile(
-    rf"<(?:(?:{_SEPARATORS})(?:\s+[a-z][a-z-]*=(?:\"[^\"<>&]*\"|'[^'<>&]*'))*\s*/?|/(?:{_SEPARATORS})\s*)>",
+    rf"<(?:(?:{_SEPARATORS}){_VALUES}/?|/(?:{_SEPARATORS})\s*|{_COMMENTED}|(style|script){_VALUES}>[^<>]*</\1)>",
     re.IGNORECASE | re.ASCII,
 )
 _ENTITY = re.compile(r"&(?:([a-zA-Z][a-zA-Z0-9]*)|#([1-9]\d{1,3}));", re.ASCII)
@@ -38,7 +41,10 @@ def clean_mave(source: str, text: str) -> str:
         return ""
     if not text.isascii():
         text = text.encode("utf-8", "ignore").decode()
-    text = " ".join(strings(text).split())
+    text = strings(text)
+    # Of white space, the blank alone can be printed.
+    if "  " in text or not text.isprintable() or text != text.strip():
+        text = " ".join(text.split())
     # Most texts have none of the three characters, one of which every LEFT_OVER has.
     if (":" in text or "<" in text or "." in text) and any(markup in text for markup in LEFT_OVER):
         return ""
@@ -86,9 +92,12 @@ def is_css(text: str) -> bool:
     >>> is_css(".box { margin-top-x: 1px }"), is_css(".box 1px " * 20)
     (False, True)
     """
-    # An upper bound of the words that look like one: it decides almost every text quickly.
+    # Upper bounds of the words that look like one: they decide almost every text, and single signs are counted fastest.
     count = text.count
-    if len(text) < 42 or count(" .") + count(" #") + count(" div") + count("px") + count("-") // 2 < 20:
+    hyphened = count("-") // 2
+    if len(text) < 42 or count(".") + count("#") + count("v") + count("x") + hyphened < 20:
+        return False
+    if count(" .") + count(" #") + count(" div") + count("px") + hyphened < 20:
         return False
     words = text.split()
     styled = sum(word.startswith((".", "#", "div")) or "px" in word or word.count("-") > 1 for word in words)

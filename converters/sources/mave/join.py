@@ -10,7 +10,7 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ import msgspec
 import numpy as np
 
 from converters.core.console import in_processes
-from converters.core.hashing import hashed
 from converters.io import json_values
 from converters.io.grouping import grouped
 from converters.io.jsonl import replacing, sha256
@@ -80,16 +79,17 @@ def _lines(
     labels: Sequence[Path], metadata: Sequence[Path], counts: Counts, tick: Callable[[int], object]
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield ``(ASIN, line)`` of all labels, marked as such, and then of the products that have one."""
-    hashes = array("Q")
+    hashes = array("q")  # of this process: where two ASINs share one, grouping tells them apart
     for asin, line in _keyed(labels, LabelKey, counts["labels"], tick):
-        hashes.append(hashed(asin.decode()))
+        hashes.append(hash(asin))
         yield asin, LABEL + line
-    known = np.unique(np.frombuffer(hashes, np.uint64))
+    known = np.append(np.unique(np.array(hashes, np.int64)), np.iinfo(np.int64).max)
     products = _keyed(metadata, ProductKey, counts["metadata"], tick)
     while chunk := list(islice(products, STEP)):
-        labelled = np.isin(np.array([hashed(asin.decode()) for asin, _ in chunk], np.uint64), known, kind="sort")
+        own = np.array([hash(asin) for asin, _ in chunk], np.int64)
+        labelled = known[np.searchsorted(known, own)] == own
         counts["metadata"]["without a label"] += int((~labelled).sum())
-        yield from (pair for pair, is_labelled in zip(chunk, labelled, strict=True) if is_labelled)
+        yield from compress(chunk, labelled.tolist())
 
 
 def _keyed(
@@ -136,11 +136,13 @@ def _records(lines: Sequence[bytes], counts: Counts) -> Iterator[bytes]:
     for number, line in enumerate(products, 1):
         paragraphs = _paragraphs(msgspec.json.decode(line, type=Meta)) if labels else []
         if any(paragraph.source == "title" for paragraph in paragraphs):
-            counts["metadata"].update({"used": 1, "ASIN again": len(products) - number})
+            counts["metadata"]["used"] += 1
+            counts["metadata"]["ASIN again"] += len(products) - number
+            counts["labels"]["used"] += len(labels)
             texts = [paragraph.text for paragraph in paragraphs]
             for label in labels:
                 spans = (spanned(attribute.evidences, texts) for attribute in label.attributes)
-                counts["labels"].update({"used": 1, UNSPANNED: int(None in spans)})
+                counts["labels"][UNSPANNED] += None in spans
                 record = {"id": label.id, "category": label.category, "paragraphs": paragraphs}
                 yield msgspec.json.encode(record | {"attributes": label.attributes}) + b"\n"
             return
