@@ -1,7 +1,7 @@
 """Which prompts are answered together: they and their ids alone decide, so it is the same on every machine. Needs no torch."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 from eval.inference.backends.base import Prompt
 
@@ -51,10 +51,10 @@ def begun_alike(prompts: Sequence[Prompt]) -> int:
 
 
 def _cut(
-    prompts: Sequence[Prompt], key: Callable[[Prompt], Hashable], count: Callable[[Prompt], int]
+    prompts: Sequence[Prompt], key: Callable[[Prompt], object], count: Callable[[Prompt], int]
 ) -> list[list[Prompt]]:
     """Return prompts in batches of one ``key``, each of as many as ``count`` says of its longest."""
-    groups = defaultdict[Hashable, list[Prompt]](list)
+    groups = defaultdict[object, list[Prompt]](list)
     for prompt in prompts:
         groups[key(prompt)].append(prompt)
     batches = []
