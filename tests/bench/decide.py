@@ -48,9 +48,8 @@ def measure(count: int) -> None:
     plan.decide(rows, SPEC)
     plan.finish(rows, SPEC)
     spent, peak = time.process_time() - before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(
-        f"{count / 1e6:g} million rows, {int(plan.kept(rows).sum()):,} of them kept: {spent:.1f} s, {spent / count * 1e6:.2f} us a row"
-    )
+    left = f"{int(plan.kept(rows).sum()):,} of them kept"
+    print(f"{count / 1e6:g} million rows, {left}: {spent:.1f} s, {spent / count * 1e6:.2f} us a row")
     print(f"  {table / count:.0f} bytes a row in the table, {peak / count:.0f} at the peak of the process")
 
 

@@ -10,8 +10,11 @@ from inspect import signature
 from typing import Any
 
 import torch
+from torch.nn import functional
 from transformers import DynamicCache
 from transformers.cache_utils import Cache, DynamicLayer
+
+MORE = 16  # columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,46 @@ def can_share(network: Any) -> bool:
     layers = DynamicCache(config=network.config).layers
     plain = bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
     return plain and "position_ids" in signature(network.forward).parameters
+
+
+def cache(network: Any) -> DynamicCache:
+    """Return an empty cache, for a network that ``can_share``, whose steps copy no columns but their own."""
+    found = DynamicCache(config=network.config)
+    found.layers = [Roomy() for _ in found.layers]
+    return found
+
+
+class Roomy(DynamicLayer):  # type: ignore[misc]
+    """A layer's keys and values, rows x heads x columns x width, as views of tensors with room for ``MORE`` columns.
+
+    A layer of transformers' own copies all columns before at each step, which takes a small model a third of its time.
+    """
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Hold no columns yet."""
+        super().lazy_initialization(key_states, value_states)
+        self.keys, self.values = self.held = key_states[..., :0, :], value_states[..., :0, :]
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add columns, and return all."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        start = self.keys.shape[-2]
+        end = start + key_states.shape[-2]
+        if end > self.held[0].shape[-2]:
+            self.held = tuple(functional.pad(kept, (0, 0, 0, end + MORE - start)) for kept in (self.keys, self.values))
+        for kept, states in zip(self.held, (key_states, value_states), strict=True):
+            kept[..., start:end, :] = states
+        self.keys, self.values = (kept[..., :end, :] for kept in self.held)
+        return self.keys, self.values
+
+    def reorder_cache(self, beam_idx: torch.Tensor) -> None:
+        """Keep the rows that are named, in that order."""
+        columns = self.keys.shape[-2]
+        self.held = tuple(kept.index_select(0, beam_idx.to(kept.device)) for kept in self.held)
+        self.keys, self.values = (kept[..., :columns, :] for kept in self.held)
 
 
 def decode(

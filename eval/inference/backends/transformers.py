@@ -130,7 +130,8 @@ def _decoded(model: Model, plan: Plan, batch: Sequence[Prompt]) -> tuple[list[li
     shared = _batches.begun_alike(batch) if model.shares and not plan.temperature and len(batch) > 1 else 0
     leave = not plan.temperature and batch[0].limit is None
     how = _decoding.How(plan.max_new_tokens, model.ends, _pad(model), shared, plan.temperature, leave, plan.confidence)
-    ids, told = _generate(model, plan, batch, shared, custom_generate=partial(_decoding.decode, how))
+    kept = {"past_key_values": _decoding.cache(model.network)} if model.shares else {}
+    ids, told = _generate(model, plan, batch, shared, custom_generate=partial(_decoding.decode, how), **kept)
     lines = [list(base.until_end(line, model.ends)) for line in ids.tolist()]
     return lines, told.tolist() if plan.confidence else [[]] * len(batch)
 

@@ -116,12 +116,20 @@ def wait_for(process: "subprocess.Popen[str]", out: Path, count: int) -> None:
     assert process.poll() is None, process.communicate()
 
 
-def test_two_machines_write_the_bytes_of_one(raw: Path, whole: dict[str, bytes], cluster: Any) -> None:
+@pytest.mark.slow
+def test_two_machines_that_are_interrupted_write_the_bytes_of_one(
+    raw: Path, whole: dict[str, bytes], cluster: Any
+) -> None:
     assert "train.jsonl" in whole and "rejects.jsonl" in whole
-    out = raw / "two"
+    out = raw / "stopped"
     process = start(raw, out, cluster.address)
-    wait_for(process, out, 1)
-    finished(process)
+    wait_for(process, out, 2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.strip() == "error: interrupted; nothing half-written was left behind, run the same command again"
+    assert parts(out) >= 2
+    finished(start(raw, out, cluster.address))
     assert files(out) == whole
 
 
@@ -136,20 +144,6 @@ def test_three_machines_of_which_one_dies_write_the_bytes_of_one(
     assert files(out) == whole
 
 
-@pytest.mark.slow
-def test_a_build_that_is_interrupted_is_continued(raw: Path, whole: dict[str, bytes], cluster: Any) -> None:
-    out = raw / "stopped"
-    process = start(raw, out, cluster.address)
-    wait_for(process, out, 2)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert errors.strip() == "error: interrupted; nothing half-written was left behind, run the same command again"
-    assert parts(out) >= 2
-    finished(start(raw, out, cluster.address))
-    assert files(out) == whole
-
-
 NOWHERE = socket.socket()
 NOWHERE.bind(("127.0.0.1", 0))  # taken, and nothing listens
 
@@ -158,6 +152,7 @@ NOWHERE.bind(("127.0.0.1", 0))  # taken, and nothing listens
     ("words", "said"),
     [
         (["--address", "127.0.0.1:6379"], "--address needs --engine ray"),
+        (["--engine", "ray", "--shard", "1/2"], "leave one out"),
         (["--engine", "ray", "--address", "head"], "expected host:port of the cluster's head"),
         (["--engine", "ray", "--address", f"127.0.0.1:{NOWHERE.getsockname()[1]}"], "nothing listens there"),
     ],
