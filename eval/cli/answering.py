@@ -13,7 +13,7 @@ from eval.cli.scoring import score
 
 BACKEND = click.option("--backend", default="transformers", help="transformers, vllm (see make setup-vllm) or openai.")
 LONGEST = click.option("--max-new-tokens", default=128, type=IntRange(1), help="Longest answer, in tokens.")
-BATCH = click.option("--batch-size", default=16, type=IntRange(1), help="Prompts in a batch (transformers).")
+BATCH = click.option("--batch-size", default=16, type=IntRange(1), help="Longest prompts in a batch (transformers).")
 URL = click.option("--base-url", help="Endpoint, such as http://127.0.0.1:8000/v1; its key comes from OPENAI_API_KEY.")
 MODEL_OF_RUN = click.option(
     "--model", help="The model's name at the endpoint.  [default: the merged checkpoint's folder]"

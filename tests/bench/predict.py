@@ -40,7 +40,7 @@ WORKS = (
 def serve(model: str, data: str, longest: str, every: str) -> None:
     """Answer the rows for every line of standard input, and write the processor seconds that it took and the answers' hash."""
     from converters import examples
-    from eval.inference import backends, predict
+    from eval.inference import backends, predict, prompts
     from eval.inference.backends.base import Plan
 
     said = os.fdopen(os.dup(1), "w")
@@ -48,8 +48,8 @@ def serve(model: str, data: str, longest: str, every: str) -> None:
     backend, plan = backends.get("transformers"), Plan("", int(longest), batch_size=BATCH)
     rows = list(examples.read_rows(Path(data)))[:: int(every)]
     loaded = backend.load(model, plan)
-    prompts = predict._render([predict.prompts.questions(row) for row in rows], plan, (), None)
-    batches = backend.batches(loaded, plan, prompts)
+    asked = predict._render([prompts.questions(row) for row in rows], plan, (), None)
+    batches = backend.batches(loaded, plan, asked)
     for _ in sys.stdin:
         before = time.process_time()
         answers = [answer for batch in backend.answers(loaded, plan, batches) for answer in batch]
@@ -80,7 +80,8 @@ def measure(work: Work, demo: Path, every: int) -> bool:
     for side in sides:
         side.communicate()
     assert len(hashes) == 1, f"{work.name}: the answers differ"
-    return goals.told(f"predict, {work.name}", *map(median, rates), "rows a processor second", GOAL, is_rate=True)
+    old, new = map(median, rates)
+    return goals.told(f"predict, {work.name}", old, new, "rows a processor second", GOAL, is_rate=True)
 
 
 def _turn(side: Any) -> dict[str, Any]:

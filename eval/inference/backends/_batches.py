@@ -1,7 +1,7 @@
-"""Which prompts are answered together. The prompts and their ids alone decide: it is the same on every machine, and needs no torch."""
+"""Which prompts are answered together: they and their ids alone decide, so it is the same on every machine. Needs no torch."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 from eval.inference.backends.base import Prompt
 
@@ -14,7 +14,8 @@ def by_tokens(prompts: Sequence[Prompt], size: int, answer: int) -> list[list[Pr
     ``size`` of the longest prompts are in a batch, of others as many as take no more tokens with answers of ``answer`` tokens,
     and at most ``MOST`` times as many.
 
-    >>> prompts = [Prompt("a", [], ids=(1,)), Prompt("b", [], ids=(1,) * 9), Prompt("c", [], ids=(1, 2)), Prompt("d", [], kind="x")]
+    >>> prompts = [Prompt("a", [], ids=(1,)), Prompt("b", [], ids=(1,) * 9), Prompt("c", [], ids=(1, 2))]
+    >>> prompts.append(Prompt("d", [], kind="x"))
     >>> [[prompt.id for prompt in batch] for batch in by_tokens(prompts, 1, 1)]
     [['b'], ['c', 'a'], ['d']]
     """
@@ -50,10 +51,10 @@ def begun_alike(prompts: Sequence[Prompt]) -> int:
 
 
 def _cut(
-    prompts: Sequence[Prompt], key: Callable[[Prompt], Hashable], count: Callable[[Prompt], int]
+    prompts: Sequence[Prompt], key: Callable[[Prompt], object], count: Callable[[Prompt], int]
 ) -> list[list[Prompt]]:
     """Return prompts in batches of one ``key``, each of as many as ``count`` says of its longest."""
-    groups = defaultdict[Hashable, list[Prompt]](list)
+    groups = defaultdict[object, list[Prompt]](list)
     for prompt in prompts:
         groups[key(prompt)].append(prompt)
     batches = []

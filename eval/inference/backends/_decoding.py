@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers import DynamicCache
+from transformers import DynamicCache, GenerationMixin
 from transformers.cache_utils import Cache, DynamicLayer
 
 MORE = 16  # columns
@@ -86,7 +86,7 @@ class Roomy(DynamicLayer):  # type: ignore[misc]
 
 def decode(
     how: How,
-    network: Any,
+    network: GenerationMixin,
     ids: torch.Tensor,
     logits_processor: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
     stopping_criteria: Any,

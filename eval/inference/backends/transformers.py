@@ -16,11 +16,16 @@ import transformers
 from transformers import AutoConfig, BitsAndBytesConfig, GenerationConfig
 
 from converters.core.errors import InputError
+from converters.core.hidden import hidden
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Schema, Texts
-from eval.inference.backends import _batches, _decoding, _offsets, base
+from eval.inference.backends import _batches, _offsets, base
 from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, find
+
+# Where transformers finds it, generation imports scikit-learn for a second, of which it takes one function for drafted answers.
+with hidden("sklearn"):
+    from eval.inference.backends import _decoding
 
 CACHE = 64 << 20  # bytes of grammars: a shop may have another one in each of thousands of categories, 75 kB each
 Lines = list[list[list[int]]]
@@ -29,7 +34,10 @@ Trie: TypeAlias = dict[int, "Trie"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A loaded checkpoint; ``ends`` are the token ids that end an answer. ``shares``: what a batch begins with is computed once."""
+    """A loaded checkpoint.
+
+    ``ends`` are the token ids that end an answer. ``shares``: what the prompts of a batch begin with is computed once.
+    """
 
     network: Any
     tokenizer: Any
