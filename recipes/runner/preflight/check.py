@@ -82,7 +82,8 @@ def step_tokens(recipe: Recipe, gpus: int) -> tuple[int, int | None]:
 class Valid:
     """Axolotl's validated configuration, the ``key`` under which it is kept, and the machine's ``settings`` when it was made.
 
-    ``own`` is Axolotl's object, ``None`` for a configuration that was kept. ``model`` is what :mod:`recipes.runner.capacity.memory` takes, none for an unknown shape.
+    ``own`` is Axolotl's object, ``None`` for a configuration that was kept. ``model`` is what
+    :mod:`recipes.runner.capacity.memory` takes, none for an unknown shape.
     """
 
     config: Mapping[str, Any]

@@ -8,7 +8,7 @@ import ast
 import inspect
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -36,10 +36,12 @@ OURS = ("axolotl.", "recipes.plugins.")  # modules that a key of ours names by i
 
 
 class Schema(msgspec.Struct, frozen=True):
-    """The schema with a recipe's plugins: ``keys`` by part and spelling, each with the parts below it; the first is the recipe.
+    """The schema with a recipe's plugins.
 
-    ``types`` are core schemas of pydantic by key, in Axolotl's order, ``required`` the keys without a default. ``names`` are what keys of any text may say, ``legacy`` the
-    older flags with the attention that each one means, ``packing`` and ``attentions`` those for packed rows, and all.
+    ``keys`` are by part and spelling, each with the parts below it; the first part is the recipe. ``types`` are core schemas of
+    pydantic by key, in Axolotl's order, ``required`` the keys without a default. ``names`` are what keys of any text may say,
+    ``legacy`` the older flags with the attention that each one means, ``packing`` and ``attentions`` those for packed rows, and
+    all.
     """
 
     keys: dict[str, dict[str, list[str]]]
@@ -116,7 +118,7 @@ def described(plugins: tuple[str, ...]) -> Schema:
     from transformers.training_args import OptimizerNames
 
     own = model(bool(plugins))
-    types, required = _types(own)
+    types, required = _types(own, enums.LEGACY_ATTN_FLAG_TO_IMPL)
     return Schema(
         _keys(own),
         types,
@@ -161,7 +163,7 @@ def _models(annotation: Any) -> Iterator[Any]:
             yield from _models(part)
 
 
-def _types(own: Any) -> tuple[dict[str, Any], list[str]]:
+def _types(own: Any, legacy: Iterable[str]) -> tuple[dict[str, Any], list[str]]:
     """Return what can be judged of each key's type, and the required keys: none that a rule about several keys writes before."""
     definitions, tree = {}, own.__pydantic_core_schema__
     if tree["type"] == "definitions":
@@ -170,8 +172,10 @@ def _types(own: Any) -> tuple[dict[str, Any], list[str]]:
     while tree["type"] != "model-fields":
         tree = tree["schema"] if "schema" in tree else definitions[tree["schema_ref"]]
     before = (rule.func for rule in own.__pydantic_decorators__.model_validators.values() if rule.info.mode == "before")
-    written = {key for rule in before for key in _written(rule)} - set(FILLED)
-    fields = {name: field["schema"] for name, field in tree["fields"].items() if name not in written}
+    written = {key for rule in before for key in _written(rule)} | set(
+        legacy
+    )  # of these a rule takes out what is not true
+    fields = {name: field["schema"] for name, field in tree["fields"].items() if name not in written - set(FILLED)}
     pure = {
         spelling: _pure(field, definitions)
         for name, field in fields.items()
@@ -186,9 +190,8 @@ def _written(rule: Callable[..., Any]) -> Iterator[str]:
     for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(rule)))):
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
             yield from _texts(node.slice)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in ("pop", "setdefault", "update"):
-                yield from (text for part in node.args for inner in ast.walk(part) for text in _texts(inner))
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", None) in ("pop", "setdefault", "update"):
+            yield from (text for part in node.args for inner in ast.walk(part) for text in _texts(inner))
 
 
 def _texts(node: ast.AST) -> Iterator[str]:
@@ -208,16 +211,19 @@ def _pure(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, 
     if kind not in TYPES or (kind == "default" and "default" not in node):
         return ANY
     pure = {key: value for key, value in node.items() if isinstance(value, str | int | float | bool) and key != "ref"}
-    if kind == "default":
-        pure["default"] = None
-    if kind == "literal":
-        pure["expected"] = list(node["expected"])
-    if kind == "model":
-        pure["cls"] = node["cls"].__name__
-    if kind == "model-field" and "validation_alias" in node:
-        pure["validation_alias"] = node["validation_alias"]
-    pure |= {part: _parts(node[part], definitions) for part in PARTS if part in node}
+    pure |= {part: _parts(node[part], definitions) for part in PARTS if part in node} | _own(node)
     return ANY if kind == "model" and pure["schema"] == ANY else pure
+
+
+def _own(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a kind of core schema has beside plain values and parts."""
+    own: dict[str, dict[str, Any]] = {
+        "default": {"default": None},
+        "literal": {"expected": list(node.get("expected", ()))},
+        "model": {"cls": getattr(node.get("cls"), "__name__", "")},
+        "model-field": {"validation_alias": node["validation_alias"]} if "validation_alias" in node else {},
+    }
+    return own.get(node["type"], {})
 
 
 def _parts(part: Any, definitions: Mapping[str, Any]) -> Any:
