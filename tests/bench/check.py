@@ -51,28 +51,28 @@ def said(folder: Path, commit: str | None, *words: str) -> str:
     return f"{done.returncode}\n{done.stdout}{done.stderr}"
 
 
+def sides(folder: Path, work: str, *words: str) -> None:
+    """Print what a check takes on both sides, after holding that both say the same."""
+    before, after = (seconds(folder, side, *words) for side in (BEFORE, None))
+    told(f"check, {work}", before, after, "s of processor time", 2.5)
+    assert said(folder, BEFORE, *words) == said(folder, None, *words)
+
+
 def compare() -> None:
     """Print every target of a check."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         place(folder)
-        first = [seconds(folder, side) for side in (BEFORE, None)]
-        again = [min(seconds(folder, side) for _ in range(2)) for side in (BEFORE, None)]
-        told("check, unchanged since the last one", *again, "s of processor time", 2.5)
-        bound("check, unchanged since the last one", again[1], "s of processor time", 5)
-        assert said(folder, BEFORE) == said(folder, None)
+        sides(folder, "the first one")
+        sides(folder, "unchanged since the last one")
+        bound("check, unchanged since the last one", seconds(folder, None), "s of processor time", 5)
         for name, words in CHANGES.items():
-            changed = [seconds(folder, side, *words) for side in (BEFORE, None)]
-            told(f"check, {name} changed", *changed, "s of processor time", 2.5)
-            assert said(folder, BEFORE, *words) == said(folder, None, *words)
-        place(folder, seed=1)
-        rows = [seconds(folder, side) for side in (BEFORE, None)]
-        told("check, other rows", *rows, "s of processor time", 2.5)
-        assert said(folder, BEFORE) == said(folder, None)
-        told("check, the first one", *first, "s of processor time", 2.5)
+            sides(folder, f"{name} changed", *words)
         for fault in WRONG:
+            bound(f"check that tells {fault[:24]}", _failing(folder, fault), "s of processor time", 1)
             assert said(folder, BEFORE, "--set", fault) == said(folder, None, "--set", fault)
-            bound(f"check of a fault, {fault[:24]}", _failing(folder, fault), "s of processor time", 1)
+        place(folder, seed=1)
+        sides(folder, "other rows")
 
 
 def _failing(folder: Path, fault: str) -> float:

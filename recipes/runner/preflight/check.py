@@ -100,12 +100,12 @@ def validate(recipe: Recipe, on: Machine) -> Valid:
     try:
         typed = lint.typing(recipe, card, oldest)
         key = inputs.validation(recipe, (settings, card, on.gpus, hardware.gpus(), oldest))
-        config = store.find("valid", key, dict[str, Any]) if typed else None
-        own = None if config else store.keep("valid", key, lint.lint(recipe, card, on.gpus, oldest))
+        found = store.find("valid", key, dict[str, Any]) if typed else None
+        own = None if found else store.keep("valid", key, lint.lint(recipe, card, on.gpus, oldest))
     except InputError as error:
         raise InputError(NEXT.join([str(error), *missing(recipe, on)])) from error
     shape = model_shape.find(str(recipe.keys["base_model"]))
-    config = config or own
+    config: Any = found or own
     plan = memory.plan(config, deepspeed.stage(recipe), on.gpus, deepspeed.offloaded(recipe))
     return Valid(config, (shape, plan) if shape else None, key, settings, own)
 

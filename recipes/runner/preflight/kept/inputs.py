@@ -29,7 +29,7 @@ def validation(recipe: Recipe, machine: tuple[Any, ...]) -> str | None:
     base = _base(recipe)
     rows = ("datasets", "test_datasets", "ewc_data")  # whose bytes no validation reads
     named = keys.files(named_files({key: value for key, value in recipe.keys.items() if key not in rows}))
-    return base and keys.digest("valid", recipe.keys, machine, named, base)
+    return None if base is None else keys.digest("valid", recipe.keys, machine, named, base)
 
 
 def contract(splits: Iterable[tuple[Path, str]]) -> str:
@@ -42,7 +42,7 @@ def proof(recipe: Recipe, hashes: Mapping[Path, str], settings: tuple[Any, ...])
     base = _base(recipe)
     decides = {key: _kind(value) if key in APART else value for key, value in recipe.keys.items()}
     named = keys.files(path for path in named_files(decides) if path not in hashes)
-    return base and keys.digest("proof", settings, decides, sorted(hashes.items()), named, base)
+    return None if base is None else keys.digest("proof", settings, decides, sorted(hashes.items()), named, base)
 
 
 def _kind(value: object) -> str:

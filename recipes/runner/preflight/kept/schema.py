@@ -18,7 +18,7 @@ import msgspec
 from recipes.runner.preflight.kept import keys, store
 from recipes.runner.preflight.kept.trainer import import_trainer
 
-ANY = {"type": "any"}
+ANY: dict[str, Any] = {"type": "any"}
 # What is judged as pydantic has it; the parts are themselves schemas.
 PARTS = ("schema", "items_schema", "keys_schema", "values_schema", "choices", "fields")
 TYPES = (
@@ -210,7 +210,9 @@ def _pure(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, 
         return {"type": "literal", "expected": [member.value for member in node["members"]]}
     if kind not in TYPES or (kind == "default" and "default" not in node):
         return ANY
-    pure = {key: value for key, value in node.items() if isinstance(value, str | int | float | bool) and key != "ref"}
+    pure: dict[str, Any] = {
+        key: value for key, value in node.items() if isinstance(value, str | int | float | bool) and key != "ref"
+    }
     pure |= {part: _parts(node[part], definitions) for part in PARTS if part in node} | _own(node)
     return ANY if kind == "model" and pure["schema"] == ANY else pure
 
