@@ -205,7 +205,9 @@ def _pure(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, 
     if kind == "function-after":  # it sees what is of the right type already
         return _pure(node["schema"], definitions)
     if kind == "definition-ref":
-        return _pure(definitions[node["schema_ref"]], definitions)
+        ref = node["schema_ref"]  # one that is within itself passes anything there
+        rest = {name: part for name, part in definitions.items() if name != ref}
+        return _pure(definitions[ref], rest) if ref in definitions else ANY
     if kind == "enum" and all(type(member.value) is str for member in node["members"]):
         return {"type": "literal", "expected": [member.value for member in node["members"]]}
     if kind not in TYPES or (kind == "default" and "default" not in node):
