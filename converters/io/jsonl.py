@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -15,6 +15,8 @@ from filelock import FileLock, Timeout
 from converters.core.errors import InputError, not_a_file
 
 T = TypeVar("T")
+
+_WRONG = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @contextmanager
@@ -92,26 +94,40 @@ def placed(path: Path) -> Iterator[tuple[int, int, bytes]]:
     with path.open("rb") as file:
         offset = 0
         for number, line in enumerate(file, 1):
-            text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-            if text.strip():
-                yield number, offset + len(line) - len(text), text
+            if number == 1 and (text := line.removeprefix(b"\xef\xbb\xbf")) != line:
+                offset, line = len(line) - len(text), text  # noqa: PLW2901 - without the mark
+            if line and not line.isspace():
+                yield number, offset, line
             offset += len(line)
 
 
 def stream(path: Path, kind: type[T]) -> Iterator[T]:
     """Yield each line as ``kind``; the first wrong line, or an empty file, is an :class:`InputError`."""
-    number = 0
-    for number, line in numbered(path):
-        yield decode(line, kind, f"{path}:{number}")
+    number, decoded = 0, decoder(kind, path)
+    for number, _, line in placed(path):
+        yield decoded(line, number)
     if not number:
         raise InputError(f"{path}: found an empty file, expected one JSON object a line")
+
+
+def decoder(kind: type[T], path: Path) -> Callable[[bytes, int], T]:
+    """Return what decodes a line of ``path``, whose number an error names, as :func:`decode` does and sooner."""
+    decode_line = msgspec.json.Decoder(kind).decode
+
+    def decoded(line: bytes, number: int) -> T:
+        try:
+            return decode_line(line)
+        except _WRONG:
+            return decode(line, kind, f"{path}:{number}")
+
+    return decoded
 
 
 def decode(line: bytes, kind: type[T], where: str) -> T:
     """Decode one JSON value; what is wrong with it is an :class:`InputError` that starts with ``where``."""
     try:
         return msgspec.json.decode(line, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _WRONG as error:
         fields = ", ".join(getattr(kind, "__struct_fields__", ()))
         expected = f"a JSON object with {fields}" if fields else "JSON"
         raise InputError(f"{where}: found {line[:60]!r}, expected {expected}: {error}") from error

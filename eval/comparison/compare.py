@@ -6,11 +6,12 @@ not. Holm corrects in families: the headline metrics (one per task, over all pai
 of each task. So a metric that is added weakens no headline's verdict, nor another task's.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
 
 from converters import tasks
@@ -20,6 +21,7 @@ from eval.comparison import pairing
 from eval.comparison.pairing import TaskRows
 from eval.metrics import _normalise
 from eval.metrics.base import Table, Tools
+from eval.metrics.extraction import Ints
 from eval.results.schema import Run, Score, ScoredRow
 from eval.scoring import stats
 
@@ -30,7 +32,7 @@ NO_VERDICT = "no verdict"
 POWER = 2.8  # standard errors, z of 97.5 % + z of 80 %: a difference that is found four times out of five
 
 
-Side = tuple[Run, TaskRows, Mapping[str, Table]]
+Side = tuple[Run, TaskRows, Mapping[str, tuple[Table, Ints]]]
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +99,12 @@ def compare(
 ) -> Comparison:
     """Compare every later run with the first, task by task; ``left_out``: they were cut to their common rows."""
     pairing.check_comparable(runs, intersect=left_out is not None)
-    pairs = [pair for task in runs[0].scores.tasks for pair in _task_pairs(task, runs, resamples, seed)]
+    rows = [pairing.by_task(run) for run in runs]
+    pairs = [
+        pair
+        for task in runs[0].scores.tasks
+        for pair in _task_pairs(task, runs, [of_run.pop(task, TaskRows()) for of_run in rows], resamples, seed)
+    ]
     pairs.sort(key=lambda pair: [run.name for run in runs].index(pair.b))
     dropped = pairing.unlike_slices(runs)
     described = [
@@ -110,10 +117,11 @@ def compare(
     )
 
 
-def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> list[Pair]:
-    rows = [pairing.task_rows(run, task) for run in runs]
+def _task_pairs(
+    task: str, runs: Sequence[Run], rows: Sequence[TaskRows], resamples: int, seed: int
+) -> list[Pair]:
     for run, others in zip(runs[1:], rows[1:], strict=True):
-        if others.ids != rows[0].ids:
+        if others.ids.digest() != rows[0].ids.digest():
             raise InputError(
                 f"{runs[0].name} and {run.name} have different rows of task {task!r}, or in another order; "
                 "--intersect pairs those that both have by id"
@@ -121,8 +129,9 @@ def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> li
     tools = Tools(_normalise.normaliser(runs[0].scores.provenance["normaliser"]))
     names = pairing.shared(task, runs, rows, tools)
     tables = [pairing.tables(of_run, names, tools) for of_run in rows]
-    columns = [(table[name], metrics.get(name)) for table in tables for name in names]
-    samples = stats.bootstrap(columns, [example.group for example in rows[0].examples], resamples, seed)
+    columns = [(of_run[name][0], metrics.get(name)) for of_run in tables for name in names]
+    places = [of_run[name][1] for of_run in tables for name in names]
+    samples = stats.bootstrap(columns, np.asarray(rows[0].batch.groups), resamples, seed, places=places)
     sides, pairs = list(zip(runs, rows, tables, strict=True)), []
     for other in range(1, len(runs)):
         for place, name in enumerate(names):
@@ -133,11 +142,12 @@ def _task_pairs(task: str, runs: Sequence[Run], resamples: int, seed: int) -> li
 
 def _pair(task: str, name: str, first: Side, other: Side, gap: stats.Sample) -> Pair:
     metric, (run_a, rows_a, tables_a), (run_b, rows_b, tables_b) = metrics.get(name), first, other
-    tables = tables_a[name], tables_b[name]
-    a, b = (stats.value(table, metric) for table in tables)
+    a, b = (stats.value(table, metric, places) for table, places in (tables_a[name], tables_b[name]))
     interval = stats.difference_interval(b - a, gap)
-    values = ((x.get(name), y.get(name)) for x, y in zip(rows_a.values, rows_b.values, strict=True))
-    signs = Counter((y > x) - (y < x) for x, y in values if x is not None and y is not None)
+    known = name in rows_a.values and name in rows_b.values
+    gaps = np.subtract(rows_b.values[name], rows_a.values[name]) if known else np.zeros(0)
+    wins, losses, ties = (int(signs.sum()) for signs in (gaps > 0, gaps < 0, gaps == 0))
+    counted = wins + losses + ties > 0
     return Pair(
         a=run_a.name,
         b=run_b.name,
@@ -152,9 +162,9 @@ def _pair(task: str, name: str, first: Side, other: Side, gap: stats.Sample) -> 
         p=interval.p,
         reason=interval.reason,
         smallest=None if interval.reason else POWER * stats.standard_error(gap) or None,
-        wins=signs[1] if signs else None,
-        losses=signs[-1] if signs else None,
-        ties=signs[0] if signs else None,
+        wins=wins if counted else None,
+        losses=losses if counted else None,
+        ties=ties if counted else None,
         score_a=run_a.scores.tasks[task].metrics[name],
         score_b=run_b.scores.tasks[task].metrics[name],
     )
@@ -185,10 +195,9 @@ def verdict(low: float | None, high: float | None, p_holm: float | None) -> str:
     return "better" if low > 0 else "worse"
 
 
-def changes(first: Run, other: Run, task: str) -> Iterator[Change]:
-    """Yield a task's examples under both runs, by the first metric that has a value for one example."""
-    rows, others = ((row for row in run.rows if row.task == task) for run in (first, other))
-    for a, b in zip(rows, others, strict=True):
+def changes(first: Run, other: Run) -> Iterator[Change]:
+    """Yield the examples under both runs, by the first metric that has a value for one example."""
+    for a, b in zip(first.rows, other.rows, strict=True):
         metric = leading(a.values)
         if metric and metric in b.values:
             yield Change(a, b, metric, a.values[metric], b.values[metric])

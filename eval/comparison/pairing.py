@@ -1,23 +1,27 @@
 """Which runs may be compared, cut to their common rows, and paired by id."""
 
-import dataclasses
 import hashlib
+import math
+from array import array
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec.structs import replace
 
 from converters.core.errors import InputError
 from converters.schema import Row, Turn
 from eval import metrics
 from eval.answers import kind_of
-from eval.metrics.base import Example, Table, Tools, lines, mean
+from eval.metrics.base import Table, Tools, mean
+from eval.metrics.extraction import Ints
 from eval.results.runs import scorer_sha256
 from eval.results.schema import Output, Run, ScoredRow, Scores, Settings
 from eval.scoring import score
-from eval.scoring.parse import of_scored
+from eval.scoring.batch import Batch
 
 SAME_FIELDS = ("task", "group", "prompt", "gold", "meta")
 SAME = {
@@ -217,23 +221,33 @@ def origin(run: Run) -> dict[str, Any]:
     return run.scores.provenance.get("predictions") or {}
 
 
-class TaskRows(msgspec.Struct, frozen=True):
-    """One task's rows under one run, without their texts: what metrics take, and each row's own values."""
+@dataclass(slots=True)
+class TaskRows:
+    """One task's rows under one run, as columns: a digest of their ids, what metrics take, and each row's own values.
 
-    ids: list[str]
-    examples: list[Example]
-    values: list[dict[str, float]]
+    A row has a line in every column of ``values``, NaN where it has no value of that metric.
+    """
+
+    ids: Any = field(default_factory=hashlib.sha256)
+    batch: Batch = field(default_factory=Batch)
+    values: dict[str, "array[float]"] = field(default_factory=dict)
+
+    def add(self, row: ScoredRow) -> None:
+        """Add a row; its prompt is kept only where a metric looks at its snippets."""
+        count, prompt = len(self.batch.places), row.prompt if kind_of(row.task).prompt else ""
+        self.batch.add(row.id, row.group, row.task, row.gold, prompt, row.meta, row)
+        self.ids.update(f"{len(row.id)} {row.id}".encode())
+        for name in row.values.keys() - self.values.keys():
+            self.values[name] = array("d", [math.nan]) * count
+        for name, values in self.values.items():
+            values.append(row.values.get(name, math.nan))
 
 
-def task_rows(run: Run, task: str) -> TaskRows:
-    """Read one task's rows; prompts are kept only where a metric looks at their snippets."""
-    rows, prompts = TaskRows([], [], []), kind_of(task).prompt
+def by_task(run: Run) -> dict[str, TaskRows]:
+    """Read a run's rows."""
+    rows: dict[str, TaskRows] = defaultdict(TaskRows)
     for row in run.rows:
-        if row.task == task:
-            example = of_scored(row)
-            rows.ids.append(row.id)
-            rows.examples.append(example if prompts else dataclasses.replace(example, prompt=""))
-            rows.values.append(row.values)
+        rows[row.task].add(row)
     return rows
 
 
@@ -255,12 +269,17 @@ def shared(task: str, runs: Sequence[Run], rows: Sequence[TaskRows], tools: Tool
 
 
 def _missing(name: str, rows: TaskRows, tools: Tools) -> str:
-    return metrics.get(name).missing(rows.examples, tools)
+    return metrics.get(name).missing(rows.batch.distinct, tools)
 
 
-def tables(rows: TaskRows, names: Sequence[str], tools: Tools) -> dict[str, Table]:
-    """Return each metric's table; one that needs a tool (an encoder, a judge) is the average that its rows already hold."""
-    stored = [name for name in names if _missing(name, rows, tools)]
-    computed = score.tables(rows.examples, [name for name in names if name not in stored], tools)
-    averages = {name: lines((row.get(name, 0.0), float(name in row)) for row in rows.values) for name in stored}
-    return {name: averages[name] if name in stored else computed[name] for name in names}
+def tables(rows: TaskRows, names: Sequence[str], tools: Tools) -> dict[str, tuple[Table, Ints]]:
+    """Return each metric's table and the rows' lines in it; one that needs a tool is the average that its rows already hold."""
+    stored = {name for name in names if _missing(name, rows, tools)}
+    computed = score.tables(rows.batch.distinct, [name for name in names if name not in stored], tools)
+    places, every = np.asarray(rows.batch.places), np.arange(len(rows.batch.places))
+    return {name: (_stored(rows, name), every) if name in stored else (computed[name], places) for name in names}
+
+
+def _stored(rows: TaskRows, name: str) -> Table:
+    values = np.asarray(rows.values.get(name, [math.nan] * len(rows.batch.places)))
+    return np.stack([np.nan_to_num(values), ~np.isnan(values)], axis=1, dtype=np.float64, casting="unsafe")

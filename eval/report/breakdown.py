@@ -23,6 +23,7 @@ PARENTS, CHILDREN, TAKEN = 8, 8, 3  # how many of each are listed
 PER_TASK, IN_ALL = 120, 1000  # examples on a page
 WORST, OF_EACH, BUCKETS = 100, 4, 300
 PROMPT = 1200
+PAIRS = 1 << 17  # of paths, counted before they are taken apart
 
 
 @dataclass(slots=True)
@@ -101,28 +102,42 @@ class Confusion:
     reached: Counter[Path] = field(default_factory=Counter)  # gold nodes whose parent the answer got to
     taken: Counter[tuple[Path, str]] = field(default_factory=Counter)  # gold node, the sibling predicted in its place
     known: set[Path] = field(default_factory=set)
+    pairs: Counter[tuple[Path, Path | None]] = field(default_factory=Counter)  # rows that are not in the others yet
 
     def add(self, gold: Path, predicted: Path | None) -> None:
         """Count one row.
 
         >>> counts = Confusion()
         >>> counts.add(("Home", "Mugs"), ("Home", "Pans"))
+        >>> counts.settle()
         >>> counts.left, counts.taken
         (Counter({2: 1}), Counter({(('Home', 'Mugs'), 'Pans'): 1}))
         """
+        self.pairs[gold, predicted] += 1
+        if len(self.pairs) >= PAIRS:
+            self.settle()
+
+    def settle(self) -> None:
+        """Add up the rows that were counted by their pair of gold and predicted path."""
+        for (gold, predicted), rows in self.pairs.items():
+            self._settle(gold, predicted, rows)
+        self.pairs.clear()
+
+    def _settle(self, gold: Path, predicted: Path | None, rows: int) -> None:
         self.known.update(gold[: depth + 1] for depth in range(len(gold)))
         if predicted is None:
-            self.ends["unreadable"] += 1
+            self.ends["unreadable"] += rows
             return
         pairs = enumerate(zip(gold, predicted, strict=False))
         same = next((at for at, (a, b) in pairs if a != b), min(len(gold), len(predicted)))
-        self.reached.update(gold[: depth + 1] for depth in range(min(same + (same < len(predicted)), len(gold))))
+        for depth in range(min(same + (same < len(predicted)), len(gold))):
+            self.reached[gold[: depth + 1]] += rows
         if same < len(gold) and same < len(predicted):
-            self.left[same + 1] += 1
-            self.taken[gold[: same + 1], predicted[same]] += 1
+            self.left[same + 1] += rows
+            self.taken[gold[: same + 1], predicted[same]] += rows
         else:
             wrong = "stopped early" if len(predicted) < len(gold) else "went on too deep"
-            self.ends["right" if gold == predicted else wrong] += 1
+            self.ends["right" if gold == predicted else wrong] += rows
 
 
 def depths(counts: Confusion) -> list[tuple[str, int]]:

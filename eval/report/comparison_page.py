@@ -29,8 +29,9 @@ def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]
     by_run = groupby(comparison.pairs, key=lambda pair: (pair.a, pair.b))
     parts = []
     for (a, b), pairs in by_run:
+        changed = _changed(named[a], named[b])
         by_task = groupby(pairs, key=lambda pair: pair.task)
-        sections = [_section(named[a], named[b], list(of_task), most) for _, of_task in by_task]
+        sections = [_section(named[a], named[b], list(of_task), changed, most) for _, of_task in by_task]
         parts.append({"a": a, "b": b, "sections": sections, "sentence": sentence(sections)})
     several = len(parts) > 1
     templates = {origin(run).get("template_sha256") for run in runs if not baseline(run)}
@@ -48,7 +49,7 @@ def of_comparison(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]
         "changed": sum(count for p in parts for section in p["sections"] for count, _ in section["examples"].values()),
         "same": _facts(runs[0], True, runs),
         "own": [(run.name, _facts(run, False, runs)) for run in runs],
-        "costs": [(run.name, run_page.cost(origin(run), len({row.group for row in run.rows}))) for run in runs],
+        "costs": [(run.name, run_page.cost(origin(run), _products(run)) if origin(run) else []) for run in runs],
         "baselines": {run.name: name for run in runs if (name := baseline(run))},
         "templates_differ": len(templates) > 1,
     }
@@ -66,15 +67,26 @@ def sentence(sections: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(clauses).capitalize() + (f". Not shown above its floor on {', '.join(low)}." if low else ".")
 
 
-def _section(a: Run, b: Run, pairs: Sequence[Pair], most: int) -> dict[str, Any]:
-    task = pairs[0].task
-    chosen, counts = Chosen(), Counter[str]()
-    for change in changes(a, b, task):
+def _products(run: Run) -> int:
+    return len({row.group for row in run.rows})
+
+
+def _changed(a: Run, b: Run) -> tuple[Chosen, Counter[tuple[str, str]]]:
+    """Choose examples of what changed, and count them by task and kind."""
+    chosen, counts = Chosen(), Counter[tuple[str, str]]()
+    for change in changes(a, b):
         if kind := _kind(change):
-            counts[kind] += 1
+            counts[change.a.task, kind] += 1
             gap = abs(change.value_b - change.value_a) if kind != WRONG else 1 - change.value_b
             some = [(("slice", kind, name), OF_EACH) for name in slices(change.a)]
-            chosen.offer(task, [((kind,), SIZES[kind]), *some], gap, (kind, change))
+            chosen.offer(change.a.task, [((kind,), SIZES[kind]), *some], gap, (kind, change))
+    return chosen, counts
+
+
+def _section(
+    a: Run, b: Run, pairs: Sequence[Pair], changed: tuple[Chosen, Counter[tuple[str, str]]], most: int
+) -> dict[str, Any]:
+    task, (chosen, counts) = pairs[0].task, changed
     taken = chosen.taken(task, most)
     headline = next((pair for pair in pairs if pair.headline), pairs[0])
     others = b.scores.tasks[task].attributes
@@ -88,7 +100,7 @@ def _section(a: Run, b: Run, pairs: Sequence[Pair], most: int) -> dict[str, Any]
         "attributes": [(n, counts, others[n]) for n, counts in attributes(a.scores.tasks[task]) if n in others],
         "slices": _slices(a, b, task, headline.metric),
         "chosen": taken,
-        "examples": {kind: (counts[kind], [change for k, change in taken if k == kind][:SHOWN]) for kind in SIZES},
+        "examples": {kind: (counts[task, kind], [change for k, change in taken if k == kind][:SHOWN]) for kind in SIZES},
     }
 
 

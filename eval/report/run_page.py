@@ -15,7 +15,7 @@ from eval.report import breakdown
 from eval.report.breakdown import IN_ALL, PER_TASK, Chosen, Entry, buckets, entry
 from eval.report.pages import floor_flag
 from eval.results.schema import Run, Score, ScoredRow, Slice, TaskScores
-from eval.scoring.parse import of_scored
+from eval.scoring import parse
 
 OWN = ("predictions_sha256", "rows_sha256", "predictions")
 SHOWN = 3
@@ -85,11 +85,13 @@ class Tally:
         self.sources[row.task][row.source] += 1
         self.groups.add(row.group)
         breakdown_by = kind_of(row.task).breakdown
-        read = of_scored(row) if breakdown_by else None
-        if read and breakdown_by == "tree":
-            self.paths[row.task].add(read.gold, read.answer)
-        elif read:
-            self.answers[row.task].add(read.gold, read.answer, breakdown_by == "replies")
+        if breakdown_by:
+            extra = parse.meta_of(row.id, row.meta)
+            gold, answer = (parse.read(row.task, text, extra) for text in (row.gold, row.prediction))
+            if breakdown_by == "tree":
+                self.paths[row.task].add(gold, answer)
+            else:
+                self.answers[row.task].add(gold, answer, breakdown_by == "replies")
         name = leading(row.values)
         value = row.values[name] if name else float(row.valid)
         if value < 1:
@@ -102,6 +104,8 @@ def of_run(run: Run) -> dict[str, Any]:
     tally = Tally()
     for row in run.rows:
         tally.add(row)
+    for paths in tally.paths.values():
+        paths.settle()
     per_task = min(PER_TASK, IN_ALL // max(1, len(run.scores.tasks)))
     rows = {task: tally.chosen.taken(task, per_task) for task in run.scores.tasks}
     sections = [_section(task, scores, tally, rows[task], run) for task, scores in run.scores.tasks.items()]

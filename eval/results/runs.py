@@ -1,6 +1,7 @@
 """Read and write the files of an evaluation: predictions, where they come from, and a scored run."""
 
 import hashlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -31,49 +32,51 @@ SCORER = ("eval/metrics", "eval/answers", "eval/scoring", "converters/tasks", "c
 class PredictedRows:
     """The rows of a test file with their predictions, read on each iteration in the file's order.
 
-    ``places`` are the byte offsets of the predictions by id: the answers of a million rows need not be held.
+    ``offsets`` are those of each row's prediction, in bytes: the answers of a million rows need not be held.
     """
 
     data: Path
     predictions: Path
-    places: Mapping[str, int]
+    offsets: "array[int]"
     judged: Mapping[str, Mapping[str, float]]
 
     def __iter__(self) -> Iterator[tuple[Row, Output]]:
+        decoded = jsonl.decoder(Prediction, self.predictions)
         with self.predictions.open("rb") as file:
-            for row in examples.stream_rows(self.data):
-                file.seek(self.places[row.id])
-                line = jsonl.decode(file.readline(), Prediction, str(self.predictions))
+            for number, (row, offset) in enumerate(zip(jsonl.stream(self.data, Row), self.offsets, strict=True), 1):
+                file.seek(offset)
+                line = decoded(file.readline(), number)
                 yield row, Output(line.prediction, line.candidates, self.judged.get(row.id, NOTHING), line.confidences)
 
 
 def read_predictions(data: Path, predictions: Path) -> PredictedRows:
     """Return the rows with their predictions; extra, missing or repeated ids are an ``InputError``, as is a wrong line."""
     places, repeated = _places(predictions)
-    missing, unused = list[str](), set(places)
+    missing, offsets = list[str](), array("q")
     for row in examples.stream_rows(data):
         tasks.get(row.task)
         if row.id in places:
-            unused.discard(row.id)
+            offsets.append(places.pop(row.id))
         else:
             missing.append(row.id)
     for problem, ids in (
         ("found twice or more, expected once", repeated),
         ("of the test file missing, expected one prediction a row", missing),
-        ("found that the test file does not have", [id_ for id_ in places if id_ in unused]),
+        ("found that the test file does not have", [*places]),
     ):
         if ids:
             count = f"{len(ids)} {'id' if len(ids) == 1 else 'ids'}"
             raise InputError(f"{predictions}: {count} {problem}; the first is {ids[0]!r}")
-    return PredictedRows(data, predictions, places, _judged(predictions))
+    return PredictedRows(data, predictions, offsets, _judged(predictions))
 
 
 def _places(predictions: Path) -> tuple[dict[str, int], list[str]]:
     """Return the byte offset of each prediction by id, and the ids that occur more than once."""
     places: dict[str, int] = {}
     repeated: dict[str, None] = {}
+    decoded = jsonl.decoder(Prediction, predictions)
     for number, offset, line in jsonl.placed(predictions):
-        prediction = jsonl.decode(line, Prediction, f"{predictions}:{number}")
+        prediction = decoded(line, number)
         if _too_deep(prediction):
             message = f"found JSON nested more than {DEEPEST} levels, expected a text"
             raise InputError(f"{predictions}:{number}: {message}")
@@ -87,6 +90,8 @@ def _places(predictions: Path) -> tuple[dict[str, int], list[str]]:
 
 def _too_deep(prediction: Prediction) -> bool:
     """Tell whether a prediction is nested too deep to be shown; no text ever is."""
+    if isinstance(prediction.prediction, str) and not prediction.candidates:
+        return False
     level: list[Any] = [prediction.prediction, *prediction.candidates]
     for _ in range(DEEPEST):
         if not level:
@@ -138,9 +143,9 @@ def scorer_sha256() -> str:
 
 def prompt_sha256(rows: Iterable[Row]) -> str:
     """Return one hash over every row's id and prompt, in the order of the file."""
-    digest = hashlib.sha256()
+    digest, encode = hashlib.sha256(), msgspec.json.Encoder().encode
     for row in rows:
-        digest.update(msgspec.json.encode((row.id, row.prompt)) + b"\n")
+        digest.update(encode((row.id, row.messages[:-1])) + b"\n")  # turns are written as Row.prompt has them
     return digest.hexdigest()
 
 
@@ -158,7 +163,7 @@ def provenance(data: Path, predictions: Path, settings: Settings, train: Path | 
     return {
         "test_file": (whole.relative_to(here) if whole.is_relative_to(here) else data).as_posix(),
         "test_sha256": test,
-        "prompt_sha256": prompt_sha256(examples.stream_rows(data)),
+        "prompt_sha256": prompt_sha256(jsonl.stream(data, Row)),
         "predictions_sha256": jsonl.sha256(predictions),
         "predictions": read_origin(predictions, test),
         "normaliser": settings.normaliser,

@@ -14,7 +14,7 @@ from converters.core.unicode import all_composed, composed
 from converters.schema import Row
 from eval.answers import kind_of
 from eval.metrics.base import Example
-from eval.results.schema import Output, ScoredRow
+from eval.results.schema import Output
 
 SHORT = 1000  # characters; what is read of longer texts is not kept
 FENCED = 8  # most code blocks of a text that are tried
@@ -36,23 +36,18 @@ class _Meta(msgspec.Struct):
 
 def example(row: Row, output: Output, with_prompt: bool = True) -> Example:
     """Return a row and its answer as metrics take it; gold that its task cannot read is an :class:`InputError`."""
-    result = _example(row, row.target, prompt_text(row) if with_prompt else "", output)
-    if result.gold is None:
-        expected = f"a target that task {row.task!r} can read"
-        raise InputError(f"row {row.id!r}: found {row.target[:60]!r}, expected {expected}")
-    return result
-
-
-def of_scored(row: ScoredRow) -> Example:
-    """Return a scored row as metrics take it."""
-    return _example(row, row.gold, row.prompt, row)
-
-
-def _example(row: Row | ScoredRow, target: str, prompt: str, output: Output | ScoredRow) -> Example:
     meta = meta_of(row.id, row.meta)
-    gold, answer = (read(row.task, text, meta) for text in (target, output.prediction))
-    ranked = _ranked(row.task, output.candidates, meta)
-    return Example(row.id, row.group, gold, answer, meta, prompt, ranked, output.judged, kind_of(row.task))
+    gold, answer = (read(row.task, text, meta) for text in (row.target, output.prediction))
+    if gold is None:
+        raise unreadable(row)
+    prompt, order = prompt_text(row) if with_prompt else "", ranked(row.task, output.candidates, meta)
+    return Example(row.id, row.group, gold, answer, meta, prompt, order, output.judged, kind_of(row.task))
+
+
+def unreadable(row: Row) -> InputError:
+    """Return the error of a row whose gold its task cannot read."""
+    expected = f"a target that task {row.task!r} can read"
+    return InputError(f"row {row.id!r}: found {row.target[:60]!r}, expected {expected}")
 
 
 def prompt_text(row: Row) -> str:
@@ -60,13 +55,13 @@ def prompt_text(row: Row) -> str:
     return "\n\n".join(turn.content for turn in row.messages[:-1])
 
 
-def _ranked(task: str, candidates: Sequence[Any], meta: Mapping[str, Any]) -> tuple[Any, ...]:
+def ranked(task: str, candidates: Sequence[Any], meta: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the candidates, each text once; one that is unreadable or equals an earlier one is ``None``."""
-    ranked: list[Any] = []
+    order: list[Any] = []
     for text in dict.fromkeys(text for text in candidates if isinstance(text, str)):
         answer = read(task, text, meta)
-        ranked.append(None if answer in ranked else answer)
-    return tuple(ranked)
+        order.append(None if answer in order else answer)
+    return tuple(order)
 
 
 def read(task: str, text: Any, meta: Mapping[str, Any]) -> Any | None:

@@ -4,10 +4,9 @@ The floor is what answering without reading would score, the real opponent of a 
 predictors see the test gold (its majority, its attributes), which makes the floor higher, never lower.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 
 import numpy as np
 
@@ -18,9 +17,10 @@ from eval.answers import kind_of
 from eval.metrics import _normalise, semantic
 from eval.metrics.base import Example, Floats, Metric, Table, Tools, mean
 from eval.metrics.base import scores as averaged
-from eval.metrics.extraction import COUNTS, slotted
+from eval.metrics.extraction import COUNTS, Ints, slotted
 from eval.results.schema import Output, Salvage, Score, ScoredRow, Settings, TaskScores
 from eval.scoring import parse, slices, slicing, stats
+from eval.scoring.batch import Batch
 from eval.scoring.slicing import TrainingCounts
 
 Pairs = Iterable[tuple[Row, Output]]
@@ -30,24 +30,24 @@ VALIDITY = Metric(lambda examples, tools: averaged(float(e.answer is not None) f
 
 
 @dataclass(slots=True)
-class Batch:
-    """The rows of one task: what metrics take, why answers are invalid, and what a lenient parse reads otherwise, by place."""
+class Read:
+    """The rows of one task, why answers are invalid, and what a lenient parse reads otherwise, by number of the example."""
 
-    examples: list[Example] = field(default_factory=list)
-    traits: list[slicing.Traits] = field(default_factory=list)
+    batch: Batch = field(default_factory=Batch)
+    traits: slicing.Traits = field(default_factory=slicing.Traits)
     reasons: dict[int, str] = field(default_factory=dict)
     forgiven: dict[int, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredTask:
-    """A scored task: its scores, each example's own values (n × names, NaN where there is none), and what rows state of it."""
+    """A scored task: its scores, each distinct example's own values (× names, NaN for none), and what rows state of it."""
 
     scores: TaskScores
     names: list[str]
     values: Floats
     partitions: slicing.Partitions
-    batch: Batch
+    read: Read
 
 
 def score(
@@ -63,57 +63,76 @@ def score(
     """
     tools = tools or Tools(_normalise.normaliser(settings.normaliser))
     scored = {}
-    for task, batch in sorted(read(pairs).items()):
-        tell(f"scoring {task}: {len(batch.examples):,} rows")
-        scored[task] = score_task(task, batch, settings, tools, training)
-        batch.examples.clear()
-        batch.traits.clear()
-    places = {task: count() for task in scored}
-    rows = (_row(row, output, scored[row.task], next(places[row.task])) for row, output in pairs)
-    return {task: of_task.scores for task, of_task in scored.items()}, rows
+    for task, of_task in sorted(read(pairs).items()):
+        tell(f"scoring {task}: {len(of_task.batch.places):,} rows")
+        scored[task] = score_task(task, of_task, settings, tools, training)
+        of_task.batch.distinct.clear()
+    return {task: of_task.scores for task, of_task in scored.items()}, _rows(pairs, scored)
 
 
-def read(pairs: Pairs) -> dict[str, Batch]:
+def read(pairs: Pairs) -> dict[str, Read]:
     """Read rows and answers, task by task."""
-    batches: dict[str, Batch] = {}
+    by_task: dict[str, Read] = defaultdict(Read)
     for row, output in pairs:
-        batch = batches.setdefault(row.task, Batch())
-        example = parse.example(row, output, kind_of(row.task).prompt)
-        place = len(batch.examples)
-        if example.answer is None:
-            batch.reasons[place] = parse.reason(row.task, output.prediction, example.extra)
-        lenient = parse.salvage(row.task, output.prediction, example.answer, example.extra, example.gold)
-        if lenient != example.answer:
-            batch.forgiven[place] = lenient
-        batch.examples.append(example)
-        batch.traits.append(slicing.traits(row, example))
-    return batches
+        of_task = by_task[row.task]
+        prompt = parse.prompt_text(row) if kind_of(row.task).prompt else ""
+        known = len(of_task.batch.distinct)
+        number = of_task.batch.add(row.id, row.group, row.task, row.target, prompt, row.meta, output)
+        example = of_task.batch.distinct[number]
+        of_task.traits.add(row, example.extra)
+        if number == known:
+            _check(of_task, number, row, output)
+    return by_task
 
 
-def _row(row: Row, output: Output, task: ScoredTask, place: int) -> ScoredRow:
+def _check(of_task: Read, number: int, row: Row, output: Output) -> None:
+    """Note what is wrong with the answer of an example that is new; gold that cannot be read is an ``InputError``."""
+    example = of_task.batch.distinct[number]
+    if example.gold is None:
+        raise parse.unreadable(row)
+    if example.answer is None:
+        of_task.reasons[number] = parse.reason(row.task, output.prediction, example.extra)
+    lenient = parse.salvage(row.task, output.prediction, example.answer, example.extra, example.gold)
+    if lenient != example.answer:
+        of_task.forgiven[number] = lenient
+
+
+def _rows(pairs: Pairs, scored: Mapping[str, ScoredTask]) -> Iterator[ScoredRow]:
+    places = {task: iter(of_task.read.batch.places) for task, of_task in scored.items()}
+    slices = {task: of_task.partitions.by_row(of_task.scores.n) for task, of_task in scored.items()}
+    for row, output in pairs:
+        yield _row(row, output, scored[row.task], next(places[row.task]), next(slices[row.task]))
+
+
+def _row(row: Row, output: Output, task: ScoredTask, place: int, slices: dict[str, list[str]]) -> ScoredRow:
     values = zip(task.names, task.values[place].tolist(), strict=True)
     return ScoredRow(
         id=row.id,
         group=row.group,
         task=row.task,
         source=row.source,
-        valid=place not in task.batch.reasons,
+        valid=place not in task.read.reasons,
         prompt=parse.prompt_text(row),
         gold=row.target,
         prediction=output.prediction,
         meta=row.meta,
         values={name: value for name, value in values if value == value},
-        reason=task.batch.reasons.get(place, ""),
-        salvaged=place in task.batch.forgiven,
-        slices=task.partitions.of(place),
+        reason=task.read.reasons.get(place, ""),
+        salvaged=place in task.read.forgiven,
+        slices=slices,
         candidates=list(output.candidates),
         judged=dict(output.judged),
     )
 
 
-def trivial_answers(examples: Sequence[Example]) -> Iterator[tuple[str, list[Example]]]:
-    """Yield, for each trivial predictor, its name and the examples with its answers: one at a time, for they may be a million."""
-    for name, predict in examples[0].kind.predictors(examples).items():
+def trivial_answers(
+    examples: Sequence[Example], rows: Sequence[Example] | None = None
+) -> Iterator[tuple[str, list[Example]]]:
+    """Yield, for each trivial predictor, its name and the examples with its answers: one at a time, for they may be a million.
+
+    It is fitted to ``rows``, if these are not the examples, once each.
+    """
+    for name, predict in examples[0].kind.predictors(rows or examples).items():
         yield name, [replace(example, answer=predict(example), ranked=()) for example in examples]
 
 
@@ -135,91 +154,100 @@ def best_floors(
     names: Sequence[str],
     tools: Tools,
     use: Callable[[str, Sequence[Example] | None, Mapping[str, Table]], None] = lambda *_: None,
+    places: Ints | None = None,
 ) -> dict[str, tuple[float, str]]:
     """Return each metric's floor, the best of the trivial predictors, and that predictor's name.
 
-    ``use`` gets each trivial predictor's answers, if it gives any, and tables before they are let go.
+    ``places`` are the numbers of the rows' examples, if not one each. ``use`` gets each trivial predictor's answers, if it gives
+    any, and tables before they are let go; a table without answers has a line for each row.
     """
     values: dict[str, list[tuple[float, str]]] = {name: [] for name in names}
+    rows = examples if places is None else [examples[place] for place in places]
 
     def note(by: str, answers: Sequence[Example] | None, by_name: Mapping[str, Table]) -> None:
         use(by, answers, by_name)
         for name, table in by_name.items():
-            values[name].append((stats.value(table, metrics.get(name)), by))
+            values[name].append((stats.value(table, metrics.get(name), places if answers else None), by))
 
-    for by, answers in trivial_answers(examples):
+    for by, answers in trivial_answers(examples, rows):
         note(by, answers, tables(answers, [name for name in names if metrics.get(name).trivial], tools))
     for name in names:
         for by, guess in metrics.get(name).guesses.items():
-            note(by, None, {name: guess(examples, tools)})
+            note(by, None, {name: guess(rows, tools)})
     return {name: max(of_metric, key=lambda pair: pair[0]) for name, of_metric in values.items()}
 
 
 def score_task(
-    task: str, batch: Batch, settings: Settings, tools: Tools, training: TrainingCounts | None = None
+    task: str, read: Read, settings: Settings, tools: Tools, training: TrainingCounts | None = None
 ) -> ScoredTask:
-    """Score the examples of one task."""
-    examples, names = batch.examples, tasks.get(task).metrics
+    """Score the rows of one task."""
+    batch, names = read.batch, tasks.get(task).metrics
+    examples, rows, places = batch.distinct, batch.rows(), np.asarray(batch.places)
     reasons = unavailable(examples, names, tools)
     if "bert_score_f1" in {*names} - {*reasons}:  # answers and floors in one call, which embeds each reference once
-        trivial = [example for _, answers in trivial_answers(examples) for example in answers]
-        semantic.bert_score_f1([*examples, *trivial, *semantic.random_pairs(examples)], tools)
+        trivial = [example for _, answers in trivial_answers(examples, rows) for example in answers]
+        semantic.bert_score_f1([*examples, *trivial, *semantic.random_pairs(rows)], tools)
     computed = tables(examples, [name for name in names if name not in reasons], tools)
-    applying = {name: t for name, t in computed.items() if not np.isnan(stats.value(t, metrics.get(name)))}
+    applying = {name: t for name, t in computed.items() if not np.isnan(stats.value(t, metrics.get(name), places))}
     reasons |= {
         name: "nothing in the gold to score"
         for name in computed
         if name not in applying and not metrics.get(name).if_any
     }
-    partitions = slicing.partitions(task, examples, batch.traits, tools, training)
+    partitions = slicing.partitions(task, rows, read.traits, tools, training)
     sliced, points = slices.chosen(task, applying), list[tuple[str, slices.Points]]()
 
     def note(by: str, answers: Sequence[Example] | None, by_name: Mapping[str, Table]) -> None:
-        slots = slotted(answers, tools) if answers and partitions.slots else None
+        slots = slotted([answers[place] for place in places], tools) if answers and partitions.slots else None
         shared = {name: by_name[name] for name in sliced if name in by_name}
-        points.append((by, slices.points(partitions, shared, slots)))
+        points.append((by, slices.points(partitions, shared, slots, places if answers else None)))
 
-    floors = best_floors(examples, list(applying), tools, note)
+    floors = best_floors(examples, list(applying), tools, note, places)
     with_validity = {**applying, "": VALIDITY.table(examples, tools)}
-    values = _scores(with_validity, {**floors, "": (0.0, "empty")}, examples, settings)
+    values = _scores(with_validity, {**floors, "": (0.0, "empty")}, batch, settings)
     each = [name for name in applying if metrics.get(name).each]
     columns = [metrics.get(name).reduce(np.asarray(applying[name], dtype=np.float64)) for name in each]
     attributes = slicing.by_attribute(partitions)
+    times = np.bincount(places)
+    counts = Counter[str]()
+    for number, reason in read.reasons.items():
+        counts[reason] += int(times[number])
     scores = TaskScores(
-        n=len(examples),
-        groups=len({e.group for e in examples}),
-        invalid=len(batch.reasons),
+        n=len(places),
+        groups=len(batch.names),
+        invalid=counts.total(),
         validity=values.pop(""),
         metrics=values,
-        salvage=_salvage(batch, list(applying), floors, settings, tools),
+        salvage=_salvage(read, list(applying), floors, settings, tools),
         unavailable={name: reasons[name] for name in names if name in reasons},
-        reasons=dict(Counter(batch.reasons.values()).most_common()),
+        reasons=dict(counts.most_common()),
         counts={name: sum(of[name] for of in attributes.values()) for name in COUNTS} if partitions.slots else None,
         attributes=attributes,
-        slices=slices.scores(partitions, examples, sliced, points, settings),
+        slices=slices.scores(partitions, batch, sliced, points, settings),
     )
-    by_row = np.stack(columns, axis=1) if columns else np.empty((len(examples), 0))
-    return ScoredTask(scores, each, by_row, partitions, batch)
+    by_example = np.stack(columns, axis=1) if columns else np.empty((len(examples), 0))
+    return ScoredTask(scores, each, by_example, partitions, read)
 
 
-def _scores(
-    by_name: Mapping[str, Table], floors: Floors, examples: Sequence[Example], settings: Settings
-) -> dict[str, Score]:
+def _scores(by_name: Mapping[str, Table], floors: Floors, batch: Batch, settings: Settings) -> dict[str, Score]:
     columns = [(table, metrics.get(name) if name else VALIDITY) for name, table in by_name.items()]
-    samples = stats.bootstrap(columns, [e.group for e in examples], settings.resamples, settings.seed)
+    places, groups = np.asarray(batch.places), np.asarray(batch.groups)
+    samples = stats.bootstrap(columns, groups, settings.resamples, settings.seed, places=[places] * len(columns))
     values = {}
     for name, (table, metric), sample in zip(by_name, columns, samples, strict=True):
-        value = stats.value(table, metric)
+        value = stats.value(table, metric, places)
         interval = stats.score_interval(value, sample)
         values[name] = Score(value, interval.low, interval.high, *floors[name], interval.reason)
     return values
 
 
-def _salvage(batch: Batch, names: Sequence[str], floors: Floors, settings: Settings, tools: Tools) -> Salvage | None:
+def _salvage(read: Read, names: Sequence[str], floors: Floors, settings: Settings, tools: Tools) -> Salvage | None:
     """Score what a lenient parse reads; ``None`` where it reads what the task does."""
-    if not batch.forgiven:
+    if not read.forgiven:
         return None
-    lenient = [replace(e, answer=batch.forgiven.get(place, e.answer)) for place, e in enumerate(batch.examples)]
+    batch = read.batch
+    lenient = [replace(e, answer=read.forgiven.get(number, e.answer)) for number, e in enumerate(batch.distinct)]
     # A judge's marks and the candidates belong to the answer as it was: they are the same however it is read.
     by_answer = [name for name in names if metrics.get(name).trivial or name.endswith("_proxy")]
-    return Salvage(len(batch.forgiven), _scores(tables(lenient, by_answer, tools), floors, lenient, settings))
+    recovered = np.isin(np.asarray(batch.places), list(read.forgiven)).sum()
+    return Salvage(int(recovered), _scores(tables(lenient, by_answer, tools), floors, batch, settings))

@@ -14,10 +14,11 @@ from scipy import sparse
 
 from converters import tasks
 from eval import metrics
-from eval.metrics.base import Example, Floats, Table
+from eval.metrics.base import Floats, Metric, Table
 from eval.metrics.extraction import Ints, Slots
 from eval.results.schema import Score, Settings, Slice
 from eval.scoring import stats
+from eval.scoring.batch import Batch, by_name
 from eval.scoring.slicing import Partition, Partitions
 
 Points = dict[tuple[str, str], Floats]  # by kind and metric: the value in each slice of the kind
@@ -30,11 +31,12 @@ OF_SLOTS = ("micro_f1", "micro_precision", "micro_recall")
 
 
 class Divided(NamedTuple):
-    """One kind of slice, the lines that it divides, by metric, and the row that each line belongs to."""
+    """One kind of slice, the tables that it divides, by metric, and for each item its row and its line in the tables."""
 
     partition: Partition
     tables: Mapping[str, Table]
     rows: Ints
+    lines: Ints
 
 
 def chosen(task: str, tables: Mapping[str, Table]) -> dict[str, Table]:
@@ -43,42 +45,51 @@ def chosen(task: str, tables: Mapping[str, Table]) -> dict[str, Table]:
     return {name: table for name, table in tables.items() if name == headline or name in BESIDE}
 
 
-def divided(partitions: Partitions, tables: Mapping[str, Table], slots: Slots | None) -> Iterator[Divided]:
-    """Yield each kind of slice with the lines of all examples or, for attributes, of ``slots``."""
+def divided(
+    partitions: Partitions, tables: Mapping[str, Table], slots: Slots | None, places: Ints | None
+) -> Iterator[Divided]:
+    """Yield each kind of slice with the lines of all rows (``places``, if not one each) or, for attributes, of ``slots``."""
     for partition in partitions.of_rows:
-        yield Divided(partition, tables, np.arange(len(partition.codes)))
+        rows = np.arange(len(partition.codes))
+        yield Divided(partition, tables, rows, rows if places is None else places)
     if slots is not None and partitions.of_slots:
         by_slot = dict.fromkeys(OF_SLOTS, np.asarray(slots.values, np.float64))
         for partition in partitions.of_slots:
-            yield Divided(partition, by_slot, slots.row)
+            yield Divided(partition, by_slot, slots.row, np.arange(len(slots.row)))
 
 
-def points(partitions: Partitions, tables: Mapping[str, Table], slots: Slots | None) -> Points:
-    """Return the metrics of every slice."""
+def points(
+    partitions: Partitions, tables: Mapping[str, Table], slots: Slots | None, places: Ints | None = None
+) -> Points:
+    """Return the metrics of every slice; ``places`` are the lines of the rows, if not one each."""
     values: Points = {}
-    for (kind, names, codes), lines, _ in divided(partitions, tables, slots):
-        items = np.flatnonzero(codes >= 0)
-        member = sparse.csr_array((np.ones(len(items)), (codes[items], items)), shape=(len(names), len(codes)))
-        sums = {id(table): member @ table for table in lines.values()}
+    for (kind, names, codes), by_metric, _, lines in divided(partitions, tables, slots, places):
+        items, by_id = codes >= 0, {id(table): table for table in by_metric.values()}
+        member = _member(codes[items], lines[items], len(names), by_id)
+        sums = {key: member @ table for key, table in by_id.items()}
         dense = {key: np.asarray(t.toarray() if sparse.issparse(t) else t, np.float64) for key, t in sums.items()}
-        for name, table in lines.items():
+        for name, table in by_metric.items():
             values[kind, name] = metrics.get(name).reduce(dense[id(table)])
     return values
 
 
+def _member(owners: Ints, lines: Ints, count: int, tables: Mapping[int, Table]) -> sparse.csr_array:
+    return stats.membership(owners, lines, (count, max((t.shape[0] for t in tables.values()), default=1 << 31)))
+
+
 def scores(
     partitions: Partitions,
-    examples: Sequence[Example],
+    batch: Batch,
     tables: Mapping[str, Table],
     floors: Sequence[tuple[str, Points]],
     settings: Settings,
 ) -> list[Slice]:
-    """Return every slice with its size and, if it has :data:`MINIMUM` examples, its scores."""
-    groups = np.unique([e.group for e in examples], return_inverse=True)[1].astype(np.int64)
-    invalid = np.fromiter((e.answer is None for e in examples), np.bool_, len(examples))
+    """Return every slice with its size and, if it has :data:`MINIMUM` rows, its scores."""
+    groups, places = by_name(batch), np.asarray(batch.places)
+    invalid = np.array([example.answer is None for example in batch.distinct])[places]
     blocks, weights = blocked(groups, settings)
-    values, slices = points(partitions, tables, partitions.slots), list[Slice]()
-    for part in divided(partitions, tables, partitions.slots):
+    values, slices = points(partitions, tables, partitions.slots, places), list[Slice]()
+    for part in divided(partitions, tables, partitions.slots, places):
         kind, names, codes = part.partition
         order = np.argsort(codes, kind="stable")
         edges = np.searchsorted(codes[order], np.arange(len(names) + 1))
@@ -109,17 +120,25 @@ def blocked(groups: Ints, settings: Settings) -> tuple[Ints, Floats]:
 
 def _samples(part: Divided, items: Ints, groups: Ints, blocks: Ints, weights: Floats) -> dict[str, stats.Sample]:
     """Return how each metric varies within a slice."""
-    rows, units = part.rows[items], weights.shape[1]
-    member = sparse.csr_array((np.ones(len(items)), (blocks[rows], np.arange(len(items)))), shape=(units, len(items)))
+    rows, lines, units = part.rows[items], part.lines[items], weights.shape[1]
+    tables = {id(table): table for table in part.tables.values()}
+    member = _member(blocks[rows], lines, units, tables)
     numbers, samples = np.unique(groups[rows], return_inverse=True)[1], dict[str, stats.Sample]()
-    tables = {id(table): table[items] for table in part.tables.values()}
-    sums = {key: np.asarray(weights @ (member @ table)) for key, table in tables.items()}
+    sums = {key: member @ table for key, table in tables.items()}
     sizes = {
-        (key, of): stats.effective(np.bincount(numbers, stats.with_lines(tables[key], of)).astype(np.float64))
+        (key, of): stats.effective(np.bincount(numbers, stats.with_lines(tables[key], of)[lines]).astype(np.float64))
         for key, of in {(id(table), metrics.get(name).of) for name, table in part.tables.items()}
     }
     for name, table in part.tables.items():
         metric = metrics.get(name)
-        draws, left_out = np.split(metric.reduce(sums[id(table)]), [len(weights) - min(units, PARTS)])
+        values = _reduced(metric, weights, sums[id(table)])
+        draws, left_out = np.split(values, [len(weights) - min(units, PARTS)])
         samples[name] = stats.Sample(draws, left_out, units, *sizes[id(table), metric.of])
     return samples
+
+
+def _reduced(metric: Metric, weights: Floats, lines: Table) -> Floats:
+    """Return the metric of the lines' sums under each of the weights, as many at a time as the processor's cache holds."""
+    chunk = max(stats.LEAST, stats.CELLS // lines.shape[1])
+    parts = (weights[start : start + chunk] @ lines for start in range(0, len(weights), chunk))
+    return np.concatenate([metric.reduce(np.asarray(part)) for part in parts])

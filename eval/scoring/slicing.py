@@ -1,8 +1,9 @@
 """Divides a task's rows into slices: by what the row says, and by how often its answer occurs in training."""
 
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -52,13 +53,41 @@ def count_targets(rows: Iterable[Row], normalise: Normalise) -> TrainingCounts:
     return TrainingCounts(times)
 
 
-class Traits(NamedTuple):
-    """What slicing needs of a row that is not kept."""
+class Column(NamedTuple):
+    """A text for each item, "" for none: the number of each distinct text, and that of each item's."""
 
-    source: str
-    length: int
-    question: str
-    hard: str
+    numbers: dict[str, int]
+    codes: "array[int]"
+
+
+def column(texts: Iterable[str]) -> Column:
+    """Return the column of texts."""
+    numbers: dict[str, int] = {}
+    return Column(numbers, array("i", (numbers.setdefault(text, len(numbers)) for text in texts)))
+
+
+def empty() -> Column:
+    """Return a column without items, to which :class:`Traits` adds."""
+    return Column({}, array("i"))
+
+
+@dataclass(slots=True)
+class Traits:
+    """What slicing needs of the rows of a task besides their examples; ``lengths`` are those of the prompts, in characters."""
+
+    sources: Column = field(default_factory=empty)
+    questions: Column = field(default_factory=empty)
+    hard: Column = field(default_factory=empty)
+    lengths: "array[int]" = field(default_factory=partial(array, "q"))
+
+    def add(self, row: Row, extra: Mapping[str, Any]) -> None:
+        """Add a row, with its meta."""
+        question, hard = str(extra.get("question_type") or ""), str(extra.get("hard") or "")
+        if not question and tasks.get(row.task).prefix == "[QA]":
+            question = question_type(question_of(row.messages[-2].content))
+        for (numbers, codes), text in ((self.sources, row.source), (self.questions, question), (self.hard, hard)):
+            codes.append(numbers.setdefault(text, len(numbers)))
+        self.lengths.append(sum(len(turn.content) for turn in row.messages[:-1]))
 
 
 class Partition(NamedTuple):
@@ -77,24 +106,17 @@ class Partitions:
     of_slots: list[Partition]
     slots: Slots | None = None
 
-    def of(self, place: int) -> dict[str, list[str]]:
-        """Return the names under which a row is counted, by kind."""
-        names = {p.kind: [p.names[p.codes[place]]] for p in self.of_rows if p.codes[place] >= 0}
-        if self.slots is not None:
-            start, end = self.slots.ends[place : place + 2]
-            for p in self.of_slots:
-                codes = dict.fromkeys(p.codes[start:end].tolist())
-                names[p.kind] = [p.names[code] for code in codes if code >= 0]
-        return {kind: of_kind for kind, of_kind in names.items() if of_kind}
-
-
-def traits(row: Row, example: Example) -> Traits:
-    """Return a row's traits."""
-    length = sum(len(turn.content) for turn in row.messages[:-1])
-    question = str(example.extra.get("question_type") or "")
-    if not question and tasks.get(row.task).prefix == "[QA]":
-        question = question_type(question_of(row.messages[-2].content))
-    return Traits(row.source, length, question, str(example.extra.get("hard") or ""))
+    def by_row(self, count: int) -> Iterator[dict[str, list[str]]]:
+        """Yield the names under which each of ``count`` rows is counted, by kind."""
+        of_rows = [(p.kind, [*([name] for name in p.names), []], p.codes.tolist()) for p in self.of_rows]
+        for place in range(count):
+            names = {kind: lists[codes[place]] for kind, lists, codes in of_rows}
+            if self.slots is not None:
+                start, end = self.slots.ends[place : place + 2]
+                for p in self.of_slots:
+                    found = dict.fromkeys(p.codes[start:end].tolist())
+                    names[p.kind] = [p.names[code] for code in found if code >= 0]
+            yield {kind: of_kind for kind, of_kind in names.items() if of_kind}
 
 
 def question_type(question: str) -> str:
@@ -106,45 +128,42 @@ def question_type(question: str) -> str:
 def partitions(
     task: str,
     examples: Sequence[Example],
-    traits: Sequence[Traits],
+    traits: Traits,
     tools: Tools,
     training: TrainingCounts | None = None,
 ) -> Partitions:
-    """Return the slices of a task's examples."""
-    labels: dict[str, Sequence[str]] = {
-        "source": [trait.source for trait in traits],
-        "length": lengths([trait.length for trait in traits]),
-        "question_type": [trait.question for trait in traits],
-    }
-    if any(trait.hard for trait in traits):
-        labels["hard"] = [trait.hard or "as it came" for trait in traits]
+    """Return the slices of a task's rows, given the example of each."""
+    columns = {"source": traits.sources, "length": lengths(traits.lengths), "question_type": traits.questions}
+    if any(traits.hard.numbers):
+        names = [hard or "as it came" for hard in traits.hard.numbers]
+        columns["hard"] = column(names[code] for code in traits.hard.codes)
     kind, times = examples[0].kind, partial(training.of, task) if training else None
     slots, of_slots = kind.slots(examples, tools, times) if kind.slots else (None, {})
-    by_rows, by_slots = (
-        [part for name, values in labelled.items() if (part := partition(name, values))]
-        for labelled in (labels | kind.labels(examples, times), of_slots)
-    )
-    return Partitions(by_rows, by_slots, slots)
+    columns |= {name: column(labels) for name, labels in kind.labels(examples, times).items()}
+    by_slots = {name: column(labels) for name, labels in of_slots.items()}
+    return Partitions(*([p for pair in of.items() if (p := partition(*pair))] for of in (columns, by_slots)), slots)
 
 
-def partition(kind: str, labels: Sequence[str]) -> Partition | None:
+def partition(kind: str, labels: Column) -> Partition | None:
     """Return the slices that labels make, "" for none; ``None`` where they make no difference."""
-    times = Counter(label for label in labels if label)
+    codes = np.asarray(labels.codes)
+    counts = np.bincount(codes, minlength=len(labels.numbers)).tolist()
+    times = {label: counts[number] for label, number in labels.numbers.items() if label and counts[number]}
     names = sorted(times, key=lambda name: (-times[name], name))
-    if not names or (len(names) == 1 and times.total() == len(labels)):
+    if not names or (len(names) == 1 and times[names[0]] == len(codes)):
         return None
     numbers = {name: number for number, name in enumerate(names[:LARGEST])}
     rest = len(numbers) if len(names) > LARGEST else -1
-    codes = np.fromiter((numbers.get(label, rest if label else -1) for label in labels), np.int64, len(labels))
-    return Partition(kind, [*numbers, *([OTHERS] if rest > 0 else [])], codes)
+    found = np.array([numbers.get(label, rest if label else -1) for label in labels.numbers], np.int64)
+    return Partition(kind, [*numbers, *([OTHERS] if rest > 0 else [])], found[codes])
 
 
-def lengths(characters: Sequence[int]) -> list[str]:
+def lengths(characters: Sequence[int]) -> Column:
     """Name which third of the prompts each is in by its length in characters."""
-    ranked = sorted(characters)
-    low, high = (ranked[(len(ranked) * part - 1) // 3] for part in (1, 2))
+    ranked = np.sort(characters)
+    low, high = (int(ranked[(len(ranked) * part - 1) // 3]) for part in (1, 2))
     names = (f"up to {low:,} characters", f"{low + 1:,} to {high:,} characters", f"more than {high:,} characters")
-    return [names[0 if length <= low else 1 if length <= high else 2] for length in characters]
+    return Column({name: n for n, name in enumerate(names)}, array("i", np.searchsorted((low, high), characters).tolist()))
 
 
 def by_attribute(partitions: Partitions) -> dict[str, dict[str, int]]:

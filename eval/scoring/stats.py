@@ -10,9 +10,9 @@ these and no percentiles: ``python -m tests.bench.coverage``. Holm 1979.
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,12 +62,21 @@ class Interval:
     reason: str = ""
 
 
-def value(table: Table, metric: Metric) -> float:
-    """Return the metric of a whole table, NaN where it does not apply."""
+def value(table: Table, metric: Metric, places: Ints | None = None) -> float:
+    """Return the metric of a whole table, NaN where it does not apply; ``places`` are the lines of the rows, if not one each."""
+    return float(metric.reduce(total(table, places)))
+
+
+def total(table: Table, places: Ints | None = None) -> Floats:
+    """Return the sum of a table's lines, each as often as ``places`` has it."""
     if isinstance(table, np.ndarray):
-        return float(metric.reduce(table.sum(axis=0)))
-    sums = np.bincount(table.indices, table.data, table.shape[1])
-    return float(metric.reduce(sums.astype(np.float64)))  # an empty table's sums are integers
+        return np.asarray((table if places is None else table[places]).sum(axis=0))
+    cells: Any = table.data
+    if places is not None:
+        times = np.bincount(places, minlength=table.shape[0])
+        cells = cells * np.repeat(times, np.diff(table.indptr))
+    sums = np.bincount(table.indices, cells, table.shape[1])
+    return np.asarray(sums, dtype=np.float64)  # an empty table's sums are integers
 
 
 def drawn(random: np.random.Generator, count: int, times: int) -> Floats:
@@ -78,6 +87,25 @@ def drawn(random: np.random.Generator, count: int, times: int) -> Floats:
     return weights
 
 
+def numbered(groups: Sequence[str]) -> Ints:
+    """Return a number for each group's name, from 0 in the order of first sight.
+
+    >>> numbered(["b", "a", "b"]).tolist()
+    [0, 1, 0]
+    """
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(group, len(numbers)) for group in groups], np.int64)
+
+
+def membership(owners: Ints, lines: Ints, shape: tuple[int, int]) -> sparse.csr_array:
+    """Return owners × lines: which lines each owner has, one entry for each item in their order.
+
+    A line that an owner has twice has two entries, so that sums add up in the order of the items, to the last bit.
+    """
+    ends = np.concatenate([[0], np.bincount(owners, minlength=shape[0]).cumsum()])
+    return sparse.csr_array((np.ones(len(owners)), lines[np.argsort(owners, kind="stable")], ends), shape=shape)
+
+
 def parted(count: int, seed: int, most: int = PARTS) -> Ints:
     """Return the part of each of ``count`` groups: a part of its own, or at random one of ``most`` of nearly one size."""
     return np.arange(count) if count <= most else np.random.default_rng([seed, most]).permutation(count) % most
@@ -85,47 +113,84 @@ def parted(count: int, seed: int, most: int = PARTS) -> Ints:
 
 def bootstrap(
     columns: Sequence[tuple[Table, Metric]],
-    groups: Sequence[str],
+    groups: Sequence[str] | Ints,
     resamples: int = RESAMPLES,
     seed: int = SEED,
     cells: int = CELLS,
+    places: Sequence[Ints] | None = None,
 ) -> list[Sample]:
-    """Return how each column varies with the groups.
+    """Return how each column varies with the groups, given each row's group by name or as :func:`numbered`.
 
     Every column sees the same draws, so the difference of two samples is the paired bootstrap. ``cells``, about the number of
-    values held at a time, bounds memory and does not change the result.
+    values held at a time, bounds memory and does not change the result. ``places`` are the rows' lines in each column's table,
+    if a table has not one for each row.
     """
     if not columns:
         return []
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    count, rows = len(numbers), len(groups)
-    places = np.fromiter(map(numbers.__getitem__, groups), np.int32, rows), np.arange(rows, dtype=np.int32)
-    member = sparse.csr_array((np.ones(rows), places), shape=(count, rows))
-    # Metrics that share a table share its sums; with a column a group, a sparse product reads each group's weights in a row.
-    sums, sizes = {}, {}
-    alone: dict[int, Any] = {}
-    parts = parted(count, seed)
-    part = sparse.csr_array((np.ones(count), (parts, np.arange(count))), shape=(int(parts.max()) + 1, count))
-    for table, metric in columns:
-        if id(table) not in sums:
-            lines = member @ table
-            alone[id(table)] = part @ lines
-            sums[id(table)] = sparse.csr_array(lines.T) if sparse.issparse(lines) else np.ascontiguousarray(lines.T)
-        sizes[id(table), metric.of] = effective(np.asarray(member @ with_lines(table, metric.of)))
+    numbers = groups if isinstance(groups, np.ndarray) else numbered(groups)
+    parts = parted(int(numbers.max()) + 1, seed)
+    places = places or [np.arange(len(numbers))] * len(columns)
+    members, summed, sizes = dict[int, _Members](), dict[int, _Summed](), {}
+    for (table, metric), at in zip(columns, places, strict=True):
+        if id(at) not in members:
+            members[id(at)] = _members(numbers, parts, at, table.shape[0])
+        if id(table) not in summed:  # metrics that share a table share its sums
+            summed[id(table)] = _summed(table, id(at), members[id(at)], parts)
+        sizes[id(table), metric.of] = effective(np.asarray(members[id(at)].groups @ with_lines(table, metric.of)))
     values = list[Floats]()
-    chunk = max(LEAST, cells // max(count, *(t.shape[0] for t in sums.values())))
-    random = np.random.default_rng(seed)
+    chunk = max(LEAST, cells // max(len(parts), *(table.shape[1] for table, _ in columns)))
+    random, by_line = np.random.default_rng(seed), {each.lines for each in summed.values()} - {0}
     for start in range(0, resamples, chunk):
-        weights = drawn(random, count, min(chunk, resamples - start))
-        totals = {key: np.ascontiguousarray((table @ weights).T) for key, table in sums.items()}
-        values.append(np.stack([metric.reduce(totals[id(table)]) for table, metric in columns], axis=1))
-    whole = {key: np.asarray(lines.sum(axis=0)) for key, lines in alone.items()}
-    for start in range(0, part.shape[0], chunk):
-        totals = {key: whole[key] - _dense(lines[start : start + chunk]) for key, lines in alone.items()}
-        values.append(np.stack([metric.reduce(totals[id(table)]) for table, metric in columns], axis=1))
+        weights = {0: drawn(random, len(parts), min(chunk, resamples - start))}
+        weights |= {key: members[key].groups.T @ weights[0] for key in by_line}
+        sums = {key: np.ascontiguousarray((each.sums @ weights[each.lines]).T) for key, each in summed.items()}
+        values.append(_reduced(columns, sums))
+    for start in range(0, int(parts.max()) + 1, chunk):
+        sums = {key: each.whole - _dense(each.parts[start : start + chunk]) for key, each in summed.items()}
+        values.append(_reduced(columns, sums))
     draws, left_out = np.split(np.concatenate(values), [resamples])
     found = [sizes[id(table), metric.of] for table, metric in columns]
-    return [Sample(draws[:, n], left_out[:, n], count, *size) for n, size in enumerate(found)]
+    return [Sample(draws[:, n], left_out[:, n], len(parts), *size) for n, size in enumerate(found)]
+
+
+class _Members(NamedTuple):
+    """Which lines of a table the groups have (groups × lines), and the parts (parts × lines)."""
+
+    groups: sparse.csr_array
+    parts: sparse.csr_array
+
+
+def _members(numbers: Ints, parts: Ints, places: Ints, height: int) -> _Members:
+    by_part = membership(parts[numbers], places, (int(parts.max()) + 1, height))
+    return _Members(membership(numbers, places, (len(parts), height)), by_part)
+
+
+class _Summed(NamedTuple):
+    """A table to be weighed: columns × ``lines`` of these members, or × groups (0); its parts' sums; the sum of all."""
+
+    lines: int
+    sums: Any
+    parts: Any
+    whole: Floats
+
+
+def _summed(table: Table, lines: int, members: _Members, parts: Ints) -> _Summed:
+    """Counts add up to the same in any order: each line is weighed once. Other tables are first summed by group, in rows' order.
+
+    With a line a column, a sparse product reads the weights in a row, and scatters into sums that fit into the cache.
+    """
+    if not isinstance(table, np.ndarray) and table.dtype.kind == "i":
+        table = sparse.csr_array((table.data.astype(np.float64), table.indices, table.indptr), shape=table.shape)
+        return _Summed(lines, table.T, alone := members.parts @ table, np.asarray(alone.sum(axis=0)))
+    by_group = members.groups @ table
+    shape = (members.parts.shape[0], len(parts))
+    alone = sparse.csr_array((np.ones(len(parts)), (parts, np.arange(len(parts)))), shape=shape) @ by_group
+    sums = by_group.T if sparse.issparse(by_group) else np.ascontiguousarray(by_group.T)
+    return _Summed(0, sums, alone, np.asarray(alone.sum(axis=0)))
+
+
+def _reduced(columns: Sequence[tuple[Table, Metric]], sums: Mapping[int, Floats]) -> Floats:
+    return np.stack([metric.reduce(sums[id(table)]) for table, metric in columns], axis=1)
 
 
 def _dense(table: Table) -> Floats:
