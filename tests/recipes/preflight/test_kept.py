@@ -71,8 +71,11 @@ def test_what_passed_is_said_again_without_the_trainer_and_so_are_misspelt_keys_
             lint.lint(recipe.load(path, faults))
         words = [word for fault in faults for word in ("--set", fault)]
         assert alone("check", str(path), *words) == [1, "", f"error: {error.value}\n", []], faults
-    fresh = alone("check", str(path), "--set", "lora_rnak=3", "--fresh")
-    assert fresh[:3] == alone("check", str(path), "--set", "lora_rnak=3")[:3] and fresh[3]
+    kept_before = {file.name for file in FOLDER.iterdir()}
+    assert kept_before
+    fresh = CliRunner().invoke(main, ["check", str(path), "--set", "lora_rnak=3", "--fresh"])
+    assert fresh.stderr == alone("check", str(path), "--set", "lora_rnak=3")[2]
+    assert not {file.name for file in FOLDER.iterdir()} & {name for name in kept_before if name.startswith("proof")}
 
 
 def test_a_change_of_a_number_that_makes_no_token_needs_no_second_proof(
