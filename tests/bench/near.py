@@ -29,9 +29,9 @@ import hashlib, importlib, json, sys, time
 from converters.cli import main
 home = importlib.import_module(f"converters.mixture.{sys.argv.pop(1)}")
 drop = home.drop_near_duplicates
-def timed(rows, *more):
+def timed(rows, *more, **named):
     start = time.process_time()
-    drop(rows, *more)
+    drop(rows, *more, **named)
     took = time.process_time() - start
     reasons = rows["reason"].cat.codes.to_numpy()
     found = json.dumps([took, len(rows), int((reasons == 3).sum()), hashlib.sha256(reasons.tobytes()).hexdigest()])
@@ -69,7 +69,7 @@ def near(folder: Path, what: str, write: Callable[[Path, int], Path], records: i
 
 
 def _near(folder: Path, home: str, commit: str | None) -> list[Any]:
-    words = ("build", "spec.yaml", "--set", "near_duplicates=0.8", "--out", home)
+    words = ("build", "spec.yaml", "--set", "near_duplicates=0.8", "--workers", "1", "--out", home)
     _processor([sys.executable, "-c", _TIMED, home, *words], folder, environment(commit))
     told_of: list[Any] = json.loads((folder / f"{home}.near").read_text())
     files = {path.name: sha256(path) for path in sorted((folder / home).glob("*.jsonl"))}
