@@ -248,6 +248,8 @@ def by_task(run: Run) -> dict[str, TaskRows]:
     rows: dict[str, TaskRows] = defaultdict(TaskRows)
     for row in run.rows:
         rows[row.task].add(row)
+    for of_task in rows.values():
+        of_task.batch.known.clear()
     return rows
 
 
