@@ -9,7 +9,7 @@ import msgspec
 from converters import tasks
 from converters.core.errors import InputError
 from converters.io.jsonl import stream
-from converters.schema import Message, Question, Record, Row, Turn
+from converters.schema import Question, Record, Row, Turn
 from converters.tasks.base import RenderError, Task
 from converters.text.figures import unstated
 from converters.text.sanitize import clean_record
@@ -63,8 +63,7 @@ def question(record: Record, task_name: str) -> list[Turn]:
 
 
 def _asked(safe: Record, task: Task) -> list[Turn]:
-    turns = (*task.history(safe), Message("user", task.prompt(safe)))
-    return [Turn(turn.role, turn.content) for turn in turns]
+    return [*(Turn(turn.role, turn.content) for turn in task.history(safe)), Turn("user", task.prompt(safe))]
 
 
 def _invents(record: Question) -> bool:

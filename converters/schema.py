@@ -9,7 +9,7 @@ import msgspec
 MANIFEST = "manifest.json"
 
 
-class Turn(msgspec.Struct, frozen=True):
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """One message of a row."""
 
     role: str
@@ -42,16 +42,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return dict(msgspec.json.decode(self.meta))
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One labelled piece of product text, such as ``Text("Title", "Acme kettle, 1.5 L")``."""
+class Text(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One labelled piece of product text, such as ``Text("Title", "Acme kettle, 1.5 L")``; a row has ten or more."""
 
     label: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One turn of a conversation; ``role`` is ``system``, ``user`` or ``assistant``."""
 
     role: str
@@ -173,8 +171,7 @@ class Ranking:
 Record = Listing | Attributes | Question | Answerable | Chat | Choice | Verdict | Ranking
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of one raw row, ``file:line`` in ``where``: its records, or the ``reason`` why there are none.
 
     A row of an earlier mixture is its own record. ``notes`` name what was left out of a used row; notes and reasons are counted,

@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import gc
 import os
 import signal
 import sys
@@ -13,6 +14,9 @@ from hypothesis import settings
 # here that would be pytest's own capture, and the whole run would die without a word.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
+# The collection imports what stays to the end: the garbage collector leaves it out, while it comes and from then on.
+gc.disable()
+
 # A job in the background of a script starts with Ctrl-C ignored, and so would every command that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -25,6 +29,7 @@ settings.load_profile("new" if "FUZZ_RECORDS" in os.environ else "same")
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 ROOT = Path(__file__).resolve().parents[1]
+LONGEST = "test_families.py"
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -35,10 +40,19 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
+def pytest_collection_finish() -> None:
+    """Look for garbage again, among what the tests make."""
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long: at the end one worker would train for minutes, and the other have nothing to do."""
+    """Begin with what takes long: at the end one worker would train for minutes, and the other have nothing to do.
+
+    The longest file comes first of all: by its end the run that many others look at is there, and no worker waits for it.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path.name != LONGEST, item.path not in slow))
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from converters.core.errors import InputError
 A = TypeVar("A")
 B = TypeVar("B")
 Tick = Callable[[int], object]  # called with how many items are done so far
+Pool = Callable[[Callable[[Any], Any], Iterable[Any]], Generator[Any]]  # yields what work makes of items, in order
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def silent(count: int) -> None:
     """Show no progress."""
 
 
-def in_processes(work: Callable[[A], B], items: Iterable[A], workers: int) -> Generator[B]:
+def in_processes(work: Callable[[A], B], items: Iterable[A], workers: int = 1) -> Generator[B]:
     """Yield ``work(item)`` in order, from ``workers`` processes that end with this one, even if it is killed; 1 is this one."""
     from multiprocessing import resource_tracker
 

@@ -16,6 +16,11 @@ def composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def is_composed(text: str) -> bool:
+    """Tell whether a text is as :func:`composed` returns it."""
+    return text.isascii() or unicodedata.is_normalized("NFC", text)
+
+
 def all_composed(value: Any) -> Any:
     """Return a text, or lists, tuples and mappings of texts and other values, with every text in it composed."""
     if isinstance(value, str):

@@ -2,31 +2,61 @@
 
 Items are dealt to buckets by the hash of their key and wait in one temporary file; then each bucket is grouped by itself. Input
 under ``HELD`` bytes never touches the disk. The file has no name, so nothing is left of it however the run ends.
+
+Several processes do the same in two rounds: each deals its share of the items to a file of its own that stays (:func:`deal`), and
+then each groups some of the buckets of all files (:func:`regrouped`).
 """
 
 import tempfile
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from struct import Struct
+from itertools import accumulate, chain, pairwise
+from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+import numpy as np
+
 from converters.core.errors import InputError
+from converters.io.jsonl import writing
+from converters.io.pieces import Source
+from converters.schema import Outcome
 
 BUCKET = 2 << 20  # bytes of items that are grouped at once
 MOST_BUCKETS = 512  # with more, the pieces of a bucket in the file become too small to read efficiently
 HELD = 4 << 20  # bytes of items that wait in memory before they are written to the file
 T = TypeVar("T")
-_SIZES = Struct("<II")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """How rows are brought together: what deals them, with their keys, and what becomes of those of one key, in input order."""
+
+    keyed: Callable[[Sequence[Source]], Iterator[tuple[bytes, bytes] | Outcome]]
+    merged: Callable[[list[bytes]], Iterator[Outcome]]
+
+
+def gathered(how: Gathering, sources: Sequence[Source], size: int) -> Iterator[Outcome]:
+    """Yield what becomes of all rows of ``sources``, of ``size`` bytes: what :func:`grouped` passes on first, then the groups."""
+    for item in grouped(how.keyed(sources), size):
+        yield from how.merged(item) if isinstance(item, list) else (item,)
 
 
 @dataclass(slots=True)
-class Bucket:
-    """What waits in memory, and where the rest is in the file: offsets and lengths, alternating."""
+class Buckets:
+    """Keys and values that wait in memory, alternating, for each bucket, and where in the file those before them are.
 
-    waiting: bytearray = field(default_factory=bytearray)
-    places: "array[int]" = field(default_factory=lambda: array("Q"))
+    Each time they are written, ``offsets`` get where each bucket begins and where the last ends.
+    """
+
+    waiting: list[list[bytes]]
+    offsets: "array[int]" = field(default_factory=lambda: array("Q"))
+
+
+def buckets_for(size: int) -> int:
+    """Return how many buckets items of ``size`` bytes are dealt to."""
+    return min(size // BUCKET, MOST_BUCKETS - 1) + 1
 
 
 def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int) -> Iterator[list[bytes] | T]:
@@ -35,59 +65,90 @@ def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int) -> Iterator[lis
     ``size`` is roughly the input's size in bytes and decides the number of buckets alone. Groups come in the order of the hashes
     of their keys, which depends on the keys alone. A temporary folder that is full or missing is an ``InputError``.
     """
-    buckets = [Bucket() for _ in range(min(size // BUCKET, MOST_BUCKETS - 1) + 1)]
+    number = buckets_for(size)
+    buckets = Buckets([[] for _ in range(number)])
     try:
         with tempfile.TemporaryFile() as file:
             yield from _dealt(items, buckets, file)
-            for bucket in buckets:
-                yield from _groups(_read(bucket, file))
+            offsets = np.array(buckets.offsets, np.uint64).reshape(-1, number + 1)
+            for bucket in range(number):
+                places = offsets[:, bucket : bucket + 2].tolist()
+                found = [*chain.from_iterable(_read(file, *place) for place in places), *buckets.waiting[bucket]]
+                buckets.waiting[bucket] = []
+                yield from _groups(found)
     except OSError as error:
         place, problem = tempfile.tempdir or "temporary folder", error.strerror or error
         raise InputError(f"{place}: {problem}; grouping rows needs room there: set TMPDIR to another folder") from error
 
 
-def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: list[Bucket], file: BinaryIO) -> Iterator[T]:
-    size, number, pack, crc32 = 0, len(buckets), _SIZES.pack, zlib.crc32
+def deal(items: Iterable[tuple[bytes, bytes] | T], number: int, path: Path) -> Iterator[T]:
+    """Deal ``(key, value)`` items to ``number`` buckets in ``path`` and a file of offsets beside it; pass on what is no pair."""
+    buckets = Buckets([[] for _ in range(number)])
+    with writing(path), path.open("wb") as file:
+        yield from _dealt(items, buckets, file)
+        _flush(buckets, file)
+    with writing(path):
+        _offsets(path).write_bytes(buckets.offsets.tobytes())
+
+
+def regrouped(paths: Iterable[Path], number: int, start: int, stop: int) -> Iterator[list[bytes]]:
+    """Yield the groups of buckets ``start`` to ``stop`` of items that :func:`deal` dealt to ``number`` buckets in ``paths``."""
+    found: list[list[bytes]] = [[] for _ in range(start, stop)]
+    for path in paths:
+        offsets = np.memmap(_offsets(path), np.uint64, "r").reshape(-1, number + 1)
+        with path.open("rb") as file:
+            for written in offsets[:, start : stop + 1].tolist():
+                for items, (begin, end) in zip(found, pairwise(written), strict=True):
+                    items += _read(file, begin, end)
+    for items in found:
+        yield from _groups(items)
+        items.clear()
+
+
+def _offsets(path: Path) -> Path:
+    return path.with_suffix(".offsets")
+
+
+def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: Buckets, file: BinaryIO) -> Iterator[T]:
+    waiting, number = buckets.waiting, len(buckets.waiting)
+    size, crc32 = 0, zlib.crc32
     for item in items:
         if not isinstance(item, tuple):
             yield item
             continue
         key, value = item
         # The upper bits of the hash choose the bucket, so that the buckets are in the order of the hashes.
-        waiting = buckets[crc32(key) * number >> 32].waiting
-        waiting += pack(len(key), len(value))
-        waiting += key
-        waiting += value
+        waiting[crc32(key) * number >> 32] += item
         size += len(key) + len(value)
         if size > HELD:
             _flush(buckets, file)
             size = 0
 
 
-def _flush(buckets: Iterable[Bucket], file: BinaryIO) -> None:
-    for bucket in buckets:
-        if bucket.waiting:
-            bucket.places.extend((file.tell(), len(bucket.waiting)))
-            file.write(bucket.waiting)
-            bucket.waiting.clear()
+def _flush(buckets: Buckets, file: BinaryIO) -> None:
+    """Write what waits in each bucket: how many keys and values, their sizes, and then they."""
+    for bucket, waiting in enumerate(buckets.waiting):
+        buckets.offsets.append(file.tell())
+        if waiting:
+            file.write(array("I", (len(waiting), *map(len, waiting))))
+            file.writelines(waiting)
+            buckets.waiting[bucket] = []
+    buckets.offsets.append(file.tell())
 
 
-def _read(bucket: Bucket, file: BinaryIO) -> bytes:
-    text = bytearray()
-    for offset, length in zip(bucket.places[::2], bucket.places[1::2], strict=True):
-        file.seek(offset)
-        text += file.read(length)
-    text += bucket.waiting
-    bucket.waiting.clear()
-    return bytes(text)
+def _read(file: BinaryIO, start: int, stop: int) -> list[bytes]:
+    if start == stop:
+        return []
+    file.seek(start)
+    sizes = array("I")
+    sizes.fromfile(file, 1)
+    sizes.fromfile(file, sizes.pop())
+    text = file.read(sum(sizes))
+    return [text[begin:end] for begin, end in pairwise(accumulate(sizes, initial=0))]
 
 
-def _groups(text: bytes) -> Iterable[list[bytes]]:
+def _groups(items: list[bytes]) -> Iterable[list[bytes]]:
     groups: dict[bytes, list[bytes]] = {}
-    at = 0
-    while at < len(text):
-        key_size, value_size = _SIZES.unpack_from(text, at)
-        middle = at + 8 + key_size
-        at = middle + value_size
-        groups.setdefault(text[middle - key_size : middle], []).append(text[middle:at])
+    for key, value in zip(items[::2], items[1::2], strict=True):
+        groups.setdefault(key, []).append(value)
     return (groups[key] for key in sorted(groups, key=lambda key: (zlib.crc32(key), key)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from converters.core.errors import InputError, first_line
 from converters.io.files import NOT_UTF8, Columns, need_columns, open_raw, reading, select_columns
+from converters.io.pieces import Piece, Source, Spool, path_of, spooling
 from converters.schema import Outcome
 
 BATCH = 1024  # rows that are Python objects at a time
@@ -89,14 +91,75 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
         raise InputError(f"{path}: damaged Parquet file: {first_line(error)}") from error
 
 
-def rows(path: Path, columns: Columns) -> Iterator[tuple[str, dict[str, Any] | Outcome]]:
+def rows(source: Source, columns: Columns) -> Iterator[tuple[str, dict[str, Any] | Outcome]]:
     """Yield ``(file:#n, row)`` with those of ``columns`` that the file has; one row group is in memory at a time."""
+    path, piece = path_of(source), source if isinstance(source, Piece) else None
     with opened(path) as file:
-        names, number = select_columns(path, file.schema_arrow.names, columns), 1
-        for group in range(file.num_row_groups):
+        names = select_columns(path, file.schema_arrow.names, columns)
+        first, count = (piece.first, piece.rows) if piece else (1, file.metadata.num_rows)
+        if piece and piece.spooled:
+            with pa.ipc.open_stream(piece.spooled) as batches:
+                yield from _numbered(path, batches, first)
+        else:
+            yield from _numbered(path, _batches(file, names, first - 1, first - 1 + count), first)
+
+
+def _batches(file: pq.ParquetFile, names: Sequence[str], start: int, stop: int) -> Iterator[Any]:
+    """Yield rows ``start`` to ``stop``, counted from 0; row groups beside them are passed over."""
+    at = 0
+    for group in range(file.num_row_groups):
+        end = at + file.metadata.row_group(group).num_rows
+        if at < stop and end > start:
             for batch in file.iter_batches(BATCH, row_groups=[group], columns=names, use_threads=False):
-                yield from _batch(path, batch, number)
-                number += batch.num_rows
+                low, high = max(start - at, 0), min(stop - at, batch.num_rows)
+                if low < high:
+                    yield batch.slice(low, high - low)
+                at += batch.num_rows
+        at = end
+
+
+def _numbered(path: Path, batches: Iterable[Any], first: int) -> Iterator[tuple[str, dict[str, Any] | Outcome]]:
+    for batch in batches:
+        yield from _batch(path, batch, first)
+        first += batch.num_rows
+
+
+def cut(path: Path, size: int, columns: Columns, spool: Spool | None) -> Iterator[Piece]:
+    """Yield a file in pieces of about ``size`` bytes, unpacked: several row groups together, or rows of one that is larger."""
+    with opened(path) as file:
+        names, first, rows, held = select_columns(path, file.schema_arrow.names, columns), 1, 0, 0
+        for group in range(file.num_row_groups):
+            count, length = file.metadata.row_group(group).num_rows, _unpacked(file, group, names)
+            if held and held + length > size:
+                yield Piece(path, first, rows)
+                first, rows, held = first + rows, 0, 0
+            if length > 2 * size:
+                step = -(-count * size // (length * BATCH)) * BATCH
+                yield from _cut_group(path, file, group, names, first, step, spool)
+                first += count
+            else:
+                rows, held = rows + count, held + length
+        if rows:
+            yield Piece(path, first, rows)
+
+
+def _unpacked(file: pq.ParquetFile, group: int, names: Sequence[str]) -> int:
+    chunks = (file.metadata.row_group(group).column(n) for n in range(file.metadata.num_columns))
+    return sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.partition(".")[0] in names)
+
+
+def _cut_group(
+    path: Path, file: pq.ParquetFile, group: int, names: Sequence[str], first: int, step: int, spool: Spool | None
+) -> Iterator[Piece]:
+    """Yield ``step`` rows of a group at a time, each left in the file that ``spool`` gives, if any."""
+    count = file.metadata.row_group(group).num_rows
+    batches = file.iter_batches(step, row_groups=[group], columns=names, use_threads=False) if spool else repeat(None)
+    for start, batch in zip(range(0, count, step), batches, strict=bool(spool)):
+        spooled = spool() if spool else None
+        if spooled:
+            with spooling(spooled), pa.ipc.new_stream(spooled, batch.schema) as out:
+                out.write_table(pa.Table.from_batches([batch]), max_chunksize=BATCH)
+        yield Piece(path, first + start, min(step, count - start), spooled=spooled)
 
 
 def _batch(path: Path, batch: Any, first: int) -> Iterator[tuple[str, dict[str, Any] | Outcome]]:

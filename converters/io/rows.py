@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,8 @@ import msgspec
 
 from converters.core.errors import InputError, first_line
 from converters.io import files
-from converters.io.files import BLOCK, NOT_UTF8, columns_of, open_raw, reading
+from converters.io.files import BLOCK, NOT_UTF8, PACKED, columns_of, open_raw, reading
+from converters.io.pieces import Piece, Source, path_of
 from converters.schema import Outcome
 
 T = TypeVar("T")
@@ -77,12 +79,23 @@ def _lists(value: Any) -> Any:
     return {key: _lists(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def json_values(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield ``(file:line, JSON text)`` of a JSON-lines file, or ``(file:#n, JSON text)`` of a JSON list.
+def is_numbered(path: Path) -> bool:
+    """Tell by its beginning whether a file has a row in each line: no JSON list, nor maybe one object over several lines."""
+    with open_raw(path) as file, reading(path):
+        start = file.peek(AHEAD)[:AHEAD].removeprefix(BOM)
+        return not (start.lstrip().startswith(b"[") or _SPREAD.match(start))
+
+
+def json_values(source: Source) -> Iterator[tuple[str, bytes]]:
+    """Yield ``(file:line, JSON text)`` of a JSON-lines file or a piece of one, or ``(file:#n, JSON text)`` of a JSON list.
 
     A file of one object over several lines is one row; one whose first line is broken and whose others are objects is not.
     A text over the limit comes as a :class:`Long`, which is not JSON.
     """
+    if isinstance(source, Piece):
+        yield from _of_piece(source)
+        return
+    path = source
     with open_raw(path) as file, reading(path):
         start = file.peek(AHEAD)[:AHEAD].removeprefix(BOM)
         if start.lstrip().startswith(b"["):
@@ -98,9 +111,19 @@ def json_values(path: Path) -> Iterator[tuple[str, bytes]]:
             yield from _numbered(path, file)
 
 
-def _numbered(path: Path, file: BufferedReader) -> Iterator[tuple[str, bytes]]:
+def _of_piece(piece: Piece) -> Iterator[tuple[str, bytes]]:
+    with piece.spooled.open("rb") if piece.spooled else open_raw(piece.path) as file, reading(piece.path):
+        if not piece.spooled and piece.path.suffix not in PACKED:
+            file.seek(piece.offset)
+        elif not piece.spooled:
+            for start in range(0, piece.offset, BLOCK):
+                file.read(min(BLOCK, piece.offset - start))
+        yield from islice(_numbered(piece.path, file, piece.first), piece.rows)
+
+
+def _numbered(path: Path, file: BufferedReader, first: int = 1) -> Iterator[tuple[str, bytes]]:
     name = str(path)
-    for number, line in enumerate(bounded(file), 1):
+    for number, line in enumerate(bounded(file), first):
         yield f"{name}:{number}", without_bom(line) if number == 1 else line
 
 
@@ -120,23 +143,24 @@ def _items(path: Path, text: bytes) -> Iterator[tuple[str, bytes]]:
     yield from ((f"{path}:#{number}", bytes(item)) for number, item in enumerate(items, 1))
 
 
-def decoded(paths: Sequence[Path], kind: type[T], literals: bool = False) -> Iterator[tuple[str, T | Outcome]]:
+def decoded(sources: Sequence[Source], kind: type[T], literals: bool = False) -> Iterator[tuple[str, T | Outcome]]:
     """Yield ``(where, value)``; a row that does not decode comes as an :class:`Outcome` with its reason.
 
     Of a repeated key in one JSON object the last value counts, as in Python's and JavaScript's own readers. With ``literals`` a
     row may be a Python literal instead of JSON. Of Parquet and hub datasets only the columns that the struct ``kind`` names are
     read.
     """
-    for path in paths:
+    for source in sources:
+        path = path_of(source)
         if files.is_hub(path):
             yield from _converted(files.rows(path, columns_of(kind)), kind)
         elif path.suffix == ".parquet":
             from converters.io import parquet
 
-            yield from _converted(parquet.rows(path, columns_of(kind)), kind)
+            yield from _converted(parquet.rows(source, columns_of(kind)), kind)
         else:
             decode = msgspec.json.Decoder(kind).decode
-            for where, text in json_values(path):
+            for where, text in json_values(source):
                 try:
                     yield where, decode(text)
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

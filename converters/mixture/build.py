@@ -6,8 +6,9 @@ Shards lie in a hidden folder beside the mixture until it is finished, so an int
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,15 @@ import msgspec
 import numpy as np
 
 from converters import sources
-from converters.core.console import Tick, silent
+from converters.core.console import Pool, Tick, in_processes, silent
 from converters.core.errors import InputError
-from converters.io import expand
+from converters.io import describe, expand
 from converters.io.files import is_hub, missing
-from converters.io.jsonl import locked, replacing, write_json
-from converters.mixture import ids, plan
-from converters.mixture.convert import convert_all
-from converters.mixture.manifest import account, manifest, need_rows, row_counts, write_mapping, write_rejects
+from converters.io.jsonl import replacing, write_json
+from converters.mixture import ids, near, plan
+from converters.mixture.convert import convert_all, processes, shares
+from converters.mixture.convert.shares import Converted, Share
+from converters.mixture.manifest import account, inputs, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
 from converters.mixture.shards import TEMPORARY
 from converters.mixture.spec import Entry, Spec, chosen_tasks
@@ -32,38 +34,50 @@ from converters.schema import MANIFEST
 from converters.text.lengths import ruler
 
 ASIDE = ".old"
+Engine = Callable[[Path], Pool]
 
 
-def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measuring: Tick = silent) -> dict[str, Any]:
+def build(
+    spec: Spec,
+    out: Path,
+    workers: int,
+    rejects: bool,
+    tick: Tick,
+    measuring: Tick = silent,
+    engine: Engine | None = None,
+) -> dict[str, Any]:
     """Write ``train.jsonl``, ``validation.jsonl``, ``test.jsonl``, the card and the manifest into ``out``; return the manifest.
 
     With ``rejects``, ``rejects.jsonl`` has every raw row that was not used. ``tick`` hears of the raw rows read so far,
-    ``measuring`` of the written rows measured so far. No byte depends on the number of ``workers``.
+    ``measuring`` of the written rows measured so far. No byte depends on the number of ``workers``, nor on an ``engine``: given
+    a folder that all of its machines see, it returns what does their work.
     """
-    if out.exists() and not (out / MANIFEST).is_file():
-        raise InputError(f"{out}: is not a mixture (it has no {MANIFEST}); choose a new folder")
+    _need_mixture(out)
     from converters.mixture import finalize  # brings scipy, and the command line starts without it
 
     lengths = ruler(spec.tokenizer, workers)  # fails here on a wrong tokenizer, not after an hour's work
     spec = msgspec.structs.replace(spec, sources=needed(spec))
     need_files(spec.sources)
+    workers = processes(spec.sources, workers)
     with _cache(out) as work:
-        shards = convert_all(spec.sources, spec.seed, work, workers, tick)
+        elsewhere = engine(work) if engine else None
+        pool = elsewhere or partial(in_processes, workers=workers)
+        shards = convert_all(spec.sources, spec.seed, work, workers, tick, elsewhere)
         for shard in shards:
             need_rows(shard)
         rows = plan.table(shards)
         plan.decide(rows, spec)
         ids.tell_apart(rows, shards, spec)
-        plan.drop_near_duplicates(rows, shards, spec.near_duplicates)
+        near.drop_near_duplicates(rows, shards, spec.near_duplicates, pool if elsewhere or workers > 1 else None)
         plan.finish(rows, spec)
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
         last = finalize.prepare(rows, shards, spec)
         finishes = [ids.finish(rows, number, last.finish(entry)) for number, entry in enumerate(spec.sources)]
-        write_splits(folder, rows, shards, spec.seed, finishes)
+        write_splits(folder, rows, shards, spec.seed, finishes, pool)
         if rejects:
             write_rejects(folder / "rejects.jsonl", shards, plan.reason_codes(rows), plan.REASONS)
-        statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring)
-        record = manifest(rows, shards, spec, folder, statistics)
+        statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, pool)
+        record = manifest(rows, shards, spec, folder, statistics, pool)
         for name, recall in last.recalls().items():
             record["splits"][name]["shortlist_recall"] = recall
         for number, shard in enumerate(shards, 1):
@@ -72,6 +86,25 @@ def build(spec: Spec, out: Path, workers: int, rejects: bool, tick: Tick, measur
         card.write(folder / card.CARD, record, samples)
         _swap(folder, out)
     return record
+
+
+def build_share(spec: Spec, out: Path, share: Share, workers: int, tick: Tick) -> Converted:
+    """Convert a share of a mixture's raw rows into the hidden folder beside ``out``, where :func:`build` finds them."""
+    _need_mixture(out)
+    entries = needed(spec)
+    need_files(entries)
+    with shares.at_work(_parts(out), out, share):
+        return shares.convert_share(entries, spec.seed, _parts(out), share, workers, tick)
+
+
+def remarks(spec: Spec, out: Path) -> list[str]:
+    """Return a sentence for each share of a mixture that :func:`build` has to convert though others were converted before."""
+    return shares.remarks(needed(spec), spec.seed, _parts(out))
+
+
+def _need_mixture(out: Path) -> None:
+    if out.exists() and not (out / MANIFEST).is_file():
+        raise InputError(f"{out}: is not a mixture (it has no {MANIFEST}); choose a new folder")
 
 
 def needed(spec: Spec) -> list[Entry]:
@@ -109,7 +142,7 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     mapping = entry.options.get("mapping")
     given = Path(mapping) if isinstance(mapping, str) else None
     with _cache(out) as work:
-        [shard] = convert_all([entry], 0, work, workers, tick)
+        [shard] = convert_all([entry], 0, work, processes([entry], workers), tick)
         repeated, renamed = ids.of_entry(shard)
         codes = np.where(repeated, np.int8(0), np.int8(plan.KEPT))
         if rejects:
@@ -117,7 +150,8 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
         need_rows(shard)
         with replacing(out) as file:
             file.writelines(compress(ids.lines(shard, renamed), ~repeated))
-        record = account(shard, codes, [plan.SAME], int(renamed.sum())) | {"rows": int((~repeated).sum())}
+        described = list(map(describe, inputs(shard)))
+        record = account(shard, codes, [plan.SAME], described, int(renamed.sum())) | {"rows": int((~repeated).sum())}
         record |= row_counts(compress(shard.lines(), ~repeated))
         if given is None or given.resolve() != mapping_of(out).resolve():  # which the user has edited, with comments
             write_mapping(mapping_of(out), shard)
@@ -145,27 +179,39 @@ def _spare(entry: Entry, outs: Sequence[Path]) -> None:
 @contextmanager
 def _cache(out: Path) -> Iterator[Path]:
     """Lock the folder of shards beside ``out``; remove it on success, or on failure if no shard has rows."""
-    work = out.with_name(f".{out.name}.parts")
+    work = _parts(out)
     work.mkdir(parents=True, exist_ok=True)
-    with locked(work / "lock", out):
+    with shares.alone(work, out):
         try:
             _clean(work, out)
             yield work
         except BaseException:
-            if not any(json.loads(path.read_bytes())["examples"] for path in work.glob("*/part.json")):
+            if not any(map(_has_rows, work.rglob("part.json"))):
                 shutil.rmtree(work, ignore_errors=True)
             raise
-        for path in work.glob("*/part.json"):  # first, so that a kill in between leaves no shard that seems complete
+        for path in work.rglob("part.json"):  # first, so that a kill in between leaves no shard that seems complete
             path.unlink()
         shutil.rmtree(work)
 
 
+def _parts(out: Path) -> Path:
+    return out.with_name(f".{out.name}.parts")
+
+
+def _has_rows(counts: Path) -> bool:
+    """Tell whether a shard, or a part of one, has rows, or has dealt some for a second round."""
+    dealt = counts.parent.with_suffix(".pairs")
+    return bool(json.loads(counts.read_bytes())["examples"] or (dealt.is_file() and dealt.stat().st_size))
+
+
 def _clean(work: Path, out: Path) -> None:
-    for path in work.glob(f"{TEMPORARY}*"):
+    for path in [*work.glob(f"{TEMPORARY}*"), *work.glob(f"*/{TEMPORARY}*")]:
         if path.name.endswith(ASIDE) and not out.exists():
             path.rename(out)  # the command before was killed between the two steps of _swap
-        else:
+        elif path.is_dir():
             shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _swap(folder: Path, out: Path) -> None:

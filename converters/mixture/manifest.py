@@ -3,7 +3,9 @@
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from importlib.metadata import version
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ import yaml
 from numpy.typing import NDArray
 
 from converters import sources, tasks
+from converters.core.console import Pool, in_processes
 from converters.core.errors import InputError
 from converters.io import describe, expand
 from converters.io.files import with_advice
-from converters.io.jsonl import replacing, sha256
+from converters.io.jsonl import replacing
 from converters.mixture.ids import APART, RENAMED
 from converters.mixture.plan import HELD, KEPT, NEAR, REASONS, REPEATED, Codes, kept, reason_codes, within
 from converters.mixture.repeats import OUTVOTED, TIED
@@ -52,11 +55,19 @@ def need_rows(shard: Shard) -> None:
     raise InputError(f"{', '.join(map(str, paths))}: found {content}, expected {wanted}{reason}")
 
 
-def account(shard: Shard, codes: Codes, reasons: Sequence[str], renamed: int = 0) -> dict[str, Any]:
+def inputs(shard: Shard) -> list[Path]:
+    """Return the files that an entry's rows are made of, the raw ones first."""
+    return [*expand(shard.entry.paths), *beside_files(shard.entry, shard.options)]
+
+
+def account(
+    shard: Shard, codes: Codes, reasons: Sequence[str], described: Sequence[Mapping[str, Any]], renamed: int = 0
+) -> dict[str, Any]:
     """Return what the manifest says of one entry: licence, files with their hashes, and the fate of every raw row.
 
-    ``codes`` has for each example ``KEPT`` or the place in ``reasons`` of the one for which it was dropped. Raw rows all of
-    whose examples were dropped are rejected, too: ``read`` is ``used`` and ``rejected``. ``renamed`` examples got another id.
+    ``described`` are its :func:`inputs`, described. ``codes`` has for each example ``KEPT`` or the place in ``reasons`` of the
+    one for which it was dropped. Raw rows all of whose examples were dropped are rejected, too: ``read`` is ``used`` and
+    ``rejected``. ``renamed`` examples got another id.
     """
     entry, unit = shard.entry, sources.get(shard.entry.source)
     fates, rows = _fates(shard, codes)
@@ -73,7 +84,7 @@ def account(shard: Shard, codes: Codes, reasons: Sequence[str], renamed: int = 0
         "noted": _sum([shard.noted, {APART: renamed} if renamed else {}]),
         "examples": shard.examples,
         "dropped": _sum([shard.dropped, dropped]),
-        "inputs": [describe(path) for path in [*expand(entry.paths), *beside_files(entry, shard.options)]],
+        "inputs": list(described),
         "options": shard.options,
         "seen": shard.seen,
     }
@@ -144,14 +155,24 @@ def write_rejects(path: Path, shards: Sequence[Shard], codes: Codes, reasons: Se
 
 
 def manifest(
-    rows: pd.DataFrame, shards: Sequence[Shard], spec: Spec, folder: Path, statistics: Mapping[str, Mapping[str, Any]]
+    rows: pd.DataFrame,
+    shards: Sequence[Shard],
+    spec: Spec,
+    folder: Path,
+    statistics: Mapping[str, Mapping[str, Any]],
+    pool: Pool = in_processes,
 ) -> dict[str, Any]:
-    """Return the account of a mixture whose splits lie in ``folder``, with the ``statistics`` of each."""
-    codes = reason_codes(rows)
-    accounts = [
-        account(shard, codes[own], REASONS, int((rows[RENAMED] & own & kept(rows)).sum())) | _groups(rows[own])
-        for shard, own in ((shard, rows["entry"] == n) for n, shard in enumerate(shards))
-    ]
+    """Return the account of a mixture whose splits lie in ``folder``, with the ``statistics`` of each; ``pool`` hashes files."""
+    codes, files = reason_codes(rows), [inputs(shard) for shard in shards]
+    splits = [folder / f"{name}.jsonl" for name in SPLITS]
+    accounts = list[dict[str, Any]]()
+    with closing(pool(describe, [*chain.from_iterable(files), *splits])) as described:
+        for number, (shard, paths) in enumerate(zip(shards, files, strict=True)):
+            own = rows["entry"] == number
+            renamed = int((rows[RENAMED] & own & kept(rows)).sum())
+            found = account(shard, codes[own], REASONS, list(islice(described, len(paths))), renamed)
+            accounts.append(found | _groups(rows[own]))
+        written = list(described)
     for number, lines in _named_again(shards, accounts).items():
         accounts[number]["seen"] = [*accounts[number]["seen"], *lines]
     dropped = _sum(account["dropped"] for account in accounts)
@@ -165,7 +186,7 @@ def manifest(
         "leaks": {name: dropped.get(reason, 0) for name, reason in LEAKS.items()},
         "inputs": [item for account in accounts for item in account["inputs"]],
         "sources": accounts,
-        "splits": {n: _split(rows, k, folder / f"{n}.jsonl") | dict(statistics[n]) for k, n in enumerate(SPLITS)},
+        "splits": {n: _split(rows, k, written[k]) | dict(statistics[n]) for k, n in enumerate(SPLITS)},
         "seed": spec.seed,
         "spec": msgspec.to_builtins(spec),
         "version": version("ecom-llm-recipes"),
@@ -205,7 +226,7 @@ def _groups(rows: pd.DataFrame) -> dict[str, Any]:
     return {"groups": by_split, "examples_a_group": {"mean": mean, "most": most}}
 
 
-def _split(rows: pd.DataFrame, number: int, path: Path) -> dict[str, Any]:
+def _split(rows: pd.DataFrame, number: int, written: Mapping[str, Any]) -> dict[str, Any]:
     here = rows[within(rows, number)]
     total = int(here["times"].sum())
     counts = here.groupby("task")["times"].sum()
@@ -215,8 +236,8 @@ def _split(rows: pd.DataFrame, number: int, path: Path) -> dict[str, Any]:
         "groups": here["group"].nunique(),
         "general_share": by_task.get("general", 0) / max(1, total),
         "tasks": by_task,
-        "sha256": sha256(path),
-        "bytes": path.stat().st_size,
+        "sha256": written["sha256"],
+        "bytes": written["bytes"],
     }
 
 

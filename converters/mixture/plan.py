@@ -1,11 +1,9 @@
 """Decides for every row whether it stays and where: duplicates, near-duplicates, splits, balance, shares."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, compress
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -13,15 +11,11 @@ from numpy.typing import NDArray
 from converters import tasks
 from converters.core.errors import InputError
 from converters.core.hashing import edges
-from converters.examples import prompt_turns
 from converters.mixture import repeats
 from converters.mixture.repeats import OUTVOTED, TIED
 from converters.mixture.shards import UNPINNED, Shard
 from converters.mixture.spec import Balance, Spec, replays
-from converters.schema import SPLITS, Turn
-from converters.tasks import category_shortlist
-from converters.tasks.choice import listed
-from converters.text.words import terms
+from converters.schema import SPLITS
 
 Codes = NDArray[np.int8]
 Mask = NDArray[np.bool_]
@@ -33,7 +27,6 @@ HELD, REPEATED = "product held out by another source's split", "same prompt agai
 SAME, NEAR = "same id again", "near-duplicate of a held-out row"
 OVER_WEIGHT, OVER_LIMIT, OVER_SHARE = "over the entry's weight", "over the entry's limit", "general row over the share"
 NOT_REPLAYED = "task that is not replayed"
-PERMUTATIONS, BANDS, SEED = 128, 32, 1  # of MinHash and its index
 REASONS = (HELD, REPEATED, SAME, NEAR, OVER_WEIGHT, OVER_LIMIT, OVER_SHARE, NOT_REPLAYED, OUTVOTED, TIED)
 
 
@@ -224,65 +217,3 @@ def general_rows(others: int, share: float) -> int:
     (100, 3000, 0)
     """
     return math.floor(others * share / (1 - share) + 0.5)
-
-
-class Asked(msgspec.Struct):
-    """As much of a row as is compared."""
-
-    task: str
-    messages: list[Turn]
-    meta: str = "{}"
-
-
-def drop_near_duplicates(rows: pd.DataFrame, shards: Sequence[Shard], threshold: float | None) -> None:
-    """Drop training rows whose text is near that of a validation or test row; with no threshold, none."""
-    if threshold is None:
-        return
-    train = within(rows, TRAIN)
-    lines, again = (chain.from_iterable(shard.lines() for shard in shards) for _ in range(2))
-    held_out = compress(again, kept(rows) & ~train)
-    drop(rows, np.fromiter(near(zip(lines, train.tolist(), strict=True), held_out, threshold), bool, len(train)), NEAR)
-
-
-def near(lines: Iterable[tuple[bytes, bool]], held_out: Iterable[bytes], threshold: float) -> Iterator[bool]:
-    """Yield for each ``(line, whether to look)`` whether its row is near one of ``held_out``, rows of our format."""
-    from rensa import RMinHashLSH
-
-    decode = msgspec.json.Decoder(Asked).decode
-    index = RMinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, num_bands=BANDS)
-    signatures = [_signature(decode(line)) for line in held_out]
-    for number, signature in enumerate(signatures):
-        index.insert(number, signature)
-    for line, look in lines:
-        own = _signature(decode(line)) if look else None
-        yield own is not None and any(own.jaccard(signatures[n]) >= threshold for n in index.query(own))
-
-
-def _signature(row: Asked) -> Any:
-    from rensa import RMinHash
-
-    signature = RMinHash(num_perm=PERMUTATIONS, seed=SEED)
-    signature.update(shingles(row))
-    return signature
-
-
-def shingles(row: Asked) -> list[str]:
-    """Return the runs of three words of what a row asks about; instruction, options and candidates are left out.
-
-    Where no blanks part the words, overlapping pairs of letters stand for them: a run is four letters, of two words or so.
-
-    >>> shingles(Asked("category", [Turn("user", "[CLASSIFY] Category:\\nTitle: Red Acme mug"), Turn("assistant", "Mugs")]))
-    ['title red acme', 'red acme mug']
-    >>> shingles(Asked("category", [Turn("user", "[CLASSIFY] Category:\\nTitle: 赤いマグ"), Turn("assistant", "Mugs")]))
-    ['title 赤い いマ', '赤い いマ マグ']
-    """
-    text = prompt_turns(row.task, row.messages)[-1].content
-    body = text.partition("\n")[2] if text.startswith("[") else text
-    if '"options":' in row.meta or '"candidates":' in row.meta:
-        meta = msgspec.json.decode(row.meta)
-        options = frozenset(
-            (*listed(meta.get("options", ())), *map(category_shortlist.line, meta.get("candidates", ())))
-        )
-        body = "\n".join(line for line in body.splitlines() if line not in options)
-    words = terms(body or text, accents=True)
-    return [" ".join(words[n : n + 3]) for n in range(max(1, len(words) - 2))]

@@ -2,10 +2,10 @@
 
 import json
 import shutil
-import struct
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.console import Tick, silent
-from converters.core.hashing import draw, hashed
+from converters.core.hashing import draw, hashed, shown
 from converters.examples import prompt_turns
 from converters.io.jsonl import write_json, writing
 from converters.mixture.spec import Entry
@@ -55,7 +55,8 @@ def tallied(outcomes: Iterable[Outcome], tally: Tally, tick: Tick = silent) -> I
     """Pass the used rows on and count all of them; ``tick`` hears of those read so far."""
     for number, outcome in enumerate(outcomes, 1):
         tally.read += outcome.rows
-        tally.noted.update(outcome.notes)
+        if outcome.notes:
+            tally.noted.update(outcome.notes)
         if number % CHUNK == 0:
             tick(tally.read)
         if outcome.records:
@@ -79,7 +80,8 @@ def unused(outcome: Outcome, reason: str, tally: Tally) -> None:
 class Shard:
     """An entry's shard: its folder, the counts of :class:`Tally`, and the examples dropped on the way, by reason.
 
-    ``options`` are those of the entry and those that its files decided, ``seen`` what was seen of the files, in words.
+    ``files`` are the names of the files that its rows are from, by their numbers. ``options`` are those of the entry and those
+    that its files decided, ``seen`` what was seen of the files, in words.
     """
 
     entry: Entry
@@ -90,6 +92,7 @@ class Shard:
     rejected: Counter[str]
     noted: Counter[str]
     dropped: Counter[str]
+    files: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
 
@@ -130,9 +133,14 @@ class Shard:
             yield from file
 
 
+def complete(folder: Path) -> bool:
+    """Tell whether a folder has all of a shard."""
+    return (folder / "part.json").is_file()
+
+
 def load(folder: Path, entry: Entry) -> Shard | None:
     """Return a shard that is complete, or nothing."""
-    if not (folder / "part.json").is_file():
+    if not complete(folder):
         return None
     counts: dict[str, Any] = json.loads((folder / "part.json").read_bytes())
     counts |= {name: Counter(counts[name]) for name in ("rejected", "noted", "dropped")}
@@ -168,55 +176,73 @@ def write(
     """Write a shard; ``tally`` and ``dropped`` are read when the rows are through."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     half = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
-    encode = msgspec.json.Encoder().encode
+    encode, files = msgspec.json.Encoder().encode, dict[str, int]()
     try:
         with writing(folder.parent), (half / "rejects.jsonl").open("wb") as rejects:
             tally.reject = lambda where, reason: rejects.write(encode({"where": where, "reason": reason}) + b"\n")
-            examples = _write_rows(half, _write_places(half, used), seed)
-        counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
-        counts |= {"options": dict(completed.options), "seen": list(completed.lines)}
-        write_json(half / "part.json", {"examples": examples, **counts, "dropped": dropped})
-        shutil.rmtree(folder, ignore_errors=True)  # what a killed command left of one that it was removing
-        half.rename(folder)
+            examples = _write_rows(half, used, seed, files)
+        return finish(half, folder, entry, examples, tally, dropped, completed, list(files))
     finally:
         shutil.rmtree(half, ignore_errors=True)
-    return Shard(entry, folder, examples, **counts, dropped=dropped)
 
 
-def _write_places(folder: Path, used: Iterable[Used]) -> Iterator[tuple[int, Pinned]]:
-    """Write where raw rows stand; yield their examples, each with the number of its file."""
-    pack, encode, files = struct.Struct("<II").pack, msgspec.json.Encoder().encode, dict[str, int]()
-    with (folder / "raws.bin").open("wb") as raws, (folder / "places.jsonl").open("wb") as places:
-        for raw in used:
-            raws.write(pack(len(raw.examples), raw.rows))
-            places.write(encode(raw.where) + b"\n")
-            file = files.setdefault(raw.where.rpartition(":")[0], len(files))
-            yield from ((file, pinned) for pinned in raw.examples)
+def finish(
+    half: Path,
+    folder: Path,
+    entry: Entry,
+    examples: int,
+    tally: Tally,
+    dropped: Counter[str],
+    completed: Completed,
+    files: list[str],
+) -> Shard:
+    """Give a shard that is written but for its counts these, and its name."""
+    counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
+    counts |= {"dropped": dropped, "files": files, "options": dict(completed.options), "seen": list(completed.lines)}
+    write_json(half / "part.json", {"examples": examples, **counts})
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed command left of one that it was removing
+    half.rename(folder)
+    return Shard(entry, folder, examples, **counts)
 
 
-def _write_rows(folder: Path, rows: Iterator[tuple[int, Pinned]], seed: int) -> int:
+def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, int]) -> int:
+    """Write rows, their columns, and where the raw rows stand, the numbers of ``files``; return how many rows there are."""
+    encode, count, source = msgspec.json.Encoder().encode_lines, 0, iter(used)
+    with ExitStack() as stack:
+        names = ("rows.jsonl", "columns.bin", "raws.bin", "places.jsonl")
+        rows, columns, raws, places = (stack.enter_context((folder / name).open("wb")) for name in names)
+        while chunk := list(islice(source, CHUNK)):
+            numbers = [files.setdefault(raw.where.rpartition(":")[0], len(files)) for raw in chunk]
+            raws.write(np.array([(len(raw.examples), raw.rows) for raw in chunk], RAW))
+            places.write(encode([raw.where for raw in chunk]))
+            pinned = [example for raw in chunk for example in raw.examples]
+            lines = encode([example.row for example in pinned])
+            rows.write(lines)
+            index = indexed(pinned, lines, seed)
+            index["file"] = np.repeat(numbers, [len(raw.examples) for raw in chunk])
+            columns.write(index)
+            count += len(pinned)
+    return count
+
+
+def indexed(pinned: Sequence[Pinned], lines: bytes, seed: int) -> Columns:
+    """Return the columns of rows, whose ``lines`` stand one after another; the number of their file is left at 0."""
     numbers = {name: number for number, name in enumerate(tasks.names())}
     splits = {name: number for number, name in enumerate(SPLITS)} | {"": UNPINNED}
-    encode, count = msgspec.json.Encoder().encode, 0
-    with (folder / "rows.jsonl").open("wb") as file, (folder / "columns.bin").open("wb") as columns:
-        while chunk := list(islice(rows, CHUNK)):
-            lines = [encode(pinned.row) + b"\n" for _, pinned in chunk]
-            file.writelines(lines)
-            entries = [
-                (*_keys(pinned, seed), len(line), file_number, numbers[pinned.row.task], splits[pinned.split])
-                for (file_number, pinned), line in zip(chunk, lines, strict=True)
-            ]
-            columns.write(np.array(entries, DTYPE).tobytes())
-            count += len(chunk)
-    return count
+    entries = [(*_keys(each, seed), 0, 0, numbers[each.row.task], splits[each.split]) for each in pinned]
+    index = np.array(entries, DTYPE)
+    index["size"] = np.diff(np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")), prepend=-1)
+    return index
 
 
 def _keys(pinned: Pinned, seed: int) -> tuple[int, ...]:
     row = pinned.row
-    question = repr((row.task, [(turn.role, turn.content) for turn in prompt_turns(row.task, row.messages)]))
-    drawn = {name: draw(name, seed) for name in {row.group, pinned.product, pinned.alias}}
-    groups = (drawn[row.group], drawn[pinned.product], drawn[pinned.alias])
-    return draw(row.id, seed), *groups, hashed(question), hashed(row.target)
+    turns = [f"({turn.role!r}, {shown(turn.content)})" for turn in prompt_turns(row.task, row.messages)]
+    question = f"({row.task!r}, [{', '.join(turns)}])"
+    group = draw(row.group, seed)
+    product = group if pinned.product == row.group else draw(pinned.product, seed)
+    alias = product if pinned.alias == pinned.product else draw(pinned.alias, seed)
+    return draw(row.id, seed), group, product, alias, hashed(question), hashed(row.target)
 
 
 def picked(path: Path, sizes: NDArray[np.uint32], numbers: NDArray[np.int64]) -> Iterator[bytes]:

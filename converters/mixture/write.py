@@ -1,17 +1,21 @@
 """Writes rows in their planned order: a gather from the shards, each line once."""
 
+import os
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from contextlib import closing
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from converters.core.console import Pool, in_processes
 from converters.core.hashing import draw
 from converters.io.jsonl import replacing, writing
 from converters.mixture.plan import kept, within
@@ -24,22 +28,43 @@ WINDOW = 8 * 2**20  # bytes of rows in memory at a time
 _COPY = np.dtype([("id", "u8"), ("size", "u4"), ("split", "i1")])
 
 
+class Window(NamedTuple):
+    """Lines to be written at ``offset`` of a split: the number of the file that each is in, where it starts, and its size."""
+
+    split: Path
+    offset: int
+    file: NDArray[np.int32]
+    start: NDArray[np.int64]
+    size: NDArray[np.uint32]
+
+
 def write_splits(
-    folder: Path, rows: pd.DataFrame, shards: Sequence[Shard], seed: int, finish: Sequence[Finish | None]
+    folder: Path,
+    rows: pd.DataFrame,
+    shards: Sequence[Shard],
+    seed: int,
+    finish: Sequence[Finish | None],
+    pool: Pool = in_processes,
 ) -> None:
-    """Write ``<split>.jsonl`` for every split, each in the order of its rows' draws; ``finish`` has one for each entry."""
+    """Write ``<split>.jsonl`` for every split, each in the order of its rows' draws; ``finish`` has one for each entry.
+
+    ``folder`` is no mixture yet: what an error leaves in it is half a one.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as work:
         files, places = _sources(Path(work), rows, shards, seed, finish)
-        for number, name in enumerate(SPLITS):
-            with replacing(folder / f"{name}.jsonl") as file:
-                file.writelines(_gathered(files, places[within(places, number)]))
+        paths = [folder / f"{name}.jsonl" for name in SPLITS]
+        for path in paths:
+            path.touch(0o644)
+        parts = (_ordered(path, places[within(places, number)]) for number, path in enumerate(paths))
+        with closing(pool(partial(_write, files), chain.from_iterable(parts))) as written:
+            deque(written, 0)
 
 
 def _sources(
     work: Path, rows: pd.DataFrame, shards: Sequence[Shard], seed: int, finish: Sequence[Finish | None]
-) -> tuple[list[pa.Array], pd.DataFrame]:
-    """Return the lines of all files, repeated rows last, and the table of lines: file, number in it, size, draw, split."""
-    files, index, repeated, start = list[pa.Array](), list[pd.DataFrame](), list[tuple[int, int, int]](), 0
+) -> tuple[list[Path], pd.DataFrame]:
+    """Return all files, that of repeated rows last, and the table of their lines: file, place in it, size, draw, split."""
+    files, index, repeated, start = list[Path](), list[pd.DataFrame](), list[tuple[int, int, int]](), 0
     with writing(work), (work / "copies").open("wb") as copies:
         for shard, last in zip(shards, finish, strict=True):
             here = rows.iloc[start : start + shard.examples]
@@ -49,12 +74,17 @@ def _sources(
                 here = here.assign(size=_finish(path, shard, here, last))
             repeated += _repeat(copies, path, here, seed)
             index.append(here[["id", "size", "split"]])
-            files.append(_mapped(path, here["size"]))
+            files.append(path)
             start += shard.examples
     index.append(pd.DataFrame(np.array(repeated, _COPY)))
-    files.append(_mapped(work / "copies", index[-1]["size"]))
-    numbers = [table.assign(file=np.int32(file), number=np.arange(len(table))) for file, table in enumerate(index)]
-    return files, pd.concat(numbers, ignore_index=True)
+    files.append(work / "copies")
+    placed = [table.assign(file=np.int32(file), start=_starts(table["size"])) for file, table in enumerate(index)]
+    return files, pd.concat(placed, ignore_index=True)
+
+
+def _starts(sizes: pd.Series) -> NDArray[np.int64]:
+    lengths = sizes.to_numpy(np.int64)
+    return np.cumsum(lengths) - lengths
 
 
 def _finish(path: Path, shard: Shard, rows: pd.DataFrame, finish: Finish) -> NDArray[np.uint32]:
@@ -92,24 +122,29 @@ def _repeat(copies: BinaryIO, path: Path, rows: pd.DataFrame, seed: int) -> Iter
             yield draw(again.id, seed), copies.write(msgspec.json.encode(again) + b"\n"), split
 
 
-def _mapped(path: Path, sizes: pd.Series) -> pa.Array:
-    """Return a file's lines by number; pyarrow needs no descriptor for a mapping, of which there may be fewer than shards."""
-    offsets = np.concatenate([[0], sizes.to_numpy(np.int64).cumsum()])
-    with pa.memory_map(str(path)) as file:
-        buffers = [None, pa.py_buffer(offsets), file.read_buffer() or pa.py_buffer(b"")]
-    return pa.Array.from_buffers(pa.large_binary(), len(sizes), buffers)
-
-
-def _gathered(files: Sequence[pa.Array], places: pd.DataFrame) -> Iterator[memoryview]:
+def _ordered(path: Path, places: pd.DataFrame) -> Iterator[Window]:
     """Yield the lines at these places in the order of their draws; no two are equal, as rows of one draw are one id."""
-    order = np.argsort(places["id"].to_numpy())
-    file, number, size = (places[name].to_numpy()[order] for name in ("file", "number", "size"))
+    order, offset = np.argsort(places["id"].to_numpy()), 0
+    file, start, size = (places[name].to_numpy()[order] for name in ("file", "start", "size"))
     for window in _windows(size):
-        by_file = np.argsort(file[window], kind="stable")
-        parts = np.split(number[window][by_file], np.flatnonzero(np.diff(file[window][by_file])) + 1)
-        lines = pa.concat_arrays(
-            [files[k].take(pa.array(n)) for k, n in zip(np.unique(file[window]), parts, strict=True)]
-        )
-        yield memoryview(lines.take(pa.array(np.argsort(by_file))).buffers()[2])[
-            : int(size[window].sum(dtype=np.int64))
-        ]
+        yield Window(path, offset, file[window], start[window], size[window])
+        offset += int(size[window].sum(dtype=np.int64))
+
+
+def _write(files: Sequence[Path], window: Window) -> None:
+    with writing(window.split), window.split.open("r+b") as out:
+        out.seek(window.offset)
+        out.writelines(_picked(files, window.file, window.start, window.size))
+
+
+def _picked(
+    files: Sequence[Path], file: NDArray[np.int32], start: NDArray[np.int64], size: NDArray[np.uint32]
+) -> list[bytes]:
+    """Return lines in the order asked for; files are read one by one and forwards, as there may be more than descriptors."""
+    lines, forwards = [b""] * len(file), np.lexsort((start, file))
+    for places in np.split(forwards, np.flatnonzero(np.diff(file[forwards])) + 1):
+        with files[file[places[0]]].open("rb") as source:
+            handle = source.fileno()
+            for place, at, length in zip(places.tolist(), start[places].tolist(), size[places].tolist(), strict=True):
+                lines[place] = os.pread(handle, length, at)
+    return lines

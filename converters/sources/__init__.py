@@ -9,12 +9,21 @@ A source module has
 * ``read(paths, **options) -> Iterator[Outcome]``: one outcome for every raw row, used or not; an option is a keyword that is
   ``Annotated`` with one line on what it does, which ``ecom-data list`` prints.
 
+Several processes share the rows of a source that has
+
+* ``RAW``, the type that its rows are decoded as: ``read`` does with pieces of files what it does with files, row by row, or
+* ``gathering(**options) -> Gathering``, what brings its rows together by a key: of pieces of files with ``RAW``, else of files.
+
+Nothing in such a source may depend on the rows before. ``told(noted, last)``, if it has one, makes of the counts of its notes, in
+the order of the rows, those that are told: the first few names of something, for instance, and all others together.
+
 May use validation and what lies below it. Rows of several sources together (duplicates, splits, shares) are mixture's business.
 """
 
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple, get_type_hints
@@ -25,6 +34,9 @@ import yaml
 from converters.core import errors, registry
 from converters.core.errors import InputError, first_line
 from converters.core.given import ERRORS, value_of
+from converters.io.files import Columns, columns_of
+from converters.io.grouping import Gathering
+from converters.io.pieces import Source
 from converters.schema import Outcome
 from converters.text.lengths import NAMES as TOKENIZERS
 
@@ -141,8 +153,27 @@ def option_files(source: str, options: Mapping[str, Any]) -> list[Path]:
     return [place for place in places if place.is_file()]
 
 
-def read(source: str, paths: Sequence[Path], options: Mapping[str, Any]) -> Iterator[Outcome]:
-    """Return the outcomes of a source's files; options that :func:`check` refuses are an ``InputError``."""
+def columns(source: str) -> Columns:
+    """Return the columns of Parquet that a source's rows have; none: all."""
+    return columns_of(getattr(get(source), "RAW", None))
+
+
+def gathering(source: str, options: Mapping[str, Any]) -> Gathering | None:
+    """Return how a source brings rows together, if it does."""
+    gather = getattr(get(source), "gathering", None)
+    values = {option.name: option.default for option in _all(source)} if gather else {}
+    found: Gathering | None = gather(**{**values, **resolved(source, options)}) if gather else None
+    return found
+
+
+def told(source: str) -> Callable[[Counter[str], bool], None]:
+    """Return what makes of the counts of a source's notes those that are told; most sources leave them as they are."""
+    found: Callable[[Counter[str], bool], None] = getattr(get(source), "told", lambda noted, last: None)
+    return found
+
+
+def read(source: str, paths: Sequence[Source], options: Mapping[str, Any]) -> Iterator[Outcome]:
+    """Return the outcomes of a source's files, or of pieces of them; options that :func:`check` refuses are an ``InputError``."""
     check(source, options)
     outcomes: Iterator[Outcome] = get(source).read(paths, **resolved(source, options))
     return outcomes

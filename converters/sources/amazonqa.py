@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from converters.core.hashing import digest
 from converters.io import decoded, unpacked_size
-from converters.io.grouping import grouped
+from converters.io.grouping import Gathering, gathered
+from converters.io.pieces import Source
 from converters.schema import Answerable, Outcome, Question, Record
 from converters.sources._qa import Answer, Count, agreeing, best_first, holds, unescaped
 from converters.text import retrieval as retrieving
@@ -75,6 +77,9 @@ class Raw(msgspec.Struct, frozen=True):
     reviewText: str | None = None  # noqa: N815
 
 
+RAW = Raw
+
+
 def read(
     paths: Sequence[Path],
     *,
@@ -88,20 +93,26 @@ def read(
     closed_book: Annotated[bool, "ask a question that has no snippet without any, instead of rejecting it"] = False,
 ) -> Iterator[Outcome]:
     """Yield one outcome a row; rows that were gathered are counted with the first of them."""
+    how = gathering(snippets, retrieval, budget, encoder, tokenizer, closed_book)
+    yield from gathered(how, paths, unpacked_size(paths))
+
+
+def gathering(
+    snippets: int, retrieval: str, budget: int | None, encoder: str, tokenizer: str | None, closed_book: bool
+) -> Gathering:
+    """Return how rows are brought together, by their product; the options are those of :func:`read`."""
     how = retrieving.configure(retrieval, snippets, budget, encoder, tokenizer)
     passage_how = replace(how, method="bm25") if retrieval == "dataset" else how
     decode = msgspec.msgpack.Decoder(tuple[str, Raw]).decode
-    for item in grouped(_by_product(paths, Options(how, closed_book)), unpacked_size(paths)):
-        yield from (
-            (item,)
-            if isinstance(item, Outcome)
-            else _product(list(map(decode, item)), Options(passage_how, closed_book))
-        )
+    return Gathering(
+        lambda sources: _by_product(sources, Options(how, closed_book)),
+        lambda values: _product(list(map(decode, values)), Options(passage_how, closed_book)),
+    )
 
 
-def _by_product(paths: Sequence[Path], options: Options) -> Iterator[tuple[bytes, bytes] | Outcome]:
+def _by_product(sources: Sequence[Source], options: Options) -> Iterator[tuple[bytes, bytes] | Outcome]:
     """Yield the outcome of a row that has its own snippets, and any other row with its product's key."""
-    for where, row in decoded(paths, Raw, literals=True):
+    for where, row in decoded(sources, Raw, literals=True):
         if isinstance(row, Outcome):
             yield row
         elif row.review_snippets is None:
@@ -109,7 +120,7 @@ def _by_product(paths: Sequence[Path], options: Options) -> Iterator[tuple[bytes
         else:
             question = {unescaped(row.questionText): _with_text(row.answers)}
             [outcome] = _questions(row.asin, question, row.review_snippets, row.is_answerable, options)
-            yield replace(outcome, where=where)
+            yield structs.replace(outcome, where=where)
 
 
 def _with_text(answers: Sequence[Answer]) -> list[Answer]:
@@ -150,7 +161,7 @@ def _by_row(
     for answers, outcome in questions:
         givers = [number for number, texts in answers.items() if texts] if outcome.records else []
         if givers:
-            outcomes[givers[0]].append(replace(outcome, notes=outcome.notes + (_GATHERED,) * (len(givers) - 1)))
+            outcomes[givers[0]].append(structs.replace(outcome, notes=outcome.notes + (_GATHERED,) * (len(givers) - 1)))
             counted_with.update(dict.fromkeys(givers, givers[0]))
         for number in answers.keys() - set(givers):
             reasons[number].append(outcome.reason or "no answer")

@@ -21,7 +21,8 @@ import msgspec
 
 from converters.core.hashing import digest
 from converters.io import need_columns, table, unpacked_size
-from converters.io.grouping import grouped
+from converters.io.grouping import Gathering, gathered
+from converters.io.pieces import Source, path_of
 from converters.schema import Outcome, Question
 from converters.sources._qa import Answer, agreeing, best_first
 from converters.sources.esci import official
@@ -82,14 +83,30 @@ def read(
     ] = "validation",
 ) -> Iterator[Outcome]:
     """Yield one outcome a row; a question's own evidence is always among what it is shown."""
+    how = gathering(snippets, retrieval, budget, encoder, tokenizer, abstentions, dev)
+    yield from gathered(how, paths, unpacked_size(paths))
+
+
+def gathering(
+    snippets: int,
+    retrieval: str,
+    budget: int | None,
+    encoder: str,
+    tokenizer: str | None,
+    abstentions: bool,
+    dev: str,
+) -> Gathering:
+    """Return how rows are brought together, by their product; the options are those of :func:`read`."""
     how = retrieving.configure(retrieval, snippets, budget, encoder, tokenizer)
     decode = msgspec.msgpack.Decoder(Row).decode
-    for item in grouped(_by_product(paths, abstentions, dev), unpacked_size(paths)):
-        yield from (item,) if isinstance(item, Outcome) else _product(list(map(decode, item)), how)
+    return Gathering(
+        lambda sources: _by_product(sources, abstentions, dev),
+        lambda values: _product(list(map(decode, values)), how),
+    )
 
 
-def _by_product(paths: Iterable[Path], abstentions: bool, dev: str) -> Iterator[tuple[bytes, bytes] | Outcome]:
-    for path in paths:
+def _by_product(sources: Iterable[Source], abstentions: bool, dev: str) -> Iterator[tuple[bytes, bytes] | Outcome]:
+    for path in map(path_of, sources):
         name = _SPLIT.search(path.name.lower())
         split = official(name[1]) if name else ""
         split = dev if split == "validation" else split

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from converters.core.hashing import digest
+from converters.io.pieces import Source
 from converters.io.rows import decoded
 from converters.schema import Attributes, Listing, Outcome, Record, Text
 from converters.sources.shopify_taxonomy import nodes_of
@@ -50,11 +51,13 @@ class Raw(msgspec.Struct):
     ground_truth_is_secondhand: bool | str | None = None
 
 
-def read(paths: Sequence[Path]) -> Iterator[Outcome]:
+RAW = Raw
+
+
+def read(paths: Sequence[Source]) -> Iterator[Outcome]:
     """Yield one outcome a product."""
-    for path in paths:
-        for where, raw in decoded([path], Raw):
-            yield raw if isinstance(raw, Outcome) else _outcome(where, raw)
+    for where, raw in decoded(paths, Raw):
+        yield raw if isinstance(raw, Outcome) else _outcome(where, raw)
 
 
 def _outcome(where: str, raw: Raw) -> Outcome:

@@ -9,12 +9,15 @@ from converters.core import registry
 from converters.tasks.base import Task
 
 
+_HERE = sys.modules[__name__]
+
+
 def names() -> list[str]:
     """Return the names of all tasks, sorted."""
-    return registry.names(sys.modules[__name__])
+    return registry.names(_HERE)
 
 
 def get(name: str) -> Task:
     """Return the task called ``name``; an unknown name is an ``InputError`` with the nearest right one."""
-    task: Task = registry.load(sys.modules[__name__], name).TASK
+    task: Task = registry.load(_HERE, name).TASK
     return task

@@ -1,7 +1,8 @@
 """``[EXTRACT]``: the named attributes as one JSON object, ``null`` where the text does not say, several values as a list."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from json.encoder import encode_basestring as quoted
 from typing import Any
 
 from converters.schema import Attributes
@@ -14,7 +15,7 @@ Values = dict[str, tuple[str, ...]]
 
 def prompt(record: Attributes) -> str:
     """Return the instruction with the attributes asked for and their definitions, then a labelled line per product text."""
-    names = json.dumps([key for key, _ in record.values], ensure_ascii=False)
+    names = _listed([key for key, _ in record.values])
     definitions = "".join(f" {name}: {sentence}" for name, sentence in record.definitions)
     return with_texts(f"{PREFIX} As JSON, null if not stated: {names}{definitions}", record.texts)
 
@@ -30,8 +31,17 @@ def render(values: Values) -> str:
     >>> render({"Brand": ("Acme",), "Color": ("Red", "Blue"), "Size": ()})
     '{"Brand": "Acme", "Color": ["Red", "Blue"], "Size": null}'
     """
-    shapes = {key: list(v) if len(v) > 1 else (v[0] if v else None) for key, v in values.items()}
-    return json.dumps(shapes, ensure_ascii=False)
+    return f"{{{', '.join([f'{quoted(key)}: {_shape(found)}' for key, found in values.items()])}}}"
+
+
+def _shape(values: tuple[str, ...]) -> str:
+    if len(values) > 1:
+        return _listed(values)
+    return quoted(values[0]) if values else "null"
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(quoted, texts))}]"
 
 
 def parse(text: str) -> Values | None:
@@ -43,27 +53,35 @@ def parse(text: str) -> Values | None:
     True
     """
     try:
-        tree = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=_object)
-        return {_text(key): _values(value) for key, value in tree.items()}
+        return {_text(key): _values(value) for key, value in _decode(text).items()}
     except (ValueError, RecursionError, AttributeError):
         return None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) != len(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
         raise ValueError("an attribute is named twice")
-    return dict(pairs)
+    return found
+
+
+_decode = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=_object).decode
 
 
 def _values(value: Any) -> tuple[str, ...]:
-    items = value if isinstance(value, list) else [] if value is None else [value]
-    return tuple(dict.fromkeys(text for text in map(_text, items) if text))
+    if value is None:
+        return ()
+    if isinstance(value, list):
+        return tuple(dict.fromkeys(text for text in map(_text, value) if text))
+    text = _text(value)
+    return (text,) if text else ()
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a text")
-    value.encode()  # a lone surrogate is a ValueError
+    if not value.isascii():
+        value.encode()  # a lone surrogate is a ValueError
     return value.strip()
 
 

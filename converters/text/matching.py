@@ -9,6 +9,7 @@ from converters.text.spelling import spelling
 from converters.text.words import UNSPACED, fold, places, plain, words
 
 __all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group"]
+_ASIN = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")
 _BETWEEN = regex.compile(rf"(?<=[{UNSPACED}]\p{{M}}*) (?=[{UNSPACED}])")  # letters of a script that writes no blanks
 
 
@@ -28,7 +29,7 @@ def is_asin(identifier: str) -> bool:
     >>> is_asin("B0002H0A3S"), is_asin("2087")
     (True, False)
     """
-    return bool(re.fullmatch(r"B[0-9A-Z]{9}|\d{9}[\dX]", identifier))
+    return bool(_ASIN.fullmatch(identifier))
 
 
 def product_group(identifier: str, title: str) -> str:

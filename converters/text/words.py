@@ -7,7 +7,7 @@ of characters are Unicode's: line-breaking classes after UAX 14, sentence ends a
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -148,11 +148,17 @@ def terms(text: str, accents: bool = False) -> list[str]:
     >>> terms("Café ½ m²", accents=True)
     ['café', '½', 'm²']
     """
+    folded, find = term_finder(text, accents)
+    return find(folded)
+
+
+def term_finder(text: str, accents: bool) -> tuple[str, Callable[[str], list[str]]]:
+    """Return a text folded for :func:`terms`, and what finds them in it, or in a part that begins and ends at a blank."""
     if _common(text):
-        return _PLAIN.findall(text.lower() if accents else _without(text.casefold(), _ACCENTS))
+        return text.lower() if accents else _without(text.casefold(), _ACCENTS), _PLAIN.findall
     folded = _without(fold(text), _OPTIONAL) if accents else plain(text)
     pattern: Any = _TERM if _MARKED.search(folded) else _EASTERN_TERM
-    return [term for run in pattern.finditer(folded) for term in _pairs(run[0], run[1] is not None)]
+    return folded, lambda part: [term for run in pattern.finditer(part) for term in _pairs(run[0], run[1] is not None)]
 
 
 def searched(text: str, accents: bool = False) -> list[str]:

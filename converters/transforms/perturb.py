@@ -77,7 +77,7 @@ def _casing(record: Product | Question, draw: random.Random) -> Record | None:
 def _cased(record: Product | Question, change: Callable[[str], str]) -> Record | None:
     if isinstance(record, Question):
         return replace(record, question=change(record.question))
-    texts = tuple(replace(text, text=change(text.text)) for text in record.texts)
+    texts = tuple(Text(text.label, change(text.text)) for text in record.texts)
     if isinstance(record, Listing):
         return replace(record, texts=texts)
     values = (
@@ -92,7 +92,7 @@ def _cased(record: Product | Question, change: Callable[[str], str]) -> Record |
 def _typos(record: Product | Question, draw: random.Random) -> Record | None:
     if isinstance(record, Question):
         return replace(record, question=_mistyped(record.question, [], draw))
-    texts = tuple(replace(t, text=_mistyped(t.text, _spans(t.text, record), draw)) for t in record.texts)
+    texts = tuple(Text(t.label, _mistyped(t.text, _spans(t.text, record), draw)) for t in record.texts)
     return _unharmed(record, texts)
 
 
@@ -112,7 +112,7 @@ def _abbreviated(record: Product, draw: random.Random) -> Record | None:
     text = title.text
     for start, end in sorted(draw.sample(words, -(-len(words) // 2)), reverse=True):
         text = text[:start] + _short(text, (start, end)) + text[end:]
-    return _unharmed(record, (replace(title, text=text), *rest))
+    return _unharmed(record, (Text(title.label, text), *rest))
 
 
 def _short(text: str, place: tuple[int, int]) -> str:
@@ -132,7 +132,7 @@ def _truncated(record: Product, draw: random.Random) -> Record | None:
     free = [end for end in ends[low - 1 : high] if not any(a < end < b for a, b in spans)]
     if not free:
         return None
-    shorter = replace(record.texts[at], text=text[: draw.choice(free)])
+    shorter = Text(record.texts[at].label, text[: draw.choice(free)])
     return _less(record, (*record.texts[:at], shorter, *record.texts[at + 1 :]))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 
-from converters.schema import Answerable, Attributes, Chat, Question, Ranking, Record, Row
+from converters.schema import Answerable, Attributes, Chat, Question, Ranking, Record, Row, Text
 from converters.text.lengths import Ruler
 from converters.text.words import cuts
 
@@ -57,7 +57,7 @@ def cut(record: Record, words: int) -> Record:
         snippets = enumerate(record.snippets, 1)
         return replace(record, snippets=tuple(text if n in whole else _begin(text, words) for n, text in snippets))
     texts = [text.text[: max(len(_begin(text.text, words)), _evidence(record, text.text))] for text in record.texts[1:]]
-    cut = (replace(text, text=short) for text, short in zip(record.texts[1:], texts, strict=True))
+    cut = (Text(text.label, short) for text, short in zip(record.texts[1:], texts, strict=True))
     return replace(record, texts=(*record.texts[:1], *cut))
 
 

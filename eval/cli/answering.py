@@ -24,6 +24,14 @@ CHOICE_AS = click.option(
 CONCURRENCY = click.option("--concurrency", default=8, type=IntRange(1), help="Requests in flight at a time.")
 TIMEOUT = click.option("--timeout", default=120.0, type=FloatRange(0.1), help="Seconds to wait for one try.")
 RETRIES = click.option("--retries", default=4, type=IntRange(0), help="Further tries after a failed request.")
+ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["ray"]),
+    help="Load the model on all machines of a Ray cluster, and share the prompts.",
+)
+ADDRESS = click.option(
+    "--address", help="The cluster's head, host:port.  [default: the one on this machine, or a new one]"
+)
 
 
 @main.command()
@@ -49,8 +57,20 @@ RETRIES = click.option("--retries", default=4, type=IntRange(0), help="Further t
 @CHOICE_AS
 @click.option("--extra", help="JSON object to add to every request.")
 @click.option("--accept-unanswered", is_flag=True, help="Count prompts on which the endpoint fails as invalid.")
+@ENGINE
+@ADDRESS
 @click.pass_context
-def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backend: str, **options: Any) -> None:
+def predict(
+    ctx: click.Context,
+    /,
+    checkpoint: str,
+    data: Path,
+    out: Path,
+    backend: str,
+    engine: str | None,
+    address: str | None,
+    **options: Any,
+) -> None:
     """Answer every test row with a model, greedily by default.
 
     Run an interrupted command again to resume it; the result is the same.
@@ -60,17 +80,18 @@ def predict(ctx: click.Context, /, checkpoint: str, data: Path, out: Path, backe
     from converters import examples
     from converters.io import jsonl
     from eval.inference import checkpoint as checkpoints
-    from eval.inference import predict
+    from eval.inference import cluster, predict
 
     on_command_line = click.core.ParameterSource.COMMANDLINE
     predict.check(backend, {name for name in options if ctx.get_parameter_source(name) is on_command_line})
     if backend != "openai":  # an endpoint's model may lie elsewhere
         checkpoints.require(checkpoint)
-    rows = examples.read_rows(data)
-    click.echo(f"loading {checkpoint}", err=True)
-    plan, paths, shots = predict.plan(jsonl.sha256(data), rows, checkpoint, options)
-    with bar("prompts") as progress:
-        record = predict.predict(backend, checkpoint, rows, plan, out, progress, time.monotonic, paths, shots)
+    with cluster.on(engine, address, backend) as find:
+        rows = examples.read_rows(data)
+        click.echo(f"loading {checkpoint}", err=True)
+        plan, paths, shots = predict.plan(jsonl.sha256(data), rows, checkpoint, options)
+        with bar("prompts") as progress:
+            record = predict.predict(backend, checkpoint, rows, plan, out, progress, time.monotonic, paths, shots, find)
     if untold := record.get("confidence", {}).get("not_available"):
         click.echo(
             f"confidence: not available for {untold:,} of {len(rows):,} rows: no log-probabilities came", err=True

@@ -8,7 +8,19 @@ import click
 from click import FloatRange, IntRange
 
 from converters.core.errors import InputError
-from eval.cli.answering import BACKEND, BATCH, CHOICE_AS, CONCURRENCY, LONGEST, MODEL_OF_RUN, RETRIES, TIMEOUT, URL
+from eval.cli.answering import (
+    ADDRESS,
+    BACKEND,
+    BATCH,
+    CHOICE_AS,
+    CONCURRENCY,
+    ENGINE,
+    LONGEST,
+    MODEL_OF_RUN,
+    RETRIES,
+    TIMEOUT,
+    URL,
+)
 from eval.cli.group import PATH, bar, main
 
 LINES = 10  # most reasons that are listed
@@ -45,8 +57,20 @@ LINES = 10  # most reasons that are listed
 @RETRIES
 @CHOICE_AS
 @click.option("--accept-unanswered", is_flag=True, help="Label what an endpoint fails on as unanswered.")
+@ENGINE
+@ADDRESS
 @click.pass_context
-def apply_run(ctx: click.Context, /, run: str, catalog: Path, out: Path, backend: str, **options: Any) -> None:
+def apply_run(
+    ctx: click.Context,
+    /,
+    run: str,
+    catalog: Path,
+    out: Path,
+    backend: str,
+    engine: str | None,
+    address: str | None,
+    **options: Any,
+) -> None:
     """Label a shop's catalogue with a trained run.
 
     The file's own columns stay as they are; predicted category and attributes, confidences and a decision are added. Rows that
@@ -55,19 +79,20 @@ def apply_run(ctx: click.Context, /, run: str, catalog: Path, out: Path, backend
 
     Example: ecom-eval apply --run shop --catalog new_products.csv --out labelled.csv
     """
-    from eval.inference import predict
+    from eval.inference import cluster, predict
     from eval.production.applying import apply
 
     named = {name for name in options if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
     if options["paths"] and not options["constrain"]:
         raise InputError("--paths needs --constrain")
     predict.check(backend, named - {"paths"})
-    work = apply.prepared(run, catalog, out, backend, options)
-    for line in work.told:
-        click.echo(line)
-    click.echo(f"loading {work.learnt.merged}", err=True)
-    with bar("products") as progress:
-        record = apply.apply(work, backend, progress, time.monotonic)
+    with cluster.on(engine, address, backend) as find:
+        work = apply.prepared(run, catalog, out, backend, options)
+        for line in work.told:
+            click.echo(line)
+        click.echo(f"loading {work.learnt.merged}", err=True)
+        with bar("products") as progress:
+            record = apply.apply(work, backend, progress, time.monotonic, find=find)
     _print(record, work.files)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,7 +15,7 @@ from converters.io import jsonl
 from converters.schema import Row
 from eval.answers.base import Schema, Texts
 from eval.inference import backends, confidence, prompts
-from eval.inference.backends.base import Answer, Endpoint, Plan, Prompt
+from eval.inference.backends.base import Answer, Backend, Endpoint, Plan, Prompt
 from eval.inference.backends.openai import CHOICE_AS
 from eval.inference.prompts import Shots, takes_candidates
 
@@ -31,6 +30,7 @@ RESERVED |= {"use_beam_search", "length_penalty", *CHOICE_AS}
 
 Progress = Callable[[int, int], None]
 Clock = Callable[[], float]
+Find = Callable[[str], Backend]
 T = TypeVar("T")
 
 
@@ -110,12 +110,14 @@ def predict(
     clock: Clock,
     paths: tuple[str, ...] = (),
     shots: Shots | None = None,
+    find: Find = backends.get,
 ) -> dict[str, Any]:
     """Write ``predictions.jsonl`` in the order of ``rows``, then ``predictions.json``, and return the latter's content.
 
-    ``progress`` is called with (prompts done, all prompts): a row is one, or one a turn of a walk. ``clock`` gives seconds.
+    ``progress`` is called with (prompts done, all prompts): a row is one, or one a turn of a walk. ``clock`` gives seconds,
+    ``find`` the backend by its name.
     """
-    module = backends.get(backend)
+    module = find(backend)
     turns = [prompts.questions(row) for row in rows]
     asked = _render(turns, plan, paths, shots)
     begin = clock()
@@ -151,7 +153,7 @@ def resumed(file: Path, batches: Sequence[Sequence[Prompt]]) -> dict[str, Answer
 
 
 def answer(
-    module: ModuleType,
+    module: Backend,
     model: Any,
     plan: Plan,
     batches: Sequence[Sequence[Prompt]],
@@ -180,6 +182,7 @@ def _render(
             shots.before(row) if shots else row.prompt,
             prompts.limit(row, paths) if plan.constrain else None,
             bool(plan.candidates) and takes_candidates(row.task),
+            f"{row.task}/{row.source}" if shots else row.task,
         )
         for of_row in turns
         for key, row in of_row.items()

@@ -1,5 +1,6 @@
 """What a run adds to Axolotl's training: one seed, packs for each epoch, its loss curve and outcome; and a throughput meter."""
 
+import gc
 import resource
 import sys
 import time
@@ -41,6 +42,7 @@ class RunPlugin(BasePlugin):  # type: ignore[misc]
         Axolotl seeds the trainer only. Preparing rows draws random numbers and reading them from the cache does not: without this
         a second run of the same recipe would start with another adapter.
         """
+        gc.freeze()  # what was imported stays: the collections that the trainer asks for at each checkpoint leave it out
         if cfg.seed is not None:
             set_seed(cfg.seed)
         if (

@@ -113,7 +113,7 @@ def mixing(folder: Path) -> None:
     """Decide, shuffle and write the splits of converted rows, against ``cp`` of their file."""
     entry = Entry(source="mave", paths=[str(folder / f"{ROWS * 5}.jsonl")])
     spec = Spec(sources=[entry], general_share=0.0, near_duplicates=None)
-    shard = convert((0, entry), 0, folder / "parts")
+    shard = convert(entry, 0, folder / "parts")
     source = shard.rows
 
     def ours() -> None:

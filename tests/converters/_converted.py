@@ -27,7 +27,7 @@ class Converted:
 
 def convert(entry: Entry) -> Converted:
     with tempfile.TemporaryDirectory() as folder:
-        shard = to_shard((0, entry), 0, Path(folder))
+        shard = to_shard(entry, 0, Path(folder))
         need_rows(shard)
         rows = [msgspec.json.decode(line, type=Row) for line in shard.lines()]
         rejects = [(r["where"], r["reason"]) for r in map(json.loads, shard.rejects.open())]

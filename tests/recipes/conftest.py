@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from converters.mixture.build import build
 from converters.mixture.spec import Entry, Spec
@@ -127,9 +129,21 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder with a run, ``runs/tiny``: some real steps of Axolotl on the CPU, merged.
 
-    It reads one file by Axolotl's own prompt strategy and one by ours.
+    It reads one file by Axolotl's own prompt strategy and one by ours. It is trained once; each of pytest's workers has a copy.
     """
-    folder = tmp_path_factory.mktemp("run")
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # a worker's folder is in that of the whole run
+        shared = shared.parent
+    made, done = shared / "finished", shared / "finished.done"
+    with FileLock(shared / "finished.lock"):
+        if not done.exists():
+            trained_and_merged(made)
+            done.touch()
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("run") / "finished"))
+
+
+def trained_and_merged(folder: Path) -> None:
+    """Make what ``finished`` gives in an empty folder."""
     small_mix(folder)
     keys = recipe_keys("runs/base/merged", "data/mix", max_steps=14, micro_batch_size=4, logging_steps=1)
     keys |= {"save_strategy": "steps", "save_steps": 4}
@@ -142,7 +156,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         with Path("terminal.txt").open("w") as terminal:
             run = train.train(loaded, "tiny", check.check, process.Progress(terminal, Path("train.log")))
             merge.merge(run, process.Progress(terminal, Path("merge.log")))
-    return folder
 
 
 @pytest.fixture

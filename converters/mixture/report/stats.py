@@ -2,10 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import nlargest
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,13 +17,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from converters import tasks
-from converters.core.console import Tick
+from converters.core.console import Pool, Tick, in_processes
 from converters.io import describe
 from converters.mixture.plan import TRAIN
-from converters.mixture.report.classes import count_classes, coverage, histogram, learn, taxonomy
+from converters.mixture.report.classes import count_classes, coverage, histogram, learn, scored_by_class, taxonomy
 from converters.mixture.spec import Spec
 from converters.schema import SPLITS, Attributes, Turn
 from converters.text.lengths import Lengths, Ruler
+from converters.text.lengths import ruler as ruler_of
 
 BATCH_ROWS, BATCH_BYTES = 1024, 8 * 2**20
 LONGEST = 5
@@ -45,7 +50,10 @@ class RowView(msgspec.Struct):
 
 @dataclass(slots=True)
 class Figures:
-    """What one pass collects; ``samples`` are the first rows of each task and source, in the shuffled order of the file."""
+    """What a pass over rows collects; ``samples`` are the first ones of each task and source, in the shuffled order of the file.
+
+    ``targets`` are the different ones of each task whose targets are classes, in the order of the file, too.
+    """
 
     lengths: list[NDArray[np.void]] = field(default_factory=list)
     longest: list[tuple[int, str]] = field(default_factory=list)
@@ -53,40 +61,89 @@ class Figures:
     asked: Counter[str] = field(default_factory=Counter)
     stated: Counter[str] = field(default_factory=Counter)
     samples: defaultdict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    targets: defaultdict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
 
 
-def of_mix(folder: Path, rows: pd.DataFrame, spec: Spec, ruler: Ruler, tick: Tick) -> tuple[dict[str, Any], Samples]:
-    """Return what the manifest says of each split in ``folder``, and three sample rows a task; ``tick`` hears rows so far."""
+class Piece(NamedTuple):
+    """The lines of a split, by its number, that begin within some bytes of its file."""
+
+    split: int
+    path: Path
+    start: int
+    stop: int
+
+
+def of_mix(
+    folder: Path, rows: pd.DataFrame, spec: Spec, ruler: Ruler, tick: Tick, pool: Pool = in_processes
+) -> tuple[dict[str, Any], Samples]:
+    """Return what the manifest says of each split in ``folder``, and three sample rows a task; ``tick`` hears rows so far.
+
+    Tokens are counted in this process: their libraries have threads of their own. Without a tokenizer it is done by ``pool``.
+    """
     tree, statistics, samples, done = taxonomy(spec), {}, [], 0
-    training = count_classes(rows, TRAIN)
-    for number, name in enumerate(SPLITS):
-        figures, classes = Figures(), count_classes(rows, number) if number != TRAIN else training
-        for batch in batches(folder / f"{name}.jsonl"):
-            _measure(batch, ruler, figures)
-            for task, own in classes.items():
-                learn(own, [row.messages[-1].content for row in batch if row.task == task], tree)
-            done += len(batch)
-            tick(done)
-        statistics[name] = _summarised(figures, ruler, spec) | {
-            "classes": {task: histogram(own, training.get(task)) for task, own in classes.items()},
-            "categories": {task: covered for task, own in classes.items() if (covered := coverage(own, tree))},
-        }
-        samples.append(figures.samples)
+    classes = [count_classes(rows, number) for number in range(len(SPLITS))]
+    measuring = partial(_measured, ruler=ruler if ruler.file else None)
+    with closing((in_processes if ruler.file else pool)(measuring, _pieces(folder))) as results:
+        for number, group in groupby(results, key=itemgetter(0)):
+            figures, own = Figures(), classes[number]
+            for _, found in group:
+                _add(figures, found)
+                for task in own:
+                    learn(own[task], list(found.targets[task]), tree)
+                tick(done := done + sum(map(len, found.lengths)))
+            statistics[SPLITS[number]] = _summarised(figures, ruler, spec) | {
+                "classes": {task: histogram(own[task], classes[TRAIN].get(task)) for task in own},
+                "categories": {task: covered for task in own if (covered := coverage(own[task], tree))},
+            }
+            samples.append(figures.samples)
     return statistics, _samples(samples)
 
 
-def batches(path: Path) -> Iterator[list[RowView]]:
-    """Yield the rows of a file of our format, a bounded number of bytes at a time."""
-    decode, batch, size = msgspec.json.Decoder(RowView).decode, list[RowView](), 0
-    with path.open("rb") as file:
-        for line in file:
-            batch.append(decode(line))
-            size += len(line)
-            if len(batch) == BATCH_ROWS or size > BATCH_BYTES:
-                yield batch
-                batch, size = [], 0
-    if batch:
+def _pieces(folder: Path) -> Iterator[Piece]:
+    for number, name in enumerate(SPLITS):
+        path = folder / f"{name}.jsonl"
+        for start in range(0, max(1, path.stat().st_size), BATCH_BYTES):
+            yield Piece(number, path, start, start + BATCH_BYTES)
+
+
+def _measured(piece: Piece, ruler: Ruler | None) -> tuple[int, Figures]:
+    """Return the split of a piece and its figures."""
+    figures, measure = Figures(), ruler or ruler_of(None)
+    for batch in batches(piece):
+        _measure(batch, measure, figures)
+    return piece.split, figures
+
+
+def batches(piece: Piece) -> Iterator[list[RowView]]:
+    """Yield the rows of a piece of a file of our format, a bounded number at a time."""
+    decode = msgspec.json.Decoder(RowView).decode
+    lines = _lines(piece)
+    while batch := [decode(line) for line in islice(lines, BATCH_ROWS)]:
         yield batch
+
+
+def _lines(piece: Piece) -> Iterator[bytes]:
+    with piece.path.open("rb") as file:
+        if piece.start:
+            file.seek(piece.start - 1)
+            file.readline()  # which begins in the piece before
+        at = file.tell()
+        while at < piece.stop and (line := file.readline()):
+            yield line
+            at += len(line)
+
+
+def _add(figures: Figures, more: Figures) -> None:
+    """Add the figures of the rows that follow; of the names of attributes, the first ``NAMES`` are told apart."""
+    figures.lengths += more.lengths
+    figures.longest = nlargest(LONGEST, [*figures.longest, *more.longest])
+    figures.cells.update(more.cells)
+    for name, count in more.asked.items():
+        key = name if name in figures.asked or len(figures.asked) < NAMES else OTHERS
+        figures.asked[key] += count
+        figures.stated[key] += more.stated[name]
+    for cell, rows in more.samples.items():
+        figures.samples[cell] += rows[: SAMPLES - len(figures.samples[cell])]
 
 
 def _measure(batch: Sequence[RowView], ruler: Ruler, figures: Figures) -> None:
@@ -96,15 +153,18 @@ def _measure(batch: Sequence[RowView], ruler: Ruler, figures: Figures) -> None:
     figures.lengths.append(np.rec.fromarrays([kinds, total, answers], dtype=_LENGTHS))
     ids = zip(total.tolist(), (row.id for row in batch), strict=True)
     figures.longest = nlargest(LONGEST, [*figures.longest, *ids])
-    for row in batch:
-        figures.cells[row.task, row.source] += 1
-        if tasks.get(row.task).record is Attributes:
-            for name, values in (tasks.get(row.task).parse(row.messages[-1].content) or {}).items():
-                key = name if name in figures.asked or len(figures.asked) < NAMES else OTHERS
-                figures.asked[key] += 1
-                figures.stated[key] += bool(values)
+    cells = Counter([(row.task, row.source) for row in batch])
+    figures.cells.update(cells)
+    for row in batch if any(len(figures.samples[cell]) < SAMPLES for cell in cells) else ():
         if len(samples := figures.samples[row.task, row.source]) < SAMPLES:
             samples.append({"id": row.id, "source": row.source, "turns": [_clipped(turn) for turn in row.messages]})
+    names = {name for name, _ in cells}
+    for name in filter(scored_by_class, names):
+        figures.targets[name].update(dict.fromkeys([row.messages[-1].content for row in batch if row.task == name]))
+    parses = {name: tasks.get(name).parse for name in names if tasks.get(name).record is Attributes}
+    for values in [parses[row.task](row.messages[-1].content) or {} for row in batch if row.task in parses]:
+        figures.asked.update(values.keys())
+        figures.stated.update([name for name, found in values.items() if found])
 
 
 def _clipped(turn: Turn) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import structs
 
 from converters.core.errors import InputError, nearest
 from converters.io import decoded
@@ -105,10 +106,10 @@ def _graded(rankings: Sequence[tuple[str, Outcome]], grades: Sequence[tuple[str,
         labels = list(map(grade, grades[number][1])) if number < len(grades) else []
         gains = tuple(GAINS[label] for label in labels) if all(labels) else ()
         if gains and by_gain(gains) == by_gain(ranking.gains):
-            yield replace(outcome, records=(replace(ranking, gains=gains),), rows=1 + (number not in used))
+            yield structs.replace(outcome, records=(replace(ranking, gains=gains),), rows=1 + (number not in used))
             used.add(number)
         else:
-            yield replace(outcome, notes=(*outcome.notes, "gains taken from the order: no grades for the list"))
+            yield structs.replace(outcome, notes=(*outcome.notes, "gains taken from the order: no grades for the list"))
     for number, (where, _) in enumerate(grades):
         if number not in used:
             has_list = number < max(counts.values(), default=0)

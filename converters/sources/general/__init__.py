@@ -10,26 +10,28 @@ that an export left at the end of an answer are cut.
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from converters.core.hashing import digest
 from converters.core.unicode import composed
 from converters.io import decoded
+from converters.io.pieces import Source
 from converters.schema import Chat, Message, Outcome
 from converters.sources.general.forms import UnusableError, conversation
-from converters.sources.general.keys import Unknown
+from converters.sources.general.keys import SEEN
+from converters.sources.general.keys import told as told
 
 URL = "https://github.com/tatsu-lab/stanford_alpaca, https://huggingface.co/datasets/databricks/databricks-dolly-15k"
 LICENCE = "Alpaca: CC BY-NC 4.0 (not for commercial use); Dolly: CC BY-SA 3.0"
 FILES = "alpaca_data.json, databricks-dolly-15k.jsonl, any chat file"
 TASKS = ("general",)
+RAW = dict[str, Any]
 # What some exports leave at the end of an answer: the end that their own training wrote.
 _END = re.compile(r"(?:\s*(?:###\s*eos_token\s*###|</s>|<eos>|<\|(?:endoftext|im_end|end_of_text|eot_id)\|>))+\s*$")
 
 
 def read(
-    paths: Sequence[Path],
+    paths: Sequence[Source],
     *,
     system: Annotated[
         Literal["turn", "user"],
@@ -37,22 +39,30 @@ def read(
     ] = "turn",
 ) -> Iterator[Outcome]:
     """Yield one outcome a row; templates that were never filled in (``{{name}}``) are rejected."""
-    unknown = Unknown()
-    for where, row in decoded(paths, dict[str, Any]):
-        yield row if isinstance(row, Outcome) else _outcome(where, row, system == "user", unknown)
+    for where, row in decoded(paths, RAW):
+        yield row if isinstance(row, Outcome) else _outcome(where, row, system == "user")
 
 
-def _outcome(where: str, row: dict[str, Any], fold: bool, unknown: Unknown) -> Outcome:
+def _outcome(where: str, row: dict[str, Any], fold: bool) -> Outcome:
+    notes: list[str] = []
     try:
-        pairs, notes = conversation(row, unknown)
+        pairs = conversation(row, notes)
     except UnusableError as error:
-        return Outcome(where, reason=str(error), detail=error.detail)
-    texts = ((role, _END.sub("", text) if role == "assistant" else text) for role, text in pairs)
-    turns = tuple(Message(role, composed(text.strip())) for role, text in texts)
+        return Outcome(where, reason=str(error), notes=_seen(notes), detail=error.detail)
+    turns = tuple([Message(role, composed((_ended(text) if role == "assistant" else text).strip())) for role, text in pairs])
     if reason := _reason(turns):
-        return Outcome(where, reason=reason)
+        return Outcome(where, reason=reason, notes=_seen(notes))
     turns = _folded(turns) if fold else turns
-    return Outcome(where, (Chat(digest(turns), f"general:{digest(turns[:-1])}", turns),), notes=notes)
+    return Outcome(where, (Chat(digest(turns), f"general:{digest(turns[:-1])}", turns),), notes=tuple(notes))
+
+
+def _seen(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(SEEN + note for note in notes)
+
+
+def _ended(answer: str) -> str:
+    """Return an answer without the marks at its end."""
+    return _END.sub("", answer) if answer.rstrip().endswith((">", "#")) else answer
 
 
 def _folded(turns: Sequence[Message]) -> tuple[Message, ...]:

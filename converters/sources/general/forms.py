@@ -8,7 +8,7 @@ import msgspec
 
 from converters.io.rows import other_format
 from converters.sources.general import keys
-from converters.sources.general.keys import Unknown, filled, fold, is_told, is_untrained, texts
+from converters.sources.general.keys import filled, fold, is_told, is_untrained, texts, unknown
 
 Pair = tuple[str, str]  # a role and a text
 _INSTRUCTION, _INPUT, _RESPONSE = "### Instruction:\n", "\n\n### Input:\n", "\n\n### Response:"  # Alpaca's wrapper
@@ -61,13 +61,18 @@ class Raw(msgspec.Struct, frozen=True):
     def texts(self, names: Sequence[str]) -> dict[str, str]:
         """Return the texts that are no blanks and stand in no other one, under their keys."""
         named = {key: text for key in names if isinstance(text := getattr(self, key), str) and text.strip()}
+        if len(named) < 2:
+            return named
         distinct = {text.strip(): key for key, text in reversed(named.items())}
         whole = {text for text in distinct if not any(text in other for other in distinct if other != text)}
         return {key: named[key] for text, key in reversed(distinct.items()) if text in whole}
 
 
-def conversation(row: Mapping[str, Any], unknown: Unknown) -> tuple[list[Pair], tuple[str, ...]]:
-    """Return a row's turns, oldest first, and notes on what is left out; an :class:`UnusableError` says why there are none."""
+def conversation(row: Mapping[str, Any], notes: list[str]) -> list[Pair]:
+    """Return a row's turns, oldest first; an :class:`UnusableError` says why there are none.
+
+    ``notes`` get one on each key that is left out, of a row that is then unusable, too.
+    """
     present = filled(row)
     known = {fold(key): value for key, value in present.items()}
     if len(known) < len(present):
@@ -78,14 +83,14 @@ def conversation(row: Mapping[str, Any], unknown: Unknown) -> tuple[list[Pair], 
         raw = msgspec.convert(known, Raw)
     except msgspec.ValidationError as error:
         raise UnusableError(other_format(error)) from error
-    notes: list[str] = []
-    listed = [_turn(turn, unknown, notes) for turn in _listed(raw)]
-    turns = _chat(raw, listed) if listed else [*_history(raw, unknown, notes), *_single(raw)]
+    listed = [_turn(turn, notes) for turn in _listed(raw)]
+    turns = _chat(raw, listed) if listed else [*_history(raw, notes), *_single(raw)]
     turns = _with_system(raw, turns)
     others = {key: value for key, value in present.items() if fold(key) not in Raw.__struct_fields__}
     said = [text for _, text in turns]
     _need_told(others, said)
-    return turns, (*notes, *unknown.notes(others, said))
+    notes += unknown(others, said)
+    return turns
 
 
 def _need_told(others: Mapping[str, Any], said: Sequence[str], place: str = "") -> None:
@@ -115,7 +120,7 @@ def _listed(raw: Raw) -> list[dict[str, Any]]:
     return [*next(iter(chats.values()), []), *(turn for part in pair for turn in part), *answer]
 
 
-def _turn(turn: Mapping[str, Any], unknown: Unknown, notes: list[str]) -> Pair:
+def _turn(turn: Mapping[str, Any], notes: list[str]) -> Pair:
     """Return a listed turn's role and text."""
     present = filled(turn)
     known = {fold(key): value for key, value in present.items()}
@@ -132,7 +137,7 @@ def _turn(turn: Mapping[str, Any], unknown: Unknown, notes: list[str]) -> Pair:
     text = _one({key: said for key in _SAID if (said := _text(known.get(key)))})
     others = {key: value for key, value in present.items() if fold(key) not in {*_SPEAKER, *_SAID}}
     _need_told(others, [text] if text else [], " of a turn")
-    notes += unknown.notes(others, [text])
+    notes += unknown(others, [text])
     return role, text
 
 
@@ -157,11 +162,11 @@ def _chat(raw: Raw, turns: list[Pair]) -> list[Pair]:
     return turns
 
 
-def _history(raw: Raw, unknown: Unknown, notes: list[str]) -> Iterator[Pair]:
+def _history(raw: Raw, notes: list[str]) -> Iterator[Pair]:
     """Yield the earlier turns: pairs of question and answer, or turns as chats list them."""
     for item in raw.history:
         if isinstance(item, dict):
-            yield _turn(item, unknown, notes)
+            yield _turn(item, notes)
         else:
             yield from zip(("user", "assistant"), (text or "" for text in item), strict=True)
 

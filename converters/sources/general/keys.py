@@ -1,6 +1,8 @@
 """The keys of instruction and chat files: those of a conversation's text, those that say something about it, and all others."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from converters.text.words import words
@@ -38,12 +40,22 @@ def fold(key: str) -> str:
     >>> fold("systemPrompt") == fold("System-Prompt") == "systemprompt"
     True
     """
+    return _cached_fold(key) if len(key) < 64 else _fold(key)
+
+
+def _fold(key: str) -> str:
     return "".join(filter(str.isalnum, key.casefold()))
+
+
+_cached_fold = lru_cache(1 << 10)(_fold)
 
 
 REJECTED = {fold(key): what for what, names in _REJECTED.items() for key in names.split(",")}
 ABOUT = frozenset(map(fold, _ABOUT.split(",")))
+_MARKS = ("weight", "train", "training", "ktotag", "label")
 MOST = 20  # names of unknown keys that notes tell apart
+UNKNOWN = "key left out, not known: "
+SEEN, OTHERS = "\0seen ", "\0others"  # begin no other note
 NOTHING = ("", "[]", "{}", "null")  # what an export writes for no tools
 
 
@@ -56,8 +68,10 @@ def filled(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_untrained(row: Mapping[str, Any]) -> str:
     """Return the key by which a row, or a turn, is marked as not to be learnt, or nothing; its keys are folded."""
-    off = (key for key in ("weight", "train", "training") if row.get(key) in (0, "0", "false", "False"))
-    return next(off, next((key for key in ("ktotag", "label") if row.get(key) is False), ""))
+    if row.keys().isdisjoint(_MARKS):
+        return ""
+    off = (key for key in _MARKS[:3] if row.get(key) in (0, "0", "false", "False"))
+    return next(off, next((key for key in _MARKS[3:] if row.get(key) is False), ""))
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -79,16 +93,24 @@ def is_told(text: str, turns: Sequence[str]) -> bool:
     return any(text in turn for turn in turns) or (bool(turns) and all(turn.strip() in text for turn in turns))
 
 
-class Unknown:
-    """Notes of keys that nobody knows; the first ones are named, so that a file of many keys has no note for each."""
+def unknown(row: Mapping[str, Any], turns: Sequence[str]) -> Iterator[str]:
+    """Yield a note for each key that nobody knows and that may hold text of the conversation: three words that no turn says."""
+    for key, value in row.items():
+        if fold(key) not in ABOUT and any(len(words(t)) > 2 and not is_told(t, turns) for t in texts(value)):
+            yield UNKNOWN + key[:40]
 
-    def __init__(self) -> None:
-        self._names: set[str] = set()
 
-    def notes(self, row: Mapping[str, Any], turns: Sequence[str]) -> Iterator[str]:
-        """Yield a note for each key that may hold text of the conversation: three words that no turn says."""
-        for key, value in row.items():
-            if fold(key) not in ABOUT and any(len(words(t)) > 2 and not is_told(t, turns) for t in texts(value)):
-                if len(self._names) < MOST:
-                    self._names.add(key[:40])
-                yield f"key left out, not known: {key[:40] if key[:40] in self._names else 'others'}"
+def told(noted: Counter[str], last: bool) -> None:
+    """Count keys that nobody knows together, but for the first ones: a file of many keys has no note for each.
+
+    ``noted`` are counts of notes in the order of the rows, folded before or not; those that begin with ``SEEN`` are of rows that
+    are unusable: they have a place among the first, and no count. After the ``last`` row they go.
+    """
+    names = [note for note in noted if note.removeprefix(SEEN).startswith(UNKNOWN)]
+    first = set([*dict.fromkeys(note.removeprefix(SEEN) for note in names)][:MOST])
+    for note in names:
+        if note.removeprefix(SEEN) not in first or (last and note.startswith(SEEN)):
+            count = noted.pop(note)
+            noted[OTHERS] += 0 if note.startswith(SEEN) else count
+    if last and (others := noted.pop(OTHERS, 0)):
+        noted[f"{UNKNOWN}others"] += others

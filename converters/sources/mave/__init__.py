@@ -13,7 +13,8 @@ import msgspec
 
 from converters.core.unicode import composed
 from converters.io import decoded, unpacked_size
-from converters.io.grouping import grouped
+from converters.io.grouping import Gathering, gathered
+from converters.io.pieces import Source
 from converters.schema import Attributes, Outcome, Text
 from converters.text.matching import is_asin, product_group
 from converters.text.sanitize import one_line
@@ -22,11 +23,11 @@ URL = "https://github.com/google-research-datasets/MAVE"
 LICENCE = "CC BY-NC 4.0 (labels; not for commercial use); product text: Amazon Review Data 2018, research use"
 FILES = "mave_positives.jsonl, mave_negatives.jsonl (after joining with the product text)"
 TASKS = ("attributes",)
-_NO_ASIN = "text"
+_NO_ASIN, _JOINED = "text", " \n "
 _name = lru_cache(1 << 14)(one_line)
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """One place where a value stands: paragraph number and character offsets."""
 
     value: str
@@ -35,26 +36,29 @@ class Evidence(msgspec.Struct, frozen=True):
     end: int
 
 
-class Attribute(msgspec.Struct, frozen=True):
+class Attribute(msgspec.Struct, frozen=True, gc=False):
     """One attribute and its evidences, none of them when the text does not state it."""
 
     key: str
     evidences: list[Evidence]
 
 
-class Paragraph(msgspec.Struct, frozen=True):
+class Paragraph(msgspec.Struct, frozen=True, gc=False):
     """One piece of product text; ``source`` is title, description, feature, price or brand."""
 
     text: str
     source: str
 
 
-class Product(msgspec.Struct, frozen=True):
+class Product(msgspec.Struct, frozen=True, gc=False):
     """One MAVE record."""
 
     id: str
     paragraphs: list[Paragraph]
     attributes: list[Attribute]
+
+
+RAW = Product
 
 
 class Stated(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -72,14 +76,18 @@ def read(paths: Sequence[Path]) -> Iterator[Outcome]:
     Values of one attribute are united. An attribute that one record states and another does not is stated, which is noted. An
     evidence whose span does not hold is noted and costs its attribute. Products come in the order of a hash, not of the files.
     """
+    yield from gathered(gathering(), paths, unpacked_size(paths))
+
+
+def gathering() -> Gathering:
+    """Return how records are brought together: by their product and its text."""
     decode = msgspec.msgpack.Decoder(Stated).decode
-    for item in grouped(_by_product(paths), unpacked_size(paths)):
-        yield from (item,) if isinstance(item, Outcome) else _merged(list(map(decode, item)))
+    return Gathering(_by_product, lambda values: _merged(list(map(decode, values))))
 
 
-def _by_product(paths: Sequence[Path]) -> Iterator[tuple[bytes, bytes] | Outcome]:
+def _by_product(sources: Sequence[Source]) -> Iterator[tuple[bytes, bytes] | Outcome]:
     encode = msgspec.msgpack.Encoder().encode
-    for where, product in decoded(paths, Product):
+    for where, product in decoded(sources, Product):
         if isinstance(product, Outcome):
             yield product
         elif texts := _texts(product.paragraphs):
@@ -91,16 +99,18 @@ def _by_product(paths: Sequence[Path]) -> Iterator[tuple[bytes, bytes] | Outcome
 
 def _texts(paragraphs: Sequence[Paragraph]) -> tuple[Text, ...]:
     """Return the paragraphs that are not blank."""
-    texts = []
-    for paragraph in paragraphs:
-        label, text = paragraph.source.capitalize(), paragraph.text
-        if label == "Title" and " \n " in text:
-            # Derived sets join the description to the title by a line break and call both "title".
-            text, _, rest = text.partition(" \n ")
-            texts += [Text(label, text), Text("Description", rest.replace(" \n ", " "))]
-        else:
-            texts.append(Text(label, text))
-    return tuple([text for text in texts if text.text.strip()])
+    texts = [Text(part.source.capitalize(), part.text) for part in paragraphs if part.text and not part.text.isspace()]
+    if any([text.label == "Title" and _JOINED in text.text for text in texts]):
+        texts = [part for text in texts for part in _parted(text) if part.text.strip()]
+    return tuple(texts)
+
+
+def _parted(text: Text) -> tuple[Text, ...]:
+    """Return a title and the description that derived sets join to it by a line break, any other text as it is."""
+    if text.label != "Title" or _JOINED not in text.text:
+        return (text,)
+    title, _, rest = text.text.partition(_JOINED)
+    return Text(text.label, title), Text("Description", rest.replace(_JOINED, " "))
 
 
 def _stated(where: str, product: Product, texts: tuple[Text, ...]) -> Stated:
@@ -108,7 +118,7 @@ def _stated(where: str, product: Product, texts: tuple[Text, ...]) -> Stated:
     values = [(_name(attribute.key), spanned(attribute.evidences, plain)) for attribute in product.attributes]
     # Derived sets number their records: where the id is no ASIN, only its text tells one product from another.
     name = product.id if is_asin(product.id) else _NO_ASIN
-    joined = "\0".join([part for text in texts for part in (text.label, text.text)])
+    joined = "\0".join([f"{text.label}\0{text.text}" for text in texts])
     text_hash = blake2b(joined.encode(errors="replace"), digest_size=8).hexdigest()
     return Stated(where, f"{name}:{text_hash}", texts, values)
 
@@ -126,8 +136,8 @@ def spanned(evidences: Sequence[Evidence], paragraphs: Sequence[str]) -> tuple[s
 
 def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     """Return the values without those that differ from an earlier one in case, or in how Unicode spells it, alone."""
-    if len(values) < 2:
-        return values
+    if len(set(values)) < 2:
+        return values[:1]
     return tuple({composed(value).casefold(): value for value in reversed(values)}.values())[::-1]
 
 

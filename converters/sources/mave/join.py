@@ -10,7 +10,7 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ import msgspec
 import numpy as np
 
 from converters.core.console import in_processes
-from converters.core.hashing import hashed
 from converters.io import json_values
 from converters.io.grouping import grouped
 from converters.io.jsonl import replacing, sha256
@@ -27,10 +26,11 @@ from converters.sources.mave import Attribute, Paragraph, spanned
 from converters.text.html import clean_mave
 
 STEP = 4096  # lines between two calls of ``tick``, and products that are looked up at once
-GROUPS = 256  # ASINs that one worker joins at a time
+GROUPS = 1024  # ASINs that one worker joins at a time
 LABEL = b"L"  # before a line of labels; a product's line begins with a bracket or white space
 UNSPANNED = "a span does not hold"
-SOURCES = ("title", "description", "feature", "price", "brand")
+TITLE = "title"
+SOURCES = (TITLE, "description", "feature", "price", "brand")
 Meta = msgspec.defstruct("Meta", [(source, Any, None) for source in SOURCES])  # each a text or a list of texts
 
 
@@ -54,6 +54,17 @@ class Label(msgspec.Struct, frozen=True):
     attributes: list[Attribute]
 
 
+class Joined(msgspec.Struct, frozen=True):
+    """One record, as :mod:`converters.sources.mave` reads it."""
+
+    id: str
+    category: str
+    paragraphs: list[Paragraph]
+    attributes: list[Attribute]
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_meta, _decode_label = msgspec.json.Decoder(Meta).decode, msgspec.json.Decoder(Label).decode
 Counts = dict[str, Counter[str]]  # "labels" and "metadata": read, used, or the reason why not
 
 
@@ -80,16 +91,17 @@ def _lines(
     labels: Sequence[Path], metadata: Sequence[Path], counts: Counts, tick: Callable[[int], object]
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield ``(ASIN, line)`` of all labels, marked as such, and then of the products that have one."""
-    hashes = array("Q")
+    hashes = array("q")  # of this process: where two ASINs share one, grouping tells them apart
     for asin, line in _keyed(labels, LabelKey, counts["labels"], tick):
-        hashes.append(hashed(asin.decode()))
+        hashes.append(hash(asin))
         yield asin, LABEL + line
-    known = np.unique(np.frombuffer(hashes, np.uint64))
+    known = np.append(np.unique(np.array(hashes, np.int64)), np.iinfo(np.int64).max)
     products = _keyed(metadata, ProductKey, counts["metadata"], tick)
     while chunk := list(islice(products, STEP)):
-        labelled = np.isin(np.array([hashed(asin.decode()) for asin, _ in chunk], np.uint64), known, kind="sort")
+        own = np.array([hash(asin) for asin, _ in chunk], np.int64)
+        labelled = known[np.searchsorted(known, own)] == own
         counts["metadata"]["without a label"] += int((~labelled).sum())
-        yield from (pair for pair, is_labelled in zip(chunk, labelled, strict=True) if is_labelled)
+        yield from compress(chunk, labelled.tolist())
 
 
 def _keyed(
@@ -134,25 +146,25 @@ def _records(lines: Sequence[bytes], counts: Counts) -> Iterator[bytes]:
     products = [line for line in lines if line[:1] != LABEL]
     reason = "its product has no title after cleaning" if products else "no product of its ASIN"
     for number, line in enumerate(products, 1):
-        paragraphs = _paragraphs(msgspec.json.decode(line, type=Meta)) if labels else []
-        if any(paragraph.source == "title" for paragraph in paragraphs):
-            counts["metadata"].update({"used": 1, "ASIN again": len(products) - number})
+        paragraphs = _paragraphs(_decode_meta(line)) if labels else []
+        if paragraphs and paragraphs[0].source == TITLE:
+            counts["metadata"]["used"] += 1
+            counts["metadata"]["ASIN again"] += len(products) - number
+            counts["labels"]["used"] += len(labels)
             texts = [paragraph.text for paragraph in paragraphs]
             for label in labels:
                 spans = (spanned(attribute.evidences, texts) for attribute in label.attributes)
-                counts["labels"].update({"used": 1, UNSPANNED: int(None in spans)})
-                record = {"id": label.id, "category": label.category, "paragraphs": paragraphs}
-                yield msgspec.json.encode(record | {"attributes": label.attributes}) + b"\n"
+                counts["labels"][UNSPANNED] += None in spans
+                yield _encode(Joined(label.id, label.category, paragraphs, label.attributes)) + b"\n"
             return
         counts["metadata"]["no title after cleaning" if labels else "without a label"] += 1
     counts["labels"][reason] += len(labels)
 
 
 def _labels(lines: Sequence[bytes], counts: Counter[str]) -> Iterator[Label]:
-    decode = msgspec.json.Decoder(Label).decode
     for line in lines:
         try:
-            yield decode(line)
+            yield _decode_label(line)
         except msgspec.DecodeError:
             counts["not a label of MAVE"] += 1
 

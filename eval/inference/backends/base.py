@@ -1,10 +1,10 @@
 """Shared by all backends: plan, prompt, answer, the class of a network, and the tokenizer with its chat template."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -68,12 +68,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt: messages, the constraint on its answer, whether candidates are wanted, and token ids once known."""
+    """One prompt: messages, the constraint on its answer, whether candidates are wanted, and token ids once known.
+
+    Prompts of one ``kind`` begin alike, and their answers are alike in length.
+    """
 
     id: str
     messages: Sequence[Mapping[str, str]]
     limit: Limit = None
     several: bool = False
+    kind: str = ""
     ids: tuple[int, ...] = ()
 
 
@@ -96,6 +100,28 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: float = 0.0
     clipped: bool = False
     logprobs: list[tuple[int, float]] = []
+
+
+class Backend(Protocol):
+    """What generates answers: a module of this package, or what stands for one on other machines."""
+
+    def load(self, checkpoint: str, plan: Plan) -> Any:
+        """Return the model; an ``InputError`` if it cannot be loaded."""
+
+    def describe(self, model: Any, plan: Plan) -> dict[str, Any]:
+        """Return what the answers depend on beside the plan, for the record and to know a partial file by."""
+
+    def ranked_by(self, model: Any, plan: Plan) -> str:
+        """Return how it finds and ranks further candidates, for the record."""
+
+    def confidence_by(self, model: Any, plan: Plan) -> str:
+        """Return which probabilities of its tokens it tells, for the record."""
+
+    def batches(self, model: Any, plan: Plan, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
+        """Return all prompts in batches, the same whatever is answered already; a batch counts only whole."""
+
+    def answers(self, model: Any, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> Iterator[list[Answer]]:
+        """Yield the answers of some batches, each batch's in one piece, in any order."""
 
 
 def row_of(id_: str) -> str:

@@ -1,14 +1,14 @@
-"""``transformers``: batches of prompts of like length on this machine's GPU, or on its CPU.
+"""``transformers``: batches of prompts of one kind and like length on this machine's GPU, or on its CPU.
 
-Batches are made of all prompts, longest first, so that a lack of memory shows at once; a batch has one kind of constraint.
-Candidates come from a beam search beside the greedy answer, ranked by the sum of their tokens' log-probabilities. An answer's
-own are taken behind a constraint and before the temperature, one a step: ``output_scores`` would keep whole vocabularies.
+Batches are made of all prompts, longest first, so that a lack of memory shows at once; a batch has one kind of constraint. A
+temperature's draws go through a batch row by row: there batches are of so many rows, and what is drawn stays the same.
+Candidates come from a beam search beside the answer, ranked by the sum of their tokens' log-probabilities.
 """
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import torch
@@ -18,7 +18,7 @@ from transformers import AutoConfig, BitsAndBytesConfig, GenerationConfig
 from converters.core.errors import InputError
 from converters.io.jsonl import template_sha256
 from eval.answers.base import Schema, Texts
-from eval.inference.backends import _offsets, base
+from eval.inference.backends import _batches, _decoding, _offsets, base
 from eval.inference.backends.base import Answer, Plan, Prompt
 from eval.inference.checkpoint import Checkpoint, find
 
@@ -29,7 +29,7 @@ Trie: TypeAlias = dict[int, "Trie"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A loaded checkpoint; ``ends`` are the token ids that end an answer."""
+    """A loaded checkpoint; ``ends`` are the token ids that end an answer. ``shares``: what a batch begins with is computed once."""
 
     network: Any
     tokenizer: Any
@@ -37,30 +37,7 @@ class Model:
     ends: list[int]
     device: str
     dtype: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Watch:
-    """A logits processor that changes no scores; transformers puts it behind constraints and before the temperature.
-
-    ``steps`` has the log-probabilities of the tokens taken in each step, one for each row, then the last step's scores: which
-    tokens are taken by them shows only in the next call. It is an object since transformers reads a processor's signature at each
-    step: a function's takes it 1.5 ms, a third of a small model's step.
-    """
-
-    steps: list[Any] = field(default_factory=list)
-
-    def __call__(self, ids: Any, scores: Any) -> Any:
-        """Keep the scores as they are, and return them."""
-        self.settle(ids)
-        self.steps.append(scores)
-        return scores
-
-    def settle(self, ids: Any) -> None:
-        """Put the log-probabilities of the tokens taken, the last of ``ids``, in place of the last step's scores."""
-        if self.steps:
-            scores = self.steps.pop()
-            self.steps.append(scores.log_softmax(1).gather(1, ids[:, -1:]).squeeze(1))
+    shares: bool
 
 
 def load(checkpoint: str, plan: Plan) -> Model:
@@ -75,7 +52,8 @@ def load(checkpoint: str, plan: Plan) -> Model:
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise base.cannot_load(located, error) from error
     ends = base.end_ids(tokenizer, network.generation_config.eos_token_id)
-    return Model(network, tokenizer, located, ends, device, str(dtype).removeprefix("torch."))
+    shares = _decoding.can_share(network.get_base_model() if located.base else network)
+    return Model(network, tokenizer, located, ends, device, str(dtype).removeprefix("torch."), shares)
 
 
 def _network(checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> Any:
@@ -120,36 +98,21 @@ def confidence_by(model: Model, plan: Plan) -> str:
 def batches(model: Model, plan: Plan, prompts: Sequence[Prompt]) -> list[list[Prompt]]:
     """Return all prompts, with their ids, in batches of like length."""
     ready = [replace(p, ids=base.prompt_ids(model.tokenizer, p.id, p.messages)) for p in prompts]
-    return grouped(ready, plan.batch_size)
-
-
-def grouped(prompts: Sequence[Prompt], size: int) -> list[list[Prompt]]:
-    """Return prompts in batches of one kind of limit, longest first.
-
-    >>> prompts = [Prompt("a", [], ids=(1,)), Prompt("b", [], ids=(1, 2)), Prompt("c", [], ids=(3, 4))]
-    >>> prompts.append(Prompt("d", [], Texts(("x",))))
-    >>> [[prompt.id for prompt in batch] for batch in grouped(prompts, 2)]
-    [['b', 'c'], ['a'], ['d']]
-    """
-    batches = []
-    for kind in (type(None), Texts, Schema):
-        alike = sorted((p for p in prompts if type(p.limit) is kind), key=lambda p: (-len(p.ids), p.id))
-        batches += [alike[start : start + size] for start in range(0, len(alike), size)]
-    return batches
+    if plan.temperature:
+        return _batches.by_rows(ready, plan.batch_size)
+    return _batches.by_tokens(ready, plan.batch_size, plan.max_new_tokens)
 
 
 def answers(model: Model, plan: Plan, batches: Sequence[Sequence[Prompt]]) -> Iterator[list[Answer]]:
     """Yield the answers of each batch."""
     for batch in batches:
-        watch = Watch() if plan.confidence else None
-        greedy = [lines[0] for lines in _generate(model, plan, batch, 0, watch)]
-        values = torch.stack(watch.steps, 1).tolist() if watch else [[]] * len(batch)
+        lines, values = _decoded(model, plan, batch)
         several = [prompt for prompt in batch if prompt.several]
         size = max(1, plan.batch_size // (plan.candidates + base.BEAMS_MORE))
         parts = [several[start : start + size] for start in range(0, len(several), size)]
-        beams = [lines for part in parts for lines in _generate(model, plan, part, plan.candidates + base.BEAMS_MORE)]
+        beams = [lines for part in parts for lines in _searched(model, plan, part)]
         further = dict(zip((prompt.id for prompt in several), beams, strict=True))
-        found = zip(batch, greedy, values, strict=True)
+        found = zip(batch, lines, values, strict=True)
         yield [_answer(model, p, line, further.get(p.id, []), each) for p, line, each in found]
 
 
@@ -162,38 +125,52 @@ def _answer(model: Model, prompt: Prompt, line: list[int], further: list[list[in
     return Answer(prompt.id, text, len(line), line[-1] in model.ends, len(prompt.ids), texts, logprobs=told)
 
 
-def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], beams: int, watch: Watch | None = None) -> Lines:
-    """Return for each prompt its answer's ids, or those of ``beams`` answers, likeliest first; ``watch`` sees each step."""
-    pad = model.tokenizer.pad_token_id if model.tokenizer.pad_token_id is not None else model.ends[0]
+def _decoded(model: Model, plan: Plan, batch: Sequence[Prompt]) -> tuple[list[list[int]], list[list[float]]]:
+    """Return for each prompt its answer's ids, and if asked for their log-probabilities."""
+    shared = _batches.begun_alike(batch) if model.shares and not plan.temperature and len(batch) > 1 else 0
+    leave = not plan.temperature and batch[0].limit is None
+    how = _decoding.How(plan.max_new_tokens, model.ends, _pad(model), shared, plan.temperature, leave, plan.confidence)
+    kept = {"past_key_values": _decoding.cache(model.network)} if model.shares else {}
+    ids, told = _generate(model, plan, batch, shared, custom_generate=partial(_decoding.decode, how), **kept)
+    lines = [list(base.until_end(line, model.ends)) for line in ids.tolist()]
+    return lines, told.tolist() if plan.confidence else [[]] * len(batch)
+
+
+def _searched(model: Model, plan: Plan, batch: Sequence[Prompt]) -> Lines:
+    """Return for each prompt the ids of its likeliest answers, likeliest first."""
+    beams = plan.candidates + base.BEAMS_MORE
+    output = _generate(model, plan, batch, num_beams=beams, num_return_sequences=beams, length_penalty=0.0)
     width = max(len(prompt.ids) for prompt in batch)
-    ids = torch.tensor([[pad] * (width - len(p.ids)) + list(p.ids) for p in batch], device=model.device)
-    mask = torch.tensor([[0] * (width - len(p.ids)) + [1] * len(p.ids) for p in batch], device=model.device)
+    lines = [list(base.until_end(line, model.ends)) for line in output[:, width:].tolist()]
+    return [lines[start : start + beams] for start in range(0, len(lines), beams)]
+
+
+def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], shared: int = 0, **how: Any) -> Any:
+    """Return what ``generate`` does for a batch, padded on the left, but behind the ``shared`` ids that all begin with."""
+    width, pad = max(len(prompt.ids) for prompt in batch), _pad(model)
+    gaps = [width - len(prompt.ids) for prompt in batch]
+    pairs = list(zip(batch, gaps, strict=True))
+    ids = torch.tensor([[*p.ids[:shared], *[pad] * gap, *p.ids[shared:]] for p, gap in pairs], device=model.device)
+    mask = torch.ones_like(ids)
+    for row, gap in enumerate(gaps):
+        mask[row, shared : shared + gap] = 0
     # The checkpoint's own generation settings may sample or penalise repetition: they are replaced here.
-    model.network.generation_config = config = _config(model, plan, pad, beams)
+    model.network.generation_config = config = GenerationConfig(
+        max_new_tokens=plan.max_new_tokens, eos_token_id=model.ends, pad_token_id=pad, do_sample=False
+    )
     torch.manual_seed(zlib.crc32(f"{plan.seed}\0{batch[0].id}".encode()))
     try:
         with torch.inference_mode():
-            limits = _constraints(model, batch, width)
-            if watch:
-                limits["logits_processor"] = [*limits.get("logits_processor", ()), watch]
-            output = model.network.generate(input_ids=ids, attention_mask=mask, generation_config=config, **limits)
-            if watch:
-                watch.settle(output)
+            how |= _constraints(model, batch, width)
+            return model.network.generate(input_ids=ids, attention_mask=mask, generation_config=config, **how)
     except torch.cuda.OutOfMemoryError as error:
         smaller = f"; try --batch-size {plan.batch_size // 2}" if plan.batch_size > 1 else ""
         raise InputError(f"the GPU ran out of memory with batches of {plan.batch_size}{smaller}") from error
-    lines = [list(base.until_end(line, model.ends)) for line in output[:, width:].tolist()]
-    each = max(1, beams)
-    return [lines[start : start + each] for start in range(0, len(lines), each)]
 
 
-def _config(model: Model, plan: Plan, pad: int, beams: int) -> GenerationConfig:
-    how: dict[str, Any] = {"do_sample": False}
-    if beams:
-        how |= {"num_beams": beams, "num_return_sequences": beams, "length_penalty": 0.0}
-    elif plan.temperature:
-        how = {"do_sample": True, "temperature": plan.temperature, "top_k": 0, "top_p": 1.0}
-    return GenerationConfig(max_new_tokens=plan.max_new_tokens, eos_token_id=model.ends, pad_token_id=pad, **how)
+def _pad(model: Model) -> int:
+    pad: int | None = model.tokenizer.pad_token_id
+    return model.ends[0] if pad is None else pad
 
 
 def _constraints(model: Model, batch: Sequence[Prompt], width: int) -> dict[str, Any]:

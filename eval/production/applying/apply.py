@@ -12,8 +12,8 @@ import msgspec
 from converters.core.errors import InputError
 from converters.io import jsonl
 from eval.inference import backends, prompts
-from eval.inference.backends.base import Endpoint, Plan
-from eval.inference.predict import Clock, Progress
+from eval.inference.backends.base import Backend, Endpoint, Plan
+from eval.inference.predict import Clock, Find, Progress
 from eval.production.applying import catalog, labels, learnt, own, places, review, shops, tables
 from eval.production.applying.catalog import Catalog, Chosen
 from eval.production.applying.decisions import ACCEPT, FILE, REVIEW, UNKNOWN, calibration_of
@@ -120,23 +120,30 @@ def plan_of(options: Mapping[str, Any], merged: Path, tasks: Sequence[str], path
     )
 
 
-def apply(work: Work, backend: str, progress: Progress, clock: Clock, chunk: int = labels.CHUNK) -> dict[str, Any]:
+def apply(
+    work: Work,
+    backend: str,
+    progress: Progress,
+    clock: Clock,
+    chunk: int = labels.CHUNK,
+    find: Find = backends.get,
+) -> dict[str, Any]:
     """Label a catalogue and write it with its record, which is returned; ``progress`` hears of (products done, all products).
 
-    ``chunk`` products are asked about at a time.
+    ``chunk`` products are asked about at a time; ``find`` gives the backend by its name.
     """
     files = work.files
     with jsonl.locked(files.lock, files.out):
         try:
-            record = _apply(work, backend, progress, clock, chunk)
+            record = _apply(work, find(backend), progress, clock, chunk)
             files.clean()
         finally:
             files.lock.unlink(missing_ok=True)
     return record
 
 
-def _apply(work: Work, backend: str, progress: Progress, clock: Clock, chunk: int) -> dict[str, Any]:
-    trained, module, files = work.learnt, backends.get(backend), work.files
+def _apply(work: Work, module: Backend, progress: Progress, clock: Clock, chunk: int) -> dict[str, Any]:
+    trained, files = work.learnt, work.files
     plan = plan_of(work.options, trained.merged, trained.tasks, work.paths, jsonl.sha256(work.catalog.path))
     model = module.load(str(trained.merged), plan)
     origin = module.describe(model, plan)

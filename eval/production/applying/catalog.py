@@ -21,7 +21,7 @@ from converters.examples import question
 from converters.io.jsonl import sha256
 from converters.mixture.convert import cutter
 from converters.mixture.spec import Entry, Trim
-from converters.schema import Attributes, Listing, Record, Row, Turn
+from converters.schema import Attributes, Listing, Record, Row, Text, Turn
 from converters.sources import catalog
 from converters.sources.catalog import detect
 from converters.sources.catalog.columns import column_names
@@ -241,7 +241,7 @@ def asking(entry: Entry, longest: Mapping[str, str], noted: Counter[str], most: 
 
         # Megabytes would be tokenised many times only to be cut.
         if most and isinstance(record, Listing | Attributes):
-            record = replace(record, texts=tuple(replace(text, text=text.text[:most]) for text in record.texts))
+            record = replace(record, texts=tuple(Text(text.label, text.text[:most]) for text in record.texts))
         shaped = definitions.defined(record, meant) if meant and isinstance(record, Attributes) else record
         return cut(shaped, row).messages[:-1]
 

@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -22,7 +21,7 @@ from converters.tasks import category
 from converters.tasks.base import RenderError
 from converters.text.sanitize import clean_record
 from eval.inference import predict, prompts
-from eval.inference.backends.base import Answer, Plan, Prompt
+from eval.inference.backends.base import Answer, Backend, Plan, Prompt
 from eval.inference.predict import Clock, Progress
 from eval.production.applying.catalog import SOURCE, Ask, Item
 from eval.production.applying.decisions import ACCEPT, REVIEW, UNKNOWN, Judged, familiar, grounded, judged
@@ -66,7 +65,7 @@ class Labeller:
     generated tokens and seconds of each chunk.
     """
 
-    module: ModuleType
+    module: Backend
     model: Any
     plan: Plan
     learnt: Learnt

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ from converters.tasks.answer import snippets as numbered
 from converters.text.retrieval import Retrieval, rank, select
 from eval import answers as kinds
 from eval.inference import backends, predict
-from eval.inference.backends.base import Answer, Plan, Prompt
+from eval.inference.backends.base import Answer, Backend, Plan, Prompt
 from eval.production.asking import store as stores
 from eval.production.asking import training
 from eval.production.asking.graph import queries
@@ -203,7 +202,7 @@ def ask_all(
     return {line.id: line.prediction for line in lines}, record
 
 
-def ask_one(module: ModuleType, model: Any, plan: Plan, row: Row) -> Answer:
+def ask_one(module: Backend, model: Any, plan: Plan, row: Row) -> Answer:
     """Return a loaded model's answer to one row."""
     batches = module.batches(model, plan, [Prompt(row.id, row.prompt)])
     found: Iterator[list[Answer]] = module.answers(model, plan, batches)

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from converters.core.errors import InputError
 from eval.inference import backends, checkpoint
-from eval.inference.backends.base import Plan
+from eval.inference.backends.base import Backend, Plan
 from eval.inference.predict import Clock
 from eval.production.applying import apply, catalog, learnt
 from eval.production.applying.decisions import calibration_of
@@ -72,7 +71,7 @@ class Loaded:
     """
 
     run: Prepared
-    module: ModuleType
+    module: Backend
     model: Any
     plan: Plan
     calibration: Calibration | None

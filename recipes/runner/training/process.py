@@ -15,6 +15,7 @@ from typing import TextIO
 from converters.core.errors import InputError
 from recipes.runner.capacity.hardware import gpus
 
+START = "recipes.runner.training.start"
 QUIET = {
     "AXOLOTL_DO_NOT_TRACK": "1",
     "DO_NOT_TRACK": "1",
@@ -87,7 +88,7 @@ def axolotl(
     variables: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Run ``axolotl WORDS``, after what starts it on other nodes, with more variables; ``echo`` gets the output as it comes."""
-    follow([*before, sys.executable, "-m", "axolotl.cli.main", *words], f"axolotl {words[0]}", log, echo, variables)
+    follow([*before, sys.executable, "-m", START, *words], f"axolotl {words[0]}", log, echo, variables)
 
 
 def follow(

@@ -5,12 +5,11 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -18,58 +17,28 @@ from click.testing import CliRunner
 from converters.cli import main
 from converters.examples import read_rows
 from converters.io.jsonl import sha256
+from converters.mixture.convert import local, units
 from converters.mixture.manifest import DROPPED
 from converters.schema import MANIFEST, SPLITS
-
-FILES = (*(f"{name}.jsonl" for name in SPLITS), "rejects.jsonl", "card.html", MANIFEST)
-WORDS = [f"{a}{b}" for a in ("ka", "mo", "ri", "tu", "sel", "van") for b in ("dor", "lin", "mek", "pos", "ruf", "zam")]
-
-
-def lines(path: Path, rows: list[dict[str, Any]]) -> str:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    return str(path)
-
-
-def title(draw: random.Random) -> str:
-    return " ".join(draw.choices(WORDS, k=8))
+from tests.converters.mixture import _plans
+from tests.converters.mixture._plans import COMMAND, SIZE, WORDS, built, lines, title
 
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Callable[..., Path]:
-    """Write raw files of ``size`` products in three shops and a specification with ``keys``; return the latter."""
-    draw = random.Random(0)
-
-    def make(size: int = 300, **keys: Any) -> Path:
-        entries = []
-        for number in range(3):
-            rows = [
-                {"id": f"B{number}{n:08d}", "title": title(draw), "category": f"Home > {WORDS[min(n % 40, 35)]}"}
-                for n in range(size)
-            ]
-            rows[7] = {"id": "x", "title": "", "category": "Home"}
-            entries.append({"source": "catalog", "paths": [lines(tmp_path / f"shop{number}.jsonl", rows)]})
-        chats = [{"instruction": f"Write {title(draw)}.", "output": title(draw)} for _ in range(size)]
-        entries.append({"source": "general", "paths": [lines(tmp_path / "chat.jsonl", chats)]})
-        path = tmp_path / "plan.yaml"
-        path.write_text(
-            json.dumps({"sources": entries, "splits": {"validation": 0.1, "test": 0.1}} | keys), encoding="utf-8"
-        )
-        return path
-
-    return make
+    return partial(_plans.plan, tmp_path)
 
 
-def built(plan: Path, out: Path, *words: str) -> dict[str, str]:
-    result = CliRunner().invoke(main, ["build", str(plan), "--out", str(out), "--rejects", *words])
-    assert result.exit_code == 0, result.output
-    assert not out.with_name(f".{out.name}.parts").exists()
-    files = sorted(path.name for path in out.iterdir())
-    assert [name for name in files if not name.startswith("mapping-")] == sorted(FILES)
-    return {name: sha256(out / name) for name in files}
+@pytest.fixture
+def sharing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Share the rows of small files, too."""
+    monkeypatch.setattr(local, "SMALL", SIZE)
+    monkeypatch.setattr(units, "SIZE", SIZE)
 
 
+@pytest.mark.usefixtures("sharing")
 def test_the_number_of_workers_changes_no_byte(plan: Callable[..., Path], tmp_path: Path) -> None:
-    path = plan()
+    path = plan(records=True)
     one, two, four = (built(path, tmp_path / f"mix{n}", "--workers", str(n)) for n in (1, 2, 4))
     assert one == two == four
     rejects, manifest = (tmp_path / "mix4" / name for name in ("rejects.jsonl", MANIFEST))
@@ -83,14 +52,14 @@ def test_the_number_of_workers_changes_no_byte(plan: Callable[..., Path], tmp_pa
 def test_a_build_that_was_killed_goes_on_and_ends_with_the_same_bytes(
     plan: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path = plan(3000)
+    path = plan(2000, records=True)
     start = time.monotonic()
     expected = built(path, tmp_path / "whole")
     whole = time.monotonic() - start
     draw = random.Random(1)
     for number, number_of_signal in enumerate((signal.SIGKILL, signal.SIGINT, signal.SIGKILL)):
         out = tmp_path / f"mix{number}"
-        command = [sys.executable, "-m", "converters.cli", "build", str(path), "--out", str(out), "--rejects"]
+        command = [*COMMAND, str(path), "--out", str(out), "--rejects"]
         process = subprocess.Popen(
             [*command, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -235,11 +204,11 @@ def test_rows_that_share_nothing_but_their_options_are_no_near_duplicates(tmp_pa
 
 def test_no_worker_outlives_a_command_that_was_killed(plan: Callable[..., Path], tmp_path: Path) -> None:
     """The workers hold the command's output open for as long as one of them is there."""
-    command = [sys.executable, "-m", "converters.cli", "build", str(plan(3000)), "--out", str(tmp_path / "mix")]
+    command = [*COMMAND, str(plan(3000, records=True)), "--out", str(tmp_path / "mix")]
     with subprocess.Popen(
         [*command, "--workers", "2"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     ) as process:
-        while process.poll() is None and not list(tmp_path.glob(".mix.parts/.half-*")):
+        while process.poll() is None and not list(tmp_path.glob(".mix.parts/**/.half-*")):
             time.sleep(0.02)
         process.kill()
         process.communicate(timeout=300)

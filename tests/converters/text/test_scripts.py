@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from converters.mixture.plan import Asked, near, shingles
+from converters.mixture.near import Asked, indexed, near, signatures, spaced
 from converters.schema import Turn
 from converters.sources._qa import holds
 from converters.text import words as text_words
@@ -71,10 +71,13 @@ def test_what_latin_texts_count_is_unchanged(text: str) -> None:
     """As ``\\w+`` finds it in lower case, but for two letters that are made of two signs or cannot be seen."""
     text = text.replace("\u00ad", "").replace("İ", "")
     found = regex.findall(r"[\w\p{N}]+", text.lower())
-    assert terms(text, accents=True) == found
-    row = Asked("category", [Turn("user", text.replace("[", "")), Turn("assistant", "")])
-    if "[" not in text and "\n" not in text:
-        assert shingles(row) == [" ".join(found[n : n + 3]) for n in range(max(1, len(found) - 2))]
+    assert terms(text, accents=True) == spaced(text).decode().split() == found
+
+
+@given(st.lists(MIXED | st.text(st.sampled_from("aZ.-_ ")), max_size=30).map(" ".join))
+@example("Σ'Α ΑΣ'Α =\u0338 a\xa0\u0301b x\x85y\u2028 ½ 赤 " + "mug " * 40)
+def test_terms_of_a_text_are_those_of_its_words(text: str) -> None:
+    assert [word for word in spaced(text).decode().split(" ") if word] == terms(text, accents=True)
 
 
 @given(MIXED)
@@ -232,4 +235,4 @@ def asked(text: str) -> bytes:
     ],
 )  # fmt: skip
 def test_a_twin_is_near_and_another_product_is_not(held_out: str, text: str, twin: bool) -> None:
-    assert [*near([(asked(text), True)], [asked(held_out)], 0.8)] == [twin]
+    assert [*near(signatures([asked(text)]), indexed(signatures([asked(held_out)]), 0.8), 0.8)] == [twin]

@@ -1,0 +1,5 @@
+"""``python -m converters.cli``."""
+
+from converters.cli.group import main
+
+main()
