@@ -24,7 +24,7 @@ from eval.metrics._tokens import english, folded, tokens
 
 Normalise = Callable[[str], str]
 
-KEPT = 1 << 16  # texts whose normal form is kept, for the values of a catalogue repeat
+KEPT = 1 << 13  # texts whose normal form is kept, for the values of a catalogue repeat
 
 # Base unit: {factor: names}; factors are exact.
 _TABLE: dict[str, dict[str, str]] = {
