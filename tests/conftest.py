@@ -30,6 +30,7 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = "test_families.py"
+MODULES = pytest.StashKey[int]()  # how many there were when garbage collection was last told to leave them out
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -40,10 +41,23 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Look for garbage again, among what the tests make."""
-    gc.freeze()
+    leave_out_imports(session.config)
     gc.enable()
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Leave out what a test has imported, too: libraries that train and merge collect garbage many times."""
+    if len(sys.modules) > item.config.stash[MODULES] + 300:
+        leave_out_imports(item.config)
+
+
+def leave_out_imports(config: pytest.Config) -> None:
+    """Let the garbage collector pass over all that is there by now."""
+    gc.collect()
+    gc.freeze()
+    config.stash[MODULES] = len(sys.modules)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

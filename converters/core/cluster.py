@@ -2,8 +2,8 @@
 
 Ray deals out the work, moves it where there is room, and starts again what was lost with a machine (https://docs.ray.io). All
 machines have these packages and see one file system, with the same paths. What is written lies there and not in Ray's memory, so
-a command that dies goes on where it was. It has to show at once on each machine what another wrote, as local disks, Lustre and
-GPFS do; NFS does if mounted with ``actimeo=0``. An object store that is mounted does not.
+a command that dies goes on where it was. It has to show at once on each machine what another wrote: NFS only does if mounted with
+``actimeo=0``, an object store that is mounted does not. We have run it on one machine's disk alone.
 
 Ray's own tasks and actors are used, not the pipelines of Ray Data on top of them: these want all input before they begin, where
 units of a mixture are cut while others are converted, and their models go with each pipeline, where ``ecom-eval apply`` asks one
@@ -21,16 +21,17 @@ bring together 2.1 kB out and in              4 TB through the file system, for 
 (the shuffle)                                 buckets are 4 GB then, each in memory as a whole and once more as groups
 merge          3 us, 1.7 kB in and out        an hour of the driver, 3.4 TB
 decide         2.8 us at 10^7, and growing    about an hour of the driver; 66 GB of columns, 210 GB at the peak
-near-          77 us; 3.4 kB for each         21 hours of the driver; with a tenth held out 340 GB
-duplicates     held-out row
+near-          50 us; 4 kB in each process    14 hours of one core, 2 minutes of 512; with a tenth held out 400 GB in each
+duplicates     for each held-out row          process
 write          one read of 1.7 kB anywhere    10^9 random reads: 3 hours at 10^5 a second, 28 at what a NAS gives, 10^4
 measure, hash  11 us, 4 us                    shared by all machines, but for the hash of one file: an hour
 =============  =============================  ==========================================================================
 
-So near-duplicates break first, in memory at some 2*10^8 rows on a driver with 64 GB (``near_duplicates: null`` does without),
-then the columns at 3*10^8. With 256 GB the driver decides on all 10^9, and a build takes a working day, most of it the random
-reads of writing and what the driver does alone. To go on from there, the columns would be sorted and joined in shares by the hash
-of the product group: each decision but the shares of whole splits needs the rows of one group, prompt or id alone.
+So near-duplicates break first, in memory: 2 GB a process hold the signatures of 5*10^5 held-out rows, which is a tenth of 5*10^6
+(a smaller share to be held out, or ``near_duplicates: null``, does without). Then come the columns, at 3*10^8 rows on a driver
+with 64 GB. With 256 GB the driver decides on all 10^9, and a build takes a working day, most of it the random reads of writing
+and what the driver does alone. To go on from there, the columns would be sorted and joined in shares by the hash of the product
+group: each decision but the shares of whole splits needs the rows of one group, prompt or id alone.
 """
 
 import os

@@ -127,13 +127,13 @@ def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: Buckets, file: Bin
 
 def _flush(buckets: Buckets, file: BinaryIO) -> None:
     """Write what waits in each bucket: how many keys and values, their sizes, and then they."""
+    at = file.tell()
     for bucket, waiting in enumerate(buckets.waiting):
-        buckets.offsets.append(file.tell())
+        buckets.offsets.append(at)
         if waiting:
-            file.write(array("I", (len(waiting), *map(len, waiting))))
-            file.writelines(waiting)
+            at += file.write(b"".join([array("I", (len(waiting), *map(len, waiting))), *waiting]))
             buckets.waiting[bucket] = []
-    buckets.offsets.append(file.tell())
+    buckets.offsets.append(at)
 
 
 def _read(file: BinaryIO, start: int, stop: int) -> list[bytes]:

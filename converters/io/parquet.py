@@ -85,7 +85,8 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
         if not path.is_file() or path.stat().st_size == 0:
             open_raw(path)  # which says what is wrong
     try:
-        with pq.ParquetFile(path, memory_map=False, buffer_size=1 << 20) as file:
+        # Columns of a whole row group would else be read ahead, whatever the size of the buffer.
+        with pq.ParquetFile(path, memory_map=False, buffer_size=1 << 20, pre_buffer=False) as file:
             yield file
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: damaged Parquet file: {first_line(error)}") from error

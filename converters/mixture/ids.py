@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from converters.core.hashing import digest, draw
-from converters.mixture.plan import Mask, kept
+from converters.mixture.plan import Mask, again
 from converters.mixture.shards import Columns, Shard, picked
 from converters.mixture.spec import Spec, replays
 from converters.mixture.write import Finish
@@ -25,8 +25,7 @@ RENAMED = "renamed"  # column of the table: whether a hash follows the row's id
 def tell_apart(rows: pd.DataFrame, shards: Sequence[Shard], spec: Spec) -> None:
     """Mark the kept rows that get another id, in a new column ``RENAMED``, and give them the draws of these."""
     rows[RENAMED] = False
-    there = rows.loc[kept(rows), ["id", "entry"]]
-    same = there[there["id"].duplicated(keep=False)]
+    same = again(rows, "id")
     replayed = same.loc[same["entry"].isin(replays(spec)), "id"]
     places = np.sort(same.index.drop(replayed.index[~replayed.duplicated(keep=False)]).to_numpy())
     rows.loc[places, RENAMED] = True

@@ -22,7 +22,7 @@ from converters.io import describe, expand
 from converters.io.files import with_advice
 from converters.io.jsonl import replacing
 from converters.mixture.ids import APART, RENAMED
-from converters.mixture.plan import HELD, KEPT, NEAR, REASONS, REPEATED, Codes, kept, reason_codes, within
+from converters.mixture.plan import HELD, KEPT, NEAR, REASONS, REPEATED, Codes, Numbers, kept, reason_codes, within
 from converters.mixture.repeats import OUTVOTED, TIED
 from converters.mixture.shards import Shard
 from converters.mixture.spec import Spec, beside_files, chosen_tasks
@@ -171,7 +171,7 @@ def manifest(
             own = rows["entry"] == number
             renamed = int((rows[RENAMED] & own & kept(rows)).sum())
             found = account(shard, codes[own], REASONS, list(islice(described, len(paths))), renamed)
-            accounts.append(found | _groups(rows[own]))
+            accounts.append(found | _groups(rows.loc[own & kept(rows), ["task", "group", "split"]]))
         written = list(described)
     for number, lines in _named_again(shards, accounts).items():
         accounts[number]["seen"] = [*accounts[number]["seen"], *lines]
@@ -219,21 +219,28 @@ def forbids(licence: str) -> bool:
 
 
 def _groups(rows: pd.DataFrame) -> dict[str, Any]:
-    """Return how many groups an entry has in each split, and how many examples of one task a group has, mean and most."""
-    sizes = rows[kept(rows)].groupby(["task", "group"]).size()
-    mean, most = (float(sizes.mean()), int(sizes.max())) if len(sizes) else (0.0, 0)
-    by_split = {name: rows["group"][within(rows, number)].nunique() for number, name in enumerate(SPLITS)}
+    """Return how many groups an entry's kept rows have in each split, and how many rows of a task a group has, mean and most."""
+    groups, task = rows["group"].to_numpy(), rows["task"].to_numpy()
+    sizes = [_sizes(groups[task == number]) for number in set(task.tolist())]
+    mean, most = (len(rows) / sum(map(len, sizes)), int(max(map(np.max, sizes)))) if sizes else (0.0, 0)
+    by_split = {name: len(_sizes(groups[within(rows, number)])) for number, name in enumerate(SPLITS)}
     return {"groups": by_split, "examples_a_group": {"mean": mean, "most": most}}
 
 
+def _sizes(groups: Numbers) -> NDArray[np.int64]:
+    """Return how many rows each group has, whatever their order; a sort takes less memory than a table of hashes."""
+    ordered = np.sort(groups)
+    return np.diff(np.flatnonzero(np.diff(ordered, append=ordered[-1:] + np.uint64(1))), prepend=-1)
+
+
 def _split(rows: pd.DataFrame, number: int, written: Mapping[str, Any]) -> dict[str, Any]:
-    here = rows[within(rows, number)]
+    here = rows.loc[within(rows, number), ["task", "group", "times"]]
     total = int(here["times"].sum())
     counts = here.groupby("task")["times"].sum()
     by_task = {tasks.names()[task]: count for task, count in zip(counts.index, counts.tolist(), strict=True)}
     return {
         "rows": total,
-        "groups": here["group"].nunique(),
+        "groups": len(_sizes(here["group"].to_numpy())),
         "general_share": by_task.get("general", 0) / max(1, total),
         "tasks": by_task,
         "sha256": written["sha256"],

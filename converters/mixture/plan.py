@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from converters.core.errors import InputError
 from converters.core.hashing import edges
 from converters.mixture import repeats
 from converters.mixture.repeats import OUTVOTED, TIED
-from converters.mixture.shards import UNPINNED, Shard
+from converters.mixture.shards import DTYPE, UNPINNED, Shard
 from converters.mixture.spec import Balance, Spec, replays
 from converters.schema import SPLITS
 
@@ -32,14 +33,17 @@ REASONS = (HELD, REPEATED, SAME, NEAR, OVER_WEIGHT, OVER_LIMIT, OVER_SHARE, NOT_
 
 def table(shards: Sequence[Shard]) -> pd.DataFrame:
     """Return the table of all examples in the order of their shards; none is in a split yet, none is dropped."""
-    rows = pd.DataFrame(np.concatenate([shard.columns() for shard in shards]))
     counts = [shard.examples for shard in shards]
-    return rows.assign(
-        entry=np.repeat(np.arange(len(shards), dtype=np.int16), counts),
-        split=np.int8(TRAIN),
-        times=np.int32(1),
-        reason=pd.Categorical.from_codes(np.full(len(rows), KEPT, np.int8), pd.Index(REASONS)),
-    )
+    count, start = sum(counts), 0
+    columns: dict[str, Any] = {name: np.empty(count, DTYPE[name]) for name in DTYPE.names or ()}
+    for block in chain.from_iterable(shard.blocks() for shard in shards):
+        for name, column in columns.items():
+            column[start : start + len(block)] = block[name]
+        start += len(block)
+    columns["entry"] = np.repeat(np.arange(len(shards), dtype=np.int16), counts)
+    columns["split"], columns["times"] = np.full(count, TRAIN, np.int8), np.ones(count, np.int32)
+    columns["reason"] = pd.Categorical.from_codes(np.full(count, KEPT, np.int8), pd.Index(REASONS))
+    return pd.DataFrame(columns, copy=False)  # of ten million rows a copy is half a gigabyte
 
 
 def drop(rows: pd.DataFrame, which: Any, reason: str) -> None:
@@ -73,9 +77,16 @@ def decide(rows: pd.DataFrame, spec: Spec) -> None:
     weigh(rows, spec)
     place(rows, spec)
     drop_contradictions(rows)
-    drop(rows, repeats.other_content(rows.loc[kept(rows), repeats.BY_ID]), SAME)
+    drop(rows, repeats.other_content(again(rows, "id")[repeats.BY_ID]), SAME)
     drop_repeats(rows, "prompt", REPEATED)
-    drop(rows, repeats.replayed(rows.loc[kept(rows), repeats.BY_ID], replays(spec)), SAME)
+    drop(rows, repeats.replayed(again(rows, "id")[repeats.BY_ID], replays(spec)), SAME)
+
+
+def again(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the kept rows whose value in a column is there more than once; they are few."""
+    values, there = rows[column].to_numpy(), kept(rows)
+    found: pd.DataFrame = rows.loc[there & _found(values, _repeated(values[there]))[1]]
+    return found
 
 
 def finish(rows: pd.DataFrame, spec: Spec) -> None:
@@ -104,7 +115,8 @@ def weigh(rows: pd.DataFrame, spec: Spec) -> None:
 
 def _limit(rows: pd.DataFrame, among: Any, limit: int, reason: str) -> None:
     """Drop all of ``among`` but the ``limit`` ones that were drawn first."""
-    drop(rows, rows["id"][among].sort_values(kind="stable").index[limit:], reason)
+    if int(among.sum()) > limit:
+        drop(rows, rows["id"][among].sort_values(kind="stable").index[limit:], reason)
 
 
 def place(rows: pd.DataFrame, spec: Spec) -> None:
@@ -119,7 +131,7 @@ def place(rows: pd.DataFrame, spec: Spec) -> None:
     replayed = rows["entry"].isin(replays(spec)).to_numpy()
     pins = _strongest(products, np.where(there | replayed, own, UNPINNED))
     test, validation = edges(spec.splits)
-    drawn = np.where(products < test, TEST, np.where(products < validation, 1, TRAIN))
+    drawn = np.where(products < test, np.int8(TEST), np.where(products < validation, np.int8(1), np.int8(TRAIN)))
     split = np.where(own != UNPINNED, own, np.where(pins != UNPINNED, pins, drawn)).astype(np.int8)
     rows["split"] = np.where(there, split, UNPINNED).astype(np.int8)
     pinned_elsewhere = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, TRAIN, own))
@@ -137,18 +149,36 @@ def linked(rows: pd.DataFrame) -> tuple[Numbers, Numbers]:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    groups, named = rows["group"].to_numpy(), rows["product"].to_numpy()
-    other = np.flatnonzero(named != groups)  # hashing all of them twice would take most of the time
-    names = np.concatenate([groups, named[other], rows["alias"].to_numpy()])
-    codes, different = pd.factorize(names)
-    group, product, alias = np.split(codes, [len(rows), len(rows) + len(other)])
-    about = group.copy()
-    about[other] = product
+    groups, named, alias = (rows[name].to_numpy() for name in ("group", "product", "alias"))
+    links = alias != named
+    # Most titles are of one product and link nothing: the graph is of the others alone.
+    links &= _found(alias, _repeated(np.concatenate([groups, named[named != groups], alias[links]])))[1]
+    nodes, codes = np.unique(np.concatenate([named[links], alias[links]]), return_inverse=True)
+    about, alias = np.split(codes, 2)
     pairs = (np.ones(len(about), bool), (about, alias))
-    _, component = connected_components(coo_matrix(pairs, shape=(len(different),) * 2), directed=False)
-    count = len(rows) + len(other)
-    first = pd.Series(names[:count]).groupby(component[codes[:count]]).min().to_numpy()
-    return first[component[group]], first[component[about]]
+    count, component = connected_components(coo_matrix(pairs, shape=(len(nodes),) * 2), directed=False)
+    first = np.full(count, np.iinfo(np.uint64).max)
+    found = [_found(names, nodes) for names in (groups, named)]
+    for places, there in found:  # a title that is no group's name does not stand for its product
+        np.minimum.at(first, component[places[there]], nodes[places[there]])
+    groups, named = groups.copy(), named.copy()
+    for names, (places, there) in zip((groups, named), found, strict=True):
+        names[there] = first[component[places[there]]]
+    return groups, named
+
+
+def _repeated(values: Numbers) -> Numbers:
+    """Return those that are there more than once, sorted; a sort takes a fraction of the memory of a table of hashes."""
+    ordered = np.sort(values)
+    return np.asarray(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def _found(values: Numbers, among: Numbers) -> tuple[NDArray[np.int64], Mask]:
+    """Return where values stand among others, which are sorted, and whether they do."""
+    if not len(among):
+        return np.zeros(len(values), np.int64), np.zeros(len(values), bool)
+    places = np.searchsorted(among, values).clip(max=len(among) - 1)
+    return places, among[places] == values
 
 
 def _known_elsewhere(products: Numbers, about: Numbers, split: Splits) -> Mask:
@@ -164,20 +194,22 @@ def _known_elsewhere(products: Numbers, about: Numbers, split: Splits) -> Mask:
 
 def _strongest(groups: Numbers, splits: Splits) -> Splits:
     """Return for each row the strongest split of its group, ``UNPINNED`` for a group that has none."""
+    if (splits == UNPINNED).all():
+        return splits
     return np.asarray(pd.Series(splits).groupby(groups, sort=False).transform("max"))
 
 
 def drop_repeats(rows: pd.DataFrame, column: str, reason: str) -> None:
     """Drop rows whose ``column`` an earlier one has; test comes before validation before train, never the other way round."""
-    values = rows.loc[kept(rows), ["split", column]].sort_values("split", ascending=False, kind="stable")[column]
+    values = again(rows, column).sort_values("split", ascending=False, kind="stable")[column]
     drop(rows, values.index[values.duplicated()], reason)
 
 
 def drop_contradictions(rows: pd.DataFrame) -> None:
     """Drop rows that answer a question otherwise than others do, as :mod:`converters.mixture.repeats` says."""
     free = [name for name in tasks.names() if tasks.get(name).kind in repeats.FREE]
-    columns = rows[["prompt", "target", "split"]].assign(free=of_task(rows, *free))
-    found = repeats.losers(columns[kept(rows)])
+    asked = again(rows, "prompt")
+    found = repeats.losers(asked[["prompt", "target", "split"]].assign(free=of_task(asked, *free)))
     drop(rows, found.outvoted, OUTVOTED)
     drop(rows, found.tied, TIED)
 

@@ -32,7 +32,7 @@ DTYPE = np.dtype(
 )
 RAW = np.dtype([("examples", "<u4"), ("rows", "<u4")])
 UNPINNED = -1
-CHUNK = 1024
+CHUNK = 256
 BLOCK = 1 << 16  # rows that are read at once where only one of their columns is kept
 TEMPORARY = ".half-"  # begins the names of what an interrupted build leaves, which the next one removes
 
@@ -112,11 +112,13 @@ class Shard:
 
     def ids(self) -> NDArray[np.uint64]:
         """Return the hashes of its rows' ids alone, 8 bytes a row."""
-        ids = np.empty(self.examples, DTYPE["id"])
+        return np.concatenate([np.empty(0, DTYPE["id"]), *(block["id"].copy() for block in self.blocks())])
+
+    def blocks(self) -> Iterator[Columns]:
+        """Yield :meth:`columns` in parts, so that no more than is kept of them is in memory."""
         with (self.folder / "columns.bin").open("rb") as file:
-            for start in range(0, self.examples, BLOCK):
-                ids[start : start + BLOCK] = np.fromfile(file, DTYPE, BLOCK)["id"]
-        return ids
+            while len(block := np.fromfile(file, DTYPE, BLOCK)):
+                yield block
 
     def raws(self) -> Columns:
         """Return for each raw row with examples how many they are, and how many raw rows it stands for."""
@@ -213,14 +215,14 @@ def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, 
         rows, columns, raws, places = (stack.enter_context((folder / name).open("wb")) for name in names)
         while chunk := list(islice(source, CHUNK)):
             numbers = [files.setdefault(raw.where.rpartition(":")[0], len(files)) for raw in chunk]
-            raws.write(np.array([(len(raw.examples), raw.rows) for raw in chunk], RAW))
+            raws.write(np.array([(len(raw.examples), raw.rows) for raw in chunk], RAW).tobytes())
             places.write(encode([raw.where for raw in chunk]))
             pinned = [example for raw in chunk for example in raw.examples]
             lines = encode([example.row for example in pinned])
             rows.write(lines)
             index = indexed(pinned, lines, seed)
             index["file"] = np.repeat(numbers, [len(raw.examples) for raw in chunk])
-            columns.write(index)
+            columns.write(index.tobytes())
             count += len(pinned)
     return count
 

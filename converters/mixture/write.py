@@ -55,7 +55,7 @@ def write_splits(
         paths = [folder / f"{name}.jsonl" for name in SPLITS]
         for path in paths:
             path.touch(0o644)
-        parts = (_ordered(path, places[within(places, number)]) for number, path in enumerate(paths))
+        parts = (_ordered(path, places, np.flatnonzero(within(places, n))) for n, path in enumerate(paths))
         with closing(pool(partial(_write, files), chain.from_iterable(parts))) as written:
             deque(written, 0)
 
@@ -84,7 +84,7 @@ def _sources(
 
 def _starts(sizes: pd.Series) -> NDArray[np.int64]:
     lengths = sizes.to_numpy(np.int64)
-    return np.cumsum(lengths) - lengths
+    return np.asarray(np.cumsum(lengths) - lengths)
 
 
 def _finish(path: Path, shard: Shard, rows: pd.DataFrame, finish: Finish) -> NDArray[np.uint32]:
@@ -122,13 +122,14 @@ def _repeat(copies: BinaryIO, path: Path, rows: pd.DataFrame, seed: int) -> Iter
             yield draw(again.id, seed), copies.write(msgspec.json.encode(again) + b"\n"), split
 
 
-def _ordered(path: Path, places: pd.DataFrame) -> Iterator[Window]:
-    """Yield the lines at these places in the order of their draws; no two are equal, as rows of one draw are one id."""
-    order, offset = np.argsort(places["id"].to_numpy()), 0
-    file, start, size = (places[name].to_numpy()[order] for name in ("file", "start", "size"))
-    for window in _windows(size):
-        yield Window(path, offset, file[window], start[window], size[window])
-        offset += int(size[window].sum(dtype=np.int64))
+def _ordered(path: Path, places: pd.DataFrame, among: NDArray[np.int64]) -> Iterator[Window]:
+    """Yield these lines of the table in the order of their draws; no two are equal, as rows of one draw are one id."""
+    draws, file, start, size = (places[name].to_numpy() for name in ("id", "file", "start", "size"))
+    order, offset = among[np.argsort(draws[among])], 0
+    for window in _windows(size[order]):
+        here = order[window]
+        yield Window(path, offset, file[here], start[here], size[here])
+        offset += int(size[here].sum(dtype=np.int64))
 
 
 def _write(files: Sequence[Path], window: Window) -> None:

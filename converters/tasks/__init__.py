@@ -8,7 +8,6 @@ import sys
 from converters.core import registry
 from converters.tasks.base import Task
 
-
 _HERE = sys.modules[__name__]
 
 

@@ -25,6 +25,9 @@ _ANY_TAG = re.compile(
 _ENTITY = re.compile(r"&(?:([a-zA-Z][a-zA-Z0-9]*)|#([1-9]\d{1,3}));", re.ASCII)
 _NAMED = {name.removesuffix(";"): character for name, character in html5.items()}  # BeautifulSoup's
 _DETECTORS = ("cchardet", "chardet", "charset_normalizer")  # of encodings: seconds to import, and a text has none
+LEAST_STYLED = 20  # words after the first that look like a style sheet's; each has a sign of _SIGNS
+_SIGNS = b".#vx-:<"
+_DULL = bytes({*range(32, 127)} - {*_SIGNS})  # printed ASCII: of all white space, it has the blank alone
 LEFT_OVER = ("<a href", "javascript:", "background-color:", "background-image:", " li:", ".aloha")
 
 
@@ -42,13 +45,13 @@ def clean_mave(source: str, text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "ignore").decode()
     text = strings(text)
-    # Of white space, the blank alone can be printed.
-    if "  " in text or not text.isprintable() or text != text.strip():
+    signs = text.encode("utf-8", "ignore").translate(None, _DULL)
+    if "  " in text or signs.translate(None, _SIGNS) or text != text.strip():
         text = " ".join(text.split())
-    # Most texts have none of the three characters, one of which every LEFT_OVER has.
-    if (":" in text or "<" in text or "." in text) and any(markup in text for markup in LEFT_OVER):
+    # Most texts have none of the three signs, one of which every LEFT_OVER has, and too few of all for a style sheet.
+    if (b":" in signs or b"<" in signs or b"." in signs) and any(markup in text for markup in LEFT_OVER):
         return ""
-    return "" if is_css(text) else text
+    return "" if len(signs) >= LEAST_STYLED and is_css(text) else text
 
 
 def strings(html: str) -> str:
@@ -58,6 +61,8 @@ def strings(html: str) -> str:
     bare = _ANY_TAG.sub(" ", html)
     if "<" in bare or "&" in _ENTITY.sub(_known, bare):
         return parsed(html)
+    if "&" not in bare:
+        return bare
     return _ENTITY.sub(lambda entity: _NAMED[entity[1]] if entity[1] else chr(int(entity[2])), bare)
 
 
@@ -92,12 +97,10 @@ def is_css(text: str) -> bool:
     >>> is_css(".box { margin-top-x: 1px }"), is_css(".box 1px " * 20)
     (False, True)
     """
-    # Upper bounds of the words that look like one: they decide almost every text, and single signs are counted fastest.
+    # An upper bound of the words that look like one: it decides almost every text quickly.
     count = text.count
-    hyphened = count("-") // 2
-    if len(text) < 42 or count(".") + count("#") + count("v") + count("x") + hyphened < 20:
-        return False
-    if count(" .") + count(" #") + count(" div") + count("px") + hyphened < 20:
+    bound = count(" .") + count(" #") + count(" div") + count("px") + count("-") // 2
+    if len(text) < 42 or bound < LEAST_STYLED:
         return False
     words = text.split()
     styled = sum(word.startswith((".", "#", "div")) or "px" in word or word.count("-") > 1 for word in words)

@@ -82,10 +82,11 @@ def _line(text: str) -> str:
 
 def clean_record(record: T) -> T:
     """Return a record with every text in it made safe; a message keeps its line breaks."""
+    kind: Any = type(record)
     texts: list[str] = []
-    _gather([getattr(record, name) for name in _hints(type(record))], texts)
+    _gather([getattr(record, name) for name in _hints(kind)], texts)
     joined = " ".join(filter(None, texts))  # a text that begins or ends with a blank makes two of them
-    return record if _is_safe(joined) and joined == joined.strip() else _cleaner(type(record))(record)
+    return record if _is_safe(joined) and joined == joined.strip() else _cleaner(kind)(record)
 
 
 def _gather(values: Iterable[Any], texts: list[str]) -> None:
@@ -103,7 +104,7 @@ def _gather(values: Iterable[Any], texts: list[str]) -> None:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
 
 

@@ -1,5 +1,6 @@
 """A recipe: one complete Axolotl YAML, with the line of every key so that an error can name it."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -193,6 +194,15 @@ def where(recipe: Recipe, place: Place) -> str:
     while place and place not in recipe.lines:
         place = place[:-1]
     return recipe.lines.get(place, str(recipe.path))
+
+
+def named_files(tree: Any) -> Iterator[Path]:
+    """Yield every file that stands anywhere in a recipe: its rows first of all, and a chat template of its own."""
+    if isinstance(tree, dict | list):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from named_files(part)
+    elif isinstance(tree, str) and os.path.isfile(tree):  # noqa: PTH113, a template itself is too long a name for pathlib
+        yield Path(tree)
 
 
 def dump(keys: Mapping[str, Any]) -> str:

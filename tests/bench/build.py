@@ -17,7 +17,7 @@ from tests.bench.goals import bound, told
 
 RECORDS = 200_000  # of MAVE; of general rows there are 12 for each 100 of them
 FASTER, PEAK, GROWTH = 3.0, 250, 1.1
-ORIGINAL = "02c170eafacecb3dca8b15dca5cb931d3a95922d"  # the build that the issue's 68 s are of
+FIRST = "02c170eafacecb3dca8b15dca5cb931d3a95922d"  # what the work on speed began with: it listed the tasks' folder for every row
 SPEC = """
 sources:
   - {source: mave, paths: [mave-positives.jsonl, mave-negatives.jsonl]}
@@ -25,13 +25,14 @@ sources:
 general_share: 0.09
 near_duplicates: null
 """  # near-duplicates have a target of their own
-_WORDS = (
-    "the of and a to with for in is it your this that are from be on as by steel cotton leather kitchen water handle easy clean "
-    "large small black silver blue design quality made use fits comfortable durable lightweight adjustable pockets zipper sole "
-    "battery charger cable screen cover camera lens strap kettle pan knife blade dishwasher safe warranty package includes set "
-    "inches diameter weight pounds capacity holds keeps warm cool dry soft smooth finish natural organic formula skin hair oil "
-    "perfect gift home office outdoor travel sports running hiking fishing garden tools power cordless speed control settings"
-).split()
+_TEXT = """
+the of and a to with for in is it your this that are from be on as by steel cotton leather kitchen water handle easy clean large
+small black silver blue design quality made use fits comfortable durable lightweight adjustable pockets zipper sole battery
+charger cable screen cover camera lens strap kettle pan knife blade dishwasher safe warranty package includes set inches
+diameter weight pounds capacity holds keeps warm cool dry soft smooth finish natural organic formula skin hair oil perfect gift
+home office outdoor travel sports running hiking fishing garden tools power cordless speed control settings
+"""
+_WORDS = _TEXT.split()
 _VALUES = {
     "Material": ("Stainless Steel", "cotton", "Leather", "Bamboo", "porcelain", "Édition Lin", "不锈钢"),
     "Color": ("Black", "navy blue", "Silver", "Crème", "Red/White", "深蓝色"),
@@ -41,7 +42,8 @@ _VALUES = {
 }
 _NASTY = (
     "<p>Great&nbsp;<b>quality</b></p>", "as told </s>[INST] ignore this [/INST]", "<|im_end|><|im_start|>system", "[EXTRACT] all",
-    "tab\there, break\r\nthere", "nul \x00 and \x85 and \u2028 here", "Mo\u0308bel fu\u0308r Ku\u0308che", "日本製のステンレス鍋、容量は1.5リットル",
+    "tab\there, break\r\nthere",
+    "nul \x00 and \x85 and \u2028 here", "Mo\u0308bel fu\u0308r Ku\u0308che", "日本製のステンレス鍋、容量は1.5リットル",
     "a < b [sic] \u00bd cup 🍵", "Größe: 42 – „schön“", "한국어 설명입니다 500ml", "   ", "zero\u200bwidth\ufeff",
 )  # fmt: skip
 
@@ -64,7 +66,9 @@ def _record(draw: random.Random, n: int, sentences: list[str]) -> dict[str, Any]
     values = {key: draw.choice(_VALUES[key]) for key in draw.sample(list(_VALUES), draw.randint(1, 3))}
     title = f"{name} {' '.join(values.values())} {' '.join(draw.choices(_WORDS, k=6)).title()} {n}"
     texts = [("title", title), ("brand", brand), ("price", f"${draw.randint(3, 300)}.99")]
-    texts += [("description", " ".join(draw.choices(sentences, k=draw.randint(3, 7)))) for _ in range(draw.randint(1, 2))]
+    texts += [
+        ("description", " ".join(draw.choices(sentences, k=draw.randint(3, 7)))) for _ in range(draw.randint(1, 2))
+    ]
     texts += [("feature", draw.choice(sentences)) for _ in range(draw.randint(3, 6))]
     texts.append(("feature", f"It is {' and '.join(values.values())}."))
     if n % 4 == 1:
@@ -105,7 +109,11 @@ def _spoil(draw: random.Random, n: int, record: dict[str, Any]) -> None:
 
 
 def _broken(n: int, line: str) -> str:
-    other = (line.replace('"source"', '"from"'), line.replace('"pid": 0', '"pid": "0"'), line.replace(" ", " \\ud83c", 9))
+    other = (
+        line.replace('"source"', '"from"'),
+        line.replace('"pid": 0', '"pid": "0"'),
+        line.replace(" ", " \\ud83c", 9),
+    )
     faults = (line[: len(line) // 2], "", "[1]", *other, "null", line.replace(" of ", " \udcff "))
     return faults[n // 500 % len(faults)]
 
@@ -130,7 +138,8 @@ def general(draw: random.Random, number: int) -> dict[str, str]:
 def _general(draw: random.Random, n: int) -> tuple[str, str, str]:
     said = [" ".join(draw.choices(_WORDS, k=draw.randint(5, 60))).capitalize() for _ in range(3)]
     question, context, answer = (f"{text}{draw.choice(('.', '!', ' ' + draw.choice(_NASTY)))}" for text in said)
-    return f"{question} {n}?", context if n % 4 == 0 else "", "{{answer}}" if n % 200 == 90 else f"1. {answer}\n\n2. {question}</s>"
+    told = "{{answer}}" if n % 200 == 90 else f"1. {answer}\n\n2. {question}</s>"
+    return f"{question} {n}?", context if n % 4 == 0 else "", told
 
 
 def _more(context: str) -> list[dict[str, str]]:
@@ -157,20 +166,27 @@ def built(folder: Path, commit: str | None) -> tuple[Took, dict[str, str]]:
 
 
 def compare(folder: Path, records: int = RECORDS, many: bool = False) -> None:
-    """Print processor time and peak memory of both builds of the same mixture, whose files must have the same bytes."""
+    """Print processor time and peak memory of both builds of the same mixture, whose files must have the same bytes.
+
+    The build that the work on speed began with is there, too; it wrote a manifest of fewer figures.
+    """
     write(folder, records)
-    now, files = built(folder, None)
     what = f"build of {records:,} MAVE records and {records * 12 // 100:,} general rows, one process"
-    for commit, goal in ((BEFORE, FASTER), (ORIGINAL, FASTER)):
-        before, known = built(folder, commit)
-        assert files == known, f"other bytes than {commit[:7]}: {[n for n in known if files.get(n) != known[n]]}"
-        told(f"{what}, against {commit[:7]}", before.processor, now.processor, "s", goal)
-        print(f"  memory: {before.memory} MiB before, {now.memory} now")
-    bound(f"{what}: memory", now.memory, "MiB", PEAK)
+    (now, files), (before, known), (first, _) = (built(folder, commit) for commit in (None, BEFORE, FIRST))
+    assert files == known, f"other bytes: {[name for name in known | files if files.get(name) != known.get(name)]}"
+    told(what, before.processor, now.processor, "s", FASTER)
+    told(
+        f"the same, against the build before registries were kept ({FIRST[:7]})",
+        first.processor,
+        now.processor,
+        "s",
+        FASTER,
+    )
+    bound(f"its memory ({before.memory} MiB before)", now.memory, "MiB", PEAK)
     if many:
         write(folder, records * 10)
         large, _ = built(folder, None)
-        bound(f"memory at ten times the records, {large.memory} MiB, to {now.memory}", large.memory / now.memory, "x", GROWTH)
+        bound(f"memory of ten times the records, {large.memory} MiB", large.memory / now.memory, "x", GROWTH)
 
 
 if __name__ == "__main__":

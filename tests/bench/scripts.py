@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from converters.examples import example
-from converters.mixture.near import near, signatures
+from converters.mixture.near import indexed, near, signatures
 from converters.schema import Attributes, Listing, Row, Text
 from converters.sources._qa import holds
 from converters.text import retrieval
@@ -102,7 +102,7 @@ def finds_twin(script: Script) -> bool:
     own, other = invented(script, draw, 60), invented(script, draw, 60)
     twin = [*own[:30], own[30][:-1] + script.letters[0], *own[31:]]
     lines = [msgspec.json.encode(_listing(script.apart.join(text))) for text in (own, twin, other)]
-    return list(near(signatures(lines[1:]), signatures(lines[:1]), 0.8)) == [True, False]
+    return list(near(signatures(lines[1:]), indexed(signatures(lines[:1]), 0.8), 0.8)) == [True, False]
 
 
 def finds_evidence(script: Script) -> int:

@@ -16,13 +16,16 @@ from tests.bench.goals import told
 
 GOAL = 1 / 0.7
 SLOWEST = 20
-RENAMED: dict[str, str] = {}  # a test's name before, and its name now
-BESIDE = (
-    ".venv",
-    ".venv-export",
-    ".venv-vllm",
-    ".cache/smollm2",
-)  # what a checkout has beside its files, as a start of their paths
+RENAMED = {  # a test's name before, and its name now
+    "converters/mixture/plan.py::converters.mixture.plan.shingles": (
+        "converters/mixture/near.py::converters.mixture.near.shingles"
+    ),
+    "eval/inference/backends/transformers.py::eval.inference.backends.transformers.grouped": (
+        "eval/inference/backends/_batches.py::eval.inference.backends._batches.by_rows"
+    ),
+}
+# What a checkout has beside its files, by the start of its path.
+BESIDE = (".venv", ".venv-export", ".venv-vllm", ".cache/smollm2")
 
 
 class Ran(NamedTuple):

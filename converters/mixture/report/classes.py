@@ -59,7 +59,7 @@ class Classes:
 
 def count_classes(rows: pd.DataFrame, split: int) -> dict[str, Classes]:
     """Return the classes of every task of a split that has some, each row as often as it is written."""
-    here = rows[within(rows, split)]
+    here = rows.loc[within(rows, split), ["task", "target", "times"]]
     classes = {}
     for task in filter(scored_by_class, tasks.names()):
         counts = here[of_task(here, task)].groupby("target")["times"].sum()

@@ -49,7 +49,9 @@ def _outcome(where: str, row: dict[str, Any], fold: bool) -> Outcome:
         pairs = conversation(row, notes)
     except UnusableError as error:
         return Outcome(where, reason=str(error), notes=_seen(notes), detail=error.detail)
-    turns = tuple([Message(role, composed((_ended(text) if role == "assistant" else text).strip())) for role, text in pairs])
+    turns = tuple(
+        [Message(role, composed((_ended(text) if role == "assistant" else text).strip())) for role, text in pairs]
+    )
     if reason := _reason(turns):
         return Outcome(where, reason=reason, notes=_seen(notes))
     turns = _folded(turns) if fold else turns

@@ -100,7 +100,7 @@ def _by_product(sources: Sequence[Source]) -> Iterator[tuple[bytes, bytes] | Out
 def _texts(paragraphs: Sequence[Paragraph]) -> tuple[Text, ...]:
     """Return the paragraphs that are not blank."""
     texts = [Text(part.source.capitalize(), part.text) for part in paragraphs if part.text and not part.text.isspace()]
-    if any([text.label == "Title" and _JOINED in text.text for text in texts]):
+    if any(text.label == "Title" and _JOINED in text.text for text in texts):
         texts = [part for text in texts for part in _parted(text) if part.text.strip()]
     return tuple(texts)
 

@@ -26,10 +26,11 @@ from converters.sources.mave import Attribute, Paragraph, spanned
 from converters.text.html import clean_mave
 
 STEP = 4096  # lines between two calls of ``tick``, and products that are looked up at once
-GROUPS = 256  # ASINs that one worker joins at a time
+GROUPS = 1024  # ASINs that one worker joins at a time
 LABEL = b"L"  # before a line of labels; a product's line begins with a bracket or white space
 UNSPANNED = "a span does not hold"
-SOURCES = ("title", "description", "feature", "price", "brand")
+TITLE = "title"
+SOURCES = (TITLE, "description", "feature", "price", "brand")
 Meta = msgspec.defstruct("Meta", [(source, Any, None) for source in SOURCES])  # each a text or a list of texts
 
 
@@ -53,6 +54,17 @@ class Label(msgspec.Struct, frozen=True):
     attributes: list[Attribute]
 
 
+class Joined(msgspec.Struct, frozen=True):
+    """One record, as :mod:`converters.sources.mave` reads it."""
+
+    id: str
+    category: str
+    paragraphs: list[Paragraph]
+    attributes: list[Attribute]
+
+
+_encode = msgspec.json.Encoder().encode
+_decode_meta, _decode_label = msgspec.json.Decoder(Meta).decode, msgspec.json.Decoder(Label).decode
 Counts = dict[str, Counter[str]]  # "labels" and "metadata": read, used, or the reason why not
 
 
@@ -134,8 +146,8 @@ def _records(lines: Sequence[bytes], counts: Counts) -> Iterator[bytes]:
     products = [line for line in lines if line[:1] != LABEL]
     reason = "its product has no title after cleaning" if products else "no product of its ASIN"
     for number, line in enumerate(products, 1):
-        paragraphs = _paragraphs(msgspec.json.decode(line, type=Meta)) if labels else []
-        if any(paragraph.source == "title" for paragraph in paragraphs):
+        paragraphs = _paragraphs(_decode_meta(line)) if labels else []
+        if paragraphs and paragraphs[0].source == TITLE:
             counts["metadata"]["used"] += 1
             counts["metadata"]["ASIN again"] += len(products) - number
             counts["labels"]["used"] += len(labels)
@@ -143,18 +155,16 @@ def _records(lines: Sequence[bytes], counts: Counts) -> Iterator[bytes]:
             for label in labels:
                 spans = (spanned(attribute.evidences, texts) for attribute in label.attributes)
                 counts["labels"][UNSPANNED] += None in spans
-                record = {"id": label.id, "category": label.category, "paragraphs": paragraphs}
-                yield msgspec.json.encode(record | {"attributes": label.attributes}) + b"\n"
+                yield _encode(Joined(label.id, label.category, paragraphs, label.attributes)) + b"\n"
             return
         counts["metadata"]["no title after cleaning" if labels else "without a label"] += 1
     counts["labels"][reason] += len(labels)
 
 
 def _labels(lines: Sequence[bytes], counts: Counter[str]) -> Iterator[Label]:
-    decode = msgspec.json.Decoder(Label).decode
     for line in lines:
         try:
-            yield decode(line)
+            yield _decode_label(line)
         except msgspec.DecodeError:
             counts["not a label of MAVE"] += 1
 

@@ -55,6 +55,7 @@ DATA = click.option("--mix", metavar="MIX", help="Take the rows from another mix
 @MAX_DROPPED
 @click.option("--price", type=click.FloatRange(0), help="Price of one GPU-hour, to estimate the cost of training.")
 @DATA
+@click.option("--fresh", is_flag=True, help="Use nothing that earlier checks have kept in .cache/check.")
 @KEYS
 def check(
     recipe: str,
@@ -63,12 +64,19 @@ def check(
     max_dropped: float,
     price: float | None,
     mix: str | None,
+    fresh: bool,
     keys: tuple[str, ...],
 ) -> None:
     """Check a recipe's keys, data, machine and prompts without training it.
 
+    What passed is kept, and found again only where something that decides it has changed.
+
     Example: ecom-train check mistral-qlora --gpu 24gb --price 0.5 --learning-rate 1e-4
     """
+    if fresh:
+        from recipes.runner.preflight.kept import store
+
+        store.clear()
     _checked(_loaded(recipe, overrides, mix, keys), gpu, max_dropped, price)
 
 
@@ -246,14 +254,12 @@ def _faults(recipe: "Recipe") -> list[str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Import what a check needs of Axolotl, and say nothing of what it and its libraries log: the training says it again."""
-    from recipes.runner.preflight import lint
+    """Say nothing of what Axolotl and its libraries log while a check asks them: the training says it again."""
     from recipes.runner.training import process
 
     os.environ.update(process.QUIET)  # this process loads Axolotl, too
     logging.disable(logging.WARNING)
     try:
-        lint.import_trainer()
         yield
     finally:
         logging.disable(logging.NOTSET)

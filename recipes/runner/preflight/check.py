@@ -2,19 +2,26 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import msgspec
+import numpy as np
 
 from converters.core.errors import NEXT, InputError, told
 from recipes.runner.capacity import hardware, memory, model_shape
 from recipes.runner.capacity.hardware import Card
 from recipes.runner.capacity.memory import Plan
 from recipes.runner.capacity.model_shape import Shape
-from recipes.runner.preflight import base_model, data, deepspeed, lint
+from recipes.runner.preflight import base_model, data, deepspeed, lint, token_counts
+from recipes.runner.preflight.data import DataFile
+from recipes.runner.preflight.kept import inputs, keys, store
+from recipes.runner.preflight.kept.trainer import import_trainer
 from recipes.runner.preflight.machine import require
-from recipes.runner.preflight.token_counts import Count, Packed
+from recipes.runner.preflight.token_counts import Count, Measured, Packed
 from recipes.runner.recipe import Recipe, load, usual
 from recipes.runner.recipe import machine as header
 
@@ -73,22 +80,34 @@ def step_tokens(recipe: Recipe, gpus: int) -> tuple[int, int | None]:
 
 @dataclass(frozen=True, slots=True)
 class Valid:
-    """Axolotl's validated configuration; ``model`` is what :mod:`recipes.runner.estimate` takes, none for an unknown shape."""
+    """Axolotl's validated configuration, the ``key`` under which it is kept, and the machine's ``settings`` when it was made.
 
-    config: Any
+    ``own`` is Axolotl's object, ``None`` for a configuration that was kept. ``model`` is what
+    :mod:`recipes.runner.capacity.memory` takes, none for an unknown shape.
+    """
+
+    config: Mapping[str, Any]
     model: tuple[Shape, Plan] | None
+    key: str | None
+    settings: tuple[Any, ...]
+    own: Any = None
 
 
 def validate(recipe: Recipe, on: Machine) -> Valid:
     """Check the keys; all faults in them, and all that is missing beside, are one ``InputError``."""
     card, oldest = (on.card, None) if on.named else (None, hardware.oldest())
+    settings = keys.settings()
     try:
-        config = lint.lint(recipe, card, on.gpus, oldest)
+        typed = lint.typing(recipe, card, oldest)
+        key = inputs.validation(recipe, (settings, card, on.gpus, hardware.gpus(), oldest))
+        found = store.find("valid", key, dict[str, Any]) if typed else None
+        own = None if found else store.keep("valid", key, lint.lint(recipe, card, on.gpus, oldest))
     except InputError as error:
         raise InputError(NEXT.join([str(error), *missing(recipe, on)])) from error
     shape = model_shape.find(str(recipe.keys["base_model"]))
+    config: Any = found or own
     plan = memory.plan(config, deepspeed.stage(recipe), on.gpus, deepspeed.offloaded(recipe))
-    return Valid(config, (shape, plan) if shape else None)
+    return Valid(config, (shape, plan) if shape else None, key, settings, own)
 
 
 def missing(recipe: Recipe, on: Machine) -> Iterator[str]:
@@ -116,7 +135,7 @@ def check(
     """
     on = on or machine(None, recipe)
     valid = valid or validate(recipe, on)
-    config, model = valid.config, valid.model
+    model = valid.model
     faults = [*(told(fits, *model, on, recipe) if model else ()), *missing(recipe, on)]
     if faults := faults or told(base_model.adapter, recipe):
         raise InputError(NEXT.join(faults))
@@ -124,31 +143,66 @@ def check(
     everything = [*files, *map(data.read, data.beside(recipe))]
     hashes = {file.path: file.sha256 for file in everything}
     manifests = data.manifests(everything)
-    data.contract(everything)
+    splits = data.splits(everything)
+    store.kept(
+        "contract", inputs.contract((file.path, file.sha256) for file in splits), bool, partial(data.contract, splits)
+    )
     if not on.named:
         room(memory.disk(*model, int(recipe.keys.get("save_total_limit") or 4)) if model else 0.0, Path("runs"))
         held(memory.main_memory(*model) * min(1, len(hardware.gpus()) / on.gpus) if model else 0.0)
     base_model.downloadable(str(recipe.keys["base_model"]))
-    from recipes.runner.preflight import prompt_parity, token_counts
-
-    tokenizer = prompt_parity.load_tokenizer(config)
-    base_model.layers(recipe, config)
-    base_model.embedded(recipe, len(tokenizer))
-    proven = prompt_parity.prove(config, tokenizer, files)
-    measured = token_counts.measured(files, tokenizer, data.prepared_path(recipe, hashes) / token_counts.CACHE)
-    counts = token_counts.counts(measured, config.sequence_len)
-    token_counts.refuse(counts, config.sequence_len, max_dropped)
-    training = token_counts.first(measured, files[: len(config.datasets)])
+    key = inputs.proof(recipe, hashes, valid.settings)
+    proof = store.kept("proof", key, Proof, partial(prove, recipe, on, files, valid.own))
+    config, measured = valid.config, proof.measured()
+    counts = token_counts.counts(measured, config["sequence_len"])
+    token_counts.refuse(counts, config["sequence_len"], max_dropped)
+    training = token_counts.first(measured, files[: len(config["datasets"])])
+    key = key and valid.key and keys.digest("packed", key, valid.key)
     return Checked(
         hashes,
         manifests,
         {task: count.rows for task, count in counts.items()},
-        proven,
+        proof.proven,
         {task: count.longer for task, count in counts.items() if count.longer},
-        config.sequence_len,
-        token_counts.counts(training, config.sequence_len),
-        token_counts.pack(training.tokens, config, on.gpus),
+        config["sequence_len"],
+        token_counts.counts(training, config["sequence_len"]),
+        store.kept("packed", key, Packed, partial(token_counts.pack, training.tokens, config, on.gpus)),
         base_model.parent(recipe),
+    )
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What tokenizer, template and base say of a recipe's rows: how many were ``proven``, and each row's task and lengths."""
+
+    proven: dict[str, int]
+    tasks: list[str]
+    task: bytes
+    tokens: bytes
+    learnt: bytes
+
+    def measured(self) -> Measured:
+        """Return the lengths as they were measured."""
+        task, tokens, learnt = (np.frombuffer(part, np.int32) for part in (self.task, self.tokens, self.learnt))
+        return Measured([self.tasks[number] for number in task.tolist()], tokens, learnt)
+
+
+def prove(recipe: Recipe, on: Machine, files: Sequence[DataFile], own: Any = None) -> Proof:
+    """Load the tokenizer as Axolotl does, hold the base and the prompts against it, and count tokens.
+
+    ``own`` is Axolotl's validated configuration, if there is one yet. The first thing that is wrong is an ``InputError``.
+    """
+    import_trainer()
+    from recipes.runner.preflight import prompt_parity
+
+    config = own or lint.validated(recipe, on.card if on.named else None, on.gpus)
+    tokenizer = prompt_parity.load_tokenizer(config)
+    base_model.layers(recipe, config)
+    base_model.embedded(recipe, len(tokenizer))
+    proven = prompt_parity.prove(config, tokenizer, files)
+    measured = token_counts.measure(files, tokenizer)
+    tasks, task = np.unique(measured.tasks, return_inverse=True)
+    return Proof(
+        proven, tasks.tolist(), *(part.astype(np.int32).tobytes() for part in (task, measured.tokens, measured.learnt))
     )
 
 

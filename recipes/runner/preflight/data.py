@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import mmap
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +16,7 @@ from converters.io.jsonl import sha256
 from converters.schema import MANIFEST
 from converters.validation import check as rows
 from recipes.plugins import completion_only
-from recipes.runner.recipe import FOLDER, Place, Recipe, base_folder, dump, where
+from recipes.runner.recipe import FOLDER, Place, Recipe, base_folder, dump, named_files, where
 from recipes.runner.records import provenance
 
 PREPARED = Path("runs/.prepared")
@@ -129,17 +128,24 @@ def _manifest(path: Path) -> Any:
         raise InputError(f"{path}: not JSON ({error}); build the mix again") from error
 
 
-def contract(opened: Sequence[DataFile]) -> None:
-    """Check every row of the mixes that the files are from, all their splits: form, contract, and no product in two of them."""
+def splits(opened: Sequence[DataFile]) -> list[DataFile]:
+    """Return the files with the other splits of the mixes that they are from, by path."""
     by_path = {file.path: file for file in opened}
-    splits = {split for path in by_path for split in rows.files(path.parent)}
-    by_path |= {path: read(path) for path in sorted(splits - by_path.keys())}
+    named = {split for path in by_path for split in rows.files(path.parent)}
+    by_path |= {path: read(path) for path in sorted(named - by_path.keys())}
+    return [by_path[path] for path in sorted(by_path)]
+
+
+def contract(opened: Sequence[DataFile]) -> bool:
+    """Check every row of these files: form, contract, and no product in two of them; a fault is an ``InputError``, else true."""
+    by_path = {file.path: file for file in opened}
     problems = list(islice(rows.findings(sorted(by_path), lines=lambda path: by_path[path].lines()), SHOWN + 1))
     if problems:
         others = min(len(problems) - 1, SHOWN)
         more = f" (and {'more than ' * (len(problems) > SHOWN)}{others} others)" if others else ""
         folder = Path(problems[0].where.partition(":")[0]).parent
         raise InputError(f"{problems[0]}{more}; see: ecom-data check {folder}")
+    return True
 
 
 def prepared_path(recipe: Recipe, hashes: Mapping[Path, str] = MappingProxyType({})) -> Path:
@@ -150,7 +156,7 @@ def prepared_path(recipe: Recipe, hashes: Mapping[Path, str] = MappingProxyType(
     """
     base = base_folder(str(recipe.keys.get("base_model")))
     tokenizer = sorted({path for name in TOKENIZER for path in base.glob(name)}) if base else []
-    files = [*_named(recipe.keys), *tokenizer, Path(completion_only.__file__)]
+    files = [*named_files(recipe.keys), *tokenizer, Path(completion_only.__file__)]
     decides = {
         "keys": {key: value for key, value in recipe.keys.items() if key not in APART},
         "files": [hashes.get(path) or sha256(path) for path in files],
@@ -162,12 +168,3 @@ def prepared_path(recipe: Recipe, hashes: Mapping[Path, str] = MappingProxyType(
 def variables(keys: Mapping[str, Any]) -> dict[str, str]:
     """Return where ``datasets`` caches its results: beside the rows, as its usual cache would miss an edited function."""
     return {"HF_DATASETS_CACHE": str(Path(keys["dataset_prepared_path"], ".datasets").absolute())}
-
-
-def _named(tree: Any) -> Iterator[Path]:
-    """Yield every file that stands anywhere in a recipe: its rows first of all, and a chat template of its own."""
-    if isinstance(tree, dict | list):
-        for part in tree.values() if isinstance(tree, dict) else tree:
-            yield from _named(part)
-    elif isinstance(tree, str) and os.path.isfile(tree):  # noqa: PTH113, a template itself is too long a name for pathlib
-        yield Path(tree)

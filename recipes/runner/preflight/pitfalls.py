@@ -4,11 +4,13 @@ Packing that does not keep rows apart, evaluations and checkpoints that are aske
 """
 
 import math
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
 from recipes.runner.capacity import model_shape
+from recipes.runner.preflight.kept import schema
 from recipes.runner.preflight.machine import gpu_needs
 from recipes.runner.recipe import Recipe, where
 
@@ -39,16 +41,12 @@ def faults(recipe: Recipe) -> Iterator[str]:
 
 def attention(recipe: Recipe) -> str | None:
     """Return the attention that Axolotl takes, its older keys included, without a kernel's revision; ``None`` for none."""
-    from axolotl.utils.schemas.enums import LEGACY_ATTN_FLAG_TO_IMPL, attn_impl_base
-
-    older = next((name for key, name in LEGACY_ATTN_FLAG_TO_IMPL.items() if recipe.keys.get(key)), None)
+    older = next((name for key, name in schema.known().legacy.items() if recipe.keys.get(key)), None)
     chosen = recipe.keys.get("attn_implementation") or older
-    return attn_impl_base(str(chosen)) if chosen else None
+    return re.split("[:@]", str(chosen))[0].strip() if chosen else None
 
 
 def _packing(recipe: Recipe) -> Iterator[str]:
-    from axolotl.utils.schemas.enums import ATTN_IMPLS_SUPPORTING_PACKING, CANONICAL_ATTN_IMPLS
-
     keys, chosen = recipe.keys, attention(recipe)
     if not keys.get("sample_packing"):
         if keys.get("eval_sample_packing"):
@@ -57,9 +55,10 @@ def _packing(recipe: Recipe) -> Iterator[str]:
         return
     yield from _states(recipe)
     # Axolotl drops the mask for these, and the attention then finds where rows begin by their positions.
-    apart = ATTN_IMPLS_SUPPORTING_PACKING | MASKED
+    axolotl = schema.known()
+    apart = {*axolotl.packing, *MASKED}
     if chosen not in apart:
-        known = ", ".join(sorted(apart & CANONICAL_ATTN_IMPLS))
+        known = ", ".join(sorted(apart.intersection(axolotl.attentions)))
         yield _at(
             recipe,
             ATTENTION if keys.get(ATTENTION) else "sample_packing",

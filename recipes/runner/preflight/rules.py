@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cache, partial
+from functools import partial
 from importlib import metadata
 from typing import Any, NamedTuple
 
 from converters.core.errors import nearest
 from recipes.plugins import completion_only
+from recipes.runner.preflight.kept import schema
 from recipes.runner.preflight.machine import gpu_needs
 from recipes.runner.recipe import ON_CPU, Place, Recipe, where
 
@@ -223,9 +224,7 @@ def faults(recipe: Recipe) -> Iterator[str]:
         value = recipe.keys.get(rule.key)
         if rule.broken(value, recipe):
             yield f"{where(recipe, (rule.key,))}: {rule.sentence.format(key=rule.key, value=value)}"
-    for key, known in _names().items():
-        if isinstance(name := recipe.keys.get(key), str) and name not in known:
-            yield f"{where(recipe, (key,))}: found {key} {name!r}{nearest(name, sorted(known))}"
+    yield from misnamed(recipe)
     quantised = recipe.keys.get("bnb_config_kwargs")
     kind = quantised.get("bnb_4bit_quant_type", "nf4") if isinstance(quantised, Mapping) else "nf4"
     if kind != "nf4":
@@ -234,19 +233,11 @@ def faults(recipe: Recipe) -> Iterator[str]:
     yield from _entries(recipe)
 
 
-@cache
-def _names() -> Mapping[str, Collection[str]]:
-    """Return names that Axolotl takes as any text, and that the trainer checks only once base model and rows are loaded."""
-    from axolotl.utils.schemas.enums import CustomSupportedOptimizers
-    from transformers.trainer_utils import IntervalStrategy, SaveStrategy, SchedulerType
-    from transformers.training_args import OptimizerNames
-
-    return {
-        "lr_scheduler": {*(item.value for item in SchedulerType), "one_cycle", "rex"},
-        "optimizer": {item.value for kind in (OptimizerNames, CustomSupportedOptimizers) for item in kind},
-        "save_strategy": {item.value for item in SaveStrategy},
-        "eval_strategy": {item.value for item in IntervalStrategy},
-    }
+def misnamed(recipe: Recipe) -> Iterator[str]:
+    """Yield a sentence for every name that Axolotl takes as any text, and that the trainer refuses once all is loaded."""
+    for key, known in schema.known().names.items():
+        if isinstance(name := recipe.keys.get(key), str) and name not in known:
+            yield f"{where(recipe, (key,))}: found {key} {name!r}{nearest(name, sorted(set(known)))}"
 
 
 def _entries(recipe: Recipe) -> Iterator[str]:

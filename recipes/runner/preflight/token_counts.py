@@ -3,25 +3,22 @@
 Lengths come from the recipe's own tokenizer and template, padding and the steps of an epoch from Axolotl's own sampler.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import ceil
-from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.core.errors import InputError
-from converters.io.jsonl import decode, replacing
+from converters.io.jsonl import decode
 from converters.schema import Row
 from recipes.runner.preflight.data import DataFile
 
 Lengths = NDArray[np.int32]
 BATCH = 512
-CACHE = "tokens.npz"
 TEMPLATE = 96  # more tokens than any family's template adds to a row
 
 
@@ -58,42 +55,60 @@ def measure(files: Sequence[DataFile], tokenizer: Any) -> Measured:
     """Return the lengths of all rows of the files."""
     tasks: list[str] = []
     sizes: list[tuple[int, int]] = []
+    boundaries = _boundaries(tokenizer)
     for file in files:
         remaining = (decode(line, Row, f"{file.path}:{number}") for number, line in file.lines())
         while rows := list(islice(remaining, BATCH)):
             tasks += [row.task for row in rows]
-            sizes += _sizes(rows, tokenizer)
+            sizes += _sizes(rows, tokenizer, boundaries)
     table = np.array(sizes, np.int32).reshape(-1, 2)
     return Measured(tasks, table[:, 0], table[:, 1])
 
 
-def measured(files: Sequence[DataFile], tokenizer: Any, cache: Path) -> Measured:
-    """Return what :func:`measure` does, from the file ``cache`` if it exists; its path depends on all that decides it."""
-    try:
-        with np.load(cache) as saved:
-            return Measured(saved["tasks"].tolist(), saved["tokens"], saved["learnt"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        counts = measure(files, tokenizer)
-    with replacing(cache) as file:
-        np.savez(file, tasks=np.array(counts.tasks, str), tokens=counts.tokens, learnt=counts.learnt)
-    return counts
-
-
-def _sizes(rows: Sequence[Row], tokenizer: Any) -> Iterator[tuple[int, int]]:
+def _sizes(rows: Sequence[Row], tokenizer: Any, boundaries: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """Yield the tokens of each row and how many of them follow a prompt, up to the end of its answer."""
-    texts: list[str] = []
+    prompts: list[list[dict[str, str]]] = []
+    answered: list[list[dict[str, str]]] = []
     spans: list[int] = []
     for row in rows:
         turns = [{"role": turn.role, "content": turn.content} for turn in row.messages]
         ends = [end for end, turn in enumerate(row.messages, 1) if turn.role == "assistant"]
-        texts += (_text(tokenizer, turns[: end - 1], True) for end in ends)
-        texts += (_text(tokenizer, turns[:end], False) for end in ends)
+        prompts += (turns[: end - 1] for end in ends)
+        answered += (turns[:end] for end in ends)
         spans.append(len(ends))
-    lengths = _lengths(texts, tokenizer)
+    before, after = _texts(tokenizer, prompts, True), _texts(tokenizer, answered, False)
+    lengths = _lengths(before, tokenizer)
+    ends_at = [_boundary(prompt, text, boundaries) for prompt, text in zip(before, after, strict=True)]
+    rests = [
+        f"{end}{text[len(prompt) :]}" if end else text for prompt, text, end in zip(before, after, ends_at, strict=True)
+    ]
+    whole = zip(lengths, _lengths(rests, tokenizer), ends_at, strict=True)
+    pairs = iter([(prompt, prompt + rest - 1 if end else rest) for prompt, rest, end in whole])
     for answers in spans:
-        before = [next(lengths) for _ in range(answers)]
-        after = [next(lengths) for _ in range(answers)]
-        yield after[-1], sum(after) - sum(before)
+        of_row = list(islice(pairs, answers))
+        yield of_row[-1][1], sum(text - prompt for prompt, text in of_row)
+
+
+def _boundaries(tokenizer: Any) -> tuple[str, ...]:
+    """Return the added tokens at which a text falls into parts that are encoded each for itself.
+
+    A fast tokenizer cuts a text at its added tokens first, and encodes what lies between them (docs of tokenizers, "The
+    tokenization pipeline"). One that takes white space with it, is matched only as a word or in normalised text, or is part of a
+    longer one is none of them.
+    """
+    if not tokenizer.is_fast:
+        return ()
+    tokens = tokenizer.added_tokens_decoder.values()
+    contents = [token.content for token in tokens]
+    plain = (token for token in tokens if not (token.lstrip or token.rstrip or token.single_word or token.normalized))
+    return tuple(token.content for token in plain if sum(token.content in other for other in contents) == 1)
+
+
+def _boundary(prompt: str, text: str, boundaries: tuple[str, ...]) -> str:
+    """Return the boundary at which a prompt ends and the rest of a text begins; an empty text for none."""
+    if not (text.startswith(prompt) and prompt.endswith(boundaries or ("\0",))):
+        return ""
+    return max((token for token in boundaries if prompt.endswith(token)), key=len)
 
 
 def _lengths(texts: list[str], tokenizer: Any) -> Iterator[int]:
@@ -103,8 +118,8 @@ def _lengths(texts: list[str], tokenizer: Any) -> Iterator[int]:
     return map(len, tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False))  # no lists of ids
 
 
-def _text(tokenizer: Any, turns: Sequence[dict[str, str]], generation: bool) -> str:
-    return str(tokenizer.apply_chat_template(turns, add_generation_prompt=generation, tokenize=False))
+def _texts(tokenizer: Any, conversations: Sequence[Sequence[dict[str, str]]], generation: bool) -> list[str]:
+    return list(tokenizer.apply_chat_template(conversations, add_generation_prompt=generation, tokenize=False))
 
 
 def first(measured: Measured, files: Sequence[DataFile]) -> Measured:
@@ -135,37 +150,37 @@ def refuse(ledger: dict[str, Count], limit: int, share: float) -> None:
             )
 
 
-def pack(lengths: Lengths, config: Any, gpus: int = 1) -> Packed:
+def pack(lengths: Lengths, config: Mapping[str, Any], gpus: int = 1) -> Packed:
     """Return how Axolotl packs rows of these lengths, the longer ones dropped; ``config`` is its validated configuration."""
-    fit = lengths[lengths <= config.sequence_len]
-    micro = config.micro_batch_size
-    if config.sample_packing:
+    fit = lengths[lengths <= config["sequence_len"]]
+    micro = config["micro_batch_size"]
+    if config.get("sample_packing"):
         share, batches = _packed(fit, config, micro)
     else:
-        padded = len(fit) * config.sequence_len if config.pad_to_sequence_len else 0
+        padded = len(fit) * config["sequence_len"] if config.get("pad_to_sequence_len") else 0
         share, batches = float(fit.sum() / padded) if padded else 1.0, ceil(len(fit) / micro)
-    whole = max(1, ceil(ceil(batches / gpus) / (config.gradient_accumulation_steps or 1)))
-    steps = config.max_steps or ceil(whole * float(config.num_epochs or 1))
+    whole = max(1, ceil(ceil(batches / gpus) / (config.get("gradient_accumulation_steps") or 1)))
+    steps = config.get("max_steps") or ceil(whole * float(config.get("num_epochs") or 1))
     return Packed(share, whole, int(steps), int(fit.sum()))
 
 
-def _packed(fit: Lengths, config: Any, micro: int) -> tuple[float, int]:
+def _packed(fit: Lengths, config: Mapping[str, Any], micro: int) -> tuple[float, int]:
     """Return the share that is no padding, and the micro-batches of an epoch."""
     from axolotl.utils.samplers import MultipackBatchSampler
 
     # Attention that knows where rows begin takes one long row for a micro-batch; any other takes a row for each sequence.
-    one_row = bool(config.attn_supports_packing and not config.multipack_real_batches)
+    one_row = bool(config.get("attn_supports_packing") and not config.get("multipack_real_batches"))
     sampler = MultipackBatchSampler(
         sampler=np.random.default_rng(0).permutation(len(fit)).tolist(),
         batch_size=1 if one_row else micro,
-        batch_max_len=config.sequence_len * (micro if one_row else 1),
+        batch_max_len=config["sequence_len"] * (micro if one_row else 1),
         lengths=fit,
-        bin_size=config.sample_packing_bin_size,
-        group_size=config.sample_packing_group_size,
-        sequential=bool(config.sample_packing_sequentially),
+        bin_size=config["sample_packing_bin_size"],
+        group_size=config["sample_packing_group_size"],
+        sequential=bool(config.get("sample_packing_sequentially")),
         drop_last=True,
         num_count_samples=1,
         num_processes=1,
-        mp_start_method=config.sample_packing_mp_start_method or "fork",
+        mp_start_method=config.get("sample_packing_mp_start_method") or "fork",
     )
     return sampler.efficiency(), len(sampler)

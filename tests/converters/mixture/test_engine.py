@@ -20,6 +20,7 @@ from tests import _cluster
 
 RECORDS = 5_000  # of MAVE, in two files of three units each
 CHATS = 9_000  # three units in the first round, that deal to several buckets of the second
+NEAR = [str(n) for n in range(10**6, 10**6 + 150)]  # of the texts that are close to each other
 ODD = (
     "<p>Great&nbsp;<b>mug</b></p>",
     "said </s>[INST] hi",
@@ -34,7 +35,8 @@ ODD = (
 
 def mave(n: int, draw: random.Random) -> str:
     color, odd = draw.choice(("Red", "Blau", "深蓝色")), ODD[n % len(ODD)]
-    text = f"{odd} A {color} kettle, {' '.join(str(draw.randrange(10**9)) for _ in range(150))}"
+    words = NEAR if n % 20 == 1 else [str(draw.randrange(10**9)) for _ in range(150)]
+    text = f"{odd} A {color} kettle, {' '.join(words)}"
     place = text.find(color)
     evidences = [{"value": color, "pid": 1, "begin": place, "end": place + len(color)}] if n % 3 else []
     record = {
@@ -68,7 +70,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {"source": "general", "paths": [str(folder / "alpaca.jsonl")]},
         ],
         "general_share": 0.2,
-        "near_duplicates": None,
+        "near_duplicates": 0.8,
     }
     (folder / "plan.yaml").write_text(json.dumps(plan))
     return folder
@@ -79,6 +81,7 @@ def whole(raw: Path) -> dict[str, bytes]:
     """The files of the mixture that one process builds."""
     done = CliRunner().invoke(main, ["build", str(raw / "plan.yaml"), "--out", str(raw / "whole"), "--rejects"])
     assert done.exit_code == 0, done.output
+    assert "near-duplicate of a held-out row" in done.output
     return files(raw / "whole")
 
 

@@ -131,7 +131,7 @@ echo "$SLURM_JOB_ID;cluster"
 
 def test_the_slurm_script_builds_with_shards_in_two_rounds_and_merges_them(tmp_path: Path) -> None:
     path, script = plan(tmp_path, records=True), str(ROOT / "recipes" / "slurm" / "build.sh")
-    program = f"#!/bin/bash\nexec {shlex.join(COMMAND[:-1])} \"$@\"\n"
+    program = f'#!/bin/bash\nexec {shlex.join(COMMAND[:-1])} "$@"\n'
     for name, text in ((".venv/bin/ecom-data", program), ("bin/sbatch", SBATCH)):
         tool = tmp_path / name
         tool.parent.mkdir(parents=True)

@@ -48,6 +48,11 @@ PIECES = [
         "<textarea>",
         "</textarea>",
         "<!-- x -->",
+        "<!-- x-y-->",
+        '<style type="text/css">p {}</STYLE>',
+        "<script>a && b</script>",
+        "</style >",
+        "--",
         "<!--",
         "-->",
         "<!DOCTYPE html>",
@@ -113,6 +118,7 @@ def test_strings_are_those_of_a_whole_parse(html: str) -> None:
 def test_most_markup_needs_no_whole_parse(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("converters.text.html.parsed", lambda html: pytest.fail(f"parsed {html!r}"))
     html = '<div class="a b"><p>It holds 1.5&nbsp;L.<br /></p><ul><li>Steel &amp; glass&#174;</li></ul></DIV>'
+    html = f"<!-- a-b --><STYLE type='text/css'>p {{}}</style>{html}<script>go(&amp;)</SCRIPT>"
     assert " ".join(strings(html).split()) == "It holds 1.5 L. Steel & glass®"
 
 
@@ -210,6 +216,24 @@ def test_records_hold_paragraphs_in_order_and_every_line_is_accounted_for(joined
         "no title after cleaning": 1,
         "without a label": 2,
     }
+
+
+def test_products_without_any_label_are_counted(joined: Callable[..., Any]) -> None:
+    result, rows, manifest = joined(dumped({"id": "B1"}, b"{]\n"), dumped({"asin": "B1", "title": "x"}, {"asin": "B2"}))
+    assert result.exit_code == 0 and not rows
+    assert manifest["metadata"]["rejected"] == {"without a label": 2}
+    assert manifest["labels"]["rejected"] == {"no JSON object with an ASIN": 1, "not a label of MAVE": 1}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from(" .#-pxdivab\t\xa0\u200bé"), max_size=150))
+@example(" ".join([".a"] * 21))
+@example("#a " * 20 + "divx")
+def test_white_space_and_style_sheets_are_those_of_the_rules(text: str) -> None:
+    words = text.split()
+    styled = sum(word.startswith((".", "#", "div")) or "px" in word or word.count("-") > 1 for word in words)
+    is_css = styled > 20 and styled / len(words) > 0.3
+    assert clean_mave("brand", text) == ("" if is_css else " ".join(words))
 
 
 def test_a_first_product_without_a_title_leaves_room_for_the_second(joined: Callable[..., Any]) -> None:

@@ -1,12 +1,18 @@
 """Product text that spells a control token stays text."""
 
+from dataclasses import is_dataclass
+from typing import Any
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converters.core.hashing import shown
+from converters.schema import Attributes, Chat, Listing, Message, Question, Ranking, Text, Verdict
 from converters.text import clean
 from converters.text.html import untagged
-from converters.text.sanitize import lines, one_line, plain
+from converters.text.sanitize import clean_record, lines, one_line, plain
 from tests.converters._converted import spells_control
 
 SPELLINGS = [
@@ -52,3 +58,42 @@ def test_what_a_served_model_is_given_holds_neither_markup_nor_a_control_token(t
 @given(st.text())
 def test_a_clean_text_is_one_line_of_the_same_rows(text: str) -> None:
     assert clean(text) == one_line(untagged(text)) and "\n" not in clean(text)
+
+
+TEXTS = st.one_of(
+    st.text(max_size=12), st.sampled_from([*SPELLINGS[:8], " a", "a ", "a  b", "Mug", "Mo\u0308bel", "", "a\nb"])
+)
+MANY = st.lists(TEXTS, max_size=3).map(tuple)
+SHOWN = st.lists(st.builds(Text, TEXTS, TEXTS), max_size=4).map(tuple)
+RECORDS = st.one_of(
+    st.builds(Listing, TEXTS, TEXTS, SHOWN, MANY, TEXTS, st.lists(MANY, max_size=2).map(tuple), st.none() | MANY),
+    st.builds(Attributes, TEXTS, TEXTS, SHOWN, st.lists(st.tuples(TEXTS, MANY), max_size=3).map(tuple), MANY),
+    st.builds(Question, TEXTS, TEXTS, TEXTS, MANY, st.none() | TEXTS, st.just((1,)), MANY, st.just((2, 1))),
+    st.builds(Chat, TEXTS, TEXTS, st.lists(st.builds(Message, TEXTS, TEXTS), max_size=3).map(tuple)),
+    st.builds(Verdict, TEXTS, TEXTS, TEXTS, SHOWN, st.booleans(), TEXTS),
+    st.builds(Ranking, TEXTS, TEXTS, TEXTS, MANY, st.just((1.0, 0.1))),
+)
+
+
+def walked(value: Any) -> Any:
+    """Clean a value text by text."""
+    if isinstance(value, str):
+        return " ".join(plain(value).split())
+    if isinstance(value, tuple):
+        return tuple(map(walked, value))
+    if isinstance(value, Message):
+        return Message(walked(value.role), lines(value.content))
+    if isinstance(value, msgspec.Struct) or (is_dataclass(value) and not isinstance(value, type)):
+        names = getattr(value, "__struct_fields__", None) or value.__slots__
+        return type(value)(*(walked(getattr(value, name)) for name in names))
+    return value
+
+
+@given(RECORDS)
+def test_every_text_of_a_record_is_cleaned_whatever_the_others_are(record: Any) -> None:
+    assert clean_record(record) == walked(record)
+
+
+@given(TEXTS | st.text("ab\n\t'\"\\\x7f\xa0\u200b\U0001f375é"))
+def test_the_form_that_hashes_are_of_is_repr(text: str) -> None:
+    assert shown(text) == repr(text)

@@ -10,7 +10,7 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from converters.mixture.near import Asked, near, signatures, spaced
+from converters.mixture.near import Asked, indexed, near, signatures, spaced
 from converters.schema import Turn
 from converters.sources._qa import holds
 from converters.text import words as text_words
@@ -235,4 +235,4 @@ def asked(text: str) -> bytes:
     ],
 )  # fmt: skip
 def test_a_twin_is_near_and_another_product_is_not(held_out: str, text: str, twin: bool) -> None:
-    assert [*near(signatures([asked(text)]), signatures([asked(held_out)]), 0.8)] == [twin]
+    assert [*near(signatures([asked(text)]), indexed(signatures([asked(held_out)]), 0.8), 0.8)] == [twin]

@@ -62,14 +62,14 @@ def test_missing_data_and_a_missing_manifest_are_sentences(
 def test_a_product_in_two_splits_is_caught(place: Place, mistral: tuple[Path, Any], tmp_path: Path) -> None:
     """The recipe names the training file alone; the other splits of its mix are looked at, too."""
     loaded = recipe.load(place(mistral[0]))
-    data.contract(opened(loaded))
+    data.contract(data.splits(opened(loaded)))
     train, test = (tmp_path / "data" / "mix" / f"{name}.jsonl" for name in ("train", "test"))
     leaked = json.loads(test.read_text().splitlines()[0]) | {"id": "another"}
     train.write_text(train.read_text() + json.dumps(leaked) + "\n")
     with pytest.raises(
         InputError, match=r"found a group that is in (test|train)\.jsonl, too.*see: ecom-data check data/mix"
     ):
-        data.contract(opened(loaded))
+        data.contract(data.splits(opened(loaded)))
 
 
 def test_a_row_that_breaks_the_contract_is_caught(place: Place, mistral: tuple[Path, Any], tmp_path: Path) -> None:

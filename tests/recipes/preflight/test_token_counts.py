@@ -36,14 +36,55 @@ def test_lengths_and_learnt_tokens_are_those_of_axolotls_strategy(
         assert sum(label != prompt_parity.MASKED for label in told["labels"]) == learnt
 
 
+@pytest.mark.parametrize("flags", [{}, {"lstrip": True}, {"rstrip": True}, {"normalized": True}, {"single_word": True}])
+@pytest.mark.parametrize("others", [[], ["[/INST]x", "<s>[/INST]"], [" [/INST]"]])
+@pytest.mark.parametrize("first", ["Metaspace", "ByteLevel"])
+def test_a_text_is_cut_at_an_added_token_only_where_that_changes_no_length(
+    flags: dict[str, bool], others: list[str], first: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    answers = ["Mug", " Mug ", "x", "xMug", "中 é", "  ", "<s>", "[/INST]", "a [/INST] b", "5 L"]
+    path.write_text("".join(row(answer, question) for answer in answers for question in ("Hi", "Hi ", "<s>", "[INST]")))
+    tokenizer = cutting(first, flags, others)
+    measured = token_counts.measure([data.read(path)], tokenizer)
+    for line, size, learnt in zip(path.read_text().splitlines(), measured.tokens, measured.learnt, strict=True):
+        turns = json.loads(line)["messages"]
+        prompt = tokenizer.apply_chat_template(turns[:-1], add_generation_prompt=True, return_dict=False)
+        whole = tokenizer.apply_chat_template(turns, return_dict=False)
+        assert (size, learnt) == (len(whole), len(whole) - len(prompt)), (turns, tokenizer.convert_ids_to_tokens(whole))
+
+
+def cutting(first: str, flags: dict[str, bool], others: list[str]) -> Any:
+    """Return a tokenizer of single letters and some pairs, with ``[/INST]`` at the end of a prompt."""
+    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted({*map(chr, range(32, 127)), *pre_tokenizers.ByteLevel.alphabet(), "▁", "?"})
+    pairs = [("M", "u"), ("▁", "M"), ("Ġ", "M"), ("Mu", "g"), ("▁", "x")]
+    vocabulary = {letter: number for number, letter in enumerate([*letters, *("".join(pair) for pair in pairs)])}
+    backend = Tokenizer(models.BPE(vocabulary, pairs, unk_token="?"))
+    byte_level = first == "ByteLevel"
+    backend.pre_tokenizer = (
+        pre_tokenizers.ByteLevel(add_prefix_space=True)
+        if byte_level
+        else pre_tokenizers.Metaspace(prepend_scheme="first")
+    )
+    backend.normalizer = (
+        normalizers.Sequence([normalizers.NFC(), normalizers.Prepend("x")]) if byte_level else normalizers.NFC()
+    )
+    end = AddedToken("[/INST]", special=True, **{"normalized": False, **flags})
+    backend.add_special_tokens(["<s>", end, *others])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>")
+    tokenizer.chat_template = (
+        "<s>{% for m in messages %}{{ m.content }}{% if m.role == 'user' %}[/INST]{% endif %}{% endfor %}"
+    )
+    return tokenizer
+
+
 def test_rows_over_the_length_are_counted_by_task_and_refused(mistral: tuple[Path, Any], tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(row(f"Word {n}") for n in range(99)) + row("long", "word " * 3000), "utf-8")
-    measured = token_counts.measured([data.read(path)], mistral[1], tmp_path / "tokens.npz")
-    again = token_counts.measured([], None, tmp_path / "tokens.npz")  # what was counted before is not counted again
-    assert again.tasks == measured.tasks and (again.tokens == measured.tokens).all()
-    (tmp_path / "tokens.npz").write_bytes(b"half a file")
-    assert token_counts.measured([data.read(path)], mistral[1], tmp_path / "tokens.npz").tasks == measured.tasks
+    measured = token_counts.measure([data.read(path)], mistral[1])
     found = token_counts.counts(measured, 2048)
     assert found == {"general": Count(100, int(measured.tokens.sum()), int(measured.learnt.sum()), 1)}
     token_counts.refuse(found, 2048, 0.01)

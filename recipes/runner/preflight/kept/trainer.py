@@ -1,0 +1,40 @@
+"""Importing what a check needs of the trainer, and no more."""
+
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+from converters.core.hidden import hidden
+
+# PEFT and transformers import these only to ask later what they can do; on a CPU bitsandbytes fetches a kernel as well.
+UNUSED = ("bitsandbytes", "sklearn")
+
+
+def import_trainer() -> None:
+    """Import transformers' trainer, which most of Axolotl needs."""
+    lightly("transformers.trainer_utils")
+
+
+def lightly(module: str) -> None:
+    """Import a module in half the time: packages that no check uses are hidden meanwhile, and no garbage is looked for.
+
+    Whatever decides a check (plugins, a base's own code, Axolotl's validation) still finds those packages. What thousands of
+    modules define stays, so that looking for garbage among it finds none.
+    """
+    if module not in sys.modules:
+        with hidden(*UNUSED), _uncollected():
+            import_module(module)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was:
+            gc.enable()
