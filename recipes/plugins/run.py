@@ -45,9 +45,7 @@ class RunPlugin(BasePlugin):  # type: ignore[misc]
         gc.freeze()  # what was imported stays: the collections that the trainer asks for at each checkpoint leave it out
         if cfg.seed is not None:
             set_seed(cfg.seed)
-        if (
-            not torch.cuda.is_available()
-        ):  # where it is installed, transformers would take its Triton kernels on any device
+        if not torch.cuda.is_available():  # where it is installed, transformers takes its Triton kernels on any device
             sys.modules.setdefault("fla", None)  # type: ignore[arg-type]
         if cfg.model_config_type == "gemma4":
             _audio_attends_eagerly()

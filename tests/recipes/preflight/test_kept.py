@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from converters.core.errors import InputError
+from recipes.plugins import ewc, run, sam
 from recipes.runner import recipe
 from recipes.runner.cli import main
 from recipes.runner.demo import tiny_model
@@ -253,12 +254,16 @@ def test_a_type_is_refused_as_axolotl_refuses_it_and_only_then() -> None:
         assert not [key for key in found.types if key in loaded and schema.refusal(found.types[key], loaded[key])], name
 
 
+PLUGINS = {key for args in (ewc.EWCArgs, run.MeterArgs, sam.SAMArgs) for key in args.model_fields}
+
+
 def test_the_schema_of_plain_recipes_gives_what_axolotls_own_function_gives() -> None:
     for name in ("demo-qlora", "smollm2-qlora"):
         loaded = recipe.load(recipe.find(name))
         capabilities, environment = lint._capabilities(None, 1)
         accepted = lint._accepted(loaded, capabilities, environment)
-        assert (
-            accepted == lint._validated(loaded, capabilities, environment) and type(accepted).__name__ == "DictDefault"
-        )
+        whole = lint._validated(loaded, capabilities, environment)
+        # What plugins of an earlier test take stays in Axolotl's own function for as long as the process lives.
+        assert accepted == {key: value for key, value in whole.items() if key in accepted or key not in PLUGINS}
+        assert type(accepted).__name__ == "DictDefault"
     assert lint._accepted(recipe.load(recipe.find("demo-qlora"), ["lora_r=many"]), capabilities, environment) is None
