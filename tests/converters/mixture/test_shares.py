@@ -16,6 +16,7 @@ from filelock import FileLock
 from converters.cli import main
 from converters.io.jsonl import sha256
 from converters.mixture.convert import local, units
+from converters.schema import MANIFEST
 from tests.converters.mixture._plans import COMMAND, FILES, SIZE, built, plan
 
 ROOT = Path(__file__).parents[3]
@@ -177,3 +178,16 @@ def test_shares_of_two_numbers_do_not_meet(tmp_path: Path) -> None:
         assert not list(work.rglob("part.json"))
         assert shared(path, out, "2/3").exit_code == 0
     assert shared(path, out, "2/2").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [(), ("--shard", "1/2")])
+def test_the_folder_that_a_command_runs_in_is_no_place_for_a_mixture(
+    words: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = plan(tmp_path, 10), tmp_path / "mix"
+    out.mkdir()
+    monkeypatch.chdir(out)
+    for told in (".: is not a mixture", ".: a mixture is put in its folder's place"):
+        result = CliRunner().invoke(main, ["build", str(path), "--out", ".", *words])
+        assert result.exit_code == 1 and told in result.output, result.output
+        (out / MANIFEST).write_text("{}")
