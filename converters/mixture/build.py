@@ -107,7 +107,9 @@ def _need_mixture(out: Path) -> None:
     if out.exists() and not (out / MANIFEST).is_file():
         raise InputError(f"{out}: is not a mixture (it has no {MANIFEST}); choose a new folder")
     if not out.name:
-        raise InputError(f"{out}: a mixture is put in its folder's place when it is finished; name it from the folder above")
+        raise InputError(
+            f"{out}: a mixture is put in its folder's place when it is finished; name it from the folder above"
+        )
 
 
 def needed(spec: Spec) -> list[Entry]:
