@@ -120,8 +120,10 @@ def build(
     from converters.mixture.manifest import forbids
 
     plan = specs.load(spec, overrides if seed is None else [*overrides, f"seed={seed}"])
-    if shard:
-        _build_share(plan, out, shard, engine, workers)
+    if shard is not None:
+        if engine or address:
+            raise InputError("--shard and --engine are two ways to share the work: leave one out")
+        _build_share(plan, out, shard, workers)
         return
     for line in building.remarks(plan, out):
         click.echo(line, err=True)
@@ -140,12 +142,10 @@ def build(
     click.echo(f"{out}/manifest.json says what became of every raw row; {out}/card.html shows what is in the mixture")
 
 
-def _build_share(plan: specs.Spec, out: Path, text: str, engine: str | None, workers: int) -> None:
+def _build_share(plan: specs.Spec, out: Path, text: str, workers: int) -> None:
     from converters.mixture import build as building
     from converters.mixture.convert import shares
 
-    if engine:
-        raise InputError("--shard and --engine are two ways to share the work: leave one out")
     share = shares.parse(text)
     done = building.build_share(plan, out, share, workers, progress("raw rows"))
     click.echo(f"shard {share}: converted {counted(done.units, 'unit')}, {counted(done.read, 'raw row')}")

@@ -99,12 +99,17 @@ def build_share(spec: Spec, out: Path, share: Share, workers: int, tick: Tick) -
 
 def remarks(spec: Spec, out: Path) -> list[str]:
     """Return a sentence for each share of a mixture that :func:`build` has to convert though others were converted before."""
+    _need_mixture(out)
     return shares.remarks(needed(spec), spec.seed, _parts(out))
 
 
 def _need_mixture(out: Path) -> None:
     if out.exists() and not (out / MANIFEST).is_file():
         raise InputError(f"{out}: is not a mixture (it has no {MANIFEST}); choose a new folder")
+    if not out.name:
+        raise InputError(
+            f"{out}: a mixture is put in its folder's place when it is finished; name it from the folder above"
+        )
 
 
 def needed(spec: Spec) -> list[Entry]:

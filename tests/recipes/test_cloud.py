@@ -94,3 +94,19 @@ def test_their_own_packages_take_them_and_no_misspelt_key(cloud: str, tmp_path: 
     assert len(wrong) >= 6
     for answer, (_, key) in zip(said[len(right) :], wrong, strict=True):
         assert answer.startswith("refused: ") and key in answer, answer
+
+
+@pytest.mark.skipif("CLOUD" not in os.environ, reason="make test-cloud installs what takes them")
+def test_the_header_names_the_setting_with_which_dstack_takes_the_checkout() -> None:
+    header = (CLOUD / "dstack" / "data.yaml").read_text("utf-8")
+    [(name, value)] = re.findall(r"started with (\w+)=(\d+)", header)
+    read = "from dstack._internal.server.settings import SERVER_CODE_UPLOAD_LIMIT as limit; print(limit)"
+    python = Path(os.environ["CLOUD"]).absolute() / "dstack" / "bin" / "python"
+
+    def limit(**more: str) -> int:
+        environment = {key: text for key, text in os.environ.items() if key != name} | more
+        return int(subprocess.run([python, "-c", read], env=environment, capture_output=True, check=True).stdout)
+
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert limit() < sum((ROOT / file).stat().st_size for file in files.split("\0") if (ROOT / file).is_file())
+    assert limit(**{name: value}) == 0  # which is none

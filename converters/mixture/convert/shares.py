@@ -110,9 +110,12 @@ def _seconds(jobs: Sequence[Job], counts: Counter[int]) -> Iterator[Task]:
 
 @contextmanager
 def at_work(folder: Path, out: Path, share: Share) -> Iterator[None]:
-    """Hold the lock of a share; a process that is at the same one, or that merges all, is an ``InputError``."""
+    """Hold the lock of a share; a process that is at the same one, that cuts otherwise or merges all, is an ``InputError``."""
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / f"share-{share.number}-of-{share.of}.lock", out):
+        for lock in set(folder.glob("share-*.lock")) - set(folder.glob(f"share-*-of-{share.of}.lock")):
+            with locked(lock, out):  # whose shares write the same parts
+                pass
         try:
             with FileLock(folder / LOCK, timeout=PATIENCE):
                 pass

@@ -87,13 +87,13 @@ def units_of(job: Job, wanted: Wanted | None = None) -> Iterator[Unit]:
     if not job.home:
         yield Unit(0)
         return
-    number, size = 0, max(SIZE, job.size // MOST)
+    paths, number, size = complete(job.entry)[0], 0, max(SIZE, job.size // MOST)
     together, held = list[Path](), 0
 
     def spool() -> Path | None:
         return parts(job) / f"{TEMPORARY}{number:05}" if wanted and wanted(number) else None
 
-    for path in complete(job.entry)[0]:
+    for path in paths:
         own = unpacked_size([path])
         if together and held + own > size:
             yield Unit(number, tuple(together))
@@ -104,8 +104,8 @@ def units_of(job: Job, wanted: Wanted | None = None) -> Iterator[Unit]:
         for piece in _pieces(job, path, size, wanted and spool):
             yield Unit(number, (piece,))
             number += 1
-    if together:
-        yield Unit(number, tuple(together))
+    if together or not number:  # files without a row have no pieces
+        yield Unit(number, tuple(together or paths))
 
 
 def _pieces(job: Job, path: Path, size: int, spool: Callable[[], Path | None] | None) -> Iterator[Source]:

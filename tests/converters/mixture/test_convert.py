@@ -167,3 +167,17 @@ def test_a_full_disk_names_the_file_that_cannot_be_written(kind: str, tmp_path: 
         pq.write_table(pa.Table.from_pylist(rows), path)
     with pytest.raises(InputError, match=r"^/dev/full: cannot be written: No space left on device$"):
         list(cut(path, SIZE, None, lambda: Path("/dev/full")))
+
+
+@pytest.mark.parametrize("source", ["general", "mave"])
+def test_a_large_file_without_a_row_is_a_unit(source: str, tmp_path: Path) -> None:
+    """Its columns alone may be larger than a piece."""
+    columns = {"id", "category", "paragraphs", "attributes", "instruction", "output"}
+    columns |= {f"a name that takes room {n}" for n in range(99)}
+    path = tmp_path / "none.parquet"
+    pq.write_table(pa.table({name: pa.array([], pa.string()) for name in sorted(columns)}), path)
+    entry = Entry(source=source, paths=[str(path)])
+    whole = content(convert(entry, 0, tmp_path / "whole"))
+    assert whole["part.json"]["read"] == 0
+    shared, count = in_units(entry, tmp_path / "shared")
+    assert shared == whole and count > 0

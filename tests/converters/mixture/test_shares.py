@@ -16,6 +16,7 @@ from filelock import FileLock
 from converters.cli import main
 from converters.io.jsonl import sha256
 from converters.mixture.convert import local, units
+from converters.schema import MANIFEST
 from tests.converters.mixture._plans import COMMAND, FILES, SIZE, built, plan
 
 ROOT = Path(__file__).parents[3]
@@ -157,7 +158,36 @@ def test_the_slurm_script_builds_with_shards_in_two_rounds_and_merges_them(tmp_p
     assert "SHARDS SPEC OUT" in run("2", str(path)).stderr and "SHARDS SPEC OUT" in run().stderr
 
 
-@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2"])
+@pytest.mark.parametrize("shard", ["", "0/2", "3/2", "1", "a/b", "1/0", "-1/2"])
 def test_no_shard_is_a_sentence(shard: str, tmp_path: Path) -> None:
     result = shared(plan(tmp_path, 10), tmp_path / "mix", shard)
     assert result.exit_code == 1 and f"--shard {shard!r}: expected i/N" in result.output
+
+
+@pytest.mark.parametrize("words", [("--engine", "ray"), ("--address", "10.0.0.1:6379")])
+def test_a_shard_of_a_cluster_is_a_sentence(words: Sequence[str], tmp_path: Path) -> None:
+    result = shared(plan(tmp_path, 10), tmp_path / "mix", "1/2", *words)
+    assert result.exit_code == 1 and "--shard and --engine are two ways" in result.output
+
+
+def test_shares_of_two_numbers_do_not_meet(tmp_path: Path) -> None:
+    path, out, work = plan(tmp_path), tmp_path / "mix", tmp_path / ".mix.parts"
+    work.mkdir()
+    with FileLock(work / "share-1-of-3.lock"):
+        assert "is being written by another process" in shared(path, out, "2/2").output
+        assert not list(work.rglob("part.json"))
+        assert shared(path, out, "2/3").exit_code == 0
+    assert shared(path, out, "2/2").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [(), ("--shard", "1/2")])
+def test_the_folder_that_a_command_runs_in_is_no_place_for_a_mixture(
+    words: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = plan(tmp_path, 10), tmp_path / "mix"
+    out.mkdir()
+    monkeypatch.chdir(out)
+    for told in (".: is not a mixture", ".: a mixture is put in its folder's place"):
+        result = CliRunner().invoke(main, ["build", str(path), "--out", ".", *words])
+        assert result.exit_code == 1 and told in result.output, result.output
+        (out / MANIFEST).write_text("{}")

@@ -267,3 +267,18 @@ def test_the_schema_of_plain_recipes_gives_what_axolotls_own_function_gives() ->
         assert accepted == {key: value for key, value in whole.items() if key in accepted or key not in PLUGINS}
         assert type(accepted).__name__ == "DictDefault"
     assert lint._accepted(recipe.load(recipe.find("demo-qlora"), ["lora_r=many"]), capabilities, environment) is None
+
+
+def test_a_fresh_check_finds_nothing_in_a_folder_that_is_elsewhere(place: Place, tmp_path: Path) -> None:
+    place("base")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    FOLDER.parent.mkdir()
+    FOLDER.symlink_to(elsewhere)
+    keep("value", "key", 1)
+    assert find("value", "key", int) == 1
+    store.clear()
+    assert find("value", "key", int) is None and not list(elsewhere.iterdir())
+    (FOLDER / "folder").mkdir()  # which no check has made
+    with pytest.raises(OSError, match="folder"):
+        store.clear()

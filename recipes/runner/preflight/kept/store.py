@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -63,5 +62,6 @@ def _bound(folder: Path) -> None:
 
 
 def clear() -> None:
-    """Remove all that is kept."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    """Remove all that is kept; what cannot be removed, and would be found again, is an ``OSError``."""
+    for path in FOLDER.glob("*"):
+        path.unlink(missing_ok=True)
