@@ -1,7 +1,8 @@
-"""The tokens of a batch's answers, one a step, in place of the loop of transformers' ``generate``, which prepares its inputs.
+"""The tokens of a batch's answers, one a step, in place of the loop of transformers' ``generate``.
 
-What the prompts begin with goes through the network once, and its keys and values are shared out to all rows. A row whose answer
-has ended leaves the batch, where neither a constraint nor a draw counts on its place.
+A network that takes ids, mask and positions as they are is fed here; what its prompts begin with goes through it once, and its
+keys and values are shared out to all rows. For others ``generate`` prepares the inputs, with ``decode`` in place of its loop. A
+row whose answer has ended leaves the batch, where neither a constraint nor a draw counts on its place.
 """
 
 from collections.abc import Callable
@@ -21,13 +22,14 @@ MORE = 16  # columns
 class How:
     """How answers are decoded, of ``longest`` tokens at most; one of ``ends`` ends an answer.
 
-    The first ``shared`` columns are the same in all rows. ``temperature`` 0 is greedy. ``leave``: rows that have ended do.
-    ``tell``: how probable the tokens are.
+    ``fed``: the network is fed here; the first ``shared`` columns are then the same in all rows. ``temperature`` 0 is greedy.
+    ``leave``: rows that have ended do. ``tell``: how probable the tokens are.
     """
 
     longest: int
     ends: list[int]
     pad: int
+    fed: bool
     shared: int
     temperature: float
     leave: bool
@@ -35,13 +37,16 @@ class How:
 
 
 def can_share(network: Any) -> bool:
-    """Tell whether a network's cache can be shared out to rows that are padded behind it.
+    """Tell whether a network's cache can be shared out to rows that are padded behind it, and ``fed`` is all that it takes.
 
-    It must keep all keys and values and take positions as they are told: a window, or a recurrent state, would count the padding.
+    It must keep all keys and values and take positions as they are told: a window, or a recurrent state, would count the padding,
+    and alibi is computed from the mask.
     """
     layers = DynamicCache(config=network.config).layers
-    plain = bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
-    return plain and "position_ids" in signature(network.forward).parameters
+    own = type(network).prepare_inputs_for_generation is not GenerationMixin.prepare_inputs_for_generation
+    plain = not own and not getattr(network.config, "alibi", False)
+    keeps = bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
+    return plain and keeps and {"position_ids", "logits_to_keep"} <= signature(network.forward).parameters.keys()
 
 
 def cache(network: Any) -> DynamicCache:
@@ -84,34 +89,44 @@ class Roomy(DynamicLayer):  # type: ignore[misc]
         self.keys, self.values = (kept[..., :columns, :] for kept in self.held)
 
 
+def fed(how: How, network: Any, mask: torch.Tensor) -> dict[str, Any]:
+    """Return what ``decode`` takes for a network that ``can_share``, in place of what ``generate`` prepares.
+
+    Mask and positions, rows x columns, are of all columns that there will be, so that a step makes none.
+    """
+    whole = functional.pad(mask, (0, how.longest), value=1)
+    positions = (whole.cumsum(1) - 1).clamp(min=0)
+    return {"attention_mask": whole.bool(), "position_ids": positions, "past_key_values": cache(network)}
+
+
 def decode(
     how: How,
-    network: GenerationMixin,
+    network: Any,
     ids: torch.Tensor,
     logits_processor: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    stopping_criteria: Any,
-    generation_config: Any,
+    stopping_criteria: Any = None,
+    generation_config: Any = None,
     **model_kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the ids of the answers and their log-probabilities, behind constraints and before the temperature.
 
     Both are rows x ``longest``; what stands behind an answer's end means nothing. The parameters are those that ``generate``
-    passes to its ``custom_generate``.
+    passes to its ``custom_generate``, or ``model_kwargs`` are those of ``fed``.
     """
     rows, known = torch.arange(len(ids), device=ids.device), how.shared
     found = ids.new_full((len(ids), how.longest), how.pad)
     told = torch.zeros(found.shape, device=ids.device)
     ends, over = ids.new_tensor(how.ends), torch.zeros_like(rows, dtype=torch.bool)
     leave = how.leave and isinstance(model_kwargs.get("past_key_values"), Cache)
+    forward = _plain if how.fed else _prepared
     if known:
-        _share(network, ids[:1, :known], len(ids), model_kwargs)
+        first = {name: value[:1] if _of_rows(value) else value for name, value in model_kwargs.items()}
+        _plain(network, ids[:1, :known], 0, first)
+        model_kwargs["past_key_values"].reorder_cache(torch.zeros_like(rows))
     for step in range(how.longest):
-        fed = network.prepare_inputs_for_generation(
-            ids, next_sequence_length=ids.shape[1] - known, is_first_iteration=not step, **model_kwargs
-        )
-        output, known = network(**fed, return_dict=True), ids.shape[1]
-        model_kwargs = network._update_model_kwargs_for_generation(output, model_kwargs)
-        logits = output.logits[:, -1].to(copy=True, dtype=torch.float32, device=ids.device)
+        output, model_kwargs = forward(network, ids, known, model_kwargs)
+        known = ids.shape[1]
+        logits = output[:, -1].to(copy=True, dtype=torch.float32, device=ids.device)
         scores = logits_processor(ids, logits)
         tokens = _pick(scores, how.temperature).masked_fill(over, how.pad)
         found[rows, step] = tokens
@@ -128,12 +143,34 @@ def decode(
     return found, told
 
 
-def _share(network: Any, ids: torch.Tensor, rows: int, model_kwargs: dict[str, Any]) -> None:
-    """Put what all rows begin with into the cache, computed for the first of them."""
-    fed = {name: value[..., :1, : ids.shape[1]] for name, value in model_kwargs.items() if _of_rows(value)}
-    rest = {name: value for name, value in model_kwargs.items() if name not in fed}
-    network(**network.prepare_inputs_for_generation(ids, is_first_iteration=True, **fed, **rest))
-    rest["past_key_values"].reorder_cache(ids.new_zeros(rows))
+def _plain(network: Any, ids: torch.Tensor, known: int, whole: dict[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
+    """Return the scores behind the ids of which ``known`` columns are in the cache, of a network that is ``fed``."""
+    columns = ids.shape[1]
+    mask = whole["attention_mask"][:, :columns]
+    if columns - known == 1 and network._can_compile_fullgraph and network.config._attn_implementation == "sdpa":
+        # Such a network takes a mask as its attention does; to make it at each step takes a small one a tenth of its time.
+        mask = mask[:, None, None]
+    output = network(
+        input_ids=ids[:, known:],
+        attention_mask=mask,
+        position_ids=whole["position_ids"][:, known:columns],
+        past_key_values=whole["past_key_values"],
+        use_cache=True,
+        logits_to_keep=1,
+        return_dict=True,
+    )
+    return output.logits, whole
+
+
+def _prepared(
+    network: Any, ids: torch.Tensor, known: int, model_kwargs: dict[str, Any]
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """Do the same with inputs as ``generate`` prepares them."""
+    inputs = network.prepare_inputs_for_generation(
+        ids, next_sequence_length=ids.shape[1] - known, is_first_iteration=not known, **model_kwargs
+    )
+    output = network(**inputs, return_dict=True)
+    return output.logits, network._update_model_kwargs_for_generation(output, model_kwargs)
 
 
 def _kept(model_kwargs: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:

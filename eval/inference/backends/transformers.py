@@ -7,13 +7,14 @@ Candidates come from a beam search beside the answer, ranked by the sum of their
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 import torch
 import transformers
-from transformers import AutoConfig, BitsAndBytesConfig, GenerationConfig
+from transformers import AutoConfig, BitsAndBytesConfig, GenerationConfig, LogitsProcessorList
 
 from converters.core.errors import InputError
 from converters.core.hidden import hidden
@@ -25,6 +26,8 @@ from eval.inference.checkpoint import Checkpoint, find
 
 # Where transformers finds it, generation imports scikit-learn for a second, of which it takes one function for drafted answers.
 with hidden("sklearn"):
+    from transformers.generation import PrefixConstrainedLogitsProcessor
+
     from eval.inference.backends import _decoding
 
 CACHE = 64 << 20  # bytes of grammars: a shop may have another one in each of thousands of categories, 75 kB each
@@ -36,7 +39,7 @@ Trie: TypeAlias = dict[int, "Trie"]
 class Model:
     """A loaded checkpoint.
 
-    ``ends`` are the token ids that end an answer. ``shares``: what the prompts of a batch begin with is computed once.
+    ``ends`` are the token ids that end an answer. ``shares``: as ``_decoding.can_share`` says.
     """
 
     network: Any
@@ -136,10 +139,20 @@ def _answer(model: Model, prompt: Prompt, line: list[int], further: list[list[in
 def _decoded(model: Model, plan: Plan, batch: Sequence[Prompt]) -> tuple[list[list[int]], list[list[float]]]:
     """Return for each prompt its answer's ids, and if asked for their log-probabilities."""
     shared = _batches.begun_alike(batch) if model.shares and not plan.temperature and len(batch) > 1 else 0
-    leave = not plan.temperature and batch[0].limit is None
-    how = _decoding.How(plan.max_new_tokens, model.ends, _pad(model), shared, plan.temperature, leave, plan.confidence)
-    kept = {"past_key_values": _decoding.cache(model.network)} if model.shares else {}
-    ids, told = _generate(model, plan, batch, shared, custom_generate=partial(_decoding.decode, how), **kept)
+    how = _decoding.How(
+        plan.max_new_tokens, model.ends, _pad(model), model.shares, shared, plan.temperature,
+        leave=not plan.temperature and batch[0].limit is None, tell=plan.confidence,
+    )  # fmt: skip
+    if plan.temperature:
+        torch.manual_seed(zlib.crc32(f"{plan.seed}\0{batch[0].id}".encode()))
+    if model.shares:
+        with _bounded(plan):
+            inputs, mask = _padded(model, batch, shared)
+            limits = LogitsProcessorList(_constraints(model, batch, inputs.shape[1]))
+            kept = _decoding.fed(how, model.network, mask)
+            ids, told = _decoding.decode(how, model.network, inputs, limits, **kept)
+    else:
+        ids, told = _generate(model, plan, batch, custom_generate=partial(_decoding.decode, how))
     lines = [list(base.until_end(line, model.ends)) for line in ids.tolist()]
     return lines, told.tolist() if plan.confidence else [[]] * len(batch)
 
@@ -153,8 +166,32 @@ def _searched(model: Model, plan: Plan, batch: Sequence[Prompt]) -> Lines:
     return [lines[start : start + beams] for start in range(0, len(lines), beams)]
 
 
-def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], shared: int = 0, **how: Any) -> Any:
-    """Return what ``generate`` does for a batch, padded on the left, but behind the ``shared`` ids that all begin with."""
+def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], num_beams: int = 1, **how: Any) -> Any:
+    """Return what ``generate`` does for a batch."""
+    # The checkpoint's own generation settings may sample or penalise repetition: they are replaced here.
+    model.network.generation_config = config = GenerationConfig(
+        max_new_tokens=plan.max_new_tokens, eos_token_id=model.ends, pad_token_id=_pad(model), do_sample=False
+    )
+    with _bounded(plan):
+        ids, mask = _padded(model, batch)
+        limits = LogitsProcessorList(_constraints(model, batch, ids.shape[1], num_beams))
+        how |= {"num_beams": num_beams, "logits_processor": limits}
+        return model.network.generate(input_ids=ids, attention_mask=mask, generation_config=config, **how)
+
+
+@contextmanager
+def _bounded(plan: Plan) -> Iterator[None]:
+    """Compute without gradients; a lack of memory is an ``InputError``."""
+    try:
+        with torch.inference_mode():
+            yield
+    except torch.cuda.OutOfMemoryError as error:
+        smaller = f"; try --batch-size {plan.batch_size // 2}" if plan.batch_size > 1 else ""
+        raise InputError(f"the GPU ran out of memory with batches of {plan.batch_size}{smaller}") from error
+
+
+def _padded(model: Model, batch: Sequence[Prompt], shared: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return ids and mask, rows x columns, padded on the left, but behind the ``shared`` ids that all begin with."""
     width, pad = max(len(prompt.ids) for prompt in batch), _pad(model)
     gaps = [width - len(prompt.ids) for prompt in batch]
     pairs = list(zip(batch, gaps, strict=True))
@@ -162,18 +199,7 @@ def _generate(model: Model, plan: Plan, batch: Sequence[Prompt], shared: int = 0
     mask = torch.ones_like(ids)
     for row, gap in enumerate(gaps):
         mask[row, shared : shared + gap] = 0
-    # The checkpoint's own generation settings may sample or penalise repetition: they are replaced here.
-    model.network.generation_config = config = GenerationConfig(
-        max_new_tokens=plan.max_new_tokens, eos_token_id=model.ends, pad_token_id=pad, do_sample=False
-    )
-    torch.manual_seed(zlib.crc32(f"{plan.seed}\0{batch[0].id}".encode()))
-    try:
-        with torch.inference_mode():
-            how |= _constraints(model, batch, width)
-            return model.network.generate(input_ids=ids, attention_mask=mask, generation_config=config, **how)
-    except torch.cuda.OutOfMemoryError as error:
-        smaller = f"; try --batch-size {plan.batch_size // 2}" if plan.batch_size > 1 else ""
-        raise InputError(f"the GPU ran out of memory with batches of {plan.batch_size}{smaller}") from error
+    return ids, mask
 
 
 def _pad(model: Model) -> int:
@@ -181,7 +207,8 @@ def _pad(model: Model) -> int:
     return model.ends[0] if pad is None else pad
 
 
-def _constraints(model: Model, batch: Sequence[Prompt], width: int) -> dict[str, Any]:
+def _constraints(model: Model, batch: Sequence[Prompt], width: int, beams: int = 1) -> list[Any]:
+    """Return what forbids the tokens that the limits do not allow, behind prompts of ``width`` columns."""
     limits = [prompt.limit for prompt in batch]
     texts = [_trie(model, limit) for limit in limits if isinstance(limit, Texts)]
     if texts:
@@ -190,9 +217,9 @@ def _constraints(model: Model, batch: Sequence[Prompt], width: int) -> dict[str,
             # A finished beam goes on with end tokens, which no one reads.
             return following(texts[row], ids[width:].tolist()) or model.ends[:1]
 
-        return {"prefix_allowed_tokens_fn": allowed}
+        return [PrefixConstrainedLogitsProcessor(allowed, beams)]
     schemas = [_grammar(model, limit) for limit in limits if isinstance(limit, Schema)]
-    return {"logits_processor": [_xgrammar().contrib.hf.LogitsProcessor(schemas)]} if schemas else {}
+    return [_xgrammar().contrib.hf.LogitsProcessor(schemas)] if schemas else []
 
 
 @lru_cache(maxsize=256)

@@ -43,6 +43,9 @@ def network(kind: str) -> Any:
         "no positions": lambda: transformers.BloomConfig(
             vocab_size=97, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.3
         ),
+        "positions from the mask": lambda: transformers.FalconConfig(
+            vocab_size=97, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, initializer_range=0.3, alibi=True
+        ),
     }
     config = configs[kind]()
     auto = auto_class(config)
@@ -77,6 +80,7 @@ def generated(model: Any, ids: Any, mask: Any, **how: Any) -> list[list[int]]:
         ("a window", False),
         ("a state", False),
         ("no positions", False),
+        ("positions from the mask", False),
     ],
 )
 def test_a_batch_is_answered_as_each_of_its_prompts_alone(kind: str, shares: bool) -> None:
