@@ -239,8 +239,8 @@ def indexed(pinned: Sequence[Pinned], lines: bytes, seed: int) -> Columns:
 
 def _keys(pinned: Pinned, seed: int) -> tuple[int, ...]:
     row = pinned.row
-    turns = [f"({turn.role!r}, {shown(turn.content)})" for turn in prompt_turns(row.task, row.messages)]
-    question = f"({row.task!r}, [{', '.join(turns)}])"
+    turns = [b"(%b, %b)" % (shown(turn.role), shown(turn.content)) for turn in prompt_turns(row.task, row.messages)]
+    question = b"(%b, [%b])" % (shown(row.task), b", ".join(turns))
     group = draw(row.group, seed)
     product = group if pinned.product == row.group else draw(pinned.product, seed)
     alias = product if pinned.alias == pinned.product else draw(pinned.alias, seed)

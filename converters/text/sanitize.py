@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from converters import tasks
-from converters.core.unicode import composed, is_composed
+from converters.core.unicode import composed, is_composed, is_stable, unusual
 from converters.schema import Message, Text
 
 T = TypeVar("T")
@@ -64,8 +64,11 @@ def one_line(text: str) -> str:
 
 def _is_safe(text: str) -> bool:
     """Tell in a fraction of the time that :func:`one_line` would change nothing but the ends; most texts are such."""
+    if "<" in text or "[" in text or "  " in text:
+        return False
+    signs = unusual(text)
     # No white space is printable but the blank.
-    return text.isprintable() and "  " not in text and "<" not in text and "[" not in text and is_composed(text)
+    return not signs or (signs.isprintable() and (is_stable(signs) or is_composed(text)))
 
 
 def lines(text: str) -> str:
