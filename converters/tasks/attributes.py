@@ -53,7 +53,9 @@ def parse(text: str) -> Values | None:
     True
     """
     try:
-        return {_text(key): _values(value) for key, value in _decode(text).items()}
+        tree, end = _scan(text, 0) if text[:1] == "{" else (None, 0)
+        tree = tree if end == len(text) else _decode(text)  # white space around it
+        return {_text(key): _values(value) for key, value in tree.items()}
     except (ValueError, RecursionError, AttributeError):
         return None
 
@@ -65,7 +67,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_decode = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=_object).decode
+_decoder = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=_object)
+_decode, _scan = _decoder.decode, _decoder.scan_once
 
 
 def _values(value: Any) -> tuple[str, ...]:
