@@ -49,14 +49,14 @@ def parse(text: str) -> Values | None:
 
     >>> parse('{"Size": 1.50, "Color": null, "Brand": ["Acme"]}')
     {'Size': ('1.50',), 'Color': (), 'Brand': ('Acme',)}
-    >>> parse('{"Size": 1, "Size": 2}') is None and parse('{"a": {"b": 1}}') is None
+    >>> parse('{"Size": 1, "Size": 2}') is None and parse('{"a": {"b": 1}}') is None and parse('{"a": }') is None
     True
     """
     try:
         tree, end = _scan(text, 0) if text[:1] == "{" else (None, 0)
         tree = tree if end == len(text) else _decode(text)  # white space around it
         return {_text(key): _values(value) for key, value in tree.items()}
-    except (ValueError, RecursionError, AttributeError):
+    except (ValueError, RecursionError, AttributeError, StopIteration):  # the last where a value is missing
         return None
 
 

@@ -26,7 +26,8 @@ from converters.schema import SPLITS, Attributes, Turn
 from converters.text.lengths import Lengths, Ruler
 from converters.text.lengths import ruler as ruler_of
 
-PIECE, READ = 8 << 20, 1 << 20  # bytes of a file that are measured in one process, and of them, that are decoded at once
+PIECE = 8 << 20  # bytes of a file that one process measures at a time
+READ = 1 << 20  # and of them, that are decoded at once
 LONGEST = 5
 SAMPLES, SAMPLE_TEXT = 3, 1500
 NAMES = 10_000  # attributes that are counted by name
