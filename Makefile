@@ -162,8 +162,8 @@ apply: setup ## Label a catalogue with a merged run: make apply RUN=mistral-qlor
 		--catalog $(or $(CATALOG),$(error CATALOG is not set: make apply RUN=$(RUN) CATALOG=shop.csv)) \
 		--out $(or $(OUT),runs/$(RUN)/labelled/$(basename $(notdir $(CATALOG))).csv) $(ARGS)
 
-bench: setup ## Print the speed ratios, both sides measured in one run
-	@$(BIN)/python -m tests.bench
+bench: setup ## Print speed and memory with their goals, both sides measured in one run: hours for all, or [ARGS="build near score"]
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 coverage: setup ## Print how often 95 % intervals hold the truth, by simulation, as a Markdown table [SETS=2000]
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.coverage $(SETS)

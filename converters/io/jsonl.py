@@ -95,7 +95,7 @@ def placed(path: Path) -> Iterator[tuple[int, int, bytes]]:
         offset = 0
         for number, line in enumerate(file, 1):
             if number == 1 and (text := line.removeprefix(b"\xef\xbb\xbf")) != line:
-                offset, line = len(line) - len(text), text  # noqa: PLW2901 - without the mark
+                offset, line = len(line) - len(text), text
             if line and not line.isspace():
                 yield number, offset, line
             offset += len(line)

@@ -74,7 +74,7 @@ def drop_near_duplicates(
     if pool:
         found = _near_in(pool, own, held_out, threshold, shards[0].folder.parent)
     else:
-        found = list(near(_signed(own), _signed(held_out), threshold))
+        found = list(near(_signed(own), indexed(_signed(held_out), threshold), threshold))
     drop(rows, np.flatnonzero(train)[np.array(found, bool)], NEAR)
 
 
@@ -96,7 +96,7 @@ def _signatures(some: Iterable[Block]) -> list[Any]:
 
 
 def _near_known(some: Iterable[Block], known: Path, threshold: float) -> list[bool]:
-    return list(_looked_up(_signed(some), _index(known, threshold), threshold))
+    return list(near(_signed(some), _index(known, threshold), threshold))
 
 
 @lru_cache(1)
@@ -113,12 +113,8 @@ def indexed(signatures: Iterable[Any], threshold: float) -> Index:
     return index
 
 
-def near(signed: Iterable[Any], held_out: Iterable[Any], threshold: float) -> Iterator[bool]:
+def near(signed: Iterable[Any], held_out: Index, threshold: float) -> Iterator[bool]:
     """Yield for each signature whether it is near one of those held out, as :func:`signatures` makes them."""
-    return _looked_up(signed, indexed(held_out, threshold), threshold)
-
-
-def _looked_up(signed: Iterable[Any], held_out: Index, threshold: float) -> Iterator[bool]:
     for own in signed:
         candidates = held_out.lsh.query(own)
         yield bool(candidates) and any(own.jaccard(held_out.signatures[n]) >= threshold for n in candidates)

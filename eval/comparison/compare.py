@@ -117,9 +117,7 @@ def compare(
     )
 
 
-def _task_pairs(
-    task: str, runs: Sequence[Run], rows: Sequence[TaskRows], resamples: int, seed: int
-) -> list[Pair]:
+def _task_pairs(task: str, runs: Sequence[Run], rows: Sequence[TaskRows], resamples: int, seed: int) -> list[Pair]:
     for run, others in zip(runs[1:], rows[1:], strict=True):
         if others.ids.digest() != rows[0].ids.digest():
             raise InputError(

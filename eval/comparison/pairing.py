@@ -58,11 +58,11 @@ def common(runs: Sequence[Run]) -> tuple[list[Run], dict[str, int]]:
 
 
 def _check_same_row(row: ScoredRow, other: ScoredRow, first: str, second: str) -> None:
-    for field in SAME_FIELDS:
-        a, b = getattr(row, field), getattr(other, field)
+    for name in SAME_FIELDS:
+        a, b = getattr(row, name), getattr(other, name)
         if a != b:
             raise InputError(
-                f"{first} and {second} cannot be compared: row {row.id!r} has a different {field} in each: "
+                f"{first} and {second} cannot be compared: row {row.id!r} has a different {name} in each: "
                 f"{str(a)[:40]!r} and {str(b)[:40]!r}"
             )
 
@@ -248,6 +248,9 @@ def by_task(run: Run) -> dict[str, TaskRows]:
     rows: dict[str, TaskRows] = defaultdict(TaskRows)
     for row in run.rows:
         rows[row.task].add(row)
+    for of_task in rows.values():
+        of_task.batch.known.clear()
+        of_task.batch.names.clear()
     return rows
 
 

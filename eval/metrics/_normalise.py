@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import regex
 
@@ -22,6 +23,8 @@ from converters.text.words import digits
 from eval.metrics._tokens import english, folded, tokens
 
 Normalise = Callable[[str], str]
+
+KEPT = 1 << 13  # texts whose normal form is kept, for the values of a catalogue repeat
 
 # Base unit: {factor: names}; factors are exact.
 _TABLE: dict[str, dict[str, str]] = {
@@ -99,6 +102,7 @@ class _Quantity:
     unit: tuple[str, Fraction] | None
 
 
+@lru_cache(maxsize=KEPT)
 def units(text: str) -> str:
     """Rewrite every quantity in the base unit of its dimension, as described at the top of this file.
 
@@ -178,6 +182,7 @@ _ANY_PUNCTUATION = regex.compile(rf"[\p{{P}}{re.escape(string.punctuation)}]")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
+@lru_cache(maxsize=KEPT)
 def strict(text: str) -> str:
     """Strip the ends only: ``1.5L`` is not ``1.5 L``, and ``red`` is not ``Red``. NFKC where a text is not :func:`english`.
 
@@ -187,6 +192,7 @@ def strict(text: str) -> str:
     return (text if english(text) else unicodedata.normalize("NFKC", text)).strip()
 
 
+@lru_cache(maxsize=KEPT)
 def mave(text: str) -> str:
     """Normalise as SQuAD does: lower case, no ASCII punctuation, no English articles, white space collapsed.
 

@@ -6,7 +6,7 @@ does without ``labels``. Hierarchical F1: Kiritchenko et al. 2006; Silla & Freit
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,10 +58,21 @@ def top(depth: int) -> Metric:
 
 def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
     """Return n × 3C: right, answered and gold of each of the C gold classes."""
-    classes: dict[Any, int] = {}
-    gold = [classes.setdefault(example.gold, len(classes)) for example in examples]
-    answers = [classes.get(example.answer, -1) for example in examples]
-    return counted(np.array(gold, np.int32), np.array(answers, np.int32), len(classes))
+    golds, gold = coded(example.gold for example in examples)
+    answers, said = coded(example.answer for example in examples)
+    classes = {value: number for number, value in enumerate(golds)}
+    return counted(gold, np.array([classes.get(answer, -1) for answer in answers], np.int32)[said], len(classes))
+
+
+def coded(values: Iterable[Any]) -> tuple[list[Any], NDArray[np.int32]]:
+    """Return the distinct values in the order of first sight, and the number of each value.
+
+    >>> [list(part) for part in coded("abca")]
+    [['a', 'b', 'c'], [0, 1, 2, 0]]
+    """
+    numbers: dict[Any, int] = {}
+    codes = np.fromiter((numbers.setdefault(value, len(numbers)) for value in values), np.int32)
+    return list(numbers), codes
 
 
 def counted(gold: NDArray[np.int32], answers: NDArray[np.int32], width: int) -> sparse.csr_array:
@@ -100,10 +111,12 @@ def level_counts(depth: int) -> Callable[[Sequence[Example], Tools], sparse.csr_
     """
 
     def table(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
+        golds, gold = coded(e.gold for e in examples)
+        answers, said = coded(e.answer for e in examples)
         classes: dict[Any, int] = {}
-        gold = [classes.setdefault(e.gold[:depth], len(classes)) if len(e.gold) >= depth else -1 for e in examples]
-        answers = [classes.get(e.answer[:depth], -1) if e.answer else -1 for e in examples] if classes else gold
-        return counted(np.array(gold, np.int32), np.array(answers, np.int32), len(classes))
+        cut = [classes.setdefault(path[:depth], len(classes)) if len(path) >= depth else -1 for path in golds]
+        taken = [classes.get(path[:depth], -1) if path else -1 for path in answers]
+        return counted(np.array(cut, np.int32)[gold], np.array(taken, np.int32)[said], len(classes))
 
     return table
 
@@ -199,9 +212,8 @@ def nodes(path: Sequence[str] | None) -> set[tuple[str, ...]]:
 
 def _by_pair(examples: Sequence[Example], line: Callable[[Any, Any], Sequence[float]]) -> Floats:
     """Return a table whose lines depend on gold and answer alone: each distinct pair is worked out once."""
-    numbers: dict[Any, int] = {}
-    places = [numbers.setdefault((e.gold, e.answer), len(numbers)) for e in examples]
-    return lines(line(gold, answer) for gold, answer in numbers)[places]
+    pairs, places = coded((e.gold, e.answer) for e in examples)
+    return lines(line(gold, answer) for gold, answer in pairs)[places]
 
 
 def node_counts(examples: Sequence[Example], tools: Tools) -> Floats:

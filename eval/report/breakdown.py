@@ -23,7 +23,6 @@ PARENTS, CHILDREN, TAKEN = 8, 8, 3  # how many of each are listed
 PER_TASK, IN_ALL = 120, 1000  # examples on a page
 WORST, OF_EACH, BUCKETS = 100, 4, 300
 PROMPT = 1200
-PAIRS = 1 << 17  # of paths, counted before they are taken apart
 
 
 @dataclass(slots=True)
@@ -102,28 +101,15 @@ class Confusion:
     reached: Counter[Path] = field(default_factory=Counter)  # gold nodes whose parent the answer got to
     taken: Counter[tuple[Path, str]] = field(default_factory=Counter)  # gold node, the sibling predicted in its place
     known: set[Path] = field(default_factory=set)
-    pairs: Counter[tuple[Path, Path | None]] = field(default_factory=Counter)  # rows that are not in the others yet
 
-    def add(self, gold: Path, predicted: Path | None) -> None:
-        """Count one row.
+    def add(self, gold: Path, predicted: Path | None, rows: int = 1) -> None:
+        """Count rows of one gold and predicted path.
 
         >>> counts = Confusion()
         >>> counts.add(("Home", "Mugs"), ("Home", "Pans"))
-        >>> counts.settle()
         >>> counts.left, counts.taken
         (Counter({2: 1}), Counter({(('Home', 'Mugs'), 'Pans'): 1}))
         """
-        self.pairs[gold, predicted] += 1
-        if len(self.pairs) >= PAIRS:
-            self.settle()
-
-    def settle(self) -> None:
-        """Add up the rows that were counted by their pair of gold and predicted path."""
-        for (gold, predicted), rows in self.pairs.items():
-            self._settle(gold, predicted, rows)
-        self.pairs.clear()
-
-    def _settle(self, gold: Path, predicted: Path | None, rows: int) -> None:
         self.known.update(gold[: depth + 1] for depth in range(len(gold)))
         if predicted is None:
             self.ends["unreadable"] += rows

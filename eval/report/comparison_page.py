@@ -100,7 +100,9 @@ def _section(
         "attributes": [(n, counts, others[n]) for n, counts in attributes(a.scores.tasks[task]) if n in others],
         "slices": _slices(a, b, task, headline.metric),
         "chosen": taken,
-        "examples": {kind: (counts[task, kind], [change for k, change in taken if k == kind][:SHOWN]) for kind in SIZES},
+        "examples": {
+            kind: (counts[task, kind], [change for k, change in taken if k == kind][:SHOWN]) for kind in SIZES
+        },
     }
 
 

@@ -19,6 +19,7 @@ from eval.scoring import parse
 
 OWN = ("predictions_sha256", "rows_sha256", "predictions")
 SHOWN = 3
+PAIRS = 1 << 17  # of paths that are counted before they are taken apart
 _LEVEL = re.compile(r"level_(\d+)_(.+)")
 SPEEDS = {"generated_tokens": "generated tokens/s", "prompt_tokens": "prompt tokens/s"}
 COUNTS = {
@@ -75,6 +76,7 @@ class Tally:
     def __init__(self) -> None:
         self.sources: dict[str, Counter[str]] = defaultdict(Counter)
         self.paths: dict[str, breakdown.Confusion] = defaultdict(breakdown.Confusion)
+        self.pairs: Counter[tuple[str, breakdown.Path, breakdown.Path | None]] = Counter()
         self.answers: dict[str, breakdown.Answers] = defaultdict(breakdown.Answers)
         self.wrong: Counter[str] = Counter()
         self.groups: set[str] = set()
@@ -87,9 +89,10 @@ class Tally:
         breakdown_by = kind_of(row.task).breakdown
         if breakdown_by:
             extra = parse.meta_of(row.id, row.meta)
-            gold, answer = (parse.read(row.task, text, extra) for text in (row.gold, row.prediction))
+            gold: Any = parse.read(row.task, row.gold, extra)
+            answer = parse.read(row.task, row.prediction, extra)
             if breakdown_by == "tree":
-                self.paths[row.task].add(gold, answer)
+                self.pairs[row.task, gold, answer] += 1
             else:
                 self.answers[row.task].add(gold, answer, breakdown_by == "replies")
         name = leading(row.values)
@@ -97,6 +100,14 @@ class Tally:
         if value < 1:
             self.wrong[row.task] += 1
             self.chosen.offer(row.task, buckets(row), 1 - value, row)
+        if len(self.pairs) >= PAIRS:
+            self.settle()
+
+    def settle(self) -> None:
+        """Take the rows that were counted by their pair of gold and predicted path into the paths' account."""
+        for (task, gold, answer), rows in self.pairs.items():
+            self.paths[task].add(gold, answer, rows)
+        self.pairs.clear()
 
 
 def of_run(run: Run) -> dict[str, Any]:
@@ -104,8 +115,7 @@ def of_run(run: Run) -> dict[str, Any]:
     tally = Tally()
     for row in run.rows:
         tally.add(row)
-    for paths in tally.paths.values():
-        paths.settle()
+    tally.settle()
     per_task = min(PER_TASK, IN_ALL // max(1, len(run.scores.tasks)))
     rows = {task: tally.chosen.taken(task, per_task) for task in run.scores.tasks}
     sections = [_section(task, scores, tally, rows[task], run) for task, scores in run.scores.tasks.items()]

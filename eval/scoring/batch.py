@@ -33,7 +33,9 @@ class Batch:
     names: dict[str, int] = field(default_factory=dict)
     known: dict[bytes, int] = field(default_factory=dict)
 
-    def add(self, id_: str, group: str, task: str, target: str, prompt: str, meta: str, output: Output | ScoredRow) -> int:
+    def add(
+        self, id_: str, group: str, task: str, target: str, prompt: str, meta: str, output: Output | ScoredRow
+    ) -> int:
         """Add a row and return the number of its example; ``prompt`` is "" where no metric reads it."""
         extra = parse.meta_of(id_, meta)
         gold, answer = parse.read(task, target, extra), parse.read(task, output.prediction, extra)
@@ -46,9 +48,7 @@ class Batch:
                 key += msgspec.json.encode(output.prediction)
             number = self.known.setdefault(key, number)
         if number == len(self.distinct):
-            self.distinct.append(
-                Example(id_, group, gold, answer, extra, prompt, ranked, output.judged, kind_of(task))
-            )
+            self.distinct.append(Example("", "", gold, answer, extra, prompt, ranked, output.judged, kind_of(task)))
         self.places.append(number)
         self.groups.append(self.names.setdefault(group, len(self.names)))
         return number
@@ -60,6 +60,6 @@ class Batch:
 
 def by_name(batch: Batch) -> Ints:
     """Return the number of each row's group in the order of the groups' names."""
-    ranks = np.empty(len(batch.names), np.int64)
+    ranks: Ints = np.empty(len(batch.names), np.int64)
     ranks[[batch.names[name] for name in sorted(batch.names)]] = np.arange(len(batch.names))
-    return ranks[np.asarray(batch.groups)]
+    return np.asarray(ranks[np.asarray(batch.groups)])

@@ -82,6 +82,8 @@ def read(pairs: Pairs) -> dict[str, Read]:
         of_task.traits.add(row, example.extra)
         if number == known:
             _check(of_task, number, row, output)
+    for of_task in by_task.values():
+        of_task.batch.known.clear()
     return by_task
 
 

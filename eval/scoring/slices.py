@@ -7,7 +7,7 @@ The floor is what the task's trivial predictors, which know the whole test gold,
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -65,16 +65,19 @@ def points(
     values: Points = {}
     for (kind, names, codes), by_metric, _, lines in divided(partitions, tables, slots, places):
         items, by_id = codes >= 0, {id(table): table for table in by_metric.values()}
-        member = _member(codes[items], lines[items], len(names), by_id)
-        sums = {key: member @ table for key, table in by_id.items()}
+        sums = _summed(codes[items], lines[items], len(names), by_id)
         dense = {key: np.asarray(t.toarray() if sparse.issparse(t) else t, np.float64) for key, t in sums.items()}
         for name, table in by_metric.items():
             values[kind, name] = metrics.get(name).reduce(dense[id(table)])
     return values
 
 
-def _member(owners: Ints, lines: Ints, count: int, tables: Mapping[int, Table]) -> sparse.csr_array:
-    return stats.membership(owners, lines, (count, max((t.shape[0] for t in tables.values()), default=1 << 31)))
+def _summed(owners: Ints, lines: Ints, count: int, tables: Mapping[int, Table]) -> dict[int, Table]:
+    """Return the tables' lines summed by the owners of items, in the items' order."""
+    if not tables:
+        return {}
+    member: Any = stats.membership(owners, lines, (count, next(iter(tables.values())).shape[0]))
+    return {key: member @ table for key, table in tables.items()}
 
 
 def scores(
@@ -122,9 +125,8 @@ def _samples(part: Divided, items: Ints, groups: Ints, blocks: Ints, weights: Fl
     """Return how each metric varies within a slice."""
     rows, lines, units = part.rows[items], part.lines[items], weights.shape[1]
     tables = {id(table): table for table in part.tables.values()}
-    member = _member(blocks[rows], lines, units, tables)
     numbers, samples = np.unique(groups[rows], return_inverse=True)[1], dict[str, stats.Sample]()
-    sums = {key: member @ table for key, table in tables.items()}
+    sums = _summed(blocks[rows], lines, units, tables)
     sizes = {
         (key, of): stats.effective(np.bincount(numbers, stats.with_lines(tables[key], of)[lines]).astype(np.float64))
         for key, of in {(id(table), metrics.get(name).of) for name, table in part.tables.items()}

@@ -141,7 +141,8 @@ def partitions(
     slots, of_slots = kind.slots(examples, tools, times) if kind.slots else (None, {})
     columns |= {name: column(labels) for name, labels in kind.labels(examples, times).items()}
     by_slots = {name: column(labels) for name, labels in of_slots.items()}
-    return Partitions(*([p for pair in of.items() if (p := partition(*pair))] for of in (columns, by_slots)), slots)
+    divided, of_slot = ([p for pair in of.items() if (p := partition(*pair))] for of in (columns, by_slots))
+    return Partitions(divided, of_slot, slots)
 
 
 def partition(kind: str, labels: Column) -> Partition | None:
@@ -163,7 +164,9 @@ def lengths(characters: Sequence[int]) -> Column:
     ranked = np.sort(characters)
     low, high = (int(ranked[(len(ranked) * part - 1) // 3]) for part in (1, 2))
     names = (f"up to {low:,} characters", f"{low + 1:,} to {high:,} characters", f"more than {high:,} characters")
-    return Column({name: n for n, name in enumerate(names)}, array("i", np.searchsorted((low, high), characters).tolist()))
+    return Column(
+        {name: n for n, name in enumerate(names)}, array("i", np.searchsorted((low, high), characters).tolist())
+    )
 
 
 def by_attribute(partitions: Partitions) -> dict[str, dict[str, int]]:

@@ -146,7 +146,8 @@ def bootstrap(
         sums = {key: np.ascontiguousarray((each.sums @ weights[each.lines]).T) for key, each in summed.items()}
         values.append(_reduced(columns, sums))
     for start in range(0, int(parts.max()) + 1, chunk):
-        sums = {key: each.whole - _dense(each.parts[start : start + chunk]) for key, each in summed.items()}
+        some = slice(start, start + chunk)
+        sums = {key: each.whole - _of_parts(each, members, some) for key, each in summed.items()}
         values.append(_reduced(columns, sums))
     draws, left_out = np.split(np.concatenate(values), [resamples])
     found = [sizes[id(table), metric.of] for table, metric in columns]
@@ -166,7 +167,7 @@ def _members(numbers: Ints, parts: Ints, places: Ints, height: int) -> _Members:
 
 
 class _Summed(NamedTuple):
-    """A table to be weighed: columns × ``lines`` of these members, or × groups (0); its parts' sums; the sum of all."""
+    """A table to be weighed: columns × ``lines`` of these members, or × groups (0) with its parts' sums; the sum of all."""
 
     lines: int
     sums: Any
@@ -174,27 +175,29 @@ class _Summed(NamedTuple):
     whole: Floats
 
 
-def _summed(table: Table, lines: int, members: _Members, parts: Ints) -> _Summed:
+def _summed(table: Any, lines: int, members: _Members, parts: Ints) -> _Summed:
     """Counts add up to the same in any order: each line is weighed once. Other tables are first summed by group, in rows' order.
 
     With a line a column, a sparse product reads the weights in a row, and scatters into sums that fit into the cache.
     """
     if not isinstance(table, np.ndarray) and table.dtype.kind == "i":
         table = sparse.csr_array((table.data.astype(np.float64), table.indices, table.indptr), shape=table.shape)
-        return _Summed(lines, table.T, alone := members.parts @ table, np.asarray(alone.sum(axis=0)))
-    by_group = members.groups @ table
+        return _Summed(lines, table.T, None, np.asarray(table.T @ members.parts.sum(axis=0)))
+    by_group: Any = members.groups @ table
     shape = (members.parts.shape[0], len(parts))
-    alone = sparse.csr_array((np.ones(len(parts)), (parts, np.arange(len(parts)))), shape=shape) @ by_group
-    sums = by_group.T if sparse.issparse(by_group) else np.ascontiguousarray(by_group.T)
+    of_part: Any = sparse.csr_array((np.ones(len(parts)), (parts, np.arange(len(parts)))), shape=shape)
+    alone = of_part @ by_group
+    sums = np.ascontiguousarray(by_group.T) if isinstance(by_group, np.ndarray) else by_group.T
     return _Summed(0, sums, alone, np.asarray(alone.sum(axis=0)))
+
+
+def _of_parts(each: _Summed, members: Mapping[int, _Members], some: slice) -> Floats:
+    found = members[each.lines].parts[some] @ each.sums.T if each.lines else each.parts[some]
+    return found if isinstance(found, np.ndarray) else np.asarray(found.toarray())
 
 
 def _reduced(columns: Sequence[tuple[Table, Metric]], sums: Mapping[int, Floats]) -> Floats:
     return np.stack([metric.reduce(sums[id(table)]) for table, metric in columns], axis=1)
-
-
-def _dense(table: Table) -> Floats:
-    return table if isinstance(table, np.ndarray) else np.asarray(table.toarray())
 
 
 def with_lines(table: Table, of: tuple[int, ...] = ()) -> Floats:

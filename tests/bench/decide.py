@@ -53,9 +53,14 @@ def measure(count: int) -> None:
     print(f"  {table / count:.0f} bytes a row in the table, {peak / count:.0f} at the peak of the process")
 
 
+def compare(*millions: str) -> None:
+    """Measure each number of rows in a process of its own: a peak is that of a process."""
+    for number in millions or ("1", "5", "10"):
+        subprocess.run([sys.executable, "-m", "tests.bench.decide", "one", number], check=True)
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["one"]:
         measure(int(float(sys.argv[2]) * 1e6))
-    else:  # each in a process of its own: a peak is that of a process
-        for millions in sys.argv[1:] or ("1", "5", "10"):
-            subprocess.run([sys.executable, "-m", "tests.bench.decide", "one", millions], check=True)
+    else:
+        compare(*sys.argv[1:])

@@ -88,7 +88,7 @@ def _processor(command: Sequence[str | Path], folder: Path, variables: Mapping[s
 
 def joins(folder: Path, products: int) -> None:
     """Join MAVE's labels with metadata by both builds and by MAVE's own program, and compare the records."""
-    from tests.bench.__main__ import metadata, plain_join
+    from tests.bench.converting import metadata, plain_join
 
     folder.mkdir()
     labels, meta = metadata(folder, products)

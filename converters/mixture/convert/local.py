@@ -16,7 +16,7 @@ from converters.mixture.convert.units import Job, Unit, bucket_units, convert_un
 from converters.mixture.shards import Shard
 from converters.mixture.spec import Entry
 
-SMALL = 12 << 20  # bytes of raw rows, a mixture of which one process has built before two have started
+SMALL = 24 << 20  # bytes of raw rows, a mixture of which one process has built before two have started
 Task = tuple[Job, Unit]
 Converted = tuple[int, Shard]
 

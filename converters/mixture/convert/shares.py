@@ -132,9 +132,10 @@ def alone(folder: Path, out: Path) -> Iterator[None]:
 
 def remarks(entries: Sequence[Entry], seed: int, folder: Path) -> list[str]:
     """Return a sentence for each share that is missing in ``folder``, or that was made of something else."""
-    wanted, lines = _identity(entries, seed), list[str]()
+    notes = sorted(folder.glob("share-*-of-*.json"))
+    wanted, lines = _identity(entries, seed) if notes else {}, list[str]()
     there: dict[int, set[int]] = {}  # by number of shares
-    for path in sorted(folder.glob("share-*-of-*.json")):
+    for path in notes:
         number, of = map(int, re.findall(r"\d+", path.stem))
         found: Mapping[str, str] = json.loads(path.read_bytes())
         there.setdefault(of, set()).add(number)

@@ -1,4 +1,4 @@
-"""What generates answers, one file each: the only modules that import torch or a serving engine. Each is a :class:`base.Backend`."""
+"""What generates answers, one :class:`base.Backend` a file: the only modules that import torch or a serving engine."""
 
 import sys
 from typing import cast

@@ -1,6 +1,6 @@
 """Which prompts are answered together: they and their ids alone decide, so it is the same on every machine. Needs no torch."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from eval.inference.backends.base import Prompt
@@ -12,7 +12,7 @@ def by_tokens(prompts: Sequence[Prompt], size: int, answer: int) -> list[list[Pr
     """Return prompts in batches of one kind of prompt and of limit, the longest first.
 
     ``size`` of the longest prompts are in a batch, of others as many as take no more tokens with answers of ``answer`` tokens,
-    and at most ``MOST`` times as many.
+    and at most ``MOST`` times as many. Kinds of fewer prompts than ``size`` are put together.
 
     >>> prompts = [Prompt("a", [], ids=(1,)), Prompt("b", [], ids=(1,) * 9), Prompt("c", [], ids=(1, 2))]
     >>> prompts.append(Prompt("d", [], kind="x"))
@@ -20,9 +20,10 @@ def by_tokens(prompts: Sequence[Prompt], size: int, answer: int) -> list[list[Pr
     [['b'], ['c', 'a'], ['d']]
     """
     room = size * (max((len(prompt.ids) for prompt in prompts), default=0) + answer)
+    counts = Counter((type(prompt.limit), prompt.kind) for prompt in prompts)
     batches = _cut(
         prompts,
-        lambda prompt: (type(prompt.limit), prompt.kind),
+        lambda prompt: (type(prompt.limit), prompt.kind if counts[type(prompt.limit), prompt.kind] >= size else None),
         lambda longest: min(MOST * size, room // (len(longest.ids) + answer)),
     )
     return sorted(batches, key=lambda batch: _longest_first(batch[0]))

@@ -161,6 +161,8 @@ def test_batches_are_the_same_in_any_order_and_bounded() -> None:
         assert by_tokens(asked, size, answer) == batches
         assert sorted(by_rows(asked, size), key=repr) == sorted(rows, key=repr)
     assert by_tokens([], size, answer) == []
+    few = [Prompt(str(n), [], kind=str(n), ids=(1,)) for n in range(size)]
+    assert by_tokens(few, size, answer) == [few]
 
 
 def test_what_prompts_begin_with_leaves_each_something_to_ask() -> None:

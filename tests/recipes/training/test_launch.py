@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -120,6 +121,8 @@ def test_a_package_that_set_up_could_not_get_is_named(
 ) -> None:
     nvidia_smi("0, GPU-1, NVIDIA L4, 23034 MiB")
     monkeypatch.setattr(metadata, "version", lambda _: "2.13.0")
+    machine.require(recipe.load(recipe.find("mistral-qlora"), ["use_ray=true"]))
+    monkeypatch.setitem(sys.modules, "ray", None)
     machine.require(recipe.load(recipe.find("mistral-qlora")))
     with pytest.raises(
         InputError, match=r'found use_ray, and no ray in this environment, expected it: .*-e "\.\[ray\]"'
