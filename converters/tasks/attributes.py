@@ -49,14 +49,12 @@ def parse(text: str) -> Values | None:
 
     >>> parse('{"Size": 1.50, "Color": null, "Brand": ["Acme"]}')
     {'Size': ('1.50',), 'Color': (), 'Brand': ('Acme',)}
-    >>> parse('{"Size": 1, "Size": 2}') is None and parse('{"a": {"b": 1}}') is None and parse('{"a": }') is None
+    >>> parse('{"Size": 1, "Size": 2}') is None and parse('{"a": {"b": 1}}') is None
     True
     """
     try:
-        tree, end = _scan(text, 0) if text[:1] == "{" else (None, 0)
-        tree = tree if end == len(text) else _decode(text)  # white space around it
-        return {_text(key): _values(value) for key, value in tree.items()}
-    except (ValueError, RecursionError, AttributeError, StopIteration):  # the last where a value is missing
+        return {_text(key): _values(value) for key, value in _decode(text).items()}
+    except (ValueError, RecursionError, AttributeError):
         return None
 
 
@@ -67,8 +65,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_decoder = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=_object)
-_decode, _scan = _decoder.decode, _decoder.scan_once
+_decode = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=_object).decode
 
 
 def _values(value: Any) -> tuple[str, ...]:
