@@ -13,25 +13,30 @@ def digest(*parts: object) -> str:
     return blake2b(repr(parts).encode(errors="replace"), digest_size=6).hexdigest()
 
 
-def hashed(text: str) -> int:
-    """Return the 64-bit hash that stands for a text in the tables of a mixture."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+def hashed(text: str | bytes) -> int:
+    """Return the 64-bit hash that stands for a text, or its bytes in UTF-8, in the tables of a mixture."""
+    return int.from_bytes(blake2b(text if isinstance(text, bytes) else text.encode(), digest_size=8).digest())
 
 
 BITS = 56
 _BYTES = BITS // 8
+_LINES = bytes((ord("\n"), *range(32, 127)))  # printable ASCII, and what parts lines of it
 
 
-def shown(text: str) -> str:
-    r"""Return what :func:`repr` does, in half the time for a text of printable lines; hashes are of that form.
+def shown(text: str) -> bytes:
+    r"""Return in UTF-8 what :func:`repr` does, in half the time for a text of printable lines; hashes are of that form.
 
-    >>> [shown(text) == repr(text) for text in ("a\nb", "it's", "\"it's\"", "a\\b", "a\tb", "\u200b", "é")]
-    [True, True, True, True, True, True, True]
+    >>> texts = ("a\nb", "it's", "\"it's\"", "a\\b", "\\'\"", "a\tb", "\u200b", "é", "\ud800")
+    >>> [shown(text) == repr(text).encode() for text in texts] == [True] * len(texts)
+    True
     """
-    lines = text.replace("\n", "\\n")
-    if "\\" in text or "'" in text or not lines.isprintable():
-        return repr(text)
-    return f"'{lines}'"
+    data = text.encode("utf-8", "surrogatepass")
+    if not data.translate(None, _LINES).decode("utf-8", "surrogatepass").isprintable():
+        return repr(text).encode()
+    data = data.replace(b"\\", b"\\\\").replace(b"\n", b"\\n")
+    if b"'" not in data:
+        return b"'%b'" % data
+    return b'"%b"' % data if b'"' not in data else b"'%b'" % data.replace(b"'", b"\\'")
 
 
 def draw(key: str, seed: int) -> int:

@@ -231,16 +231,20 @@ def indexed(pinned: Sequence[Pinned], lines: bytes, seed: int) -> Columns:
     """Return the columns of rows, whose ``lines`` stand one after another; the number of their file is left at 0."""
     numbers = {name: number for number, name in enumerate(tasks.names())}
     splits = {name: number for number, name in enumerate(SPLITS)} | {"": UNPINNED}
-    entries = [(*_keys(each, seed), 0, 0, numbers[each.row.task], splits[each.split]) for each in pinned]
-    index = np.array(entries, DTYPE)
+    index = np.zeros(len(pinned), DTYPE)
+    keys = np.array([_keys(each, seed) for each in pinned], np.uint64).reshape(-1, len(_HASHES))
+    for number, name in enumerate(_HASHES):
+        index[name] = keys[:, number]
+    index["task"] = [numbers[each.row.task] for each in pinned]
+    index["official"] = [splits[each.split] for each in pinned]
     index["size"] = np.diff(np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")), prepend=-1)
     return index
 
 
 def _keys(pinned: Pinned, seed: int) -> tuple[int, ...]:
     row = pinned.row
-    turns = [f"({turn.role!r}, {shown(turn.content)})" for turn in prompt_turns(row.task, row.messages)]
-    question = f"({row.task!r}, [{', '.join(turns)}])"
+    turns = [b"(%b, %b)" % (shown(turn.role), shown(turn.content)) for turn in prompt_turns(row.task, row.messages)]
+    question = b"(%b, [%b])" % (shown(row.task), b", ".join(turns))
     group = draw(row.group, seed)
     product = group if pinned.product == row.group else draw(pinned.product, seed)
     alias = product if pinned.alias == pinned.product else draw(pinned.alias, seed)

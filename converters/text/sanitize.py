@@ -13,7 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from converters import tasks
-from converters.core.unicode import composed, is_composed
+from converters.core.unicode import composed, is_composed, is_stable, unusual
 from converters.schema import Message, Text
 
 T = TypeVar("T")
@@ -64,8 +64,11 @@ def one_line(text: str) -> str:
 
 def _is_safe(text: str) -> bool:
     """Tell in a fraction of the time that :func:`one_line` would change nothing but the ends; most texts are such."""
+    if "<" in text or "[" in text or "  " in text:
+        return False
+    signs = unusual(text)
     # No white space is printable but the blank.
-    return text.isprintable() and "  " not in text and "<" not in text and "[" not in text and is_composed(text)
+    return not signs or (signs.isprintable() and (is_stable(signs) or is_composed(text)))
 
 
 def lines(text: str) -> str:
@@ -77,14 +80,14 @@ _cached_line = lru_cache(1 << 14)(one_line)
 
 
 def _line(text: str) -> str:
-    return _cached_line(text) if len(text) < 64 else one_line(text)  # labels, names and values repeat
+    return _cached_line(text) if len(text) < 24 else one_line(text)  # labels, names and values repeat; ids do not
 
 
 def clean_record(record: T) -> T:
     """Return a record with every text in it made safe; a message keeps its line breaks."""
     kind: Any = type(record)
     texts: list[str] = []
-    _gather([getattr(record, name) for name in _hints(kind)], texts)
+    _gather(_values(kind)(record), texts)
     joined = " ".join(filter(None, texts))  # a text that begins or ends with a blank makes two of them
     return record if _is_safe(joined) and joined == joined.strip() else _cleaner(kind)(record)
 
@@ -109,12 +112,17 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 @cache
+def _values(kind: Any) -> Callable[[Any], Iterable[Any]]:
+    return attrgetter(*_hints(kind))
+
+
+@cache
 def _cleaner(kind: Any) -> Callable[[Any], Any]:
     """Return what makes the texts of a type's values safe, put together once: to walk each value takes several times as long."""
     if kind is str:
         return _line
     if kind is Text:
-        return lambda text: Text(_line(text.label), _line(text.text))
+        return lambda text: Text(_line(text.label), one_line(text.text))
     if kind in (bool, int, float):
         return lambda value: value
     if kind is Message:

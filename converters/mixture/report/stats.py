@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import nlargest
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +26,8 @@ from converters.schema import SPLITS, Attributes, Turn
 from converters.text.lengths import Lengths, Ruler
 from converters.text.lengths import ruler as ruler_of
 
-BATCH_ROWS, BATCH_BYTES = 1024, 8 * 2**20
+PIECE = 8 << 20  # bytes of a file that one process measures at a time
+READ = 1 << 20  # and of them, that are decoded at once
 LONGEST = 5
 SAMPLES, SAMPLE_TEXT = 3, 1500
 NAMES = 10_000  # attributes that are counted by name
@@ -102,8 +103,8 @@ def of_mix(
 def _pieces(folder: Path) -> Iterator[Piece]:
     for number, name in enumerate(SPLITS):
         path = folder / f"{name}.jsonl"
-        for start in range(0, max(1, path.stat().st_size), BATCH_BYTES):
-            yield Piece(number, path, start, start + BATCH_BYTES)
+        for start in range(0, max(1, path.stat().st_size), PIECE):
+            yield Piece(number, path, start, start + PIECE)
 
 
 def _measured(piece: Piece, ruler: Ruler | None) -> tuple[int, Figures]:
@@ -116,21 +117,13 @@ def _measured(piece: Piece, ruler: Ruler | None) -> tuple[int, Figures]:
 
 def batches(piece: Piece) -> Iterator[list[RowView]]:
     """Yield the rows of a piece of a file of our format, a bounded number at a time."""
-    decode = msgspec.json.Decoder(RowView).decode
-    lines = _lines(piece)
-    while batch := [decode(line) for line in islice(lines, BATCH_ROWS)]:
-        yield batch
-
-
-def _lines(piece: Piece) -> Iterator[bytes]:
+    decode = msgspec.json.Decoder(RowView).decode_lines
     with piece.path.open("rb") as file:
         if piece.start:
             file.seek(piece.start - 1)
             file.readline()  # which begins in the piece before
-        at = file.tell()
-        while at < piece.stop and (line := file.readline()):
-            yield line
-            at += len(line)
+        while (left := piece.stop - file.tell()) > 0 and (block := file.read(min(left, READ))):
+            yield decode(block if block.endswith(b"\n") else block + file.readline())
 
 
 def _add(figures: Figures, more: Figures) -> None:

@@ -1,6 +1,7 @@
 """Product text that spells a control token stays text."""
 
 from dataclasses import is_dataclass
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converters.core.hashing import shown
+from converters.core.unicode import is_composed, is_stable
 from converters.schema import Attributes, Chat, Listing, Message, Question, Ranking, Text, Verdict
 from converters.text import clean
 from converters.text.html import untagged
@@ -42,6 +44,13 @@ def test_harmless_text_is_left_alone() -> None:
 def test_cleaning_twice_is_cleaning_once(text: str) -> None:
     assert one_line(one_line(text)) == one_line(text)
     assert not spells_control(one_line(text))
+
+
+def test_stable_signs_are_composed_beside_any_other() -> None:
+    signs = [sign for sign in map(chr, range(0xD800)) if is_stable(sign)]
+    assert len(signs) > 30_000
+    assert all(map(is_composed, signs))
+    assert all(is_composed("".join(pair)) for pair in product("aeE\u304b\u03b1", signs))
 
 
 def test_lines_keeps_breaks_and_drops_nul() -> None:
@@ -96,4 +105,4 @@ def test_every_text_of_a_record_is_cleaned_whatever_the_others_are(record: Any) 
 
 @given(TEXTS | st.text("ab\n\t'\"\\\x7f\xa0\u200b\U0001f375é"))
 def test_the_form_that_hashes_are_of_is_repr(text: str) -> None:
-    assert shown(text) == repr(text)
+    assert shown(text) == repr(text).encode()
