@@ -71,8 +71,9 @@ def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
 def coded(values: Iterable[Any]) -> tuple[list[Any], NDArray[np.int32]]:
     """Return the distinct values in the order of first sight, and the number of each value.
 
-    >>> [list(part) for part in coded("abca")]
-    [['a', 'b', 'c'], [0, 1, 2, 0]]
+    >>> values, codes = coded("abca")
+    >>> values, codes.tolist()
+    (['a', 'b', 'c'], [0, 1, 2, 0])
     """
     numbers: dict[Any, int] = defaultdict(count().__next__)
     codes = np.fromiter(map(numbers.__getitem__, values), np.int32)
