@@ -57,7 +57,7 @@ def score(data: Path, predictions: Path, out: Path, normaliser: str, scorer: str
     named = models.Models(options["encoder"], options["bert_score"], options["bert_layer"])
     tools, loaded = models.load(normalise, named, tell)
     train = options["train"]
-    provenance = runs.provenance(data, predictions, settings, train) | loaded
+    provenance = runs.provenance(answered, settings, train) | loaded
     frequencies = slicing.count_targets(examples.stream_rows(train), normalise) if train else None
     by_task, lines = scoring.score(answered, settings, tools, frequencies, tell)
     if scorer == ecellm.SCORER:

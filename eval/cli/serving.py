@@ -88,8 +88,9 @@ def _scored(data: Path, folder: Path) -> "Run":
     from eval.scoring import score
 
     predictions, settings = folder / "predictions.jsonl", Settings()
-    by_task, rows = score.score(runs.read_predictions(data, predictions), settings)
-    runs.write_run(folder, Scores(by_task, runs.provenance(data, predictions, settings)), rows)
+    answered = runs.read_predictions(data, predictions)
+    by_task, rows = score.score(answered, settings)
+    runs.write_run(folder, Scores(by_task, runs.provenance(answered, settings)), rows)
     return runs.read_run(folder)
 
 

@@ -5,8 +5,10 @@ Every unreadable answer and every one that is no gold class is one class INVALID
 does without ``labels``. Hierarchical F1: Kiritchenko et al. 2006; Silla & Freitas 2011.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,8 @@ from eval.metrics.base import (
     recall,
     scores,
 )
+
+_GOLD, _ANSWER = attrgetter("gold"), attrgetter("answer")
 
 
 def top(depth: int) -> Metric:
@@ -58,8 +62,8 @@ def top(depth: int) -> Metric:
 
 def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
     """Return n × 3C: right, answered and gold of each of the C gold classes."""
-    golds, gold = coded(example.gold for example in examples)
-    answers, said = coded(example.answer for example in examples)
+    golds, gold = coded(map(_GOLD, examples))
+    answers, said = coded(map(_ANSWER, examples))
     classes = {value: number for number, value in enumerate(golds)}
     return counted(gold, np.array([classes.get(answer, -1) for answer in answers], np.int32)[said], len(classes))
 
@@ -67,11 +71,12 @@ def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
 def coded(values: Iterable[Any]) -> tuple[list[Any], NDArray[np.int32]]:
     """Return the distinct values in the order of first sight, and the number of each value.
 
-    >>> [list(part) for part in coded("abca")]
-    [['a', 'b', 'c'], [0, 1, 2, 0]]
+    >>> values, codes = coded("abca")
+    >>> values, codes.tolist()
+    (['a', 'b', 'c'], [0, 1, 2, 0])
     """
-    numbers: dict[Any, int] = {}
-    codes = np.fromiter((numbers.setdefault(value, len(numbers)) for value in values), np.int32)
+    numbers: dict[Any, int] = defaultdict(count().__next__)
+    codes = np.fromiter(map(numbers.__getitem__, values), np.int32)
     return list(numbers), codes
 
 
@@ -111,8 +116,8 @@ def level_counts(depth: int) -> Callable[[Sequence[Example], Tools], sparse.csr_
     """
 
     def table(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
-        golds, gold = coded(e.gold for e in examples)
-        answers, said = coded(e.answer for e in examples)
+        golds, gold = coded(map(_GOLD, examples))
+        answers, said = coded(map(_ANSWER, examples))
         classes: dict[Any, int] = {}
         cut = [classes.setdefault(path[:depth], len(classes)) if len(path) >= depth else -1 for path in golds]
         taken = [classes.get(path[:depth], -1) if path else -1 for path in answers]
@@ -201,24 +206,21 @@ def accuracy(examples: Sequence[Example], tools: Tools) -> Floats:
     return scores(float(e.answer == e.gold) for e in examples)
 
 
-def nodes(path: Sequence[str] | None) -> set[tuple[str, ...]]:
-    """Return a path's nodes, each as its path from the top, the root left out.
+def in_common(path: Sequence[str], other: Sequence[str] | None) -> int:
+    """Return how many nodes two paths have in common; a node is its path from the top, so these are where both begin.
 
-    >>> sorted(nodes(("Home", "Kitchen")))
-    [('Home',), ('Home', 'Kitchen')]
+    >>> in_common(("Home", "Mugs", "Red"), ("Home", "Pans", "Red")), in_common(("Home",), ("Home", "Pans"))
+    (1, 1)
     """
-    return {tuple(path[:depth]) for depth in range(1, len(path) + 1)} if path else set()
-
-
-def _by_pair(examples: Sequence[Example], line: Callable[[Any, Any], Sequence[float]]) -> Floats:
-    """Return a table whose lines depend on gold and answer alone: each distinct pair is worked out once."""
-    pairs, places = coded((e.gold, e.answer) for e in examples)
-    return lines(line(gold, answer) for gold, answer in pairs)[places]
+    for depth, (node, another) in enumerate(zip(path, other or (), strict=False)):
+        if node != another:
+            return depth
+    return min(len(path), len(other or ()))
 
 
 def node_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return n × 3: nodes in common, of the answer, of the gold."""
-    return _by_pair(examples, lambda gold, answer: (len(nodes(answer) & nodes(gold)), len(answer or ()), len(gold)))
+    return lines((in_common(e.gold, e.answer), len(e.answer or ()), len(e.gold)) for e in examples)
 
 
 def prefix_counts(examples: Sequence[Example], tools: Tools) -> Floats:
@@ -233,9 +235,8 @@ def prefix_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     >>> prefix_counts([Example("1", "g", gold, answer) for gold, answer in pairs], Tools(str)).tolist()
     [[1.0, 3.0, 2.0], [0.0, 1.0, 1.0]]
     """
-    return _by_pair(
-        examples,
-        lambda gold, answer: (len(nodes(answer) & nodes(gold)), len(gold if answer is None else answer), len(gold)),
+    return lines(
+        (in_common(e.gold, e.answer), len(e.gold if e.answer is None else e.answer), len(e.gold)) for e in examples
     )
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from eval import SEED
 from eval.metrics.base import Example, Floats, Match, Metric, Tools, mean, scores
@@ -21,6 +20,8 @@ from eval.metrics.generation import references, shape, worth
 
 def semantic_f1(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return each example's soft F1."""
+    from scipy.optimize import linear_sum_assignment  # half a second to load
+
     assert tools.encode
     matches = [shape(example).matches(example, tools) for example in examples]
     words = dict.fromkeys(

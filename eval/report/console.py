@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pandas as pd
 import yaml
 
 from converters.core.errors import InputError
@@ -97,8 +96,9 @@ def _line(value: Any) -> str:
 
 def table(runs: Sequence[Listed]) -> str:
     """Return the runs as a text table, with notes below it; a recipe key that a run lacks counts as empty."""
-    recipes = pd.DataFrame([run.recipe for run in runs if run.recipe]).fillna("")
-    keys = [str(key) for key in recipes if recipes[key].nunique() > 1]
+    recipes = [run.recipe for run in runs if run.recipe]
+    known = dict.fromkeys(key for recipe in recipes for key in recipe)
+    keys = [key for key in known if len({recipe.get(key, "") for recipe in recipes}) > 1]
     scored = [(task, scores) for run in reversed(runs) if run.scores for task, scores in run.scores.tasks.items()]
     heads = {task: name for task, scores in scored if (name := _headline(task, scores))}
     several = len({_test(run) for run in runs if run.scores}) > 1
@@ -139,9 +139,19 @@ def _test(run: Listed) -> str:
     return str(run.scores.provenance.get("test_sha256", ""))[:8] if run.scores else ""
 
 
-def text(rows: Sequence[dict[str, Any]]) -> str:
-    """Return rows as a text table; what a row lacks is left empty."""
-    return pd.DataFrame(rows).fillna("").to_string(index=False)
+def text(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return rows as a text table; what a row lacks is left empty.
+
+    >>> print(text([{"run": "a", "value": "0.5"}, {"run": "longer"}, {"value": "0.25"}]).replace(" ", "_"))
+    ___run_value
+    _____a___0.5
+    longer______
+    ________0.25
+    """
+    names = [*dict.fromkeys(name for row in rows for name in row)]
+    lines = [names, *([row.get(name, "") for name in names] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(" ".join(map(str.rjust, line, widths)) for line in lines)
 
 
 def of_scores(scores: Scores) -> str:

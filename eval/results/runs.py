@@ -32,13 +32,15 @@ SCORER = ("eval/metrics", "eval/answers", "eval/scoring", "converters/tasks", "c
 class PredictedRows:
     """The rows of a test file with their predictions, read on each iteration in the file's order.
 
-    ``offsets`` are those of each row's prediction, in bytes: the answers of a million rows need not be held.
+    ``offsets`` are those of each row's prediction, in bytes: the answers of a million rows need not be held. ``prompt_sha256``
+    is one hash over every row's id and prompt.
     """
 
     data: Path
     predictions: Path
     offsets: "array[int]"
     judged: Mapping[str, Mapping[str, float]]
+    prompt_sha256: str
 
     def __iter__(self) -> Iterator[tuple[Row, Output]]:
         decoded = jsonl.decoder(Prediction, self.predictions)
@@ -52,8 +54,9 @@ class PredictedRows:
 def read_predictions(data: Path, predictions: Path) -> PredictedRows:
     """Return the rows with their predictions; extra, missing or repeated ids are an ``InputError``, as is a wrong line."""
     places, repeated = _places(predictions)
-    missing, offsets = list[str](), array("q")
+    missing, offsets, digest = list[str](), array("q"), hashlib.sha256()
     for row in examples.stream_rows(data):
+        digest.update(_prompt(row))
         tasks.get(row.task)
         if row.id in places:
             offsets.append(places.pop(row.id))
@@ -67,7 +70,7 @@ def read_predictions(data: Path, predictions: Path) -> PredictedRows:
         if ids:
             count = f"{len(ids)} {'id' if len(ids) == 1 else 'ids'}"
             raise InputError(f"{predictions}: {count} {problem}; the first is {ids[0]!r}")
-    return PredictedRows(data, predictions, offsets, _judged(predictions))
+    return PredictedRows(data, predictions, offsets, _judged(predictions), digest.hexdigest())
 
 
 def _places(predictions: Path) -> tuple[dict[str, int], list[str]]:
@@ -143,17 +146,22 @@ def scorer_sha256() -> str:
 
 def prompt_sha256(rows: Iterable[Row]) -> str:
     """Return one hash over every row's id and prompt, in the order of the file."""
-    digest, encode = hashlib.sha256(), msgspec.json.Encoder().encode
+    digest = hashlib.sha256()
     for row in rows:
-        digest.update(encode((row.id, row.messages[:-1])) + b"\n")  # turns are written as Row.prompt has them
+        digest.update(_prompt(row))
     return digest.hexdigest()
 
 
-def provenance(data: Path, predictions: Path, settings: Settings, train: Path | None = None) -> dict[str, Any]:
+def _prompt(row: Row) -> bytes:
+    return msgspec.json.encode((row.id, row.messages[:-1])) + b"\n"  # turns are written as Row.prompt has them
+
+
+def provenance(answered: PredictedRows, settings: Settings, train: Path | None = None) -> dict[str, Any]:
     """Return what the scores depend on: files by hash, settings, the scorer and package versions.
 
     A test file under the working folder is named relative to it.
     """
+    data, predictions = answered.data, answered.predictions
     test = jsonl.sha256(data)
     if train and jsonl.sha256(train) == test:
         raise InputError(f"{train}: is the test file itself, expected the split that the model was trained on")
@@ -163,7 +171,7 @@ def provenance(data: Path, predictions: Path, settings: Settings, train: Path | 
     return {
         "test_file": (whole.relative_to(here) if whole.is_relative_to(here) else data).as_posix(),
         "test_sha256": test,
-        "prompt_sha256": prompt_sha256(jsonl.stream(data, Row)),
+        "prompt_sha256": answered.prompt_sha256,
         "predictions_sha256": jsonl.sha256(predictions),
         "predictions": read_origin(predictions, test),
         "normaliser": settings.normaliser,

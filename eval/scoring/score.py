@@ -205,8 +205,9 @@ def score_task(
         points.append((by, slices.points(partitions, shared, slots, places if answers else None)))
 
     floors = best_floors(examples, list(applying), tools, note, places)
-    with_validity = {**applying, "": VALIDITY.table(examples, tools)}
-    values = _scores(with_validity, {**floors, "": (0.0, "empty")}, batch, settings)
+    with_validity, lenient = {**applying, "": VALIDITY.table(examples, tools)}, _lenient(read, list(applying), tools)
+    values, salvaged = _scores([with_validity, lenient], {**floors, "": (0.0, "empty")}, batch, settings)
+    recovered = int(np.isin(places, list(read.forgiven)).sum())
     each = [name for name in applying if metrics.get(name).each]
     columns = [metrics.get(name).reduce(np.asarray(applying[name], dtype=np.float64)) for name in each]
     attributes = slicing.by_attribute(partitions)
@@ -220,7 +221,7 @@ def score_task(
         invalid=counts.total(),
         validity=values.pop(""),
         metrics=values,
-        salvage=_salvage(read, list(applying), floors, settings, tools),
+        salvage=Salvage(recovered, salvaged) if read.forgiven else None,
         unavailable={name: reasons[name] for name in names if name in reasons},
         reasons=dict(counts.most_common()),
         counts={name: sum(of[name] for of in attributes.values()) for name in COUNTS} if partitions.slots else None,
@@ -231,25 +232,33 @@ def score_task(
     return ScoredTask(scores, each, by_example, partitions, read)
 
 
-def _scores(by_name: Mapping[str, Table], floors: Floors, batch: Batch, settings: Settings) -> dict[str, Score]:
-    columns = [(table, metrics.get(name) if name else VALIDITY) for name, table in by_name.items()]
+def _scores(
+    readings: Sequence[Mapping[str, Table]], floors: Floors, batch: Batch, settings: Settings
+) -> list[dict[str, Score]]:
+    """Return the scores of each reading of the same rows, from the same resamples."""
+    widest = {max(table.shape[1] for table in by_name.values()) for by_name in readings if by_name}
+    if len(widest) > 1:  # chunks would be of another size, on which the last bit of a sum of fractions depends
+        return [part for by_name in readings for part in _scores([by_name], floors, batch, settings)]
+    named = [pair for by_name in readings for pair in by_name.items()]
+    columns = [(table, metrics.get(name) if name else VALIDITY) for name, table in named]
     places, groups = np.asarray(batch.places), np.asarray(batch.groups)
     samples = stats.bootstrap(columns, groups, settings.resamples, settings.seed, places=[places] * len(columns))
-    values = {}
-    for name, (table, metric), sample in zip(by_name, columns, samples, strict=True):
+    found = iter(zip(columns, samples, strict=True))
+
+    def scored(name: str) -> Score:
+        (table, metric), sample = next(found)
         value = stats.value(table, metric, places)
         interval = stats.score_interval(value, sample)
-        values[name] = Score(value, interval.low, interval.high, *floors[name], interval.reason)
-    return values
+        return Score(value, interval.low, interval.high, *floors[name], interval.reason)
+
+    return [{name: scored(name) for name in by_name} for by_name in readings]
 
 
-def _salvage(read: Read, names: Sequence[str], floors: Floors, settings: Settings, tools: Tools) -> Salvage | None:
-    """Score what a lenient parse reads; ``None`` where it reads what the task does."""
+def _lenient(read: Read, names: Sequence[str], tools: Tools) -> dict[str, Table]:
+    """Return the tables of what a lenient parse reads, none where it reads what the task does."""
     if not read.forgiven:
-        return None
-    batch = read.batch
-    lenient = [replace(e, answer=read.forgiven.get(number, e.answer)) for number, e in enumerate(batch.distinct)]
+        return {}
+    examples = [replace(e, answer=read.forgiven.get(n, e.answer)) for n, e in enumerate(read.batch.distinct)]
     # A judge's marks and the candidates belong to the answer as it was: they are the same however it is read.
     by_answer = [name for name in names if metrics.get(name).trivial or name.endswith("_proxy")]
-    recovered = np.isin(np.asarray(batch.places), list(read.forgiven)).sum()
-    return Salvage(int(recovered), _scores(tables(lenient, by_answer, tools), floors, batch, settings))
+    return tables(examples, by_answer, tools)

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from converters.schema import Row
@@ -125,3 +126,12 @@ def test_a_folder_without_runs_is_a_sentence(cli: Any, tmp_path: Path, rows: lis
 def test_long_values_are_cut() -> None:
     one = console.Listed("a", "2026", "", {"x": "y" * 100})
     assert f"{'y' * 39}…" in console.table([one, console.Listed("b", "2025", "", {"x": ""})])
+
+
+def test_a_table_is_as_pandas_would_write_it() -> None:
+    rows = [
+        {"run": "a", "95 % interval": "0.1, 0.2"},
+        {"run": " 容量", "verdict": ""},
+        {"x" * 70: "nan", "run": "y" * 120},
+    ]
+    assert console.text(rows) == pd.DataFrame(rows).fillna("").to_string(index=False)

@@ -1,5 +1,6 @@
 """Rows as columns: each distinct example once, and the same scores as with an example for each row."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import msgspec
@@ -9,8 +10,8 @@ import pytest
 from converters.schema import Row
 from eval import metrics
 from eval.metrics.base import Example, Table, Tools
-from eval.results.schema import Output
-from eval.scoring import parse, stats
+from eval.results.schema import Output, Settings
+from eval.scoring import parse, score, stats
 from eval.scoring.batch import Batch, by_name
 
 ANSWERS = ("{}", "Home > Mugs", "Car", "yes", "1, 2", "", "?\n?", None, {"a": 1}, '{"Brand": "x", "Fit": ["a", "b"]}')
@@ -65,3 +66,19 @@ def test_runs_with_places_of_their_own_share_the_draws(rows: list[Row]) -> None:
     at = [places, np.arange(len(examples))]
     one, other = stats.bootstrap([(t, metric) for t in tables], np.asarray(found.groups), 50, places=at)
     assert np.array_equal((one - other).draws, np.zeros(50))
+
+
+@pytest.mark.parametrize("odd", [0, 900])
+def test_two_readings_of_the_same_rows_score_together_as_they_do_alone(odd: int) -> None:
+    found, names = Batch(), ("weighted_f1", "macro_f1_gold_and_said", "hierarchical_f1_mean")
+    for number in range(1200):
+        found.add(
+            str(number), f"g{number // 2}", "category", f"A > B{number % 40} > {number}", "", "{}", Output("A > B7")
+        )
+    other = [(f"odd {n}",) if n < odd else e.gold for n, e in enumerate(found.distinct)]
+    lenient = [dataclasses.replace(e, answer=answer) for e, answer in zip(found.distinct, other, strict=True)]
+    readings = [score.tables(examples, names, Tools(str)) for examples in (found.distinct, lenient)]
+    assert (len({max(t.shape[1] for t in tables.values()) for tables in readings}) > 1) is (odd > 600)
+    settings, floors = Settings(resamples=150), dict.fromkeys(names, (0.0, "none"))
+    together = score._scores(readings, floors, found, settings)
+    assert together == [score._scores([tables], floors, found, settings)[0] for tables in readings]
