@@ -24,6 +24,7 @@ from converters.sources.mave import Product, join
 from converters.text import html
 from recipes.runner.demo import products, raw_files
 from tests.bench import esci
+from tests.bench.score import WORDS
 
 ROWS = 40_000
 
@@ -131,27 +132,7 @@ def mixing(folder: Path) -> None:
 def metadata(folder: Path, number: int) -> tuple[Path, Path]:
     """Write labels for half of ``number`` products in the shape of Amazon's metadata; return labels and metadata."""
     draw = random.Random(0)
-    words = [
-        "steel",
-        "kettle",
-        "with",
-        "lid",
-        "for",
-        "the",
-        "kitchen",
-        "holds",
-        "water",
-        "hot",
-        "handle",
-        "easy",
-        "clean",
-        "dishwasher",
-        "safe",
-        "made",
-        "in",
-        "one",
-        "year",
-    ]
+    words = [*WORDS[:12], "clean", "dishwasher", "safe", "made", "in", "one", "year"]
     with (folder / "labels.jsonl").open("w") as labels, (folder / "meta.json").open("w") as meta:
         for n in range(number):
             text = [" ".join(draw.choices(words, k=draw.randint(10, 60))) for _ in range(5)]
