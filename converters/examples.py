@@ -38,8 +38,12 @@ def example(record: Record, task_name: str, source: str, more: Mapping[str, Any]
     An answer that cannot be read back, or that cites snippets and has a number that neither they nor the question state, is a
     :class:`RenderError`: it would teach to make numbers up.
     """
+    return example_of_clean(clean_record(record), task_name, source, more)
+
+
+def example_of_clean(safe: Record, task_name: str, source: str, more: Mapping[str, Any] | None = None) -> Row:
+    """Return :func:`example` of a record that is as :func:`converters.text.sanitize.clean_record` returns it."""
     task = tasks.get(task_name)
-    safe = clean_record(record)
     if isinstance(safe, Question) and safe.answer and _invents(safe):
         raise RenderError(INVENTED)
     answer = task.answer(safe)

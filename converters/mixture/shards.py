@@ -51,14 +51,12 @@ class Tally:
     reject: Callable[[str, str], object] = lambda where, reason: None
 
 
-def tallied(outcomes: Iterable[Outcome], tally: Tally, tick: Tick = silent) -> Iterator[Outcome]:
-    """Pass the used rows on and count all of them; ``tick`` hears of those read so far."""
-    for number, outcome in enumerate(outcomes, 1):
+def tallied(outcomes: Iterable[Outcome], tally: Tally) -> Iterator[Outcome]:
+    """Pass the used rows on and count all of them."""
+    for outcome in outcomes:
         tally.read += outcome.rows
         if outcome.notes:
             tally.noted.update(outcome.notes)
-        if number % CHUNK == 0:
-            tick(tally.read)
         if outcome.records:
             tally.used += outcome.rows
             if outcome.detail:

@@ -6,11 +6,15 @@ serving time, use :func:`converters.text.clean`.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import islice
 from operator import attrgetter
-from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.unicode import composed, is_composed, is_stable, unusual
@@ -29,6 +33,10 @@ _BRACKETED = (
     "BOS|EOS|UNK|PAD|CLS|SEP|MASK|REF|IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|TRANSCRIBE|PREFIX|MIDDLE|SUFFIX|multimodal|"
     "STREAMING_PAD|STREAMING_WORD|OUTPUT_AUDIO|REPEAT_AUDIO_TEXT|NEXT_AUDIO_TEXT|REFERENCE_DOC_\\d+|control_\\d+"
 )
+_SEPARATOR = "\x1f"  # stands between texts that are looked at together
+_LATER = (0x80, 0xBF)  # the bytes of a sign in UTF-8 but its first
+# First bytes of signs that are printable and stable: Latin letters, most ideographs and most of Hangul.
+PLAIN = ((0xC3, 0xCB), (0xE5, 0xE8), (0xEB, 0xEC))
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -46,7 +54,7 @@ def plain(text: str) -> str:
     'Mug< /s>[ /INST] < |im_end|> [ QA] a < b <b>bold</b>'
     """
     text = composed(text)
-    if not text.isprintable():
+    if not text.isprintable() and _CONTROL.search(unusual(text)):  # line breaks are common, and not looked for
         text = _CONTROL.sub(" ", text)
     if "<" in text or "[" in text:
         text = _spelling().sub(r"\g<0> ", text)
@@ -85,64 +93,86 @@ def _line(text: str) -> str:
 
 def clean_record(record: T) -> T:
     """Return a record with every text in it made safe; a message keeps its line breaks."""
-    kind: Any = type(record)
-    texts: list[str] = []
-    _gather(_values(kind)(record), texts)
-    joined = " ".join(filter(None, texts))  # a text that begins or ends with a blank makes two of them
-    return record if _is_safe(joined) and joined == joined.strip() else _cleaner(kind)(record)
+    return clean_records([record])[0]
 
 
-def _gather(values: Iterable[Any], texts: list[str]) -> None:
-    for value in values:
+def clean_records(records: Sequence[T]) -> list[T]:
+    """Return what :func:`clean_record` does of each; to look at the texts of hundreds at once takes a fraction of the time."""
+    texts, messages, ends = list[str](), set[int](), list[int]()
+    for record in records:
+        _gather(_parts(record), texts, messages)
+        ends.append(len(texts))
+    found, changed = list(records), set[int]()
+    for place in _unsafe(texts):
+        text = lines(texts[place]) if place in messages else _line(texts[place])
+        if text != texts[place]:
+            texts[place] = text
+            changed.add(bisect_right(ends, place))
+    for number in changed:
+        own = texts[ends[number - 1] if number else 0 : ends[number]]
+        found[number] = _with(records[number], iter(own))
+    return found
+
+
+def _unsafe(texts: Sequence[str]) -> list[int]:
+    """Return the places of the texts that are not certainly safe: of plain signs, with single blanks between words."""
+    joined = _SEPARATOR.join(["", *texts, ""])
+    signs = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
+    ends = np.flatnonzero(signs == ord(_SEPARATOR))
+    if len(ends) != len(texts) + 1:  # some text has one itself
+        return [*range(len(texts))]
+    wrong = (signs < ord(" ")) | (signs > ord("~")) | (signs == ord("<")) | (signs == ord("["))
+    if not joined.isascii():
+        wrong &= ~_in(signs, *_LATER)
+        for first, last in PLAIN:
+            wrong &= ~_in(signs, first, last)
+    blank = signs == ord(" ")
+    wrong[ends], blank[ends] = False, True
+    wrong[1:] |= blank[1:] & blank[:-1]
+    # Each text with the separator behind it.
+    return np.flatnonzero(np.logical_or.reduceat(wrong, ends[:-1] + 1)).tolist() if texts else []
+
+
+def _in(signs: NDArray[np.uint8], first: int, last: int) -> NDArray[np.bool_]:
+    return signs - np.uint8(first) <= last - first  # less than nothing is more than any
+
+
+def _gather(values: Iterable[Any], texts: list[str], messages: set[int]) -> None:
+    """Add all texts in values that are not empty, and the places of those that keep their line breaks."""
+    for value in filter(None, values):  # most of what a record may have is empty
         if isinstance(value, str):
             texts.append(value)
+        elif isinstance(value, tuple) and isinstance(value[0], Text):  # there are ten or more
+            texts += [text.label for text in value]
+            texts += [text.text for text in value]
         elif isinstance(value, tuple):
-            if value and isinstance(value[0], Text):  # there are ten or more
-                texts += [text.label for text in value]
-                texts += [text.text for text in value]
-            else:
-                _gather(value, texts)
+            _gather(value, texts, messages)
         elif isinstance(value, Message):
-            texts.append(f"{value.role}\n")  # is not one line, so that it is looked at by itself
+            texts += (value.role, value.content)
+            messages.add(len(texts) - 1)
 
 
-@cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _with(value: Any, texts: Iterator[str]) -> Any:
+    """Return a value with these texts in place of those that :func:`_gather` finds in it."""
+    if not value or isinstance(value, int | float):
+        return value
+    if isinstance(value, str):
+        return next(texts)
+    if isinstance(value, Message):
+        return Message(next(texts), next(texts))
+    if not isinstance(value, tuple):
+        return type(value)(*[_with(part, texts) for part in _parts(value)])
+    if isinstance(value[0], Text):
+        labels = [*islice(texts, len(value))]
+        return tuple(map(Text, labels, islice(texts, len(value))))
+    return tuple([_with(item, texts) for item in value])
+
+
+def _parts(record: Any) -> Iterable[Any]:
+    kind: Any = type(record)
+    return _values(kind)(record)
 
 
 @cache
 def _values(kind: Any) -> Callable[[Any], Iterable[Any]]:
-    return attrgetter(*_hints(kind))
-
-
-@cache
-def _cleaner(kind: Any) -> Callable[[Any], Any]:
-    """Return what makes the texts of a type's values safe, put together once: to walk each value takes several times as long."""
-    if kind is str:
-        return _line
-    if kind is Text:
-        return lambda text: Text(_line(text.label), one_line(text.text))
-    if kind in (bool, int, float):
-        return lambda value: value
-    if kind is Message:
-        return lambda message: Message(one_line(message.role), lines(message.content))
-    if get_origin(kind) is tuple:
-        return _of_tuple(get_args(kind))
-    if get_origin(kind) in (Union, UnionType):
-        return _of_optional(get_args(kind))
-    parts = [(attrgetter(name), _cleaner(hint)) for name, hint in _hints(kind).items()]
-    return lambda record: kind(*[clean(value(record)) for value, clean in parts])
-
-
-def _of_tuple(kinds: tuple[Any, ...]) -> Callable[[Any], Any]:
-    parts = [_cleaner(kind) for kind in kinds if kind is not Ellipsis]
-    if kinds[-1] is Ellipsis:
-        [each] = parts
-        return lambda values: tuple([each(value) for value in values])
-    return lambda values: tuple([clean(value) for value, clean in zip(values, parts, strict=True)])
-
-
-def _of_optional(kinds: tuple[Any, ...]) -> Callable[[Any], Any]:
-    [clean] = (_cleaner(kind) for kind in kinds if kind is not NoneType)
-    return lambda value: None if value is None else clean(value)
+    return attrgetter(*get_type_hints(kind))

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from converters import tasks
 from converters.core.console import Tick, silent
-from converters.examples import example
+from converters.examples import example, example_of_clean
 from converters.mixture.shards import Pinned, Tally, Used, tallied, unused
 from converters.mixture.spec import Entry, chosen_tasks
 from converters.schema import Attributes, Choice, Listing, Outcome, Record, Row, Verdict
@@ -17,11 +18,23 @@ from converters.sources import mix
 from converters.tasks.base import RenderError
 from converters.text.lengths import ruler
 from converters.text.matching import title_group
+from converters.text.sanitize import clean_records
 from converters.transforms import definitions, trim
 from converters.transforms.definitions import Definitions, defined
 from converters.transforms.perturb import FITS, harden, kind_of
 
+CHUNK = 64  # raw rows whose texts are cleaned together
 Cut = Callable[[Record, trim.Render], Row]
+Shorter = Callable[[Row, Record, trim.Render], Row]
+
+
+class _Wanted(NamedTuple):
+    """A record that one of the entry's tasks is for, as the entry wants it and clean, and what its row's meta has beyond it."""
+
+    task: str
+    record: Any
+    shaped: Record
+    meta: dict[str, str]
 
 
 def rendered(
@@ -37,36 +50,43 @@ def rendered(
 
     ``told`` is :func:`converters.sources.told` if they are all outcomes of the entry; else whoever has all of them calls it.
     """
-
-    def heard(rows: int) -> None:
-        told(tally.noted, False)
-        tick(rows)
-
     meant = definitions.load(Path(entry.definitions)) if entry.definitions else {}
     kinds = [(name, tasks.get(name).record) for name in chosen_tasks(entry)]
-    rendering = _Rendering(entry, kinds, seed, meant, tally, dropped, cutter(entry, tally.noted))
-    yield from (row for outcome in tallied(outcomes, tally, heard) if (row := rendering.used(outcome)))
+    rendering = _Rendering(entry, kinds, seed, meant, tally, dropped, _shortener(entry, tally.noted))
+    source = iter(outcomes)
+    while chunk := list(islice(source, CHUNK)):
+        ready = iter(rendering.ready(chunk))
+        for outcome in tallied(chunk, tally):
+            if row := rendering.used(outcome, next(ready)):
+                yield row
+        told(tally.noted, False)
+        tick(tally.read)
     told(tally.noted, True)
 
 
 def cutter(entry: Entry, noted: Counter[str]) -> Cut:
     """Return what makes a record's row, cut where the entry asks for it; one that stays too long is a ``RenderError``."""
+    shorter = _shortener(entry, noted)
+    return lambda record, render: shorter(render(record), record, render) if shorter else render(record)
+
+
+def _shortener(entry: Entry, noted: Counter[str]) -> Shorter | None:
+    """Return what takes a row, its record and how it was rendered, and returns one that is short enough; ``None``: any is."""
     if not (limit := entry.trim):
-        return lambda record, render: render(record)
+        return None
     measure = ruler(limit.tokenizer)
     long, length = partial(trim.too_long, ruler=measure, limit=limit.tokens), f"{limit.tokens} {measure.unit}"
 
-    def cut(record: Record, render: trim.Render) -> Row:
-        row = render(record)
+    def shorter(row: Row, record: Record, render: trim.Render) -> Row:
         if not long(row):
             return row
-        shorter = trim.fitted(record, render, long)
-        if shorter is None:
+        found = trim.fitted(record, render, long)
+        if found is None:
             raise RenderError(f"more than {length} with its context cut")
         noted[f"context cut to {length}"] += 1
-        return shorter
+        return found
 
-    return cut
+    return shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +94,29 @@ class _Rendering:
     """How an entry's records become rows, and the counts of what is lost; ``kinds`` are its tasks with their records."""
 
     entry: Entry
-    kinds: Sequence[tuple[str, type]]
+    kinds: Sequence[tuple[str, type[Any]]]
     seed: int
     definitions: Definitions
     tally: Tally
     dropped: Counter[str]
-    cut: Cut
+    shorter: Shorter | None
 
-    def used(self, outcome: Outcome) -> Used | None:
+    def ready(self, outcomes: Sequence[Outcome]) -> list[list[tuple[_Wanted, Record]]]:
+        """Return for each outcome that has records those that the entry's tasks are for, each with its clean form."""
+        shaped = [[*self._wanted(outcome)] for outcome in outcomes if outcome.records]
+        clean = iter(clean_records([each.shaped for wanted in shaped for each in wanted]))
+        return [[*zip(wanted, clean, strict=False)] for wanted in shaped]
+
+    def _wanted(self, outcome: Outcome) -> Iterator[_Wanted]:
+        for name, kind in self.kinds:
+            for record in outcome.records:
+                if isinstance(record, kind):
+                    yield _Wanted(name, record, *self._shaped(record))
+
+    def used(self, outcome: Outcome, ready: Sequence[tuple[_Wanted, Record]]) -> Used | None:
         """Return a row with its examples; one with nothing for the entry's tasks, or nothing renderable, is rejected."""
         lost: list[str] = []
-        examples = self._rows(outcome, lost)
+        examples = self._rows(outcome, ready, lost)
         if lost:
             self.dropped.update(lost)
         if examples:
@@ -95,23 +127,23 @@ class _Rendering:
             unused(outcome, f"nothing for task {' or '.join(name for name, _ in self.kinds)}", self.tally)
         return None
 
-    def _rows(self, outcome: Outcome, lost: list[str]) -> list[Pinned]:
+    def _rows(self, outcome: Outcome, ready: Sequence[tuple[_Wanted, Record]], lost: list[str]) -> list[Pinned]:
         split = outcome.split or self.entry.split or ""  # an official split wins
         if self.entry.replays:
             return [Pinned(row, split, *mix.product(row)) for row in outcome.records if isinstance(row, Row)]
         rows = []
-        for name, kind in self.kinds:
-            for record in outcome.records:
-                if isinstance(record, kind):
-                    try:
-                        rows.append(self._row(record, name, split))
-                    except RenderError as error:
-                        lost.append(str(error))
+        for wanted, clean in ready:
+            try:
+                rows.append(self._row(wanted, clean, split))
+            except RenderError as error:
+                lost.append(str(error))
         return rows
 
-    def _row(self, record: Any, task: str, split: str) -> Pinned:
-        shaped, meta = self._shaped(record)
-        row = self.cut(shaped, partial(example, task_name=task, source=self.entry.source, more=meta))
+    def _row(self, wanted: _Wanted, clean: Record, split: str) -> Pinned:
+        task, record, shaped, meta = wanted
+        row = example_of_clean(clean, task, self.entry.source, meta)
+        if self.shorter:
+            row = self.shorter(row, shaped, partial(example, task_name=task, source=self.entry.source, more=meta))
         product = (record.product if isinstance(record, Choice | Verdict) else "") or row.group
         return Pinned(row, split, product, _alias(record) or product)
 

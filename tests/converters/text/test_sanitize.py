@@ -14,7 +14,7 @@ from converters.core.unicode import is_composed, is_stable
 from converters.schema import Attributes, Chat, Listing, Message, Question, Ranking, Text, Verdict
 from converters.text import clean
 from converters.text.html import untagged
-from converters.text.sanitize import clean_record, lines, one_line, plain
+from converters.text.sanitize import PLAIN, clean_record, clean_records, lines, one_line, plain
 from tests.converters._converted import spells_control
 
 SPELLINGS = [
@@ -70,7 +70,10 @@ def test_a_clean_text_is_one_line_of_the_same_rows(text: str) -> None:
 
 
 TEXTS = st.one_of(
-    st.text(max_size=12), st.sampled_from([*SPELLINGS[:8], " a", "a ", "a  b", "Mug", "Mo\u0308bel", "", "a\nb"])
+    st.text(max_size=12),
+    st.sampled_from(
+        [*SPELLINGS[:8], " a", "a ", "a  b", "Mug", "Mo\u0308bel", "M\xf6bel", "\u9505", "", "a\nb", "a\x1fb"]
+    ),
 )
 MANY = st.lists(TEXTS, max_size=3).map(tuple)
 SHOWN = st.lists(st.builds(Text, TEXTS, TEXTS), max_size=4).map(tuple)
@@ -98,9 +101,18 @@ def walked(value: Any) -> Any:
     return value
 
 
-@given(RECORDS)
-def test_every_text_of_a_record_is_cleaned_whatever_the_others_are(record: Any) -> None:
-    assert clean_record(record) == walked(record)
+@given(st.lists(RECORDS, max_size=4))
+def test_every_text_of_every_record_is_cleaned_whatever_the_others_are(records: list[Any]) -> None:
+    assert clean_records(records) == list(map(walked, records)) == list(map(clean_record, records))
+
+
+@pytest.mark.parametrize("first", [lead for low, high in PLAIN for lead in range(low, high + 1)])
+def test_signs_that_are_not_looked_at_one_by_one_need_no_cleaning(first: int) -> None:
+    size = 2 if first < 0xE0 else 3
+    tails = product(range(0x80, 0xC0), repeat=size - 1)
+    signs = "".join(bytes([first, *tail]).decode() for tail in tails)
+    assert len(signs) == 64 ** (size - 1)
+    assert signs.isprintable() and is_stable(signs) and plain(signs) == signs == "".join(signs.split())
 
 
 @given(TEXTS | st.text("ab\n\t'\"\\\x7f\xa0\u200b\U0001f375é"))
