@@ -1,7 +1,10 @@
 """Hashes of values, and draws that depend on a text and a seed alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def digest(*parts: object) -> str:
@@ -10,12 +13,27 @@ def digest(*parts: object) -> str:
     >>> digest("a", ("b",)) == digest("a", ("b",)) != digest("ab")
     True
     """
-    return blake2b(repr(parts).encode(errors="replace"), digest_size=6).hexdigest()
+    return digest_of_form(repr(parts).encode(errors="replace"))
+
+
+def digest_of_form(form: bytes) -> str:
+    """Return :func:`digest` of parts whose ``repr``, as a tuple, is known already."""
+    return blake2b(form, digest_size=6).hexdigest()
 
 
 def hashed(text: str | bytes) -> int:
     """Return the 64-bit hash that stands for a text, or its bytes in UTF-8, in the tables of a mixture."""
     return int.from_bytes(blake2b(text if isinstance(text, bytes) else text.encode(), digest_size=8).digest())
+
+
+def all_hashed(texts: Iterable[bytes]) -> NDArray[np.uint64]:
+    """Return :func:`hashed` of each text, and sooner.
+
+    >>> all_hashed([b"red", b"mug"]).tolist() == [hashed("red"), hashed("mug")]
+    True
+    """
+    digests = [blake2b(text, digest_size=8).digest() for text in texts]
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
 
 
 BITS = 56
@@ -46,6 +64,16 @@ def draw(key: str, seed: int) -> int:
     True
     """
     return int.from_bytes(blake2b(f"{seed}:{key}".encode(), digest_size=_BYTES).digest())
+
+
+def all_drawn(keys: Iterable[str], seed: int) -> NDArray[np.uint64]:
+    """Return :func:`draw` for each key, and sooner.
+
+    >>> all_drawn(["red", "mug"], 7).tolist() == [draw("red", 7), draw("mug", 7)]
+    True
+    """
+    digests = [blake2b(f"{seed}:{key}".encode(), digest_size=_BYTES).digest() for key in keys]
+    return np.frombuffer(b"\0".join([b"", *digests]), ">u8").astype(np.uint64)
 
 
 def edges(shares: Mapping[str, float]) -> tuple[int, int]:

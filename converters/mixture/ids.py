@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from converters.core.hashing import digest, draw
+from converters.core.hashing import digest, draw, hashed
+from converters.examples import prompt_turns
 from converters.mixture.plan import Mask, again
-from converters.mixture.shards import Columns, Shard, picked
+from converters.mixture.shards import Shard, picked
 from converters.mixture.spec import Spec, replays
 from converters.mixture.write import Finish
 from converters.schema import Row
@@ -37,19 +38,20 @@ def tell_apart(rows: pd.DataFrame, shards: Sequence[Shard], spec: Spec) -> None:
 def rows_at(rows: pd.DataFrame, shards: Sequence[Shard], places: NDArray[np.int64]) -> Iterator[Row]:
     """Yield the rows at these places of the table, which are in order, under the ids that they are written with."""
     decode, start = msgspec.json.Decoder(Row).decode, 0
-    keys = rows[["prompt", "target", RENAMED]]
     for shard in shards:
         stop = start + shard.examples
         here = places[np.searchsorted(places, start) : np.searchsorted(places, stop)]
         lines = picked(shard.rows, rows["size"].to_numpy()[start:stop], here - start)
-        for line, prompt, target, renamed in zip(lines, *(keys[name].to_numpy()[here] for name in keys), strict=True):
+        for line, renamed in zip(lines, rows[RENAMED].to_numpy()[here], strict=True):
             row = decode(line)
-            yield _renamed(row, prompt, target) if renamed else row
+            yield _renamed(row) if renamed else row
         start = stop
 
 
-def _renamed(row: Row, prompt: int, target: int) -> Row:
-    return msgspec.structs.replace(row, id=f"{row.id}~{digest(int(prompt), int(target))}")
+def _renamed(row: Row) -> Row:
+    turns = [(turn.role, turn.content) for turn in prompt_turns(row.task, row.messages)]
+    asked = hashed(repr((row.task, turns)))
+    return msgspec.structs.replace(row, id=f"{row.id}~{digest(asked, hashed(row.target))}")
 
 
 def finish(rows: pd.DataFrame, entry: int, last: Finish | None) -> Finish | None:
@@ -58,21 +60,16 @@ def finish(rows: pd.DataFrame, entry: int, last: Finish | None) -> Finish | None
         return last
 
     def written(lines: Sequence[bytes], here: pd.DataFrame) -> list[bytes]:
-        named = list(_written(lines, here[RENAMED].to_numpy(), here["prompt"].to_numpy(), here["target"].to_numpy()))
+        named = list(_written(lines, here[RENAMED].to_numpy()))
         return last(named, here) if last else named
 
     return written
 
 
-def _written(
-    lines: Sequence[bytes] | Iterator[bytes],
-    renamed: Mask,
-    prompts: NDArray[np.uint64],
-    targets: NDArray[np.uint64],
-) -> Iterator[bytes]:
+def _written(lines: Sequence[bytes] | Iterator[bytes], renamed: Mask) -> Iterator[bytes]:
     decode, encode = msgspec.json.Decoder(Row).decode, msgspec.json.Encoder().encode
-    for line, is_renamed, prompt, target in zip(lines, renamed, prompts, targets, strict=True):
-        yield encode(_renamed(decode(line), prompt, target)) + b"\n" if is_renamed else line
+    for line, is_renamed in zip(lines, renamed, strict=True):
+        yield encode(_renamed(decode(line))) + b"\n" if is_renamed else line
 
 
 def of_entry(shard: Shard) -> tuple[Mask, Mask]:
@@ -97,7 +94,4 @@ def of_entry(shard: Shard) -> tuple[Mask, Mask]:
 
 def lines(shard: Shard, renamed: Mask) -> Iterator[bytes]:
     """Yield the rows of one entry as they are written, those of the mask under another id."""
-    if not renamed.any():
-        return shard.lines()
-    columns: Columns = shard.columns()
-    return _written(shard.lines(), renamed, columns["prompt"], columns["target"])
+    return _written(shard.lines(), renamed) if renamed.any() else shard.lines()

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters import tasks
-from converters.core.console import Tick, silent
-from converters.core.hashing import draw, hashed, shown
+from converters.core.garbage import seldom_collected
+from converters.core.hashing import all_drawn, all_hashed
 from converters.examples import prompt_turns
 from converters.io.jsonl import write_json, writing
 from converters.mixture.spec import Entry
@@ -205,6 +205,7 @@ def finish(
     return Shard(entry, folder, examples, **counts)
 
 
+@seldom_collected()
 def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, int]) -> int:
     """Write rows, their columns, and where the raw rows stand, the numbers of ``files``; return how many rows there are."""
     encode, count, source = msgspec.json.Encoder().encode_lines, 0, iter(used)
@@ -229,24 +230,21 @@ def indexed(pinned: Sequence[Pinned], lines: bytes, seed: int) -> Columns:
     """Return the columns of rows, whose ``lines`` stand one after another; the number of their file is left at 0."""
     numbers = {name: number for number, name in enumerate(tasks.names())}
     splits = {name: number for number, name in enumerate(SPLITS)} | {"": UNPINNED}
-    index = np.zeros(len(pinned), DTYPE)
-    keys = np.array([_keys(each, seed) for each in pinned], np.uint64).reshape(-1, len(_HASHES))
-    for number, name in enumerate(_HASHES):
-        index[name] = keys[:, number]
-    index["task"] = [numbers[each.row.task] for each in pinned]
+    index, rows = np.zeros(len(pinned), DTYPE), [each.row for each in pinned]
+    index["id"] = all_drawn([row.id for row in rows], seed)
+    groups = {"group": [row.group for row in rows]}
+    groups |= {"product": [each.product for each in pinned], "alias": [each.alias for each in pinned]}
+    named = dict.fromkeys(chain.from_iterable(groups.values()))  # most are a row's group and its product's
+    draws = dict(zip(named, all_drawn(named, seed).tolist(), strict=True))
+    for name, keys in groups.items():
+        index[name] = np.fromiter(map(draws.__getitem__, keys), np.uint64, len(keys))
+    encode = msgspec.json.Encoder().encode
+    index["prompt"] = all_hashed([encode((row.task, prompt_turns(row.task, row.messages))) for row in rows])
+    index["target"] = all_hashed([row.messages[-1].content.encode() for row in rows])
+    index["task"] = [numbers[row.task] for row in rows]
     index["official"] = [splits[each.split] for each in pinned]
-    index["size"] = np.diff(np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")), prepend=-1)
+    index["size"] = [len(line) + 1 for line in lines.split(b"\n")[:-1]]
     return index
-
-
-def _keys(pinned: Pinned, seed: int) -> tuple[int, ...]:
-    row = pinned.row
-    turns = [b"(%b, %b)" % (shown(turn.role), shown(turn.content)) for turn in prompt_turns(row.task, row.messages)]
-    question = b"(%b, [%b])" % (shown(row.task), b", ".join(turns))
-    group = draw(row.group, seed)
-    product = group if pinned.product == row.group else draw(pinned.product, seed)
-    alias = product if pinned.alias == pinned.product else draw(pinned.alias, seed)
-    return draw(row.id, seed), group, product, alias, hashed(question), hashed(row.target)
 
 
 def picked(path: Path, sizes: NDArray[np.uint32], numbers: NDArray[np.int64]) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from converters.core.hashing import digest
+from converters.core.hashing import digest_of_form, shown
 from converters.core.unicode import composed
 from converters.io import decoded
 from converters.io.pieces import Source
@@ -56,7 +56,22 @@ def _outcome(where: str, row: dict[str, Any], fold: bool) -> Outcome:
     if reason := _reason(turns):
         return Outcome(where, reason=reason, notes=_seen(notes))
     turns = _folded(turns) if fold else turns
-    return Outcome(where, (Chat(digest(turns), f"general:{digest(turns[:-1])}", turns),), notes=tuple(notes))
+    identity, asked = _digests(turns)
+    return Outcome(where, (Chat(identity, f"general:{asked}", turns),), notes=tuple(notes))
+
+
+def _digests(turns: Sequence[Message]) -> tuple[str, str]:
+    """Return the digests of turns, of which there are two or more, and of all but the last.
+
+    >>> from converters.core.hashing import digest
+    >>> turns = (Message("user", "Hot?"), Message("assistant", "It's.\\n"))
+    >>> _digests(turns) == (digest(turns), digest(turns[:-1]))
+    True
+    """
+    forms = [b"Message(role=%b, content=%b)" % (shown(turn.role), shown(turn.content)) for turn in turns]
+    whole, asked = b", ".join(forms), b", ".join(forms[:-1])
+    comma = b"," * (len(forms) == 2)  # behind the one item of a tuple
+    return digest_of_form(b"((%b),)" % whole), digest_of_form(b"((%b%b),)" % (asked, comma))
 
 
 def _seen(notes: Sequence[str]) -> tuple[str, ...]:
