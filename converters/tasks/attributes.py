@@ -53,7 +53,10 @@ def parse(text: str) -> Values | None:
     True
     """
     try:
-        return {_text(key): _values(value) for key, value in _decode(text).items()}
+        found, end = _decode(stripped := text.strip(" \t\n\r"))
+        if end < len(stripped):
+            return None
+        return {_text(key): _values(value) for key, value in found.items()}
     except (ValueError, RecursionError, AttributeError):
         return None
 
@@ -65,7 +68,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_decode = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=_object).decode
+_decode = json.JSONDecoder(parse_int=str, parse_float=str, object_pairs_hook=_object).raw_decode
 
 
 def _values(value: Any) -> tuple[str, ...]:

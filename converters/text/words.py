@@ -42,6 +42,8 @@ _OTHER = re.compile(f"[^{_COMMON}]")
 _MARKED = re.compile(f"[^{_COMMON}{_EASTERN}{_HANGUL}\u3000-\u3020\uff01-\uff65]")
 
 _PLAIN = re.compile(r"\w+")
+# Letters, digits and the underscore of ASCII in lower case, and blanks for all other signs: parts words in half the time.
+_WORDS = bytes(ord(sign.lower()) if _PLAIN.match(sign) else ord(" ") for sign in map(chr, range(128))) + bytes(128)
 _WORD = regex.compile(rf"{_LETTER}\p{{M}}*|[^\W{UNSPACED}]+")
 _EASTERN_WORD = re.compile(rf"[{_EASTERN}]|[^\W{_EASTERN}]+")
 # Hangul writes blanks, but joins particles to nouns: what is searched for is found in pieces, as in scripts without blanks.
@@ -130,6 +132,8 @@ def words(text: str) -> list[str]:
     >>> words("ขนาด 5 นิ้ว"), words("हिन्दी में")
     (['ข', 'น', 'า', 'ด', '5', 'นิ้', 'ว'], ['हिन्दी', 'में'])
     """
+    if text.isascii():
+        return text.encode().translate(_WORDS).decode().split()
     folded = fold(text)
     if _common(folded):
         return _PLAIN.findall(folded)

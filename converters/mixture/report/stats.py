@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import nlargest
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.console import Pool, Tick, in_processes
+from converters.core.garbage import seldom_collected
 from converters.io import describe
 from converters.mixture.plan import TRAIN
 from converters.mixture.report.classes import count_classes, coverage, histogram, learn, scored_by_class, taxonomy
@@ -107,6 +108,7 @@ def _pieces(folder: Path) -> Iterator[Piece]:
             yield Piece(number, path, start, start + PIECE)
 
 
+@seldom_collected()
 def _measured(piece: Piece, ruler: Ruler | None) -> tuple[int, Figures]:
     """Return the split of a piece and its figures."""
     figures, measure = Figures(), ruler or ruler_of(None)
@@ -142,10 +144,11 @@ def _add(figures: Figures, more: Figures) -> None:
 def _measure(batch: Sequence[RowView], ruler: Ruler, figures: Figures) -> None:
     numbers = {name: number for number, name in enumerate(tasks.names())}
     total, answers = measure([row.messages for row in batch], ruler)
-    kinds = np.fromiter((numbers[row.task] for row in batch), np.uint8, len(batch))
+    kinds = np.array([numbers[row.task] for row in batch], np.uint8)
     figures.lengths.append(np.rec.fromarrays([kinds, total, answers], dtype=_LENGTHS))
-    ids = zip(total.tolist(), (row.id for row in batch), strict=True)
-    figures.longest = nlargest(LONGEST, [*figures.longest, *ids])
+    least = figures.longest[-1][0] if len(figures.longest) == LONGEST else 0
+    long = [(int(total[place]), batch[place].id) for place in np.flatnonzero(total >= least)]
+    figures.longest = nlargest(LONGEST, [*figures.longest, *long])
     cells = Counter([(row.task, row.source) for row in batch])
     figures.cells.update(cells)
     for row in batch if any(len(figures.samples[cell]) < SAMPLES for cell in cells) else ():
@@ -155,9 +158,9 @@ def _measure(batch: Sequence[RowView], ruler: Ruler, figures: Figures) -> None:
     for name in filter(scored_by_class, names):
         figures.targets[name].update(dict.fromkeys([row.messages[-1].content for row in batch if row.task == name]))
     parses = {name: tasks.get(name).parse for name in names if tasks.get(name).record is Attributes}
-    for values in [parses[row.task](row.messages[-1].content) or {} for row in batch if row.task in parses]:
-        figures.asked.update(values.keys())
-        figures.stated.update([name for name, found in values.items() if found])
+    records = [parses[row.task](row.messages[-1].content) or {} for row in batch if row.task in parses]
+    figures.asked.update(chain.from_iterable(records))
+    figures.stated.update([name for values in records for name, found in values.items() if found])
 
 
 def _clipped(turn: Turn) -> tuple[str, str]:
@@ -174,7 +177,7 @@ def measure(conversations: Sequence[Sequence[Turn]], ruler: Ruler) -> tuple[Leng
     """
     turns = [turn for conversation in conversations for turn in conversation]
     lengths = ruler.measure([turn.content for turn in turns])
-    answers = np.fromiter((turn.role == "assistant" for turn in turns), bool, len(turns))
+    answers = np.array([turn.role == "assistant" for turn in turns], bool)
     owner, count = np.repeat(np.arange(len(conversations)), [*map(len, conversations)]), len(conversations)
     sums = (np.bincount(owner, weights=weights, minlength=count) for weights in (lengths, lengths * answers))
     total, answered = (column.astype(np.uint32) for column in sums)
