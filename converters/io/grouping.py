@@ -151,4 +151,4 @@ def _groups(items: list[bytes]) -> Iterable[list[bytes]]:
     groups: dict[bytes, list[bytes]] = {}
     for key, value in zip(items[::2], items[1::2], strict=True):
         groups.setdefault(key, []).append(value)
-    return (groups[key] for key in sorted(groups, key=lambda key: (zlib.crc32(key), key)))
+    return (groups[key] for _, key in sorted(zip(map(zlib.crc32, groups), groups, strict=True)))

@@ -1,7 +1,9 @@
 """Near-duplicates: training rows whose text is close to that of a held-out one, by MinHash and its index (rensa).
 
 A text is compared as the set of its shingles, runs of three words. Rows are read, cut and signed in blocks, so that the work on
-every word is done by numpy and rensa. Only the signatures of held-out rows stay in memory, 4 KB each with their index.
+every word is done by numpy and rensa. A row without a run that a held-out one has shares no value of MinHash either, and needs
+no signature: of short texts, most are such. Only the signatures of held-out rows stay in memory, 4 KB each with their index, and
+two to four bits for each byte of these rows.
 """
 
 import pickle
@@ -9,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache, partial
-from itertools import chain, islice, pairwise
+from itertools import compress, islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,23 +20,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from converters.core.console import Pool
+from converters.core.console import Pool, in_processes
 from converters.examples import prompt_turns
 from converters.mixture.plan import NEAR, TRAIN, Mask, drop, kept, within
+from converters.mixture.runs import Runs, shingles, spaced
 from converters.mixture.shards import TEMPORARY, Shard
 from converters.schema import Turn
 from converters.tasks import category_shortlist
 from converters.tasks.choice import listed
-from converters.text.words import term_finder
 
 PERMUTATIONS, BANDS, SEED = 128, 32, 1  # of MinHash and its index
 BLOCK = 1 << 17  # bytes of rows that are compared at once; memory for more goes back to the system after each block
 TOGETHER = 32  # blocks that a process is given at once
-RUN = 3  # words of a shingle
-FEW = 1 / 4  # of a text's words, up to which those that are not ASCII are looked up one by one
-_BLANK, _BREAK = b" \n"
-# ASCII in lower case, and blanks for what is part of no word; other bytes of UTF-8 stay.
-_ASCII_WORDS = bytes(n if n > 127 or chr(n).isalnum() or n == ord("_") else _BLANK for n in range(256)).lower()
+MANY = 1 / 2  # of the rows of a block, from which it is decoded as a whole
 
 
 class Asked(msgspec.Struct, gc=False):
@@ -51,6 +49,13 @@ class Block(NamedTuple):
     path: Path
     spans: NDArray[np.int64]
     wanted: Mask
+
+
+class Known(NamedTuple):
+    """What is known of held-out rows: their signatures, ``rensa.RMinHash``, and the runs of their texts."""
+
+    signatures: list[Any]
+    runs: Runs
 
 
 class Index(NamedTuple):
@@ -70,54 +75,82 @@ def drop_near_duplicates(
     if threshold is None:
         return
     train, sizes = within(rows, TRAIN), rows["size"].to_numpy()
-    own, held_out = (blocks(shards, sizes, wanted) for wanted in (train, kept(rows) & ~train))
+    held_out = kept(rows) & ~train
+    known = _known(pool or in_processes, blocks(shards, sizes, held_out), int(sizes[held_out].sum()))
+    own = blocks(shards, sizes, train)
     if pool:
-        found = _near_in(pool, own, held_out, threshold, shards[0].folder.parent)
+        found = _near_in(pool, own, known, threshold, shards[0].folder.parent)
     else:
-        found = list(near(_signed(own), indexed(_signed(held_out), threshold), threshold))
-    drop(rows, np.flatnonzero(train)[np.array(found, bool)], NEAR)
+        found = _near(own, indexed(known.signatures, threshold), known.runs, threshold)
+    drop(rows, np.flatnonzero(train)[found], NEAR)
 
 
-def _near_in(pool: Pool, own: Iterator[Block], held_out: Iterator[Block], threshold: float, folder: Path) -> list[bool]:
-    with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY) as place:
-        known = Path(place) / "signatures"
-        with closing(pool(_signatures, _together(held_out))) as signed:
-            known.write_bytes(pickle.dumps(list(chain.from_iterable(signed))))
-        with closing(pool(partial(_near_known, known=known, threshold=threshold), _together(own))) as found:
-            return list(chain.from_iterable(found))
+def _known(pool: Pool, held_out: Iterator[Block], size: int) -> Known:
+    """Return what is known of held-out rows, which are of ``size`` bytes."""
+    known = Known([], runs := Runs(size))
+    with closing(pool(partial(_signed, size=size), _together(held_out))) as made:
+        for signed, places in made:
+            known.signatures.extend(signed)
+            runs.add(places)
+    return known
 
 
 def _together(some: Iterator[Block]) -> Iterator[list[Block]]:
     return iter(lambda: list(islice(some, TOGETHER)), [])
 
 
-def _signatures(some: Iterable[Block]) -> list[Any]:
-    return list(_signed(some))
+def _signed(some: Iterable[Block], size: int) -> tuple[list[Any], NDArray[np.uint32]]:
+    """Return the signatures of the wanted rows of blocks, and the places of their runs."""
+    signed, places, runs = list[Any](), [], Runs(size)
+    for texts in _texts(some):
+        signed += _signatures(texts)
+        places.append(runs.places(texts))
+    return signed, np.concatenate(places)
 
 
-def _near_known(some: Iterable[Block], known: Path, threshold: float) -> list[bool]:
-    return list(near(_signed(some), _index(known, threshold), threshold))
+def _near_in(pool: Pool, own: Iterator[Block], known: Known, threshold: float, folder: Path) -> Mask:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY) as place:
+        path = Path(place) / "known"
+        path.write_bytes(pickle.dumps(known))
+        with closing(pool(partial(_near_known, path=path, threshold=threshold), _together(own))) as found:
+            return np.concatenate([np.empty(0, bool), *found])
+
+
+def _near_known(some: Iterable[Block], path: Path, threshold: float) -> Mask:
+    return _near(some, *_index(path, threshold), threshold)
 
 
 @lru_cache(1)
-def _index(known: Path, threshold: float) -> Index:
-    return indexed(pickle.loads(known.read_bytes()), threshold)
+def _index(path: Path, threshold: float) -> tuple[Index, Runs]:
+    known: Known = pickle.loads(path.read_bytes())
+    return indexed(known.signatures, threshold), known.runs
 
 
-def indexed(signatures: Iterable[Any], threshold: float) -> Index:
+def _near(some: Iterable[Block], index: Index, runs: Runs, threshold: float) -> Mask:
+    """Return which of the wanted rows of blocks are near one that is held out."""
+    found = [np.empty(0, bool)]
+    for texts in _texts(some):
+        found.append(runs.shared(texts))
+        signed = _signatures([*compress(texts, found[-1].tolist())])
+        found[-1][found[-1]] = [*near(signed, index, threshold)]
+    return np.concatenate(found)
+
+
+def indexed(signatures: list[Any], threshold: float) -> Index:
     """Return the index of signatures."""
     from rensa import RMinHashLSH
 
-    index = Index(RMinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, num_bands=BANDS), list(signatures))
-    index.lsh.insert_many(index.signatures)
-    return index
+    lsh = RMinHashLSH(threshold=threshold, num_perm=PERMUTATIONS, num_bands=BANDS)
+    lsh.insert_many(signatures)
+    return Index(lsh, signatures)
 
 
 def near(signed: Iterable[Any], held_out: Index, threshold: float) -> Iterator[bool]:
-    """Yield for each signature whether it is near one of those held out, as :func:`signatures` makes them."""
+    """Yield for each signature whether it is near one of those held out."""
+    query, known = held_out.lsh.query, held_out.signatures
     for own in signed:
-        candidates = held_out.lsh.query(own)
-        yield bool(candidates) and any(own.jaccard(held_out.signatures[n]) >= threshold for n in candidates)
+        candidates = query(own)
+        yield bool(candidates) and any(own.jaccard(known[n]) >= threshold for n in candidates)
 
 
 def blocks(shards: Sequence[Shard], sizes: NDArray[np.uint32], wanted: Mask) -> Iterator[Block]:
@@ -132,28 +165,40 @@ def blocks(shards: Sequence[Shard], sizes: NDArray[np.uint32], wanted: Mask) -> 
                 yield Block(shard.rows, block, chosen)
 
 
-def _signed(some: Iterable[Block]) -> Iterator[Any]:
-    """Yield the signatures of the wanted rows of blocks."""
+def _texts(some: Iterable[Block]) -> Iterator[list[bytes]]:
+    """Yield the texts of the wanted rows of blocks, as many together as can be cut at once."""
+    texts, size = list[bytes](), 0
     for block in some:
-        start = block.spans[0, 0]
-        with block.path.open("rb") as file:
-            file.seek(start)
-            text = file.read(block.spans[-1, 1] - start)
-        yield from signatures([text[a:b] for a, b in (block.spans[block.wanted] - start).tolist()])
+        texts += (found := [spaced(compared(row)) for row in _rows(block)])
+        if (size := size + sum(map(len, found))) >= BLOCK // 2:
+            yield texts
+            texts, size = [], 0
+    if texts:
+        yield texts
 
 
-def signatures(lines: Sequence[bytes]) -> Iterator[Any]:
-    """Yield the signature of each row, a line of our format: a ``rensa.RMinHash``, which pickles to 700 bytes.
+def _rows(block: Block) -> Iterable[Asked]:
+    """Return the wanted rows of a block."""
+    start, decoder = block.spans[0, 0], msgspec.json.Decoder(Asked)
+    with block.path.open("rb") as file:
+        file.seek(start)
+        text = file.read(block.spans[-1, 1] - start)
+    if block.wanted.mean() > MANY:
+        return compress(decoder.decode_lines(text), block.wanted.tolist())
+    starts, ends = (block.spans[block.wanted] - start).T.tolist()
+    return (decoder.decode(text[a:b]) for a, b in zip(starts, ends, strict=True))
 
-    The lines are cut into shingles together: give as many as a block has.
-    """
+
+def signatures(lines: Iterable[bytes]) -> list[Any]:
+    """Return the signature of each row, a line of our format: a ``rensa.RMinHash``, which pickles to 700 bytes."""
+    return _signatures([spaced(compared(row)) for row in map(msgspec.json.Decoder(Asked).decode, lines)])
+
+
+def _signatures(texts: Sequence[bytes]) -> list[Any]:
     from rensa import RMinHash
 
-    rows = map(msgspec.json.Decoder(Asked).decode, lines)
-    for runs in shingles([spaced(compared(row)) for row in rows]):
-        signature = RMinHash(num_perm=PERMUTATIONS, seed=SEED)
-        signature.update(runs)
-        yield signature
+    signed: list[Any] = RMinHash.from_token_sets(shingles(texts), PERMUTATIONS, SEED)
+    return signed
 
 
 def compared(row: Asked) -> str:
@@ -169,58 +214,3 @@ def compared(row: Asked) -> str:
         options = {*listed(meta.get("options", ())), *map(category_shortlist.line, meta.get("candidates", ()))}
         body = "\n".join(line for line in body.splitlines() if line not in options)
     return body or text
-
-
-def spaced(text: str) -> bytes:
-    """Return the terms of a text, ``terms(text, accents=True)``, as UTF-8, with one blank or more between them.
-
-    Words of ASCII are written all at once: most texts have none or few others.
-
-    >>> spaced("Café-Mug, 1.5 l").decode().split(), spaced("Red (Mug)")
-    (['café', 'mug', '1', '5', 'l'], b'red  mug ')
-    """
-    utf8 = text.encode()
-    if not text.isascii():
-        words = utf8.split()
-        others = [number for number, is_ascii in enumerate(map(bytes.isascii, words)) if not is_ascii]
-        if len(others) > FEW * len(words):
-            folded, find = term_finder(text, accents=True)
-            return " ".join(find(folded)).encode()
-        folded, find = term_finder(b"\n".join([words[number] for number in others]).decode(), accents=True)
-        for number, word in zip(others, folded.split("\n"), strict=True):
-            words[number] = " ".join(find(word)).encode()
-        utf8 = b" ".join(words)
-    return utf8.translate(_ASCII_WORDS)
-
-
-def shingles(texts: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Yield the runs of three words of each text, or all of it where it has fewer words; they are in no order.
-
-    The words are parted by blanks alone, as :func:`spaced` writes them.
-
-    >>> list(shingles([b"title red acme mug", b" red  mug ", b""]))
-    [[b'title red acme', b'red acme mug'], [b'red mug'], [b'']]
-    """
-    joined = np.frombuffer(b"".join([text.strip() + b"\n" for text in texts]), np.uint8)
-    is_word = joined > _BLANK
-    stays = joined == _BREAK
-    stays |= is_word
-    stays[1:] |= is_word[:-1]  # one blank after a word
-    words = joined[stays]
-    ends = np.flatnonzero(words <= _BLANK)
-    lasts = np.flatnonzero(words[ends] == _BREAK)
-    counts = np.diff(lasts, prepend=-1)  # of words in each text; an empty text is one, too
-    places = (np.arange(len(ends)) - np.repeat(lasts - counts + 1, counts)) % RUN
-    cuts, bounds, before = [], [], 0
-    # Runs that begin with the first, fourth, ... word do not overlap, so that cutting the text makes them all; so on.
-    for first in range(RUN):
-        cut = words.copy()
-        cut[ends[places == (first - 1) % RUN]] = _BREAK
-        cuts.append(cut)
-        pieces = (counts + 1 - (first - 1) % RUN) // RUN + 1
-        starts = np.cumsum(pieces) - pieces + before + min(first, 1)
-        bounds += [starts, starts + np.maximum((counts - first) // RUN, not first)]
-        before += pieces.sum()
-    runs = np.concatenate(cuts).tobytes().split(b"\n")
-    for a, b, c, d, e, f in zip(*[bound.tolist() for bound in bounds], strict=True):
-        yield runs[a:b] + runs[c:d] + runs[e:f]

@@ -4,6 +4,7 @@ Uses schema and core. How an answer is scored is for ``eval``, and which rows a 
 """
 
 import sys
+from functools import cache
 
 from converters.core import registry
 from converters.tasks.base import Task
@@ -16,6 +17,7 @@ def names() -> list[str]:
     return registry.names(_HERE)
 
 
+@cache
 def get(name: str) -> Task:
     """Return the task called ``name``; an unknown name is an ``InputError`` with the nearest right one."""
     task: Task = registry.load(_HERE, name).TASK

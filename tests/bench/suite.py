@@ -18,7 +18,7 @@ GOAL = 1 / 0.7
 SLOWEST = 20
 RENAMED = {  # a test's name before, and its name now
     "converters/mixture/plan.py::converters.mixture.plan.shingles": (
-        "converters/mixture/near.py::converters.mixture.near.shingles"
+        "converters/mixture/runs.py::converters.mixture.runs.shingles"
     ),
     "eval/inference/backends/transformers.py::eval.inference.backends.transformers.grouped": (
         "eval/inference/backends/_batches.py::eval.inference.backends._batches.by_rows"

@@ -7,7 +7,9 @@ Raw format: one JSON object a line with ``id, category, paragraphs[{text, source
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -24,7 +26,7 @@ LICENCE = "CC BY-NC 4.0 (labels; not for commercial use); product text: Amazon R
 FILES = "mave_positives.jsonl, mave_negatives.jsonl (after joining with the product text)"
 TASKS = ("attributes",)
 _NO_ASIN, _JOINED = "text", " \n "
-_name = lru_cache(1 << 14)(one_line)
+_name, _label = lru_cache(1 << 14)(one_line), lru_cache(1 << 10)(str.capitalize)
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
@@ -91,44 +93,43 @@ def _by_product(sources: Sequence[Source]) -> Iterator[tuple[bytes, bytes] | Out
         if isinstance(product, Outcome):
             yield product
         elif texts := _texts(product.paragraphs):
-            record = _stated(where, product, texts)
-            yield record.id.encode(), encode(record)
+            name = _identified(product.id, texts)
+            values = [(_name(each.key), spanned(each.evidences, product.paragraphs)) for each in product.attributes]
+            yield name.encode(), encode((where, name, texts, values))  # a Stated, without the cost of making one
         else:
             yield Outcome(where, reason="no text")
 
 
-def _texts(paragraphs: Sequence[Paragraph]) -> tuple[Text, ...]:
-    """Return the paragraphs that are not blank."""
-    texts = [Text(part.source.capitalize(), part.text) for part in paragraphs if part.text and not part.text.isspace()]
-    if any(text.label == "Title" and _JOINED in text.text for text in texts):
-        texts = [part for text in texts for part in _parted(text) if part.text.strip()]
-    return tuple(texts)
+def _texts(paragraphs: Sequence[Paragraph]) -> list[tuple[str, str]]:
+    """Return label and text of the paragraphs that are not blank."""
+    texts = [(_label(part.source), part.text) for part in paragraphs if part.text and not part.text.isspace()]
+    if _JOINED in "\0".join([text for label, text in texts if label == "Title"]):
+        texts = [part for label, text in texts for part in _parted(label, text) if part[1].strip()]
+    return texts
 
 
-def _parted(text: Text) -> tuple[Text, ...]:
+def _parted(label: str, text: str) -> tuple[tuple[str, str], ...]:
     """Return a title and the description that derived sets join to it by a line break, any other text as it is."""
-    if text.label != "Title" or _JOINED not in text.text:
-        return (text,)
-    title, _, rest = text.text.partition(_JOINED)
-    return Text(text.label, title), Text("Description", rest.replace(_JOINED, " "))
+    if label != "Title" or _JOINED not in text:
+        return ((label, text),)
+    title, _, rest = text.partition(_JOINED)
+    return (label, title), ("Description", rest.replace(_JOINED, " "))
 
 
-def _stated(where: str, product: Product, texts: tuple[Text, ...]) -> Stated:
-    plain = [paragraph.text for paragraph in product.paragraphs]
-    values = [(_name(attribute.key), spanned(attribute.evidences, plain)) for attribute in product.attributes]
+def _identified(identifier: str, texts: Sequence[tuple[str, str]]) -> str:
+    """Return an id of a product and its text."""
     # Derived sets number their records: where the id is no ASIN, only its text tells one product from another.
-    name = product.id if is_asin(product.id) else _NO_ASIN
-    joined = "\0".join([f"{text.label}\0{text.text}" for text in texts])
-    text_hash = blake2b(joined.encode(errors="replace"), digest_size=8).hexdigest()
-    return Stated(where, f"{name}:{text_hash}", texts, values)
+    name = identifier if is_asin(identifier) else _NO_ASIN
+    joined = "\0".join(chain.from_iterable(texts)).encode(errors="replace")
+    return f"{name}:{blake2b(joined, digest_size=8).hexdigest()}"
 
 
-def spanned(evidences: Sequence[Evidence], paragraphs: Sequence[str]) -> tuple[str, ...] | None:
+def spanned(evidences: Sequence[Evidence], paragraphs: Sequence[Paragraph]) -> tuple[str, ...] | None:
     """Return the distinct values, or ``None`` when one of them does not stand at its offsets."""
     values = []
     for evidence in evidences:
         value, pid, begin, end = evidence.value, evidence.pid, evidence.begin, evidence.end
-        if not (0 <= pid < len(paragraphs) and 0 <= begin < end and paragraphs[pid][begin:end] == value):
+        if not (0 <= pid < len(paragraphs) and 0 <= begin < end and paragraphs[pid].text[begin:end] == value):
             return None
         values.append(value.strip())
     return None if "" in values else _distinct(tuple(values))
@@ -158,6 +159,10 @@ def _merged(records: Sequence[Stated]) -> Iterator[Outcome]:
 
 def _united(records: Sequence[Stated]) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
     """Return the attributes of all records with their values, and a note for each that was left out or contradicted."""
+    if len(records) == 1:  # as nearly all are, and most of these state what they name
+        alone = dict(records[0].values)
+        if len(alone) == len(records[0].values) and "" not in alone and None not in alone.values():
+            return cast("dict[str, tuple[str, ...]]", alone), ()
     united: dict[str, tuple[str, ...] | None] = {}
     notes = []
     for record in records:

@@ -151,9 +151,8 @@ def _records(lines: Sequence[bytes], counts: Counts) -> Iterator[bytes]:
             counts["metadata"]["used"] += 1
             counts["metadata"]["ASIN again"] += len(products) - number
             counts["labels"]["used"] += len(labels)
-            texts = [paragraph.text for paragraph in paragraphs]
             for label in labels:
-                spans = (spanned(attribute.evidences, texts) for attribute in label.attributes)
+                spans = (spanned(attribute.evidences, paragraphs) for attribute in label.attributes)
                 counts["labels"][UNSPANNED] += None in spans
                 yield _encode(Joined(label.id, label.category, paragraphs, label.attributes)) + b"\n"
             return

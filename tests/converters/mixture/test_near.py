@@ -16,7 +16,8 @@ from rensa import RMinHash, RMinHashLSH
 
 from converters.core.console import in_processes
 from converters.mixture import near, plan
-from converters.mixture.near import compared, drop_near_duplicates, signatures, spaced
+from converters.mixture.near import compared, drop_near_duplicates, signatures
+from converters.mixture.runs import Runs, shingles, spaced
 from converters.mixture.shards import Shard
 from converters.mixture.spec import Entry
 from converters.schema import Row, Turn
@@ -49,8 +50,31 @@ def runs_of(text: str) -> Counter[str]:
 @given(st.lists(st.lists(st.sampled_from(WORDS) | st.text(max_size=5)).map(" ".join), min_size=1))
 def test_shingles_are_the_runs_of_three_words_of_each_text(texts: list[str]) -> None:
     texts = [text.encode("utf-8", "ignore").decode() for text in texts]
-    found = list(near.shingles([*map(spaced, texts)]))
+    found = list(shingles([*map(spaced, texts)]))
     assert [Counter(run.decode() for run in runs) for runs in found] == [*map(runs_of, texts)]
+
+
+TEXTS = st.lists(st.lists(st.sampled_from(WORDS)).map(" ".join), min_size=1)
+
+
+@given(TEXTS, TEXTS)
+def test_no_text_with_a_run_of_others_is_passed_over(texts: list[str], others: list[str]) -> None:
+    runs = Runs(sum(map(len, others)))
+    runs.add(runs.places([*map(spaced, others)]))
+    known = {run for text in others for run in runs_of(text)}
+    shared = runs.shared([*map(spaced, texts)]).tolist()
+    assert all(found for text, found in zip(texts, shared, strict=True) if known & {*runs_of(text)})
+
+
+def test_texts_without_a_run_of_others_are_passed_over() -> None:
+    draw, letters = random.Random(0), "abcdefghijklmnopqrstuvwxyz"
+    words = ["".join(draw.choices(letters, k=5)) for _ in range(3000)]
+    texts = [" ".join(draw.choices(words, k=9)).encode() for _ in range(2000)]
+    runs = Runs(sum(map(len, texts[1000:])))
+    runs.add(runs.places(texts[1000:]))
+    assert runs.shared(texts[1000:]).all()
+    assert runs.shared(texts[:1000]).sum() < 400
+    assert runs.shared([b"", words[0].encode(), b" ".join(texts[:9])]).all()  # too short or too long to be told
 
 
 def rows(draw: random.Random, number: int, first: int) -> list[Row]:

@@ -8,7 +8,7 @@ import pytest
 
 from converters import examples
 from converters.examples import example, prompt_turns
-from converters.mixture import near
+from converters.mixture import near, runs
 from converters.schema import Listing, Text
 from converters.tasks.base import RenderError
 from tests.converters import _mixed
@@ -61,5 +61,5 @@ def test_rows_are_alike_by_their_product_and_not_by_what_is_listed() -> None:
     other = example(replace(LISTING, path=("Car",), children=(BELOW[0], ())), "category_levels", "s")
     assert prompt_turns(row.task, row.messages) == prompt_turns(other.task, other.messages)
     asked = near.compared(msgspec.json.decode(msgspec.json.encode(row), type=near.Asked))
-    [shingles] = near.shingles([near.spaced(asked)])
+    [shingles] = runs.shingles([runs.spaced(asked)])
     assert {*shingles} == {b"title red acme", b"red acme mug", b"acme mug brand", b"mug brand acme"}

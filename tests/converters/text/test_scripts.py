@@ -10,7 +10,8 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from converters.mixture.near import Asked, indexed, near, signatures, spaced
+from converters.mixture.near import Asked, indexed, near, signatures
+from converters.mixture.runs import spaced
 from converters.schema import Turn
 from converters.sources._qa import holds
 from converters.text import words as text_words
