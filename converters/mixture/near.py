@@ -9,19 +9,19 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache, partial
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from converters.core.console import Pool
 from converters.examples import prompt_turns
-from converters.mixture.plan import NEAR, TRAIN, Mask, drop, kept, within
-from converters.mixture.shards import TEMPORARY, Shard
+from converters.mixture.plan import NEAR, drop
+from converters.mixture.shards import TEMPORARY
+from converters.mixture.table import TRAIN, Mask, Table, kept, within
 from converters.schema import Turn
 from converters.tasks import category_shortlist
 from converters.tasks.choice import listed
@@ -60,31 +60,33 @@ class Index(NamedTuple):
     signatures: list[Any]
 
 
-def drop_near_duplicates(
-    rows: pd.DataFrame, shards: Sequence[Shard], threshold: float | None, pool: Pool | None = None
-) -> None:
+def drop_near_duplicates(rows: Table, threshold: float | None, pool: Pool | None = None) -> None:
     """Drop training rows whose text is near that of a validation or test row; with no threshold, none.
 
     Where there is a ``pool``, its processes read, sign and look up rows, a copy of the index in each.
     """
     if threshold is None:
         return
-    train, sizes = within(rows, TRAIN), rows["size"].to_numpy()
-    own, held_out = (blocks(shards, sizes, wanted) for wanted in (train, kept(rows) & ~train))
+    train = within(rows, TRAIN)
+    own, held_out = (blocks(rows, wanted) for wanted in (train, kept(rows) & ~train))
     if pool:
-        found = _near_in(pool, own, held_out, threshold, shards[0].folder.parent)
+        found = _near_in(pool, own, held_out, threshold, rows.shards[0].folder.parent)
     else:
-        found = list(near(_signed(own), indexed(_signed(held_out), threshold), threshold))
-    drop(rows, np.flatnonzero(train)[np.array(found, bool)], NEAR)
+        found = near(_signed(own), indexed(_signed(held_out), threshold), threshold)
+    gone = train.copy()
+    gone[train] = np.fromiter(found, bool)
+    drop(rows, gone, NEAR)
 
 
-def _near_in(pool: Pool, own: Iterator[Block], held_out: Iterator[Block], threshold: float, folder: Path) -> list[bool]:
+def _near_in(
+    pool: Pool, own: Iterator[Block], held_out: Iterator[Block], threshold: float, folder: Path
+) -> Iterator[bool]:
     with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY) as place:
         known = Path(place) / "signatures"
         with closing(pool(_signatures, _together(held_out))) as signed:
             known.write_bytes(pickle.dumps(list(chain.from_iterable(signed))))
         with closing(pool(partial(_near_known, known=known, threshold=threshold), _together(own))) as found:
-            return list(chain.from_iterable(found))
+            yield from chain.from_iterable(found)
 
 
 def _together(some: Iterator[Block]) -> Iterator[list[Block]]:
@@ -120,16 +122,19 @@ def near(signed: Iterable[Any], held_out: Index, threshold: float) -> Iterator[b
         yield bool(candidates) and any(own.jaccard(held_out.signatures[n]) >= threshold for n in candidates)
 
 
-def blocks(shards: Sequence[Shard], sizes: NDArray[np.uint32], wanted: Mask) -> Iterator[Block]:
-    """Yield the blocks of the shards' files that have wanted rows; ``sizes`` are those of all rows, in bytes."""
-    edges = np.cumsum([0, *(shard.examples for shard in shards)]).tolist()
-    for shard, (first, last) in zip(shards, pairwise(edges), strict=True):
-        ends = np.cumsum(sizes[first:last], dtype=np.int64)
-        spans = np.stack([ends - sizes[first:last], ends], 1)
-        cuts = np.flatnonzero(np.diff(ends // BLOCK)) + 1
-        for block, chosen in zip(np.split(spans, cuts), np.split(wanted[first:last], cuts), strict=True):
-            if chosen.any():
-                yield Block(shard.rows, block, chosen)
+def blocks(rows: Table, wanted: Mask) -> Iterator[Block]:
+    """Yield the blocks of the shards' files that have wanted rows."""
+    for entry, shard in enumerate(rows.shards):
+        offset = 0
+        for here in rows.blocks(entry):
+            sizes = rows.read("size", here)
+            ends = np.cumsum(sizes, dtype=np.int64) + offset
+            spans = np.stack([ends - sizes, ends], 1)
+            offset = int(ends[-1])
+            cuts = np.flatnonzero(np.diff(ends // BLOCK)) + 1
+            for block, chosen in zip(np.split(spans, cuts), np.split(wanted[here], cuts), strict=True):
+                if chosen.any():
+                    yield Block(shard.rows, block, chosen)
 
 
 def _signed(some: Iterable[Block]) -> Iterator[Any]:

@@ -13,15 +13,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.console import Pool, Tick, in_processes
 from converters.io import describe
-from converters.mixture.plan import TRAIN
 from converters.mixture.report.classes import count_classes, coverage, histogram, learn, scored_by_class, taxonomy
 from converters.mixture.spec import Spec
+from converters.mixture.table import TRAIN, Table
 from converters.schema import SPLITS, Attributes, Turn
 from converters.text.lengths import Lengths, Ruler
 from converters.text.lengths import ruler as ruler_of
@@ -75,7 +74,7 @@ class Piece(NamedTuple):
 
 
 def of_mix(
-    folder: Path, rows: pd.DataFrame, spec: Spec, ruler: Ruler, tick: Tick, pool: Pool = in_processes
+    folder: Path, rows: Table, spec: Spec, ruler: Ruler, tick: Tick, pool: Pool = in_processes
 ) -> tuple[dict[str, Any], Samples]:
     """Return what the manifest says of each split in ``folder``, and three sample rows a task; ``tick`` hears rows so far.
 
