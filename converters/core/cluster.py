@@ -20,7 +20,8 @@ convert        100 us                         28 hours of one core, 4 minutes of
 bring together 2.1 kB out and in              4 TB through the file system, for sources that do (``gathering``); their 512
 (the shuffle)                                 buckets are 4 GB then, each in memory as a whole and once more as groups
 merge          3 us, 1.7 kB in and out        an hour of the driver, 3.4 TB
-decide         2.8 us at 10^7, and growing    about an hour of the driver; 66 GB of columns, 210 GB at the peak
+decide         0.9 us at 10^7; 9 bytes        half an hour of the driver, which reads each of 58 GB of columns from the disk
+                                              32 times a step, as it holds a share of the hashes alone: 9 GB
 near-          50 us; 4 kB in each process    14 hours of one core, 2 minutes of 512; with a tenth held out 400 GB in each
 duplicates     for each held-out row          process
 write          one read of 1.7 kB anywhere    10^9 random reads: 3 hours at 10^5 a second, 28 at what a NAS gives, 10^4
@@ -28,10 +29,10 @@ measure, hash  11 us, 4 us                    shared by all machines, but for th
 =============  =============================  ==========================================================================
 
 So near-duplicates break first, in memory: 2 GB a process hold the signatures of 5*10^5 held-out rows, which is a tenth of 5*10^6
-(a smaller share to be held out, or ``near_duplicates: null``, does without). Then come the columns, at 3*10^8 rows on a driver
-with 64 GB. With 256 GB the driver decides on all 10^9, and a build takes a working day, most of it the random reads of writing
-and what the driver does alone. To go on from there, the columns would be sorted and joined in shares by the hash of the product
-group: each decision but the shares of whole splits needs the rows of one group, prompt or id alone.
+(a smaller share to be held out, or ``near_duplicates: null``, does without). A driver with 16 GB decides on all 10^9 rows, and a
+build takes a working day, most of it the random reads of writing and what the driver does alone. To go on from there, machines
+would decide on a share of the hashes each: each decision but the shares of whole splits needs the rows of one group, prompt or id
+alone.
 """
 
 import os

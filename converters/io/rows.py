@@ -21,10 +21,13 @@ from converters.schema import Outcome
 T = TypeVar("T")
 LIMIT = 64 << 20  # bytes of one line, list item or cell
 AHEAD = 1 << 12  # bytes by which the form of a file is told
+PART = 1 << 20  # bytes of a JSON list that are read at once
+TRIES = 16  # places at which a part of a list may end, before more of it is read
 LITERAL_LIMIT = 1 << 20  # characters; Python's parser may take a hundred times its text in memory
 BOM = b"\xef\xbb\xbf"
 # The beginning of one JSON object over several lines: its first line ends within it, and no further object begins.
 _SPREAD = re.compile(rb'\s*\{(?:[ \t]*[\r\n]|[^\r\n]*,[ \t]*[\r\n]\s*"|[^\r\n]*[\[{][ \t]*[\r\n])')
+_BETWEEN = re.compile(rb"\}\s*,\s*\{")  # two objects, maybe of a list
 _LITERAL = re.compile(rb"\s*\{\s*u?'")  # a row starts as a Python dictionary does, and no JSON object can
 _ADJACENT = re.compile(r"['\"]\s+['\"]")
 _STRING = re.compile(r"""('(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")(\s+(?=['"]))?""", re.DOTALL)
@@ -99,7 +102,7 @@ def json_values(source: Source) -> Iterator[tuple[str, bytes]]:
     with open_raw(path) as file, reading(path):
         start = file.peek(AHEAD)[:AHEAD].removeprefix(BOM)
         if start.lstrip().startswith(b"["):
-            yield from _items(path, file.read().removeprefix(BOM))
+            yield from ((f"{path}:#{number}", item) for number, item in enumerate(_items(path, file), 1))
         elif _SPREAD.match(start):
             text = file.read(LIMIT + 1)
             if any(map(_is_object, text.splitlines()[1:])) and not _is_object(without_bom(text)):
@@ -134,13 +137,44 @@ def _is_object(text: bytes) -> bool:
         return False
 
 
-def _items(path: Path, text: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the items of a JSON list; a list that is broken anywhere is an ``InputError``."""
+def _items(path: Path, file: BufferedReader) -> Iterator[bytes]:
+    """Yield the items of a JSON list, which is read in parts; one that is broken anywhere is an ``InputError``.
+
+    A part ends between two objects. If it is a JSON list by itself, they are two items and not two objects within one.
+    """
+    text, size, is_first = file.read(PART).removeprefix(BOM).lstrip().removeprefix(b"["), PART, True
+    while len(more := file.read(size)) == size:
+        text += more
+        ends = [match.start() + 1 for match in _BETWEEN.finditer(text, max(0, len(text) - PART))]
+        for end in ends[: -TRIES - 1 : -1]:
+            if items := _listed(b"[%b]" % text[:end]):
+                yield from map(bytes, items)
+                text, size, is_first = text[text.index(b",", end) + 1 :], PART, False
+                break
+        else:
+            size = len(text)  # an item may be larger than a part
+    items = _listed(b"[" + text + more)
+    if items is None or not (items or is_first):  # a comma and nothing after it
+        raise _broken(path)
+    yield from map(bytes, items)
+
+
+def _listed(text: bytes) -> list[msgspec.Raw] | None:
+    """Return the items of a JSON list; of another text, or a broken one, nothing."""
     try:
-        items = msgspec.json.decode(text, type=list[msgspec.Raw])
+        return msgspec.json.decode(text, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _broken(path: Path) -> InputError:
+    """Return what is wrong with a JSON list, and where in its file."""
+    try:
+        with open_raw(path) as file:
+            msgspec.json.decode(file.read().removeprefix(BOM), type=list[msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: broken JSON list: {first_line(error)}; mend it, or write one row a line") from error
-    yield from ((f"{path}:#{number}", bytes(item)) for number, item in enumerate(items, 1))
+        return InputError(f"{path}: broken JSON list: {first_line(error)}; mend it, or write one row a line")
+    return InputError(f"{path}: was changed while it was read")
 
 
 def decoded(sources: Sequence[Source], kind: type[T], literals: bool = False) -> Iterator[tuple[str, T | Outcome]]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from converters import sources
 from converters.core.console import Pool, Tick, in_processes, silent
@@ -22,13 +21,14 @@ from converters.core.errors import InputError
 from converters.io import describe, expand
 from converters.io.files import is_hub, missing
 from converters.io.jsonl import replacing, write_json
-from converters.mixture import ids, near, plan
+from converters.mixture import finalize, ids, near, plan
 from converters.mixture.convert import convert_all, processes, shares
 from converters.mixture.convert.shares import Converted, Share
 from converters.mixture.manifest import account, inputs, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.report import card, stats
 from converters.mixture.shards import TEMPORARY
 from converters.mixture.spec import Entry, Spec, chosen_tasks
+from converters.mixture.table import kept, table
 from converters.mixture.write import write_splits
 from converters.schema import MANIFEST
 from converters.text.lengths import ruler
@@ -53,8 +53,6 @@ def build(
     a folder that all of its machines see, it returns what does their work.
     """
     _need_mixture(out)
-    from converters.mixture import finalize  # brings scipy, and the command line starts without it
-
     lengths = ruler(spec.tokenizer, workers)  # fails here on a wrong tokenizer, not after an hour's work
     spec = msgspec.structs.replace(spec, sources=needed(spec))
     need_files(spec.sources)
@@ -65,19 +63,20 @@ def build(
         shards = convert_all(spec.sources, spec.seed, work, workers, tick, elsewhere)
         for shard in shards:
             need_rows(shard)
-        rows = plan.table(shards)
-        plan.decide(rows, spec)
-        ids.tell_apart(rows, shards, spec)
-        near.drop_near_duplicates(rows, shards, spec.near_duplicates, pool if elsewhere or workers > 1 else None)
-        plan.finish(rows, spec)
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
-        last = finalize.prepare(rows, shards, spec)
+        columns = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
+        rows = table(shards, columns)
+        plan.decide(rows, spec)
+        ids.tell_apart(rows, spec)
+        near.drop_near_duplicates(rows, spec.near_duplicates, pool if elsewhere or workers > 1 else None)
+        plan.finish(rows, spec)
+        last = finalize.prepare(rows, spec)
         finishes = [ids.finish(rows, number, last.finish(entry)) for number, entry in enumerate(spec.sources)]
-        write_splits(folder, rows, shards, spec.seed, finishes, pool)
+        write_splits(folder, rows, spec.seed, finishes, pool)
         if rejects:
-            write_rejects(folder / "rejects.jsonl", shards, plan.reason_codes(rows), plan.REASONS)
+            write_rejects(folder / "rejects.jsonl", rows)
         statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, pool)
-        record = manifest(rows, shards, spec, folder, statistics, pool)
+        record = manifest(rows, spec, folder, statistics, pool)
         for name, recall in last.recalls().items():
             record["splits"][name]["shortlist_recall"] = recall
         for number, shard in enumerate(shards, 1):
@@ -148,16 +147,15 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     given = Path(mapping) if isinstance(mapping, str) else None
     with _cache(out) as work:
         [shard] = convert_all([entry], 0, work, processes([entry], workers), tick)
-        repeated, renamed = ids.of_entry(shard)
-        codes = np.where(repeated, np.int8(0), np.int8(plan.KEPT))
+        rows = table([shard], work)
+        ids.of_entry(rows, 0)
         if rejects:
-            write_rejects(rejects, [shard], codes, [plan.SAME])
+            write_rejects(rejects, rows)
         need_rows(shard)
         with replacing(out) as file:
-            file.writelines(compress(ids.lines(shard, renamed), ~repeated))
-        described = list(map(describe, inputs(shard)))
-        record = account(shard, codes, [plan.SAME], described, int(renamed.sum())) | {"rows": int((~repeated).sum())}
-        record |= row_counts(compress(shard.lines(), ~repeated))
+            file.writelines(ids.lines(rows))
+        record = account(rows, 0, list(map(describe, inputs(shard)))) | {"rows": int(kept(rows).sum())}
+        record |= row_counts(compress(shard.lines(), kept(rows)))
         if given is None or given.resolve() != mapping_of(out).resolve():  # which the user has edited, with comments
             write_mapping(mapping_of(out), shard)
         write_json(out.with_name(out.name + ".manifest.json"), record)

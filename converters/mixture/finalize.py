@@ -7,22 +7,19 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from converters.core.errors import InputError
 from converters.mixture.ids import rows_at
-from converters.mixture.plan import TRAIN, Numbers, kept, linked, of_task, within
-from converters.mixture.shards import Shard
+from converters.mixture.links import linked
+from converters.mixture.shards import UNPINNED
 from converters.mixture.spec import SHORTLIST, Entry, Spec, chosen_tasks
+from converters.mixture.table import TRAIN, Column, Mask, Numbers, Splits, Table, of_entries, of_task, within
 from converters.mixture.write import Finish
 from converters.schema import SPLITS, Row, Turn
 from converters.tasks.category_shortlist import listed
 from converters.transforms import few_shot
 from converters.transforms.candidates import FOLDS, Expert, fit, propose
-
-# Column of the table: a number for the product of each row's group; one that two sources name differently has one.
-PRODUCT = "linked_product"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +35,12 @@ class Proposer:
 class Finalizer:
     """What the training split gives to other rows: by source its expert, by source and task its demonstrations.
 
-    A demonstration comes with the number of its product, and no two of a pool are of one product.
+    ``product`` reads a number for the product of each row's group; one that two sources name differently has one. A demonstration
+    comes with that number, and no two of a pool are of one product.
     """
 
+    rows: Table
+    product: Column
     proposers: dict[str, Proposer]
     pools: dict[tuple[str, str], dict[int, Row]]
     seed: int
@@ -49,16 +49,16 @@ class Finalizer:
         """Return what finishes the rows of an entry, nothing for an entry whose rows are finished."""
         if not (entry.shortlist or entry.few_shot):
             return None
-        return lambda lines, rows: self._finish(entry, lines, rows)
+        return lambda lines, here: self._finish(entry, lines, here)
 
-    def _finish(self, entry: Entry, lines: Sequence[bytes], rows: pd.DataFrame) -> list[bytes]:
-        finished, encode = list(lines), msgspec.json.Encoder().encode
-        places = np.flatnonzero(kept(rows))
-        table = rows.iloc[places]
-        examples = [msgspec.json.decode(lines[place], type=Row) for place in places]
+    def _finish(self, entry: Entry, lines: Sequence[bytes], here: slice) -> list[bytes]:
+        finished, encode, split = list(lines), msgspec.json.Encoder().encode, self.rows.split[here]
+        places = np.flatnonzero(split != UNPINNED)
+        examples = [msgspec.json.decode(lines[place], type=Row) for place in places.tolist()]
+        products = self.product(here)[places]
         if entry.shortlist:
-            _propose(self.proposers[entry.source], entry.shortlist, examples, table)
-        for place, row, product in zip(places, examples, table[PRODUCT].tolist(), strict=True):
+            _propose(self.proposers[entry.source], entry.shortlist, examples, products, split[places])
+        for place, row, product in zip(places.tolist(), examples, products.tolist(), strict=True):
             if entry.few_shot:
                 pool = self.pools[row.source, row.task]
                 row = few_shot.shown(row, few_shot.chosen(row.id, product, pool, entry.few_shot, self.seed))
@@ -76,48 +76,52 @@ class Finalizer:
         return recalls
 
 
-def prepare(rows: pd.DataFrame, shards: Sequence[Shard], spec: Spec) -> Finalizer:
-    """Fit the experts and choose the demonstrations that the entries ask for; too few training rows are an ``InputError``.
-
-    Where an entry asks for some, the table gets a column ``PRODUCT``.
-    """
+def prepare(rows: Table, spec: Spec) -> Finalizer:
+    """Fit the experts and choose the demonstrations that the entries ask for; too few training rows are an ``InputError``."""
     proposers, pools = dict[str, Proposer](), dict[tuple[str, str], dict[int, Row]]()
-    if any(entry.shortlist or entry.few_shot for entry in spec.sources):
-        rows[PRODUCT] = linked(rows)[0]
+    asking = any(entry.shortlist or entry.few_shot for entry in spec.sources)
+    product = linked(rows)[0] if asking else rows.column("group")
     for entry in spec.sources:
         if entry.shortlist and entry.source not in proposers:
-            proposers[entry.source] = _proposer(rows, shards, entry.source)
+            proposers[entry.source] = _proposer(rows, product, spec, entry.source)
         for task in chosen_tasks(entry) if entry.few_shot else ():
             if (entry.source, task) not in pools:
-                pools[entry.source, task] = _pool(rows, shards, entry.source, task)
+                pools[entry.source, task] = _pool(rows, product, spec, entry.source, task)
             if (count := len(pools[entry.source, task])) <= (entry.few_shot or 0):
                 raise InputError(
                     f"few_shot {entry.few_shot}: found {count} products of source {entry.source!r} with task {task!r} "
                     f"in the training split, expected more than {entry.few_shot}"
                 )
-    return Finalizer(proposers, pools, spec.seed)
+    return Finalizer(rows, product, proposers, pools, spec.seed)
 
 
-def _training(rows: pd.DataFrame, shards: Sequence[Shard], source: str, task: str) -> pd.DataFrame:
-    of_source = np.array([shard.entry.source == source for shard in shards])
-    training: pd.DataFrame = rows.loc[within(rows, TRAIN) & of_task(rows, task) & of_source[rows["entry"]]]
-    return training
+def _training(rows: Table, spec: Spec, source: str, task: str) -> Mask:
+    entries = [number for number, entry in enumerate(spec.sources) if entry.source == source]
+    return within(rows, TRAIN) & of_task(rows, task) & of_entries(rows, entries)
 
 
-def _proposer(rows: pd.DataFrame, shards: Sequence[Shard], source: str) -> Proposer:
-    training = _training(rows, shards, source, SHORTLIST)
-    known = np.unique(training[PRODUCT])
+def _of(rows: Table, column: Column, among: Mask) -> Numbers:
+    """Return a column for the rows of a mask."""
+    found = [column(here)[among[here]] for here in rows.blocks() if among[here].any()]
+    return np.concatenate([np.empty(0, np.uint64), *found])
+
+
+def _proposer(rows: Table, product: Column, spec: Spec, source: str) -> Proposer:
+    training = _training(rows, spec, source, SHORTLIST)
+    products, places = _of(rows, product, training), np.flatnonzero(training)
+    known = np.unique(products)
     if len(known) < 2:
         raise InputError(
             f"shortlist: found {len(known)} products of source {source!r} with task {SHORTLIST!r} in the training split, "
             "expected at least 2 to learn from"
         )
-    labels, _ = pd.factorize(training["target"], sort=True)
-    first = training.drop_duplicates("target")
-    paths = [row.target for row in rows_at(rows, shards, first.index.to_numpy())]
-    paths = [paths[place] for place in np.argsort(first["target"].to_numpy())]
-    texts = (_text(row) for row in rows_at(rows, shards, training.index.to_numpy()))
-    folds = _folds(known, training[PRODUCT].to_numpy())
+    _, first, labels = np.unique(_of(rows, rows.column("target"), training), return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    paths = [""] * len(first)
+    for label, row in zip(order.tolist(), rows_at(rows, places[first[order]]), strict=True):
+        paths[label] = row.target
+    texts = (_text(row) for row in rows_at(rows, places))
+    folds = _folds(known, products)
     return Proposer(fit(zip(texts, labels.tolist(), folds.tolist(), strict=True), paths), known)
 
 
@@ -128,22 +132,25 @@ def _folds(known: Numbers, products: Numbers) -> NDArray[np.int64]:
     return np.where(there, places % FOLDS, FOLDS)
 
 
-def _pool(rows: pd.DataFrame, shards: Sequence[Shard], source: str, task: str) -> dict[int, Row]:
-    training = _training(rows, shards, source, task).sort_values("id", kind="stable")
-    chosen = training.drop_duplicates(PRODUCT)[: few_shot.POOL].sort_index()
-    return dict(zip(chosen[PRODUCT].tolist(), rows_at(rows, shards, chosen.index.to_numpy()), strict=True))
+def _pool(rows: Table, product: Column, spec: Spec, source: str, task: str) -> dict[int, Row]:
+    training = _training(rows, spec, source, task)
+    products, places = _of(rows, product, training), np.flatnonzero(training)
+    order = np.argsort(_of(rows, rows.column("id"), training), kind="stable")
+    _, first = np.unique(products[order], return_index=True)
+    chosen = np.sort(order[np.sort(first)[: few_shot.POOL]])
+    return dict(zip(products[chosen].tolist(), rows_at(rows, places[chosen]), strict=True))
 
 
 def _text(row: Row) -> str:
     return row.messages[0].content.partition("\n")[2]
 
 
-def _propose(proposer: Proposer, k: int, examples: list[Row], table: pd.DataFrame) -> None:
+def _propose(proposer: Proposer, k: int, examples: list[Row], products: Numbers, splits: Splits) -> None:
     """Put candidates into those of the examples that ask for some."""
     asking = [place for place, row in enumerate(examples) if row.task == SHORTLIST]
-    folds = _folds(proposer.known, table[PRODUCT].to_numpy()[asking])
+    folds = _folds(proposer.known, products[asking])
     candidates = propose(proposer.expert, [_text(examples[place]) for place in asking], folds, k)
-    for place, split, paths in zip(asking, table["split"].to_numpy()[asking].tolist(), candidates, strict=True):
+    for place, split, paths in zip(asking, splits[asking].tolist(), candidates, strict=True):
         row = examples[place]
         proposer.counts[k, split, row.target in paths] += 1
         meta = msgspec.json.encode({**row.extra, "candidates": paths}).decode()

@@ -5,47 +5,51 @@ each, so that it depends on neither the files' names and folders nor the order o
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import compress, islice
 
 import msgspec
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from converters.core.hashing import digest, draw, hashed
 from converters.examples import prompt_turns
-from converters.mixture.plan import Mask, again
-from converters.mixture.shards import Shard, picked
+from converters.mixture.plan import SAME, drop
+from converters.mixture.repeats import later
 from converters.mixture.spec import Spec, replays
-from converters.mixture.write import Finish
+from converters.mixture.table import Places, Table, again, kept, lines_at, repeated
+from converters.mixture.write import Finish, windows
 from converters.schema import Row
 
 APART = "id that a row of another file or entry has, too: a hash follows it"  # a note
-RENAMED = "renamed"  # column of the table: whether a hash follows the row's id
 
 
-def tell_apart(rows: pd.DataFrame, shards: Sequence[Shard], spec: Spec) -> None:
-    """Mark the kept rows that get another id, in a new column ``RENAMED``, and give them the draws of these."""
-    rows[RENAMED] = False
-    same = again(rows, "id")
-    replayed = same.loc[same["entry"].isin(replays(spec)), "id"]
-    places = np.sort(same.index.drop(replayed.index[~replayed.duplicated(keep=False)]).to_numpy())
-    rows.loc[places, RENAMED] = True
-    if len(places):
-        drawn = [draw(row.id, spec.seed) for row in rows_at(rows, shards, places)]
-        rows.loc[places, "id"] = np.array(drawn, np.uint64)
+def tell_apart(rows: Table, spec: Spec) -> None:
+    """Give the kept rows that have one id in common others, with the draws of these."""
+    found = [np.empty(0, np.int64)]
+    for places in again(rows, "id"):
+        replayed = np.isin(rows.entries(places), replays(spec))
+        keeps = replayed.copy()
+        keeps[replayed] = ~repeated(rows.at("id", places[replayed]))
+        found.append(places[~keeps])
+    rename(rows, np.sort(np.concatenate(found)), spec.seed)
 
 
-def rows_at(rows: pd.DataFrame, shards: Sequence[Shard], places: NDArray[np.int64]) -> Iterator[Row]:
+def rename(rows: Table, places: Places, seed: int) -> None:
+    """Give rows, whose places are in order, other ids."""
+    rows.renamed = places
+    rows.draws = np.fromiter((draw(row.id, seed) for row in rows_at(rows, places)), np.uint64, len(places))
+
+
+def rows_at(rows: Table, places: Places) -> Iterator[Row]:
     """Yield the rows at these places of the table, which are in order, under the ids that they are written with."""
-    decode, start = msgspec.json.Decoder(Row).decode, 0
-    for shard in shards:
-        stop = start + shard.examples
-        here = places[np.searchsorted(places, start) : np.searchsorted(places, stop)]
-        lines = picked(shard.rows, rows["size"].to_numpy()[start:stop], here - start)
-        for line, renamed in zip(lines, rows[RENAMED].to_numpy()[here], strict=True):
-            row = decode(line)
-            yield _renamed(row) if renamed else row
-        start = stop
+    decode = msgspec.json.Decoder(Row).decode
+    for entry, shard in enumerate(rows.shards):
+        low, high = np.searchsorted(places, rows.bounds[entry : entry + 2])
+        if low < high:
+            here = places[low:high]
+            sizes = ((block, rows.read("size", block)) for block in rows.blocks(entry))
+            lines = lines_at(shard.rows, sizes, here)
+            for line, renamed in zip(lines, np.isin(here, rows.renamed).tolist(), strict=True):
+                yield _renamed(decode(line)) if renamed else decode(line)
 
 
 def _renamed(row: Row) -> Row:
@@ -54,44 +58,44 @@ def _renamed(row: Row) -> Row:
     return msgspec.structs.replace(row, id=f"{row.id}~{digest(asked, hashed(row.target))}")
 
 
-def finish(rows: pd.DataFrame, entry: int, last: Finish | None) -> Finish | None:
+def finish(rows: Table, entry: int, last: Finish | None) -> Finish | None:
     """Return what gives the rows of an entry, by its number, their ids before ``last`` finishes them; nothing if neither does."""
-    if not (rows[RENAMED] & (rows["entry"] == entry)).any():
+    low, high = np.searchsorted(rows.renamed, rows.bounds[entry : entry + 2])
+    if low == high:
         return last
 
-    def written(lines: Sequence[bytes], here: pd.DataFrame) -> list[bytes]:
-        named = list(_written(lines, here[RENAMED].to_numpy()))
+    def written(lines: Sequence[bytes], here: slice) -> list[bytes]:
+        named = _written(rows, lines, here)
         return last(named, here) if last else named
 
     return written
 
 
-def _written(lines: Sequence[bytes] | Iterator[bytes], renamed: Mask) -> Iterator[bytes]:
-    decode, encode = msgspec.json.Decoder(Row).decode, msgspec.json.Encoder().encode
-    for line, is_renamed in zip(lines, renamed, strict=True):
-        yield encode(_renamed(decode(line))) + b"\n" if is_renamed else line
+def _written(rows: Table, lines: Sequence[bytes], here: slice) -> list[bytes]:
+    """Return rows of one shard that follow each other as they are written, some under another id."""
+    decode, encode, named = msgspec.json.Decoder(Row).decode, msgspec.json.Encoder().encode, list(lines)
+    low, high = np.searchsorted(rows.renamed, (here.start, here.stop))
+    for place in (rows.renamed[low:high] - here.start).tolist():
+        named[place] = encode(_renamed(decode(lines[place]))) + b"\n"
+    return named
 
 
-def of_entry(shard: Shard) -> tuple[Mask, Mask]:
-    """Return which rows of one entry are left out for their id, and which get another one.
+def of_entry(rows: Table, seed: int) -> None:
+    """Drop rows of the one entry of a table for their id, and give others another one.
 
-    Left out is a row whose id stood before in its file, or in another file with the same question and answer. 8 bytes a row are
-    held unless some ids are the same.
+    Dropped is a row whose id stood before in its file, or in another file with the same question and answer.
     """
-    again, renamed = np.zeros((2, shard.examples), bool)
-    ordered = shard.ids()
-    ordered.sort()
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    if len(twice):
-        columns = shard.columns()
-        places = np.flatnonzero(np.isin(columns["id"], twice))
-        same = pd.DataFrame(columns[places])
-        gone = same.duplicated(["file", "id"]) | same.duplicated(["id", "prompt", "target"])
-        again[places] = gone
-        renamed[places[~gone]] = same.loc[~gone, "id"].duplicated(keep=False)
-    return again, renamed
+    found = [np.empty(0, np.int64)]
+    for places in again(rows, "id"):
+        ids, file, asked, answered = (rows.at(name, places) for name in ("id", "file", "prompt", "target"))
+        gone = later(ids, file) | later(ids, asked, answered)
+        drop(rows, places[gone], SAME)
+        found.append(places[~gone][repeated(ids[~gone])])
+    rename(rows, np.sort(np.concatenate(found)), seed)
 
 
-def lines(shard: Shard, renamed: Mask) -> Iterator[bytes]:
-    """Yield the rows of one entry as they are written, those of the mask under another id."""
-    return _written(shard.lines(), renamed) if renamed.any() else shard.lines()
+def lines(rows: Table) -> Iterator[bytes]:
+    """Yield the kept rows of the one entry of a table as they are written."""
+    source, there = rows.shards[0].lines(), kept(rows)
+    for here in windows(rows, 0):
+        yield from compress(_written(rows, list(islice(source, here.stop - here.start)), here), there[here])

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib.metadata import version
 from itertools import chain, islice
@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
@@ -21,11 +20,12 @@ from converters.core.errors import InputError
 from converters.io import describe, expand
 from converters.io.files import with_advice
 from converters.io.jsonl import replacing
-from converters.mixture.ids import APART, RENAMED
-from converters.mixture.plan import HELD, KEPT, NEAR, REASONS, REPEATED, Codes, Numbers, kept, reason_codes, within
+from converters.mixture.ids import APART
+from converters.mixture.plan import HELD, NEAR, REASONS, REPEATED
 from converters.mixture.repeats import OUTVOTED, TIED
 from converters.mixture.shards import Shard
 from converters.mixture.spec import Spec, beside_files, chosen_tasks
+from converters.mixture.table import KEPT, Codes, Table, kept, of_entries, run_lengths, together, written
 from converters.schema import SPLITS, Turn
 from converters.sources import mix
 
@@ -60,19 +60,23 @@ def inputs(shard: Shard) -> list[Path]:
     return [*expand(shard.entry.paths), *beside_files(shard.entry, shard.options)]
 
 
-def account(
-    shard: Shard, codes: Codes, reasons: Sequence[str], described: Sequence[Mapping[str, Any]], renamed: int = 0
-) -> dict[str, Any]:
-    """Return what the manifest says of one entry: licence, files with their hashes, and the fate of every raw row.
+def account(rows: Table, number: int, described: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what the manifest says of an entry, by its number: licence, files with their hashes, and every raw row's fate.
 
-    ``described`` are its :func:`inputs`, described. ``codes`` has for each example ``KEPT`` or the place in ``reasons`` of the
-    one for which it was dropped. Raw rows all of whose examples were dropped are rejected, too: ``read`` is ``used`` and
-    ``rejected``. ``renamed`` examples got another id.
+    ``described`` are its :func:`inputs`, described. Raw rows all of whose examples were dropped are rejected, too: ``read`` is
+    ``used`` and ``rejected``.
     """
+    shard = rows.shards[number]
     entry, unit = shard.entry, sources.get(shard.entry.source)
-    fates, rows = _fates(shard, codes)
-    lost = {DROPPED + reason: int(rows[fates == code].sum()) for code, reason in enumerate(reasons) if code in fates}
-    dropped = {reason: int((codes == code).sum()) for code, reason in enumerate(reasons) if code in codes}
+    fates, own = np.zeros(1 + len(REASONS), np.int64), np.zeros(1 + len(REASONS), np.int64)
+    for codes, raws in _fates(rows, number):
+        fates += np.bincount(codes - KEPT, raws, len(fates)).astype(np.int64)
+    for here in rows.blocks(number):
+        own += np.bincount(rows.reason[here] - KEPT, minlength=len(own))
+    lost, dropped = ({reason: n for reason, n in zip(REASONS, c[1:].tolist(), strict=True) if n} for c in (fates, own))
+    lost = {DROPPED + reason: count for reason, count in lost.items()}
+    low, high = np.searchsorted(rows.renamed, rows.bounds[number : number + 2])
+    renamed = int((rows.reason[rows.renamed[low:high]] == KEPT).sum())
     return {
         "source": entry.source,
         "split": entry.split,
@@ -125,68 +129,67 @@ def row_counts(lines: Iterable[bytes]) -> dict[str, Any]:
     return {"tasks": dict(sorted(of_task.items())), "labels": labels}
 
 
-def _fates(shard: Shard, codes: Codes) -> tuple[Codes, NDArray[np.uint32]]:
-    """Return what became of each raw row of a shard with examples, and how many raw rows it stands for.
+def _fates(rows: Table, entry: int) -> Iterator[tuple[Codes, NDArray[np.uint32]]]:
+    """Yield in blocks what became of each raw row of an entry with examples, and how many raw rows it stands for.
 
     That is ``KEPT``, or where none of its examples is kept the code of the first.
     """
-    raws = shard.raws()
-    first = np.cumsum(raws["examples"], dtype=np.uint32) - raws["examples"]
-    any_kept = np.minimum.reduceat(codes, first) == KEPT if len(first) else np.empty(0, bool)
-    return np.where(any_kept, np.int8(KEPT), codes[first]), raws["rows"]
+    start = rows.of(entry).start
+    for raws in rows.shards[entry].raws():
+        ends = np.cumsum(raws["examples"], dtype=np.int64)
+        first, stop = ends - raws["examples"], start + int(ends[-1])
+        codes = rows.reason[start:stop]
+        any_kept = np.minimum.reduceat(codes, first) == KEPT
+        yield np.where(any_kept, np.int8(KEPT), codes[first]), raws["rows"]
+        start = stop
 
 
-def write_rejects(path: Path, shards: Sequence[Shard], codes: Codes, reasons: Sequence[str]) -> None:
-    """Write ``{"where", "reason"}`` of every raw row that was not used, one a line; ``codes`` are as in :func:`account`.
+def write_rejects(path: Path, rows: Table) -> None:
+    """Write ``{"where", "reason"}`` of every raw row that was not used, one a line.
 
     A line of several raw rows that were gathered in one says with ``rows`` how many.
     """
-    bounds = np.cumsum([shard.examples for shard in shards])[:-1]
     with replacing(path) as file:
-        for shard, own in zip(shards, np.split(codes, bounds), strict=True):
+        for number, shard in enumerate(rows.shards):
             with shard.rejects.open("rb") as source:
                 shutil.copyfileobj(source, file)
-            for place, code, rows in zip(shard.places(), *_fates(shard, own), strict=True):
+            fates = (zip(codes.tolist(), raws.tolist(), strict=True) for codes, raws in _fates(rows, number))
+            for place, (code, raws) in zip(shard.places(), chain.from_iterable(fates), strict=True):
                 if code != KEPT:
-                    line = {"where": place, "reason": DROPPED + reasons[code]} | (
-                        {"rows": int(rows)} if rows > 1 else {}
-                    )
+                    line = {"where": place, "reason": DROPPED + REASONS[code]} | ({"rows": raws} if raws > 1 else {})
                     file.write(msgspec.json.encode(line) + b"\n")
 
 
 def manifest(
-    rows: pd.DataFrame,
-    shards: Sequence[Shard],
-    spec: Spec,
-    folder: Path,
-    statistics: Mapping[str, Mapping[str, Any]],
-    pool: Pool = in_processes,
+    rows: Table, spec: Spec, folder: Path, statistics: Mapping[str, Mapping[str, Any]], pool: Pool = in_processes
 ) -> dict[str, Any]:
     """Return the account of a mixture whose splits lie in ``folder``, with the ``statistics`` of each; ``pool`` hashes files."""
-    codes, files = reason_codes(rows), [inputs(shard) for shard in shards]
-    splits = [folder / f"{name}.jsonl" for name in SPLITS]
+    files = [inputs(shard) for shard in rows.shards]
+    paths = [folder / f"{name}.jsonl" for name in SPLITS]
     accounts = list[dict[str, Any]]()
-    with closing(pool(describe, [*chain.from_iterable(files), *splits])) as described:
-        for number, (shard, paths) in enumerate(zip(shards, files, strict=True)):
-            own = rows["entry"] == number
-            renamed = int((rows[RENAMED] & own & kept(rows)).sum())
-            found = account(shard, codes[own], REASONS, list(islice(described, len(paths))), renamed)
-            accounts.append(found | _groups(rows.loc[own & kept(rows), ["task", "group", "split"]]))
-        written = list(described)
-    for number, lines in _named_again(shards, accounts).items():
+    with closing(pool(describe, [*chain.from_iterable(files), *paths])) as described:
+        for number, own in enumerate(files):
+            found = account(rows, number, list(islice(described, len(own))))
+            accounts.append(found | _groups(rows, number))
+        last = list(described)
+    for number, lines in _named_again(rows.shards, accounts).items():
         accounts[number]["seen"] = [*accounts[number]["seen"], *lines]
     dropped = _sum(account["dropped"] for account in accounts)
+    splits = zip(_splits(rows), last, map(statistics.__getitem__, SPLITS), strict=True)
     return {
         "read": sum(account["read"] for account in accounts),
         "used": sum(account["used"] for account in accounts),
         "rejected": _sum(account["rejected"] for account in accounts),
         "dropped_examples": dropped,
-        "repeated_examples": int((rows["times"][kept(rows)] - 1).clip(lower=0).sum()),
+        "repeated_examples": written(rows, kept(rows)) - int(kept(rows).sum()),
         "contradictions": {name: dropped.get(reason, 0) for name, reason in CONTRADICTIONS.items()},
         "leaks": {name: dropped.get(reason, 0) for name, reason in LEAKS.items()},
         "inputs": [item for account in accounts for item in account["inputs"]],
         "sources": accounts,
-        "splits": {n: _split(rows, k, written[k]) | dict(statistics[n]) for k, n in enumerate(SPLITS)},
+        "splits": {
+            name: counts | {"sha256": file["sha256"], "bytes": file["bytes"]} | dict(figures)
+            for name, (counts, file, figures) in zip(SPLITS, splits, strict=True)
+        },
         "seed": spec.seed,
         "spec": msgspec.to_builtins(spec),
         "version": version("ecom-llm-recipes"),
@@ -218,34 +221,35 @@ def forbids(licence: str) -> bool:
     return "not for commercial use" in licence
 
 
-def _groups(rows: pd.DataFrame) -> dict[str, Any]:
+def _groups(rows: Table, entry: int) -> dict[str, Any]:
     """Return how many groups an entry's kept rows have in each split, and how many rows of a task a group has, mean and most."""
-    groups, task = rows["group"].to_numpy(), rows["task"].to_numpy()
-    sizes = [_sizes(groups[task == number]) for number in set(task.tolist())]
-    mean, most = (len(rows) / sum(map(len, sizes)), int(max(map(np.max, sizes)))) if sizes else (0.0, 0)
-    by_split = {name: len(_sizes(groups[within(rows, number)])) for number, name in enumerate(SPLITS)}
-    return {"groups": by_split, "examples_a_group": {"mean": mean, "most": most}}
+    among = kept(rows) & of_entries(rows, [entry])
+    by_split, by_task, most = np.zeros(len(SPLITS), int), 0, 0
+    for places, groups in together(rows, rows.column("group"), among):
+        split, task = rows.split[places], rows.at("task", places)
+        by_split += [len(run_lengths(groups[split == number])) for number in range(len(SPLITS))]
+        for number in np.unique(task):
+            sizes = run_lengths(groups[task == number])
+            by_task, most = by_task + len(sizes), max(most, int(sizes.max()))
+    mean = int(among.sum()) / by_task if by_task else 0.0
+    of_splits = dict(zip(SPLITS, by_split.tolist(), strict=True))
+    return {"groups": of_splits, "examples_a_group": {"mean": mean, "most": most}}
 
 
-def _sizes(groups: Numbers) -> NDArray[np.int64]:
-    """Return how many rows each group has, whatever their order; a sort takes less memory than a table of hashes."""
-    ordered = np.sort(groups)
-    return np.diff(np.flatnonzero(np.diff(ordered, append=ordered[-1:] + np.uint64(1))), prepend=-1)
-
-
-def _split(rows: pd.DataFrame, number: int, written: Mapping[str, Any]) -> dict[str, Any]:
-    here = rows.loc[within(rows, number), ["task", "group", "times"]]
-    total = int(here["times"].sum())
-    counts = here.groupby("task")["times"].sum()
-    by_task = {tasks.names()[task]: count for task, count in zip(counts.index, counts.tolist(), strict=True)}
-    return {
-        "rows": total,
-        "groups": len(_sizes(here["group"].to_numpy())),
-        "general_share": by_task.get("general", 0) / max(1, total),
-        "tasks": by_task,
-        "sha256": written["sha256"],
-        "bytes": written["bytes"],
-    }
+def _splits(rows: Table) -> Iterator[dict[str, Any]]:
+    """Yield for each split how many rows and groups it has, the share of general rows, and how many rows of each task."""
+    groups, counts = np.zeros(len(SPLITS), int), np.zeros((len(SPLITS), 256), int)
+    for places, found in together(rows, rows.column("group"), kept(rows)):
+        split = rows.split[places]
+        groups += [len(run_lengths(found[split == number])) for number in range(len(SPLITS))]
+    for here in rows.blocks():
+        task, split, times = rows.read("task", here), rows.split[here], rows.times[here]
+        counts += [np.bincount(task, times * (split == number), 256).astype(int) for number in range(len(SPLITS))]
+    for own, of_split in zip(groups.tolist(), counts, strict=True):
+        by_task = {name: count for name, count in zip(tasks.names(), of_split.tolist(), strict=False) if count}
+        total = sum(by_task.values())
+        share = by_task.get("general", 0) / max(1, total)
+        yield {"rows": total, "groups": own, "general_share": share, "tasks": by_task}
 
 
 def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

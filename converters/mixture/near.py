@@ -11,20 +11,20 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache, partial
-from itertools import compress, islice, pairwise
+from itertools import compress, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from converters.core.console import Pool, in_processes
 from converters.examples import prompt_turns
-from converters.mixture.plan import NEAR, TRAIN, Mask, drop, kept, within
+from converters.mixture.plan import NEAR, drop
 from converters.mixture.runs import Runs, shingles, spaced
-from converters.mixture.shards import TEMPORARY, Shard
+from converters.mixture.shards import TEMPORARY
+from converters.mixture.table import TRAIN, Mask, Table, kept, within
 from converters.schema import Turn
 from converters.tasks import category_shortlist
 from converters.tasks.choice import listed
@@ -65,24 +65,24 @@ class Index(NamedTuple):
     signatures: list[Any]
 
 
-def drop_near_duplicates(
-    rows: pd.DataFrame, shards: Sequence[Shard], threshold: float | None, pool: Pool | None = None
-) -> None:
+def drop_near_duplicates(rows: Table, threshold: float | None, pool: Pool | None = None) -> None:
     """Drop training rows whose text is near that of a validation or test row; with no threshold, none.
 
     Where there is a ``pool``, its processes read, sign and look up rows, a copy of the index in each.
     """
     if threshold is None:
         return
-    train, sizes = within(rows, TRAIN), rows["size"].to_numpy()
+    train = within(rows, TRAIN)
     held_out = kept(rows) & ~train
-    known = _known(pool or in_processes, blocks(shards, sizes, held_out), int(sizes[held_out].sum()))
-    own = blocks(shards, sizes, train)
+    size = sum(int(rows.read("size", here)[held_out[here]].sum(dtype=np.int64)) for here in rows.blocks())
+    known, own = _known(pool or in_processes, blocks(rows, held_out), size), blocks(rows, train)
     if pool:
-        found = _near_in(pool, own, known, threshold, shards[0].folder.parent)
+        found = _near_in(pool, own, known, threshold, rows.shards[0].folder.parent)
     else:
         found = _near(own, indexed(known.signatures, threshold), known.runs, threshold)
-    drop(rows, np.flatnonzero(train)[found], NEAR)
+    gone = train.copy()
+    gone[train] = found
+    drop(rows, gone, NEAR)
 
 
 def _known(pool: Pool, held_out: Iterator[Block], size: int) -> Known:
@@ -153,16 +153,19 @@ def near(signed: Iterable[Any], held_out: Index, threshold: float) -> Iterator[b
         yield bool(candidates) and any(own.jaccard(known[n]) >= threshold for n in candidates)
 
 
-def blocks(shards: Sequence[Shard], sizes: NDArray[np.uint32], wanted: Mask) -> Iterator[Block]:
-    """Yield the blocks of the shards' files that have wanted rows; ``sizes`` are those of all rows, in bytes."""
-    edges = np.cumsum([0, *(shard.examples for shard in shards)]).tolist()
-    for shard, (first, last) in zip(shards, pairwise(edges), strict=True):
-        ends = np.cumsum(sizes[first:last], dtype=np.int64)
-        spans = np.stack([ends - sizes[first:last], ends], 1)
-        cuts = np.flatnonzero(np.diff(ends // BLOCK)) + 1
-        for block, chosen in zip(np.split(spans, cuts), np.split(wanted[first:last], cuts), strict=True):
-            if chosen.any():
-                yield Block(shard.rows, block, chosen)
+def blocks(rows: Table, wanted: Mask) -> Iterator[Block]:
+    """Yield the blocks of the shards' files that have wanted rows."""
+    for entry, shard in enumerate(rows.shards):
+        offset = 0
+        for here in rows.blocks(entry):
+            sizes = rows.read("size", here)
+            ends = np.cumsum(sizes, dtype=np.int64) + offset
+            spans = np.stack([ends - sizes, ends], 1)
+            offset = int(ends[-1])
+            cuts = np.flatnonzero(np.diff(ends // BLOCK)) + 1
+            for block, chosen in zip(np.split(spans, cuts), np.split(wanted[here], cuts), strict=True):
+                if chosen.any():
+                    yield Block(shard.rows, block, chosen)
 
 
 def _texts(some: Iterable[Block]) -> Iterator[list[bytes]]:

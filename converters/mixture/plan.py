@@ -2,94 +2,62 @@
 
 import math
 from collections.abc import Sequence
-from itertools import chain
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.errors import InputError
-from converters.core.hashing import edges
+from converters.core.hashing import BITS, edges
 from converters.mixture import repeats
+from converters.mixture.links import linked
 from converters.mixture.repeats import OUTVOTED, TIED
-from converters.mixture.shards import DTYPE, UNPINNED, Shard
+from converters.mixture.shards import UNPINNED
 from converters.mixture.spec import Balance, Spec, replays
+from converters.mixture.table import (
+    TEST,
+    TRAIN,
+    Column,
+    Mask,
+    Numbers,
+    Places,
+    Splits,
+    Table,
+    again,
+    kept,
+    of_entries,
+    of_task,
+    together,
+    within,
+    written,
+)
 from converters.schema import SPLITS
 
-Codes = NDArray[np.int8]
-Mask = NDArray[np.bool_]
-Splits = NDArray[np.int8]
-Numbers = NDArray[np.uint64]
-KEPT = -1
-TRAIN, TEST = 0, len(SPLITS) - 1
 HELD, REPEATED = "product held out by another source's split", "same prompt again"
 SAME, NEAR = "same id again", "near-duplicate of a held-out row"
 OVER_WEIGHT, OVER_LIMIT, OVER_SHARE = "over the entry's weight", "over the entry's limit", "general row over the share"
 NOT_REPLAYED = "task that is not replayed"
 REASONS = (HELD, REPEATED, SAME, NEAR, OVER_WEIGHT, OVER_LIMIT, OVER_SHARE, NOT_REPLAYED, OUTVOTED, TIED)
+COARSE = 16  # leading bits of a draw, by which draws are counted before those of one count are looked at
 
 
-def table(shards: Sequence[Shard]) -> pd.DataFrame:
-    """Return the table of all examples in the order of their shards; none is in a split yet, none is dropped."""
-    counts = [shard.examples for shard in shards]
-    count, start = sum(counts), 0
-    columns: dict[str, Any] = {name: np.empty(count, DTYPE[name]) for name in DTYPE.names or ()}
-    for block in chain.from_iterable(shard.blocks() for shard in shards):
-        for name, column in columns.items():
-            column[start : start + len(block)] = block[name]
-        start += len(block)
-    columns["entry"] = np.repeat(np.arange(len(shards), dtype=np.int16), counts)
-    columns["split"], columns["times"] = np.full(count, TRAIN, np.int8), np.ones(count, np.int32)
-    columns["reason"] = pd.Categorical.from_codes(np.full(count, KEPT, np.int8), pd.Index(REASONS))
-    return pd.DataFrame(columns, copy=False)  # of ten million rows a copy is half a gigabyte
+def drop(rows: Table, which: Mask | Places, reason: str) -> None:
+    """Drop the rows of a mask, or at these places, for one of ``REASONS``."""
+    rows.split[which] = UNPINNED
+    rows.reason[which] = REASONS.index(reason)
 
 
-def drop(rows: pd.DataFrame, which: Any, reason: str) -> None:
-    """Drop the rows of a mask, or with these labels, for one of ``REASONS``."""
-    rows.loc[which, "split"] = UNPINNED
-    rows.loc[which, "reason"] = reason
-
-
-def reason_codes(rows: pd.DataFrame) -> Codes:
-    """Return for each row the place in ``REASONS`` of the one for which it was dropped, ``KEPT`` else."""
-    return np.asarray(rows["reason"].cat.codes, np.int8)
-
-
-def kept(rows: pd.DataFrame) -> Mask:
-    """Return which rows are not dropped."""
-    return np.asarray(rows["split"] != UNPINNED)
-
-
-def within(rows: pd.DataFrame, split: int) -> Mask:
-    """Return which rows are in a split, by its number."""
-    return np.asarray(rows["split"] == split)
-
-
-def of_task(rows: pd.DataFrame, *names: str) -> Mask:
-    """Return which rows are of one of these tasks."""
-    return np.asarray(rows["task"].isin([tasks.names().index(name) for name in names]))
-
-
-def decide(rows: pd.DataFrame, spec: Spec) -> None:
+def decide(rows: Table, spec: Spec) -> None:
     """Place every row in a split or drop it, up to what needs the rows' texts or changes their number."""
     weigh(rows, spec)
     place(rows, spec)
     drop_contradictions(rows)
-    drop(rows, repeats.other_content(again(rows, "id")[repeats.BY_ID]), SAME)
-    drop_repeats(rows, "prompt", REPEATED)
-    drop(rows, repeats.replayed(again(rows, "id")[repeats.BY_ID], replays(spec)), SAME)
+    drop_other_content(rows)
+    drop_repeats(rows)
+    drop_replayed(rows, spec)
 
 
-def again(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the kept rows whose value in a column is there more than once; they are few."""
-    values, there = rows[column].to_numpy(), kept(rows)
-    found: pd.DataFrame = rows.loc[there & _found(values, _repeated(values[there]))[1]]
-    return found
-
-
-def finish(rows: pd.DataFrame, spec: Spec) -> None:
+def finish(rows: Table, spec: Spec) -> None:
     """Balance the classes of the training split, then bring every split to the general share."""
     if spec.balance:
         balance(rows, spec.balance)
@@ -97,149 +65,170 @@ def finish(rows: pd.DataFrame, spec: Spec) -> None:
         share(rows, spec.general_share, number, name)
 
 
-def weigh(rows: pd.DataFrame, spec: Spec) -> None:
+def weigh(rows: Table, spec: Spec) -> None:
     """Keep at most ``limit`` rows of an entry, and rows of weighted entries in the proportion of their weights.
 
     Which ones stay is a random, stable choice, not the first ones of a file.
     """
     for number in replays(spec):
         if names := spec.sources[number].tasks:  # any other source made no rows of other tasks
-            drop(rows, (rows["entry"] == number) & ~of_task(rows, *names), NOT_REPLAYED)
-    counts = np.bincount(rows["entry"][kept(rows)], minlength=len(spec.sources)).tolist()
+            drop(rows, of_entries(rows, [number]) & ~of_task(rows, *names), NOT_REPLAYED)
+    counts = [int((rows.split[rows.of(number)] != UNPINNED).sum()) for number in range(len(spec.sources))]
     limits = [min(count, entry.limit or count) for count, entry in zip(counts, spec.sources, strict=True)]
     scale = min((limit / e.weight for limit, e in zip(limits, spec.sources, strict=True) if e.weight), default=0.0)
     for number, entry in enumerate(spec.sources):
         limit = math.floor(scale * entry.weight + 1e-9) if entry.weight else limits[number]
-        _limit(rows, (rows["entry"] == number) & kept(rows), limit, OVER_WEIGHT if entry.weight else OVER_LIMIT)
+        if counts[number] > limit:
+            among = of_entries(rows, [number]) & kept(rows)
+            drop(rows, _over(rows, among, limit), OVER_WEIGHT if entry.weight else OVER_LIMIT)
 
 
-def _limit(rows: pd.DataFrame, among: Any, limit: int, reason: str) -> None:
-    """Drop all of ``among`` but the ``limit`` ones that were drawn first."""
-    if int(among.sum()) > limit:
-        drop(rows, rows["id"][among].sort_values(kind="stable").index[limit:], reason)
+def _over(rows: Table, among: Mask, limit: int) -> Mask:
+    """Return all rows of a mask, which has more, but the ``limit`` ones that were drawn first."""
+    blocks, counts = [here for here in rows.blocks() if among[here].any()], np.zeros(1 << COARSE, np.int64)
+    for here in blocks:
+        coarse = rows.read("id", here)[among[here]] >> np.uint64(BITS - COARSE)
+        counts += np.bincount(coarse.astype(np.intp), minlength=len(counts))
+    upto = np.cumsum(counts)
+    last = int(
+        np.searchsorted(upto, limit, side="right")
+    )  # of some of those with these bits, not all are over the limit
+    over, places, draws = np.zeros(len(rows), bool), list[Places](), list[Numbers]()
+    for here in blocks:
+        found = rows.read("id", here)
+        coarse = found >> np.uint64(BITS - COARSE)
+        over[here] = among[here] & (coarse > last)
+        own = np.flatnonzero(among[here] & (coarse == last))
+        places.append(own + here.start)
+        draws.append(found[own])
+    order = np.argsort(np.concatenate(draws), kind="stable")
+    over[np.concatenate(places)[order[limit - int(upto[last] - counts[last]) :]]] = True
+    return over
 
 
-def place(rows: pd.DataFrame, spec: Spec) -> None:
+def place(rows: Table, spec: Spec) -> None:
     """Give every row its split: its official one, or the one its group was drawn for.
 
     Where an official split holds a product out, rows of that product from elsewhere are dropped, not moved: test wins over
     validation, validation over train. So are rows of other groups, such as queries, that are about a product which a stronger
     split tells something about. A row of an earlier mix says so even where it is left out: a model knows that mix.
     """
-    there, own = kept(rows), rows["official"].to_numpy()
-    products, about = linked(rows)
-    replayed = rows["entry"].isin(replays(spec)).to_numpy()
-    pins = _strongest(products, np.where(there | replayed, own, UNPINNED))
+    there, replayed = kept(rows), of_entries(rows, replays(spec))
+    group, about = linked(rows)
+    own = np.concatenate([np.empty(0, np.int8), *(rows.read("official", here) for here in rows.blocks())])
+    pins = _strongest(rows, np.where(there | replayed, own, UNPINNED), [(group, np.ones(len(rows), bool))])
     test, validation = edges(spec.splits)
-    drawn = np.where(products < test, np.int8(TEST), np.where(products < validation, np.int8(1), np.int8(TRAIN)))
-    split = np.where(own != UNPINNED, own, np.where(pins != UNPINNED, pins, drawn)).astype(np.int8)
-    rows["split"] = np.where(there, split, UNPINNED).astype(np.int8)
-    pinned_elsewhere = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, TRAIN, own))
+    for here in rows.blocks():
+        products = group(here)
+        drawn = np.where(products < test, TEST, np.where(products < validation, 1, TRAIN))
+        split = np.where(own[here] != UNPINNED, own[here], np.where(pins[here] != UNPINNED, pins[here], drawn))
+        rows.split[here] = np.where(there[here], split, UNPINNED)
+    pinned_elsewhere = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, np.int8(TRAIN), own))
     drop(rows, pinned_elsewhere & there, HELD)
-    known = np.where(replayed & ~there, own, rows["split"])
-    drop(rows, _known_elsewhere(products, about, known) & kept(rows), HELD)
+    known = np.where(replayed & ~there, own, rows.split)
+    drop(rows, _known_elsewhere(rows, group, about, known) & kept(rows), HELD)
 
 
-def linked(rows: pd.DataFrame) -> tuple[Numbers, Numbers]:
-    """Return a number for each row's group and for the product that it is about, which is another one where groups are queries.
-
-    Groups that share an alias are one product, known by their first draw: so a product that one source knows by its ASIN and
-    another by its title alone is in one split.
-    """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    groups, named, alias = (rows[name].to_numpy() for name in ("group", "product", "alias"))
-    links = alias != named
-    # Most titles are of one product and link nothing: the graph is of the others alone.
-    links &= _found(alias, _repeated(np.concatenate([groups, named[named != groups], alias[links]])))[1]
-    nodes, codes = np.unique(np.concatenate([named[links], alias[links]]), return_inverse=True)
-    about, alias = np.split(codes, 2)
-    pairs = (np.ones(len(about), bool), (about, alias))
-    count, component = connected_components(coo_matrix(pairs, shape=(len(nodes),) * 2), directed=False)
-    first = np.full(count, np.iinfo(np.uint64).max)
-    found = [_found(names, nodes) for names in (groups, named)]
-    for places, there in found:  # a title that is no group's name does not stand for its product
-        np.minimum.at(first, component[places[there]], nodes[places[there]])
-    groups, named = groups.copy(), named.copy()
-    for names, (places, there) in zip((groups, named), found, strict=True):
-        names[there] = first[component[places[there]]]
-    return groups, named
-
-
-def _repeated(values: Numbers) -> Numbers:
-    """Return those that are there more than once, sorted; a sort takes a fraction of the memory of a table of hashes."""
-    ordered = np.sort(values)
-    return np.asarray(ordered[1:][ordered[1:] == ordered[:-1]])
-
-
-def _found(values: Numbers, among: Numbers) -> tuple[NDArray[np.int64], Mask]:
-    """Return where values stand among others, which are sorted, and whether they do."""
-    if not len(among):
-        return np.zeros(len(values), np.int64), np.zeros(len(values), bool)
-    places = np.searchsorted(among, values).clip(max=len(among) - 1)
-    return places, among[places] == values
-
-
-def _known_elsewhere(products: Numbers, about: Numbers, split: Splits) -> Mask:
+def _known_elsewhere(rows: Table, group: Column, about: Column, split: Splits) -> Mask:
     """Return which rows share a product with a stronger split, where one of the two has a group that is another thing."""
-    other = np.flatnonzero(products != about)
-    if not len(other):
-        return np.zeros(len(split), bool)
-    strongest = _strongest(np.concatenate([products, about[other]]), np.concatenate([split, split[other]]))
-    gone: Mask = strongest[: len(split)] > split
-    gone[other] |= strongest[len(split) :] > split[other]
-    return gone
+    other = np.empty(len(rows), bool)
+    for here in rows.blocks():
+        other[here] = group(here) != about(here)
+    if not other.any():
+        return other
+    return _strongest(rows, split, [(group, np.ones(len(rows), bool)), (about, other)]) > split
 
 
-def _strongest(groups: Numbers, splits: Splits) -> Splits:
-    """Return for each row the strongest split of its group, ``UNPINNED`` for a group that has none."""
+def _strongest(rows: Table, splits: Splits, columns: Sequence[tuple[Column, Mask]]) -> Splits:
+    """Return for each row the strongest split of rows that have one of its values; ``UNPINNED`` where there is none.
+
+    The values of a row are those in each of the columns for which it is in the column's mask.
+    """
+    found = splits.copy()
     if (splits == UNPINNED).all():
-        return splits
-    return np.asarray(pd.Series(splits).groupby(groups, sort=False).transform("max"))
+        return found
+    for parts in zip(*(together(rows, column, among) for column, among in columns), strict=True):
+        places, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+        order = np.argsort(values)
+        starts = np.flatnonzero(np.append(True, values[order[1:]] != values[order[:-1]])[: len(order)])
+        if len(starts):
+            strongest = np.maximum.reduceat(splits[places[order]], starts)
+            lengths = np.diff(starts, append=len(order))
+            np.maximum.at(found, places[order], np.repeat(strongest, lengths))
+    return found
 
 
-def drop_repeats(rows: pd.DataFrame, column: str, reason: str) -> None:
-    """Drop rows whose ``column`` an earlier one has; test comes before validation before train, never the other way round."""
-    values = again(rows, column).sort_values("split", ascending=False, kind="stable")[column]
-    drop(rows, values.index[values.duplicated()], reason)
-
-
-def drop_contradictions(rows: pd.DataFrame) -> None:
+def drop_contradictions(rows: Table) -> None:
     """Drop rows that answer a question otherwise than others do, as :mod:`converters.mixture.repeats` says."""
-    free = [name for name in tasks.names() if tasks.get(name).kind in repeats.FREE]
-    asked = again(rows, "prompt")
-    found = repeats.losers(asked[["prompt", "target", "split"]].assign(free=of_task(asked, *free)))
-    drop(rows, found.outvoted, OUTVOTED)
-    drop(rows, found.tied, TIED)
+    free = np.isin(np.arange(256), [n for n, name in enumerate(tasks.names()) if tasks.get(name).kind in repeats.FREE])
+    for places in again(rows, "prompt"):
+        asked, answered, task = (rows.at(name, places) for name in ("prompt", "target", "task"))
+        found = repeats.losers(asked, answered, rows.split[places], free[task])
+        drop(rows, places[found.outvoted], OUTVOTED)
+        drop(rows, places[found.tied], TIED)
 
 
-def balance(rows: pd.DataFrame, how: Balance) -> None:
+def drop_other_content(rows: Table) -> None:
+    """Drop rows whose id another row of their file has, which asks something else."""
+    for places in again(rows, "id"):
+        ids, asked, file = (rows.at(name, places) for name in ("id", "prompt", "file"))
+        gone = repeats.other_content(ids, asked, rows.split[places], rows.entries(places), file)
+        drop(rows, places[gone], SAME)
+
+
+def drop_repeats(rows: Table) -> None:
+    """Drop rows whose prompt an earlier one has; test comes before validation before train, never the other way round."""
+    for places in again(rows, "prompt"):
+        drop(rows, places[repeats.later(rows.at("prompt", places), split=rows.split[places])], REPEATED)
+
+
+def drop_replayed(rows: Table, spec: Spec) -> None:
+    """Drop rows that an earlier mixture has already."""
+    if old := replays(spec):
+        for places in again(rows, "id"):
+            ids, group, answered = (rows.at(name, places) for name in ("id", "group", "target"))
+            drop(rows, places[repeats.replayed(ids, group, answered, np.isin(rows.entries(places), old))], SAME)
+
+
+def balance(rows: Table, how: Balance) -> None:
     """Repeat rows of rare classes in the training split: a class of n rows grows to ``largest * (n/largest)**(1/temperature)``.
 
     No row is written more than ``cap`` times. Rows are chosen by their draw, so the result is stable.
     """
+    rows.times = np.ones(len(rows), np.min_scalar_type(how.cap))
     for name in how.tasks:
-        chosen = rows[within(rows, TRAIN) & of_task(rows, name)]
-        counts = chosen.groupby("target")["target"].transform("size").to_numpy()
-        wanted = counts.max(initial=0) * (counts / counts.max(initial=1)) ** (1 / how.temperature)
-        fraction = (chosen["id"].to_numpy() & 0xFFFFFF) / 2**24
-        rows.loc[chosen.index, "times"] = (np.minimum(wanted / counts, how.cap) + fraction).astype(np.int32)
+        chosen = within(rows, TRAIN) & of_task(rows, name)
+        counts = _class_sizes(rows, chosen)
+        largest = counts.max(initial=0)
+        for here in rows.blocks():
+            size = counts[here][chosen[here]]
+            wanted = largest * (size / max(largest, 1)) ** (1 / how.temperature)
+            fraction = (rows.read("id", here)[chosen[here]] & np.uint64(0xFFFFFF)) / 2**24
+            rows.times[here][chosen[here]] = np.minimum(wanted / size, how.cap) + fraction
 
 
-def share(rows: pd.DataFrame, wanted_share: float, split: int, name: str) -> None:
+def _class_sizes(rows: Table, among: Mask) -> NDArray[np.uint32]:
+    """Return for each row of a mask how many of them have its target, 0 for the others."""
+    sizes = np.zeros(len(rows), np.uint32)
+    for places, targets in together(rows, rows.column("target"), among):
+        _, number, counts = np.unique(targets, return_inverse=True, return_counts=True)
+        sizes[places] = counts[number]
+    return sizes
+
+
+def share(rows: Table, wanted_share: float, split: int, name: str) -> None:
     """Bring one split to exactly the general share asked for; what is over it is dropped and counted."""
     among = within(rows, split)
     general = among & of_task(rows, "general")
-    others, count = int(rows["times"][among & ~general].sum()), int(general.sum())
+    others, count = written(rows, among & ~general), int(general.sum())
     wanted = general_rows(others, wanted_share)
     if wanted > count:
         raise InputError(
             f"split {name!r}: {others} rows need {wanted} general ones for general_share {wanted_share}, found "
             f"{count}: add general data, lower general_share or set a limit on the other sources"
         )
-    if others:
-        _limit(rows, general, wanted, OVER_SHARE)
+    if others and count > wanted:
+        drop(rows, _over(rows, general, wanted), OVER_SHARE)
 
 
 def general_rows(others: int, share: float) -> int:

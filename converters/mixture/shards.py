@@ -25,15 +25,16 @@ from converters.schema import SPLITS, Outcome, Row
 from converters.sources import Completed
 
 Columns = NDArray[np.void]
-# Numbers in place of texts: 58 bytes a row are all that a mixture holds in memory, however long the rows are.
+# Numbers in place of texts, 58 bytes a row. Each column is a file of its own, to be read without the others.
 _HASHES = ("id", "group", "product", "alias", "prompt", "target")
 DTYPE = np.dtype(
     [*((name, "u8") for name in _HASHES), ("size", "u4"), ("file", "u4"), ("task", "u1"), ("official", "i1")]
 )
+COLUMNS = DTYPE.names or ()
 RAW = np.dtype([("examples", "<u4"), ("rows", "<u4")])
 UNPINNED = -1
 CHUNK = 256
-BLOCK = 1 << 16  # rows that are read at once where only one of their columns is kept
+BLOCK = 1 << 16  # raw rows whose counts are read at once
 TEMPORARY = ".half-"  # begins the names of what an interrupted build leaves, which the next one removes
 
 
@@ -104,23 +105,16 @@ class Shard:
         """The file of its rejected raw rows: ``{"where", "reason"}`` a line."""
         return self.folder / "rejects.jsonl"
 
-    def columns(self) -> Columns:
-        """Return what a mixture decides by, one entry for each row."""
-        return np.fromfile(self.folder / "columns.bin", DTYPE)
+    def column(self, name: str, first: int = 0, count: int = -1) -> NDArray[Any]:
+        """Return for rows that follow each other, or for all, one of the columns that a mixture decides by."""
+        kind = DTYPE[name]
+        return np.fromfile(self.folder / column_file(name), kind, count, offset=first * kind.itemsize)
 
-    def ids(self) -> NDArray[np.uint64]:
-        """Return the hashes of its rows' ids alone, 8 bytes a row."""
-        return np.concatenate([np.empty(0, DTYPE["id"]), *(block["id"].copy() for block in self.blocks())])
-
-    def blocks(self) -> Iterator[Columns]:
-        """Yield :meth:`columns` in parts, so that no more than is kept of them is in memory."""
-        with (self.folder / "columns.bin").open("rb") as file:
-            while len(block := np.fromfile(file, DTYPE, BLOCK)):
+    def raws(self) -> Iterator[Columns]:
+        """Yield, in blocks, for each raw row with examples how many they are, and how many raw rows it stands for."""
+        with (self.folder / "raws.bin").open("rb") as file:
+            while len(block := np.fromfile(file, RAW, BLOCK)):
                 yield block
-
-    def raws(self) -> Columns:
-        """Return for each raw row with examples how many they are, and how many raw rows it stands for."""
-        return np.fromfile(self.folder / "raws.bin", RAW)
 
     def places(self) -> Iterator[str]:
         """Yield where each raw row with examples stands."""
@@ -131,6 +125,11 @@ class Shard:
         """Yield its rows as they stand in its file."""
         with self.rows.open("rb") as file:
             yield from file
+
+
+def column_file(name: str) -> str:
+    """Return the name of a column's file."""
+    return f"{name}.column"
 
 
 def complete(folder: Path) -> bool:
@@ -210,8 +209,8 @@ def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, 
     """Write rows, their columns, and where the raw rows stand, the numbers of ``files``; return how many rows there are."""
     encode, count, source = msgspec.json.Encoder().encode_lines, 0, iter(used)
     with ExitStack() as stack:
-        names = ("rows.jsonl", "columns.bin", "raws.bin", "places.jsonl")
-        rows, columns, raws, places = (stack.enter_context((folder / name).open("wb")) for name in names)
+        names = ("rows.jsonl", "raws.bin", "places.jsonl", *map(column_file, COLUMNS))
+        rows, raws, places, *columns = (stack.enter_context((folder / name).open("wb")) for name in names)
         while chunk := list(islice(source, CHUNK)):
             numbers = [files.setdefault(raw.where.rpartition(":")[0], len(files)) for raw in chunk]
             raws.write(np.array([(len(raw.examples), raw.rows) for raw in chunk], RAW).tobytes())
@@ -221,7 +220,8 @@ def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, 
             rows.write(lines)
             index = indexed(pinned, lines, seed)
             index["file"] = np.repeat(numbers, [len(raw.examples) for raw in chunk])
-            columns.write(index.tobytes())
+            for name, column in zip(COLUMNS, columns, strict=True):
+                column.write(index[name].tobytes())
             count += len(pinned)
     return count
 
@@ -245,12 +245,3 @@ def indexed(pinned: Sequence[Pinned], lines: bytes, seed: int) -> Columns:
     index["official"] = [splits[each.split] for each in pinned]
     index["size"] = [len(line) + 1 for line in lines.split(b"\n")[:-1]]
     return index
-
-
-def picked(path: Path, sizes: NDArray[np.uint32], numbers: NDArray[np.int64]) -> Iterator[bytes]:
-    """Yield some of a file's lines by their numbers; ``sizes`` are those of all its lines, in bytes."""
-    starts = np.cumsum(sizes, dtype=np.int64) - sizes
-    with path.open("rb") as file:
-        for number in numbers.tolist():
-            file.seek(starts[number])
-            yield file.read(sizes[number])

@@ -1,4 +1,8 @@
-"""Writes rows in their planned order: a gather from the shards, each line once."""
+"""Writes rows in their planned order: a gather from the shards, each line once.
+
+The order is that of the rows' draws. It is worked out for one range of draws after another: the places of some rows are in memory
+at a time, not those of all.
+"""
 
 import os
 import tempfile
@@ -6,26 +10,39 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
-from itertools import chain, islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from converters.core.console import Pool, in_processes
-from converters.core.hashing import draw
+from converters.core.hashing import BITS, draw
 from converters.io.jsonl import replacing, writing
-from converters.mixture.plan import kept, within
-from converters.mixture.shards import Shard, picked
+from converters.mixture.shards import UNPINNED
+from converters.mixture.table import (
+    BLOCK,
+    PASSES,
+    Column,
+    Numbers,
+    Places,
+    Sizes,
+    Splits,
+    Table,
+    lines_at,
+    within,
+    written,
+)
 from converters.schema import SPLITS, Row
 
-# Takes rows as they stand in their shard and what was decided for them, and returns what is written instead.
-Finish = Callable[[Sequence[bytes], pd.DataFrame], list[bytes]]
+# Takes rows of one shard as they stand there, with their places in the table, and returns what is written instead.
+Finish = Callable[[Sequence[bytes], slice], list[bytes]]
 WINDOW = 8 * 2**20  # bytes of rows in memory at a time
-_COPY = np.dtype([("id", "u8"), ("size", "u4"), ("split", "i1")])
+BUFFER = 1 << 20  # bytes of them that are written at once
+DRAWN = 1 << 17  # rows whose order is worked out at once, about
+_COPY = np.dtype([("draw", "u8"), ("size", "u4"), ("split", "i1")])
 
 
 class Window(NamedTuple):
@@ -34,72 +51,77 @@ class Window(NamedTuple):
     split: Path
     offset: int
     file: NDArray[np.int32]
-    start: NDArray[np.int64]
-    size: NDArray[np.uint32]
+    start: Places
+    size: Sizes
+
+
+class File(NamedTuple):
+    """A file of lines, and what yields draw, size and split of each in the order of the lines, in blocks."""
+
+    path: Path
+    blocks: Callable[[], Iterator[tuple[Numbers, Sizes, Splits]]]
 
 
 def write_splits(
-    folder: Path,
-    rows: pd.DataFrame,
-    shards: Sequence[Shard],
-    seed: int,
-    finish: Sequence[Finish | None],
-    pool: Pool = in_processes,
+    folder: Path, rows: Table, seed: int, finish: Sequence[Finish | None], pool: Pool = in_processes
 ) -> None:
     """Write ``<split>.jsonl`` for every split, each in the order of its rows' draws; ``finish`` has one for each entry.
 
     ``folder`` is no mixture yet: what an error leaves in it is half a one.
     """
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        files, places = _sources(Path(work), rows, shards, seed, finish)
-        paths = [folder / f"{name}.jsonl" for name in SPLITS]
-        for path in paths:
-            path.touch(0o644)
-        parts = (_ordered(path, places, np.flatnonzero(within(places, n))) for n, path in enumerate(paths))
-        with closing(pool(partial(_write, files), chain.from_iterable(parts))) as written:
-            deque(written, 0)
+        files = _files(Path(work), rows, seed, finish)
+        for name in SPLITS:
+            (folder / f"{name}.jsonl").touch(0o644)
+        windows = (window for number in range(len(SPLITS)) for window in _ordered(folder, rows, files, number))
+        with closing(pool(partial(_write, [file.path for file in files]), windows)) as done:
+            deque(done, 0)
 
 
-def _sources(
-    work: Path, rows: pd.DataFrame, shards: Sequence[Shard], seed: int, finish: Sequence[Finish | None]
-) -> tuple[list[Path], pd.DataFrame]:
-    """Return all files, that of repeated rows last, and the table of their lines: file, place in it, size, draw, split."""
-    files, index, repeated, start = list[Path](), list[pd.DataFrame](), list[tuple[int, int, int]](), 0
-    with writing(work), (work / "copies").open("wb") as copies:
-        for shard, last in zip(shards, finish, strict=True):
-            here = rows.iloc[start : start + shard.examples]
-            path = shard.rows
+def _files(work: Path, rows: Table, seed: int, finish: Sequence[Finish | None]) -> list[File]:
+    """Return the files that have all lines, that of repeated rows last."""
+    files, copies, index = list[File](), work / "copies", work / "copies.index"
+    with writing(work), copies.open("wb") as lines, index.open("wb") as numbers:
+        for entry, (shard, last) in enumerate(zip(rows.shards, finish, strict=True)):
+            path, sizes = shard.rows, rows.column("size")
             if last:
-                path = work / str(len(files))
-                here = here.assign(size=_finish(path, shard, here, last))
-            repeated += _repeat(copies, path, here, seed)
-            index.append(here[["id", "size", "split"]])
-            files.append(path)
-            start += shard.examples
-    index.append(pd.DataFrame(np.array(repeated, _COPY)))
-    files.append(work / "copies")
-    placed = [table.assign(file=np.int32(file), start=_starts(table["size"])) for file, table in enumerate(index)]
-    return files, pd.concat(placed, ignore_index=True)
+                path = work / str(entry)
+                sizes = _finish(path, rows, entry, last)
+            for found in _repeated(lines, path, rows, entry, sizes, seed):
+                numbers.write(np.array([found], _COPY).tobytes())
+            files.append(File(path, partial(_blocks, rows, entry, sizes)))
+    return [*files, File(copies, partial(_copies, index))]
 
 
-def _starts(sizes: pd.Series) -> NDArray[np.int64]:
-    lengths = sizes.to_numpy(np.int64)
-    return np.asarray(np.cumsum(lengths) - lengths)
+def _blocks(rows: Table, entry: int, sizes: Column) -> Iterator[tuple[Numbers, Sizes, Splits]]:
+    return ((rows.read("id", here), sizes(here), rows.split[here]) for here in rows.blocks(entry))
 
 
-def _finish(path: Path, shard: Shard, rows: pd.DataFrame, finish: Finish) -> NDArray[np.uint32]:
-    """Write a shard's finished rows and return their sizes."""
-    sizes: list[int] = []
-    source = shard.lines()
-    with replacing(path) as file:
-        for window in _windows(rows["size"].to_numpy()):
-            finished = finish(list(islice(source, window.stop - window.start)), rows[window])
+def _copies(index: Path) -> Iterator[tuple[Numbers, Sizes, Splits]]:
+    with index.open("rb") as file:
+        while len(block := np.fromfile(file, _COPY, BLOCK)):
+            yield block["draw"], block["size"], block["split"]
+
+
+def _finish(path: Path, rows: Table, entry: int, finish: Finish) -> Column:
+    """Write an entry's finished rows and return what reads their sizes."""
+    source, column, first = rows.shards[entry].lines(), path.with_suffix(".sizes"), rows.of(entry).start
+    with replacing(path) as file, column.open("wb") as sizes:
+        for here in windows(rows, entry):
+            finished = finish(list(islice(source, here.stop - here.start)), here)
             file.writelines(finished)
-            sizes += map(len, finished)
-    return np.array(sizes, np.uint32)
+            sizes.write(np.fromiter(map(len, finished), np.uint32, len(finished)).tobytes())
+    return lambda here: np.fromfile(column, np.uint32, here.stop - here.start, offset=4 * (here.start - first))
 
 
-def _windows(sizes: NDArray[np.uint32]) -> Iterator[slice]:
+def windows(rows: Table, entry: int) -> Iterator[slice]:
+    """Yield an entry's rows in parts of about ``WINDOW`` bytes."""
+    for here in rows.blocks(entry):
+        for window in _windows(rows.read("size", here)):
+            yield slice(here.start + window.start, here.start + window.stop)
+
+
+def _windows(sizes: Sizes) -> Iterator[slice]:
     """Yield slices of rows that together take about ``WINDOW`` bytes, and at least one row."""
     ends = np.cumsum(sizes, dtype=np.int64)
     start = 0
@@ -110,37 +132,53 @@ def _windows(sizes: NDArray[np.uint32]) -> Iterator[slice]:
         start = stop
 
 
-def _repeat(copies: BinaryIO, path: Path, rows: pd.DataFrame, seed: int) -> Iterator[tuple[int, int, int]]:
-    """Write the rows of a file that are repeated, each copy under an id of its own; yield draw, size and split of each."""
-    numbers = np.flatnonzero((rows["times"] > 1) & kept(rows))
-    repeated = rows.iloc[numbers]
-    lines = picked(path, rows["size"].to_numpy(), numbers)
-    for line, times, split in zip(lines, repeated["times"], repeated["split"], strict=True):
+def _repeated(
+    copies: BinaryIO, path: Path, rows: Table, entry: int, sizes: Column, seed: int
+) -> Iterator[tuple[int, int, int]]:
+    """Write the rows of an entry that are repeated, each copy under an id of its own; yield draw, size and split of each."""
+    own = rows.of(entry)
+    places = np.flatnonzero((rows.times[own] > 1) & (rows.split[own] != UNPINNED)) + own.start
+    lines = lines_at(path, ((here, sizes(here)) for here in rows.blocks(entry)), places)
+    for line, place in zip(lines, places.tolist(), strict=True):
         row = msgspec.json.decode(line, type=Row)
-        for copy in range(2, times + 1):
+        for copy in range(2, int(rows.times[place]) + 1):
             again = msgspec.structs.replace(row, id=f"{row.id}#{copy}")
-            yield draw(again.id, seed), copies.write(msgspec.json.encode(again) + b"\n"), split
+            yield draw(again.id, seed), copies.write(msgspec.json.encode(again) + b"\n"), int(rows.split[place])
 
 
-def _ordered(path: Path, places: pd.DataFrame, among: NDArray[np.int64]) -> Iterator[Window]:
-    """Yield these lines of the table in the order of their draws; no two are equal, as rows of one draw are one id."""
-    draws, file, start, size = (places[name].to_numpy() for name in ("id", "file", "start", "size"))
-    order, offset = among[np.argsort(draws[among])], 0
-    for window in _windows(size[order]):
-        here = order[window]
-        yield Window(path, offset, file[here], start[here], size[here])
-        offset += int(size[here].sum(dtype=np.int64))
+def _ordered(folder: Path, rows: Table, files: Sequence[File], split: int) -> Iterator[Window]:
+    """Yield the lines of a split in the order of their draws; no two are equal, as rows of one draw are one id."""
+    passes = min(-(-written(rows, within(rows, split)) // DRAWN), PASSES)
+    edges, offset = [2**BITS * number // max(1, passes) for number in range(passes + 1)], 0
+    for low, high in pairwise(edges):
+        draws, file, start, size = map(np.concatenate, zip(*_drawn(files, split, low, high), strict=True))
+        order = np.argsort(draws)
+        for window in _windows(size[order]):
+            here = order[window]
+            yield Window(folder / f"{SPLITS[split]}.jsonl", offset, file[here], start[here], size[here])
+            offset += int(size[here].sum(dtype=np.int64))
+
+
+def _drawn(
+    files: Sequence[File], split: int, low: int, high: int
+) -> Iterator[tuple[Numbers, NDArray[np.int32], Places, Sizes]]:
+    """Yield draw, file, start and size of a split's lines whose draw is ``low`` at least and below ``high``."""
+    for number, file in enumerate(files):
+        offset = 0
+        for draws, sizes, splits in file.blocks():
+            ends = np.cumsum(sizes, dtype=np.int64) + offset
+            own = np.flatnonzero((splits == split) & (draws >= low) & (draws < high))
+            yield draws[own], np.full(len(own), number, np.int32), ends[own] - sizes[own], sizes[own]
+            offset = int(ends[-1])
 
 
 def _write(files: Sequence[Path], window: Window) -> None:
-    with writing(window.split), window.split.open("r+b") as out:
+    with writing(window.split), window.split.open("r+b", BUFFER) as out:
         out.seek(window.offset)
         out.writelines(_picked(files, window.file, window.start, window.size))
 
 
-def _picked(
-    files: Sequence[Path], file: NDArray[np.int32], start: NDArray[np.int64], size: NDArray[np.uint32]
-) -> list[bytes]:
+def _picked(files: Sequence[Path], file: NDArray[np.int32], start: Places, size: Sizes) -> list[bytes]:
     """Return lines in the order asked for; files are read one by one and forwards, as there may be more than descriptors."""
     lines, forwards = [b""] * len(file), np.lexsort((start, file))
     for places in np.split(forwards, np.flatnonzero(np.diff(file[forwards])) + 1):

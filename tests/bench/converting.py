@@ -18,6 +18,7 @@ from converters.io import decoded
 from converters.mixture import plan
 from converters.mixture.convert import convert
 from converters.mixture.spec import Entry, Spec
+from converters.mixture.table import table
 from converters.mixture.write import write_splits
 from converters.schema import Outcome
 from converters.sources.mave import Product, join
@@ -118,11 +119,11 @@ def mixing(folder: Path) -> None:
     source = shard.rows
 
     def ours() -> None:
-        table = plan.table([shard])
-        plan.decide(table, spec)
-        plan.finish(table, spec)
         with tempfile.TemporaryDirectory(dir=folder) as out:
-            write_splits(Path(out), table, [shard], 0, [None])
+            rows = table([shard], Path(out))
+            plan.decide(rows, spec)
+            plan.finish(rows, spec)
+            write_splits(Path(out), rows, 0, [None])
 
     fast, slow = seconds(lambda: subprocess.run(["cp", source, folder / "copy"], check=True)), seconds(ours)
     size = source.stat().st_size / 2**20

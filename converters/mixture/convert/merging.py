@@ -14,9 +14,11 @@ from converters import sources
 from converters.io.jsonl import writing
 from converters.mixture import shards
 from converters.mixture.convert.units import Job, complete, parts
-from converters.mixture.shards import TEMPORARY, Shard, Tally
+from converters.mixture.shards import COLUMNS, DTYPE, TEMPORARY, Shard, Tally, column_file
 
-_JOINED = ("rows.jsonl", "places.jsonl", "raws.bin", "rejects.jsonl")
+_FILE = column_file("file")  # whose numbers are those of the part
+_COLUMNS = [column_file(name) for name in COLUMNS if name != "file"]
+_JOINED = ("rows.jsonl", "places.jsonl", "raws.bin", "rejects.jsonl", *_COLUMNS)
 _BLOCK = 1 << 20
 
 
@@ -32,7 +34,7 @@ def merge(job: Job, made: Iterable[Shard]) -> Shard:
     examples = 0
     try:
         with writing(job.folder), ExitStack() as stack:
-            out = {name: stack.enter_context((half / name).open("wb")) for name in (*_JOINED, "columns.bin")}
+            out = {name: stack.enter_context((half / name).open("wb")) for name in (*_JOINED, _FILE)}
             for part in made:
                 _append(part, out, files)
                 examples += part.examples
@@ -52,11 +54,8 @@ def _append(part: Shard, out: Mapping[str, BinaryIO], files: dict[str, int]) -> 
     for name in _JOINED:
         with (part.folder / name).open("rb") as file:
             shutil.copyfileobj(file, out[name], _BLOCK)
-    columns = part.columns()
-    if len(columns):
-        numbers = np.array([files.setdefault(name, len(files)) for name in part.files], columns["file"].dtype)
-        columns["file"] = numbers[columns["file"]]
-    out["columns.bin"].write(columns.tobytes())
+    numbers = np.array([files.setdefault(name, len(files)) for name in part.files], DTYPE["file"])
+    out[_FILE].write(numbers[part.column("file")].tobytes())
 
 
 def _count(part: Shard, tally: Tally, dropped: Counter[str]) -> None:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from converters import sources, tasks
 from converters.core.hashing import hashed
 from converters.io import expand
-from converters.mixture.plan import of_task, within
 from converters.mixture.spec import Spec
+from converters.mixture.table import Mask, Table, of_task, together, within
 from converters.schema import Listing
 from converters.validation.check import Tree
 
@@ -57,17 +56,27 @@ class Classes:
         return order[:TOP_CLASSES], order[TOP_CLASSES:][-TOP_CLASSES:]
 
 
-def count_classes(rows: pd.DataFrame, split: int) -> dict[str, Classes]:
+def count_classes(rows: Table, split: int) -> dict[str, Classes]:
     """Return the classes of every task of a split that has some, each row as often as it is written."""
-    here = rows.loc[within(rows, split), ["task", "target", "times"]]
-    classes = {}
+    here, classes = within(rows, split), dict[str, Classes]()
     for task in filter(scored_by_class, tasks.names()):
-        counts = here[of_task(here, task)].groupby("target")["times"].sum()
-        sizes = counts.to_numpy(np.int64)
-        if len(sizes):
+        among = here & of_task(rows, task)
+        if among.any():
+            hashes, sizes = _sizes(rows, among)
             order, blank = np.argsort(-sizes, kind="stable"), np.full(len(sizes), -1, np.int32)
-            classes[task] = Classes(task, counts.index.to_numpy(np.uint64), sizes, order, blank, blank > 0)
+            classes[task] = Classes(task, hashes, sizes, order, blank, blank > 0)
     return classes
+
+
+def _sizes(rows: Table, among: Mask) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the targets of the rows of a mask, in order, and how often each is written."""
+    hashes, sizes = list[NDArray[np.uint64]](), list[NDArray[np.int64]]()
+    for places, targets in together(rows, rows.column("target"), among):
+        found, number = np.unique(targets, return_inverse=True)
+        hashes.append(found)
+        sizes.append(np.bincount(number, rows.times[places], len(found)).astype(np.int64))
+    order = np.argsort(np.concatenate(hashes))
+    return np.concatenate(hashes)[order], np.concatenate(sizes)[order]
 
 
 def learn(classes: Classes, targets: Sequence[str], tree: Tree) -> None:

@@ -1,5 +1,6 @@
 """Figures of a mixture: rows, lengths, classes, attributes, by task and split."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -13,16 +14,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.console import Pool, Tick, in_processes
 from converters.core.garbage import seldom_collected
 from converters.io import describe
-from converters.mixture.plan import TRAIN
 from converters.mixture.report.classes import count_classes, coverage, histogram, learn, scored_by_class, taxonomy
 from converters.mixture.spec import Spec
+from converters.mixture.table import TRAIN, Table
 from converters.schema import SPLITS, Attributes, Turn
 from converters.text.lengths import Lengths, Ruler
 from converters.text.lengths import ruler as ruler_of
@@ -37,6 +37,7 @@ OTHERS = "(all other attributes)"
 # Four bins an octave, so that short and long rows are told apart equally well.
 EDGES = [0, *(2**k + part * 2 ** (k - 2) for k in range(2, 26) for part in range(4))]
 _LENGTHS = np.dtype([("task", "u1"), ("total", "u4"), ("answers", "u4")])
+_COUNTS = np.dtype([("task", "u8"), ("total", "u8"), ("answers", "u8"), ("rows", "u8")])  # rows of one task and length
 
 Samples = dict[str, list[dict[str, Any]]]
 
@@ -54,10 +55,12 @@ class RowView(msgspec.Struct):
 class Figures:
     """What a pass over rows collects; ``samples`` are the first ones of each task and source, in the shuffled order of the file.
 
+    ``lengths`` are of each row; at the end of a piece ``counts`` take their place, one for each task and length, in order.
     ``targets`` are the different ones of each task whose targets are classes, in the order of the file, too.
     """
 
     lengths: list[NDArray[np.void]] = field(default_factory=list)
+    counts: NDArray[np.void] = field(default_factory=lambda: np.empty(0, _COUNTS))
     longest: list[tuple[int, str]] = field(default_factory=list)
     cells: Counter[tuple[str, str]] = field(default_factory=Counter)
     asked: Counter[str] = field(default_factory=Counter)
@@ -76,7 +79,7 @@ class Piece(NamedTuple):
 
 
 def of_mix(
-    folder: Path, rows: pd.DataFrame, spec: Spec, ruler: Ruler, tick: Tick, pool: Pool = in_processes
+    folder: Path, rows: Table, spec: Spec, ruler: Ruler, tick: Tick, pool: Pool = in_processes
 ) -> tuple[dict[str, Any], Samples]:
     """Return what the manifest says of each split in ``folder``, and three sample rows a task; ``tick`` hears rows so far.
 
@@ -92,7 +95,7 @@ def of_mix(
                 _add(figures, found)
                 for task in own:
                     learn(own[task], list(found.targets[task]), tree)
-                tick(done := done + sum(map(len, found.lengths)))
+                tick(done := done + int(found.counts["rows"].sum()))
             statistics[SPLITS[number]] = _summarised(figures, ruler, spec) | {
                 "classes": {task: histogram(own[task], classes[TRAIN].get(task)) for task in own},
                 "categories": {task: covered for task in own if (covered := coverage(own[task], tree))},
@@ -114,6 +117,9 @@ def _measured(piece: Piece, ruler: Ruler | None) -> tuple[int, Figures]:
     figures, measure = Figures(), ruler or ruler_of(None)
     for batch in batches(piece):
         _measure(batch, measure, figures)
+    lengths = np.concatenate([np.empty(0, _LENGTHS), *figures.lengths])
+    columns = [lengths[name] for name in _LENGTHS.names or ()]
+    figures.lengths, figures.counts = [], _added(np.rec.fromarrays([*columns, np.ones(len(lengths))], dtype=_COUNTS))
     return piece.split, figures
 
 
@@ -130,7 +136,7 @@ def batches(piece: Piece) -> Iterator[list[RowView]]:
 
 def _add(figures: Figures, more: Figures) -> None:
     """Add the figures of the rows that follow; of the names of attributes, the first ``NAMES`` are told apart."""
-    figures.lengths += more.lengths
+    figures.counts = _added(np.concatenate([figures.counts, more.counts]))
     figures.longest = nlargest(LONGEST, [*figures.longest, *more.longest])
     figures.cells.update(more.cells)
     for name, count in more.asked.items():
@@ -205,10 +211,12 @@ def _summarised(figures: Figures, ruler: Ruler, spec: Spec) -> dict[str, Any]:
 
 
 def _lengths(figures: Figures, ruler: Ruler, limit: int) -> dict[str, Any]:
-    lengths = np.concatenate([np.empty(0, _LENGTHS), *figures.lengths])
-    kinds = {name: lengths[lengths["task"] == number] for number, name in enumerate(tasks.names())}
+    counts = figures.counts
+    kinds = {name: counts[counts["task"] == number] for number, name in enumerate(tasks.names())}
     by_task = {name: _summary(part, ruler, limit) for name, part in kinds.items() if len(part)}
-    summary = _summary(lengths, ruler, limit)
+    every = counts.copy()
+    every["task"] = 0
+    summary = _summary(_added(every), ruler, limit)
     del summary["histogram"]
     return {
         "unit": ruler.unit,
@@ -221,25 +229,42 @@ def _lengths(figures: Figures, ruler: Ruler, limit: int) -> dict[str, Any]:
     }
 
 
-def _summary(lengths: NDArray[np.void], ruler: Ruler, limit: int) -> dict[str, Any]:
+def _added(counts: NDArray[np.void]) -> NDArray[np.void]:
+    """Return the sums of counts of the same task and length, in order."""
+    order = np.lexsort((counts["total"], counts["task"]))
+    keys = counts[["task", "total"]][order]
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+    found: NDArray[np.void] = counts[order[starts]]
+    for name in ("answers", "rows") if len(starts) else ():
+        found[name] = np.add.reduceat(counts[name][order], starts)
+    return found
+
+
+def _summary(counts: NDArray[np.void], ruler: Ruler, limit: int) -> dict[str, Any]:
     """Return sums, quantiles, and how many rows are longer than the limit: unknown if lengths are in characters.
 
-    ``histogram`` is ``[from, below, rows]`` for every bin between the shortest and the longest.
+    ``counts`` are in the order of lengths. ``histogram`` is ``[from, below, rows]`` for every bin between the shortest and the
+    longest.
     """
-    total = lengths["total"]
-    median, p95 = (int(np.quantile(total, part, method="lower")) if len(total) else 0 for part in (0.5, 0.95))
-    counts = np.bincount(np.searchsorted(EDGES, total, side="right") - 1, minlength=len(EDGES))
-    full = np.flatnonzero(counts[:-1]).tolist()
-    bins = range(full[0], full[-1] + 1) if full else range(0)
+    lengths, rows = counts["total"].astype(np.int64), counts["rows"].astype(np.int64)
+    upto = np.cumsum(rows)
+    last = int(upto[-1]) - 1 if len(upto) else -1
+    median, p95 = (
+        int(lengths[np.searchsorted(upto, math.floor(last * part), side="right")]) if len(upto) else 0
+        for part in (0.5, 0.95)
+    )
+    bins = np.bincount(np.searchsorted(EDGES, lengths, side="right") - 1, rows, len(EDGES)).astype(int)
+    full = np.flatnonzero(bins[:-1]).tolist()
+    shown = range(full[0], full[-1] + 1) if full else range(0)
     return {
-        "rows": len(total),
-        "total": int(total.sum(dtype=np.int64)),
-        "supervised": int(lengths["answers"].sum(dtype=np.int64)),
-        "over_sequence_len": int((total > limit).sum()) if ruler.file else None,
+        "rows": last + 1,
+        "total": int((lengths * rows).sum()),
+        "supervised": int(counts["answers"].sum()),
+        "over_sequence_len": int(rows[lengths > limit].sum()) if ruler.file else None,
         "median": median,
         "p95": p95,
-        "longest": int(total.max(initial=0)),
-        "histogram": [[EDGES[n], EDGES[n + 1], int(counts[n])] for n in bins],
+        "longest": int(lengths.max(initial=0)),
+        "histogram": [[EDGES[n], EDGES[n + 1], int(bins[n])] for n in shown],
     }
 
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from converters.core.errors import InputError
 from converters.io import LIMIT, decoded, describe, expand, json_values, open_raw, table
+from converters.io import rows as reading
 from converters.schema import Outcome
 
 
@@ -103,6 +104,34 @@ def test_a_packed_file_that_was_cut_is_a_sentence(ending: str, kind: str, tmp_pa
 def test_a_file_of_another_kind_is_a_sentence(name: str, data: bytes, found: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data)
     assert found in wrong(tmp_path / name)
+
+
+ITEMS = [
+    {"id": 1},
+    {"id": "}, {", "of": [{"a": 1}, {"b": {}}, {}]},
+    {"text": "x" * 90},
+    {},
+    [{"id": 2}, {"id": 3}],
+    "a, b",
+]
+
+
+@pytest.mark.parametrize("part", [8, 40, 1 << 20])
+@pytest.mark.parametrize("between", [",", " ,\n  "])
+def test_a_json_list_is_read_in_parts(part: int, between: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PART", part)
+    for items in (ITEMS, ITEMS[:4] * 9, [{"messages": [{"role": "user"}] * 40}] * 5, []):
+        texts = [json.dumps(item) for item in items]
+        text = f"\ufeff [{between.join(texts)}\n] \n"
+        (tmp_path / "a.json").write_text(text, "utf-8")
+        found = [text.decode() for _, text in json_values(tmp_path / "a.json")]
+        assert found == texts
+        for broken in (text[:-4], text[:-4] + ",]", text[:-4] + "]]", text.replace("}", "", 1) if texts else "[}"):
+            (tmp_path / "a.json").write_text(broken, "utf-8")
+            try:
+                msgspec.json.decode(broken.removeprefix("\ufeff"), type=list[msgspec.Raw])
+            except msgspec.DecodeError as error:
+                assert f"broken JSON list: {error};" in wrong(tmp_path / "a.json", json_values)
 
 
 def test_what_is_no_file_is_a_sentence(tmp_path: Path) -> None:

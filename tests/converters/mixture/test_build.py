@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +18,9 @@ from click.testing import CliRunner
 from converters.cli import main
 from converters.examples import read_rows
 from converters.io.jsonl import sha256
+from converters.mixture import shards, table, write
 from converters.mixture.convert import local, units
+from converters.mixture.ids import APART
 from converters.mixture.manifest import DROPPED
 from converters.schema import MANIFEST, SPLITS
 from tests.converters.mixture import _plans
@@ -47,6 +50,32 @@ def test_the_number_of_workers_changes_no_byte(plan: Callable[..., Path], tmp_pa
     assert len(told) == found["read"] - found["used"] == sum(found["rejected"].values())
     dropped = sum(count for reason, count in found["rejected"].items() if reason.startswith(DROPPED))
     assert sum(DROPPED in line for line in told) == dropped > 0
+
+
+def test_however_few_rows_are_looked_at_at_once_the_bytes_are_the_same(
+    plan: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = plan(records=True, balance={"tasks": ["category"], "cap": 3})
+    spec = json.loads(path.read_text())
+    spec["sources"][0] |= {"tasks": ["category"], "few_shot": 2, "limit": 250}
+    spec["sources"][1] |= {"tasks": ["category_shortlist"], "shortlist": 3}
+    spec["sources"].append(spec["sources"][2] | {"options": {"texts": {"Again": "title"}}})  # rows of the same ids
+    path.write_text(json.dumps(spec))
+    expected = built(path, tmp_path / "mix")
+    for module, name, number in (
+        (table, "TOGETHER", 64), (table, "BLOCK", 50), (write, "DRAWN", 70), (write, "WINDOW", 5000), (shards, "BLOCK", 30)
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, number)
+    assert built(path, tmp_path / "again") == expected
+    noted = json.loads((tmp_path / "mix" / MANIFEST).read_text())["sources"][2]["noted"]
+    assert APART in noted
+
+
+def test_a_build_loads_neither_pandas_nor_scipy(plan: Callable[..., Path], tmp_path: Path) -> None:
+    code = "import atexit, sys; from converters.cli import main; atexit.register(lambda: print(*sys.modules)); main()"
+    words = ["build", str(plan(60, records=True, general_share=0)), "--out", str(tmp_path / "mix")]
+    said = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True).stdout
+    assert "rensa" in said.split() and not {"pandas", "scipy", "pyarrow"} & {*said.split()}
 
 
 def test_a_build_that_was_killed_goes_on_and_ends_with_the_same_bytes(

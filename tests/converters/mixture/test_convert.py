@@ -21,12 +21,12 @@ from converters.io.pieces import Piece
 from converters.io.rows import decoded
 from converters.mixture.convert import bucket_units, convert, convert_unit, job_of, merge, units_of
 from converters.mixture.convert import units as module
-from converters.mixture.shards import Shard
+from converters.mixture.shards import COLUMNS, Shard, column_file
 from converters.mixture.spec import Entry
 from converters.schema import Outcome
 from tests.converters._dirt import json_line, table_line
 
-FILES = ("rows.jsonl", "columns.bin", "raws.bin", "places.jsonl", "rejects.jsonl")
+FILES = ("rows.jsonl", *map(column_file, COLUMNS), "raws.bin", "places.jsonl", "rejects.jsonl")
 SHARED = ("mave", "amazonqa", "contextual_pqa", "general", "product_catalogue")
 SIZE = 3000
 

@@ -8,20 +8,21 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rensa import RMinHash, RMinHashLSH
 
 from converters.core.console import in_processes
-from converters.mixture import near, plan
+from converters.mixture import near
 from converters.mixture.near import compared, drop_near_duplicates, signatures
+from converters.mixture.plan import NEAR, REASONS
 from converters.mixture.runs import Runs, shingles, spaced
 from converters.mixture.shards import Shard
-from converters.mixture.spec import Entry
+from converters.mixture.table import TRAIN, Table, table, within
 from converters.schema import Row, Turn
 from converters.text.words import terms
+from tests.converters import _columns
 
 ODD = (
     "",
@@ -97,19 +98,16 @@ def rows(draw: random.Random, number: int, first: int) -> list[Row]:
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> tuple[pd.DataFrame, list[Shard]]:
-    """Return three shards, one without rows, and the table of their rows in all splits and none."""
-    draw, found, sizes = random.Random(4), [], list[int]()
+def written(tmp_path: Path) -> Table:
+    """Return the table of three shards, one without rows, whose rows are in all splits and none."""
+    draw, found = random.Random(4), list[Shard]()
     for number, count in enumerate((150, 0, 250)):
         lines = [msgspec.json.encode(row) + b"\n" for row in rows(draw, count, number * 1000)]
-        folder, entry, none = tmp_path / str(number), Entry(source="catalog", paths=["x"]), Counter[str]()
-        folder.mkdir()
-        found.append(Shard(entry, folder, len(lines), len(lines), len(lines), rejected=none, noted=none, dropped=none))
+        found.append(_columns.shard(tmp_path / str(number), {"size": [*map(len, lines)]}))
         found[-1].rows.write_bytes(b"".join(lines))
-        sizes += map(len, lines)
-    split = np.random.default_rng(0).choice([-1, 0, 0, 0, 1, 2], len(sizes)).astype(np.int8)
-    none_yet = pd.Categorical.from_codes(np.full(len(sizes), plan.KEPT, np.int8), pd.Index(plan.REASONS))
-    return pd.DataFrame({"size": np.array(sizes, np.uint32), "split": split, "reason": none_yet}), found
+    made = table(found, tmp_path)
+    made.split[:] = np.random.default_rng(0).choice([-1, 0, 0, 0, 1, 2], len(made))
+    return made
 
 
 def expected(lines: list[bytes], train: np.ndarray, held_out: np.ndarray, threshold: float) -> list[bool]:
@@ -130,20 +128,20 @@ def expected(lines: list[bytes], train: np.ndarray, held_out: np.ndarray, thresh
 @pytest.mark.parametrize(("block", "workers"), [(1, 1), (1000, 1), (near.BLOCK, 1), (1000, 2)])
 @pytest.mark.parametrize("threshold", [0.2, 0.8, 1.0])
 def test_rows_that_are_near_are_those_found_one_by_one(
-    written: tuple[pd.DataFrame, list[Shard]],
+    written: Table,
     threshold: float,
     block: int,
     workers: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(near, "BLOCK", block)
-    table, made = written
-    train, held_out = plan.within(table, plan.TRAIN), table["split"].to_numpy() > 0
-    wanted = expected([line for shard in made for line in shard.lines()], train, held_out, threshold)
-    drop_near_duplicates(table, made, threshold, partial(in_processes, workers=workers) if workers > 1 else None)
-    assert (table["reason"] == plan.NEAR).tolist() == wanted
+    train, held_out = within(written, TRAIN), written.split > 0
+    wanted = expected([line for shard in written.shards for line in shard.lines()], train, held_out, threshold)
+    drop_near_duplicates(written, threshold, partial(in_processes, workers=workers) if workers > 1 else None)
+    gone = written.reason == REASONS.index(NEAR)
+    assert gone.tolist() == wanted
     assert 10 < sum(wanted) < train.sum()
-    assert (table["split"][table["reason"] == plan.NEAR] == -1).all()
+    assert (written.split[gone] == -1).all()
 
 
 def test_a_signature_is_that_of_the_row_alone_and_goes_to_other_processes() -> None:

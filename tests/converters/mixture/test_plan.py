@@ -1,11 +1,11 @@
 """What a mix promises: an exact general share, no product in two splits, the same bytes for the same seed."""
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
@@ -15,10 +15,13 @@ from converters import schema
 from converters.cli import main
 from converters.core.errors import InputError
 from converters.examples import read_rows
-from converters.mixture import spec
-from converters.mixture.plan import HELD, REASONS, SAME, _strongest, drop_repeats, kept, linked
+from converters.mixture import spec, table
+from converters.mixture.links import linked
+from converters.mixture.plan import HELD, _strongest, drop_repeats
 from converters.mixture.spec import load
+from converters.mixture.table import kept
 from converters.schema import SPLITS, Row
+from tests.converters import _columns
 
 
 def shop(path: Path, products: range, category: str = "Home > Kitchen") -> str:
@@ -373,24 +376,37 @@ def test_a_product_that_a_held_out_query_judges_leaves_training_in_every_source(
 NAMES = st.integers(0, 6)
 
 
-@given(st.lists(st.tuples(NAMES, NAMES, NAMES, st.integers(-1, 2)), min_size=1, max_size=30))
-def test_the_table_decides_what_a_loop_over_its_rows_would(cases: list[tuple[int, int, int, int]]) -> None:
-    rows = pd.DataFrame(cases, columns=["group", "product", "alias", "split"]).astype("u8")
-    rows["split"] = np.array([split for *_, split in cases], np.int8)
+@given(
+    st.lists(st.tuples(NAMES, NAMES, NAMES, st.integers(-1, 2)), min_size=1, max_size=30),
+    st.integers(0, 30),
+    st.sampled_from((2, table.TOGETHER)),
+)
+def test_the_table_decides_what_a_loop_over_its_rows_would(
+    cases: list[tuple[int, int, int, int]], cut: int, together: int
+) -> None:
+    columns = ("group", "product", "alias")
     home = {name: {name} for *names, _ in cases for name in names}
     for _, product, alias, _ in cases:
         joined = home[product] | home[alias]
         home |= dict.fromkeys(joined, joined)
     named = {name for group, product, *_ in cases for name in (group, product)}
-    groups, about = linked(rows)
-    assert groups.tolist() == [min(home[group] & named) for group, *_ in cases]
-    assert about.tolist() == [min(home[product] & named) for _, product, *_ in cases]
     strongest = [max(split for other, *_, split in cases if other == group) for group, *_ in cases]
-    assert _strongest(rows["group"].to_numpy(), rows["split"].to_numpy()).tolist() == strongest
-    rows["reason"] = pd.Categorical.from_codes(np.full(len(rows), -1, np.int8), list(REASONS))
-    expected: dict[int, int] = {}
+    first: dict[int, int] = {}
     for place in sorted(range(len(cases)), key=lambda place: -cases[place][-1]):
         if cases[place][-1] >= 0:
-            expected.setdefault(cases[place][0], place)
-    drop_repeats(rows, "group", SAME)
-    assert np.flatnonzero(kept(rows)).tolist() == sorted(expected.values())
+            first.setdefault(cases[place][0], place)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "TOGETHER", together)
+        patch.setattr(table, "BLOCK", 7)
+        parts = [
+            dict(zip(columns, zip(*part, strict=True), strict=False)) for part in (cases[:cut], cases[cut:]) if part
+        ]
+        rows = _columns.rows(Path(folder) / "shards", *({**part, "prompt": part["group"]} for part in parts))
+        rows.split[:] = [split for *_, split in cases]
+        group, about = (np.concatenate([column(here) for here in rows.blocks()]).tolist() for column in linked(rows))
+        assert group == [min(home[group] & named) for group, *_ in cases]
+        assert about == [min(home[product] & named) for _, product, *_ in cases]
+        everything = [(rows.column("group"), np.ones(len(rows), bool))]
+        assert _strongest(rows, rows.split, everything).tolist() == strongest
+        drop_repeats(rows)
+        assert np.flatnonzero(kept(rows)).tolist() == sorted(first.values())

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import pytest
 
 from converters.mixture.repeats import OUTVOTED, TIED, losers
@@ -99,5 +99,6 @@ def test_of_free_texts_one_stays_whatever_the_order(tmp_path: Path) -> None:
     ],
 )
 def test_votes(votes: list[tuple[int, int, int]], free: bool, outvoted: list[int], tied: list[int]) -> None:
-    found = losers(pd.DataFrame(votes, columns=["prompt", "target", "split"]).assign(free=free))
-    assert (list(found.outvoted), list(found.tied)) == (outvoted, tied)
+    prompt, target, split = np.array(votes).T
+    found = losers(prompt.astype(np.uint64), target.astype(np.uint64), split.astype(np.int8), np.full(len(votes), free))
+    assert [np.flatnonzero(mask).tolist() for mask in found] == [outvoted, tied]

@@ -71,7 +71,7 @@ def pinned(entry: Entry, folder: Path) -> Counter[str]:
     """Return how many rows are pinned to which split."""
     from converters.mixture.convert import convert as to_shard
 
-    return Counter([*SPLITS, "none"][split] for split in to_shard(entry, 0, folder / "parts").columns()["official"])
+    return Counter([*SPLITS, "none"][split] for split in to_shard(entry, 0, folder / "parts").column("official"))
 
 
 def test_a_setting_or_a_task_alone(tmp_path: Path, fixtures: Path) -> None:
