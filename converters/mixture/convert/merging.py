@@ -17,7 +17,6 @@ from converters.mixture.convert.units import Job, complete, parts
 from converters.mixture.shards import TEMPORARY, Shard, Tally
 
 _JOINED = ("rows.jsonl", "places.jsonl", "raws.bin", "rejects.jsonl")
-_BLOCK = 1 << 20
 
 
 def merge(job: Job, made: Iterable[Shard]) -> Shard:
@@ -51,7 +50,7 @@ def merge(job: Job, made: Iterable[Shard]) -> Shard:
 def _append(part: Shard, out: Mapping[str, BinaryIO], files: dict[str, int]) -> None:
     for name in _JOINED:
         with (part.folder / name).open("rb") as file:
-            shutil.copyfileobj(file, out[name], _BLOCK)
+            shutil.copyfileobj(file, out[name])
     columns = part.columns()
     if len(columns):
         numbers = np.array([files.setdefault(name, len(files)) for name in part.files], columns["file"].dtype)
