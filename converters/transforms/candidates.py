@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from converters.text.words import searched
 
@@ -42,6 +41,8 @@ class Expert:
 
 def fit(rows: Iterable[tuple[str, int, int]], paths: Sequence[str]) -> Expert:
     """Fit an expert on ``(text, number of its path, fold)``."""
+    from scipy import sparse  # slow to load, and most mixtures have no shortlists
+
     shape = (FOLDS * len(paths), WORDS)
     sums, word_counts = sparse.csr_array(shape, dtype=np.float32), np.zeros((FOLDS, WORDS), np.float32)
     counts = np.zeros((FOLDS, len(paths)), np.int64)
