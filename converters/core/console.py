@@ -1,5 +1,6 @@
 """What the three command lines share: one-line errors with exit code 1, progress, and worker processes."""
 
+import gc
 import os
 import signal
 import sys
@@ -91,11 +92,14 @@ def _processes(count: int) -> Iterator[Any]:
     pool = ProcessPoolExecutor(count, get_context("fork" if sys.platform == "linux" else None), _end_with_parent)
     others = set(active_children())
     try:
-        # Processes inherit the mask: Ctrl-C reaches all of a group, and this one alone answers.
+        # Processes inherit the mask: Ctrl-C reaches all of a group, and this one alone answers. What is frozen they share with
+        # this one, where a search for garbage would write to every page of it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        gc.freeze()
         try:
             pool.submit(silent, 0)
         finally:
+            gc.unfreeze()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         yield pool
     except BrokenProcessPool as error:
