@@ -2,13 +2,16 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from converters.cli.group import FILE, counted, main
 from converters.core.console import progress
 from converters.core.errors import InputError
-from converters.validation import check as checking
+
+if TYPE_CHECKING:
+    from converters.validation.check import Rules
 
 
 @main.command()
@@ -29,12 +32,12 @@ def check(path: Path, fixing: bool, taxonomy: Path | None, tokenizer: Path | Non
 
     Example: ecom-data check data/demo
     """
-    from converters.sources.catalog.taxonomy import load
     from converters.text.lengths import ruler
+    from converters.validation import check as checking
 
     if sequence_len and not tokenizer:
         raise InputError("--sequence-len needs --tokenizer to count tokens with")
-    tree = load(taxonomy).paths if taxonomy else frozenset()
+    tree = _paths(taxonomy) if taxonomy else frozenset()
     rules = checking.Rules(tree, ruler(tokenizer) if tokenizer else None, sequence_len or 2048)
     paths = checking.files(path)
     kinds: Counter[str] = Counter()
@@ -50,7 +53,13 @@ def check(path: Path, fixing: bool, taxonomy: Path | None, tokenizer: Path | Non
     raise InputError(f"{path}: {counted(kinds.total(), 'finding')}{copy}")
 
 
-def _fix(path: Path, paths: list[Path], rules: checking.Rules) -> str:
+def _paths(taxonomy: Path) -> frozenset[tuple[str, ...]]:
+    from converters.sources.catalog.taxonomy import load
+
+    return load(taxonomy).paths
+
+
+def _fix(path: Path, paths: list[Path], rules: "Rules") -> str:
     from converters.validation import fix
 
     out = fix.beside(path)

@@ -1,17 +1,17 @@
 """Raw files to rows: list, convert, build, join-mave."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
 
 from converters.cli.group import FILE, LINES, WORKERS, counted, main, print_account, print_unused
 from converters.core import cluster
 from converters.core.console import progress
 from converters.core.errors import InputError
-from converters.io.jsonl import write_json
-from converters.mixture import spec as specs
+
+if TYPE_CHECKING:
+    from converters.mixture.spec import Spec
 
 LARGE = 50 * 2**20  # bytes that take so long to look through that it must be said
 
@@ -23,7 +23,10 @@ def list_sources(source: str | None) -> None:
 
     Example: ecom-data list catalog
     """
+    import yaml
+
     from converters import sources
+    from converters.mixture import spec as specs
 
     for name in [source] if source else sources.names():
         unit = sources.get(name)
@@ -66,6 +69,7 @@ def convert(
     from converters import sources
     from converters.io.copies import distinct
     from converters.mixture import build as building
+    from converters.mixture import spec as specs
 
     entry = specs.Entry(source=source, paths=list(raw), tasks=list(names), options=sources.given(source, options))
     paths, told = distinct(raw)
@@ -117,6 +121,7 @@ def build(
     Example: ecom-data build recipes/mixes/demo.yaml --out data/demo
     """
     from converters.mixture import build as building
+    from converters.mixture import spec as specs
     from converters.mixture.manifest import forbids
 
     plan = specs.load(spec, overrides if seed is None else [*overrides, f"seed={seed}"])
@@ -142,7 +147,7 @@ def build(
     click.echo(f"{out}/manifest.json says what became of every raw row; {out}/card.html shows what is in the mixture")
 
 
-def _build_share(plan: specs.Spec, out: Path, text: str, workers: int) -> None:
+def _build_share(plan: "Spec", out: Path, text: str, workers: int) -> None:
     from converters.mixture import build as building
     from converters.mixture.convert import shares
 
@@ -187,6 +192,7 @@ def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, w
 
     Example: ecom-data join-mave --labels mave_positives_labels.jsonl --metadata All_Amazon_Meta.json.gz --out joined.jsonl
     """
+    from converters.io.jsonl import write_json
     from converters.sources.mave import join as joining
 
     counts = joining.join(labels, metadata, out, workers, progress("raw rows"))

@@ -1,24 +1,24 @@
 """What the three command lines share: one-line errors with exit code 1, progress, and worker processes."""
 
+import gc
 import os
 import signal
 import sys
 import threading
-import time
-import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from tqdm import tqdm
 
 from converters.core.errors import InputError
 
 A = TypeVar("A")
 B = TypeVar("B")
 Tick = Callable[[int], object]  # called with how many items are done so far
+AHEAD = 4  # items that wait for each process, so that none is idle while an earlier one is awaited
 Pool = Callable[[Callable[[Any], Any], Iterable[Any]], Generator[Any]]  # yields what work makes of items, in order
 
 
@@ -47,12 +47,16 @@ def _stop(sentence: str) -> None:
 
 def progress(unit: str) -> Tick:
     """Return a function that shows a count and its rate, on a terminal and after two seconds."""
+    if not sys.stderr.isatty():
+        return silent
+    from tqdm import tqdm
+
     bar: Any = None
 
     def tick(count: int) -> None:
         nonlocal bar
         if bar is None:  # the time begins with the first count
-            bar = tqdm(unit=f" {unit}", initial=count, delay=2, mininterval=1, leave=False, disable=None)
+            bar = tqdm(unit=f" {unit}", initial=count, delay=2, mininterval=1, leave=False)
         bar.update(count - bar.n)
 
     return tick
@@ -64,28 +68,57 @@ def silent(count: int) -> None:
 
 def in_processes(work: Callable[[A], B], items: Iterable[A], workers: int = 1) -> Generator[B]:
     """Yield ``work(item)`` in order, from ``workers`` processes that end with this one, even if it is killed; 1 is this one."""
-    from multiprocessing import resource_tracker
+    if workers == 1:
+        yield from map(work, items)
+        return
+    waiting = deque[Any]()
+    with _processes(workers) as pool:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) == workers * AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
-    from joblib import Parallel, delayed
 
-    # joblib replaces a worker that has grown by 300 MB.
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-    pool = Parallel(workers, return_as="generator", batch_size=1, initializer=_end_with, initargs=(os.getpid(),))
-    resource_tracker.ensure_running()  # otherwise it starts below, and Python 3.11 unblocks the signal when it does
-    with ExitStack() as stack:
-        # Processes inherit the mask: Ctrl-C reaches all of a group, and this one alone answers.
+@contextmanager
+def _processes(count: int) -> Iterator[Any]:
+    """Give an executor whose processes are there from the start, and are stopped at their work if an error ends the block."""
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import active_children, get_context
+
+    # A fork has loaded all that this process has; where it is not the system's own way, libraries do not bear it.
+    pool = ProcessPoolExecutor(count, get_context("fork" if sys.platform == "linux" else None), _end_with_parent)
+    others = set(active_children())
+    try:
+        # Processes inherit the mask: Ctrl-C reaches all of a group, and this one alone answers. What is frozen they share with
+        # this one, where a search for garbage would write to every page of it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        stack.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
-        results = stack.enter_context(closing(pool(delayed(work)(item) for item in items)))
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        yield from results
+        gc.freeze()
+        try:
+            pool.submit(silent, 0)
+        finally:
+            gc.unfreeze()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield pool
+    except BrokenProcessPool as error:
+        raise InputError("a worker was ended from outside, maybe for want of memory: try fewer --workers") from error
+    except BaseException:
+        for process in set(active_children()) - others:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _end_with(parent: int) -> None:
+def _end_with_parent() -> None:
+    from multiprocessing import parent_process
+
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
+        if parent := parent_process():
+            parent.join()
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 

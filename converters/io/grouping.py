@@ -95,7 +95,7 @@ def regrouped(paths: Iterable[Path], number: int, start: int, stop: int) -> Iter
     """Yield the groups of buckets ``start`` to ``stop`` of items that :func:`deal` dealt to ``number`` buckets in ``paths``."""
     found: list[list[bytes]] = [[] for _ in range(start, stop)]
     for path in paths:
-        offsets = np.memmap(_offsets(path), np.uint64, "r").reshape(-1, number + 1)
+        offsets = np.fromfile(_offsets(path), np.uint64).reshape(-1, number + 1)
         with path.open("rb") as file:
             for written in offsets[:, start : stop + 1].tolist():
                 for items, (begin, end) in zip(found, pairwise(written), strict=True):

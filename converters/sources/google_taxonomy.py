@@ -13,8 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from rapidfuzz import fuzz, process
-
 from converters.core.errors import InputError
 from converters.core.hashing import digest
 from converters.core.unicode import composed
@@ -107,6 +105,8 @@ class Taxonomy:
             return Match("renamed", self._normalised[names], True)
         if names[-1] in self._leaves:
             return self._moved(names, self._leaves[names[-1]])
+        from rapidfuzz import fuzz, process  # slow to load, and most names are spelt rightly
+
         similar = process.extractOne(names[-1], self._leaves.keys(), scorer=fuzz.ratio, score_cutoff=FAR)
         if not similar:
             return Match("unknown", (), False)

@@ -41,7 +41,7 @@ class Expert:
 
 def fit(rows: Iterable[tuple[str, int, int]], paths: Sequence[str]) -> Expert:
     """Fit an expert on ``(text, number of its path, fold)``."""
-    from scipy import sparse  # which a build without shortlists does without
+    from scipy import sparse  # slow to load, and most mixtures have no shortlists
 
     shape = (FOLDS * len(paths), WORDS)
     sums, word_counts = sparse.csr_array(shape, dtype=np.float32), np.zeros((FOLDS, WORDS), np.float32)

@@ -19,7 +19,6 @@ from converters.mixture.shards import COLUMNS, DTYPE, TEMPORARY, Shard, Tally, c
 _FILE = column_file("file")  # whose numbers are those of the part
 _COLUMNS = [column_file(name) for name in COLUMNS if name != "file"]
 _JOINED = ("rows.jsonl", "places.jsonl", "raws.bin", "rejects.jsonl", *_COLUMNS)
-_BLOCK = 1 << 20
 
 
 def merge(job: Job, made: Iterable[Shard]) -> Shard:
@@ -53,7 +52,7 @@ def merge(job: Job, made: Iterable[Shard]) -> Shard:
 def _append(part: Shard, out: Mapping[str, BinaryIO], files: dict[str, int]) -> None:
     for name in _JOINED:
         with (part.folder / name).open("rb") as file:
-            shutil.copyfileobj(file, out[name], _BLOCK)
+            shutil.copyfileobj(file, out[name])
     numbers = np.array([files.setdefault(name, len(files)) for name in part.files], DTYPE["file"])
     out[_FILE].write(numbers[part.column("file")].tobytes())
 

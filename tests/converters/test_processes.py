@@ -1,0 +1,74 @@
+"""Worker processes: their results in order, their errors as they are, and none of them left over."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from multiprocessing import active_children
+from pathlib import Path
+
+import pytest
+
+from converters.core.console import AHEAD, in_processes
+from converters.core.errors import InputError
+
+
+def _second_first(path: Path) -> str:
+    """Wait for the second one if this is the first."""
+    while path.name == "first" and not path.with_name("second").exists():
+        time.sleep(0.01)
+    path.touch()
+    return path.name
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_items_and_as_many_items_wait_as_are_needed(workers: int) -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(1000):
+            taken.append(number)
+            yield number
+
+    with closing(in_processes(float, items(), workers)) as results:
+        assert [next(results) for _ in range(100)] == [float(n) for n in range(100)]
+        assert len(taken) <= 100 + workers * AHEAD
+        assert [*results] == [float(n) for n in range(100, 1000)]
+    assert not active_children()
+
+
+def test_a_later_item_does_not_wait_for_an_earlier_one(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("first", "second")]
+    assert [*in_processes(_second_first, paths, 2)] == ["first", "second"]
+
+
+def _work(number: int) -> int:
+    """Work on 0, fail at 1, die of 2, and be at any other number for ever."""
+    if number == 1:
+        raise InputError("raw.jsonl: broken")
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    while number > 2:
+        signal.pause()
+    return number
+
+
+def test_what_is_at_work_is_stopped_when_nobody_wants_more() -> None:
+    with closing(in_processes(_work, [0, 3, 4], 2)) as results:
+        assert next(results) == 0
+        assert len(active_children()) == 2
+    assert not active_children()
+
+
+@pytest.mark.parametrize(("number", "sentence"), [(1, "raw.jsonl: broken"), (2, "fewer --workers")])
+def test_an_error_or_the_end_of_one_process_ends_all(number: int, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        list(in_processes(_work, [0, number, 3], 2))
+    assert not active_children()
+
+
+def test_an_error_in_the_items_comes_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(in_processes(_work, (1 // n for n in (2, 0)), 2))
+    assert not active_children()
