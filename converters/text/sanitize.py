@@ -7,9 +7,8 @@ serving time, use :func:`converters.text.clean`.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from itertools import islice
 from operator import attrgetter
 from typing import Any, TypeVar, get_type_hints
 
@@ -98,11 +97,14 @@ def clean_record(record: T) -> T:
 
 def clean_records(records: Sequence[T]) -> list[T]:
     """Return what :func:`clean_record` does of each; to look at the texts of hundreds at once takes a fraction of the time."""
-    texts, messages, ends = list[str](), set[int](), list[int]()
+    texts, labels, messages, ends = list[str](), set[str](), set[int](), list[int]()
     for record in records:
-        _gather(_parts(record), texts, messages)
+        _gather(_parts(record), texts, labels, messages)
         ends.append(len(texts))
+    names = {label: _line(label) for label in labels}
     found, changed = list(records), set[int]()
+    if any(names[label] != label for label in labels):  # hardly ever
+        changed.update(range(len(records)))
     for place in _unsafe(texts):
         text = lines(texts[place]) if place in messages else _line(texts[place])
         if text != texts[place]:
@@ -110,7 +112,7 @@ def clean_records(records: Sequence[T]) -> list[T]:
             changed.add(bisect_right(ends, place))
     for number in changed:
         own = texts[ends[number - 1] if number else 0 : ends[number]]
-        found[number] = _with(records[number], iter(own))
+        found[number] = _with(records[number], iter(own), names)
     return found
 
 
@@ -137,23 +139,23 @@ def _in(signs: NDArray[np.uint8], first: int, last: int) -> NDArray[np.bool_]:
     return signs - np.uint8(first) <= last - first  # less than nothing is more than any
 
 
-def _gather(values: Iterable[Any], texts: list[str], messages: set[int]) -> None:
-    """Add all texts in values that are not empty, and the places of those that keep their line breaks."""
+def _gather(values: Iterable[Any], texts: list[str], labels: set[str], messages: set[int]) -> None:
+    """Add all texts in values that are not empty, the few labels apart, and the places of those that keep their line breaks."""
     for value in filter(None, values):  # most of what a record may have is empty
         if isinstance(value, str):
             texts.append(value)
         elif isinstance(value, tuple) and isinstance(value[0], Text):  # there are ten or more
-            texts += [text.label for text in value]
+            labels.update([text.label for text in value])
             texts += [text.text for text in value]
         elif isinstance(value, tuple):
-            _gather(value, texts, messages)
+            _gather(value, texts, labels, messages)
         elif isinstance(value, Message):
             texts += (value.role, value.content)
             messages.add(len(texts) - 1)
 
 
-def _with(value: Any, texts: Iterator[str]) -> Any:
-    """Return a value with these texts in place of those that :func:`_gather` finds in it."""
+def _with(value: Any, texts: Iterator[str], names: Mapping[str, str]) -> Any:
+    """Return a value with these texts in place of those that :func:`_gather` finds in it; ``names`` has those for labels."""
     if not value or isinstance(value, int | float):
         return value
     if isinstance(value, str):
@@ -161,11 +163,10 @@ def _with(value: Any, texts: Iterator[str]) -> Any:
     if isinstance(value, Message):
         return Message(next(texts), next(texts))
     if not isinstance(value, tuple):
-        return type(value)(*[_with(part, texts) for part in _parts(value)])
+        return type(value)(*[_with(part, texts, names) for part in _parts(value)])
     if isinstance(value[0], Text):
-        labels = [*islice(texts, len(value))]
-        return tuple(map(Text, labels, islice(texts, len(value))))
-    return tuple([_with(item, texts) for item in value])
+        return tuple([Text(names[text.label], next(texts)) for text in value])
+    return tuple([_with(item, texts, names) for item in value])
 
 
 def _parts(record: Any) -> Iterable[Any]:

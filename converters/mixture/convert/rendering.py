@@ -103,15 +103,17 @@ class _Rendering:
 
     def ready(self, outcomes: Sequence[Outcome]) -> list[list[tuple[_Wanted, Record]]]:
         """Return for each outcome that has records those that the entry's tasks are for, each with its clean form."""
-        shaped = [[*self._wanted(outcome)] for outcome in outcomes if outcome.records]
+        shaped = [self._wanted(outcome) for outcome in outcomes if outcome.records]
         clean = iter(clean_records([each.shaped for wanted in shaped for each in wanted]))
         return [[*zip(wanted, clean, strict=False)] for wanted in shaped]
 
-    def _wanted(self, outcome: Outcome) -> Iterator[_Wanted]:
-        for name, kind in self.kinds:
-            for record in outcome.records:
-                if isinstance(record, kind):
-                    yield _Wanted(name, record, *self._shaped(record))
+    def _wanted(self, outcome: Outcome) -> list[_Wanted]:
+        return [
+            _Wanted(name, record, *self._shaped(record))
+            for name, kind in self.kinds
+            for record in outcome.records
+            if isinstance(record, kind)
+        ]
 
     def used(self, outcome: Outcome, ready: Sequence[tuple[_Wanted, Record]]) -> Used | None:
         """Return a row with its examples; one with nothing for the entry's tasks, or nothing renderable, is rejected."""

@@ -68,6 +68,9 @@ class Raw(msgspec.Struct, frozen=True):
         return {key: named[key] for text, key in reversed(distinct.items()) if text in whole}
 
 
+_FIELDS = frozenset(Raw.__struct_fields__)
+
+
 def conversation(row: Mapping[str, Any], notes: list[str]) -> list[Pair]:
     """Return a row's turns, oldest first; an :class:`UnusableError` says why there are none.
 
@@ -86,7 +89,7 @@ def conversation(row: Mapping[str, Any], notes: list[str]) -> list[Pair]:
     listed = [_turn(turn, notes) for turn in _listed(raw)]
     turns = _chat(raw, listed) if listed else [*_history(raw, notes), *_single(raw)]
     turns = _with_system(raw, turns)
-    others = {key: value for key, value in present.items() if fold(key) not in Raw.__struct_fields__}
+    others = {key: value for key, value in present.items() if fold(key) not in _FIELDS}
     said = [text for _, text in turns]
     _need_told(others, said)
     notes += unknown(others, said)
