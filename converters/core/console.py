@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from tqdm import tqdm
 
 from converters.core.errors import InputError
 
@@ -47,6 +46,10 @@ def _stop(sentence: str) -> None:
 
 def progress(unit: str) -> Tick:
     """Return a function that shows a count and its rate, on a terminal and after two seconds."""
+    if not sys.stderr.isatty():
+        return silent
+    from tqdm import tqdm  # takes longer to import than a command without a terminal has use for
+
     bar: Any = None
 
     def tick(count: int) -> None:
@@ -64,6 +67,9 @@ def silent(count: int) -> None:
 
 def in_processes(work: Callable[[A], B], items: Iterable[A], workers: int = 1) -> Generator[B]:
     """Yield ``work(item)`` in order, from ``workers`` processes that end with this one, even if it is killed; 1 is this one."""
+    if workers == 1:
+        yield from map(work, items)
+        return
     from multiprocessing import resource_tracker
 
     from joblib import Parallel, delayed
