@@ -1,9 +1,9 @@
 """Near-duplicates: training rows whose text is close to that of a held-out one, by MinHash and its index (rensa).
 
 A text is compared as the set of its shingles, runs of three words. Rows are read, cut and signed in blocks, so that the work on
-every word is done by numpy and rensa. A row without a run that a held-out one has shares no value of MinHash either, and needs
-no signature: of short texts, most are such. Only the signatures of held-out rows stay in memory, 4 KB each with their index, and
-two to four bits for each byte of these rows.
+every word is done by numpy and rensa. A short row needs no signature if too few of its runs are in any held-out row: most are
+such. Only the signatures of held-out rows stay in memory, 4 KB each with their index, and two to four bits for each byte of these
+rows.
 """
 
 import pickle
@@ -128,12 +128,27 @@ def _index(path: Path, threshold: float) -> tuple[Index, Runs]:
 
 def _near(some: Iterable[Block], index: Index, runs: Runs, threshold: float) -> Mask:
     """Return which of the wanted rows of blocks are near one that is held out."""
-    found = [np.empty(0, bool)]
+    found, most = [np.empty(0, bool)], far(threshold)
     for texts in _texts(some):
-        found.append(runs.shared(texts))
+        found.append(runs.shared(texts, most))
         signed = _signatures([*compress(texts, found[-1].tolist())])
         found[-1][found[-1]] = [*near(signed, index, threshold)]
     return np.concatenate(found)
+
+
+def far(threshold: float) -> float:
+    """Return the share of a text's runs up to which no text that has these can seem to be near, but once in 2**64 times.
+
+    A value of MinHash can be equal only where it is of a run that both have: at most that share of them is, on average, and the
+    bound is Chernoff's.
+
+    >>> round(far(0.8), 2), round(far(0.2), 2)
+    (0.39, 0.02)
+    """
+    shares = np.arange(1, 1000) / 1000 * threshold
+    others = (1 - threshold) * np.log((1 - threshold) / (1 - shares)) if threshold < 1 else 0.0
+    divergence = threshold * np.log(threshold / shares) + others
+    return float(shares[divergence * PERMUTATIONS >= 64 * np.log(2)].max(initial=0.0))
 
 
 def indexed(signatures: list[Any], threshold: float) -> Index:

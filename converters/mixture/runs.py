@@ -43,17 +43,18 @@ class Runs:
         for bit in range(8):
             self._table[places[places & 7 == bit] >> 3] |= 1 << bit
 
-    def shared(self, texts: Sequence[bytes]) -> NDArray[np.bool_]:
-        """Return for each text whether it may have a run that is known; of a long one, it is not looked up."""
+    def shared(self, texts: Sequence[bytes], most: float = 0.0) -> NDArray[np.bool_]:
+        """Return for each text whether more than a share of its runs, ``most``, may be known; long ones are not looked up."""
         is_short = np.array([len(text) < SHORT for text in texts], bool)
         found = ~is_short
         if is_short.any():
             places, lasts = self._places([text for text in texts if len(text) < SHORT])
             known = self._table[places >> 3] >> (places & 7).astype(np.uint8) & 1
             known &= _whole(len(places), lasts)
-            of_few_words = np.diff(lasts, prepend=0) < RUN  # which are one run as a whole
-            of_few_words[np.searchsorted(lasts, np.flatnonzero(known), "right")] = True
-            found[is_short] = of_few_words
+            words = np.diff(lasts, prepend=0)
+            counts = np.bincount(np.searchsorted(lasts, np.flatnonzero(known), "right"), minlength=len(lasts))
+            # One of fewer words is a run as a whole.
+            found[is_short] = (counts > most * (words - RUN + 1)) | (words < RUN)
         return found
 
     def _places(self, texts: Sequence[bytes]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:

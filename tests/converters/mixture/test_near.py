@@ -1,5 +1,6 @@
 """Near-duplicates: the same rows as by one signature of all runs of three words a row, however the rows lie in files."""
 
+import math
 import pickle
 import random
 from collections import Counter
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rensa import RMinHash, RMinHashLSH
+from scipy.stats import binom
 
 from converters.core.console import in_processes
 from converters.mixture import near
@@ -65,6 +67,23 @@ def test_no_text_with_a_run_of_others_is_passed_over(texts: list[str], others: l
     known = {run for text in others for run in runs_of(text)}
     shared = runs.shared([*map(spaced, texts)]).tolist()
     assert all(found for text, found in zip(texts, shared, strict=True) if known & {*runs_of(text)})
+
+
+@pytest.mark.parametrize("threshold", [0.01, 0.2, 0.5, 0.8, 0.99, 1.0])
+def test_what_shares_too_few_runs_cannot_seem_near(threshold: float) -> None:
+    needed = math.ceil(threshold * near.PERMUTATIONS)
+    assert binom.sf(needed - 1, near.PERMUTATIONS, near.far(threshold)) <= 2**-64
+
+
+def test_the_share_of_runs_that_are_known_decides() -> None:
+    runs = Runs(1000)
+    runs.add(runs.places([b"a red steel kettle of ours"]))
+    texts = [b"a red steel mug that whistles", b"a red steel kettle that whistles"]  # one and two of four
+    assert [runs.shared(texts, most).tolist() for most in (0, 0.25, 0.5)] == [
+        [True, True],
+        [False, True],
+        [False, False],
+    ]
 
 
 def test_texts_without_a_run_of_others_are_passed_over() -> None:
