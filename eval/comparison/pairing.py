@@ -249,7 +249,7 @@ def by_task(run: Run) -> dict[str, TaskRows]:
     for row in run.rows:
         rows[row.task].add(row)
     for of_task in rows.values():
-        of_task.batch.known.clear()
+        of_task.batch.done()
         of_task.batch.names.clear()
     return rows
 
