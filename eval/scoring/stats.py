@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from eval.metrics.base import Factored, Floats, Metric, Table
 Ints = NDArray[np.int64]
 
 CELLS = 250_000  # values held at a time, about as many as the processor's cache holds
+KEPT = 31 << 20  # bytes; glibc learns from no block of more than 32 MiB
 LEAST = 8  # fewest resamples at a time: a cache line of each group's weights
 PARTS = 400  # of more groups than this, random parts are left out in place of single groups
 MINIMUM = 10  # groups; with fewer there is no interval
@@ -132,27 +134,36 @@ def bootstrap(
     numbers = groups if isinstance(groups, np.ndarray) else numbered(groups)
     parts = parted(int(numbers.max()) + 1, seed)
     places = places or [np.arange(len(numbers))] * len(columns)
-    members, shared, tables, sizes = dict[int, Any](), dict[int, _Shared](), dict[int, _Summed](), {}
+    members, shared, factors, sizes = dict[int, Any](), dict[int, _Shared](), dict[int, dict[int, Any]](), {}
     for (table, metric), at in zip(columns, places, strict=True):
         if id(at) not in members:
             members[id(at)] = membership(numbers, at, (len(parts), table.shape[0]))
         lines, of_lines = (table.lines, table.columns.T) if isinstance(table, Factored) else (table, None)
         if id(lines) not in shared:  # metrics that share a table, or its lines, share their sums
             shared[id(lines)] = _shared(members[id(at)] @ lines, parts)
-        tables[id(table)] = _Summed(id(lines), of_lines)
+        factors.setdefault(id(lines), {})[id(table)] = of_lines
         sizes[id(table), metric.of] = effective(np.asarray(members[id(at)] @ with_lines(table, metric.of)))
-    values = list[Floats]()
+    _keep_freed_memory()
+    values, factored = list[Floats](), {key: _factored(of_lines) for key, of_lines in factors.items()}
     chunk = max(LEAST, cells // max(len(parts), *(table.shape[1] for table, _ in columns)))
     random = np.random.default_rng(seed)
     for start in range(0, resamples, chunk):
         weights = drawn(random, len(parts), min(chunk, resamples - start))
-        values.append(_reduced(columns, tables, {key: each.by_group @ weights for key, each in shared.items()}))
+        values.append(_reduced(columns, factored, {key: each.by_group @ weights for key, each in shared.items()}))
     for start in range(0, int(parts.max()) + 1, chunk):
         some = slice(start, start + chunk)
-        values.append(_reduced(columns, tables, {key: _without(each, some) for key, each in shared.items()}))
+        values.append(_reduced(columns, factored, {key: _without(each, some) for key, each in shared.items()}))
     draws, left_out = np.split(np.concatenate(values), [resamples])
     found = [sizes[id(table), metric.of] for table, metric in columns]
     return [Sample(draws[:, n], left_out[:, n], len(parts), *size) for n, size in enumerate(found)]
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library keep what arrays of this size, made a thousand times over, give back: the system zeroes every page anew.
+
+    glibc takes the size of the largest block that was freed for that from which blocks are the system's (``man mallopt``).
+    """
+    np.empty(KEPT, np.uint8)
 
 
 class _Shared(NamedTuple):
@@ -163,11 +174,22 @@ class _Shared(NamedTuple):
     whole: Floats
 
 
-class _Summed(NamedTuple):
-    """A table to be weighed: the key of its lines' sums and, where they are factors, what each adds to its columns (× lines)."""
+class _Factored(NamedTuple):
+    """Tables with the same lines: what each line adds to their columns, one under another, and where those of each table are.
 
-    lines: int
-    columns: Any
+    ``None``: the lines themselves are the one table.
+    """
+
+    factor: Any
+    columns: dict[int, slice]
+
+
+def _factored(tables: Mapping[int, Any]) -> _Factored:
+    if None in tables.values():
+        return _Factored(None, dict.fromkeys(tables, slice(None)))
+    ends = np.cumsum([0, *(columns.shape[0] for columns in tables.values())]).tolist()
+    places = {key: slice(*pair) for key, pair in zip(tables, pairwise(ends), strict=True)}
+    return _Factored(sparse.vstack(list(tables.values()), format="csr"), places)
 
 
 def _shared(by_group: Any, parts: Ints) -> _Shared:
@@ -188,13 +210,13 @@ def _without(each: _Shared, some: slice) -> Floats:
 
 
 def _reduced(
-    columns: Sequence[tuple[Table, Metric]], tables: Mapping[int, _Summed], sums: Mapping[int, Floats]
+    columns: Sequence[tuple[Table, Metric]], factored: Mapping[int, _Factored], sums: Mapping[int, Floats]
 ) -> Floats:
     """Return samples × metrics, given the sums of lines (× samples)."""
-    of_table = {
-        key: np.ascontiguousarray((sums[lines] if factor is None else factor @ sums[lines]).T)
-        for key, (lines, factor) in tables.items()
-    }
+    of_table = dict[int, Floats]()
+    for key, (factor, places) in factored.items():
+        found = np.ascontiguousarray((sums[key] if factor is None else factor @ sums[key]).T)
+        of_table |= {table: found[:, place] for table, place in places.items()}
     return np.stack([metric.reduce(of_table[id(table)]) for table, metric in columns], axis=1)
 
 
