@@ -62,8 +62,9 @@ def score(data: Path, predictions: Path, out: Path, normaliser: str, scorer: str
     by_task, lines = scoring.score(answered, settings, tools, frequencies, tell)
     if scorer == ecellm.SCORER:
         by_task = ecellm.beside(by_task, ecellm.scores(answered, tools))
-    scores = runs.write_run(out, schema.Scores(by_task, provenance), lines)
-    pages.write(out, "report", run_page.of_run(runs.read_run(out)))
+    tally = run_page.Tally()
+    scores = runs.write_run(out, schema.Scores(by_task, provenance), tally.counting(lines))
+    pages.write(out, "report", run_page.of_run(runs.read_run(out), tally))
     files = ("scores.json", "rows.jsonl", "report.html", "report.md")
     jsonl.write_checksums(out / "report.sha256", [out / name for name in files])
     click.echo(console.of_scores(scores))

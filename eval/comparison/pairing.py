@@ -237,10 +237,13 @@ class TaskRows:
         count, prompt = len(self.batch.places), row.prompt if kind_of(row.task).prompt else ""
         self.batch.add(row.id, row.group, row.task, row.gold, prompt, row.meta, row)
         self.ids.update(f"{len(row.id)} {row.id}".encode())
-        for name in row.values.keys() - self.values.keys():
-            self.values[name] = array("d", [math.nan]) * count
+        found = row.values
+        if found.keys() != self.values.keys():
+            for name in found.keys() - self.values.keys():
+                self.values[name] = array("d", [math.nan]) * count
+            found = dict.fromkeys(self.values, math.nan) | found
         for name, values in self.values.items():
-            values.append(row.values.get(name, math.nan))
+            values.append(found[name])
 
 
 def by_task(run: Run) -> dict[str, TaskRows]:
@@ -249,7 +252,7 @@ def by_task(run: Run) -> dict[str, TaskRows]:
     for row in run.rows:
         rows[row.task].add(row)
     for of_task in rows.values():
-        of_task.batch.known.clear()
+        of_task.batch.done()
         of_task.batch.names.clear()
     return rows
 

@@ -6,7 +6,7 @@ value lies in [0, 1]; it is NaN where the *gold* leaves nothing to score, never 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,43 @@ from scipy import sparse
 
 from eval.metrics._normalise import Normalise
 
+T = TypeVar("T")
 Floats = NDArray[np.float64]
-Table = Floats | sparse.csr_array
 
 NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Factored:
+    """A table of whole numbers as a product: lines × parts, which several tables share, and parts × columns."""
+
+    lines: sparse.csr_array
+    columns: sparse.csr_array
+    __array_ufunc__: ClassVar[None] = None  # so that an array leaves its product with a table to the table
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many lines and columns the table has."""
+        return self.lines.shape[0], self.columns.shape[1]
+
+    def __getitem__(self, lines: Any) -> "Factored":
+        return Factored(self.lines[lines], self.columns)
+
+    def __rmatmul__(self, weights: Any) -> Any:
+        return (weights @ self.lines) @ self.columns
+
+    def toarray(self) -> "Floats":
+        """Return the product."""
+        return np.asarray((self.lines @ self.columns).toarray())
+
+
+Table = Floats | sparse.csr_array | Factored
+
+
+def dense(table: Table) -> Floats:
+    """Return a table with every cell."""
+    return np.asarray(table if isinstance(table, np.ndarray) else table.toarray(), dtype=np.float64)
+
 
 Encode = Callable[[Sequence[str]], Floats]
 Bert = Callable[[Sequence[str], Sequence[Sequence[str]]], Floats]
@@ -49,12 +82,21 @@ class Tools:
     """What a metric may use besides the examples.
 
     ``encode`` turns n texts into n × d unit vectors; ``bert`` turns n texts and the references of each into n BERTScore F1.
-    ``None``: not loaded, and the metrics that need it are not available.
+    ``None``: not loaded, and the metrics that need it are not available. ``known`` is what :meth:`once` has made.
     """
 
     normalise: Normalise
     encode: Encode | None = None
     bert: Bert | None = None
+    known: dict[Any, tuple[Any, Any]] = field(default_factory=dict, compare=False, repr=False)
+
+    def once(self, make: "Callable[[Sequence[Example], Tools], T]", examples: Sequence[Example]) -> T:
+        """Return what ``make`` makes of the examples, made once as long as they are the last ones asked for."""
+        of, found = self.known.get(make, (None, None))
+        if of is not examples:
+            found = make(examples, self)
+            self.known[make] = examples, found
+        return cast(T, found)
 
 
 class Match(NamedTuple):

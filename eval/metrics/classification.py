@@ -5,19 +5,18 @@ Every unreadable answer and every one that is no gold class is one class INVALID
 does without ``labels``. Hierarchical F1: Kiritchenko et al. 2006; Silla & Freitas 2011.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from itertools import count
-from operator import attrgetter
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from converters.tasks.category import LEVELS
+from eval.metrics._pairs import Ints, Pairs, paired
 from eval.metrics.base import (
     Example,
+    Factored,
     Floats,
     Metric,
     Tools,
@@ -30,8 +29,6 @@ from eval.metrics.base import (
     recall,
     scores,
 )
-
-_GOLD, _ANSWER = attrgetter("gold"), attrgetter("answer")
 
 
 def top(depth: int) -> Metric:
@@ -60,51 +57,30 @@ def top(depth: int) -> Metric:
     return Metric(hits, mean, missing=missing, guesses=guesses, trivial=False)
 
 
-def class_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
+def class_counts(examples: Sequence[Example], tools: Tools) -> Factored:
     """Return n × 3C: right, answered and gold of each of the C gold classes."""
-    golds, gold = coded(map(_GOLD, examples))
-    answers, said = coded(map(_ANSWER, examples))
-    classes = {value: number for number, value in enumerate(golds)}
-    return counted(gold, np.array([classes.get(answer, -1) for answer in answers], np.int32)[said], len(classes))
+    pairs = tools.once(paired, examples)
+    return counted(pairs, pairs.gold, pairs.right, pairs.same[pairs.answer], len(pairs.golds))
 
 
-def coded(values: Iterable[Any]) -> tuple[list[Any], NDArray[np.int32]]:
-    """Return the distinct values in the order of first sight, and the number of each value.
-
-    >>> values, codes = coded("abca")
-    >>> values, codes.tolist()
-    (['a', 'b', 'c'], [0, 1, 2, 0])
-    """
-    numbers: dict[Any, int] = defaultdict(count().__next__)
-    codes = np.fromiter(map(numbers.__getitem__, values), np.int32)
-    return list(numbers), codes
+def counted(pairs: Pairs, gold: Ints, right: NDArray[np.bool_], answer: Ints, width: int) -> Factored:
+    """Return right, answered and gold of classes below ``width``, given the class of each gold and answer, -1 for none."""
+    return pairs.table(3 * width, [(gold, right), (np.where(gold < 0, -1, gold + 2 * width), 1)],
+                       [(np.where(answer < 0, -1, answer + width), 1)])  # fmt: skip
 
 
-def counted(gold: NDArray[np.int32], answers: NDArray[np.int32], width: int) -> sparse.csr_array:
-    """Return the table of :func:`class_counts` for class numbers below ``width``; -1 is INVALID, or gold that does not count."""
-    columns = np.stack([gold, answers + width, gold + 2 * width], axis=1)
-    applies = gold >= 0
-    present = np.stack([applies & (answers == gold), applies & (answers >= 0), applies], axis=1)
-    ends = np.concatenate([[0], present.sum(axis=1).cumsum()])
-    return sparse.csr_array((np.ones(ends[-1], np.int8), columns[present], ends), shape=(len(gold), 3 * width))
-
-
-def said_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
+def said_counts(examples: Sequence[Example], tools: Tools) -> Factored:
     """Return n × 2U: right, and answered + gold, of each of the U classes of gold and readable answers."""
-    classes: dict[Any, int] = {}
-    gold = np.array([classes.setdefault(e.gold, len(classes)) for e in examples], np.int32)
-    readable = [e.answer is not None for e in examples]
-    said = np.array(
-        [classes.setdefault(e.answer, len(classes)) if e.answer is not None else -1 for e in examples], np.int32
-    )
-    width = len(classes)
-    columns = np.stack([gold, gold + width, said + width], axis=1)
-    present = np.stack([said == gold, np.ones(len(gold), bool), readable], axis=1)
-    ends = np.concatenate([[0], present.sum(axis=1).cumsum()])
-    return sparse.csr_array((np.ones(ends[-1], np.int8), columns[present], ends), shape=(len(gold), 2 * width))
+    pairs = tools.once(paired, examples)
+    said, width = pairs.same.copy(), len(pairs.golds)
+    others = [place for place, answer in enumerate(pairs.answers) if said[place] < 0 and answer is not None]
+    said[others] = np.arange(width, width + len(others))
+    width, answer = width + len(others), said[pairs.answer]
+    return pairs.table(2 * width, [(pairs.gold, pairs.right), (pairs.gold + width, 1)],
+                       [(np.where(answer < 0, -1, answer + width), 1)])  # fmt: skip
 
 
-def level_counts(depth: int) -> Callable[[Sequence[Example], Tools], sparse.csr_array]:
+def level_counts(depth: int) -> Callable[[Sequence[Example], Tools], Factored]:
     """Return the table of :func:`class_counts` for paths cut to ``depth`` nodes, over the rows whose gold has as many.
 
     An answer that stops above is wrong there; one that goes on below is judged by its first ``depth`` nodes.
@@ -112,16 +88,16 @@ def level_counts(depth: int) -> Callable[[Sequence[Example], Tools], sparse.csr_
     >>> pairs = (("Home", "Mugs"), ("Home", "Mugs", "Red")), (("Home", "Pans"), ("Home",)), (("Car",), ("Car", "Mats"))
     >>> table = level_counts(2)([Example("1", "g", gold, answer) for gold, answer in pairs], Tools(str))
     >>> table.toarray().tolist()
-    [[1, 0, 1, 0, 1, 0], [0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]]
+    [[1.0, 0.0, 1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
     """
 
-    def table(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
-        golds, gold = coded(map(_GOLD, examples))
-        answers, said = coded(map(_ANSWER, examples))
+    def table(examples: Sequence[Example], tools: Tools) -> Factored:
+        pairs = tools.once(paired, examples)
         classes: dict[Any, int] = {}
-        cut = [classes.setdefault(path[:depth], len(classes)) if len(path) >= depth else -1 for path in golds]
-        taken = [classes.get(path[:depth], -1) if path else -1 for path in answers]
-        return counted(np.array(cut, np.int32)[gold], np.array(taken, np.int32)[said], len(classes))
+        cut = [classes.setdefault(path[:depth], len(classes)) if len(path) >= depth else -1 for path in pairs.golds]
+        taken = [classes.get(path[:depth], -1) if path else -1 for path in pairs.answers]
+        answer = np.where(pairs.depth < depth, -1, np.array(taken, np.int64)[pairs.answer])
+        return counted(pairs, np.array(cut, np.int64)[pairs.gold], pairs.common >= depth, answer, len(classes))
 
     return table
 
@@ -201,29 +177,27 @@ def macro_f1(sums: Floats) -> Floats:
     return mean_where(*_by_class(sums))
 
 
-def accuracy(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return whether each answer is the gold one, 0 or 1."""
-    return scores(float(e.answer == e.gold) for e in examples)
+def accuracy(examples: Sequence[Example], tools: Tools) -> Factored:
+    """Return n × 2: whether each answer is the gold one, 0 or 1, and 1."""
+    pairs = tools.once(paired, examples)
+    return pairs.table(2, [(_all(pairs.gold, 0), pairs.right), (_all(pairs.gold, 1), 1)], [])
 
 
-def in_common(path: Sequence[str], other: Sequence[str] | None) -> int:
-    """Return how many nodes two paths have in common; a node is its path from the top, so these are where both begin.
+def _all(parts: Ints, column: int) -> Ints:
+    return np.full_like(parts, column)
 
-    >>> in_common(("Home", "Mugs", "Red"), ("Home", "Pans", "Red")), in_common(("Home",), ("Home", "Pans"))
-    (1, 1)
+
+def node_counts(examples: Sequence[Example], tools: Tools) -> Factored:
+    """Return n × 3: nodes in common, of the answer, of the gold.
+
+    >>> pairs = (("Home", "Mugs", "Red"), ("Home", "Pans", "Red")), (("Home",), ("Home", "Pans")), (("Car",), None)
+    >>> node_counts([Example("1", "g", gold, answer) for gold, answer in pairs], Tools(str)).toarray().tolist()
+    [[1.0, 3.0, 3.0], [1.0, 2.0, 1.0], [0.0, 0.0, 1.0]]
     """
-    for depth, (node, another) in enumerate(zip(path, other or (), strict=False)):
-        if node != another:
-            return depth
-    return min(len(path), len(other or ()))
+    return _nodes(tools.once(paired, examples), 0)
 
 
-def node_counts(examples: Sequence[Example], tools: Tools) -> Floats:
-    """Return n × 3: nodes in common, of the answer, of the gold."""
-    return lines((in_common(e.gold, e.answer), len(e.answer or ()), len(e.gold)) for e in examples)
-
-
-def prefix_counts(examples: Sequence[Example], tools: Tools) -> Floats:
+def prefix_counts(examples: Sequence[Example], tools: Tools) -> Factored:
     """Return n × 3: the longest common prefix of answer and gold, nodes of the answer, nodes of the gold.
 
     So MLPerf Inference v6 scores product classification (mlcommons/inference, ``multimodal/qwen3-vl``, ``evaluation.py``): the
@@ -232,12 +206,24 @@ def prefix_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     " > ", where we need no blanks.
 
     >>> pairs = (("Home", "Pans"), ("Home", "Mugs", "Red")), (("Car",), None)
-    >>> prefix_counts([Example("1", "g", gold, answer) for gold, answer in pairs], Tools(str)).tolist()
+    >>> prefix_counts([Example("1", "g", gold, answer) for gold, answer in pairs], Tools(str)).toarray().tolist()
     [[1.0, 3.0, 2.0], [0.0, 1.0, 1.0]]
     """
-    return lines(
-        (in_common(e.gold, e.answer), len(e.gold if e.answer is None else e.answer), len(e.gold)) for e in examples
-    )
+    pairs = tools.once(paired, examples)
+    return _nodes(pairs, pairs.depth)
+
+
+def _nodes(pairs: Pairs, unreadable: Ints | int) -> Factored:
+    golds, answers = (np.array([len(path or ()) for path in paths], np.int64) for paths in (pairs.golds, pairs.answers))
+    none = np.array([path is None for path in pairs.answers])[pairs.answer]
+    said = np.where(none, unreadable, answers[pairs.answer])
+    in_common = (_all(pairs.gold, 0), pairs.common)
+    return pairs.table(3, [in_common, (_all(pairs.gold, 2), golds[pairs.gold])], [(_all(pairs.answer, 1), said)])
+
+
+def mean_nodes(examples: Sequence[Example], tools: Tools) -> Floats:
+    """Return the table of the average of each example's own F1 of nodes."""
+    return scores(f1(node_counts(examples, tools).toarray()))
 
 
 def _levels() -> dict[str, Metric]:
@@ -264,7 +250,7 @@ METRICS = {
         yes_counts, recall, each=False, guesses={"guess at the gold's rate": yes_at_rate}, trivial=False, of=(2,)
     ),
     "hierarchical_f1": Metric(node_counts, f1),
-    "hierarchical_f1_mean": Metric(lambda examples, tools: scores(f1(node_counts(examples, tools))), mean, each=False),
+    "hierarchical_f1_mean": Metric(mean_nodes, mean, each=False),
     "mlperf_hierarchical_f1": Metric(prefix_counts, f1),
     "top_3_accuracy": top(3),
     "top_5_accuracy": top(5),

@@ -9,17 +9,15 @@ A key that was not asked for is a hallucination. An unreadable answer misses eve
 """
 
 from array import array
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from eval.metrics._normalise import Normalise, mave, token_f1
-from eval.metrics.base import Example, Floats, Metric, Tools, f1, lines, mean_where, precision, ratio, recall
+from eval.metrics.base import Example, Floats, Metric, Tools, f1, mean_where, precision, ratio, recall
 
 COUNTS = ("both_none", "hallucinated", "missed", "right", "wrong", "unreadable")
 _COLUMN = {name: column for column, name in enumerate(COUNTS)}
@@ -59,21 +57,22 @@ def outcomes(example: Example, normalise: Normalise) -> dict[str, str]:
     >>> outcomes(Example("1", "g", gold, {"Color": ("blue",), "Size": ("XL",)}), str.lower)
     {'Color': 'right', 'Size': 'hallucinated', 'Fit': 'missed'}
     """
-    named = {}
-    for key, (gold, answer) in slots(example).items():
-        if gold and answer:
-            named[key] = "right" if normalise(answer[0]) in map(normalise, gold) else "wrong"
-        elif gold:
-            named[key] = "missed"
-        else:
-            named[key] = "unreadable" if example.answer is None else "hallucinated" if answer else "both_none"
-    return named
+    return {key: _outcome(example, *pair, normalise) for key, pair in slots(example).items()}
+
+
+def _outcome(example: Example, gold: Sequence[str], answer: Sequence[str], normalise: Normalise) -> str:
+    if gold and answer:
+        return "right" if normalise(answer[0]) in map(normalise, gold) else "wrong"
+    if gold:
+        return "missed"
+    return "unreadable" if example.answer is None else "hallucinated" if answer else "both_none"
 
 
 def counts(examples: Sequence[Example], tools: Tools) -> Floats:
     """Return n × 6: how often each of :data:`COUNTS`."""
-    tallies = (Counter(outcomes(example, tools.normalise).values()) for example in examples)
-    return lines([tally[name] for name in COUNTS] for tally in tallies)
+    every = tools.once(_every_slot, examples)
+    cells = np.bincount(every.row * len(COUNTS) + every.outcome, minlength=len(examples) * len(COUNTS))
+    return cells.reshape(-1, len(COUNTS)).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,43 +91,55 @@ class Slots:
     ends: Ints
     made_up: Ints
 
+    def of(self, places: Ints) -> "Slots":
+        """Return the slots of rows, given the number of the example of each."""
+        counts = np.diff(self.ends)[places]
+        ends = np.concatenate([[0], counts.cumsum()])
+        at = np.arange(ends[-1]) + np.repeat(self.ends[places] - ends[:-1], counts)
+        row = np.repeat(np.arange(len(places)), counts)
+        return Slots(self.keys, row, self.key[at], self.outcome[at], self.values[at], ends, self.made_up[places])
+
+
+def _every_slot(examples: Sequence[Example], tools: Tools) -> Slots:
+    """Return the slots of all examples with those that were made up, which come last in each."""
+    numbers: dict[str, int] = {}
+    keys, outcome, ends, made_up, values = array("i"), array("b"), array("q", [0]), array("i"), array("i")
+    for example in examples:
+        by_key = slots(example)
+        for key, (gold, answer) in by_key.items():
+            said, stated = {*map(tools.normalise, answer)}, {*map(tools.normalise, gold)}
+            keys.append(numbers.setdefault(key, len(numbers)))
+            outcome.append(_COLUMN[_outcome(example, gold, answer, tools.normalise)])
+            values.extend((len(said & stated), len(said), len(stated)))
+        ends.append(len(keys))
+        made_up.append(len(by_key) - len({*example.extra.get("attributes", ()), *example.gold}))
+    columns = (np.array(column, dtype=np.int64) for column in (keys, outcome, ends, made_up))
+    return _slots(list(numbers), np.array(values, np.int32).reshape(-1, 3), *columns)
+
+
+def _slots(keys: list[str], values: NDArray[np.int32], key: Ints, outcome: Ints, ends: Ints, made_up: Ints) -> Slots:
+    return Slots(keys, np.repeat(np.arange(len(made_up)), np.diff(ends)), key, outcome, values, ends, made_up)
+
 
 def slotted(examples: Sequence[Example], tools: Tools) -> Slots:
-    """Return the slots of all examples."""
-    numbers: dict[str, int] = {}
-    columns = array("i"), array("b"), array("q", [0]), array("i")
-    values = array("i")
-    for example in examples:
-        by_key, in_common = outcomes(example, tools.normalise), common(example, tools.normalise)
-        requested = len({*example.extra.get("attributes", ()), *example.gold})
-        for name, count in islice(by_key.items(), requested):
-            columns[0].append(numbers.setdefault(name, len(numbers)))
-            columns[1].append(_COLUMN[count])
-            values.extend(in_common[name])
-        columns[2].append(len(columns[0]))
-        columns[3].append(len(by_key) - requested)
-    key, outcome, ends, made_up = (np.array(column, dtype=np.int64) for column in columns)
-    by_slot = np.array(values, dtype=np.int32).reshape(-1, 3)
-    return Slots(
-        list(numbers), np.repeat(np.arange(len(examples)), np.diff(ends)), key, outcome, by_slot, ends, made_up
-    )
+    """Return the slots of all examples that were asked for."""
+    every = tools.once(_every_slot, examples)
+    ends = every.ends[1:] - every.made_up.cumsum()
+    asked = np.arange(len(every.row)) < (every.ends[1:] - every.made_up)[every.row]
+    numbers: dict[int, int] = {}  # of the attributes that some example asks for, in the order of first sight
+    key = np.array([numbers.setdefault(code, len(numbers)) for code in every.key[asked].tolist()], np.int64)
+    keys = [every.keys[code] for code in numbers]
+    return _slots(keys, every.values[asked], key, every.outcome[asked], np.array([0, *ends]), every.made_up)
 
 
 def attribute_counts(examples: Sequence[Example], tools: Tools) -> sparse.csr_array:
     """Return n × 3A: what :func:`common` counts of each of the A attributes that some gold states; other keys have no column."""
     stated = dict.fromkeys(key for example in examples for key, values in example.gold.items() if values)
-    numbers = {key: number for number, key in enumerate(stated)}
-    rows, columns, cells = array("i"), array("i"), array("i")
-    for row, example in enumerate(examples):
-        for key, counted in common(example, tools.normalise).items():
-            if key in numbers:
-                rows.extend((row, row, row))
-                columns.extend(numbers[key] + place * len(numbers) for place in range(3))
-                cells.extend(counted)
-    places = (np.array(rows, np.int32), np.array(columns, np.int32))
-    table = sparse.csr_array((np.array(cells, np.float64), places), shape=(len(examples), 3 * len(numbers)))
-    table.eliminate_zeros()
-    return table
+    numbers, every = {key: number for number, key in enumerate(stated)}, tools.once(_every_slot, examples)
+    columns = np.array([numbers.get(key, -1) for key in every.keys], np.int32)[every.key]
+    rows, places = np.nonzero((every.values > 0) & (columns >= 0)[:, None])
+    entries = (every.values[rows, places].astype(np.float64), (every.row[rows], columns[rows] + places * len(numbers)))
+    return sparse.csr_array(entries, shape=(len(examples), 3 * len(numbers)))
 
 
 def totals(sums: Floats) -> Floats:
@@ -160,14 +171,13 @@ def value_counts(examples: Sequence[Example], tools: Tools) -> Floats:
     [[1.0, 1.0, 2.0, 0.0, 1.0, 1.0, 2.0]]
     """
 
-    def line(example: Example) -> tuple[int, ...]:
-        by_slot = common(example, tools.normalise).values()
-        stated = [answer == both == gold for both, answer, gold in by_slot if gold]
-        null = sum(not answer and not gold for _, answer, gold in by_slot) if example.answer is not None else 0
-        totals = (sum(column) for column in zip(*by_slot, strict=True)) if by_slot else (0, 0, 0)
-        return *totals, sum(stated), len(stated), null, len(by_slot)
-
-    return lines(map(line, examples))
+    every = tools.once(_every_slot, examples)
+    both, answer, gold = every.values.T
+    readable = np.array([example.answer is not None for example in examples])[every.row]
+    stated, null = gold > 0, (answer == 0) & (gold == 0) & readable
+    same = stated & (both == answer) & (answer == gold)
+    columns = (both, answer, gold, same, stated, null, np.ones_like(both))
+    return np.stack([np.bincount(every.row, column, len(examples)) for column in columns], axis=1)
 
 
 def slot_accuracy(sums: Floats) -> Floats:

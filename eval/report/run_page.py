@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeGuard
 
 from converters import tasks
@@ -82,6 +82,12 @@ class Tally:
         self.groups: set[str] = set()
         self.chosen = Chosen()
 
+    def counting(self, rows: Iterable[ScoredRow]) -> Iterator[ScoredRow]:
+        """Yield rows, such as those that are being written, and take each into account."""
+        for row in rows:
+            self.add(row)
+            yield row
+
     def add(self, row: ScoredRow) -> None:
         """Take a row into account."""
         self.sources[row.task][row.source] += 1
@@ -110,11 +116,12 @@ class Tally:
         self.pairs.clear()
 
 
-def of_run(run: Run) -> dict[str, Any]:
-    """Return what the page of one run shows."""
-    tally = Tally()
-    for row in run.rows:
-        tally.add(row)
+def of_run(run: Run, tally: Tally | None = None) -> dict[str, Any]:
+    """Return what the page of one run shows; ``tally`` has counted its rows, which are read if there is none."""
+    if tally is None:
+        tally = Tally()
+        for row in run.rows:
+            tally.add(row)
     tally.settle()
     per_task = min(PER_TASK, IN_ALL // max(1, len(run.scores.tasks)))
     rows = {task: tally.chosen.taken(task, per_task) for task in run.scores.tasks}

@@ -23,35 +23,50 @@ from eval.scoring import parse
 class Batch:
     """The rows of one task.
 
-    ``distinct`` are the examples in the order of first sight; ``places`` has the number of each row's example, ``groups`` that
-    of its group, and ``names`` the groups' names.
+    ``distinct`` are the examples in the order of first sight, and ``questions`` the number of each one's question: what there is
+    to it besides the answer. ``firsts`` is the first example of each question. ``places`` has the number of each row's example,
+    ``groups`` that of its group, and ``names`` the groups' names.
     """
 
     distinct: list[Example] = field(default_factory=list)
+    questions: "array[int]" = field(default_factory=partial(array, "i"))
+    firsts: "array[int]" = field(default_factory=partial(array, "i"))
     places: "array[int]" = field(default_factory=partial(array, "i"))
     groups: "array[int]" = field(default_factory=partial(array, "i"))
     names: dict[str, int] = field(default_factory=dict)
-    known: dict[bytes, int] = field(default_factory=dict)
+    asked: dict[tuple[str, str], int] = field(default_factory=dict)
+    known: dict[tuple[int, str | bytes], int] = field(default_factory=dict)
 
     def add(
         self, id_: str, group: str, task: str, target: str, prompt: str, meta: str, output: Output | ScoredRow
     ) -> int:
         """Add a row and return the number of its example; ``prompt`` is "" where no metric reads it."""
-        extra = parse.meta_of(id_, meta)
-        gold, answer = parse.read(task, target, extra), parse.read(task, output.prediction, extra)
-        ranked = parse.ranked(task, output.candidates, extra) if output.candidates else ()
-        number = len(self.distinct)
-        if not prompt and not output.judged:
-            # Equal texts are read as one object, which lives on in its example: an address stands for what is there.
-            key = array("q", map(id, (gold, answer, extra, *ranked))).tobytes()
-            if answer is None:
-                key += msgspec.json.encode(output.prediction)
-            number = self.known.setdefault(key, number)
+        question, number, said = len(self.firsts), len(self.distinct), output.prediction
+        if output.candidates or not isinstance(said, str):
+            said = msgspec.json.encode((said, output.candidates))
+        if not prompt and len(target) < parse.SHORT and len(meta) < parse.SHORT:
+            question = self.asked.setdefault((target, meta), question)
+            if not output.judged and len(said) < parse.SHORT:
+                number = self.known.setdefault((question, said), number)
         if number == len(self.distinct):
-            self.distinct.append(Example("", "", gold, answer, extra, prompt, ranked, output.judged, kind_of(task)))
+            self._add(id_, task, target, prompt, meta, output)
+            self.questions.append(question)
+            if question == len(self.firsts):
+                self.firsts.append(number)
         self.places.append(number)
         self.groups.append(self.names.setdefault(group, len(self.names)))
         return number
+
+    def _add(self, id_: str, task: str, target: str, prompt: str, meta: str, output: Output | ScoredRow) -> None:
+        extra = parse.meta_of(id_, meta)
+        gold, answer = parse.read(task, target, extra), parse.read(task, output.prediction, extra)
+        ranked = parse.ranked(task, output.candidates, extra) if output.candidates else ()
+        self.distinct.append(Example("", "", gold, answer, extra, prompt, ranked, output.judged, kind_of(task)))
+
+    def done(self) -> None:
+        """Let go of the texts by which equal rows were told: there are no more to come."""
+        self.asked.clear()
+        self.known.clear()
 
     def rows(self) -> list[Example]:
         """Return every row's example."""

@@ -15,7 +15,7 @@ from converters.schema import Row
 from eval import metrics
 from eval.answers import kind_of
 from eval.metrics import _normalise, semantic
-from eval.metrics.base import Example, Floats, Metric, Table, Tools, mean
+from eval.metrics.base import Example, Floats, Metric, Table, Tools, dense, mean
 from eval.metrics.base import scores as averaged
 from eval.metrics.extraction import COUNTS, Ints, slotted
 from eval.results.schema import Output, Salvage, Score, ScoredRow, Settings, TaskScores
@@ -83,7 +83,7 @@ def read(pairs: Pairs) -> dict[str, Read]:
         if number == known:
             _check(of_task, number, row, output)
     for of_task in by_task.values():
-        of_task.batch.known.clear()
+        of_task.batch.done()
     return by_task
 
 
@@ -185,9 +185,11 @@ def score_task(
     """Score the rows of one task."""
     batch, names = read.batch, tasks.get(task).metrics
     examples, rows, places = batch.distinct, batch.rows(), np.asarray(batch.places)
+    # A trivial predictor knows no answer: it answers each question once.
+    questions, asked = [examples[first] for first in batch.firsts], np.asarray(batch.questions)[places]
     reasons = unavailable(examples, names, tools)
     if "bert_score_f1" in {*names} - {*reasons}:  # answers and floors in one call, which embeds each reference once
-        trivial = [example for _, answers in trivial_answers(examples, rows) for example in answers]
+        trivial = [example for _, answers in trivial_answers(questions, rows) for example in answers]
         semantic.bert_score_f1([*examples, *trivial, *semantic.random_pairs(rows)], tools)
     computed = tables(examples, [name for name in names if name not in reasons], tools)
     applying = {name: t for name, t in computed.items() if not np.isnan(stats.value(t, metrics.get(name), places))}
@@ -200,16 +202,16 @@ def score_task(
     sliced, points = slices.chosen(task, applying), list[tuple[str, slices.Points]]()
 
     def note(by: str, answers: Sequence[Example] | None, by_name: Mapping[str, Table]) -> None:
-        slots = slotted([answers[place] for place in places], tools) if answers and partitions.slots else None
+        slots = slotted(answers, tools).of(asked) if answers and partitions.slots else None
         shared = {name: by_name[name] for name in sliced if name in by_name}
-        points.append((by, slices.points(partitions, shared, slots, places if answers else None)))
+        points.append((by, slices.points(partitions, shared, slots, asked if answers else None)))
 
-    floors = best_floors(examples, list(applying), tools, note, places)
+    floors = best_floors(questions, list(applying), tools, note, asked)
     with_validity, lenient = {**applying, "": VALIDITY.table(examples, tools)}, _lenient(read, list(applying), tools)
     values, salvaged = _scores([with_validity, lenient], {**floors, "": (0.0, "empty")}, batch, settings)
     recovered = int(np.isin(places, list(read.forgiven)).sum())
     each = [name for name in applying if metrics.get(name).each]
-    columns = [metrics.get(name).reduce(np.asarray(applying[name], dtype=np.float64)) for name in each]
+    columns = [metrics.get(name).reduce(dense(applying[name])) for name in each]
     attributes = slicing.by_attribute(partitions)
     times = np.bincount(places)
     counts = Counter[str]()

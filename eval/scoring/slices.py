@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from converters import tasks
 from eval import metrics
-from eval.metrics.base import Floats, Metric, Table
+from eval.metrics.base import Floats, Metric, Table, dense
 from eval.metrics.extraction import Ints, Slots
 from eval.results.schema import Score, Settings, Slice
 from eval.scoring import stats
@@ -66,9 +65,8 @@ def points(
     for (kind, names, codes), by_metric, _, lines in divided(partitions, tables, slots, places):
         items, by_id = codes >= 0, {id(table): table for table in by_metric.values()}
         sums = _summed(codes[items], lines[items], len(names), by_id)
-        dense = {key: np.asarray(t.toarray() if sparse.issparse(t) else t, np.float64) for key, t in sums.items()}
         for name, table in by_metric.items():
-            values[kind, name] = metrics.get(name).reduce(dense[id(table)])
+            values[kind, name] = metrics.get(name).reduce(dense(sums[id(table)]))
     return values
 
 

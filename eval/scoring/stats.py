@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +21,12 @@ from scipy import sparse
 from scipy.special import stdtr, stdtrit
 
 from eval import RESAMPLES, SEED
-from eval.metrics.base import Floats, Metric, Table
+from eval.metrics.base import Factored, Floats, Metric, Table
 
 Ints = NDArray[np.int64]
 
 CELLS = 250_000  # values held at a time, about as many as the processor's cache holds
+KEPT = 31 << 20  # bytes; glibc learns from no block of more than 32 MiB
 LEAST = 8  # fewest resamples at a time: a cache line of each group's weights
 PARTS = 400  # of more groups than this, random parts are left out in place of single groups
 MINIMUM = 10  # groups; with fewer there is no interval
@@ -69,6 +71,8 @@ def value(table: Table, metric: Metric, places: Ints | None = None) -> float:
 
 def total(table: Table, places: Ints | None = None) -> Floats:
     """Return the sum of a table's lines, each as often as ``places`` has it."""
+    if isinstance(table, Factored):
+        return np.asarray(total(table.lines, places) @ table.columns)
     if isinstance(table, np.ndarray):
         return np.asarray((table if places is None else table[places]).sum(axis=0))
     cells: Any = table.data
@@ -130,78 +134,96 @@ def bootstrap(
     numbers = groups if isinstance(groups, np.ndarray) else numbered(groups)
     parts = parted(int(numbers.max()) + 1, seed)
     places = places or [np.arange(len(numbers))] * len(columns)
-    members, summed, sizes = dict[int, _Members](), dict[int, _Summed](), {}
+    members, shared, factors, sizes = dict[int, Any](), dict[int, _Shared](), dict[int, dict[int, Any]](), {}
     for (table, metric), at in zip(columns, places, strict=True):
         if id(at) not in members:
-            members[id(at)] = _members(numbers, parts, at, table.shape[0])
-        if id(table) not in summed:  # metrics that share a table share its sums
-            summed[id(table)] = _summed(table, id(at), members[id(at)], parts)
-        sizes[id(table), metric.of] = effective(np.asarray(members[id(at)].groups @ with_lines(table, metric.of)))
-    values = list[Floats]()
+            members[id(at)] = membership(numbers, at, (len(parts), table.shape[0]))
+        lines, of_lines = (table.lines, table.columns.T) if isinstance(table, Factored) else (table, None)
+        if id(lines) not in shared:  # metrics that share a table, or its lines, share their sums
+            shared[id(lines)] = _shared(members[id(at)] @ lines, parts)
+        factors.setdefault(id(lines), {})[id(table)] = of_lines
+        sizes[id(table), metric.of] = effective(np.asarray(members[id(at)] @ with_lines(table, metric.of)))
+    _keep_freed_memory()
+    values, factored = list[Floats](), {key: _factored(of_lines) for key, of_lines in factors.items()}
     chunk = max(LEAST, cells // max(len(parts), *(table.shape[1] for table, _ in columns)))
-    random, by_line = np.random.default_rng(seed), {each.lines for each in summed.values()} - {0}
+    random = np.random.default_rng(seed)
     for start in range(0, resamples, chunk):
-        weights = {0: drawn(random, len(parts), min(chunk, resamples - start))}
-        weights |= {key: members[key].groups.T @ weights[0] for key in by_line}
-        sums = {key: np.ascontiguousarray((each.sums @ weights[each.lines]).T) for key, each in summed.items()}
-        values.append(_reduced(columns, sums))
+        weights = drawn(random, len(parts), min(chunk, resamples - start))
+        values.append(_reduced(columns, factored, {key: each.by_group @ weights for key, each in shared.items()}))
     for start in range(0, int(parts.max()) + 1, chunk):
         some = slice(start, start + chunk)
-        sums = {key: each.whole - _of_parts(each, members, some) for key, each in summed.items()}
-        values.append(_reduced(columns, sums))
+        values.append(_reduced(columns, factored, {key: _without(each, some) for key, each in shared.items()}))
     draws, left_out = np.split(np.concatenate(values), [resamples])
     found = [sizes[id(table), metric.of] for table, metric in columns]
     return [Sample(draws[:, n], left_out[:, n], len(parts), *size) for n, size in enumerate(found)]
 
 
-class _Members(NamedTuple):
-    """Which lines of a table the groups have (groups × lines), and the parts (parts × lines)."""
+def _keep_freed_memory() -> None:
+    """Let the C library keep what arrays of this size, made a thousand times over, give back: the system zeroes every page anew.
 
-    groups: sparse.csr_array
-    parts: sparse.csr_array
-
-
-def _members(numbers: Ints, parts: Ints, places: Ints, height: int) -> _Members:
-    by_part = membership(parts[numbers], places, (int(parts.max()) + 1, height))
-    return _Members(membership(numbers, places, (len(parts), height)), by_part)
+    glibc takes the size of the largest block that was freed for that from which blocks are the system's (``man mallopt``).
+    """
+    np.empty(KEPT, np.uint8)
 
 
-class _Summed(NamedTuple):
-    """A table to be weighed: columns × ``lines`` of these members, or × groups (0) with its parts' sums; the sum of all."""
+class _Shared(NamedTuple):
+    """Lines summed by group (columns × groups) and by part (parts × columns), and all of them."""
 
-    lines: int
-    sums: Any
-    parts: Any
+    by_group: Any
+    by_part: Any
     whole: Floats
 
 
-def _summed(table: Any, lines: int, members: _Members, parts: Ints) -> _Summed:
-    """Counts add up to the same in any order: each line is weighed once. Other tables are first summed by group, in rows' order.
+class _Factored(NamedTuple):
+    """Tables with the same lines: what each line adds to their columns, one under another, and where those of each table are.
+
+    ``None``: the lines themselves are the one table.
+    """
+
+    factor: Any
+    columns: dict[int, slice]
+
+
+def _factored(tables: Mapping[int, Any]) -> _Factored:
+    if None in tables.values():
+        return _Factored(None, dict.fromkeys(tables, slice(None)))
+    ends = np.cumsum([0, *(columns.shape[0] for columns in tables.values())]).tolist()
+    places = {key: slice(*pair) for key, pair in zip(tables, pairwise(ends), strict=True)}
+    return _Factored(sparse.vstack(list(tables.values()), format="csr"), places)
+
+
+def _shared(by_group: Any, parts: Ints) -> _Shared:
+    """Return lines that were summed by group, in the rows' order, to be weighed.
 
     With a line a column, a sparse product reads the weights in a row, and scatters into sums that fit into the cache.
     """
-    if not isinstance(table, np.ndarray) and table.dtype.kind == "i":
-        table = sparse.csr_array((table.data.astype(np.float64), table.indices, table.indptr), shape=table.shape)
-        return _Summed(lines, table.T, None, np.asarray(table.T @ members.parts.sum(axis=0)))
-    by_group: Any = members.groups @ table
-    shape = (members.parts.shape[0], len(parts))
-    of_part: Any = sparse.csr_array((np.ones(len(parts)), (parts, np.arange(len(parts)))), shape=shape)
-    alone = of_part @ by_group
+    of_part = sparse.csr_array((np.ones(len(parts)), (parts, np.arange(len(parts)))))
+    by_part: Any = of_part @ by_group
     sums = np.ascontiguousarray(by_group.T) if isinstance(by_group, np.ndarray) else by_group.T
-    return _Summed(0, sums, alone, np.asarray(alone.sum(axis=0)))
+    return _Shared(sums, by_part, np.asarray(by_part.sum(axis=0)))
 
 
-def _of_parts(each: _Summed, members: Mapping[int, _Members], some: slice) -> Floats:
-    found = members[each.lines].parts[some] @ each.sums.T if each.lines else each.parts[some]
-    return found if isinstance(found, np.ndarray) else np.asarray(found.toarray())
+def _without(each: _Shared, some: slice) -> Floats:
+    """Return the sums (columns × parts) without each of some parts."""
+    parts = each.by_part[some]
+    return (each.whole - (parts if isinstance(parts, np.ndarray) else parts.toarray())).T
 
 
-def _reduced(columns: Sequence[tuple[Table, Metric]], sums: Mapping[int, Floats]) -> Floats:
-    return np.stack([metric.reduce(sums[id(table)]) for table, metric in columns], axis=1)
+def _reduced(
+    columns: Sequence[tuple[Table, Metric]], factored: Mapping[int, _Factored], sums: Mapping[int, Floats]
+) -> Floats:
+    """Return samples × metrics, given the sums of lines (× samples)."""
+    of_table = dict[int, Floats]()
+    for key, (factor, places) in factored.items():
+        found = np.ascontiguousarray((sums[key] if factor is None else factor @ sums[key]).T)
+        of_table |= {table: found[:, place] for table, place in places.items()}
+    return np.stack([metric.reduce(of_table[id(table)]) for table, metric in columns], axis=1)
 
 
 def with_lines(table: Table, of: tuple[int, ...] = ()) -> Floats:
     """Return 1 for each line of a table that holds anything in the columns ``of``, else 0: it has nothing to score."""
+    if isinstance(table, Factored):
+        return np.asarray(table.lines @ (np.diff(table.columns.indptr) > 0) > 0, dtype=np.float64)
     if not isinstance(table, np.ndarray):
         return np.asarray(np.diff(table.indptr) > 0, dtype=np.float64)
     holds = (table[:, of] if of else table).any(axis=1)

@@ -15,7 +15,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from sklearn.metrics import f1_score
 
 from eval import RESAMPLES, metrics
-from eval.metrics import classification, generation
+from eval.metrics import generation
 from eval.metrics.base import Example, Tools
 from eval.scoring import stats
 
@@ -91,11 +91,11 @@ def f1s(rows: int, width: int) -> None:
     def theirs(chosen: np.ndarray) -> float:
         return float(f1_score(gold[chosen], said[chosen], labels=labels, average="weighted", zero_division=0))
 
-    every, table = np.arange(rows), classification.counted(gold, said, width)
+    examples = [Example(str(n), "g", (f"c{g}",), (f"c{s}",)) for n, (g, s) in enumerate(zip(gold, said, strict=True))]
+    every, table = np.arange(rows), METRIC.table(examples, Tools(str))
     (slow, value), (fast, ours) = timed(lambda: theirs(every), 5), timed(lambda: stats.value(table, METRIC), 9)
     assert abs(ours - value) < 1e-12
     say(f"weighted F1 of a table ({shape}), against scikit-learn on integers", slow / fast, 30)
-    examples = [Example(str(n), "g", (f"c{g}",), (f"c{s}",)) for n, (g, s) in enumerate(zip(gold, said, strict=True))]
     names = [[f"c{value}" for value in column] for column in (gold, said)]
     slow, _ = timed(lambda: f1_score(*names, average="weighted", zero_division=0))
     fast, _ = timed(lambda: stats.value(METRIC.table(examples, Tools(str)), METRIC))

@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, p
 
 from eval import metrics
 from eval.metrics import _normalise
-from eval.metrics.base import Example, Tools
+from eval.metrics.base import Example, Tools, dense
 from eval.scoring import stats
 
 CLASS = st.sampled_from("ABCDE").map(lambda name: (name,))
@@ -144,3 +144,29 @@ def test_a_class_that_a_resample_lacks_is_not_counted_as_failed() -> None:
         [Example(str(i), str(i), (name,), (name,)) for i, name in enumerate("AB")], Tools(_normalise.strict)
     )
     assert float(metric.reduce(np.array([2.0, 0.0]) @ table)) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(NODES, st.none() | NODES), min_size=1, max_size=12))
+def test_tables_hold_what_is_counted_line_by_line(pairs: list) -> None:
+    golds = list(dict.fromkeys(gold for gold, _ in pairs))
+    classes = [
+        [float(x) for what in (gold == answer, None, gold) for x in _line(what, gold, answer, golds)]
+        for gold, answer in pairs
+    ]
+    begun = [[gold[:n] for n in range(1, 5) if answer and gold[:n] == answer[:n]] for gold, answer in pairs]
+    nodes = [[len({*same}), len(answer or ()), len(gold)] for same, (gold, answer) in zip(begun, pairs, strict=True)]
+    examples, tools = [Example(str(i), str(i), *pair) for i, pair in enumerate(pairs)], Tools(_normalise.strict)
+    tables = [metrics.get(name).table(examples, tools) for name in ("weighted_f1", "hierarchical_f1", "accuracy")]
+    expected = classes, nodes, [[gold == answer, 1] for gold, answer in pairs]
+    for table, lines in zip(tables, expected, strict=True):
+        assert dense(table).tolist() == lines and table.shape == (len(pairs), len(lines[0]))
+        assert stats.with_lines(table).tolist() == [float(any(line)) for line in lines]
+    assert dense(metrics.get("accuracy").table(examples[:1], tools)).shape == (1, 2), "other examples are counted anew"
+
+
+def _line(what: object, gold: object, answer: object, golds: list) -> list[bool]:
+    """Return right (a bool), answered (``None``) or gold of each class."""
+    if isinstance(what, bool):
+        return [what and gold == each for each in golds]
+    return [(answer if what is None else gold) == each for each in golds]

@@ -34,6 +34,8 @@ def test_each_row_has_its_example_and_equal_ones_are_one(rows: list[Row], task: 
         assert (one.gold, one.answer, one.extra, one.kind) == (own.gold, own.answer, own.extra, own.kind)
     assert len({*found.places}) == len(found.distinct) < len(examples)
     assert np.asarray(found.groups).tolist() == stats.numbered([e.group for e in examples]).tolist()
+    questions = [(found.distinct[found.firsts[n]].gold, found.distinct[found.firsts[n]].extra) for n in found.questions]
+    assert questions == [(e.gold, e.extra) for e in found.distinct] and len(found.firsts) < len(found.distinct)
     assert by_name(found).tolist() == np.unique([e.group for e in examples], return_inverse=True)[1].tolist()
 
 
