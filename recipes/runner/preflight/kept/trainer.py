@@ -7,9 +7,17 @@ from contextlib import contextmanager
 from importlib import import_module
 
 from converters.core.hidden import hidden
+from recipes.runner.preflight.kept.annotations import unannotated
 
-# PEFT and transformers import these only to ask later what they can do; on a CPU bitsandbytes fetches a kernel as well.
-UNUSED = ("bitsandbytes", "sklearn")
+# PEFT, transformers and requests import these only to ask later what they can do, for quantised weights, losses of images and
+# the encoding of web pages; on a CPU bitsandbytes fetches a kernel as well.
+UNUSED = ("bitsandbytes", "chardet", "scipy", "sklearn", "torchao")
+STRATEGIES = ("axolotl.integrations.base", "axolotl.prompt_tokenizers", "axolotl.prompt_strategies.chat_template")
+
+
+def import_strategies() -> None:
+    """Import Axolotl's prompt strategies for chats, which need neither models nor data sets."""
+    lightly(STRATEGIES[-1])
 
 
 def import_trainer() -> None:
@@ -24,7 +32,7 @@ def lightly(module: str) -> None:
     modules define stays, so that looking for garbage among it finds none.
     """
     if module not in sys.modules:
-        with hidden(*UNUSED), _uncollected():
+        with hidden(*UNUSED), unannotated(*STRATEGIES), _uncollected():
             import_module(module)
 
 
