@@ -15,7 +15,7 @@ import msgspec
 
 from converters.core.errors import NEXT, InputError, told
 from converters.io.jsonl import decoder, sha256
-from converters.schema import MANIFEST
+from converters.schema import MANIFEST, Turn
 from converters.validation import check as rows
 from recipes.plugins import completion_only
 from recipes.runner.recipe import FOLDER, Place, Recipe, base_folder, dump, named_files, where
@@ -51,10 +51,10 @@ class DataFile:
 
 
 class Exchange(msgspec.Struct, frozen=True, gc=False):
-    """What of a row decides its tokens, as the chat template takes it."""
+    """What of a row decides its tokens."""
 
     task: str
-    messages: list[dict[str, str]]
+    messages: list[Turn]
 
 
 def exchanges(file: DataFile) -> Iterator[tuple[int, bytes, Exchange]]:

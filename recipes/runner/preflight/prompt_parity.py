@@ -118,8 +118,8 @@ def samples(file: DataFile) -> Iterator[Row]:
     taken: Counter[tuple[str, str]] = Counter()
     beginnings: set[tuple[str, str, str]] = set()
     for number, line, row in exchanges(file):
-        kind = (row.task, row.messages[0]["role"] if row.messages else "")
-        begin = (*kind, row.messages[-1]["content"][:1])
+        kind = (row.task, row.messages[0].role if row.messages else "")
+        begin = (*kind, row.messages[-1].content[:1])
         if taken[kind] < ROWS_PER_TASK or (begin not in beginnings and taken[kind] < BEGINNINGS_PER_TASK):
             taken[kind] += 1
             beginnings.add(begin)

@@ -69,9 +69,10 @@ def _sizes(rows: Sequence[Exchange], tokenizer: Any, boundaries: tuple[str, ...]
     answered: list[list[dict[str, str]]] = []
     spans: list[int] = []
     for row in rows:
-        ends = [end for end, turn in enumerate(row.messages, 1) if turn["role"] == "assistant"]
-        prompts += (row.messages[: end - 1] for end in ends)
-        answered += (row.messages[:end] for end in ends)
+        turns = [{"role": turn.role, "content": turn.content} for turn in row.messages]
+        ends = [end for end, turn in enumerate(row.messages, 1) if turn.role == "assistant"]
+        prompts += (turns[: end - 1] for end in ends)
+        answered += (turns[:end] for end in ends)
         spans.append(len(ends))
     before, after = _texts(tokenizer, prompts, True), _texts(tokenizer, answered, False)
     lengths = _lengths(before, tokenizer)

@@ -3,6 +3,7 @@
 import io
 import pickle
 import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +17,7 @@ from recipes.runner import recipe
 from recipes.runner.preflight import lint, prompt_parity
 from recipes.runner.preflight.kept import tokenizer as tokenizers
 from recipes.runner.preflight.kept.annotations import compiled
-from recipes.runner.preflight.kept.trainer import STRATEGIES
+from recipes.runner.preflight.kept.trainer import STRATEGIES, lightly
 from tests.recipes.conftest import WHOLE
 from tests.recipes.preflight._rows import Place
 
@@ -97,3 +98,14 @@ def test_bytes_that_name_anything_but_classes_of_the_trainer_are_not_read(
 
 def test_a_tokenizer_that_is_more_than_plain_data_is_not_kept() -> None:
     assert tokenizers.written({}, lambda: 1) == b""
+
+
+def test_a_module_that_needs_what_is_hidden_is_imported_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "needs_chardet.py").write_text("import chardet\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "chardet"]:
+        monkeypatch.delitem(sys.modules, name)
+    lightly("needs_chardet")
+    assert sys.modules.pop("needs_chardet").chardet.detect(b"a")["encoding"]

@@ -28,12 +28,17 @@ def import_trainer() -> None:
 def lightly(module: str) -> None:
     """Import a module in half the time: packages that no check uses are hidden meanwhile, and no garbage is looked for.
 
-    Whatever decides a check (plugins, a base's own code, Axolotl's validation) still finds those packages. What thousands of
-    modules define stays, so that looking for garbage among it finds none.
+    A module that cannot do without them is imported with them, as where another package that it finds needs one. Whatever decides
+    a check (plugins, a base's own code, Axolotl's validation) still finds them. What thousands of modules define stays, so that
+    looking for garbage among it finds none.
     """
     if module not in sys.modules:
-        with hidden(*UNUSED), unannotated(*STRATEGIES), _uncollected():
-            import_module(module)
+        with unannotated(*STRATEGIES), _uncollected():
+            try:
+                with hidden(*UNUSED):
+                    import_module(module)
+            except ImportError:
+                import_module(module)
 
 
 @contextmanager
