@@ -9,7 +9,6 @@ from typing import Any
 
 from converters.core.errors import InputError, nearest
 from converters.io.jsonl import folder_sha256
-from eval.inference.backends.base import auto_class
 from recipes.runner.capacity import memory
 from recipes.runner.recipe import Recipe, base_folder, where
 from recipes.runner.records import layout, provenance
@@ -121,6 +120,8 @@ def skeleton(base: str, trust: bool = False) -> Any:
     """Return a model without its weights, from its configuration; ``None`` for a missing or unknown one."""
     import torch
     from transformers import AutoConfig
+
+    from eval.inference.backends.base import auto_class
 
     try:
         settings = AutoConfig.from_pretrained(base, trust_remote_code=trust)

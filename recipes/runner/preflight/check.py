@@ -19,6 +19,7 @@ from recipes.runner.capacity.model_shape import Shape
 from recipes.runner.preflight import base_model, data, deepspeed, lint, token_counts
 from recipes.runner.preflight.data import DataFile
 from recipes.runner.preflight.kept import inputs, keys, store
+from recipes.runner.preflight.kept import tokenizer as tokenizers
 from recipes.runner.preflight.kept.trainer import import_trainer
 from recipes.runner.preflight.machine import require
 from recipes.runner.preflight.token_counts import Count, Measured, Packed
@@ -151,8 +152,9 @@ def check(
         room(memory.disk(*model, int(recipe.keys.get("save_total_limit") or 4)) if model else 0.0, Path("runs"))
         held(memory.main_memory(*model) * min(1, len(hardware.gpus()) / on.gpus) if model else 0.0)
     base_model.downloadable(str(recipe.keys["base_model"]))
-    key = inputs.proof(recipe, hashes, valid.settings)
-    proof = store.kept("proof", key, Proof, partial(prove, recipe, on, files, valid.own))
+    base = inputs.tokenizer(recipe, hashes, valid.settings)
+    key = inputs.proof(base, hashes)
+    proof = store.kept("proof", key, Proof, partial(prove, recipe, on, files, valid, base))
     config, measured = valid.config, proof.measured()
     counts = token_counts.counts(measured, config["sequence_len"])
     token_counts.refuse(counts, config["sequence_len"], max_dropped)
@@ -186,24 +188,34 @@ class Proof(msgspec.Struct, frozen=True):
         return Measured([self.tasks[number] for number in task.tolist()], tokens, learnt)
 
 
-def prove(recipe: Recipe, on: Machine, files: Sequence[DataFile], own: Any = None) -> Proof:
-    """Load the tokenizer as Axolotl does, hold the base and the prompts against it, and count tokens.
+def prove(recipe: Recipe, on: Machine, files: Sequence[DataFile], valid: Valid, key: str | None = None) -> Proof:
+    """Hold base and prompts against the tokenizer, and count tokens; the first thing that is wrong is an ``InputError``.
 
-    ``own`` is Axolotl's validated configuration, if there is one yet. The first thing that is wrong is an ``InputError``.
+    ``key`` is that of the tokenizer.
     """
-    import_trainer()
+    config, tokenizer = tokenizers.read(store.find("tokenizer", key, bytes)) or load_tokenizer(recipe, on, valid, key)
+    config["sequence_len"] = valid.config["sequence_len"]  # on which the key does not depend
     from recipes.runner.preflight import prompt_parity
 
-    config = own or lint.validated(recipe, on.card if on.named else None, on.gpus)
-    tokenizer = prompt_parity.load_tokenizer(config)
-    base_model.layers(recipe, config)
-    base_model.embedded(recipe, len(tokenizer))
     proven = prompt_parity.prove(config, tokenizer, files)
     measured = token_counts.measure(files, tokenizer)
     tasks, task = np.unique(measured.tasks, return_inverse=True)
     return Proof(
         proven, tasks.tolist(), *(part.astype(np.int32).tobytes() for part in (task, measured.tokens, measured.learnt))
     )
+
+
+def load_tokenizer(recipe: Recipe, on: Machine, valid: Valid, key: str | None = None) -> tuple[Any, Any]:
+    """Return Axolotl's configuration and the tokenizer that it loads by it, after holding the base against both; keep them."""
+    import_trainer()
+    from recipes.runner.preflight import prompt_parity
+
+    config = valid.own or lint.validated(recipe, on.card if on.named else None, on.gpus)
+    tokenizer = prompt_parity.load_tokenizer(config)
+    base_model.layers(recipe, config)
+    base_model.embedded(recipe, len(tokenizer))
+    store.keep("tokenizer", key, tokenizers.written(config, tokenizer))
+    return config, tokenizer
 
 
 def room(need: float, folder: Path) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from converters.core.errors import NEXT, InputError, told
-from converters.io.jsonl import sha256
-from converters.schema import MANIFEST
+from converters.io.jsonl import decoder, sha256
+from converters.schema import MANIFEST, Turn
 from converters.validation import check as rows
 from recipes.plugins import completion_only
 from recipes.runner.recipe import FOLDER, Place, Recipe, base_folder, dump, named_files, where
@@ -46,6 +48,19 @@ class DataFile:
             text = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if text.strip():
                 yield number, text
+
+
+class Exchange(msgspec.Struct, frozen=True, gc=False):
+    """What of a row decides its tokens."""
+
+    task: str
+    messages: list[Turn]
+
+
+def exchanges(file: DataFile) -> Iterator[tuple[int, bytes, Exchange]]:
+    """Yield number, bytes and exchange of each line; the rest of a row is not looked at."""
+    decoded = decoder(Exchange, file.path)
+    return ((number, line, decoded(line, number)) for number, line in file.lines())
 
 
 def read(path: Path) -> DataFile:

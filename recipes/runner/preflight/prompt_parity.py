@@ -16,7 +16,8 @@ from converters.core.errors import InputError, first_line
 from converters.io.jsonl import decode
 from converters.schema import Row
 from recipes.plugins import completion_only
-from recipes.runner.preflight.data import DataFile
+from recipes.runner.preflight.data import DataFile, exchanges
+from recipes.runner.preflight.kept.trainer import import_strategies, lightly
 
 MASKED = -100
 CLOCK = "strftime_now"
@@ -62,6 +63,7 @@ def prove(config: Any, tokenizer: Any, files: Sequence[DataFile]) -> dict[str, i
 
 def load_tokenizer(config: Any) -> Any:
     """Return the tokenizer as Axolotl loads it; one that cannot be had, or that heeds no template, is an ``InputError``."""
+    lightly("axolotl.loaders.tokenizer")
     from axolotl.loaders import load_tokenizer as load
     from axolotl.utils.config import normalize_config
 
@@ -93,6 +95,7 @@ def _told(said: str, advice: str = "") -> Iterator[None]:
 
 
 def _strategy(tokenizer: Any, config: Any, entry: Any) -> Any:
+    import_strategies()
     from axolotl.prompt_strategies import load
     from axolotl.utils.dict import DictDefault
 
@@ -114,14 +117,13 @@ def samples(file: DataFile) -> Iterator[Row]:
     """
     taken: Counter[tuple[str, str]] = Counter()
     beginnings: set[tuple[str, str, str]] = set()
-    for number, line in file.lines():
-        row = decode(line, Row, f"{file.path}:{number}")
+    for number, line, row in exchanges(file):
         kind = (row.task, row.messages[0].role if row.messages else "")
-        begin = (*kind, row.target[:1])
+        begin = (*kind, row.messages[-1].content[:1])
         if taken[kind] < ROWS_PER_TASK or (begin not in beginnings and taken[kind] < BEGINNINGS_PER_TASK):
             taken[kind] += 1
             beginnings.add(begin)
-            yield row
+            yield decode(line, Row, f"{file.path}:{number}")
 
 
 def _advice(row: Row) -> str:

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.core.errors import InputError
-from converters.io.jsonl import decode
-from converters.schema import Row
-from recipes.runner.preflight.data import DataFile
+from recipes.runner.preflight.data import DataFile, Exchange, exchanges
 
 Lengths = NDArray[np.int32]
 BATCH = 512
@@ -57,7 +55,7 @@ def measure(files: Sequence[DataFile], tokenizer: Any) -> Measured:
     sizes: list[tuple[int, int]] = []
     boundaries = _boundaries(tokenizer)
     for file in files:
-        remaining = (decode(line, Row, f"{file.path}:{number}") for number, line in file.lines())
+        remaining = (row for _, _, row in exchanges(file))
         while rows := list(islice(remaining, BATCH)):
             tasks += [row.task for row in rows]
             sizes += _sizes(rows, tokenizer, boundaries)
@@ -65,7 +63,7 @@ def measure(files: Sequence[DataFile], tokenizer: Any) -> Measured:
     return Measured(tasks, table[:, 0], table[:, 1])
 
 
-def _sizes(rows: Sequence[Row], tokenizer: Any, boundaries: tuple[str, ...]) -> Iterator[tuple[int, int]]:
+def _sizes(rows: Sequence[Exchange], tokenizer: Any, boundaries: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """Yield the tokens of each row and how many of them follow a prompt, up to the end of its answer."""
     prompts: list[list[dict[str, str]]] = []
     answered: list[list[dict[str, str]]] = []

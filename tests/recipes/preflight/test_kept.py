@@ -15,6 +15,8 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 
 from converters.core.errors import InputError
+from converters.io.jsonl import sha256
+from converters.schema import MANIFEST
 from recipes.plugins import ewc, run, sam
 from recipes.runner import recipe
 from recipes.runner.cli import main
@@ -23,14 +25,15 @@ from recipes.runner.preflight import check, data, lint
 from recipes.runner.preflight.kept import inputs, keys, schema, store
 from recipes.runner.preflight.kept.store import FOLDER, find, keep, kept
 from tests.recipes.conftest import WHOLE
-from tests.recipes.preflight._rows import Place
+from tests.recipes.preflight._rows import Place, row
 
 ALONE = """
 import json, sys
 from click.testing import CliRunner
 from recipes.runner.cli import main
 done = CliRunner().invoke(main, sys.argv[1:])
-print(json.dumps([done.exit_code, done.stdout, done.stderr, sorted({"torch", "transformers", "axolotl"} & sys.modules.keys())]))
+trainer = {"torch", "transformers", "axolotl", "datasets", "peft", "transformers.modeling_utils"}
+print(json.dumps([done.exit_code, done.stdout, done.stderr, sorted(trainer & sys.modules.keys())]))
 """
 
 
@@ -85,9 +88,28 @@ def test_a_change_of_a_number_that_makes_no_token_needs_no_second_proof(
     path, said = checked
     monkeypatch.setattr(check, "prove", lambda *_: pytest.fail("it was proven again"))
     monkeypatch.setattr(data, "contract", lambda *_: pytest.fail("its rows were read again"))
-    done = CliRunner().invoke(main, ["check", str(path), "--set", "learning_rate=1e-5", "--set", "max_steps=7"])
+    words = ("learning_rate=1e-5", "max_steps=7", "sequence_len=128")
+    done = CliRunner().invoke(main, ["check", str(path), *(f"--set={word}" for word in words)])
     assert done.exit_code == 0, done.output
-    assert done.stdout == re.sub(r"[\d,]+ in all", "7 in all", said)
+    assert done.stdout == re.sub(r"[\d,]+ in all", "7 in all", said).replace("4,096", "2,048").replace("x 256", "x 128")
+
+
+def test_other_rows_are_proven_by_the_tokenizer_that_is_kept_and_without_a_model(
+    checked: tuple[Path, str], tmp_path: Path
+) -> None:
+    path, said = checked
+    train = tmp_path / "data" / "mix" / "train.jsonl"
+    train.write_text("".join(row(answer, f"Hi 中 é {answer}") for answer in ("Mug", "7", "5 L", "é")))
+    manifest = train.with_name(MANIFEST)
+    known = json.loads(manifest.read_bytes())
+    known["splits"]["train"]["sha256"] = sha256(train)
+    manifest.write_text(json.dumps(known))
+    found = alone("check", str(path))
+    assert found[0] == 0 and found[1] != said, found
+    assert not {"datasets", "peft", "transformers.modeling_utils"} & set(found[3]), "found anew"
+    assert "transformers" in found[3]
+    fresh = alone("check", str(path), "--fresh")
+    assert fresh[:3] == found[:3] and "transformers.modeling_utils" in fresh[3]
 
 
 def decided() -> Callable[..., tuple[str | None, str | None]]:
@@ -97,7 +119,7 @@ def decided() -> Callable[..., tuple[str | None, str | None]]:
     def of(*overrides: str, settings: Any = settings) -> tuple[str | None, str | None]:
         loaded = recipe.load(Path("mine.yaml"), overrides)
         hashes = {path: data.read(path).sha256 for path in data.files(loaded)}
-        return inputs.validation(loaded, settings), inputs.proof(loaded, hashes, settings)
+        return inputs.validation(loaded, settings), inputs.proof(inputs.tokenizer(loaded, hashes, settings), hashes)
 
     return of
 
@@ -148,7 +170,9 @@ def test_keys_of_the_recipe_and_the_machine_change_the_key_that_they_decide(
     before = of()
     assert of("learning_rate=1e-5")[0] != before[0] and of("learning_rate=1e-5")[1] == before[1]
     assert of("micro_batch_size=null")[1] != before[1], "Axolotl fails on it when it loads the tokenizer"
-    for change in ("sequence_len=64", "special_tokens={pad_token: x}", "lora_target_modules=[q_proj]"):
+    for change in ("max_steps=7", "sequence_len=64"):
+        assert of(change)[0] != before[0] and of(change)[1] == before[1], change
+    for change in ("chat_template=chatml", "special_tokens={pad_token: x}", "lora_target_modules=[q_proj]"):
         assert not set(before) & set(of(change)), change
     monkeypatch.setenv("AXOLOTL_DATASET_NUM_PROC", "3")
     assert not set(before) & set(of(settings=keys.settings()))
@@ -183,7 +207,7 @@ def test_a_package_that_is_installed_again_is_another(tmp_path: Path, monkeypatc
 )
 def test_what_other_code_decides_or_is_not_here_is_not_kept(override: str, small: Path) -> None:
     loaded = recipe.load(Path("mine.yaml"), [override])
-    assert inputs.validation(loaded, ()) is inputs.proof(loaded, {}, ()) is None
+    assert inputs.validation(loaded, ()) is inputs.tokenizer(loaded, (), ()) is inputs.proof(None, {}) is None
     assert kept("x", None, int, lambda: 1) == 1 and not FOLDER.exists()
 
 

@@ -25,7 +25,9 @@ def test_lengths_and_learnt_tokens_are_those_of_axolotls_strategy(
     said = ["Where?", "Home", "[CLASSIFY] 3 Mugs", "5 L"]
     turns = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(said)]
     walk = {"id": "x", "group": "g", "task": "general", "source": "mine", "messages": turns, "meta": "{}"}
-    train.write_text(train.read_text() + json.dumps(walk) + "\n" + row("中" * 60, "中 " * 60))
+    more = walk | {"id": "y", "messages": [turn | {"weight": 0, "name": "me"} for turn in turns]}
+    lines = (json.dumps(walk), json.dumps(more), row("中" * 60, "中 " * 60), row("<p> é", " \n "))
+    train.write_text(train.read_text() + "\n".join(lines))
     config = lint.validated(loaded)
     tokenizer = prompt_parity.load_tokenizer(config)
     strategy = prompt_parity._strategy(tokenizer, config, config.datasets[0])

@@ -4,7 +4,7 @@
 strategy of the user's own), or the base model is not here yet.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from recipes.runner.preflight.kept.schema import nameable
 from recipes.runner.recipe import Recipe, base_folder, named_files
 
 # No token of a row depends on the value of these, nor what base and prompts are held against; a wrong type may fail before.
+# Axolotl cuts or drops rows that are over sequence_len once they are encoded.
 # fmt: off
 APART = (
     "adam_beta1", "adam_beta2", "adam_epsilon", "eval_steps", "eval_strategy", "evals_per_epoch", "gradient_accumulation_steps",
     "gradient_checkpointing", "learning_rate", "logging_steps", "lora_alpha", "lora_dropout", "lora_r", "lr_scheduler",
     "max_grad_norm", "max_steps", "micro_batch_size", "num_epochs", "optimizer", "save_steps", "save_strategy",
-    "save_total_limit", "saves_per_epoch", "seed", "warmup_ratio", "warmup_steps", "weight_decay",
+    "save_total_limit", "saves_per_epoch", "seed", "sequence_len", "warmup_ratio", "warmup_steps", "weight_decay",
 )
 # fmt: on
 
@@ -37,12 +38,17 @@ def contract(splits: Iterable[tuple[Path, str]]) -> str:
     return keys.digest("contract", [(str(path), sha256) for path, sha256 in splits])
 
 
-def proof(recipe: Recipe, hashes: Mapping[Path, str], settings: tuple[Any, ...]) -> str | None:
-    """Return the key of what tokenizer, template and base say of the rows; ``hashes`` are those of the files that hold them."""
+def tokenizer(recipe: Recipe, rows: Collection[Path], settings: tuple[Any, ...]) -> str | None:
+    """Return the key of the tokenizer, and of what it and the recipe say of the base; neither reads the ``rows``."""
     base = _base(recipe)
     decides = {key: _kind(value) if key in APART else value for key, value in recipe.keys.items()}
-    named = keys.files(path for path in named_files(decides) if path not in hashes)
-    return None if base is None else keys.digest("proof", settings, decides, sorted(hashes.items()), named, base)
+    named = keys.files(path for path in named_files(decides) if path not in rows)
+    return None if base is None else keys.digest("tokenizer", settings, decides, named, base)
+
+
+def proof(key: str | None, hashes: Mapping[Path, str]) -> str | None:
+    """Return the key of what a tokenizer and its template say of rows; ``hashes`` are those of the files that hold them."""
+    return key and keys.digest("proof", key, sorted((str(path), sha256) for path, sha256 in hashes.items()))
 
 
 def _kind(value: object) -> str:

@@ -1,0 +1,111 @@
+"""What a later check takes of the trainer: the tokenizer as it was kept, and prompt strategies without what annotations name."""
+
+import io
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import pytest
+
+from converters.schema import Row, Turn
+from recipes.runner import recipe
+from recipes.runner.preflight import lint, prompt_parity
+from recipes.runner.preflight.kept import tokenizer as tokenizers
+from recipes.runner.preflight.kept.annotations import compiled
+from recipes.runner.preflight.kept.trainer import STRATEGIES, lightly
+from tests.recipes.conftest import WHOLE
+from tests.recipes.preflight._rows import Place
+
+TEXTS = ("", " ", "Mug", "7", "5 L\n", "中 é", "<s> [/INST] </s>", "[CLASSIFY] <p>", "long " * 400)
+
+
+def functions(code: CodeType) -> Iterator[tuple[str, bytes, tuple[Any, ...], tuple[Any, ...]]]:
+    """Yield name, instructions, names and constants of each function that makes no other."""
+    parts = [part for part in code.co_consts if isinstance(part, CodeType)]
+    if code.co_flags & 1 and not parts:  # CO_OPTIMIZED
+        yield code.co_qualname, code.co_code, code.co_names, code.co_consts
+    for part in parts:
+        yield from functions(part)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_strategy_without_imports_that_annotations_need_is_the_same_to_the_last_instruction(name: str) -> None:
+    spec = find_spec(name)
+    assert spec and spec.origin
+    source = Path(spec.origin).read_text("utf-8")
+    bare, whole = compiled(source, name), compile(source, name, "exec")
+    assert [*functions(bare)] == [*functions(whole)] and len([*functions(whole)]) > 10
+    assert set(bare.co_names) < set(whole.co_names), "nothing was left out"
+
+
+@pytest.mark.parametrize("kind", ["chat_template", WHOLE])
+def test_a_kept_tokenizer_gives_the_ids_and_labels_of_the_one_that_axolotl_loaded(
+    kind: str, place: Place, mistral: tuple[Path, Any]
+) -> None:
+    config = lint.validated(recipe.load(place(mistral[0], kind=kind)))
+    tokenizer = prompt_parity.load_tokenizer(config)
+    read = tokenizers.read(tokenizers.written(config, tokenizer))
+    assert read and read[0] == config
+    assert read[1].backend_tokenizer.to_str() == tokenizer.backend_tokenizer.to_str()
+    state = {key: value for key, value in vars(tokenizer).items() if key != "_tokenizer"}
+    assert {key: value for key, value in vars(read[1]).items() if key != "_tokenizer"} == state
+    assert encoded(*read) == encoded(config, tokenizer)
+
+
+@pytest.mark.parametrize("kind", ["chat_template", WHOLE])
+def test_no_token_depends_on_the_length_at_which_rows_are_dropped(
+    kind: str, place: Place, mistral: tuple[Path, Any]
+) -> None:
+    path, found = place(mistral[0], kind=kind), []
+    for length in (8, 256, 4096):
+        config = lint.validated(recipe.load(path, [f"sequence_len={length}"]))
+        found.append(encoded(config, prompt_parity.load_tokenizer(config)))
+    assert found[0] == found[1] == found[2]
+
+
+def encoded(config: Any, tokenizer: Any) -> list[prompt_parity.Encoded]:
+    """Return rows of every text as question and as answer, as training and evaluation see them."""
+    strategy = prompt_parity._strategy(tokenizer, config, config.datasets[0])
+    pairs = [(question, answer) for question in TEXTS for answer in filter(str.strip, TEXTS)]
+    rows = [
+        Row(id="x", group="g", task="general", source="mine", messages=[Turn("user", one), Turn("assistant", other)])
+        for one, other in pairs
+    ]
+    return [prompt_parity.encode(row, strategy, tokenizer, Path("x")) for row in rows]
+
+
+class Harm:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return subprocess.run, (["touch", "harmed"],)
+
+
+@pytest.mark.parametrize("other", [Harm(), Path("x"), io.StringIO(), 3])
+def test_bytes_that_name_anything_but_classes_of_the_trainer_are_not_read(
+    other: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert tokenizers.read(pickle.dumps(other)) is None
+    assert not Path("harmed").exists()
+    for broken in (None, b"", b"abc", b"c__main__\n", b"ctransformers.utils.hub\nos.system\n(S'touch harmed'\ntR."):
+        assert tokenizers.read(broken) is None
+    assert not Path("harmed").exists()
+
+
+def test_a_tokenizer_that_is_more_than_plain_data_is_not_kept() -> None:
+    assert tokenizers.written({}, lambda: 1) == b""
+
+
+def test_a_module_that_needs_what_is_hidden_is_imported_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "needs_chardet.py").write_text("import chardet\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "chardet"]:
+        monkeypatch.delitem(sys.modules, name)
+    lightly("needs_chardet")
+    assert sys.modules.pop("needs_chardet").chardet.detect(b"a")["encoding"]
