@@ -1,6 +1,5 @@
 """What the three command lines share: one-line errors with exit code 1, progress, and worker processes."""
 
-import gc
 import os
 import signal
 import sys
@@ -88,18 +87,21 @@ def _processes(count: int) -> Iterator[Any]:
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import active_children, get_context
 
-    # A fork has loaded all that this process has; where it is not the system's own way, libraries do not bear it.
-    pool = ProcessPoolExecutor(count, get_context("fork" if sys.platform == "linux" else None), _end_with_parent)
+    # Workers are forks of a server that has loaded our modules and begun nothing: a fork of this process would wait for ever for
+    # threads that a library of it has, as rensa and tokenizers do.
+    context = get_context("forkserver")
+    context.set_forkserver_preload(
+        [name for name in sys.modules if name.partition(".")[0] == __name__.partition(".")[0]]
+    )
+    pool = ProcessPoolExecutor(count, context, _end_with_parent)
     others = set(active_children())
     try:
-        # Processes inherit the mask: Ctrl-C reaches all of a group, and this one alone answers. What is frozen they share with
-        # this one, where a search for garbage would write to every page of it.
+        # Processes inherit the mask: Ctrl-C reaches all of a group, and this one alone answers.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        gc.freeze()
         try:
-            pool.submit(silent, 0)
+            for _ in range(count):
+                pool.submit(silent, 0)
         finally:
-            gc.unfreeze()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         yield pool
     except BrokenProcessPool as error:
