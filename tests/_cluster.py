@@ -28,8 +28,10 @@ def running(machines: int) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     folder = tempfile.mkdtemp(prefix="ray-")  # a short path: those of sockets may have 107 characters
-    with patch.dict(os.environ, SETTINGS):
-        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECTS, "temp_dir": folder}
+    own = os.path.join(folder, "ray")  # as Ray names it, which writes an address there and needs it to exist
+    os.mkdir(own)
+    with patch.dict(os.environ, SETTINGS | {"RAY_TMPDIR": folder}):
+        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECTS, "temp_dir": own}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             for _ in range(machines):
