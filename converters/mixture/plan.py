@@ -90,9 +90,7 @@ def _over(rows: Table, among: Mask, limit: int) -> Mask:
         coarse = rows.read("id", here)[among[here]] >> np.uint64(BITS - COARSE)
         counts += np.bincount(coarse.astype(np.intp), minlength=len(counts))
     upto = np.cumsum(counts)
-    last = int(
-        np.searchsorted(upto, limit, side="right")
-    )  # of some of those with these bits, not all are over the limit
+    last = int(np.searchsorted(upto, limit, side="right"))  # rows with these bits may stay or be over the limit
     over, places, draws = np.zeros(len(rows), bool), list[Places](), list[Numbers]()
     for here in blocks:
         found = rows.read("id", here)
