@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -28,10 +29,10 @@ def running(machines: int) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     folder = tempfile.mkdtemp(prefix="ray-")  # a short path: those of sockets may have 107 characters
-    own = os.path.join(folder, "ray")  # as Ray names it, which writes an address there and needs it to exist
-    os.mkdir(own)
+    own = Path(folder) / "ray"  # as Ray names it, which writes an address there and needs it to exist
+    own.mkdir()
     with patch.dict(os.environ, SETTINGS | {"RAY_TMPDIR": folder}):
-        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECTS, "temp_dir": own}
+        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECTS, "temp_dir": str(own)}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             for _ in range(machines):
