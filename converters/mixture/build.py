@@ -21,14 +21,15 @@ from converters.core.errors import InputError
 from converters.io import describe, expand
 from converters.io.files import is_hub, missing
 from converters.io.jsonl import replacing, write_json
-from converters.mixture import finalize, ids, near, plan
+from converters.mixture import finalize, ids, near
 from converters.mixture.convert import convert_all, processes, shares
 from converters.mixture.convert.shares import Converted, Share
 from converters.mixture.manifest import account, inputs, manifest, need_rows, row_counts, write_mapping, write_rejects
+from converters.mixture.plan import decisions
+from converters.mixture.plan.table import kept, table
 from converters.mixture.report import card, stats
 from converters.mixture.shards import TEMPORARY
 from converters.mixture.spec import Entry, Spec, chosen_tasks
-from converters.mixture.table import kept, table
 from converters.mixture.write import write_splits
 from converters.schema import MANIFEST
 from converters.text.lengths import ruler
@@ -66,10 +67,10 @@ def build(
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
         columns = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
         rows = table(shards, columns)
-        plan.decide(rows, spec)
+        decisions.decide(rows, spec)
         ids.tell_apart(rows, spec)
         near.drop_near_duplicates(rows, spec.near_duplicates, pool if elsewhere or workers > 1 else None)
-        plan.finish(rows, spec)
+        decisions.finish(rows, spec)
         last = finalize.prepare(rows, spec)
         finishes = [ids.finish(rows, number, last.finish(entry)) for number, entry in enumerate(spec.sources)]
         write_splits(folder, rows, spec.seed, finishes, pool)

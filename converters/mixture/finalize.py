@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from converters.core.errors import InputError
 from converters.mixture.ids import rows_at
-from converters.mixture.links import linked
+from converters.mixture.plan.links import linked
+from converters.mixture.plan.table import TRAIN, Column, Mask, Numbers, Splits, Table, of_entries, of_task, within
 from converters.mixture.shards import UNPINNED
 from converters.mixture.spec import SHORTLIST, Entry, Spec, chosen_tasks
-from converters.mixture.table import TRAIN, Column, Mask, Numbers, Splits, Table, of_entries, of_task, within
 from converters.mixture.write import Finish
 from converters.schema import SPLITS, Row, Turn
 from converters.tasks.category_shortlist import listed

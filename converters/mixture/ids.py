@@ -12,10 +12,10 @@ import numpy as np
 
 from converters.core.hashing import digest, draw, hashed
 from converters.examples import prompt_turns
-from converters.mixture.plan import SAME, drop
-from converters.mixture.repeats import later
+from converters.mixture.plan.decisions import SAME, drop
+from converters.mixture.plan.repeats import later
+from converters.mixture.plan.table import Places, Table, again, kept, lines_at, repeated
 from converters.mixture.spec import Spec, replays
-from converters.mixture.table import Places, Table, again, kept, lines_at, repeated
 from converters.mixture.write import Finish, windows
 from converters.schema import Row
 

@@ -21,11 +21,11 @@ from converters.io import describe, expand
 from converters.io.files import with_advice
 from converters.io.jsonl import replacing
 from converters.mixture.ids import APART
-from converters.mixture.plan import HELD, NEAR, REASONS, REPEATED
-from converters.mixture.repeats import OUTVOTED, TIED
+from converters.mixture.plan.decisions import HELD, NEAR, REASONS, REPEATED
+from converters.mixture.plan.repeats import OUTVOTED, TIED
+from converters.mixture.plan.table import KEPT, Codes, Table, kept, of_entries, run_lengths, together, written
 from converters.mixture.shards import Shard
 from converters.mixture.spec import Spec, beside_files, chosen_tasks
-from converters.mixture.table import KEPT, Codes, Table, kept, of_entries, run_lengths, together, written
 from converters.schema import SPLITS, Turn
 from converters.sources import mix
 

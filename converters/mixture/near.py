@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from converters.core.console import Pool, in_processes
 from converters.examples import prompt_turns
-from converters.mixture.plan import NEAR, drop
+from converters.mixture.plan.decisions import NEAR, drop
+from converters.mixture.plan.table import TRAIN, Mask, Table, kept, within
 from converters.mixture.runs import Runs, shingles, spaced
 from converters.mixture.shards import TEMPORARY
-from converters.mixture.table import TRAIN, Mask, Table, kept, within
 from converters.schema import Turn
 from converters.tasks import category_shortlist
 from converters.tasks.choice import listed

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from converters.core.console import Pool, in_processes
 from converters.core.hashing import BITS, draw
 from converters.io.jsonl import replacing, writing
-from converters.mixture.shards import UNPINNED
-from converters.mixture.table import (
+from converters.mixture.plan.table import (
     BLOCK,
     PASSES,
     Column,
@@ -35,6 +34,7 @@ from converters.mixture.table import (
     within,
     written,
 )
+from converters.mixture.shards import UNPINNED
 from converters.schema import SPLITS, Row
 
 # Takes rows of one shard as they stand there, with their places in the table, and returns what is written instead.

@@ -10,10 +10,9 @@ these and no percentiles: ``python -m tests.bench.coverage``. Holm 1979.
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +21,11 @@ from scipy.special import stdtr, stdtrit
 
 from eval import RESAMPLES, SEED
 from eval.metrics.base import Factored, Floats, Metric, Table
+from eval.scoring import _sums
 
 Ints = NDArray[np.int64]
 
 CELLS = 250_000  # values held at a time, about as many as the processor's cache holds
-KEPT = 31 << 20  # bytes; glibc learns from no block of more than 32 MiB
 LEAST = 8  # fewest resamples at a time: a cache line of each group's weights
 PARTS = 400  # of more groups than this, random parts are left out in place of single groups
 MINIMUM = 10  # groups; with fewer there is no interval
@@ -134,90 +133,32 @@ def bootstrap(
     numbers = groups if isinstance(groups, np.ndarray) else numbered(groups)
     parts = parted(int(numbers.max()) + 1, seed)
     places = places or [np.arange(len(numbers))] * len(columns)
-    members, shared, factors, sizes = dict[int, Any](), dict[int, _Shared](), dict[int, dict[int, Any]](), {}
+    members, by_lines, of_tables, sizes = dict[int, Any](), dict[int, _sums.Shared](), dict[int, dict[int, Any]](), {}
     for (table, metric), at in zip(columns, places, strict=True):
         if id(at) not in members:
             members[id(at)] = membership(numbers, at, (len(parts), table.shape[0]))
         lines, of_lines = (table.lines, table.columns.T) if isinstance(table, Factored) else (table, None)
-        if id(lines) not in shared:  # metrics that share a table, or its lines, share their sums
-            shared[id(lines)] = _shared(members[id(at)] @ lines, parts)
-        factors.setdefault(id(lines), {})[id(table)] = of_lines
+        if id(lines) not in by_lines:  # metrics that share a table, or its lines, share their sums
+            by_lines[id(lines)] = _sums.shared(members[id(at)] @ lines, parts)
+        of_tables.setdefault(id(lines), {})[id(table)] = of_lines
         sizes[id(table), metric.of] = effective(np.asarray(members[id(at)] @ with_lines(table, metric.of)))
-    _keep_freed_memory()
-    values, factored = list[Floats](), {key: _factored(of_lines) for key, of_lines in factors.items()}
+    _sums.keep_freed_memory()
+    values, factored = list[Floats](), {key: _sums.factors(of_lines) for key, of_lines in of_tables.items()}
     chunk = max(LEAST, cells // max(len(parts), *(table.shape[1] for table, _ in columns)))
     random = np.random.default_rng(seed)
     for start in range(0, resamples, chunk):
         weights = drawn(random, len(parts), min(chunk, resamples - start))
-        values.append(_reduced(columns, factored, {key: each.by_group @ weights for key, each in shared.items()}))
+        values.append(
+            _sums.reduced(columns, factored, {key: each.by_group @ weights for key, each in by_lines.items()})
+        )
     for start in range(0, int(parts.max()) + 1, chunk):
         some = slice(start, start + chunk)
-        values.append(_reduced(columns, factored, {key: _without(each, some) for key, each in shared.items()}))
+        values.append(
+            _sums.reduced(columns, factored, {key: _sums.without(each, some) for key, each in by_lines.items()})
+        )
     draws, left_out = np.split(np.concatenate(values), [resamples])
     found = [sizes[id(table), metric.of] for table, metric in columns]
     return [Sample(draws[:, n], left_out[:, n], len(parts), *size) for n, size in enumerate(found)]
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library keep what arrays of this size, made a thousand times over, give back: the system zeroes every page anew.
-
-    glibc takes the size of the largest block that was freed for that from which blocks are the system's (``man mallopt``).
-    """
-    np.empty(KEPT, np.uint8)
-
-
-class _Shared(NamedTuple):
-    """Lines summed by group (columns × groups) and by part (parts × columns), and all of them."""
-
-    by_group: Any
-    by_part: Any
-    whole: Floats
-
-
-class _Factored(NamedTuple):
-    """Tables with the same lines: what each line adds to their columns, one under another, and where those of each table are.
-
-    ``None``: the lines themselves are the one table.
-    """
-
-    factor: Any
-    columns: dict[int, slice]
-
-
-def _factored(tables: Mapping[int, Any]) -> _Factored:
-    if None in tables.values():
-        return _Factored(None, dict.fromkeys(tables, slice(None)))
-    ends = np.cumsum([0, *(columns.shape[0] for columns in tables.values())]).tolist()
-    places = {key: slice(*pair) for key, pair in zip(tables, pairwise(ends), strict=True)}
-    return _Factored(sparse.vstack(list(tables.values()), format="csr"), places)
-
-
-def _shared(by_group: Any, parts: Ints) -> _Shared:
-    """Return lines that were summed by group, in the rows' order, to be weighed.
-
-    With a line a column, a sparse product reads the weights in a row, and scatters into sums that fit into the cache.
-    """
-    of_part = sparse.csr_array((np.ones(len(parts)), (parts, np.arange(len(parts)))))
-    by_part: Any = of_part @ by_group
-    sums = np.ascontiguousarray(by_group.T) if isinstance(by_group, np.ndarray) else by_group.T
-    return _Shared(sums, by_part, np.asarray(by_part.sum(axis=0)))
-
-
-def _without(each: _Shared, some: slice) -> Floats:
-    """Return the sums (columns × parts) without each of some parts."""
-    parts = each.by_part[some]
-    return (each.whole - (parts if isinstance(parts, np.ndarray) else parts.toarray())).T
-
-
-def _reduced(
-    columns: Sequence[tuple[Table, Metric]], factored: Mapping[int, _Factored], sums: Mapping[int, Floats]
-) -> Floats:
-    """Return samples × metrics, given the sums of lines (× samples)."""
-    of_table = dict[int, Floats]()
-    for key, (factor, places) in factored.items():
-        found = np.ascontiguousarray((sums[key] if factor is None else factor @ sums[key]).T)
-        of_table |= {table: found[:, place] for table, place in places.items()}
-    return np.stack([metric.reduce(of_table[id(table)]) for table, metric in columns], axis=1)
 
 
 def with_lines(table: Table, of: tuple[int, ...] = ()) -> Floats:

@@ -15,10 +15,10 @@ import numpy as np
 from bs4 import BeautifulSoup
 
 from converters.io import decoded
-from converters.mixture import plan
 from converters.mixture.convert import convert
+from converters.mixture.plan import decisions
+from converters.mixture.plan.table import table
 from converters.mixture.spec import Entry, Spec
-from converters.mixture.table import table
 from converters.mixture.write import write_splits
 from converters.schema import Outcome
 from converters.sources.mave import Product, join
@@ -121,8 +121,8 @@ def mixing(folder: Path) -> None:
     def ours() -> None:
         with tempfile.TemporaryDirectory(dir=folder) as out:
             rows = table([shard], Path(out))
-            plan.decide(rows, spec)
-            plan.finish(rows, spec)
+            decisions.decide(rows, spec)
+            decisions.finish(rows, spec)
             write_splits(Path(out), rows, 0, [None])
 
     fast, slow = seconds(lambda: subprocess.run(["cp", source, folder / "copy"], check=True)), seconds(ours)

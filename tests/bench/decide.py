@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.hashing import BITS
-from converters.mixture import plan
+from converters.mixture.plan import decisions
+from converters.mixture.plan.table import kept, table
 from converters.mixture.shards import UNPINNED, Shard
 from converters.mixture.spec import Entry, Spec
-from converters.mixture.table import kept, table
 from tests.converters import _columns
 
 ENTRIES = [Entry(source="mave", paths=["a"]), Entry(source="general", paths=["b"])]
@@ -56,8 +56,8 @@ def measure(folder: Path, count: int) -> None:
     """Print seconds of processor, and what the decisions add to the memory of the process."""
     rows = table(shards(folder, count), folder)
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    plan.decide(rows, SPEC)
-    plan.finish(rows, SPEC)
+    decisions.decide(rows, SPEC)
+    decisions.finish(rows, SPEC)
     spent, more = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     left = f"{int(kept(rows).sum()):,} of them kept"
     print(f"{count / 1e6:g} million rows, {left}: {spent:.1f} s, {spent / count * 1e6:.2f} us a row")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from converters.mixture.plan.table import Table, table
 from converters.mixture.shards import COLUMNS, DTYPE, Shard, column_file
 from converters.mixture.spec import Entry
-from converters.mixture.table import Table, table
 
 
 def shard(folder: Path, columns: Mapping[str, ArrayLike]) -> Shard:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from converters import sources, tasks
 from converters.core.hashing import hashed
 from converters.io import expand
+from converters.mixture.plan.table import Mask, Table, of_task, together, within
 from converters.mixture.spec import Spec
-from converters.mixture.table import Mask, Table, of_task, together, within
 from converters.schema import Listing
 from converters.validation.check import Tree
 

@@ -20,9 +20,9 @@ from converters import tasks
 from converters.core.console import Pool, Tick, in_processes
 from converters.core.garbage import seldom_collected
 from converters.io import describe
+from converters.mixture.plan.table import TRAIN, Table
 from converters.mixture.report.classes import count_classes, coverage, histogram, learn, scored_by_class, taxonomy
 from converters.mixture.spec import Spec
-from converters.mixture.table import TRAIN, Table
 from converters.schema import SPLITS, Attributes, Turn
 from converters.text.lengths import Lengths, Ruler
 from converters.text.lengths import ruler as ruler_of

@@ -18,10 +18,11 @@ from click.testing import CliRunner
 from converters.cli import main
 from converters.examples import read_rows
 from converters.io.jsonl import sha256
-from converters.mixture import shards, table, write
+from converters.mixture import shards, write
 from converters.mixture.convert import local, units
 from converters.mixture.ids import APART
 from converters.mixture.manifest import DROPPED
+from converters.mixture.plan import table
 from converters.schema import MANIFEST, SPLITS
 from tests.converters.mixture import _plans
 from tests.converters.mixture._plans import COMMAND, SIZE, WORDS, built, lines, title

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from converters.cli import main
 from converters.examples import read_rows
-from converters.mixture.plan import SAME
+from converters.mixture.plan.decisions import SAME
 from converters.schema import MANIFEST
 from tests.converters._mixed import build, splits_of
 

@@ -18,10 +18,10 @@ from scipy.stats import binom
 from converters.core.console import in_processes
 from converters.mixture import near
 from converters.mixture.near import compared, drop_near_duplicates, signatures
-from converters.mixture.plan import NEAR, REASONS
+from converters.mixture.plan.decisions import NEAR, REASONS
+from converters.mixture.plan.table import TRAIN, Table, table, within
 from converters.mixture.runs import Runs, shingles, spaced
 from converters.mixture.shards import Shard
-from converters.mixture.table import TRAIN, Table, table, within
 from converters.schema import Row, Turn
 from converters.text.words import terms
 from tests.converters import _columns

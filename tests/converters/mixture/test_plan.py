@@ -15,11 +15,12 @@ from converters import schema
 from converters.cli import main
 from converters.core.errors import InputError
 from converters.examples import read_rows
-from converters.mixture import spec, table
-from converters.mixture.links import linked
-from converters.mixture.plan import HELD, _strongest, drop_repeats
+from converters.mixture import spec
+from converters.mixture.plan import table
+from converters.mixture.plan.decisions import HELD, _strongest, drop_repeats
+from converters.mixture.plan.links import linked
+from converters.mixture.plan.table import kept
 from converters.mixture.spec import load
-from converters.mixture.table import kept
 from converters.schema import SPLITS, Row
 from tests.converters import _columns
 

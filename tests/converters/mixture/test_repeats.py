@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converters.mixture.repeats import OUTVOTED, TIED, losers
+from converters.mixture.plan.repeats import OUTVOTED, TIED, losers
 from converters.schema import MANIFEST
 from tests.converters._mixed import build, splits_of
 

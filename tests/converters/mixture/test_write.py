@@ -15,7 +15,7 @@ def write(folder: Path) -> None:
     """Write a mixture of many shards of two rows, the second of which is repeated, with few descriptors to open."""
     import numpy as np
 
-    from converters.mixture.table import table
+    from converters.mixture.plan.table import table
     from converters.mixture.write import write_splits
     from tests.converters import _columns
 

@@ -9,12 +9,10 @@ from numpy.typing import NDArray
 from converters import tasks
 from converters.core.errors import InputError
 from converters.core.hashing import BITS, edges
-from converters.mixture import repeats
-from converters.mixture.links import linked
-from converters.mixture.repeats import OUTVOTED, TIED
-from converters.mixture.shards import UNPINNED
-from converters.mixture.spec import Balance, Spec, replays
-from converters.mixture.table import (
+from converters.mixture.plan import repeats
+from converters.mixture.plan.links import linked
+from converters.mixture.plan.repeats import OUTVOTED, TIED
+from converters.mixture.plan.table import (
     TEST,
     TRAIN,
     Column,
@@ -31,6 +29,8 @@ from converters.mixture.table import (
     within,
     written,
 )
+from converters.mixture.shards import UNPINNED
+from converters.mixture.spec import Balance, Spec, replays
 from converters.schema import SPLITS
 
 HELD, REPEATED = "product held out by another source's split", "same prompt again"
@@ -157,7 +157,7 @@ def _strongest(rows: Table, splits: Splits, columns: Sequence[tuple[Column, Mask
 
 
 def drop_contradictions(rows: Table) -> None:
-    """Drop rows that answer a question otherwise than others do, as :mod:`converters.mixture.repeats` says."""
+    """Drop rows that answer a question otherwise than others do, as :mod:`converters.mixture.plan.repeats` says."""
     free = np.isin(np.arange(256), [n for n, name in enumerate(tasks.names()) if tasks.get(name).kind in repeats.FREE])
     for places in again(rows, "prompt"):
         asked, answered, task = (rows.at(name, places) for name in ("prompt", "target", "task"))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.io.jsonl import writing
-from converters.mixture.table import Column, Numbers, Partition, Table, found_in, partitions
+from converters.mixture.plan.table import Column, Numbers, Partition, Table, found_in, partitions
 
 Pairs = NDArray[np.uint64]  # 2 x pairs: names of products, and titles
 

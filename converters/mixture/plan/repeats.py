@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.mixture.table import Mask, Numbers, Splits
+from converters.mixture.plan.table import Mask, Numbers, Splits
 
 OUTVOTED = "same prompt with another answer than most have"
 TIED = "same prompt with different answers, as many of each: none stays"
