@@ -1,6 +1,7 @@
 """eCeLLM's scoring against hand-worked cases of its script, and beside ours on its real grades."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,9 @@ def test_what_is_not_readable_leaves_the_denominator() -> None:
     assert (nothing.dropped, nothing.metrics["f1_yes"].ecellm, nothing.metrics["f1_yes"].ours) == (2, None, 0)
 
 
-def choices(gold: str, options: int = 5, source: str = "ecinstruct", name: str = "Sentiment_Analysis") -> list[Row]:
+def choices(
+    gold: Sequence[str], options: int = 5, source: str = "ecinstruct", name: str = "Sentiment_Analysis"
+) -> list[Row]:
     named = tuple(f"option {n}" for n in range(options))
     records = [Choice(f"{name}:{n}", str(n), "Which?", TEXTS, named, named[ord(g) - 65]) for n, g in enumerate(gold)]
     return [example(record, "choice", source) for record in records]
@@ -86,6 +89,15 @@ def test_the_first_letter_decides_and_the_labels_are_those_that_are_left() -> No
     assert found.metrics["macro_f1"].ecellm == pytest.approx(f1_score(*kept, average="macro", zero_division=0))
     assert found.metrics["accuracy"].ecellm == 0.5
     assert found.metrics["accuracy"].ours == 0.2
+
+
+def test_the_mean_over_labels_is_that_in_their_order_to_the_last_bit() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(30):
+        gold, said = random.choice([*"ABCDE"], (2, 40)).tolist()
+        found = published(choices(gold), said)
+        each = f1_score(gold, said, average=None, zero_division=0).tolist()
+        assert found.metrics["macro_f1"].ecellm == sum(each) / len(each)
 
 
 def test_many_options_are_the_recommendation_task_where_the_whole_letter_counts() -> None:

@@ -84,14 +84,24 @@ class Harm:
         return subprocess.run, (["touch", "harmed"],)
 
 
-@pytest.mark.parametrize("other", [Harm(), Path("x"), io.StringIO(), 3])
-def test_bytes_that_name_anything_but_classes_of_the_trainer_are_not_read(
+class Started:
+    """A class of PyTorch's that starts a program once it is called."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from torch.distributed.elastic.multiprocessing.subprocess_handler import SubprocessHandler
+
+        return SubprocessHandler, ("touch", ("harmed",), {}, None, None, 0, None)
+
+
+@pytest.mark.parametrize("other", [Harm(), Path("x"), io.StringIO(), 3, (Started(), 1), (3, 4)])
+def test_bytes_that_name_anything_but_tokenizers_and_settings_are_not_read(
     other: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert tokenizers.read(pickle.dumps(other)) is None
     assert not Path("harmed").exists()
-    for broken in (None, b"", b"abc", b"c__main__\n", b"ctransformers.utils.hub\nos.system\n(S'touch harmed'\ntR."):
+    started = b"ctransformers.utils.hub\nos.system\n(S'touch harmed'\ntR."
+    for broken in (None, b"", b"\x80\x04", b"\x80\x04\x95" + b"\xff" * 8, b"abc", b"c__main__\n", started):
         assert tokenizers.read(broken) is None
     assert not Path("harmed").exists()
 

@@ -1,15 +1,18 @@
 """A tokenizer as Axolotl loaded and changed it, with the configuration that it was loaded by, in bytes.
 
-Both are read again as they were. The bytes can name classes of the trainer and nothing else, whoever wrote them.
+Both are read again as they were. The bytes can name tokenizers, settings and types of numbers, and nothing else, whoever wrote
+them: a class of PyTorch's may start a program when it is called.
 """
 
 import io
 import pickle
+from contextlib import suppress
+from enum import Enum
 from typing import Any
 
 from recipes.runner.preflight.kept.trainer import import_strategies
 
-CLASSES = ("axolotl.utils.", "tokenizers", "transformers.")  # begin the modules whose classes may be named
+CLASSES = ("axolotl.utils.", "tokenizers.", "transformers.")  # begin the modules whose classes may be named
 
 
 def written(config: Any, tokenizer: Any) -> bytes:
@@ -25,19 +28,28 @@ def read(content: bytes | None) -> tuple[Any, Any] | None:
     if not content:
         return None
     import_strategies()
-    try:
+    from axolotl.utils.dict import DictDefault
+    from transformers import PreTrainedTokenizerBase
+
+    with suppress(Exception):  # of any kind: tokenizers raises bare ones
         config, tokenizer = _Reader(io.BytesIO(content)).load()
-    except (pickle.UnpicklingError, ImportError, AttributeError, TypeError, ValueError):
-        return None
-    return config, tokenizer
+        if isinstance(config, DictDefault) and isinstance(tokenizer, PreTrainedTokenizerBase):
+            return config, tokenizer
+    return None
 
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         import torch
+        from axolotl.utils.dict import DictDefault
+        from transformers import PreTrainedTokenizerBase
 
-        found = super().find_class(module, name) if module.startswith((*CLASSES, "torch")) else None
-        own = isinstance(found, type) and (found.__module__, found.__qualname__) == (module, name) and module != "torch"
-        if own or isinstance(found, torch.dtype):
+        known = module == "torch" or f"{module}.".startswith(CLASSES)
+        found = super().find_class(module, name) if known else None
+        if isinstance(found, torch.dtype):
             return found
-        raise pickle.UnpicklingError(f"found {module}.{name}, expected a class of the trainer")
+        if isinstance(found, type) and (found.__module__, found.__qualname__) == (module, name):
+            plain = issubclass(found, (DictDefault, Enum, PreTrainedTokenizerBase))
+            if plain or module.partition(".")[0] == "tokenizers":
+                return found
+        raise pickle.UnpicklingError(f"found {module}.{name}, expected a tokenizer, a setting or a type of numbers")
