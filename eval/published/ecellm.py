@@ -119,9 +119,8 @@ def _gold(answer: RawAnswer) -> str:
 def _choice(answers: Sequence[RawAnswer], tools: Tools) -> Measures:
     pairs = [(_gold(answer), lettered(answer)[:1]) for answer in answers]
     readable = [(gold, predicted) for gold, predicted in pairs if predicted and predicted in LETTERS]
-    labels = sorted(
-        {label for pair in readable for label in pair}
-    )  # those in gold or answers; a sum depends on the order
+    # Those in gold or answers, in their order: the last digit of a sum depends on it.
+    labels = sorted({label for pair in readable for label in pair})
     macro_f1 = sum(_f1(readable, label) for label in labels) / len(labels) if labels else None
     return {"accuracy": _accuracy(readable), "macro_f1": macro_f1}, len(pairs) - len(readable)
 
