@@ -118,14 +118,22 @@ def _starting() -> Iterator[None]:
     """Start processes that leave Ctrl-C, which reaches all of a group, to this one, and that do not run its program again.
 
     A program may have no guard, or no file. The server's socket lies among temporary files, unless their folder's name is long.
+    It looks for modules where this process does, and not first in the folder that it is started in.
     """
+    paths = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
+    search = {"PYTHONSAFEPATH": "1", "PYTHONPATH": paths}
+    told = {name: os.environ[name] for name in search if name in os.environ}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which processes inherit
     program, usual = sys.modules["__main__"], tempfile.gettempdir()
     try:
         sys.modules["__main__"] = ModuleType("__main__")
         tempfile.tempdir = usual if len(os.fsencode(usual)) <= LONGEST else "/tmp"
+        os.environ.update(search)
         yield
     finally:
+        for name in search:
+            os.environ.pop(name, None)
+        os.environ.update(told)
         sys.modules["__main__"], tempfile.tempdir = program, usual
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
