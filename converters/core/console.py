@@ -3,11 +3,13 @@
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import click
@@ -18,6 +20,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 Tick = Callable[[int], object]  # called with how many items are done so far
 AHEAD = 4  # items that wait for each process, so that none is idle while an earlier one is awaited
+LONGEST = 70  # bytes of the name of a folder in which a socket can lie
 Pool = Callable[[Callable[[Any], Any], Iterable[Any]], Generator[Any]]  # yields what work makes of items, in order
 
 
@@ -96,13 +99,9 @@ def _processes(count: int) -> Iterator[Any]:
     pool = ProcessPoolExecutor(count, context, _end_with_parent)
     others = set(active_children())
     try:
-        # Processes inherit the mask: Ctrl-C reaches all of a group, and this one alone answers.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _starting():
             for _ in range(count):
                 pool.submit(silent, 0)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         yield pool
     except BrokenProcessPool as error:
         raise InputError("a worker was ended from outside, maybe for want of memory: try fewer --workers") from error
@@ -112,6 +111,31 @@ def _processes(count: int) -> Iterator[Any]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _starting() -> Iterator[None]:
+    """Start processes that leave Ctrl-C, which reaches all of a group, to this one, and that do not run its program again.
+
+    A program may have no guard, or no file. The server's socket lies among temporary files, unless their folder's name is long.
+    It looks for modules where this process does, and not first in the folder that it is started in.
+    """
+    paths = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
+    search = {"PYTHONSAFEPATH": "1", "PYTHONPATH": paths}
+    told = {name: os.environ[name] for name in search if name in os.environ}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which processes inherit
+    program, usual = sys.modules["__main__"], tempfile.gettempdir()
+    try:
+        sys.modules["__main__"] = ModuleType("__main__")
+        tempfile.tempdir = usual if len(os.fsencode(usual)) <= LONGEST else "/tmp"
+        os.environ.update(search)
+        yield
+    finally:
+        for name in search:
+            os.environ.pop(name, None)
+        os.environ.update(told)
+        sys.modules["__main__"], tempfile.tempdir = program, usual
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:

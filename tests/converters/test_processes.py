@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -72,3 +74,28 @@ def test_an_error_in_the_items_comes_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError):
         list(in_processes(_work, (1 // n for n in (2, 0)), 2))
     assert not active_children()
+
+
+def test_a_program_without_a_guard_and_a_folder_of_a_long_name_can_have_processes(tmp_path: Path) -> None:
+    program, long = tmp_path / "program.py", tmp_path / ("long" * 25)
+    program.write_text("from converters.core.console import in_processes\nprint(*in_processes(float, range(9), 2))\n")
+    long.mkdir()
+    usual = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(long)}
+    for words, given in ([str(program)], None), (["-"], program.read_text()):
+        command = [sys.executable, *words]
+        run = subprocess.run(command, input=given, env=usual, capture_output=True, text=True, timeout=60)
+        assert (run.stdout, run.stderr) == ("0.0 1.0 2.0 3.0 4.0 5.0 6.0 7.0 8.0\n", "")
+    assert not [*long.iterdir()]
+
+
+def test_processes_run_the_code_of_this_one_and_not_what_lies_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text("raise SystemError")
+    (tmp_path / "converters").mkdir()
+    (tmp_path / "converters" / "__init__.py").write_text("raise SystemError")
+    program = tmp_path / "bin" / "program.py"
+    program.parent.mkdir()
+    program.write_text("from converters.core.console import in_processes\nprint(*in_processes(float, range(3), 2))\n")
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    usual["PYTHONPATH"] = str(Path(__file__).parents[2])
+    run = subprocess.run([sys.executable, program], cwd=tmp_path, env=usual, capture_output=True, text=True, timeout=60)
+    assert (run.stdout, run.stderr) == ("0.0 1.0 2.0\n", "")
