@@ -100,8 +100,11 @@ def _processes(count: int) -> Iterator[Any]:
     others = set(active_children())
     try:
         with _starting():
-            for _ in range(count):
-                pool.submit(silent, 0)
+            try:
+                for _ in range(count):
+                    pool.submit(silent, 0)
+            except (EOFError, ConnectionError) as error:  # the server itself was ended
+                raise BrokenProcessPool from error
         yield pool
     except BrokenProcessPool as error:
         raise InputError("a worker was ended from outside, maybe for want of memory: try fewer --workers") from error
