@@ -74,11 +74,18 @@ def took(
     return Took(float(wall), float(processor), int(memory))
 
 
+# What a command leaves behind, as the server of its workers that ends with it, becomes a child of the process that measures.
 _MEASURE = """
-import resource, subprocess, sys, time
+import contextlib, ctypes, os, resource, subprocess, sys, time
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 start = time.perf_counter()
 ended = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
-wall, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+wall = time.perf_counter() - start
+with contextlib.suppress(ChildProcessError):
+    while True:
+        os.wait()
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(wall, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024)
 sys.exit(ended.returncode)
 """
