@@ -23,8 +23,8 @@ from converters.io.jsonl import replacing
 from converters.mixture.ids import APART
 from converters.mixture.plan.decisions import HELD, NEAR, REASONS, REPEATED
 from converters.mixture.plan.repeats import OUTVOTED, TIED
-from converters.mixture.plan.table import KEPT, Codes, Table, kept, of_entries, run_lengths, together, written
-from converters.mixture.shards import Shard
+from converters.mixture.plan.table import KEPT, Codes, Table, kept, run_lengths, together, written
+from converters.mixture.shards import UNPINNED, Shard
 from converters.mixture.spec import Spec, beside_files, chosen_tasks
 from converters.schema import SPLITS, Turn
 from converters.sources import mix
@@ -223,7 +223,8 @@ def forbids(licence: str) -> bool:
 
 def _groups(rows: Table, entry: int) -> dict[str, Any]:
     """Return how many groups an entry's kept rows have in each split, and how many rows of a task a group has, mean and most."""
-    among = kept(rows) & of_entries(rows, [entry])
+    among, own = np.zeros(len(rows), bool), rows.of(entry)
+    among[own] = rows.split[own] != UNPINNED
     by_split, by_task, most = np.zeros(len(SPLITS), int), 0, 0
     for places, groups in together(rows, rows.column("group"), among):
         split, task = rows.split[places], rows.at("task", places)

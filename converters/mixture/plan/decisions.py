@@ -114,7 +114,7 @@ def place(rows: Table, spec: Spec) -> None:
     there, replayed = kept(rows), of_entries(rows, replays(spec))
     group, about = linked(rows)
     own = np.concatenate([np.empty(0, np.int8), *(rows.read("official", here) for here in rows.blocks())])
-    pins = _strongest(rows, np.where(there | replayed, own, UNPINNED), [(group, np.ones(len(rows), bool))])
+    pins = _strongest(rows, np.where(there | replayed, own, UNPINNED), [(group, _all(rows))])
     test, validation = edges(spec.splits)
     for here in rows.blocks():
         products = group(here)
@@ -134,7 +134,12 @@ def _known_elsewhere(rows: Table, group: Column, about: Column, split: Splits) -
         other[here] = group(here) != about(here)
     if not other.any():
         return other
-    return _strongest(rows, split, [(group, np.ones(len(rows), bool)), (about, other)]) > split
+    return _strongest(rows, split, [(group, _all(rows)), (about, other)]) > split
+
+
+def _all(rows: Table) -> Mask:
+    """Return the mask of all rows, which takes no memory."""
+    return np.broadcast_to(np.True_, len(rows))
 
 
 def _strongest(rows: Table, splits: Splits, columns: Sequence[tuple[Column, Mask]]) -> Splits:
