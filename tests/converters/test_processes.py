@@ -16,6 +16,12 @@ from converters.core.console import AHEAD, in_processes
 from converters.core.errors import InputError
 
 
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let workers import this file, whose functions they run: pytest has imported it without a place in the search path."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+
+
 def _second_first(path: Path) -> str:
     """Wait for the second one if this is the first."""
     while path.name == "first" and not path.with_name("second").exists():
