@@ -183,7 +183,7 @@ def test_keys_of_the_recipe_and_the_machine_change_the_key_that_they_decide(
 
 
 def test_a_package_that_is_installed_again_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     found = []
     for name in ("mine-1.dist-info", "mine-2.dist-info"):
         (tmp_path / name).mkdir()
@@ -191,6 +191,9 @@ def test_a_package_that_is_installed_again_is_another(tmp_path: Path, monkeypatc
     os.utime(tmp_path / "mine-1.dist-info", (1, 1))
     found.append(keys.packages.__wrapped__())
     assert len(set(found)) == 3 and keys.packages.__wrapped__() == found[-1]
+    monkeypatch.syspath_prepend(str(tmp_path / "vendored"))
+    (tmp_path / "vendored" / "theirs-1.dist-info").mkdir(parents=True)
+    assert keys.packages.__wrapped__() == found[-1], "as setuptools adds its own packages once it is imported"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import site
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -43,9 +44,13 @@ def code() -> str:
 
 @cache
 def packages() -> str:
-    """Return a hash of what is installed: the metadata folders, whose names hold the versions, and when each was written."""
+    """Return a hash of what is installed: the metadata folders, whose names hold the versions, and when each was written.
+
+    They are looked for where Python looks when it starts: some packages, setuptools for one, add to ``sys.path`` later on.
+    """
     found: list[tuple[str, int]] = []
-    for place in filter(os.path.isdir, sys.path):
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    for place in filter(os.path.isdir, [*named, *site.getsitepackages(), site.getusersitepackages()]):
         with os.scandir(place) as entries:
             infos = (entry for entry in entries if entry.name.endswith((".dist-info", ".egg-info", ".pth")))
             found += sorted((entry.path, entry.stat().st_mtime_ns) for entry in infos)
