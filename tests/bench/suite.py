@@ -23,6 +23,12 @@ RENAMED = {  # a test's name before, and its name now
     "eval/inference/backends/transformers.py::eval.inference.backends.transformers.grouped": (
         "eval/inference/backends/_batches.py::eval.inference.backends._batches.by_rows"
     ),
+    "converters/mixture/plan.py::converters.mixture.plan.general_rows": (
+        "converters/mixture/plan/decisions.py::converters.mixture.plan.decisions.general_rows"
+    ),
+    "eval/metrics/classification.py::eval.metrics.classification.nodes": (  # which are counted without being made
+        "eval/metrics/classification.py::eval.metrics.classification.node_counts"
+    ),
 }
 # What a checkout has beside its files, by the start of its path.
 BESIDE = (".venv", ".venv-export", ".venv-vllm", ".cache/smollm2")
