@@ -7,7 +7,9 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -70,17 +72,59 @@ def silent(count: int) -> None:
 
 def in_processes(work: Callable[[A], B], items: Iterable[A], workers: int = 1) -> Generator[B]:
     """Yield ``work(item)`` in order, from ``workers`` processes that end with this one, even if it is killed; 1 is this one."""
+    with pool_of(workers) as pool:
+        yield from pool(work, items)
+
+
+@contextmanager
+def pool_of(workers: int) -> Iterator[Pool]:
+    """Give what has the same ``workers`` processes do all the work of a block; 1 is this one.
+
+    They begin with the first items at once, while this process may do other things; it by itself works as results are taken.
+    """
     if workers == 1:
-        yield from map(work, items)
+        yield _in_turn
         return
-    waiting = deque[Any]()
-    with _processes(workers) as pool:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) == workers * AHEAD:
-                yield waiting.popleft().result()
+    with ExitStack() as stack:
+        begin_server()
+        # The first items are made while the server of the processes is starting.
+        yield partial(_in_order, cache(lambda: stack.enter_context(_processes(workers))), workers * AHEAD)
+
+
+def _in_turn(work: Callable[[A], B], items: Iterable[A]) -> Generator[B]:
+    yield from map(work, items)
+
+
+def _in_order(started: Callable[[], Any], ahead: int, work: Callable[[A], B], items: Iterable[A]) -> Generator[B]:
+    source = iter(items)
+    first = list(islice(source, ahead))
+    submit = partial(started().submit, work)
+    return _results(deque(map(submit, first)), map(submit, source))
+
+
+def _results(waiting: deque[Any], more: Iterator[Any]) -> Generator[Any]:
+    try:
         while waiting:
-            yield waiting.popleft().result()
+            result = waiting.popleft().result()
+            waiting.extend(islice(more, 1))
+            yield result
+    finally:
+        for each in waiting:
+            each.cancel()
+
+
+def begin_server() -> None:
+    """Begin to start the server of processes, if there is none, and do not wait for it.
+
+    Processes are forks of a server that has loaded our modules and begun nothing: a fork of this process would wait for ever for
+    threads that a library of it has, as rensa and tokenizers do.
+    """
+    from multiprocessing import forkserver
+
+    ours = [name for name in sys.modules if name.partition(".")[0] == __name__.partition(".")[0]]
+    with _starting():
+        forkserver.set_forkserver_preload(ours)
+        forkserver.ensure_running()
 
 
 @contextmanager
@@ -90,13 +134,7 @@ def _processes(count: int) -> Iterator[Any]:
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import active_children, get_context
 
-    # Workers are forks of a server that has loaded our modules and begun nothing: a fork of this process would wait for ever for
-    # threads that a library of it has, as rensa and tokenizers do.
-    context = get_context("forkserver")
-    context.set_forkserver_preload(
-        [name for name in sys.modules if name.partition(".")[0] == __name__.partition(".")[0]]
-    )
-    pool = ProcessPoolExecutor(count, context, _end_with_parent)
+    pool = ProcessPoolExecutor(count, get_context("forkserver"), _end_with_parent)
     others = set(active_children())
     try:
         with _starting():

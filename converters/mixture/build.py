@@ -7,16 +7,15 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
-from itertools import compress
+from contextlib import contextmanager, nullcontext
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from converters import sources
-from converters.core.console import Pool, Tick, in_processes, silent
+from converters.core.console import Pool, Tick, pool_of, silent
 from converters.core.errors import InputError
 from converters.io import describe, expand
 from converters.io.files import is_hub, missing
@@ -31,7 +30,7 @@ from converters.mixture.report import card, stats
 from converters.mixture.shards import TEMPORARY
 from converters.mixture.spec import Entry, Spec, chosen_tasks
 from converters.mixture.write import write_splits
-from converters.schema import MANIFEST
+from converters.schema import MANIFEST, SPLITS
 from converters.text.lengths import ruler
 
 ASIDE = ".old"
@@ -58,26 +57,28 @@ def build(
     spec = msgspec.structs.replace(spec, sources=needed(spec))
     need_files(spec.sources)
     workers = processes(spec.sources, workers)
-    with _cache(out) as work:
-        elsewhere = engine(work) if engine else None
-        pool = elsewhere or partial(in_processes, workers=workers)
-        shards = convert_all(spec.sources, spec.seed, work, workers, tick, elsewhere)
+    with _cache(out) as work, nullcontext(engine(work)) if engine else pool_of(workers) as pool:
+        several = pool if engine or workers > 1 else None
+        shards = convert_all(spec.sources, spec.seed, work, tick, several)
         for shard in shards:
             need_rows(shard)
+        # Other processes hash the raw files while this one decides, and what is written while rows are measured.
+        raw = pool(describe, chain.from_iterable(map(inputs, shards)))
         folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
         columns = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
         rows = table(shards, columns)
         decisions.decide(rows, spec)
         ids.tell_apart(rows, spec)
-        near.drop_near_duplicates(rows, spec.near_duplicates, pool if elsewhere or workers > 1 else None)
+        near.drop_near_duplicates(rows, spec.near_duplicates, several)
         decisions.finish(rows, spec)
         last = finalize.prepare(rows, spec)
         finishes = [ids.finish(rows, number, last.finish(entry)) for number, entry in enumerate(spec.sources)]
         write_splits(folder, rows, spec.seed, finishes, pool)
+        written = pool(describe, [folder / f"{name}.jsonl" for name in SPLITS])
         if rejects:
             write_rejects(folder / "rejects.jsonl", rows)
         statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, pool)
-        record = manifest(rows, spec, folder, statistics, pool)
+        record = manifest(rows, spec, raw, written, statistics)
         for name, recall in last.recalls().items():
             record["splits"][name]["shortlist_recall"] = recall
         for number, shard in enumerate(shards, 1):
@@ -147,7 +148,8 @@ def alone(entry: Entry, out: Path, workers: int, rejects: Path | None, tick: Tic
     mapping = entry.options.get("mapping")
     given = Path(mapping) if isinstance(mapping, str) else None
     with _cache(out) as work:
-        [shard] = convert_all([entry], 0, work, processes([entry], workers), tick)
+        with pool_of(number := processes([entry], workers)) as pool:
+            [shard] = convert_all([entry], 0, work, tick, pool if number > 1 else None)
         rows = table([shard], work)
         ids.of_entry(rows, 0)
         if rejects:

@@ -3,7 +3,6 @@
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
@@ -15,9 +14,8 @@ import yaml
 from numpy.typing import NDArray
 
 from converters import sources, tasks
-from converters.core.console import Pool, in_processes
 from converters.core.errors import InputError
-from converters.io import describe, expand
+from converters.io import expand
 from converters.io.files import with_advice
 from converters.io.jsonl import replacing
 from converters.mixture.ids import APART
@@ -161,21 +159,24 @@ def write_rejects(path: Path, rows: Table) -> None:
 
 
 def manifest(
-    rows: Table, spec: Spec, folder: Path, statistics: Mapping[str, Mapping[str, Any]], pool: Pool = in_processes
+    rows: Table,
+    spec: Spec,
+    raw: Iterable[dict[str, Any]],
+    written_files: Iterable[dict[str, Any]],
+    statistics: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Return the account of a mixture whose splits lie in ``folder``, with the ``statistics`` of each; ``pool`` hashes files."""
-    files = [inputs(shard) for shard in rows.shards]
-    paths = [folder / f"{name}.jsonl" for name in SPLITS]
-    accounts = list[dict[str, Any]]()
-    with closing(pool(describe, [*chain.from_iterable(files), *paths])) as described:
-        for number, own in enumerate(files):
-            found = account(rows, number, list(islice(described, len(own))))
-            accounts.append(found | _groups(rows, number))
-        last = list(described)
+    """Return the account of a mixture, with the ``statistics`` of each split.
+
+    ``raw`` are the :func:`inputs` of all shards, described, and ``written_files`` those of the splits.
+    """
+    described, accounts = iter(raw), list[dict[str, Any]]()
+    for number, shard in enumerate(rows.shards):
+        found = account(rows, number, list(islice(described, len(inputs(shard)))))
+        accounts.append(found | _groups(rows, number))
     for number, lines in _named_again(rows.shards, accounts).items():
         accounts[number]["seen"] = [*accounts[number]["seen"], *lines]
     dropped = _sum(account["dropped"] for account in accounts)
-    splits = zip(_splits(rows), last, map(statistics.__getitem__, SPLITS), strict=True)
+    splits = zip(_splits(rows), written_files, map(statistics.__getitem__, SPLITS), strict=True)
     return {
         "read": sum(account["read"] for account in accounts),
         "used": sum(account["used"] for account in accounts),

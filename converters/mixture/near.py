@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache, partial
-from itertools import compress, islice
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.core.console import Pool, in_processes
+from converters.core.console import Pool
 from converters.examples import prompt_turns
 from converters.mixture.plan.decisions import NEAR, drop
 from converters.mixture.plan.table import TRAIN, Mask, Table, kept, within
@@ -51,13 +51,6 @@ class Block(NamedTuple):
     wanted: Mask
 
 
-class Known(NamedTuple):
-    """What is known of held-out rows: their signatures, ``rensa.RMinHash``, and the runs of their texts."""
-
-    signatures: list[Any]
-    runs: Runs
-
-
 class Index(NamedTuple):
     """Signatures and an index of them, ``rensa.RMinHashLSH``."""
 
@@ -74,56 +67,70 @@ def drop_near_duplicates(rows: Table, threshold: float | None, pool: Pool | None
         return
     train = within(rows, TRAIN)
     held_out = kept(rows) & ~train
-    size = sum(int(rows.read("size", here)[held_out[here]].sum(dtype=np.int64)) for here in rows.blocks())
-    known, own = _known(pool or in_processes, blocks(rows, held_out), size), blocks(rows, train)
+    runs = Runs(sum(int(rows.read("size", here)[held_out[here]].sum(dtype=np.int64)) for here in rows.blocks()))
+    known, own = blocks(rows, held_out), blocks(rows, train)
     if pool:
-        found = _near_in(pool, own, known, threshold, rows.shards[0].folder.parent)
+        found = _near_in(pool, known, runs, own, threshold, rows.shards[0].folder.parent)
     else:
-        found = _near(own, indexed(known.signatures, threshold), known.runs, threshold)
+        signed = list[Any]()
+        for some in _together(known):
+            more, places = _signed(some, runs)
+            signed += more
+            runs.add(places)
+        found = _near(own, indexed(signed, threshold), runs, threshold)
     gone = train.copy()
     gone[train] = found
     drop(rows, gone, NEAR)
 
 
-def _known(pool: Pool, held_out: Iterator[Block], size: int) -> Known:
-    """Return what is known of held-out rows, which are of ``size`` bytes."""
-    known = Known([], runs := Runs(size))
-    with closing(pool(partial(_signed, size=size), _together(held_out))) as made:
-        for signed, places in made:
-            known.signatures.extend(signed)
-            runs.add(places)
-    return known
-
-
-def _together(some: Iterator[Block]) -> Iterator[list[Block]]:
-    return iter(lambda: list(islice(some, TOGETHER)), [])
-
-
-def _signed(some: Iterable[Block], size: int) -> tuple[list[Any], NDArray[np.uint32]]:
-    """Return the signatures of the wanted rows of blocks, and the places of their runs."""
-    signed, places, runs = list[Any](), [], Runs(size)
+def _signed(some: Iterable[Block], runs: Runs) -> tuple[list[Any], NDArray[np.uint32]]:
+    """Return the signatures of the wanted rows of blocks, ``rensa.RMinHash``, and the places of their runs."""
+    signed, places = list[Any](), [np.empty(0, np.uint32)]
     for texts in _texts(some):
         signed += _signatures(texts)
         places.append(runs.places(texts))
     return signed, np.concatenate(places)
 
 
-def _near_in(pool: Pool, own: Iterator[Block], known: Known, threshold: float, folder: Path) -> Mask:
+def _near_in(
+    pool: Pool, held_out: Iterator[Block], runs: Runs, own: Iterator[Block], threshold: float, folder: Path
+) -> Mask:
+    """Return which of the wanted rows of ``own`` are near those of ``held_out``.
+
+    Signatures of these go from process to process in files: this one need not hold them.
+    """
     with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY) as place:
-        path = Path(place) / "known"
-        path.write_bytes(pickle.dumps(known))
-        with closing(pool(partial(_near_known, path=path, threshold=threshold), _together(own))) as found:
+        signing = partial(_sign, folder=Path(place), size=runs.size)
+        with closing(pool(signing, enumerate(_together(held_out)))) as made:
+            for places in made:
+                runs.add(places)
+        known = Path(place) / "runs"
+        known.write_bytes(pickle.dumps(runs))
+        with closing(pool(partial(_near_known, known=known, threshold=threshold), _together(own))) as found:
             return np.concatenate([np.empty(0, bool), *found])
 
 
-def _near_known(some: Iterable[Block], path: Path, threshold: float) -> Mask:
-    return _near(some, *_index(path, threshold), threshold)
+def _together(some: Iterator[Block]) -> Iterator[list[Block]]:
+    return iter(lambda: list(islice(some, TOGETHER)), [])
+
+
+def _sign(some: tuple[int, Sequence[Block]], folder: Path, size: int) -> NDArray[np.uint32]:
+    """Leave the signatures of blocks, which are numbered, in a file, and return the places of their runs."""
+    number, own = some
+    signed, places = _signed(own, Runs(size))
+    (folder / f"{number}.signed").write_bytes(pickle.dumps(signed))
+    return places
+
+
+def _near_known(some: Iterable[Block], known: Path, threshold: float) -> Mask:
+    return _near(some, *_index(known, threshold), threshold)
 
 
 @lru_cache(1)
-def _index(path: Path, threshold: float) -> tuple[Index, Runs]:
-    known: Known = pickle.loads(path.read_bytes())
-    return indexed(known.signatures, threshold), known.runs
+def _index(known: Path, threshold: float) -> tuple[Index, Runs]:
+    """Return the index of all signatures beside a file of the runs, and these."""
+    signed = [pickle.loads(path.read_bytes()) for path in known.parent.glob("*.signed")]
+    return indexed([*chain.from_iterable(signed)], threshold), pickle.loads(known.read_bytes())
 
 
 def _near(some: Iterable[Block], index: Index, runs: Runs, threshold: float) -> Mask:

@@ -30,6 +30,7 @@ class Runs:
 
     def __init__(self, size: int) -> None:
         """Make room for texts of ``size`` bytes, two bits or more for each byte: ten or more for a run."""
+        self.size = size
         self._log = min(max(16, (2 * size).bit_length()), _BITS)
         self._table = np.zeros(1 << self._log - 3, np.uint8)
 

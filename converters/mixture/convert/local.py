@@ -27,13 +27,14 @@ def convert(entry: Entry, seed: int, folder: Path, number: int = 0, tick: Tick =
 
 
 def convert_all(
-    entries: Sequence[Entry], seed: int, folder: Path, workers: int, tick: Tick, engine: Pool | None = None
+    entries: Sequence[Entry], seed: int, folder: Path, tick: Tick, several: Pool | None = None
 ) -> list[Shard]:
-    """Return the entries' shards; ``tick`` hears of the raw rows read so far, from a single process as it reads them.
+    """Return the entries' shards, which ``several`` processes convert, or this one alone.
 
-    One process converts an entry as a whole, unless parts of it are there. An ``engine`` does the work in place of ``workers``.
+    That converts an entry as a whole, unless parts of it are there. ``tick`` hears of the raw rows read so far, from this process
+    as it reads them.
     """
-    one, pool = workers == 1 and not engine, engine or partial(in_processes, workers=workers)
+    one, pool = not several, several or in_processes
     jobs = [job_of(number, entry, seed, folder) for number, entry in enumerate(entries)]
     jobs = [each if each.home and (not one or parts(each).is_dir()) else each._replace(home=None) for each in jobs]
     made = {each.number: shard for each in jobs if each.home and (shard := shards.load(each.home, each.entry))}
