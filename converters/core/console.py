@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache, partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -87,19 +87,18 @@ def pool_of(workers: int) -> Iterator[Pool]:
         return
     with ExitStack() as stack:
         begin_server()
-        # The first items are made while the server of the processes is starting.
-        yield partial(_in_order, cache(lambda: stack.enter_context(_processes(workers))), workers * AHEAD)
+        yield partial(_in_order, cache(lambda: stack.enter_context(_processes(workers))), workers)
 
 
 def _in_turn(work: Callable[[A], B], items: Iterable[A]) -> Generator[B]:
     yield from map(work, items)
 
 
-def _in_order(started: Callable[[], Any], ahead: int, work: Callable[[A], B], items: Iterable[A]) -> Generator[B]:
+def _in_order(started: Callable[[], Any], workers: int, work: Callable[[A], B], items: Iterable[A]) -> Generator[B]:
     source = iter(items)
-    first = list(islice(source, ahead))
-    submit = partial(started().submit, work)
-    return _results(deque(map(submit, first)), map(submit, source))
+    first = list(islice(source, workers))  # made while the server of the processes is starting
+    futures = map(partial(started().submit, work), chain(first, source))
+    return _results(deque(islice(futures, workers * AHEAD)), futures)
 
 
 def _results(waiting: deque[Any], more: Iterator[Any]) -> Generator[Any]:

@@ -1,8 +1,9 @@
 """Read Parquet row by row, and join two Parquet tables."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
         # Columns of a whole row group would else be read ahead, whatever the size of the buffer.
         with pq.ParquetFile(path, memory_map=False, buffer_size=1 << 20, pre_buffer=False) as file:
             yield file
+        pa.default_memory_pool().release_unused()  # which is much
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: damaged Parquet file: {first_line(error)}") from error
 
@@ -154,12 +156,15 @@ def _cut_group(
 ) -> Iterator[Piece]:
     """Yield ``step`` rows of a group at a time, each left in the file that ``spool`` gives, if any."""
     count = file.metadata.row_group(group).num_rows
-    batches = file.iter_batches(step, row_groups=[group], columns=names, use_threads=False) if spool else repeat(None)
-    for start, batch in zip(range(0, count, step), batches, strict=bool(spool)):
-        spooled = spool() if spool else None
+    batches = file.iter_batches(BATCH, row_groups=[group], columns=names, use_threads=False) if spool else iter(())
+    for start in range(0, count, step):
+        spooled, own = spool() if spool else None, islice(batches, step // BATCH)
         if spooled:
+            batch = next(own)
             with spooling(spooled), pa.ipc.new_stream(spooled, batch.schema) as out:
-                out.write_table(pa.Table.from_batches([batch]), max_chunksize=BATCH)
+                for each in chain([batch], own):
+                    out.write_batch(each)
+        deque(own, 0)  # those that nobody asks for
         yield Piece(path, first + start, min(step, count - start), spooled=spooled)
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,10 +32,12 @@ DTYPE = np.dtype(
     [*((name, "u8") for name in _HASHES), ("size", "u4"), ("file", "u4"), ("task", "u1"), ("official", "i1")]
 )
 COLUMNS = DTYPE.names or ()
+ROWS, REJECTS, RAWS, PLACES = "rows.jsonl", "rejects.jsonl", "raws.bin", "places.jsonl"
 RAW = np.dtype([("examples", "<u4"), ("rows", "<u4")])
 UNPINNED = -1
 CHUNK = 256
 BLOCK = 1 << 16  # raw rows whose counts are read at once
+TOGETHER = "index.msgpack"  # of a part, all but its rows and rejects: making a file may take as long as writing hundreds of rows
 TEMPORARY = ".half-"  # begins the names of what an interrupted build leaves, which the next one removes
 
 
@@ -98,12 +101,12 @@ class Shard:
     @property
     def rows(self) -> Path:
         """The file of its rows."""
-        return self.folder / "rows.jsonl"
+        return self.folder / ROWS
 
     @property
     def rejects(self) -> Path:
         """The file of its rejected raw rows: ``{"where", "reason"}`` a line."""
-        return self.folder / "rejects.jsonl"
+        return self.folder / REJECTS
 
     def column(self, name: str, first: int = 0, count: int = -1) -> NDArray[Any]:
         """Return for rows that follow each other, or for all, one of the columns that a mixture decides by."""
@@ -112,13 +115,13 @@ class Shard:
 
     def raws(self) -> Iterator[Columns]:
         """Yield, in blocks, for each raw row with examples how many they are, and how many raw rows it stands for."""
-        with (self.folder / "raws.bin").open("rb") as file:
+        with (self.folder / RAWS).open("rb") as file:
             while len(block := np.fromfile(file, RAW, BLOCK)):
                 yield block
 
     def places(self) -> Iterator[str]:
         """Yield where each raw row with examples stands."""
-        with (self.folder / "places.jsonl").open("rb") as file:
+        with (self.folder / PLACES).open("rb") as file:
             yield from map(msgspec.json.Decoder(str).decode, file)
 
     def lines(self) -> Iterator[bytes]:
@@ -171,15 +174,16 @@ def write(
     dropped: Counter[str],
     seed: int,
     completed: Completed,
+    part: bool = False,
 ) -> Shard:
-    """Write a shard; ``tally`` and ``dropped`` are read when the rows are through."""
+    """Write a shard, or a ``part`` of one; ``tally`` and ``dropped`` are read when the rows are through."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     half = Path(tempfile.mkdtemp(dir=folder.parent, prefix=TEMPORARY))
     encode, files = msgspec.json.Encoder().encode, dict[str, int]()
     try:
-        with writing(folder.parent), (half / "rejects.jsonl").open("wb") as rejects:
+        with writing(folder.parent), (half / REJECTS).open("wb") as rejects:
             tally.reject = lambda where, reason: rejects.write(encode({"where": where, "reason": reason}) + b"\n")
-            examples = _write_rows(half, used, seed, files)
+            examples = _write_rows(half, used, seed, files, part)
         return finish(half, folder, entry, examples, tally, dropped, completed, list(files))
     finally:
         shutil.rmtree(half, ignore_errors=True)
@@ -205,12 +209,14 @@ def finish(
 
 
 @seldom_collected()
-def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, int]) -> int:
+def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, int], part: bool) -> int:
     """Write rows, their columns, and where the raw rows stand, the numbers of ``files``; return how many rows there are."""
     encode, count, source = msgspec.json.Encoder().encode_lines, 0, iter(used)
     with ExitStack() as stack:
-        names = ("rows.jsonl", "raws.bin", "places.jsonl", *map(column_file, COLUMNS))
-        rows, raws, places, *columns = (stack.enter_context((folder / name).open("wb")) for name in names)
+        names = (RAWS, PLACES, *map(column_file, COLUMNS))
+        rows = stack.enter_context((folder / ROWS).open("wb"))
+        others = [BytesIO() if part else stack.enter_context((folder / name).open("wb")) for name in names]
+        raws, places, *columns = others
         while chunk := list(islice(source, CHUNK)):
             numbers = [files.setdefault(raw.where.rpartition(":")[0], len(files)) for raw in chunk]
             raws.write(np.array([(len(raw.examples), raw.rows) for raw in chunk], RAW).tobytes())
@@ -223,6 +229,11 @@ def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, 
             for name, column in zip(COLUMNS, columns, strict=True):
                 column.write(index[name].tobytes())
             count += len(pinned)
+        if part:
+            held = {
+                name: file.getvalue() for name, file in zip(names, others, strict=True) if isinstance(file, BytesIO)
+            }
+            (folder / TOGETHER).write_bytes(msgspec.msgpack.encode(held))
     return count
 
 

@@ -8,17 +8,30 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import numpy as np
 
 from converters import sources
 from converters.io.jsonl import writing
 from converters.mixture import shards
 from converters.mixture.convert.units import Job, complete, parts
-from converters.mixture.shards import COLUMNS, DTYPE, TEMPORARY, Shard, Tally, column_file
+from converters.mixture.shards import (
+    COLUMNS,
+    DTYPE,
+    PLACES,
+    RAWS,
+    REJECTS,
+    ROWS,
+    TEMPORARY,
+    TOGETHER,
+    Shard,
+    Tally,
+    column_file,
+)
 
 _FILE = column_file("file")  # whose numbers are those of the part
-_COLUMNS = [column_file(name) for name in COLUMNS if name != "file"]
-_JOINED = ("rows.jsonl", "places.jsonl", "raws.bin", "rejects.jsonl", *_COLUMNS)
+_COPIED = (ROWS, REJECTS)
+_JOINED = (RAWS, PLACES, *(column_file(name) for name in COLUMNS if name != "file"))
 
 
 def merge(job: Job, made: Iterable[Shard]) -> Shard:
@@ -33,7 +46,7 @@ def merge(job: Job, made: Iterable[Shard]) -> Shard:
     examples = 0
     try:
         with writing(job.folder), ExitStack() as stack:
-            out = {name: stack.enter_context((half / name).open("wb")) for name in (*_JOINED, _FILE)}
+            out = {name: stack.enter_context((half / name).open("wb")) for name in (*_COPIED, *_JOINED, _FILE)}
             for part in made:
                 _append(part, out, files)
                 examples += part.examples
@@ -50,11 +63,14 @@ def merge(job: Job, made: Iterable[Shard]) -> Shard:
 
 
 def _append(part: Shard, out: Mapping[str, BinaryIO], files: dict[str, int]) -> None:
-    for name in _JOINED:
+    for name in _COPIED:
         with (part.folder / name).open("rb") as file:
             shutil.copyfileobj(file, out[name])
+    held = msgspec.msgpack.decode((part.folder / TOGETHER).read_bytes(), type=dict[str, bytes])
+    for name in _JOINED:
+        out[name].write(held[name])
     numbers = np.array([files.setdefault(name, len(files)) for name in part.files], DTYPE["file"])
-    out[_FILE].write(numbers[part.column("file")].tobytes())
+    out[_FILE].write(numbers[np.frombuffer(held[_FILE], DTYPE["file"])].tobytes())
 
 
 def _count(part: Shard, tally: Tally, dropped: Counter[str]) -> None:

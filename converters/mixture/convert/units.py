@@ -27,7 +27,8 @@ from converters.schema import Outcome
 from converters.sources import Completed
 
 SIZE = 4 << 20  # bytes of raw rows that a unit has at least, unless its entry has fewer
-MOST = 1024  # units of an entry in each round, about
+FEW, MOST = 32, 1024  # units of an entry in each round, about: each has files of its own, which take time, too
+LARGE = 4  # times the least size: up to which units of a large entry grow before they become more than a few
 
 
 class Job(NamedTuple):
@@ -87,7 +88,7 @@ def units_of(job: Job, wanted: Wanted | None = None) -> Iterator[Unit]:
     if not job.home:
         yield Unit(0)
         return
-    paths, number, size = complete(job.entry)[0], 0, max(SIZE, job.size // MOST)
+    paths, number, size = complete(job.entry)[0], 0, _unit_size(job.size)
     together, held = list[Path](), 0
 
     def spool() -> Path | None:
@@ -108,6 +109,15 @@ def units_of(job: Job, wanted: Wanted | None = None) -> Iterator[Unit]:
         yield Unit(number, tuple(together or paths))
 
 
+def _unit_size(size: int) -> int:
+    """Return how many bytes of raw rows a unit has, of ``size`` bytes.
+
+    >>> [_unit_size(megabytes << 20) >> 20 for megabytes in (10, 200, 1_000, 10_000, 100_000)]
+    [4, 6, 16, 16, 97]
+    """
+    return max(SIZE, min(size // FEW, LARGE * SIZE), size // MOST)
+
+
 def _pieces(job: Job, path: Path, size: int, spool: Callable[[], Path | None] | None) -> Iterator[Source]:
     if not hasattr(sources.get(job.entry.source), "RAW"):
         return iter([path])
@@ -118,10 +128,12 @@ def _pieces(job: Job, path: Path, size: int, spool: Callable[[], Path | None] | 
 def bucket_units(job: Job, dealt: int) -> Iterator[Unit]:
     """Yield the units of the second round, after ``dealt`` units of the first; none where rows are read one by one."""
     if job.home and hasattr(sources.get(job.entry.source), "gathering"):
-        number = buckets_for(job.size)
-        step = max(1, max(SIZE, job.size // MOST) // BUCKET)
-        for place, start in enumerate(range(0, number, step)):
-            yield Unit(dealt + place, buckets=(start, min(start + step, number)), dealt=dealt)
+        number, start, place = buckets_for(job.size), 0, dealt
+        while start < number:
+            # The last units are small, so that no process works on a large one when the others have nothing left.
+            step = max(1, min(_unit_size(job.size), max(SIZE, (number - start) * BUCKET // FEW * 2)) // BUCKET)
+            yield Unit(place, buckets=(start, min(start + step, number)), dealt=dealt)
+            start, place = start + step, place + 1
 
 
 def convert_unit(job: Job, unit: Unit, tick: Tick = silent) -> Shard:
@@ -136,7 +148,7 @@ def convert_unit(job: Job, unit: Unit, tick: Tick = silent) -> Shard:
     if not found:
         tally, dropped = Tally(), Counter[str]()
         used = rendered(job.entry, job.seed, _outcomes(job, unit), tally, dropped, tick)
-        found = shards.write(folder, job.entry, used, tally, dropped, job.seed, Completed({}))
+        found = shards.write(folder, job.entry, used, tally, dropped, job.seed, Completed({}), part=True)
     for piece in unit.rows:
         if isinstance(piece, Piece) and piece.spooled:
             piece.spooled.unlink(missing_ok=True)
