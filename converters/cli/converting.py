@@ -7,7 +7,7 @@ import click
 
 from converters.cli.group import FILE, LINES, WORKERS, counted, main, print_account, print_unused
 from converters.core import cluster
-from converters.core.console import progress
+from converters.core.console import begin_server, progress
 from converters.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def build(
 
     Example: ecom-data build recipes/mixes/demo.yaml --out data/demo
     """
+    begin_server(workers, "converters.mixture.build")  # which then is loaded there and here at the same time
     from converters.mixture import build as building
     from converters.mixture import spec as specs
     from converters.mixture.manifest import forbids

@@ -86,7 +86,7 @@ def pool_of(workers: int) -> Iterator[Pool]:
         yield _in_turn
         return
     with ExitStack() as stack:
-        begin_server()
+        begin_server(workers)
         yield partial(_in_order, cache(lambda: stack.enter_context(_processes(workers))), workers)
 
 
@@ -112,17 +112,19 @@ def _results(waiting: deque[Any], more: Iterator[Any]) -> Generator[Any]:
             each.cancel()
 
 
-def begin_server() -> None:
-    """Begin to start the server of processes, if there is none, and do not wait for it.
+def begin_server(workers: int, *modules: str) -> None:
+    """Begin to start the server of several processes, if there is none, and do not wait for it; it loads ``modules``, too.
 
     Processes are forks of a server that has loaded our modules and begun nothing: a fork of this process would wait for ever for
     threads that a library of it has, as rensa and tokenizers do.
     """
+    if workers == 1:
+        return
     from multiprocessing import forkserver
 
     ours = [name for name in sys.modules if name.partition(".")[0] == __name__.partition(".")[0]]
     with _starting():
-        forkserver.set_forkserver_preload(ours)
+        forkserver.set_forkserver_preload([*ours, *modules])
         forkserver.ensure_running()
 
 

@@ -1,9 +1,9 @@
 """All entries of a specification to shards: in as many processes of this machine as asked for, or by what an engine gives."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import partial
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from pathlib import Path
 
@@ -40,28 +40,29 @@ def convert_all(
     made = {each.number: shard for each in jobs if each.home and (shard := shards.load(each.home, each.entry))}
     read = sum(shard.read for shard in made.values())
 
-    def found(tasks: Iterable[Task]) -> Iterator[tuple[Job, Iterator[Shard]]]:
-        """Yield each job with the parts of its units, all to be taken before the next."""
-        work = partial(converted, tick=(lambda rows: tick(read + rows)) if one else silent)
-        with closing(pool(work, tasks)) as results:
-            for number, group in groupby(heard(results), key=itemgetter(0)):
-                yield jobs[number], (shard for _, shard in group)
-
     def heard(results: Iterable[Converted]) -> Iterator[Converted]:
         nonlocal read
         for number, shard in results:
             tick(read := read + shard.read)
             yield number, shard
 
-    dealt = dict[int, list[Shard]]()
-    for job, made_of in found(task for each in jobs if each.number not in made for task in _firsts(each)):
-        if gathers(job):
-            dealt[job.number] = list(made_of)
-        else:
-            made[job.number] = merge(job, made_of) if job.home else next(made_of)
-    seconds = ((jobs[n], unit) for n, earlier in dealt.items() for unit in bucket_units(jobs[n], len(earlier)))
-    for job, made_of in found(seconds):
-        made[job.number] = merge(job, chain(dealt[job.number], made_of))
+    with ExitStack() as stack:
+
+        def begun(tasks: Iterable[Task]) -> Iterator[tuple[Job, Iterator[Shard]]]:
+            """Have units converted, and yield each job with the parts of its units, all to be taken before the next."""
+            work = partial(converted, tick=(lambda rows: tick(read + rows)) if one else silent)
+            results = stack.enter_context(closing(pool(work, tasks)))
+            of_jobs = groupby(heard(results), key=itemgetter(0))
+            return ((jobs[number], (shard for _, shard in group)) for number, group in of_jobs)
+
+        # Entries of two rounds come first: what other entries make is merged while their second round is worked on.
+        firsts = sorted((each for each in jobs if each.number not in made), key=gathers, reverse=True)
+        found = begun(task for each in firsts for task in _firsts(each))
+        dealt = {job.number: list(made_of) for job, made_of in islice(found, sum(map(gathers, firsts)))}
+        seconds = begun((jobs[n], unit) for n, some in dealt.items() for unit in bucket_units(jobs[n], len(some)))
+        for job, made_of in chain(found, seconds):
+            earlier = dealt.get(job.number, [])
+            made[job.number] = merge(job, chain(earlier, made_of)) if job.home else next(made_of)
     return [made[number] for number in range(len(entries))]
 
 
