@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from converters.core.console import AHEAD, in_processes
+from converters.core.console import AHEAD, in_processes, pool_of
 from converters.core.errors import InputError
 
 
@@ -49,6 +49,28 @@ def test_results_come_in_the_order_of_the_items_and_as_many_items_wait_as_are_ne
 def test_a_later_item_does_not_wait_for_an_earlier_one(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("first", "second")]
     assert [*in_processes(_second_first, paths, 2)] == ["first", "second"]
+
+
+def _process(number: int) -> int:
+    return os.getpid()
+
+
+def test_the_same_processes_do_all_the_work_of_a_block() -> None:
+    with pool_of(2) as pool:
+        found = {process for _ in range(3) for process in pool(_process, range(20))}
+        assert len(found) <= 2 and os.getpid() not in found
+    assert not active_children()
+
+
+def test_work_is_begun_before_its_results_are_taken_but_by_one_process(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    with pool_of(2) as pool:
+        pool(Path.touch, [second])
+        assert [*pool(_second_first, [first])] == ["first"]  # which waits for the second
+    with pool_of(1) as pool:
+        results = pool(Path.touch, [tmp_path / "third"])
+        assert not (tmp_path / "third").exists()
+        assert [*results] == [None] and (tmp_path / "third").exists()
 
 
 def _work(number: int) -> int:

@@ -15,23 +15,11 @@ from converters import sources
 from converters.io.jsonl import writing
 from converters.mixture import shards
 from converters.mixture.convert.units import Job, complete, parts
-from converters.mixture.shards import (
-    COLUMNS,
-    DTYPE,
-    PLACES,
-    RAWS,
-    REJECTS,
-    ROWS,
-    TEMPORARY,
-    TOGETHER,
-    Shard,
-    Tally,
-    column_file,
-)
+from converters.mixture.shards import COLUMNS, DTYPE, TEMPORARY, Shard, Tally, column_file
 
 _FILE = column_file("file")  # whose numbers are those of the part
-_COPIED = (ROWS, REJECTS)
-_JOINED = (RAWS, PLACES, *(column_file(name) for name in COLUMNS if name != "file"))
+_COPIED = (shards.ROWS, shards.REJECTS)
+_JOINED = (shards.RAWS, shards.PLACES, *(column_file(name) for name in COLUMNS if name != "file"))
 
 
 def merge(job: Job, made: Iterable[Shard]) -> Shard:
@@ -66,7 +54,7 @@ def _append(part: Shard, out: Mapping[str, BinaryIO], files: dict[str, int]) -> 
     for name in _COPIED:
         with (part.folder / name).open("rb") as file:
             shutil.copyfileobj(file, out[name])
-    held = msgspec.msgpack.decode((part.folder / TOGETHER).read_bytes(), type=dict[str, bytes])
+    held = msgspec.msgpack.decode((part.folder / shards.TOGETHER).read_bytes(), type=dict[str, bytes])
     for name in _JOINED:
         out[name].write(held[name])
     numbers = np.array([files.setdefault(name, len(files)) for name in part.files], DTYPE["file"])

@@ -17,7 +17,7 @@ from converters.io import expand
 from converters.io.copies import distinct
 from converters.io.cutting import cut
 from converters.io.files import unpacked_size
-from converters.io.grouping import BUCKET, buckets_for, deal, regrouped
+from converters.io.grouping import buckets_for, deal, regrouped
 from converters.io.pieces import Piece, Source
 from converters.mixture import shards
 from converters.mixture.convert.rendering import rendered
@@ -128,10 +128,11 @@ def _pieces(job: Job, path: Path, size: int, spool: Callable[[], Path | None] | 
 def bucket_units(job: Job, dealt: int) -> Iterator[Unit]:
     """Yield the units of the second round, after ``dealt`` units of the first; none where rows are read one by one."""
     if job.home and hasattr(sources.get(job.entry.source), "gathering"):
-        number, start, place = buckets_for(job.size), 0, dealt
+        number, start, place, size = buckets_for(job.size), 0, dealt, _unit_size(job.size)
         while start < number:
             # The last units are small, so that no process works on a large one when the others have nothing left.
-            step = max(1, min(_unit_size(job.size), max(SIZE, (number - start) * BUCKET // FEW * 2)) // BUCKET)
+            left = job.size * (number - start) // number
+            step = max(1, min(size, max(SIZE, 2 * left // FEW)) * number // job.size)
             yield Unit(place, buckets=(start, min(start + step, number)), dealt=dealt)
             start, place = start + step, place + 1
 

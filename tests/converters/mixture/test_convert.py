@@ -15,6 +15,7 @@ import pytest
 
 from converters import sources
 from converters.core.errors import InputError
+from converters.io import grouping
 from converters.io.cutting import cut
 from converters.io.grouping import deal, grouped, regrouped
 from converters.io.pieces import Piece
@@ -29,12 +30,13 @@ from tests.converters._dirt import json_line, table_line
 FILES = ("rows.jsonl", *map(column_file, COLUMNS), "raws.bin", "places.jsonl", "rejects.jsonl")
 SHARED = ("mave", "amazonqa", "contextual_pqa", "general", "product_catalogue")
 SIZE = 3000
+PART = {"rows.jsonl", "rejects.jsonl", "index.msgpack", "part.json"}  # the files of a part
 
 
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SIZE", SIZE)
-    monkeypatch.setattr(module, "BUCKET", SIZE)
+    monkeypatch.setattr(grouping, "BUCKET", SIZE)
 
 
 def content(shard: Shard) -> dict[str, Any]:
@@ -55,6 +57,7 @@ def in_units(entry: Entry, folder: Path, left: bool = True) -> tuple[dict[str, A
         assert [unit.number for unit in listed] == list(numbers)
         shuffled = draw.sample(listed, len(listed))
         found = {unit.number: convert_unit(job, unit) for unit in shuffled}
+        assert all({path.name for path in part.folder.iterdir()} == PART for part in found.values())
         return [found[number] for number in numbers]
 
     firsts = made(units_of(job, (lambda number: True) if left else None))
@@ -95,6 +98,17 @@ def test_units_of_dirty_files_give_the_bytes_of_the_whole(source: str, fixtures:
 def test_every_source_that_shares_its_rows_is_tested() -> None:
     units = {name: sources.get(name) for name in sources.names()}
     assert {name for name, unit in units.items() if hasattr(unit, "RAW") or hasattr(unit, "gathering")} == {*SHARED}
+
+
+@pytest.mark.parametrize("size", [SIZE + 1, 50 * SIZE, 10_000 * SIZE])
+def test_units_of_the_second_round_have_each_bucket_once_and_the_last_ones_are_small(size: int) -> None:
+    job = module.Job(0, Entry(source="mave", paths=["raw.jsonl"]), 0, Path(), Path("home"), size)
+    units = [*bucket_units(job, 7)]
+    assert [unit.number for unit in units] == [*range(7, 7 + len(units))]
+    starts, stops = zip(*[unit.buckets for unit in units if unit.buckets], strict=True)
+    assert [*starts, grouping.buckets_for(size)] == [0, *stops]
+    counts = [stop - start for start, stop in zip(starts, stops, strict=True)]
+    assert counts == sorted(counts, reverse=True)
 
 
 @pytest.mark.parametrize(("count", "rows_a_group"), [(800, 9), (5000, 2500)])
