@@ -37,7 +37,7 @@ RAW = np.dtype([("examples", "<u4"), ("rows", "<u4")])
 UNPINNED = -1
 CHUNK = 256
 BLOCK = 1 << 16  # raw rows whose counts are read at once
-TOGETHER = "index.msgpack"  # of a part, all but its rows and rejects: making a file may take as long as writing hundreds of rows
+INDEX = "index.msgpack"  # of a part, all but its rows and rejects: making a file may take as long as writing hundreds of rows
 TEMPORARY = ".half-"  # begins the names of what an interrupted build leaves, which the next one removes
 
 
@@ -233,7 +233,7 @@ def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, 
             held = {
                 name: file.getvalue() for name, file in zip(names, others, strict=True) if isinstance(file, BytesIO)
             }
-            (folder / TOGETHER).write_bytes(msgspec.msgpack.encode(held))
+            (folder / INDEX).write_bytes(msgspec.msgpack.encode(held))
     return count
 
 

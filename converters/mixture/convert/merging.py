@@ -54,7 +54,7 @@ def _append(part: Shard, out: Mapping[str, BinaryIO], files: dict[str, int]) -> 
     for name in _COPIED:
         with (part.folder / name).open("rb") as file:
             shutil.copyfileobj(file, out[name])
-    held = msgspec.msgpack.decode((part.folder / shards.TOGETHER).read_bytes(), type=dict[str, bytes])
+    held = msgspec.msgpack.decode((part.folder / shards.INDEX).read_bytes(), type=dict[str, bytes])
     for name in _JOINED:
         out[name].write(held[name])
     numbers = np.array([files.setdefault(name, len(files)) for name in part.files], DTYPE["file"])
