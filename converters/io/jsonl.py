@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from converters.core.errors import InputError, not_a_file
 
@@ -22,6 +21,8 @@ _WRONG = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 @contextmanager
 def locked(lock: Path, subject: Path, doing: str = "written") -> Iterator[None]:
     """Hold the file ``lock``; while another process holds it, an ``InputError`` says that ``subject`` is being written."""
+    from filelock import FileLock, Timeout  # takes longer to import than all others here
+
     try:
         with FileLock(lock, blocking=False):
             yield

@@ -2,10 +2,13 @@
 
 import re
 import warnings
+from collections.abc import Iterable, Sequence
 from functools import cache
 from html.entities import html5
 from importlib import import_module
 from types import ModuleType
+
+import numpy as np
 
 from converters.core.hidden import hidden
 from converters.text.entities import NUMBER, closed, is_entity
@@ -22,12 +25,13 @@ _ANY_TAG = re.compile(
     rf"<(?:(?:{_SEPARATORS}){_VALUES}/?|/(?:{_SEPARATORS})\s*|{_COMMENTED}|(style|script){_VALUES}>[^<>]*</\1)>",
     re.IGNORECASE | re.ASCII,
 )
-_ENTITY = re.compile(r"&(?:([a-zA-Z][a-zA-Z0-9]*)|#([1-9]\d{1,3}));", re.ASCII)
+_NUMBER = re.compile(r"#[1-9]\d{1,3}", re.ASCII)
 _NAMED = {name.removesuffix(";"): character for name, character in html5.items()}  # BeautifulSoup's
 _DETECTORS = ("cchardet", "chardet", "charset_normalizer")  # of encodings: seconds to import, and a text has none
 LEAST_STYLED = 20  # words after the first that look like a style sheet's; each has a sign of _SIGNS
 _SIGNS = b".#vx-:<"
 _DULL = bytes({*range(32, 127)} - {*_SIGNS})  # printed ASCII: of all white space, it has the blank alone
+_SEPARATOR = "\x1f"  # stands between texts that are looked at together
 LEFT_OVER = ("<a href", "javascript:", "background-color:", "background-image:", " li:", ".aloha")
 
 
@@ -44,14 +48,50 @@ def clean_mave(source: str, text: str) -> str:
         return ""
     if not text.isascii():
         text = text.encode("utf-8", "ignore").decode()
-    text = strings(text)
+    text = strings(text).replace("\xa0", " ")  # which markup has often
     signs = text.encode("utf-8", "ignore").translate(None, _DULL)
-    if "  " in text or signs.translate(None, _SIGNS) or text != text.strip():
+    if signs.translate(None, _SIGNS):
         text = " ".join(text.split())
-    # Most texts have none of the three signs, one of which every LEFT_OVER has, and too few of all for a style sheet.
-    if (b":" in signs or b"<" in signs or b"." in signs) and any(markup in text for markup in LEFT_OVER):
+    else:  # the blank is all its white space
+        text = " ".join(filter(None, [part.strip(" ") for part in text.split("  ")]))
+    # Most texts have none of the signs that every LEFT_OVER has one of, and too few of all for a style sheet.
+    if (b":" in signs or b"<" in signs or ".a" in text) and any(markup in text for markup in LEFT_OVER):
         return ""
     return "" if len(signs) >= LEAST_STYLED and is_css(text) else text
+
+
+def clean_mave_texts(sources: Sequence[str], texts: Sequence[str]) -> list[str]:
+    """Return what :func:`clean_mave` does of each source and text; of hundreds at once, those to be kept as they are soon show.
+
+    >>> clean_mave_texts(["title", "feature", "brand"], ["Kettle", " 1.5&nbsp;L  <br>steel", " "])
+    ['Kettle', '1.5 L steel', '']
+    """
+    found = list(texts)
+    for place in _doubtful(texts):
+        found[place] = clean_mave(sources[place], texts[place])
+    return found
+
+
+def _doubtful(texts: Sequence[str]) -> Iterable[int]:
+    """Return the places of the texts that are not certainly clean: of ASCII, single blanks between words, and no other markup."""
+    joined = _SEPARATOR.join(["", *texts, ""])
+    signs = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
+    ends = np.flatnonzero(signs == ord(_SEPARATOR))
+    if len(ends) != len(texts) + 1:  # some text has one itself
+        return range(len(texts))
+    doubtful = (signs < ord(" ")) | (signs > ord("~"))
+    for sign in b"<&:":
+        doubtful |= signs == sign
+    blank, styled = signs == ord(" "), signs == ord(".")
+    doubtful[ends], blank[ends] = False, True
+    doubtful[1:] |= blank[:-1] & blank[1:]
+    doubtful[1:] |= styled[:-1] & (signs[1:] == ord("a"))  # of .aloha; every other LEFT_OVER has a sign of above
+    doubtful[1:] |= (signs[:-1] == ord("t")) & (signs[1:] == ord("T"))  # of getTime
+    for sign in b"#vx-":
+        styled |= signs == sign
+    starts = ends[:-1] + 1  # of each text with the separator behind it
+    many = np.add.reduceat(styled, starts, dtype=np.intp) >= LEAST_STYLED
+    return np.flatnonzero(np.logical_or.reduceat(doubtful, starts) | many).tolist() if texts else []
 
 
 def strings(html: str) -> str:
@@ -59,19 +99,25 @@ def strings(html: str) -> str:
     if "<" not in html and "&" not in html:
         return html
     bare = _ANY_TAG.sub(" ", html)
-    if "<" in bare or "&" in _ENTITY.sub(_known, bare):
+    if "<" in bare:
         return parsed(html)
-    if "&" not in bare:
-        return bare
-    return _ENTITY.sub(lambda entity: _NAMED[entity[1]] if entity[1] else chr(int(entity[2])), bare)
+    first, *rest = bare.split("&")
+    parts = [first]
+    for part in rest:
+        name, end, after = part.partition(";")
+        if not end or not (character := _NAMED.get(name) or _numbered(name)):
+            return parsed(html)
+        parts += (character, after)
+    return "".join(parts)
 
 
-def _known(entity: re.Match[str]) -> str:
-    """Return nothing for an entity whose character is certain, the entity itself for any other."""
-    name, number = entity.groups()
+def _numbered(name: str) -> str:
+    """Return the character of an entity with a number if it is certain, else nothing."""
+    if not _NUMBER.fullmatch(name):
+        return ""
     # Below 256, numbers are read as Windows-1252, which is Latin-1 but for the range left out here.
-    certain = name in _NAMED if name else int(number) in range(32, 127) or int(number) in range(160, 10000)
-    return "" if certain else entity[0]
+    number = int(name[1:])
+    return chr(number) if number in range(32, 127) or number in range(160, 10000) else ""
 
 
 def parsed(html: str) -> str:

@@ -10,28 +10,35 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, compress, islice
+from itertools import chain, compress, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 
 from converters.core.console import in_processes
+from converters.core.garbage import seldom_collected
 from converters.io import json_values
 from converters.io.grouping import grouped
 from converters.io.jsonl import replacing, sha256
 from converters.io.rows import literal
 from converters.sources.mave import Attribute, Paragraph, spanned
-from converters.text.html import clean_mave
+from converters.text.html import clean_mave_texts
 
-STEP = 4096  # lines between two calls of ``tick``, and products that are looked up at once
+STEP = 4096  # lines between two calls of ``tick``
+LOOKED_UP = 256  # products whose ASINs are looked up among those of the labels together
 GROUPS = 1024  # ASINs that one worker joins at a time
+TOGETHER = 64  # ASINs whose products' texts are cleaned together: few enough for the processor's cache
 LABEL = b"L"  # before a line of labels; a product's line begins with a bracket or white space
 UNSPANNED = "a span does not hold"
+NO_LABEL, NO_PRODUCT = "not a label of MAVE", "not a product of the metadata"
 TITLE = "title"
 SOURCES = (TITLE, "description", "feature", "price", "brand")
-Meta = msgspec.defstruct("Meta", [(source, Any, None) for source in SOURCES])  # each a text or a list of texts
+Texts = tuple[str | list[str] | None, ...]  # of a product, one for each of SOURCES
+Usual = msgspec.defstruct("Usual", [(source, str | list[str] | None, None) for source in SOURCES])
+Other = msgspec.defstruct("Other", [(source, Any, None) for source in SOURCES])
 
 
 class ProductKey(msgspec.Struct, frozen=True):
@@ -63,8 +70,9 @@ class Joined(msgspec.Struct, frozen=True):
     attributes: list[Attribute]
 
 
-_encode = msgspec.json.Encoder().encode
-_decode_meta, _decode_label = msgspec.json.Decoder(Meta).decode, msgspec.json.Decoder(Label).decode
+_encode = msgspec.json.Encoder().encode_lines
+_usual, _other = msgspec.json.Decoder(Usual).decode, msgspec.json.Decoder(Other).decode
+_label = msgspec.json.Decoder(Label).decode
 Counts = dict[str, Counter[str]]  # "labels" and "metadata": read, used, or the reason why not
 
 
@@ -76,10 +84,12 @@ def join(
     Products come in the order of a hash of their ASINs, whatever the files and however many workers clean their texts.
     """
     counts: Counts = {"labels": Counter(), "metadata": Counter()}
-    size = 2 * sum(path.stat().st_size for path in labels if path.is_file())  # roughly, with the products they are of
+    size = 10 * sum(
+        path.stat().st_size for path in labels if path.is_file()
+    )  # roughly: products are longer than labels
     groups = grouped(_lines(labels, metadata, counts, tick), size)
     batches = iter(lambda: list(islice(groups, GROUPS)), [])
-    with replacing(out) as file:
+    with replacing(out) as file, seldom_collected():
         for records, batch_counts in in_processes(joined, batches, workers):
             file.write(records)
             for side, count in batch_counts.items():
@@ -97,7 +107,7 @@ def _lines(
         yield asin, LABEL + line
     known = np.append(np.unique(np.array(hashes, np.int64)), np.iinfo(np.int64).max)
     products = _keyed(metadata, ProductKey, counts["metadata"], tick)
-    while chunk := list(islice(products, STEP)):
+    while chunk := list(islice(products, LOOKED_UP)):
         own = np.array([hash(asin) for asin, _ in chunk], np.int64)
         labelled = known[np.searchsorted(known, own)] == own
         counts["metadata"]["without a label"] += int((~labelled).sum())
@@ -137,16 +147,47 @@ def _mended(line: bytes, kind: type[ProductKey | LabelKey]) -> tuple[str, bytes]
 def joined(groups: Sequence[Sequence[bytes]]) -> tuple[bytes, Counts]:
     """Return the records of some ASINs' lines, a line each, and what became of their labels and products."""
     counts: Counts = {"labels": Counter(), "metadata": Counter()}
-    return b"".join(record for lines in groups for record in _records(lines, counts)), counts
+    with seldom_collected():
+        lines = [_joined(groups[start : start + TOGETHER], counts) for start in range(0, len(groups), TOGETHER)]
+    return b"".join(lines), counts
 
 
-def _records(lines: Sequence[bytes], counts: Counts) -> Iterator[bytes]:
+def _joined(groups: Sequence[Sequence[bytes]], counts: Counts) -> bytes:
+    sides = [_sides(lines, counts) for lines in groups]
+    paragraphs = _paragraphs([product for _, products in sides for product in products])
+    records = (_records(labels, [next(paragraphs) for _ in products], counts) for labels, products in sides)
+    return _encode([*chain.from_iterable(records)])
+
+
+def _sides(lines: Sequence[bytes], counts: Counts) -> tuple[list[Label], list[Texts]]:
+    """Return the labels of one ASIN, whose lines come first, and if there are any, its products."""
+    labels, products = list[Label](), list[Texts]()
+    for line in lines:
+        is_label = line[:1] == LABEL
+        try:
+            if is_label:
+                labels.append(_label(line[1:]))
+            elif labels:
+                products.append(_texts(line))
+            else:
+                counts["metadata"]["without a label"] += 1
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            counts["labels" if is_label else "metadata"][NO_LABEL if is_label else NO_PRODUCT] += 1
+    return labels, products
+
+
+def _texts(line: bytes) -> Texts:
+    try:
+        return astuple(_usual(line))
+    except msgspec.ValidationError:  # what is no text is left out
+        lists = [value if isinstance(value, list) else [value] for value in astuple(_other(line))]
+        return tuple([[text for text in texts if isinstance(text, str)] for texts in lists])
+
+
+def _records(labels: Sequence[Label], products: Sequence[list[Paragraph]], counts: Counts) -> Iterator[Joined]:
     """Yield the records of one ASIN: all of its labels with the first product that has a title."""
-    labels = list(_labels([line[1:] for line in lines if line[:1] == LABEL], counts["labels"]))
-    products = [line for line in lines if line[:1] != LABEL]
     reason = "its product has no title after cleaning" if products else "no product of its ASIN"
-    for number, line in enumerate(products, 1):
-        paragraphs = _paragraphs(_decode_meta(line)) if labels else []
+    for number, paragraphs in enumerate(products, 1):
         if paragraphs and paragraphs[0].source == TITLE:
             counts["metadata"]["used"] += 1
             counts["metadata"]["ASIN again"] += len(products) - number
@@ -154,28 +195,28 @@ def _records(lines: Sequence[bytes], counts: Counts) -> Iterator[bytes]:
             for label in labels:
                 spans = (spanned(attribute.evidences, paragraphs) for attribute in label.attributes)
                 counts["labels"][UNSPANNED] += None in spans
-                yield _encode(Joined(label.id, label.category, paragraphs, label.attributes)) + b"\n"
+                yield Joined(label.id, label.category, paragraphs, label.attributes)
             return
-        counts["metadata"]["no title after cleaning" if labels else "without a label"] += 1
+        counts["metadata"]["no title after cleaning"] += 1
     counts["labels"][reason] += len(labels)
 
 
-def _labels(lines: Sequence[bytes], counts: Counter[str]) -> Iterator[Label]:
-    for line in lines:
-        try:
-            yield _decode_label(line)
-        except msgspec.DecodeError:
-            counts["not a label of MAVE"] += 1
-
-
-def _paragraphs(meta: msgspec.Struct) -> list[Paragraph]:
-    paragraphs = []
-    for source in SOURCES:
-        value = getattr(meta, source)
-        for text in value if isinstance(value, list) else (value,):
-            if isinstance(text, str) and (cleaned := clean_mave(source, text)):
-                paragraphs.append(Paragraph(cleaned, source))
-    return paragraphs
+def _paragraphs(products: Sequence[Texts]) -> Iterator[list[Paragraph]]:
+    """Yield the paragraphs of each product; the texts of all are cleaned together."""
+    sources, texts, ends = list[str](), list[str](), [0]
+    for product in products:
+        for source, value in zip(SOURCES, product, strict=True):
+            if isinstance(value, list):
+                texts += value
+                sources += [source] * len(value)
+            elif value:
+                texts.append(value)
+                sources.append(source)
+        ends.append(len(texts))
+    cleaned = clean_mave_texts(sources, texts)
+    for start, end in pairwise(ends):
+        found = zip(cleaned[start:end], sources[start:end], strict=True)
+        yield [Paragraph(text, source) for text, source in found if text]
 
 
 def account(counts: Counter[str], inputs: Sequence[Path]) -> dict[str, Any]:

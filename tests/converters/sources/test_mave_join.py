@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from converters.cli import main
 from converters.io.jsonl import sha256
-from converters.text.html import clean_mave, parsed, strings
+from converters.text.html import clean_mave, clean_mave_texts, parsed, strings
 
 PIECES = [
     *("<p>", "</p>", "<br>", "<br/>", "<BR />", "<b", "<", ">", "</", "<li>", "</ul >", '<a href="x">', "<a href='x'>"),
@@ -113,6 +113,35 @@ def reference(html: str) -> str:
 def test_strings_are_those_of_a_whole_parse(html: str) -> None:
     html = html.encode("utf-8", "ignore").decode()
     assert " ".join(strings(html).split()) == reference(html) == " ".join(parsed(html).split())
+
+
+HARD = [
+    "a",
+    "  ",
+    " a",
+    "a b",
+    "a  b",
+    "",
+    "x.aloha",
+    "getTime",
+    " li: a",
+    ".a " * 25,
+    "-" * 50,
+    "\x1f",
+    "Ärmel",
+    "a\u2003b",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.one_of(st.sampled_from(HARD), st.lists(st.sampled_from(PIECES), max_size=4).map("".join))), st.randoms()
+)
+@example([], random.Random(0))
+@example(["getTime", "getTime", ".aloha", "a ", " a", ""], random.Random(0))
+def test_texts_that_are_cleaned_together_are_clean_as_each_alone(texts: list[str], draw: random.Random) -> None:
+    sources = [draw.choice(["title", "feature"]) for _ in texts]
+    assert clean_mave_texts(sources, texts) == [clean_mave(*pair) for pair in zip(sources, texts, strict=True)]
 
 
 def test_most_markup_needs_no_whole_parse(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,6 +245,30 @@ def test_records_hold_paragraphs_in_order_and_every_line_is_accounted_for(joined
         "no title after cleaning": 1,
         "without a label": 2,
     }
+
+
+def test_what_is_no_text_is_left_out_and_what_cannot_be_read_is_counted(joined: Callable[..., Any]) -> None:
+    labels = dumped(
+        label("B1", "red", 0), label("B2", "x", 0), label("B3", "x", 0), b'{"id": "B4", "category": "\xff"}\n'
+    )
+    metadata = dumped(
+        {
+            "asin": "B1",
+            "title": ["red mug", 5],
+            "description": {"a": "b"},
+            "feature": [None, ["x"], "1 L"],
+            "price": 2.5,
+        },
+        b'{"asin": "B2", "title": "x \xff"}\n',
+        {"asin": "B2", "title": "x mug"},
+        b'{"asin": "B3", "title": 1e999}\n',
+    )
+    result, rows, manifest = joined(labels, metadata)
+    assert result.exit_code == 0, result.output
+    texts = {row["id"]: [(part["source"], part["text"]) for part in row["paragraphs"]] for row in rows}
+    assert texts == {"B1": [("title", "red mug"), ("feature", "1 L")], "B2": [("title", "x mug")]}
+    assert manifest["metadata"]["rejected"] == {"not a product of the metadata": 2}
+    assert manifest["labels"]["rejected"] == {"no product of its ASIN": 1, "not a label of MAVE": 1}
 
 
 def test_products_without_any_label_are_counted(joined: Callable[..., Any]) -> None:
