@@ -10,7 +10,7 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, compress, islice, pairwise
+from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ STEP = 4096  # lines between two calls of ``tick``
 LOOKED_UP = 256  # products whose ASINs are looked up among those of the labels together
 GROUPS = 1024  # ASINs that one worker joins at a time
 TOGETHER = 64  # ASINs whose products' texts are cleaned together: few enough for the processor's cache
+LONGER = 10  # times what labels take, roughly, they and their products do
 LABEL = b"L"  # before a line of labels; a product's line begins with a bracket or white space
 UNSPANNED = "a span does not hold"
 NO_LABEL, NO_PRODUCT = "not a label of MAVE", "not a product of the metadata"
@@ -84,9 +85,7 @@ def join(
     Products come in the order of a hash of their ASINs, whatever the files and however many workers clean their texts.
     """
     counts: Counts = {"labels": Counter(), "metadata": Counter()}
-    size = 10 * sum(
-        path.stat().st_size for path in labels if path.is_file()
-    )  # roughly: products are longer than labels
+    size = LONGER * sum(path.stat().st_size for path in labels if path.is_file())
     groups = grouped(_lines(labels, metadata, counts, tick), size)
     batches = iter(lambda: list(islice(groups, GROUPS)), [])
     with replacing(out) as file, seldom_collected():
@@ -119,18 +118,21 @@ def _keyed(
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield every line with its ASIN; a line without one is counted and left out."""
     decode = msgspec.json.Decoder(kind).decode
-    for number, (_, line) in enumerate(chain.from_iterable(map(json_values, paths)), 1):
-        if number % STEP == 0:
-            tick(number)
-        counts["read"] += 1
-        try:
-            asin = decode(line).asin
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            asin, line = _mended(line, kind)
-        if asin:
-            yield asin.encode(errors="replace"), line
-        else:
-            counts["no JSON object with an ASIN" if line.strip() else "blank line"] += 1
+    number = 0
+    for path in paths:
+        for _, line in json_values(path):
+            number += 1
+            if number % STEP == 0:
+                tick(number)
+            try:
+                asin = decode(line).asin
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                asin, line = _mended(line, kind)
+            if asin:
+                yield asin.encode(errors="replace"), line
+            else:
+                counts["no JSON object with an ASIN" if line.strip() else "blank line"] += 1
+    counts["read"] = number
 
 
 def _mended(line: bytes, kind: type[ProductKey | LabelKey]) -> tuple[str, bytes]:
@@ -161,7 +163,8 @@ def _joined(groups: Sequence[Sequence[bytes]], counts: Counts) -> bytes:
 
 def _sides(lines: Sequence[bytes], counts: Counts) -> tuple[list[Label], list[Texts]]:
     """Return the labels of one ASIN, whose lines come first, and if there are any, its products."""
-    labels, products = list[Label](), list[Texts]()
+    labels: list[Label] = []
+    products: list[Texts] = []
     for line in lines:
         is_label = line[:1] == LABEL
         try:
@@ -190,11 +193,12 @@ def _records(labels: Sequence[Label], products: Sequence[list[Paragraph]], count
     for number, paragraphs in enumerate(products, 1):
         if paragraphs and paragraphs[0].source == TITLE:
             counts["metadata"]["used"] += 1
-            counts["metadata"]["ASIN again"] += len(products) - number
+            if number < len(products):
+                counts["metadata"]["ASIN again"] += len(products) - number
             counts["labels"]["used"] += len(labels)
             for label in labels:
-                spans = (spanned(attribute.evidences, paragraphs) for attribute in label.attributes)
-                counts["labels"][UNSPANNED] += None in spans
+                if None in [spanned(attribute.evidences, paragraphs) for attribute in label.attributes]:
+                    counts["labels"][UNSPANNED] += 1
                 yield Joined(label.id, label.category, paragraphs, label.attributes)
             return
         counts["metadata"]["no title after cleaning"] += 1
@@ -203,8 +207,9 @@ def _records(labels: Sequence[Label], products: Sequence[list[Paragraph]], count
 
 def _paragraphs(products: Sequence[Texts]) -> Iterator[list[Paragraph]]:
     """Yield the paragraphs of each product; the texts of all are cleaned together."""
-    sources, texts, ends = list[str](), list[str](), [0]
+    sources, texts, counts = list[str](), list[str](), list[int]()
     for product in products:
+        before = len(texts)
         for source, value in zip(SOURCES, product, strict=True):
             if isinstance(value, list):
                 texts += value
@@ -212,11 +217,10 @@ def _paragraphs(products: Sequence[Texts]) -> Iterator[list[Paragraph]]:
             elif value:
                 texts.append(value)
                 sources.append(source)
-        ends.append(len(texts))
-    cleaned = clean_mave_texts(sources, texts)
-    for start, end in pairwise(ends):
-        found = zip(cleaned[start:end], sources[start:end], strict=True)
-        yield [Paragraph(text, source) for text, source in found if text]
+        counts.append(len(texts) - before)
+    cleaned = zip(clean_mave_texts(sources, texts), sources, strict=True)
+    for count in counts:
+        yield [Paragraph(text, source) for text, source in islice(cleaned, count) if text]
 
 
 def account(counts: Counter[str], inputs: Sequence[Path]) -> dict[str, Any]:
