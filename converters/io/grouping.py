@@ -34,7 +34,7 @@ class Gathering:
     """How rows are brought together: what deals them, with their keys, and what becomes of those of one key, in input order."""
 
     keyed: Callable[[Sequence[Source]], Iterator[tuple[bytes, bytes] | Outcome]]
-    merged: Callable[[list[bytes]], Iterator[Outcome]]
+    merged: Callable[[list[bytes]], Iterable[Outcome]]
 
 
 def gathered(how: Gathering, sources: Sequence[Source], size: int) -> Iterator[Outcome]:

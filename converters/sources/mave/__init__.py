@@ -4,7 +4,7 @@ Raw format: one JSON object a line with ``id, category, paragraphs[{text, source
 ``attributes[{key, evidences[{value, pid, begin, end}]}]``; offsets count characters. Negatives have ``evidences: []``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
@@ -26,7 +26,17 @@ LICENCE = "CC BY-NC 4.0 (labels; not for commercial use); product text: Amazon R
 FILES = "mave_positives.jsonl, mave_negatives.jsonl (after joining with the product text)"
 TASKS = ("attributes",)
 _NO_ASIN, _JOINED = "text", " \n "
-_name, _label = lru_cache(1 << 14)(one_line), lru_cache(1 << 10)(str.capitalize)
+_name = lru_cache(1 << 14)(one_line)
+
+
+class _Labels(dict[str, str]):
+    """The label of each source; that of one which is none of MAVE's is not kept."""
+
+    def __missing__(self, source: str) -> str:
+        return source.capitalize()
+
+
+_LABELS = _Labels({source: source.capitalize() for source in ("title", "description", "feature", "price", "brand")})
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False):
@@ -84,7 +94,7 @@ def read(paths: Sequence[Path]) -> Iterator[Outcome]:
 def gathering() -> Gathering:
     """Return how records are brought together: by their product and its text."""
     decode = msgspec.msgpack.Decoder(Stated).decode
-    return Gathering(_by_product, lambda values: _merged(list(map(decode, values))))
+    return Gathering(_by_product, lambda values: _merged([*map(decode, values)]))
 
 
 def _by_product(sources: Sequence[Source]) -> Iterator[tuple[bytes, bytes] | Outcome]:
@@ -92,9 +102,9 @@ def _by_product(sources: Sequence[Source]) -> Iterator[tuple[bytes, bytes] | Out
     for where, product in decoded(sources, Product):
         if isinstance(product, Outcome):
             yield product
-        elif texts := _texts(product.paragraphs):
+        elif texts := _texts(paragraphs := product.paragraphs):
             name = _identified(product.id, texts)
-            values = [(_name(each.key), spanned(each.evidences, product.paragraphs)) for each in product.attributes]
+            values = [(_name(each.key), spanned(each.evidences, paragraphs)) for each in product.attributes]
             yield name.encode(), encode((where, name, texts, values))  # a Stated, without the cost of making one
         else:
             yield Outcome(where, reason="no text")
@@ -102,7 +112,7 @@ def _by_product(sources: Sequence[Source]) -> Iterator[tuple[bytes, bytes] | Out
 
 def _texts(paragraphs: Sequence[Paragraph]) -> list[tuple[str, str]]:
     """Return label and text of the paragraphs that are not blank."""
-    texts = [(_label(part.source), part.text) for part in paragraphs if part.text and not part.text.isspace()]
+    texts = [(_LABELS[part.source], text) for part in paragraphs if (text := part.text) and not text.isspace()]
     if _JOINED in "\0".join([text for label, text in texts if label == "Title"]):
         texts = [part for label, text in texts for part in _parted(label, text) if part[1].strip()]
     return texts
@@ -126,12 +136,16 @@ def _identified(identifier: str, texts: Sequence[tuple[str, str]]) -> str:
 
 def spanned(evidences: Sequence[Evidence], paragraphs: Sequence[Paragraph]) -> tuple[str, ...] | None:
     """Return the distinct values, or ``None`` when one of them does not stand at its offsets."""
-    values = []
+    if not evidences:
+        return ()
+    values, number = [], len(paragraphs)
     for evidence in evidences:
         value, pid, begin, end = evidence.value, evidence.pid, evidence.begin, evidence.end
-        if not (0 <= pid < len(paragraphs) and 0 <= begin < end and paragraphs[pid].text[begin:end] == value):
+        if not (0 <= pid < number and 0 <= begin < end and paragraphs[pid].text[begin:end] == value):
             return None
         values.append(value.strip())
+    if values[0] and values.count(values[0]) == len(values):  # as nearly all are
+        return (values[0],)
     return None if "" in values else _distinct(tuple(values))
 
 
@@ -142,19 +156,19 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple({composed(value).casefold(): value for value in reversed(values)}.values())[::-1]
 
 
-def _merged(records: Sequence[Stated]) -> Iterator[Outcome]:
-    """Yield the merged product, or for each of its records why there is none."""
+def _merged(records: Sequence[Stated]) -> Iterable[Outcome]:
+    """Return the merged product, or for each of its records why there is none."""
     first = records[0]
     values, notes = _united(records)
     if values:
         asin = first.id.partition(":")[0]
         group = product_group(first.id, first.texts[0].text) if asin == _NO_ASIN else f"asin:{asin}"
         merged = Attributes(first.id, group, first.texts, tuple(values.items()))
-        yield Outcome(first.where, (merged,), notes=notes, rows=len(records))
-        return
+        return (Outcome(first.where, (merged,), notes=notes, rows=len(records)),)
     reason = "no attribute whose spans hold" if any(record.values for record in records) else "no attribute"
-    for number, record in enumerate(records):
-        yield Outcome(record.where, reason=reason, notes=() if number else notes)
+    return [
+        Outcome(record.where, reason=reason, notes=() if number else notes) for number, record in enumerate(records)
+    ]
 
 
 def _united(records: Sequence[Stated]) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
