@@ -20,16 +20,15 @@ from msgspec.structs import astuple
 
 from converters.core.console import in_processes
 from converters.core.garbage import seldom_collected
-from converters.io import json_values
 from converters.io.grouping import grouped
 from converters.io.jsonl import replacing, sha256
-from converters.io.rows import literal
+from converters.io.rows import json_texts, literal
 from converters.sources.mave import Attribute, Paragraph, spanned
 from converters.text.html import clean_mave_texts
 
 STEP = 4096  # lines between two calls of ``tick``
 LOOKED_UP = 256  # products whose ASINs are looked up among those of the labels together
-GROUPS = 1024  # ASINs that one worker joins at a time
+GROUPS = 256  # ASINs that one worker joins at a time
 TOGETHER = 64  # ASINs whose products' texts are cleaned together: few enough for the processor's cache
 LONGER = 10  # times what labels take, roughly, they and their products do
 LABEL = b"L"  # before a line of labels; a product's line begins with a bracket or white space
@@ -120,7 +119,7 @@ def _keyed(
     decode = msgspec.json.Decoder(kind).decode
     number = 0
     for path in paths:
-        for _, line in json_values(path):
+        for line in json_texts(path):
             number += 1
             if number % STEP == 0:
                 tick(number)

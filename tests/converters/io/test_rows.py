@@ -223,6 +223,19 @@ def test_an_item_that_is_wrong_is_counted_too(tmp_path: Path) -> None:
     assert reasons(path) == []
 
 
+FORMS = [b'{"id": 1}\n\n{"id": 2', b'\n{"id": 1}\r\n', b'[{"id": 1}, 2]', b'{\n"id": 1\n}\n', b'{\n{"id": 1}\n']
+
+
+@pytest.mark.parametrize("content", FORMS)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_texts_without_their_places_are_the_same(content: bytes, ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.json{ending}"
+    for start in (b"", b"\xef\xbb\xbf"):
+        path.write_bytes(gzip.compress(start + content) if ending else start + content)
+        found = [text for _, text in json_values(path)]
+        assert [*reading.json_texts(path)] == found and not found[0].startswith(b"\xef")
+
+
 def test_of_a_key_that_stands_twice_the_last_value_counts(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"id": "1", "size": 1, "size": 2}')
