@@ -55,7 +55,9 @@ def clean_mave(source: str, text: str) -> str:
     else:  # the blank is all its white space
         text = " ".join(filter(None, [part.strip(" ") for part in text.split("  ")]))
     # Most texts have none of the signs that every LEFT_OVER has one of, and too few of all for a style sheet.
-    if (b":" in signs or b"<" in signs or ".a" in text) and any(markup in text for markup in LEFT_OVER):
+    if (b":" in signs or b"<" in signs or (b"." in signs and ".a" in text)) and any(
+        markup in text for markup in LEFT_OVER
+    ):
         return ""
     return "" if len(signs) >= LEAST_STYLED and is_css(text) else text
 

@@ -29,7 +29,7 @@ from converters.text.html import clean_mave_texts
 STEP = 4096  # lines between two calls of ``tick``
 LOOKED_UP = 256  # products whose ASINs are looked up among those of the labels together
 GROUPS = 256  # ASINs that one worker joins at a time
-TOGETHER = 64  # ASINs whose products' texts are cleaned together: few enough for the processor's cache
+TOGETHER = 128  # ASINs whose products' texts are cleaned together: few enough for the processor's cache
 LONGER = 10  # times what labels take, roughly, they and their products do
 LABEL = b"L"  # before a line of labels; a product's line begins with a bracket or white space
 UNSPANNED = "a span does not hold"
