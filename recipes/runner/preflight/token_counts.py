@@ -54,6 +54,7 @@ def measure(files: Sequence[DataFile], tokenizer: Any) -> Measured:
     tasks: list[str] = []
     sizes: list[tuple[int, int]] = []
     boundaries = _boundaries(tokenizer)
+    _flatten_globals(tokenizer)
     for file in files:
         remaining = (row for _, _, row in exchanges(file))
         while rows := list(islice(remaining, BATCH)):
@@ -113,7 +114,18 @@ def _lengths(texts: list[str], tokenizer: Any) -> Iterator[int]:
     if not tokenizer.is_fast:
         return map(len, tokenizer(texts, add_special_tokens=False)["input_ids"])
     tokenizer("", add_special_tokens=False)  # switches off any truncation that was saved with it
-    return map(len, tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False))  # no lists of ids
+    once = list(dict.fromkeys(texts))  # many answers are the same
+    encoded = tokenizer.backend_tokenizer.encode_batch_fast(once, add_special_tokens=False)  # no lists of ids
+    return map(dict(zip(once, map(len, encoded), strict=True)).__getitem__, texts)
+
+
+def _flatten_globals(tokenizer: Any) -> None:
+    """Make one dictionary of what a template's texts may all name: jinja copies it for each text, key by key if it is several."""
+    from transformers.utils import chat_template_utils
+
+    if compiled := getattr(chat_template_utils, "_compile_jinja_template", None):  # as apply_chat_template calls it
+        template = compiled(tokenizer.get_chat_template())
+        template.globals = dict(template.globals)
 
 
 def _texts(tokenizer: Any, conversations: Sequence[Sequence[dict[str, str]]], generation: bool) -> list[str]:
