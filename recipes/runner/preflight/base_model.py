@@ -10,10 +10,14 @@ from typing import Any
 from converters.core.errors import InputError, nearest
 from converters.io.jsonl import folder_sha256
 from recipes.runner.capacity import memory
+from recipes.runner.preflight.kept.trainer import import_models
 from recipes.runner.recipe import Recipe, base_folder, where
 from recipes.runner.records import layout, provenance
 
 LAYERS = ("lora_target_modules", "lora_modules_to_save")
+# Of these types of models transformers' own classes have these layers, by any configuration.
+DENSE = ("llama", "mistral", "qwen2", "qwen3", "smollm3")
+DENSE_LAYERS = frozenset((*memory.LINEAR, "embed_tokens", "lm_head"))
 DEPTHS, WEIGHTS = "peft_layers_to_transform", "unfrozen_parameters"
 DEMO, SMOLLM2 = (layout.RUNS / f"{name}-base" / layout.MERGED for name in ("demo", "smollm2"))
 STARTS = {"lora_model_dir": "adapter", "base_model": "merged"}
@@ -108,12 +112,28 @@ def layers(recipe: Recipe, config: Any) -> None:
     """Raise an ``InputError`` for the first name that no layer of the base model bears; ``config`` is Axolotl's own."""
     if not any(recipe.keys.get(key) for key in ((*LAYERS, DEPTHS) if config.adapter else (WEIGHTS,))):
         return
+    if _dense(recipe, config):
+        return
+    import_models()
     model = skeleton(str(config.base_model), bool(config.trust_remote_code))
     experts = model and any(part.dim() == 3 and "expert" in name for name, part in model.named_parameters())
     if model is not None and not experts:  # which lie in one tensor, and which PEFT knows as several
         names = {name for name, _ in model.named_modules() if name}
         for fault in (*_unknown_layers(recipe, names), *_unknown_weights(recipe, model)):
             raise InputError(fault)
+
+
+def _dense(recipe: Recipe, config: Any) -> bool:
+    """Tell whether a list names layers alone that are in every model of the base's type."""
+    if (
+        not config.adapter
+        or config.model_config_type not in DENSE
+        or config.trust_remote_code
+        or recipe.keys.get(DEPTHS)
+    ):
+        return False
+    named = (recipe.keys.get(key) for key in LAYERS)
+    return all(DENSE_LAYERS.issuperset(names) for names in named if isinstance(names, list))
 
 
 def skeleton(base: str, trust: bool = False) -> Any:

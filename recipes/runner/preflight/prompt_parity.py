@@ -17,7 +17,7 @@ from converters.io.jsonl import decode
 from converters.schema import Row
 from recipes.plugins import completion_only
 from recipes.runner.preflight.data import DataFile, exchanges
-from recipes.runner.preflight.kept.trainer import import_strategies, lightly
+from recipes.runner.preflight.kept.trainer import import_loaders, import_strategies
 
 MASKED = -100
 CLOCK = "strftime_now"
@@ -63,7 +63,7 @@ def prove(config: Any, tokenizer: Any, files: Sequence[DataFile]) -> dict[str, i
 
 def load_tokenizer(config: Any) -> Any:
     """Return the tokenizer as Axolotl loads it; one that cannot be had, or that heeds no template, is an ``InputError``."""
-    lightly("axolotl.loaders.tokenizer")
+    import_loaders()
     from axolotl.loaders import load_tokenizer as load
     from axolotl.utils.config import normalize_config
 

@@ -109,7 +109,9 @@ def test_other_rows_are_proven_by_the_tokenizer_that_is_kept_and_without_a_model
     assert not {"datasets", "peft", "transformers.modeling_utils"} & set(found[3]), "found anew"
     assert "transformers" in found[3]
     fresh = alone("check", str(path), "--fresh")
-    assert fresh[:3] == found[:3] and "transformers.modeling_utils" in fresh[3]
+    assert fresh[:3] == found[:3] and not {"datasets", "peft", "transformers.modeling_utils"} & set(fresh[3])
+    misspelt = alone("check", str(path), "--set", "lora_target_modules=[q_proj, v_porj]")
+    assert "did you mean 'v_proj'" in misspelt[2] and "transformers.modeling_utils" in misspelt[3]
 
 
 def decided() -> Callable[..., tuple[str | None, str | None]]:

@@ -1,13 +1,9 @@
-"""What a later check takes of the trainer: the tokenizer as it was kept, and prompt strategies without what annotations name."""
+"""What a later check takes of the trainer: the tokenizer as it was kept."""
 
 import io
 import pickle
 import subprocess
-import sys
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import pytest
@@ -16,31 +12,10 @@ from converters.schema import Row, Turn
 from recipes.runner import recipe
 from recipes.runner.preflight import lint, prompt_parity
 from recipes.runner.preflight.kept import tokenizer as tokenizers
-from recipes.runner.preflight.kept.annotations import compiled
-from recipes.runner.preflight.kept.trainer import STRATEGIES, lightly
 from tests.recipes.conftest import WHOLE
 from tests.recipes.preflight._rows import Place
 
 TEXTS = ("", " ", "Mug", "7", "5 L\n", "中 é", "<s> [/INST] </s>", "[CLASSIFY] <p>", "long " * 400)
-
-
-def functions(code: CodeType) -> Iterator[tuple[str, bytes, tuple[Any, ...], tuple[Any, ...]]]:
-    """Yield name, instructions, names and constants of each function that makes no other."""
-    parts = [part for part in code.co_consts if isinstance(part, CodeType)]
-    if code.co_flags & 1 and not parts:  # CO_OPTIMIZED
-        yield code.co_qualname, code.co_code, code.co_names, code.co_consts
-    for part in parts:
-        yield from functions(part)
-
-
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_a_strategy_without_imports_that_annotations_need_is_the_same_to_the_last_instruction(name: str) -> None:
-    spec = find_spec(name)
-    assert spec and spec.origin
-    source = Path(spec.origin).read_text("utf-8")
-    bare, whole = compiled(source, name), compile(source, name, "exec")
-    assert [*functions(bare)] == [*functions(whole)] and len([*functions(whole)]) > 10
-    assert set(bare.co_names) < set(whole.co_names), "nothing was left out"
 
 
 @pytest.mark.parametrize("kind", ["chat_template", WHOLE])
@@ -108,14 +83,3 @@ def test_bytes_that_name_anything_but_tokenizers_and_settings_are_not_read(
 
 def test_a_tokenizer_that_is_more_than_plain_data_is_not_kept() -> None:
     assert tokenizers.written({}, lambda: 1) == b""
-
-
-def test_a_module_that_needs_what_is_hidden_is_imported_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "needs_chardet.py").write_text("import chardet\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "chardet"]:
-        monkeypatch.delitem(sys.modules, name)
-    lightly("needs_chardet")
-    assert sys.modules.pop("needs_chardet").chardet.detect(b"a")["encoding"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from axolotl.utils.dict import DictDefault
-from transformers import LlamaConfig, MistralConfig, MixtralConfig, Qwen3Config
+from transformers import AutoConfig, LlamaConfig, MistralConfig, MixtralConfig, Qwen3Config
 
 from converters.core.errors import InputError
 from recipes.runner import recipe
@@ -63,6 +63,26 @@ def test_the_layers_of_the_recipes_are_there(family: str, tmp_path: Path) -> Non
     )
     weights = ["^lm_head.weight$", "model.layers.[0-9]+.mlp", "model.embed_tokens.weight$[:50]"]
     required(tmp_path, None, unfrozen_parameters=weights)
+
+
+@pytest.mark.parametrize("kind", base_model.DENSE)
+def test_every_model_of_a_dense_type_has_the_layers_that_need_no_model_to_be_told(kind: str, tmp_path: Path) -> None:
+    AutoConfig.for_model(kind, vocab_size=100, pad_token_id=0, **SMALL).save_pretrained(tmp_path)
+    model = base_model.skeleton(str(tmp_path))
+    assert {name.rpartition(".")[2] for name, _ in model.named_modules()} >= base_model.DENSE_LAYERS
+    (tmp_path / "config.json").unlink()  # no model can be made, and none need be
+    config = DictDefault({"base_model": str(tmp_path), "adapter": "lora", "model_config_type": kind})
+    for names, told in (
+        (["q_proj", "down_proj"], True),
+        (["q_proj", "self_attn.q_proj"], False),
+        (r".*\.q_proj", True),
+    ):
+        keys = {"lora_target_modules": names, "lora_modules_to_save": ["lm_head"]}
+        assert base_model._dense(recipe.Recipe(Path("mine.yaml"), keys, {}, {}), config) is told
+    for more in ({"model_config_type": "mixtral"}, {"adapter": None}, {"trust_remote_code": True}):
+        assert not base_model._dense(recipe.Recipe(Path("mine.yaml"), keys, {}, {}), DictDefault({**config, **more}))
+    deep = recipe.Recipe(Path("mine.yaml"), keys | {"peft_layers_to_transform": [0]}, {}, {})
+    assert not base_model._dense(deep, config)
 
 
 def test_what_peft_itself_has_to_match_is_left_to_it(tmp_path: Path) -> None:
