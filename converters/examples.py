@@ -67,7 +67,9 @@ def question(record: Record, task_name: str) -> list[Turn]:
 
 
 def _asked(safe: Record, task: Task) -> list[Turn]:
-    return [*(Turn(turn.role, turn.content) for turn in task.history(safe)), Turn("user", task.prompt(safe))]
+    asked = Turn("user", task.prompt(safe))
+    history = task.history(safe)
+    return [*[Turn(turn.role, turn.content) for turn in history], asked] if history else [asked]
 
 
 def _invents(record: Question) -> bool:

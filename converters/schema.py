@@ -16,7 +16,7 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     content: str
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One example. The last message is the target; ``meta`` is JSON with what scoring needs beyond it."""
 
     id: str
@@ -171,7 +171,7 @@ class Ranking:
 Record = Listing | Attributes | Question | Answerable | Chat | Choice | Verdict | Ranking
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one raw row, ``file:line`` in ``where``: its records, or the ``reason`` why there are none.
 
     A row of an earlier mixture is its own record. ``notes`` name what was left out of a used row; notes and reasons are counted,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -149,7 +149,7 @@ def load(folder: Path, entry: Entry) -> Shard | None:
     return Shard(entry, folder, **counts)
 
 
-class Pinned(NamedTuple):
+class Pinned(msgspec.Struct, frozen=True, gc=False):
     """A row, the split that it is pinned to or an empty text, its product's group, and the group that this has elsewhere."""
 
     row: Row
@@ -158,7 +158,7 @@ class Pinned(NamedTuple):
     alias: str
 
 
-class Used(NamedTuple):
+class Used(msgspec.Struct, frozen=True, gc=False):
     """A raw row with examples: where it stands, the examples, and how many raw rows were merged into it."""
 
     where: str
@@ -211,21 +211,23 @@ def finish(
 @seldom_collected()
 def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, int], part: bool) -> int:
     """Write rows, their columns, and where the raw rows stand, the numbers of ``files``; return how many rows there are."""
-    encode, count, source = msgspec.json.Encoder().encode_lines, 0, iter(used)
+    encode, count, source = msgspec.json.Encoder().encode, 0, iter(used)
     with ExitStack() as stack:
         names = (RAWS, PLACES, *map(column_file, COLUMNS))
         rows = stack.enter_context((folder / ROWS).open("wb"))
         others = [BytesIO() if part else stack.enter_context((folder / name).open("wb")) for name in names]
         raws, places, *columns = others
         while chunk := list(islice(source, CHUNK)):
-            numbers = [files.setdefault(raw.where.rpartition(":")[0], len(files)) for raw in chunk]
-            raws.write(np.array([(len(raw.examples), raw.rows) for raw in chunk], RAW).tobytes())
-            places.write(encode([raw.where for raw in chunk]))
+            numbers = [files.setdefault(raw.where[: raw.where.rfind(":")], len(files)) for raw in chunk]
+            counts = np.empty(len(chunk), RAW)
+            counts["examples"], counts["rows"] = [len(raw.examples) for raw in chunk], [raw.rows for raw in chunk]
+            raws.write(counts.tobytes())
+            places.writelines([encode(raw.where) + b"\n" for raw in chunk])
             pinned = [example for raw in chunk for example in raw.examples]
-            lines = encode([example.row for example in pinned])
-            rows.write(lines)
+            lines = [encode(example.row) for example in pinned]  # in half the time that they take all at once
+            rows.write(b"\n".join([*lines, b""]))
             index = indexed(pinned, lines, seed)
-            index["file"] = np.repeat(numbers, [len(raw.examples) for raw in chunk])
+            index["file"] = np.repeat(numbers, counts["examples"])
             for name, column in zip(COLUMNS, columns, strict=True):
                 column.write(index[name].tobytes())
             count += len(pinned)
@@ -237,8 +239,8 @@ def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, 
     return count
 
 
-def indexed(pinned: Sequence[Pinned], lines: bytes, seed: int) -> Columns:
-    """Return the columns of rows, whose ``lines`` stand one after another; the number of their file is left at 0."""
+def indexed(pinned: Sequence[Pinned], lines: Sequence[bytes], seed: int) -> Columns:
+    """Return the columns of rows, whose ``lines`` are without their ends; the number of their file is left at 0."""
     numbers = {name: number for number, name in enumerate(tasks.names())}
     splits = {name: number for number, name in enumerate(SPLITS)} | {"": UNPINNED}
     index, rows = np.zeros(len(pinned), DTYPE), [each.row for each in pinned]
@@ -249,10 +251,17 @@ def indexed(pinned: Sequence[Pinned], lines: bytes, seed: int) -> Columns:
     draws = dict(zip(named, all_drawn(named, seed).tolist(), strict=True))
     for name, keys in groups.items():
         index[name] = np.fromiter(map(draws.__getitem__, keys), np.uint64, len(keys))
-    encode = msgspec.json.Encoder().encode
-    index["prompt"] = all_hashed([encode((row.task, prompt_turns(row.task, row.messages))) for row in rows])
-    index["target"] = all_hashed([row.messages[-1].content.encode() for row in rows])
     index["task"] = [numbers[row.task] for row in rows]
+    index["prompt"] = all_hashed(map(_asked, rows))
+    index["target"] = all_hashed([row.messages[-1].content.encode() for row in rows])
     index["official"] = [splits[each.split] for each in pinned]
-    index["size"] = [len(line) + 1 for line in lines.split(b"\n")[:-1]]
+    index["size"] = np.fromiter(map(len, lines), np.uint32, len(lines)) + 1
     return index
+
+
+def _asked(row: Row) -> bytes:
+    """Return what a row asks: bytes that no row has which asks otherwise. For one question they need not be JSON."""
+    turns = prompt_turns(row.task, row.messages)
+    if len(turns) == 1 and turns[0].role == "user":
+        return f"{row.task}\0{turns[0].content}".encode()
+    return msgspec.json.encode((row.task, turns))

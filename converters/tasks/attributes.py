@@ -16,7 +16,7 @@ Values = dict[str, tuple[str, ...]]
 def prompt(record: Attributes) -> str:
     """Return the instruction with the attributes asked for and their definitions, then a labelled line per product text."""
     names = _listed([key for key, _ in record.values])
-    definitions = "".join(f" {name}: {sentence}" for name, sentence in record.definitions)
+    definitions = "".join([f" {name}: {sentence}" for name, sentence in record.definitions])
     return with_texts(f"{PREFIX} As JSON, null if not stated: {names}{definitions}", record.texts)
 
 

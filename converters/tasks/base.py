@@ -16,7 +16,10 @@ class RenderError(Exception):
 
 def with_texts(instruction: str, texts: Iterable[Text]) -> str:
     """Return a prompt: the instruction, then one labelled line per piece of product text."""
-    return "\n".join([instruction, *[f"{text.label}: {text.text}" for text in texts]])
+    parts = [instruction]
+    for text in texts:
+        parts += ("\n", text.label, ": ", text.text)
+    return "".join(parts)
 
 
 @dataclass(frozen=True, slots=True)

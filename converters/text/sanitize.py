@@ -13,7 +13,6 @@ from operator import attrgetter
 from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
-from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.unicode import composed, is_composed, is_stable, unusual
@@ -118,38 +117,45 @@ def clean_records(records: Sequence[T]) -> list[T]:
 
 def _unsafe(texts: Sequence[str]) -> list[int]:
     """Return the places of the texts that are not certainly safe: of plain signs, with single blanks between words."""
-    joined = _SEPARATOR.join(["", *texts, ""])
-    signs = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
-    ends = np.flatnonzero(signs == ord(_SEPARATOR))
-    if len(ends) != len(texts) + 1:  # some text has one itself
+    signs = _SEPARATOR.join(["", *texts, ""]).encode("utf-8", "surrogatepass")
+    kinds = np.frombuffer(signs.translate(_KINDS), np.uint8)
+    wrong, apart = kinds == _WRONG, kinds >= _BLANK
+    wrong[1:] |= apart[1:] & apart[:-1]
+    places = np.flatnonzero(wrong | (kinds == _END))
+    ends = kinds[places] == _END
+    before = np.cumsum(ends) - ends  # separators before each sign; that behind a text is looked at with it
+    if len(before) and before[-1] != len(texts):  # some text has one itself
         return [*range(len(texts))]
-    wrong = (signs < ord(" ")) | (signs > ord("~")) | (signs == ord("<")) | (signs == ord("["))
-    if not joined.isascii():
-        wrong &= ~_in(signs, *_LATER)
-        for first, last in PLAIN:
-            wrong &= ~_in(signs, first, last)
-    blank = signs == ord(" ")
-    wrong[ends], blank[ends] = False, True
-    wrong[1:] |= blank[1:] & blank[:-1]
-    # Each text with the separator behind it.
-    return np.flatnonzero(np.logical_or.reduceat(wrong, ends[:-1] + 1)).tolist() if texts else []
+    found: list[int] = np.unique(before[wrong[places]] - 1).tolist()
+    return found
 
 
-def _in(signs: NDArray[np.uint8], first: int, last: int) -> NDArray[np.bool_]:
-    return signs - np.uint8(first) <= last - first  # less than nothing is more than any
+def _kind(sign: int) -> int:
+    """Return what a byte of UTF-8 makes of a text."""
+    if sign in (ord(" "), ord(_SEPARATOR)):
+        return _BLANK if sign == ord(" ") else _END
+    is_plain = ord(" ") < sign < 127 and sign not in b"<["
+    return _SAFE if is_plain or any(low <= sign <= high for low, high in (_LATER, *PLAIN)) else _WRONG
+
+
+_SAFE, _WRONG, _BLANK, _END = range(4)
+_KINDS = bytes(map(_kind, range(256)))
 
 
 def _gather(values: Iterable[Any], texts: list[str], labels: set[str], messages: set[int]) -> None:
     """Add all texts in values that are not empty, the few labels apart, and the places of those that keep their line breaks."""
-    for value in filter(None, values):  # most of what a record may have is empty
-        if isinstance(value, str):
+    for value in values:
+        if not value:  # as is most of what a record may have
+            continue
+        kind = type(value)
+        if kind is str:
             texts.append(value)
-        elif isinstance(value, tuple) and isinstance(value[0], Text):  # there are ten or more
+        elif kind is tuple and type(value[0]) is Text:  # there are ten or more
             labels.update([text.label for text in value])
             texts += [text.text for text in value]
-        elif isinstance(value, tuple):
+        elif kind is tuple:
             _gather(value, texts, labels, messages)
-        elif isinstance(value, Message):
+        elif kind is Message:
             texts += (value.role, value.content)
             messages.add(len(texts) - 1)
 

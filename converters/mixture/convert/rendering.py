@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from converters import tasks
 from converters.core.console import Tick, silent
@@ -28,7 +30,7 @@ Cut = Callable[[Record, trim.Render], Row]
 Shorter = Callable[[Row, Record, trim.Render], Row]
 
 
-class _Wanted(NamedTuple):
+class _Wanted(msgspec.Struct, frozen=True, gc=False):
     """A record that one of the entry's tasks is for, as the entry wants it and clean, and what its row's meta has beyond it."""
 
     task: str
@@ -130,24 +132,23 @@ class _Rendering:
         return None
 
     def _rows(self, outcome: Outcome, ready: Sequence[tuple[_Wanted, Record]], lost: list[str]) -> list[Pinned]:
-        split = outcome.split or self.entry.split or ""  # an official split wins
+        source, split = self.entry.source, outcome.split or self.entry.split or ""  # an official split wins
         if self.entry.replays:
             return [Pinned(row, split, *mix.product(row)) for row in outcome.records if isinstance(row, Row)]
         rows = []
         for wanted, clean in ready:
+            task, record, meta = wanted.task, wanted.record, wanted.meta
             try:
-                rows.append(self._row(wanted, clean, split))
+                row = example_of_clean(clean, task, source, meta)
+                if self.shorter:
+                    again = partial(example, task_name=task, source=source, more=meta)
+                    row = self.shorter(row, wanted.shaped, again)
             except RenderError as error:
                 lost.append(str(error))
+            else:
+                product = (record.product if isinstance(record, (Choice, Verdict)) else "") or row.group
+                rows.append(Pinned(row, split, product, _alias(record) or product))
         return rows
-
-    def _row(self, wanted: _Wanted, clean: Record, split: str) -> Pinned:
-        task, record, shaped, meta = wanted
-        row = example_of_clean(clean, task, self.entry.source, meta)
-        if self.shorter:
-            row = self.shorter(row, shaped, partial(example, task_name=task, source=self.entry.source, more=meta))
-        product = (record.product if isinstance(record, Choice | Verdict) else "") or row.group
-        return Pinned(row, split, product, _alias(record) or product)
 
     def _shaped(self, record: Record) -> tuple[Record, dict[str, str]]:
         """Return a record as its entry wants it, and what that adds to its row's meta."""
