@@ -100,7 +100,7 @@ def _fold(text: str) -> str:
 def digits(text: str) -> str:
     """Write the decimal digits of every script as those of ASCII, which NFKC leaves undone.
 
-    >>> digits("٣ और ४"), digits("½ ③"), digits(chr(0x1E4F0)) == chr(0x1E4F0)
+    >>> digits("٣ और ४"), digits("½ ③"), digits(chr(0x1E4F0)) in (chr(0x1E4F0), "0")
     ('3 और 4', '½ ③', True)
     """
     # regex knows digits of later versions of Unicode than unicodedata does; these stay.
