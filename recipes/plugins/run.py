@@ -90,12 +90,21 @@ class Curve(TrainerCallback):  # type: ignore[misc]
             layout.write_outcome(self.run, state.global_step, state.max_steps, control.should_training_stop)
 
     def draw(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Draw the curve; a picture that fails is no reason to stop a training."""
+        """Draw the curve; a picture that fails is no reason to stop a training, but what ends a process ends it here, too."""
         try:
             draw(self.run / layout.PICTURE, self.run.name, history)
         except Exception as error:  # noqa: BLE001 - whatever it is
+            if end := _end(error):
+                raise end from None
             LOG.warning(f"no {layout.PICTURE}: {error}")
         self.drawn = time.monotonic()
+
+
+def _end(error: BaseException | None) -> BaseException | None:
+    """Return what was to end the process among the causes of an error: Python wraps it where a class was being made."""
+    while isinstance(error, Exception):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def draw(path: Path, title: str, history: Sequence[Mapping[str, Any]]) -> None:

@@ -184,3 +184,20 @@ def test_a_picture_that_fails_does_not_stop_a_training(tmp_path: Path) -> None:
     state = TrainerState(log_history=[{"step": 1, "loss": 2.0}], is_world_process_zero=True)
     Curve(tmp_path).on_log(None, state, TrainerControl())
     assert history(tmp_path) == state.log_history and not list((tmp_path / "loss.svg").iterdir())
+
+
+def test_what_ends_a_process_while_a_picture_is_drawn_ends_it(tmp_path: Path) -> None:
+    """Axolotl ends at Ctrl-C by an exit, wherever Python is: often where it imports matplotlib, whose classes are made then."""
+    from recipes.plugins.run import Curve
+
+    class Part:
+        def __set_name__(self, owner: type, name: str) -> None:
+            sys.exit(3)
+
+    class Loss:
+        def __float__(self) -> float:
+            type("Whole", (), {"part": Part()})
+            return 1.0
+
+    with pytest.raises(SystemExit, match="3"):
+        Curve(tmp_path).draw([{"step": 1, "loss": Loss()}])

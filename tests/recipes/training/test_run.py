@@ -149,7 +149,7 @@ def test_a_training_that_a_signal_ends_is_not_trained(finished: Path, monkeypatc
             hits.append(piece)
             subprocess.run(["pkill", "-INT", "-P", str(os.getpid()), "-f", "runs/hit/recipe.yaml"], check=True)
 
-    loaded = recipe.load(Path("tiny.yaml"), ["max_steps=100000", 'save_strategy="no"', "save_steps=null"])
+    loaded = recipe.load(Path("tiny.yaml"), ["max_steps=2000", 'save_strategy="no"', "save_steps=null"])
     with pytest.raises(InputError, match="runs/hit: training ended before its last step"):
         train.train(loaded, "hit", check.check, hit)
     assert provenance.read(Path("runs/hit"))["status"] == "failed"
