@@ -1,5 +1,9 @@
 """``ecom-data``: raw files in, Axolotl training mixtures out. Each module puts commands into ``main``."""
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy would start one for each core, which wait at full speed for no work
+
 from converters.cli import checking, converting
 from converters.cli.group import main
 
