@@ -2,7 +2,9 @@
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy would start one for each core, which wait at full speed for no work
+os.environ.setdefault(
+    "OPENBLAS_NUM_THREADS", "1"
+)  # NumPy would start one for each core, which wait at full speed for no work
 
 from converters.cli import checking, converting
 from converters.cli.group import main

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LARGE = 50 * 2**20  # bytes that take so long to look through that it must be said
 
+CLEANERS = "Number of processes that clean texts; reading takes longer, so one is the fastest for most files."
+
 
 @main.command("list")
 @click.argument("source", required=False)
@@ -185,7 +187,7 @@ def _lengths(lengths: dict[str, Any]) -> str:
 @click.option("--labels", required=True, multiple=True, type=FILE, help="A file of MAVE's labels; may be repeated.")
 @click.option("--metadata", required=True, multiple=True, type=FILE, help="All_Amazon_Meta.json, plain or gzipped.")
 @click.option("--out", required=True, type=FILE, help="The JSONL file to write; its manifest is written beside it.")
-@WORKERS
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help=CLEANERS)
 def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, workers: int) -> None:
     """Join MAVE's labels with the texts of their products.
 
