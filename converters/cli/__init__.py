@@ -2,9 +2,8 @@
 
 import os
 
-os.environ.setdefault(
-    "OPENBLAS_NUM_THREADS", "1"
-)  # NumPy would start one for each core, which wait at full speed for no work
+# NumPy would start one for each core, which wait at full speed for no work.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from converters.cli import checking, converting
 from converters.cli.group import main

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from converters.mixture.spec import Spec
 
 LARGE = 50 * 2**20  # bytes that take so long to look through that it must be said
-
 CLEANERS = "Number of processes that clean texts; reading takes longer, so one is the fastest for most files."
 
 
