@@ -16,7 +16,7 @@ core of a server: a row is 2.1 kB raw and 1.7 kB written, as MAVE's are.
 step           a row                          10^9 rows
 =============  =============================  ==========================================================================
 cut            1.3 us, inflating gzip 9 us    the driver reads 2.1 TB: as fast as the disk, or 2.5 hours from one gzip file
-convert        100 us                         28 hours of one core, 4 minutes of 512; 165 MiB a process
+convert        45 us                          13 hours of one core, 2 minutes of 512; 165 MiB a process
 bring together 2.1 kB out and in              4 TB through the file system, for sources that do (``gathering``); their 512
 (the shuffle)                                 buckets are 4 GB then, each in memory as a whole and once more as groups
 merge          3 us, 1.7 kB in and out        an hour of the driver, 3.4 TB
