@@ -111,20 +111,27 @@ def place(rows: Table, spec: Spec) -> None:
     validation, validation over train. So are rows of other groups, such as queries, that are about a product which a stronger
     split tells something about. A row of an earlier mix says so even where it is left out: a model knows that mix.
     """
-    there, replayed = kept(rows), of_entries(rows, replays(spec))
     group, about = linked(rows)
+    known = _placed(rows, spec, group)
+    drop(rows, _known_elsewhere(rows, group, about, known) & kept(rows), HELD)
+
+
+def _placed(rows: Table, spec: Spec, group: Column) -> Splits:
+    """Give every row its split by its group alone; return the splits with those of rows of an earlier mix that are left out."""
+    there, replayed = kept(rows), of_entries(rows, replays(spec))
     own = np.concatenate([np.empty(0, np.int8), *(rows.read("official", here) for here in rows.blocks())])
     pins = _strongest(rows, np.where(there | replayed, own, UNPINNED), [(group, _all(rows))])
     test, validation = edges(spec.splits)
+    elsewhere = np.empty(len(rows), bool)
     for here in rows.blocks():
-        products = group(here)
+        products, official, pinned = group(here), own[here], pins[here]
         drawn = np.where(products < test, TEST, np.where(products < validation, 1, TRAIN))
-        split = np.where(own[here] != UNPINNED, own[here], np.where(pins[here] != UNPINNED, pins[here], drawn))
+        split = np.where(official != UNPINNED, official, np.where(pinned != UNPINNED, pinned, drawn))
         rows.split[here] = np.where(there[here], split, UNPINNED)
-    pinned_elsewhere = (pins != UNPINNED) & (pins != np.where(own == UNPINNED, np.int8(TRAIN), own))
-    drop(rows, pinned_elsewhere & there, HELD)
-    known = np.where(replayed & ~there, own, rows.split)
-    drop(rows, _known_elsewhere(rows, group, about, known) & kept(rows), HELD)
+        usual = np.where(official == UNPINNED, np.int8(TRAIN), official)
+        elsewhere[here] = (pinned != UNPINNED) & (pinned != usual) & there[here]
+    drop(rows, elsewhere, HELD)
+    return np.where(replayed & ~there, own, rows.split)
 
 
 def _known_elsewhere(rows: Table, group: Column, about: Column, split: Splits) -> Mask:

@@ -27,7 +27,7 @@ Column = Callable[[slice], NDArray[Any]]  # reads values for rows that follow ea
 KEPT = -1
 TRAIN, TEST = 0, len(SPLITS) - 1
 BLOCK = 1 << 16  # rows of a column that are read at once
-TOGETHER = 1 << 18  # rows that are compared at once, about; a power of 2
+TOGETHER = 1 << 17  # rows that are compared at once, about; a power of 2
 PASSES = 32  # over a column at most, a power of 2: where they are not enough, more rows are compared at once
 
 
@@ -164,7 +164,9 @@ def together(rows: Table, column: Column, among: Mask) -> Iterator[tuple[Places,
                 own = np.flatnonzero(among[here] & partition.has(found))
                 places.append(own + here.start)
                 values.append(found[own])
-        yield np.concatenate(places), np.concatenate(values)
+        own_rows = np.concatenate(places), np.concatenate(values)
+        del places, values  # which else stay for as long as these are looked at
+        yield own_rows
 
 
 def again(rows: Table, name: str) -> Iterator[Places]:
