@@ -118,20 +118,20 @@ def place(rows: Table, spec: Spec) -> None:
 
 def _placed(rows: Table, spec: Spec, group: Column) -> Splits:
     """Give every row its split by its group alone; return the splits with those of rows of an earlier mix that are left out."""
-    there, replayed = kept(rows), of_entries(rows, replays(spec))
-    own = np.concatenate([np.empty(0, np.int8), *(rows.read("official", here) for here in rows.blocks())])
-    pins = _strongest(rows, np.where(there | replayed, own, UNPINNED), [(group, _all(rows))])
+    replayed = of_entries(rows, replays(spec))
+    own: Splits = np.concatenate([np.empty(0, np.int8), *(rows.read("official", here) for here in rows.blocks())])
+    pins = _strongest(rows, np.where(kept(rows) | replayed, own, UNPINNED), [(group, _all(rows))])
     test, validation = edges(spec.splits)
-    elsewhere = np.empty(len(rows), bool)
     for here in rows.blocks():
-        products, official, pinned = group(here), own[here], pins[here]
+        products, official, pinned, there = group(here), own[here], pins[here], rows.split[here] != UNPINNED
         drawn = np.where(products < test, TEST, np.where(products < validation, 1, TRAIN))
         split = np.where(official != UNPINNED, official, np.where(pinned != UNPINNED, pinned, drawn))
-        rows.split[here] = np.where(there[here], split, UNPINNED)
+        rows.split[here] = np.where(there, split, UNPINNED)
         usual = np.where(official == UNPINNED, np.int8(TRAIN), official)
-        elsewhere[here] = (pinned != UNPINNED) & (pinned != usual) & there[here]
-    drop(rows, elsewhere, HELD)
-    return np.where(replayed & ~there, own, rows.split)
+        elsewhere = there & (pinned != UNPINNED) & (pinned != usual)
+        drop(rows, here.start + np.flatnonzero(elsewhere), HELD)
+        own[here] = np.where(replayed[here] & ~there, official, rows.split[here])
+    return own
 
 
 def _known_elsewhere(rows: Table, group: Column, about: Column, split: Splits) -> Mask:
