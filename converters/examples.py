@@ -67,9 +67,7 @@ def question(record: Record, task_name: str) -> list[Turn]:
 
 
 def _asked(safe: Record, task: Task) -> list[Turn]:
-    asked = Turn("user", task.prompt(safe))
-    history = task.history(safe)
-    return [*[Turn(turn.role, turn.content) for turn in history], asked] if history else [asked]
+    return [*[Turn(turn.role, turn.content) for turn in task.history(safe)], Turn("user", task.prompt(safe))]
 
 
 def _invents(record: Question) -> bool:
