@@ -1,7 +1,8 @@
 """Group items by key, wherever in the input they stand, in bounded memory.
 
-Items are dealt to buckets by the hash of their key and wait in one temporary file; then each bucket is grouped by itself. Input
-under ``HELD`` bytes never touches the disk. The file has no name, so nothing is left of it however the run ends.
+Items are dealt to buckets by the hash of their key and wait in one temporary file; then each bucket is grouped by itself. One of
+a large input is too large for that and is dealt again, to buckets of its own. Input under ``HELD`` bytes never touches the disk.
+The files have no names, so nothing is left of them however the run ends.
 
 Several processes do the same in two rounds: each deals its share of the items to a file of its own that stays (:func:`deal`), and
 then each groups some of the buckets of all files (:func:`regrouped`).
@@ -26,6 +27,7 @@ from converters.schema import Outcome
 BUCKET = 2 << 20  # bytes of items that are grouped at once
 MOST_BUCKETS = 512  # with more, the pieces of a bucket in the file become too small to read efficiently
 HELD = 4 << 20  # bytes of items that wait in memory before they are written to the file
+HASHES = 1 << 32  # how many there are
 T = TypeVar("T")
 
 
@@ -59,23 +61,27 @@ def buckets_for(size: int) -> int:
     return min(size // BUCKET, MOST_BUCKETS - 1) + 1
 
 
-def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int) -> Iterator[list[bytes] | T]:
+def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int, within: int = 1) -> Iterator[list[bytes] | T]:
     """Yield the values of each key of ``(key, value)`` items as one list, in input order; what is no pair is passed on at once.
 
     ``size`` is roughly the input's size in bytes and decides the number of buckets alone. Groups come in the order of the hashes
-    of their keys, which depends on the keys alone. A temporary folder that is full or missing is an ``InputError``.
+    of their keys, which depends on the keys alone. ``within`` says that all hashes are in one of so many equal ranges. A
+    temporary folder that is full or missing is an ``InputError``.
     """
     number = buckets_for(size)
     buckets = Buckets([[] for _ in range(number)])
     try:
         with tempfile.TemporaryFile() as file:
-            yield from _dealt(items, buckets, file)
+            yield from _dealt(items, buckets, file, within)
             offsets = np.array(buckets.offsets, np.uint64).reshape(-1, number + 1)
             for bucket in range(number):
                 places = offsets[:, bucket : bucket + 2].tolist()
-                found = [*chain.from_iterable(_read(file, *place) for place in places), *buckets.waiting[bucket]]
+                found = chain(chain.from_iterable(_read(file, *place) for place in places), buckets.waiting[bucket])
                 buckets.waiting[bucket] = []
-                yield from _groups(found)
+                if size > 2 * BUCKET * number:
+                    yield from grouped(zip(found, found, strict=True), size // number, within * number)
+                else:
+                    yield from _groups([*found])
     except OSError as error:
         place, problem = tempfile.tempdir or "temporary folder", error.strerror or error
         raise InputError(f"{place}: {problem}; grouping rows needs room there: set TMPDIR to another folder") from error
@@ -85,7 +91,7 @@ def deal(items: Iterable[tuple[bytes, bytes] | T], number: int, path: Path) -> I
     """Deal ``(key, value)`` items to ``number`` buckets in ``path`` and a file of offsets beside it; pass on what is no pair."""
     buckets = Buckets([[] for _ in range(number)])
     with writing(path), path.open("wb") as file:
-        yield from _dealt(items, buckets, file)
+        yield from _dealt(items, buckets, file, 1)
         _flush(buckets, file)
     with writing(path):
         _offsets(path).write_bytes(buckets.offsets.tobytes())
@@ -109,7 +115,7 @@ def _offsets(path: Path) -> Path:
     return path.with_suffix(".offsets")
 
 
-def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: Buckets, file: BinaryIO) -> Iterator[T]:
+def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: Buckets, file: BinaryIO, within: int) -> Iterator[T]:
     waiting, number = buckets.waiting, len(buckets.waiting)
     size, crc32 = 0, zlib.crc32
     for item in items:
@@ -117,8 +123,8 @@ def _dealt(items: Iterable[tuple[bytes, bytes] | T], buckets: Buckets, file: Bin
             yield item
             continue
         key, value = item
-        # The upper bits of the hash choose the bucket, so that the buckets are in the order of the hashes.
-        waiting[crc32(key) * number >> 32] += item
+        # The buckets are equal parts of the range that the hashes are in, and so in their order.
+        waiting[crc32(key) * within % HASHES * number // HASHES] += item
         size += len(key) + len(value)
         if size > HELD:
             _flush(buckets, file)

@@ -168,7 +168,9 @@ def test_groups_are_the_same_in_one_round_and_in_two(tmp_path: Path) -> None:
     paths = [tmp_path / f"{number}.pairs" for number in range(3)]
     passed = [item for number, path in enumerate(paths) for item in deal(iter(items[number * 2000 :][:2000]), 64, path)]
     groups = [group for start in range(0, 64, 5) for group in regrouped(paths, 64, start, min(64, start + 5))]
-    assert [*passed, *groups] == [*grouped(iter(items), 1 << 30)] == [*grouped(iter(items), 1)]
+    assert [*passed, *groups] == [*grouped(iter(items), SIZE << 6)] == [*grouped(iter(items), 1)]
+    large = grouping.BUCKET * grouping.MOST_BUCKETS * 3  # one that is dealt twice
+    assert [*grouped(iter(items), large)] == [*passed, *groups]
 
 
 @pytest.mark.parametrize("kind", ["gz", "parquet"])
