@@ -113,25 +113,36 @@ def place(rows: Table, spec: Spec) -> None:
     """
     group, about = linked(rows)
     known = _placed(rows, spec, group)
-    drop(rows, _known_elsewhere(rows, group, about, known) & kept(rows), HELD)
+    gone = _known_elsewhere(rows, group, about, known)
+    gone &= kept(rows)
+    drop(rows, gone, HELD)
 
 
 def _placed(rows: Table, spec: Spec, group: Column) -> Splits:
     """Give every row its split by its group alone; return the splits with those of rows of an earlier mix that are left out."""
     replayed = of_entries(rows, replays(spec))
-    own: Splits = np.concatenate([np.empty(0, np.int8), *(rows.read("official", here) for here in rows.blocks())])
-    pins = _strongest(rows, np.where(kept(rows) | replayed, own, UNPINNED), [(group, _all(rows))])
+    found = _strongest(rows, _pinned(rows, replayed), [(group, _all(rows))])
     test, validation = edges(spec.splits)
     for here in rows.blocks():
-        products, official, pinned, there = group(here), own[here], pins[here], rows.split[here] != UNPINNED
+        products, official, pinned = group(here), rows.read("official", here), found[here].copy()
+        there = rows.split[here] != UNPINNED
         drawn = np.where(products < test, TEST, np.where(products < validation, 1, TRAIN))
         split = np.where(official != UNPINNED, official, np.where(pinned != UNPINNED, pinned, drawn))
         rows.split[here] = np.where(there, split, UNPINNED)
         usual = np.where(official == UNPINNED, np.int8(TRAIN), official)
         elsewhere = there & (pinned != UNPINNED) & (pinned != usual)
         drop(rows, here.start + np.flatnonzero(elsewhere), HELD)
-        own[here] = np.where(replayed[here] & ~there, official, rows.split[here])
-    return own
+        found[here] = np.where(replayed[here] & ~there, official, rows.split[here])
+    return found
+
+
+def _pinned(rows: Table, replayed: Mask) -> Splits:
+    """Return the official split of each row that is not dropped, or is of an earlier mix; ``UNPINNED`` for all others."""
+    found = np.empty(len(rows), np.int8)
+    for here in rows.blocks():
+        counts = (rows.split[here] != UNPINNED) | replayed[here]
+        found[here] = np.where(counts, rows.read("official", here), UNPINNED)
+    return found
 
 
 def _known_elsewhere(rows: Table, group: Column, about: Column, split: Splits) -> Mask:
@@ -154,9 +165,9 @@ def _strongest(rows: Table, splits: Splits, columns: Sequence[tuple[Column, Mask
 
     The values of a row are those in each of the columns for which it is in the column's mask.
     """
+    if splits.max(initial=UNPINNED) == UNPINNED:
+        return splits
     found = splits.copy()
-    if (splits == UNPINNED).all():
-        return found
     for parts in zip(*(together(rows, column, among) for column, among in columns), strict=True):
         places, values = (np.concatenate(part) for part in zip(*parts, strict=True))
         order = np.argsort(values)
@@ -228,9 +239,9 @@ def _class_sizes(rows: Table, among: Mask) -> NDArray[np.uint32]:
 
 def share(rows: Table, wanted_share: float, split: int, name: str) -> None:
     """Bring one split to exactly the general share asked for; what is over it is dropped and counted."""
-    among = within(rows, split)
-    general = among & of_task(rows, "general")
-    others, count = written(rows, among & ~general), int(general.sum())
+    general, among = of_task(rows, "general"), within(rows, split)
+    general &= among
+    others, count = written(rows, among) - written(rows, general), int(general.sum())
     wanted = general_rows(others, wanted_share)
     if wanted > count:
         raise InputError(

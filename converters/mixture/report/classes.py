@@ -60,7 +60,8 @@ def count_classes(rows: Table, split: int) -> dict[str, Classes]:
     """Return the classes of every task of a split that has some, each row as often as it is written."""
     here, classes = within(rows, split), dict[str, Classes]()
     for task in filter(scored_by_class, tasks.names()):
-        among = here & of_task(rows, task)
+        among = of_task(rows, task)
+        among &= here
         if among.any():
             hashes, sizes = _sizes(rows, among)
             order, blank = np.argsort(-sizes, kind="stable"), np.full(len(sizes), -1, np.int32)
