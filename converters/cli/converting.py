@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from converters.cli.group import FILE, LINES, WORKERS, counted, main, print_account, print_unused
-from converters.core import cluster
 from converters.core.console import begin_server, progress
 from converters.core.errors import InputError
+from converters.core.garbage import seldom_collected
 
 if TYPE_CHECKING:
     from converters.mixture.spec import Spec
@@ -122,6 +122,7 @@ def build(
     Example: ecom-data build recipes/mixes/demo.yaml --out data/demo
     """
     begin_server(workers, "converters.mixture.build")  # which then is loaded there and here at the same time
+    from converters.core import cluster
     from converters.mixture import build as building
     from converters.mixture import spec as specs
     from converters.mixture.manifest import forbids
@@ -187,6 +188,7 @@ def _lengths(lengths: dict[str, Any]) -> str:
 @click.option("--metadata", required=True, multiple=True, type=FILE, help="All_Amazon_Meta.json, plain or gzipped.")
 @click.option("--out", required=True, type=FILE, help="The JSONL file to write; its manifest is written beside it.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help=CLEANERS)
+@seldom_collected()  # while it imports, too
 def join_mave(labels: tuple[Path, ...], metadata: tuple[Path, ...], out: Path, workers: int) -> None:
     """Join MAVE's labels with the texts of their products.
 

@@ -29,11 +29,9 @@ from types import ModuleType
 from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
-import yaml
 
 from converters.core import errors, registry
 from converters.core.errors import InputError, first_line
-from converters.core.given import ERRORS, value_of
 from converters.io.files import Columns, columns_of
 from converters.io.grouping import Gathering
 from converters.io.pieces import Source
@@ -77,6 +75,8 @@ def option_names(source: str) -> list[str]:
 
 def given(source: str, texts: Sequence[str]) -> dict[str, Any]:
     """Return the options that ``KEY=VALUE`` texts of a command line name; a text option is taken as it is typed."""
+    from converters.core.given import ERRORS, value_of  # PyYAML is slow to import
+
     types = get_type_hints(get(source).read)
     found = dict[str, Any]()
     for text in texts:
@@ -116,6 +116,10 @@ def resolved(source: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a source's options with those of its ``mapping``, a YAML file; one that is given beside it wins."""
     if "mapping" not in option_names(source) or not isinstance(options.get("mapping"), str) or not options["mapping"]:
         return options
+    import yaml
+
+    from converters.core.given import ERRORS
+
     path = Path(options["mapping"])
     try:
         tree = yaml.safe_load(path.read_text("utf-8"))

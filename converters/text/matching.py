@@ -2,15 +2,13 @@
 
 import re
 
-import regex
-
 from converters.core.hashing import digest
 from converters.text.spelling import spelling
-from converters.text.words import UNSPACED, fold, places, plain, words
+from converters.text.words import UNSPACED, fold, late, places, plain, words
 
 __all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group"]
 _ASIN = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")
-_BETWEEN = regex.compile(rf"(?<=[{UNSPACED}]\p{{M}}*) (?=[{UNSPACED}])")  # letters of a script that writes no blanks
+_BETWEEN = late(rf"(?<=[{UNSPACED}]\p{{M}}*) (?=[{UNSPACED}])")  # letters of a script that writes no blanks
 
 
 def occurs(value: str, text: str, whole: bool) -> bool:
@@ -58,4 +56,4 @@ def query_group(query: str) -> str:
     (False, True)
     """
     letters = plain(query)
-    return "query:" + (_BETWEEN.sub("", " ".join(words(letters))) or letters.strip())
+    return "query:" + (_BETWEEN().sub("", " ".join(words(letters))) or letters.strip())

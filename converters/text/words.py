@@ -8,11 +8,21 @@ of characters are Unicode's: line-breaking classes after UAX 14, sentence ends a
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any
 
-import regex
+
+def late(pattern: str) -> Callable[[], Any]:
+    """Return what compiles a pattern of the package regex once it is needed: that is slow, as its import is; ASCII needs none."""
+
+    def compiled() -> Any:
+        import regex
+
+        return regex.compile(pattern)
+
+    return cache(compiled)
+
 
 # Letters of scripts that write no blanks, for a class of a pattern: ideographs, kana and bopomofo; line-breaking class SA.
 _EASTERN = (
@@ -44,20 +54,20 @@ _MARKED = re.compile(f"[^{_COMMON}{_EASTERN}{_HANGUL}\u3000-\u3020\uff01-\uff65]
 _PLAIN = re.compile(r"\w+")
 # Letters, digits and the underscore of ASCII in lower case, and blanks for all other signs: parts words in half the time.
 _WORDS = bytes(ord(sign.lower()) if _PLAIN.match(sign) else ord(" ") for sign in map(chr, range(128))) + bytes(128)
-_WORD = regex.compile(rf"{_LETTER}\p{{M}}*|[^\W{UNSPACED}]+")
+_WORD = late(rf"{_LETTER}\p{{M}}*|[^\W{UNSPACED}]+")
 _EASTERN_WORD = re.compile(rf"[{_EASTERN}]|[^\W{_EASTERN}]+")
 # Hangul writes blanks, but joins particles to nouns: what is searched for is found in pieces, as in scripts without blanks.
-_TERM = regex.compile(rf"([{UNSPACED}{_HANGUL}][{UNSPACED}{_HANGUL}\p{{M}}]*)|[^\W{UNSPACED}{_HANGUL}]+")
+_TERM = late(rf"([{UNSPACED}{_HANGUL}][{UNSPACED}{_HANGUL}\p{{M}}]*)|[^\W{UNSPACED}{_HANGUL}]+")
 _EASTERN_TERM = re.compile(rf"([{_EASTERN}{_HANGUL}]+)|[^\W{_EASTERN}{_HANGUL}]+")
-_SIGN = regex.compile(r"\w\p{M}*")
-_TOKEN = regex.compile(rf"(?V1){_CLUSTER}|(?=[{_HANGUL}])\X|{_RUN}+(?:{_JOINER}+{_RUN}+)*|(?![\s\x1c-\x1f])\X")
+_SIGN = late(r"\w\p{M}*")
+_TOKEN = late(rf"(?V1){_CLUSTER}|(?=[{_HANGUL}])\X|{_RUN}+(?:{_JOINER}+{_RUN}+)*|(?![\s\x1c-\x1f])\X")
 _PLAIN_TOKEN = re.compile(r"\w+|[^\w\s]")
-_CUT = regex.compile(rf"(?V1)[\p{{Ps}}\p{{Pi}}]*{_CLUSTER}[\p{{Pe}}\p{{Pf}}\p{{Po}}]*|[^\s\x1c-\x1f{UNSPACED}]+")
+_CUT = late(rf"(?V1)[\p{{Ps}}\p{{Pi}}]*{_CLUSTER}[\p{{Pe}}\p{{Pf}}\p{{Po}}]*|[^\s\x1c-\x1f{UNSPACED}]+")
 _PLAIN_CUT = re.compile(r"\S+")
-_STOP = regex.compile(r"(?V1)[.!?]\s+|[\p{SB=STerm}--[!?]]+[\p{Pe}\p{Pf}]*\s*")
+_STOP = late(r"(?V1)[.!?]\s+|[\p{SB=STerm}--[!?]]+[\p{Pe}\p{Pf}]*\s*")
 
-_EASTERN_LETTER, _SOUTHERN_LETTER = re.compile(f"[{_EASTERN}]"), regex.compile(rf"(?!\p{{M}})[{_SOUTHERN}]")
-_FULL_STOP = regex.compile(r"[.\p{SB=STerm}]")
+_EASTERN_LETTER, _SOUTHERN_LETTER = re.compile(f"[{_EASTERN}]"), late(rf"(?!\p{{M}})[{_SOUTHERN}]")
+_FULL_STOP = late(r"[.\p{SB=STerm}]")
 
 # Signs that NFKC would write as letters or digits of the word before them.
 _APART = re.compile("[™℠\u00bc-\u00be\u2150-\u215e\u2189]")
@@ -66,9 +76,9 @@ _HIDDEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
     "\U000e0000-\U000e0fff]"
 )
-_DIGIT = regex.compile(r"(?V1)[\p{Nd}--[0-9]]")
+_DIGIT = late(r"(?V1)[\p{Nd}--[0-9]]")
 _JOINED = re.compile(r"\b(?:(?:[وفبك]?ال|لل){1,2}(?=\w{2})|[ושכבלמה]{1,3}(?=\w{3}))")
-_ALONE = regex.compile(r"\p{Han}|[가-힣]")  # letters that are often words by themselves
+_ALONE = late(r"\p{Han}|[가-힣]")  # letters that are often words by themselves
 # Marks that writers leave out: vowels of Arabic and Hebrew, and the stroke that lengthens Arabic words; accents on capitals.
 _OPTIONAL = re.compile("[\u0591-\u05c7\u0640\u064b-\u065f\u0670]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
@@ -104,7 +114,7 @@ def digits(text: str) -> str:
     ('3 और 4', '½ ③', True)
     """
     # regex knows digits of later versions of Unicode than unicodedata does; these stay.
-    return text if text.isascii() else _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0], digit[0])), text)
+    return text if text.isascii() else _DIGIT().sub(lambda digit: str(unicodedata.decimal(digit[0], digit[0])), text)
 
 
 def plain(text: str) -> str:
@@ -138,7 +148,7 @@ def words(text: str) -> list[str]:
     folded = fold(text)
     if _common(folded):
         return _PLAIN.findall(folded)
-    found: list[str] = (_WORD if _MARKED.search(folded) else _EASTERN_WORD).findall(folded)
+    found: list[str] = (_WORD() if _MARKED.search(folded) else _EASTERN_WORD).findall(folded)
     return found
 
 
@@ -162,7 +172,7 @@ def term_finder(text: str, accents: bool) -> tuple[str, Callable[[str], list[str
     if _common(text):
         return text.lower() if accents else _without(text.casefold(), _ACCENTS), _PLAIN.findall
     folded = _without(fold(text), _OPTIONAL) if accents else plain(text)
-    pattern: Any = _TERM if _MARKED.search(folded) else _EASTERN_TERM
+    pattern: Any = _TERM() if _MARKED.search(folded) else _EASTERN_TERM
     return folded, lambda part: [term for run in pattern.finditer(part) for term in _pairs(run[0], run[1] is not None)]
 
 
@@ -180,12 +190,12 @@ def searched(text: str, accents: bool = False) -> list[str]:
         return found
     if _JOINED.search(text):
         found = [_JOINED.sub("", term) for term in found]
-    return [*(term for term in found if len(term) > 1 or not _ALONE.match(term)), *_ALONE.findall(fold(text))]
+    return [*(term for term in found if len(term) > 1 or not _ALONE().match(term)), *_ALONE().findall(fold(text))]
 
 
 def _pairs(run: str, paired: bool) -> list[str]:
     # A mark is no letter to isalnum.
-    letters = () if not paired else run if run.isalnum() else _SIGN.findall(run)
+    letters = () if not paired else run if run.isalnum() else _SIGN().findall(run)
     return [first + second for first, second in pairwise(letters)] if len(letters) > 1 else [run]
 
 
@@ -195,7 +205,7 @@ def tokens(text: str) -> list[tuple[int, int]]:
     >>> [("1.5 L入り!"[start:end]) for start, end in tokens("1.5 L入り!")]
     ['1', '.', '5', 'L', '入', 'り', '!']
     """
-    return [token.span() for token in (_PLAIN_TOKEN if _common(text) else _TOKEN).finditer(text)]
+    return [token.span() for token in (_PLAIN_TOKEN if _common(text) else _TOKEN()).finditer(text)]
 
 
 def cuts(text: str) -> Iterator[int]:
@@ -204,7 +214,7 @@ def cuts(text: str) -> Iterator[int]:
     >>> [*cuts("It is red.")], [*cuts("「赤い」マグ。 500ml")]
     ([2, 5, 10], [2, 4, 5, 7, 13])
     """
-    return (piece.end() for piece in (_PLAIN_CUT if _common(text) else _CUT).finditer(text))
+    return (piece.end() for piece in (_PLAIN_CUT if _common(text) else _CUT()).finditer(text))
 
 
 def sentence_ends(text: str) -> list[int]:
@@ -213,7 +223,7 @@ def sentence_ends(text: str) -> list[int]:
     >>> sentence_ends("It is 1.5 l. Red!"), sentence_ends("赤です。大きい！")
     ([13, 17], [4, 8])
     """
-    ends = [stop.end() for stop in _STOP.finditer(text)]
+    ends = [stop.end() for stop in _STOP().finditer(text)]
     return ends if ends[-1:] == [len(text)] or not text else [*ends, len(text)]
 
 
@@ -223,7 +233,7 @@ def ends_sentence(text: str) -> bool:
     >>> [ends_sentence(text) for text in ("Red.", "赤です。", "लाल।", "Red")]
     [True, True, True, False]
     """
-    return bool(_FULL_STOP.fullmatch(text[-1:]))
+    return bool(_FULL_STOP().fullmatch(text[-1:]))
 
 
 def several_words(text: str) -> bool:
@@ -232,11 +242,11 @@ def several_words(text: str) -> bool:
     >>> [several_words(text) for text in ("是不锈钢的", "はい", "ใช่ครับ", "ทำจากสแตนเลส", "Stainless")]
     [True, False, False, True, False]
     """
-    return len(_EASTERN_LETTER.findall(text)) / 5 + len(_SOUTHERN_LETTER.findall(text)) / 8 >= 1
+    return len(_EASTERN_LETTER.findall(text)) / 5 + len(_SOUTHERN_LETTER().findall(text)) / 8 >= 1
 
 
 _IN_NUMBER = re.compile(r"\d[.,٫٬]\d")
-_INSIDE = regex.compile(
+_INSIDE = late(
     rf"(?V1)(?s:.)\p{{M}}|{_LETTER}{_AFTER}|[\p{{LOE}}\u1039\u17d2\u200d](?s:.)|[{_SPACED}--[_{_HANGUL}]]{{2}}|[{_HANGUL}]{{2}}"
 )
 # Hangul writes blanks, and particles after a noun.
@@ -267,7 +277,7 @@ def _inside(text: str, at: int) -> bool:
     edge = text[max(at - 1, 0) : at + 1]
     if len(edge) < 2 or edge.isascii():
         return len(edge) == 2 and edge.isalnum()
-    return bool(_INSIDE.fullmatch(edge))
+    return bool(_INSIDE().fullmatch(edge))
 
 
 def places(value: str, text: str) -> Iterator[tuple[int, int]]:

@@ -87,7 +87,7 @@ def join(
     size = LONGER * sum(path.stat().st_size for path in labels if path.is_file())
     groups = grouped(_lines(labels, metadata, counts, tick), size)
     batches = iter(lambda: list(islice(groups, GROUPS)), [])
-    with replacing(out) as file, seldom_collected():
+    with replacing(out) as file:
         for records, batch_counts in in_processes(joined, batches, workers):
             file.write(records)
             for side, count in batch_counts.items():
@@ -103,7 +103,7 @@ def _lines(
     for asin, line in _keyed(labels, LabelKey, counts["labels"], tick):
         hashes.append(hash(asin))
         yield asin, LABEL + line
-    known = np.append(np.unique(np.array(hashes, np.int64)), np.iinfo(np.int64).max)
+    known = np.append(np.sort(np.array(hashes, np.int64)), np.iinfo(np.int64).max)
     products = _keyed(metadata, ProductKey, counts["metadata"], tick)
     while chunk := list(islice(products, LOOKED_UP)):
         own = np.array([hash(asin) for asin, _ in chunk], np.int64)
