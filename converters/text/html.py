@@ -13,26 +13,31 @@ import numpy as np
 from converters.core.hidden import hidden
 from converters.text.entities import NUMBER, closed, is_entity
 
-# Tags that only separate texts. Any other one (script, template, title, ...) changes how a parser reads what follows.
+# Tags that only separate texts, the usual ones first. Any other one (script, title, ...) changes how a parser reads what follows.
 _SEPARATORS = (
-    "a|abbr|address|b|big|blockquote|body|br|center|code|dd|div|dl|dt|em|font|h[1-6]|hr|html|i|img|li|ol|p|pre|q|s|small|span|"
-    "strike|strong|sub|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul"
+    "p|br|b|li|ul|div|i|strong|span|font|td|tr|table|a|abbr|address|big|blockquote|body|center|code|dd|dl|dt|em|h[1-6]|hr|html|img|"
+    "ol|pre|q|s|small|strike|sub|sup|tbody|tfoot|th|thead|tt|u"
 )
 _VALUES = r"(?:\s+[a-z][a-z-]*=(?:\"[^\"<>&]*\"|'[^'<>&]*'))*\s*"
 _COMMENTED = r"!--[^<>-]+(?:-[^<>-]+)*--"
 # With the text of style and script, where it has no bracket: only there is its end beyond doubt.
 _ANY_TAG = re.compile(
-    rf"<(?:(?:{_SEPARATORS}){_VALUES}/?|/(?:{_SEPARATORS})\s*|{_COMMENTED}|(style|script){_VALUES}>[^<>]*</\1)>",
+    rf"<(?:/(?:{_SEPARATORS})\s*|(?:{_SEPARATORS}){_VALUES}/?|{_COMMENTED}|(style|script){_VALUES}>[^<>]*</\1)>",
     re.IGNORECASE | re.ASCII,
 )
 _NUMBER = re.compile(r"#[1-9]\d{1,3}", re.ASCII)
 _NAMED = {name.removesuffix(";"): character for name, character in html5.items()}  # BeautifulSoup's
 _DETECTORS = ("cchardet", "chardet", "charset_normalizer")  # of encodings: seconds to import, and a text has none
 LEAST_STYLED = 20  # words after the first that look like a style sheet's; each has a sign of _SIGNS
-_SIGNS = b".#vx-:<"
+_STYLED = b".#vx-"
+_SIGNS = _STYLED + b":<"
 _DULL = bytes({*range(32, 127)} - {*_SIGNS})  # printed ASCII: of all white space, it has the blank alone
-_SEPARATOR = "\x1f"  # stands between texts that are looked at together
+_SEPARATOR = "\x1f"  # stands before each of the texts that are looked at together
+_CLEAN = _DULL.replace(b"&", b"")  # and of these no text has to be changed
+_WEIGHTS = np.full(256, LEAST_STYLED)  # of the bytes that are left: a text of LEAST_STYLED may have to be changed
+_WEIGHTS[[*_STYLED]], _WEIGHTS[ord(_SEPARATOR)] = 1, 0
 LEFT_OVER = ("<a href", "javascript:", "background-color:", "background-image:", " li:", ".aloha")
+_UNWEIGHED = ("  ", "getTime", ".aloha")  # what changes a text, or costs it, whatever its bytes weigh
 
 
 def clean_mave(source: str, text: str) -> str:
@@ -68,32 +73,25 @@ def clean_mave_texts(sources: Sequence[str], texts: Sequence[str]) -> list[str]:
     >>> clean_mave_texts(["title", "feature", "brand"], ["Kettle", " 1.5&nbsp;L  <br>steel", " "])
     ['Kettle', '1.5 L steel', '']
     """
-    found = list(texts)
-    for place in _doubtful(texts):
-        found[place] = clean_mave(sources[place], texts[place])
+    found = [*map(str.strip, texts)]
+    for place in _doubtful(found):
+        found[place] = clean_mave(sources[place], found[place])
     return found
 
 
 def _doubtful(texts: Sequence[str]) -> Iterable[int]:
     """Return the places of the texts that are not certainly clean: of ASCII, single blanks between words, and no other markup."""
-    joined = _SEPARATOR.join(["", *texts, ""])
-    signs = np.frombuffer(joined.encode("utf-8", "surrogatepass"), np.uint8)
-    ends = np.flatnonzero(signs == ord(_SEPARATOR))
-    if len(ends) != len(texts) + 1:  # some text has one itself
+    joined = _SEPARATOR.join(["", *texts]).encode("utf-8", "surrogatepass")
+    signs = np.frombuffer(joined.translate(None, _CLEAN), np.uint8)
+    starts = np.flatnonzero(signs == ord(_SEPARATOR))
+    if not len(starts) == len(texts) > 0:  # some text has one itself
         return range(len(texts))
-    doubtful = (signs < ord(" ")) | (signs > ord("~"))
-    for sign in b"<&:":
-        doubtful |= signs == sign
-    blank, styled = signs == ord(" "), signs == ord(".")
-    doubtful[ends], blank[ends] = False, True
-    doubtful[1:] |= blank[:-1] & blank[1:]
-    doubtful[1:] |= styled[:-1] & (signs[1:] == ord("a"))  # of .aloha; every other LEFT_OVER has a sign of above
-    doubtful[1:] |= (signs[:-1] == ord("t")) & (signs[1:] == ord("T"))  # of getTime
-    for sign in b"#vx-":
-        styled |= signs == sign
-    starts = ends[:-1] + 1  # of each text with the separator behind it
-    many = np.add.reduceat(styled, starts, dtype=np.intp) >= LEAST_STYLED
-    return np.flatnonzero(np.logical_or.reduceat(doubtful, starts) | many).tolist() if texts else []
+    found = set(np.flatnonzero(np.add.reduceat(_WEIGHTS[signs], starts) >= LEAST_STYLED).tolist())
+    every = np.frombuffer(joined, np.uint8)
+    for mark in _UNWEIGHED:
+        if ((every[:-1] == ord(mark[0])) & (every[1:] == ord(mark[1]))).any():  # sooner than "in", and seldom
+            found.update(place for place, text in enumerate(texts) if mark in text)
+    return found
 
 
 def strings(html: str) -> str:
