@@ -5,14 +5,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
-import regex
+from converters.core.patterns import late
 
 # "46 1/2", "12-1/2", "3/4"; "1 200"; "1.5", "1,200.50", ".5".
 _NUMBER = re.compile(
     r"(?:(?P<whole>\d{1,9})[ -])?(?P<over>\d{1,9})/(?P<under>[1-9]\d{0,8})(?!\d)"
     r"|\d{1,3}(?: \d{3})+(?!\d|[.,]\d)|\.?\d+(?:[.,]\d+)*"
 )
-_IN_NAME = regex.compile(r"[\p{Latin}\p{Greek}\p{Cyrillic}]-?$")  # "x4", "fa-100": a number that is part of a name
+_IN_NAME = late(r"[\p{Latin}\p{Greek}\p{Cyrillic}]-?$")  # "x4", "fa-100": a number that is part of a name
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}([., ])\d{3}(?:\1\d{3})*(?:(?!\1)[.,]\d+)?")
 _LONGEST = 30  # signs of a number; what is longer is compared sign by sign
 _ROUNDED = Fraction(3, 100)  # the share by which a rounded number may differ: 20 for 19.69, but no 1 for 1.4
@@ -44,7 +44,7 @@ _WORDS = {word: number for number, word in enumerate(_ONES.split())} | {
 _MORE = {word: Fraction(n) for line in _OTHERS.splitlines() for n, word in enumerate(line.split(), 1)}
 _MORE |= {"dozen": Fraction(12), "half": Fraction(1, 2), "quarter": Fraction(1, 4)}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6}
-_WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*")
+_WORD = late(r"\p{L}[\p{L}\p{M}]*")
 _TEN = re.compile("([一二三四五六七八九两兩]?)十([一二三四五六七八九]?)")
 
 
@@ -62,7 +62,7 @@ def unstated(answer: str, evidence: Iterable[str]) -> list[str]:
     return [
         number[0]
         for number in _NUMBER.finditer(digits(answer))
-        if not _IN_NAME.search(number.string, max(0, number.start() - 2), number.start())
+        if not _IN_NAME().search(number.string, max(0, number.start() - 2), number.start())
         and not _is_stated(number, stated)
     ]
 
@@ -136,7 +136,7 @@ def _stated(text: str) -> Iterator[object]:
         for values in _alternatives(number):
             yield from values
     before = 0
-    for word in _WORD.findall(text.casefold()):
+    for word in _WORD().findall(text.casefold()):
         value = _WORDS.get(word)
         if value is not None:
             yield before + value if before >= 20 and value < 10 else value

@@ -3,8 +3,9 @@
 import re
 
 from converters.core.hashing import digest
+from converters.core.patterns import late
 from converters.text.spelling import spelling
-from converters.text.words import UNSPACED, fold, late, places, plain, words
+from converters.text.words import UNSPACED, fold, places, plain, words
 
 __all__ = ["is_asin", "occurs", "product_group", "query_group", "spelling", "title_group"]
 _ASIN = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")

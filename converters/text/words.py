@@ -8,21 +8,10 @@ of characters are Unicode's: line-breaking classes after UAX 14, sentence ends a
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
-
-def late(pattern: str) -> Callable[[], Any]:
-    """Return what compiles a pattern of the package regex once it is needed: that is slow, as its import is; ASCII needs none."""
-
-    def compiled() -> Any:
-        import regex
-
-        return regex.compile(pattern)
-
-    return cache(compiled)
-
+from converters.core.patterns import late
 
 # Letters of scripts that write no blanks, for a class of a pattern: ideographs, kana and bopomofo; line-breaking class SA.
 _EASTERN = (
@@ -49,16 +38,16 @@ _COMMON = (
     "\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
 )
 _OTHER = re.compile(f"[^{_COMMON}]")
-_MARKED = re.compile(f"[^{_COMMON}{_EASTERN}{_HANGUL}\u3000-\u3020\uff01-\uff65]")
+_MARKED = late(f"[^{_COMMON}{_EASTERN}{_HANGUL}\u3000-\u3020\uff01-\uff65]", "re")
 
 _PLAIN = re.compile(r"\w+")
 # Letters, digits and the underscore of ASCII in lower case, and blanks for all other signs: parts words in half the time.
 _WORDS = bytes(ord(sign.lower()) if _PLAIN.match(sign) else ord(" ") for sign in map(chr, range(128))) + bytes(128)
 _WORD = late(rf"{_LETTER}\p{{M}}*|[^\W{UNSPACED}]+")
-_EASTERN_WORD = re.compile(rf"[{_EASTERN}]|[^\W{_EASTERN}]+")
+_EASTERN_WORD = late(rf"[{_EASTERN}]|[^\W{_EASTERN}]+", "re")
 # Hangul writes blanks, but joins particles to nouns: what is searched for is found in pieces, as in scripts without blanks.
 _TERM = late(rf"([{UNSPACED}{_HANGUL}][{UNSPACED}{_HANGUL}\p{{M}}]*)|[^\W{UNSPACED}{_HANGUL}]+")
-_EASTERN_TERM = re.compile(rf"([{_EASTERN}{_HANGUL}]+)|[^\W{_EASTERN}{_HANGUL}]+")
+_EASTERN_TERM = late(rf"([{_EASTERN}{_HANGUL}]+)|[^\W{_EASTERN}{_HANGUL}]+", "re")
 _SIGN = late(r"\w\p{M}*")
 _TOKEN = late(rf"(?V1){_CLUSTER}|(?=[{_HANGUL}])\X|{_RUN}+(?:{_JOINER}+{_RUN}+)*|(?![\s\x1c-\x1f])\X")
 _PLAIN_TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -66,7 +55,7 @@ _CUT = late(rf"(?V1)[\p{{Ps}}\p{{Pi}}]*{_CLUSTER}[\p{{Pe}}\p{{Pf}}\p{{Po}}]*|[^\
 _PLAIN_CUT = re.compile(r"\S+")
 _STOP = late(r"(?V1)[.!?]\s+|[\p{SB=STerm}--[!?]]+[\p{Pe}\p{Pf}]*\s*")
 
-_EASTERN_LETTER, _SOUTHERN_LETTER = re.compile(f"[{_EASTERN}]"), late(rf"(?!\p{{M}})[{_SOUTHERN}]")
+_EASTERN_LETTER, _SOUTHERN_LETTER = late(f"[{_EASTERN}]", "re"), late(rf"(?!\p{{M}})[{_SOUTHERN}]")
 _FULL_STOP = late(r"[.\p{SB=STerm}]")
 
 # Signs that NFKC would write as letters or digits of the word before them.
@@ -148,7 +137,7 @@ def words(text: str) -> list[str]:
     folded = fold(text)
     if _common(folded):
         return _PLAIN.findall(folded)
-    found: list[str] = (_WORD() if _MARKED.search(folded) else _EASTERN_WORD).findall(folded)
+    found: list[str] = (_WORD if _MARKED().search(folded) else _EASTERN_WORD)().findall(folded)
     return found
 
 
@@ -172,7 +161,7 @@ def term_finder(text: str, accents: bool) -> tuple[str, Callable[[str], list[str
     if _common(text):
         return text.lower() if accents else _without(text.casefold(), _ACCENTS), _PLAIN.findall
     folded = _without(fold(text), _OPTIONAL) if accents else plain(text)
-    pattern: Any = _TERM() if _MARKED.search(folded) else _EASTERN_TERM
+    pattern = (_TERM if _MARKED().search(folded) else _EASTERN_TERM)()
     return folded, lambda part: [term for run in pattern.finditer(part) for term in _pairs(run[0], run[1] is not None)]
 
 
@@ -242,7 +231,7 @@ def several_words(text: str) -> bool:
     >>> [several_words(text) for text in ("是不锈钢的", "はい", "ใช่ครับ", "ทำจากสแตนเลส", "Stainless")]
     [True, False, False, True, False]
     """
-    return len(_EASTERN_LETTER.findall(text)) / 5 + len(_SOUTHERN_LETTER().findall(text)) / 8 >= 1
+    return len(_EASTERN_LETTER().findall(text)) / 5 + len(_SOUTHERN_LETTER().findall(text)) / 8 >= 1
 
 
 _IN_NUMBER = re.compile(r"\d[.,٫٬]\d")
