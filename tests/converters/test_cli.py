@@ -363,3 +363,26 @@ def test_a_row_whose_only_example_cannot_be_rendered_is_rejected_for_that(tmp_pa
     manifest, rejects, text = accounted(tmp_path, "general", tmp_path / "chat.jsonl")
     assert manifest["used"] == 1 and manifest["rejected"] == manifest["dropped"] and len(rejects) == 1, manifest
     assert "1 raw row that was not used is in" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "unneeded"),
+    [
+        ("--help", {"msgspec", "numpy", "regex", "yaml"}),
+        (
+            "join-mave --labels labels.jsonl --metadata meta.jsonl --out joined.jsonl",
+            {"regex", "yaml"},
+        ),
+    ],
+)
+def test_a_command_loads_no_library_that_it_does_not_need(tmp_path: Path, command: str, unneeded: set[str]) -> None:
+    (tmp_path / "labels.jsonl").write_text('{"id": "B000000001", "category": "Mugs", "attributes": []}\n')
+    (tmp_path / "meta.jsonl").write_text(
+        '{"asin": "B000000001", "title": "Mug", "feature": ["<b>red</b> &amp; big"]}\n'
+    )
+    told = "import atexit, sys; atexit.register(lambda: print(*sys.modules)); from converters.cli import main; main()"
+    paths = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    words = [sys.executable, "-c", told, *command.split()]
+    done = subprocess.run(words, env=os.environ | paths, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert not unneeded & set(done.stdout.splitlines()[-1].split())
+    assert "converters.cli" in done.stdout.splitlines()[-1].split()
