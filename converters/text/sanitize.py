@@ -55,8 +55,12 @@ def plain(text: str) -> str:
     if not text.isprintable() and _CONTROL.search(unusual(text)):  # line breaks are common, and not looked for
         text = _CONTROL.sub(" ", text)
     if "<" in text or "[" in text:
-        text = _spelling().sub(r"\g<0> ", text)
+        text = _spelling().sub(_apart, text)
     return text
+
+
+def _apart(bracket: re.Match[str]) -> str:
+    return f"{bracket[0]} "
 
 
 def one_line(text: str) -> str:
@@ -162,15 +166,16 @@ def _gather(values: Iterable[Any], texts: list[str], labels: set[str], messages:
 
 def _with(value: Any, texts: Iterator[str], names: Mapping[str, str]) -> Any:
     """Return a value with these texts in place of those that :func:`_gather` finds in it; ``names`` has those for labels."""
-    if not value or isinstance(value, int | float):
+    kind = type(value)
+    if not value or kind in (int, float, bool):
         return value
-    if isinstance(value, str):
+    if kind is str:
         return next(texts)
-    if isinstance(value, Message):
+    if kind is Message:
         return Message(next(texts), next(texts))
-    if not isinstance(value, tuple):
-        return type(value)(*[_with(part, texts, names) for part in _parts(value)])
-    if isinstance(value[0], Text):
+    if kind is not tuple:
+        return kind(*[_with(part, texts, names) for part in _parts(value)])
+    if type(value[0]) is Text:
         return tuple([Text(names[text.label], next(texts)) for text in value])
     return tuple([_with(item, texts, names) for item in value])
 

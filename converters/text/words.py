@@ -38,6 +38,11 @@ _COMMON = (
     "\U0001f300-\U0001f3fa\U0001f400-\U0001faff"
 )
 _OTHER = re.compile(f"[^{_COMMON}]")
+# Letters that no more than case is folded of: Latin, Cyrillic, kana and ideographs in their usual form. And signs that stay.
+_CASED = re.compile(
+    "[\x00-\x7f\xa1-\xa7\xa9\xab\xac\xae\xb0\xb1\xb6\xb7\xbb\xbf-\u012f\u0134-\u013e\u0141-\u0148\u014a-\u017e\u0400-\u045f\u2013"
+    "\u2014\u2018-\u201e\u2020-\u2022\u20ac\u3001-\u3003\u3041-\u3096\u30a1-\u30fa\u30fc\u4e00-\u9fff]*"
+)
 _MARKED = late(f"[^{_COMMON}{_EASTERN}{_HANGUL}\u3000-\u3020\uff01-\uff65]", "re")
 
 _PLAIN = re.compile(r"\w+")
@@ -65,7 +70,7 @@ _HIDDEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
     "\U000e0000-\U000e0fff]"
 )
-_DIGIT = late(r"(?V1)[\p{Nd}--[0-9]]")
+_DIGIT = re.compile(r"[^\D0-9]")
 _JOINED = re.compile(r"\b(?:(?:[وفبك]?ال|لل){1,2}(?=\w{2})|[ושכבלמה]{1,3}(?=\w{3}))")
 _ALONE = late(r"\p{Han}|[가-힣]")  # letters that are often words by themselves
 # Marks that writers leave out: vowels of Arabic and Hebrew, and the stroke that lengthens Arabic words; accents on capitals.
@@ -84,7 +89,9 @@ def fold(text: str) -> str:
     >>> fold("１.５ リットル"), fold("Größe"), fold("Cot\\u00adton™"), fold("٥٠٠ مل"), fold("İpek")
     ('1.5 リットル', 'grösse', 'cotton ', '500 مل', 'ipek')
     """
-    return text.lower() if text.isascii() else _fold(text)
+    if text.isascii():
+        return text.lower()
+    return text.casefold() if _CASED.fullmatch(text) else _fold(text)
 
 
 @lru_cache(256)
@@ -102,8 +109,7 @@ def digits(text: str) -> str:
     >>> digits("٣ और ४"), digits("½ ③"), digits(chr(0x1E4F0)) in (chr(0x1E4F0), "0")
     ('3 और 4', '½ ③', True)
     """
-    # regex knows digits of later versions of Unicode than unicodedata does; these stay.
-    return text if text.isascii() else _DIGIT().sub(lambda digit: str(unicodedata.decimal(digit[0], digit[0])), text)
+    return text if text.isascii() else _DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text)
 
 
 def plain(text: str) -> str:
