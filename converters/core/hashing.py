@@ -5,6 +5,7 @@ from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest
 
 
 def digest(*parts: object) -> str:
@@ -34,6 +35,11 @@ def all_hashed(texts: Iterable[bytes]) -> NDArray[np.uint64]:
     """
     digests = [blake2b(text, digest_size=8).digest() for text in texts]
     return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
+
+
+def all_told_apart(texts: Iterable[bytes]) -> NDArray[np.uint64]:
+    """Return a number for each text, equal for equal ones: a 64-bit hash in a tenth of the time, where its value means nothing."""
+    return np.fromiter(map(xxh3_64_intdigest, texts), np.uint64)
 
 
 BITS = 56

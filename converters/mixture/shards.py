@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.garbage import seldom_collected
-from converters.core.hashing import all_drawn, all_hashed
+from converters.core.hashing import all_drawn, all_hashed, all_told_apart
 from converters.examples import prompt_turns
 from converters.io.jsonl import write_json, writing
 from converters.mixture.spec import Entry
@@ -252,7 +252,7 @@ def indexed(pinned: Sequence[Pinned], lines: Sequence[bytes], seed: int) -> Colu
     for name, keys in groups.items():
         index[name] = np.fromiter(map(draws.__getitem__, keys), np.uint64, len(keys))
     index["task"] = [numbers[row.task] for row in rows]
-    index["prompt"] = all_hashed(map(_asked, rows))
+    index["prompt"] = all_told_apart([*map(_asked, rows)])
     index["target"] = all_hashed([row.messages[-1].content.encode() for row in rows])
     index["official"] = [splits[each.split] for each in pinned]
     index["size"] = np.fromiter(map(len, lines), np.uint32, len(lines)) + 1

@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, TypeVar, get_type_hints
 
+import msgspec
 import numpy as np
 
 from converters import tasks
@@ -31,7 +32,6 @@ _BRACKETED = (
     "BOS|EOS|UNK|PAD|CLS|SEP|MASK|REF|IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|TRANSCRIBE|PREFIX|MIDDLE|SUFFIX|multimodal|"
     "STREAMING_PAD|STREAMING_WORD|OUTPUT_AUDIO|REPEAT_AUDIO_TEXT|NEXT_AUDIO_TEXT|REFERENCE_DOC_\\d+|control_\\d+"
 )
-_SEPARATOR = "\x1f"  # stands between texts that are looked at together
 _LATER = (0x80, 0xBF)  # the bytes of a sign in UTF-8 but its first
 # First bytes of signs that are printable and stable: Latin letters, most ideographs and most of Hangul.
 PLAIN = ((0xC3, 0xCB), (0xE5, 0xE8), (0xEB, 0xEC))
@@ -121,28 +121,32 @@ def clean_records(records: Sequence[T]) -> list[T]:
 
 def _unsafe(texts: Sequence[str]) -> list[int]:
     """Return the places of the texts that are not certainly safe: of plain signs, with single blanks between words."""
-    signs = _SEPARATOR.join(["", *texts, ""]).encode("utf-8", "surrogatepass")
-    kinds = np.frombuffer(signs.translate(_KINDS), np.uint8)
-    wrong, apart = kinds == _WRONG, kinds >= _BLANK
-    wrong[1:] |= apart[1:] & apart[:-1]
-    places = np.flatnonzero(wrong | (kinds == _END))
-    ends = kinds[places] == _END
-    before = np.cumsum(ends) - ends  # separators before each sign; that behind a text is looked at with it
-    if len(before) and before[-1] != len(texts):  # some text has one itself
+    try:
+        quoted = _quoted(texts)
+    except UnicodeEncodeError:  # half a pair of surrogates
         return [*range(len(texts))]
-    found: list[int] = np.unique(before[wrong[places]] - 1).tolist()
+    kinds = np.frombuffer(quoted.translate(_KINDS), np.uint8)
+    wrong, apart, ends = kinds == _WRONG, kinds == _APART, kinds == _END
+    wrong[1:] |= apart[1:] & apart[:-1]
+    places = np.flatnonzero(wrong | ends)
+    is_end = ends[places]
+    found: list[int] = np.unique((np.cumsum(is_end) - is_end)[~is_end]).tolist()
     return found
 
 
+# Each text as a line of JSON: within its quotes all signs are themselves, but for those that a backslash stands before.
+_quoted = msgspec.json.Encoder().encode_lines
+
+
 def _kind(sign: int) -> int:
-    """Return what a byte of UTF-8 makes of a text."""
-    if sign in (ord(" "), ord(_SEPARATOR)):
-        return _BLANK if sign == ord(" ") else _END
-    is_plain = ord(" ") < sign < 127 and sign not in b"<["
+    """Return what a byte of such a line makes of its text."""
+    if sign in b' "\n':
+        return _END if sign == ord("\n") else _APART
+    is_plain = ord(" ") < sign < 127 and sign not in b"<[\\"
     return _SAFE if is_plain or any(low <= sign <= high for low, high in (_LATER, *PLAIN)) else _WRONG
 
 
-_SAFE, _WRONG, _BLANK, _END = range(4)
+_SAFE, _WRONG, _APART, _END = range(4)  # two that are apart never stand side by side in a safe text
 _KINDS = bytes(map(_kind, range(256)))
 
 
