@@ -64,7 +64,9 @@ def parse(text: str) -> Values | None:
     return {name.strip(): _values(value) for name, value in found.items()}
 
 
-_usual = msgspec.json.Decoder(dict[str, str | list[str] | None]).decode  # nearly all answers are such, and it is the fastest
+_usual = msgspec.json.Decoder(
+    dict[str, str | list[str] | None]
+).decode  # nearly all answers are such, and it is the fastest
 
 
 def _parsed(text: str) -> Values | None:

@@ -10,6 +10,7 @@ that an export left at the end of an answer are cut.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from converters.core.hashing import digest_of_form, shown
@@ -68,10 +69,13 @@ def _digests(turns: Sequence[Message]) -> tuple[str, str]:
     >>> _digests(turns) == (digest(turns), digest(turns[:-1]))
     True
     """
-    forms = [b"Message(role=%b, content=%b)" % (shown(turn.role), shown(turn.content)) for turn in turns]
+    forms = [b"Message(role=%b, content=%b)" % (_shown_role(turn.role), shown(turn.content)) for turn in turns]
     whole, asked = b", ".join(forms), b", ".join(forms[:-1])
     comma = b"," * (len(forms) == 2)  # behind the one item of a tuple
     return digest_of_form(b"((%b),)" % whole), digest_of_form(b"((%b%b),)" % (asked, comma))
+
+
+_shown_role = cache(shown)  # there are three
 
 
 def _seen(notes: Sequence[str]) -> tuple[str, ...]:
@@ -92,9 +96,10 @@ def _folded(turns: Sequence[Message]) -> tuple[Message, ...]:
 
 
 def _reason(turns: Sequence[Message]) -> str:
-    roles = [turn.role for turn in turns if turn.role != "system"]
-    if len(roles) < 2 or roles != ["user", "assistant"] * (len(roles) // 2):
+    roles, said = [turn.role for turn in turns], [turn.content for turn in turns]
+    talk = [role for role in roles if role != "system"]
+    if len(talk) < 2 or talk != ["user", "assistant"] * (len(talk) // 2):
         return "turns do not alternate between user and assistant"
-    if any(turn.role == "system" for turn in turns[1:]) or not all(turn.content for turn in turns):
+    if "system" in roles[1:] or "" in said:
         return "empty turn, or a system turn that is not the first"
-    return "unfilled placeholder" if any("{{" in turn.content for turn in turns) else ""
+    return "unfilled placeholder" if any("{{" in text for text in said) else ""

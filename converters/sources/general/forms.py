@@ -27,6 +27,7 @@ _TOOLS = {
     *(f"{kind}{part}" for kind in ("tool", "function") for part in _CALL),
 }
 _SPEAKER, _SAID = ("role", "from"), ("content", "value", "text")
+_OF_TURN = frozenset((*_SPEAKER, *_SAID))
 
 
 class UnusableError(Exception):
@@ -60,7 +61,8 @@ class Raw(msgspec.Struct, frozen=True):
 
     def texts(self, names: Sequence[str]) -> dict[str, str]:
         """Return the texts that are no blanks and stand in no other one, under their keys."""
-        named = {key: text for key in names if isinstance(text := getattr(self, key), str) and text.strip()}
+        there = {key: text for key in names if (text := getattr(self, key))}
+        named = {key: text for key, text in there.items() if isinstance(text, str) and not text.isspace()}
         if len(named) < 2:
             return named
         distinct = {text.strip(): key for key, text in reversed(named.items())}
@@ -89,7 +91,7 @@ def conversation(row: Mapping[str, Any], notes: list[str]) -> list[Pair]:
     listed = [_turn(turn, notes) for turn in _listed(raw)]
     turns = _chat(raw, listed) if listed else [*_history(raw, notes), *_single(raw)]
     turns = _with_system(raw, turns)
-    others = {key: value for key, value in present.items() if fold(key) not in _FIELDS}
+    others = {} if known.keys() <= _FIELDS else {k: value for k, value in present.items() if fold(k) not in _FIELDS}
     said = [text for _, text in turns]
     _need_told(others, said)
     notes += unknown(others, said)
@@ -138,14 +140,17 @@ def _turn(turn: Mapping[str, Any], notes: list[str]) -> Pair:
     if role == "assistant" and (key := is_untrained(known)):
         raise UnusableError(f"an answer marked as not to be learnt by {key!r}")
     text = _one({key: said for key in _SAID if (said := _text(known.get(key)))})
-    others = {key: value for key, value in present.items() if fold(key) not in {*_SPEAKER, *_SAID}}
-    _need_told(others, [text] if text else [], " of a turn")
-    notes += unknown(others, [text])
+    if not known.keys() <= _OF_TURN:
+        others = {key: value for key, value in present.items() if fold(key) not in _OF_TURN}
+        _need_told(others, [text] if text else [], " of a turn")
+        notes += unknown(others, [text])
     return role, text
 
 
 def _text(content: Any) -> str:
     """Return what a turn says: a text, or the texts of its parts."""
+    if isinstance(content, str):
+        return content
     parts = content if isinstance(content, list) else [content] if content is not None else []
     found = [part.get("text") if isinstance(part, dict) else part for part in parts]
     said = [text for text in found if isinstance(text, str)]

@@ -61,9 +61,7 @@ NOTHING = ("", "[]", "{}", "null")  # what an export writes for no tools
 
 def filled(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a row holds: no nulls, empty texts, lists and objects."""
-    return {
-        key: value for key, value in row.items() if value is not None and value != "" and value != [] and value != {}
-    }
+    return {key: value for key, value in row.items() if value or value not in (None, "", [], {})}
 
 
 def is_untrained(row: Mapping[str, Any]) -> str:
