@@ -37,9 +37,9 @@ def all_hashed(texts: Iterable[bytes]) -> NDArray[np.uint64]:
     return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64)
 
 
-def all_told_apart(texts: Iterable[bytes]) -> NDArray[np.uint64]:
-    """Return a 64-bit hash of each text, in a tenth of the time that :func:`all_hashed` takes; its value means nothing else."""
-    return np.fromiter(map(xxh3_64_intdigest, texts), np.uint64)
+def told_apart(text: bytes) -> int:
+    """Return a 64-bit hash that tells a text from others, in a tenth of the time that :func:`hashed` takes."""
+    return xxh3_64_intdigest(text)
 
 
 BITS = 56

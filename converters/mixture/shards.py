@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from converters import tasks
 from converters.core.garbage import seldom_collected
-from converters.core.hashing import all_drawn, all_hashed, all_told_apart
+from converters.core.hashing import all_drawn, all_hashed, told_apart
 from converters.examples import prompt_turns
 from converters.io.jsonl import write_json, writing
 from converters.mixture.spec import Entry
@@ -27,15 +27,18 @@ from converters.sources import Completed
 
 Columns = NDArray[np.void]
 # Numbers in place of texts, 58 bytes a row. Each column is a file of its own, to be read without the others.
-_HASHES = ("id", "group", "product", "alias", "prompt", "target")
+_NAMES = ("group", "product", "alias")
+_HASHES = ("id", *_NAMES, "prompt", "target")
 DTYPE = np.dtype(
     [*((name, "u8") for name in _HASHES), ("size", "u4"), ("file", "u4"), ("task", "u1"), ("official", "i1")]
 )
 COLUMNS = DTYPE.names or ()
+_NOTED = tuple(name for name in COLUMNS if name != "file")
 ROWS, REJECTS, RAWS, PLACES = "rows.jsonl", "rejects.jsonl", "raws.bin", "places.jsonl"
 RAW = np.dtype([("examples", "<u4"), ("rows", "<u4")])
 UNPINNED = -1
-CHUNK = 256
+CHUNK = 256  # raw rows whose columns are worked out at once
+BUFFER = 1 << 18  # bytes of rows that are written at once
 BLOCK = 1 << 16  # raw rows whose counts are read at once
 INDEX = "index.msgpack"  # of a part, all but its rows and rejects: making a file may take as long as writing hundreds of rows
 TEMPORARY = ".half-"  # begins the names of what an interrupted build leaves, which the next one removes
@@ -211,26 +214,26 @@ def finish(
 @seldom_collected()
 def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, int], part: bool) -> int:
     """Write rows, their columns, and where the raw rows stand, the numbers of ``files``; return how many rows there are."""
-    encoder, count, source = msgspec.json.Encoder(), 0, iter(used)
+    encoder, count = msgspec.json.Encoder(), 0
     with ExitStack() as stack:
         names = (RAWS, PLACES, *map(column_file, COLUMNS))
-        rows = stack.enter_context((folder / ROWS).open("wb"))
+        rows = stack.enter_context((folder / ROWS).open("wb", BUFFER))
         others = [BytesIO() if part else stack.enter_context((folder / name).open("wb")) for name in names]
         raws, places, *columns = others
+        note = _noting(rows)
+        # Each row is written and gone before the next is made, so that all of them are in the same memory, near the processor.
+        source = ((raw.where, raw.rows, [note(example) for example in raw.examples]) for raw in used)
         while chunk := list(islice(source, CHUNK)):
-            numbers = [files.setdefault(raw.where[: raw.where.rfind(":")], len(files)) for raw in chunk]
+            numbers = [files.setdefault(where[: where.rfind(":")], len(files)) for where, _, _ in chunk]
             counts = np.empty(len(chunk), RAW)
-            counts["examples"], counts["rows"] = [len(raw.examples) for raw in chunk], [raw.rows for raw in chunk]
+            counts["examples"], counts["rows"] = [len(noted) for _, _, noted in chunk], [times for _, times, _ in chunk]
             raws.write(counts.tobytes())
-            places.write(encoder.encode_lines([raw.where for raw in chunk]))
-            pinned = [example for raw in chunk for example in raw.examples]
-            lines = [encoder.encode(example.row) for example in pinned]  # in half the time that they take all at once
-            rows.write(b"\n".join([*lines, b""]))
-            index = indexed(pinned, lines, seed)
+            places.write(encoder.encode_lines([where for where, _, _ in chunk]))
+            index = _indexed([each for _, _, noted in chunk for each in noted], seed)
             index["file"] = np.repeat(numbers, counts["examples"])
             for name, column in zip(COLUMNS, columns, strict=True):
                 column.write(index[name].tobytes())
-            count += len(pinned)
+            count += len(index)
         if part:
             held = {
                 name: file.getvalue() for name, file in zip(names, others, strict=True) if isinstance(file, BytesIO)
@@ -239,23 +242,34 @@ def _write_rows(folder: Path, used: Iterable[Used], seed: int, files: dict[str, 
     return count
 
 
-def indexed(pinned: Sequence[Pinned], lines: Sequence[bytes], seed: int) -> Columns:
-    """Return the columns of rows, whose ``lines`` are without their ends; the number of their file is left at 0."""
+def _noting(rows: BinaryIO) -> Callable[[Pinned], tuple[Any, ...]]:
+    """Return what writes a row as a line of ``rows`` and returns what the columns ``_NOTED`` are made of, in their order."""
     numbers = {name: number for number, name in enumerate(tasks.names())}
     splits = {name: number for number, name in enumerate(SPLITS)} | {"": UNPINNED}
-    index, rows = np.zeros(len(pinned), DTYPE), [each.row for each in pinned]
-    index["id"] = all_drawn([row.id for row in rows], seed)
-    groups = {"group": [row.group for row in rows]}
-    groups |= {"product": [each.product for each in pinned], "alias": [each.alias for each in pinned]}
-    named = dict.fromkeys(chain.from_iterable(groups.values()))  # most are a row's group and its product's
+    encode, write = msgspec.json.Encoder().encode, rows.write
+
+    def note(pinned: Pinned) -> tuple[Any, ...]:
+        row = pinned.row
+        size, target = write(encode(row)) + write(b"\n"), row.messages[-1].content.encode()
+        asked, task, official = told_apart(_asked(row)), numbers[row.task], splits[pinned.split]
+        return row.id, row.group, pinned.product, pinned.alias, asked, target, size, task, official
+
+    return note
+
+
+def _indexed(noted: Sequence[tuple[Any, ...]], seed: int) -> Columns:
+    """Return the columns of rows of which there is one at least; the number of their file is left at 0."""
+    index, columns = np.zeros(len(noted), DTYPE), dict(zip(_NOTED, zip(*noted, strict=True), strict=True))
+    index["id"] = all_drawn(columns["id"], seed)
+    named = dict.fromkeys(
+        chain.from_iterable(columns[name] for name in _NAMES)
+    )  # most are a row's group and its product's
     draws = dict(zip(named, all_drawn(named, seed).tolist(), strict=True))
-    for name, keys in groups.items():
-        index[name] = np.fromiter(map(draws.__getitem__, keys), np.uint64, len(keys))
-    index["task"] = [numbers[row.task] for row in rows]
-    index["prompt"] = all_told_apart([*map(_asked, rows)])
-    index["target"] = all_hashed([row.messages[-1].content.encode() for row in rows])
-    index["official"] = [splits[each.split] for each in pinned]
-    index["size"] = np.fromiter(map(len, lines), np.uint32, len(lines)) + 1
+    for name in _NAMES:
+        index[name] = np.fromiter(map(draws.__getitem__, columns[name]), np.uint64, len(noted))
+    index["target"] = all_hashed(columns["target"])
+    for name in ("task", "official", "prompt", "size"):
+        index[name] = columns[name]
     return index
 
 

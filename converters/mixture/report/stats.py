@@ -42,7 +42,7 @@ _COUNTS = np.dtype([("task", "u8"), ("total", "u8"), ("answers", "u8"), ("rows",
 Samples = dict[str, list[dict[str, Any]]]
 
 
-class RowView(msgspec.Struct):
+class RowView(msgspec.Struct, gc=False):
     """As much of a row as is measured."""
 
     id: str
