@@ -152,6 +152,31 @@ def test_a_json_bomb_and_a_lone_surrogate_are_unreadable() -> None:
     assert parse('{"a": true}') is None
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"Ratio": "16:9", "Size": ["S:M", "L"]}', {"Ratio": ("16:9",), "Size": ("S:M", "L")}),
+        ('{"a": "x", "a": "y"}', None),
+        ('{"a" :"x","a" : "y"}', None),
+        ('{"a": ":", "a": "y"}', None),
+        ('{"a": {"a": "x"}}', None),
+        ('{"a": [null]}', None),
+        ('{"a": [["x"]]}', None),
+        ('{"a": "x\ty"}', None),
+        ('{"a": "\ud83c"}', None),
+        ('{"a": [1, "x", " x", ""], "b ": null, "c": 1e3}', {"a": ("1", "x"), "b": (), "c": ("1e3",)}),
+        (' {"a": "\\ud83c\\udf75 \\""}\n', {"a": ('\U0001f375 "',)}),
+        ('\x0c{"a": "x"}', None),
+        ('{"a": "x"} {}', None),
+        ("{}", {}),
+        ("[]", None),
+        ("null", None),
+    ],
+)
+def test_attributes_are_read_as_strict_json_with_each_name_once(text: str, expected: object) -> None:
+    assert tasks.get("attributes").parse(text) == expected
+
+
 def raw_lines() -> Iterator[st.SearchStrategy[bytes]]:
     value = st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(max_size=8),

@@ -69,12 +69,9 @@ def test_a_clean_text_is_one_line_of_the_same_rows(text: str) -> None:
     assert clean(text) == one_line(untagged(text)) and "\n" not in clean(text)
 
 
-TEXTS = st.one_of(
-    st.text(max_size=12),
-    st.sampled_from(
-        [*SPELLINGS[:8], " a", "a ", "a  b", "Mug", "Mo\u0308bel", "M\xf6bel", "\u9505", "", "a\nb", "a\x1fb"]
-    ),
-)
+ODD = (" a", "a ", "a  b", "Mug", "Mo\u0308bel", "M\xf6bel", "\u9505", "", "a\nb", "a\x1fb", "\x7f", "\ud83c a")
+QUOTED = ('5" a', ' "a"', '"a ', 'a" ', "a\\", "\\ ", "\\n", '\\"  "')
+TEXTS = st.one_of(st.text(max_size=12), st.sampled_from([*SPELLINGS[:8], *ODD, *QUOTED]))
 MANY = st.lists(TEXTS, max_size=3).map(tuple)
 SHOWN = st.lists(st.builds(Text, TEXTS, TEXTS), max_size=4).map(tuple)
 RECORDS = st.one_of(

@@ -16,7 +16,7 @@ from converters.schema import Turn
 from converters.sources._qa import holds
 from converters.text import words as text_words
 from converters.text.retrieval import PASSAGE, configure, ends, passages, rank, unmatched
-from converters.text.words import UNSPACED, cuts, sentence_ends, stands, terms, tokens, words
+from converters.text.words import UNSPACED, cuts, fold, sentence_ends, stands, terms, tokens, words
 from converters.transforms import candidates
 from tests.bench.scripts import CHECKS, SCRIPTS, TRIED
 
@@ -73,6 +73,19 @@ def test_what_latin_texts_count_is_unchanged(text: str) -> None:
     text = text.replace("\u00ad", "").replace("İ", "")
     found = regex.findall(r"[\w\p{N}]+", text.lower())
     assert terms(text, accents=True) == spaced(text).decode().split() == found
+
+
+@pytest.mark.parametrize(
+    "signs", [range(0x20, 0x250), range(0x400, 0x460), range(0x2010, 0x2030), range(0x3001, 0xA000)]
+)
+def test_what_is_folded_is_composed_and_in_lower_case(signs: range) -> None:
+    """As NFKC and Unicode's full case folding have it, but for signs that cannot be seen or would join the word before them."""
+    seen = [
+        sign for sign in map(chr, signs) if fold(sign) and sign not in "İ¼½¾" and unicodedata.category(sign) != "Nd"
+    ]
+    for text in ("".join(seen), *(f"A{sign}É" for sign in seen)):
+        once = unicodedata.normalize("NFKC", text).casefold()
+        assert fold(text) == unicodedata.normalize("NFKC", once)
 
 
 @given(st.lists(MIXED | st.text(st.sampled_from("aZ.-_ ")), max_size=30).map(" ".join))
