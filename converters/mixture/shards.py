@@ -261,9 +261,8 @@ def _indexed(noted: Sequence[tuple[Any, ...]], seed: int) -> Columns:
     """Return the columns of rows of which there is one at least; the number of their file is left at 0."""
     index, columns = np.zeros(len(noted), DTYPE), dict(zip(_NOTED, zip(*noted, strict=True), strict=True))
     index["id"] = all_drawn(columns["id"], seed)
-    named = dict.fromkeys(
-        chain.from_iterable(columns[name] for name in _NAMES)
-    )  # most are a row's group and its product's
+    # Most are the name of a row's group and of its product.
+    named = dict.fromkeys(chain.from_iterable(columns[name] for name in _NAMES))
     draws = dict(zip(named, all_drawn(named, seed).tolist(), strict=True))
     for name in _NAMES:
         index[name] = np.fromiter(map(draws.__getitem__, columns[name]), np.uint64, len(noted))

@@ -18,8 +18,10 @@ Values = dict[str, tuple[str, ...]]
 def prompt(record: Attributes) -> str:
     """Return the instruction with the attributes asked for and their definitions, then a labelled line per product text."""
     names = _listed([key for key, _ in record.values])
-    definitions = "".join([f" {name}: {sentence}" for name, sentence in record.definitions])
-    return with_texts(f"{PREFIX} As JSON, null if not stated: {names}{definitions}", record.texts)
+    instruction = f"{PREFIX} As JSON, null if not stated: {names}"
+    if record.definitions:
+        instruction += "".join([f" {name}: {sentence}" for name, sentence in record.definitions])
+    return with_texts(instruction, record.texts)
 
 
 def answer(record: Attributes) -> Values:
@@ -64,9 +66,8 @@ def parse(text: str) -> Values | None:
     return {name.strip(): _values(value) for name, value in found.items()}
 
 
-_usual = msgspec.json.Decoder(
-    dict[str, str | list[str] | None]
-).decode  # nearly all answers are such, and it is the fastest
+# Nearly all answers are such, and read in half the time.
+_usual = msgspec.json.Decoder(dict[str, str | list[str] | None]).decode
 
 
 def _parsed(text: str) -> Values | None:
@@ -109,8 +110,8 @@ def _text(value: Any) -> str:
 
 def meta(record: Attributes) -> Mapping[str, Any]:
     """Return the attributes asked for, so that scoring knows a slot from an extra key, and those that are only implied."""
-    implicit = {"implicit": list(record.implicit)} if record.implicit else {}
-    return {"attributes": [key for key, _ in record.values]} | implicit
+    asked = {"attributes": [key for key, _ in record.values]}
+    return asked | {"implicit": list(record.implicit)} if record.implicit else asked
 
 
 METRICS = (

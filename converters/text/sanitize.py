@@ -83,7 +83,7 @@ def _is_safe(text: str) -> bool:
 
 def lines(text: str) -> str:
     """Return :func:`plain` text with its line breaks kept, ends stripped."""
-    return plain(text.replace("\r\n", "\n")).strip()
+    return plain(text.replace("\r\n", "\n") if "\r" in text else text).strip()
 
 
 _cached_line = lru_cache(1 << 14)(one_line)
@@ -126,10 +126,10 @@ def _unsafe(texts: Sequence[str]) -> list[int]:
     except UnicodeEncodeError:  # half a pair of surrogates
         return [*range(len(texts))]
     kinds = np.frombuffer(quoted.translate(_KINDS), np.uint8)
-    wrong, apart, ends = kinds == _WRONG, kinds == _APART, kinds == _END
-    wrong[1:] |= apart[1:] & apart[:-1]
-    places = np.flatnonzero(wrong | ends)
-    is_end = ends[places]
+    looked_at = kinds & _WRONG
+    looked_at[1:] |= kinds[1:] & kinds[:-1]
+    [places] = (looked_at != 0).nonzero()
+    is_end = kinds[places] == _END
     found: list[int] = np.unique((np.cumsum(is_end) - is_end)[~is_end]).tolist()
     return found
 
@@ -146,7 +146,8 @@ def _kind(sign: int) -> int:
     return _SAFE if is_plain or any(low <= sign <= high for low, high in (_LATER, *PLAIN)) else _WRONG
 
 
-_SAFE, _WRONG, _APART, _END = range(4)  # two that are apart never stand side by side in a safe text
+# Bits: an end is looked at as what is wrong is. Two that are apart never stand side by side in a safe text.
+_SAFE, _WRONG, _APART, _END = 0b000, 0b001, 0b010, 0b101
 _KINDS = bytes(map(_kind, range(256)))
 
 
