@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain, compress
 from pathlib import Path
 from typing import Any
@@ -57,35 +57,42 @@ def build(
     spec = msgspec.structs.replace(spec, sources=needed(spec))
     need_files(spec.sources)
     workers = processes(spec.sources, workers)
-    with _cache(out) as work, nullcontext(engine(work)) if engine else pool_of(workers) as pool:
-        several = pool if engine or workers > 1 else None
-        shards = convert_all(spec.sources, spec.seed, work, tick, several)
+    with _cache(out) as work:
+        is_shared = engine is not None or workers > 1
+
+        def many() -> AbstractContextManager[Pool]:
+            return nullcontext(engine(work)) if engine else pool_of(workers)
+
+        with many() as pool:
+            shards = convert_all(spec.sources, spec.seed, work, tick, pool if is_shared else None)
         for shard in shards:
             need_rows(shard)
-        # Other processes hash the raw files while this one decides, and what is written while rows are measured.
-        raw = pool(describe, chain.from_iterable(map(inputs, shards)))
-        folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
-        columns = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
-        rows = table(shards, columns)
-        decisions.decide(rows, spec)
-        ids.tell_apart(rows, spec)
-        near.drop_near_duplicates(rows, spec.near_duplicates, several)
-        decisions.finish(rows, spec)
-        last = finalize.prepare(rows, spec)
-        finishes = [ids.finish(rows, number, last.finish(entry)) for number, entry in enumerate(spec.sources)]
-        write_splits(folder, rows, spec.seed, finishes, pool)
-        written = pool(describe, [folder / f"{name}.jsonl" for name in SPLITS])
-        if rejects:
-            write_rejects(folder / "rejects.jsonl", rows)
-        statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, pool)
-        record = manifest(rows, spec, raw, written, statistics)
-        for name, recall in last.recalls().items():
-            record["splits"][name]["shortlist_recall"] = recall
-        for number, shard in enumerate(shards, 1):
-            write_mapping(folder / f"mapping-{number}.yaml", shard)
-        write_json(folder / MANIFEST, record)
-        card.write(folder / card.CARD, record, samples)
-        _swap(folder, out)
+        # Those that converted have their memory in pieces, and work on many small texts would take them a quarter longer.
+        with many() as pool:
+            # Other processes hash the raw files while this one decides, and what is written while rows are measured.
+            raw = pool(describe, chain.from_iterable(map(inputs, shards)))
+            folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
+            columns = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
+            rows = table(shards, columns)
+            decisions.decide(rows, spec)
+            ids.tell_apart(rows, spec)
+            near.drop_near_duplicates(rows, spec.near_duplicates, pool if is_shared else None)
+            decisions.finish(rows, spec)
+            last = finalize.prepare(rows, spec)
+            finishes = [ids.finish(rows, number, last.finish(entry)) for number, entry in enumerate(spec.sources)]
+            write_splits(folder, rows, spec.seed, finishes, pool)
+            written = pool(describe, [folder / f"{name}.jsonl" for name in SPLITS])
+            if rejects:
+                write_rejects(folder / "rejects.jsonl", rows)
+            statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, pool)
+            record = manifest(rows, spec, raw, written, statistics)
+            for name, recall in last.recalls().items():
+                record["splits"][name]["shortlist_recall"] = recall
+            for number, shard in enumerate(shards, 1):
+                write_mapping(folder / f"mapping-{number}.yaml", shard)
+            write_json(folder / MANIFEST, record)
+            card.write(folder / card.CARD, record, samples)
+            _swap(folder, out)
     return record
 
 
