@@ -98,6 +98,23 @@ def test_an_error_or_the_end_of_one_process_ends_all(number: int, sentence: str)
     assert not active_children()
 
 
+@pytest.mark.parametrize("work", ["time.sleep, [0, 600, 600]", "sum, [[0], itertools.repeat(0), [0]]"])
+def test_processes_end_with_this_one_even_if_it_is_killed(work: str) -> None:
+    lines = (
+        "import itertools, time",
+        "from converters.core.console import in_processes",
+        f"results = in_processes({work}, 2)",
+        "print(next(results), flush=True)",
+        "time.sleep(600)",
+    )
+    usual = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", "\n".join(lines)]
+    with subprocess.Popen(command, env=usual, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout and process.stdout.readline()
+        process.kill()
+        process.communicate(timeout=60)  # the output ends with the last process that has it
+
+
 def test_an_error_in_the_items_comes_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError):
         list(in_processes(_work, (1 // n for n in (2, 0)), 2))
