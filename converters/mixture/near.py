@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import lru_cache, partial
+from io import BufferedReader
 from itertools import chain, compress, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,16 +98,17 @@ def _near_in(
 ) -> Mask:
     """Return which of the wanted rows of ``own`` are near those of ``held_out``.
 
-    Signatures of these go from process to process in files: this one need not hold them.
+    Signatures and runs of these go from process to process in files: this one need not hold all signatures.
     """
-    with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY) as place:
-        signing = partial(_sign, folder=Path(place), size=runs.size)
-        with closing(pool(signing, enumerate(_together(held_out)))) as made:
-            for places in made:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=TEMPORARY) as temporary:
+        signed, bits = Path(temporary) / "signed", Path(temporary) / "runs"
+        with closing(pool(partial(_sign, size=runs.size), _together(held_out))) as made, signed.open("wb") as file:
+            for pickled, places in made:
+                file.write(pickled)
                 runs.add(places)
-        known = Path(place) / "runs"
-        known.write_bytes(pickle.dumps(runs))
-        with closing(pool(partial(_near_known, known=known, threshold=threshold), _together(own))) as found:
+        runs.save(bits)
+        known = partial(_near_known, signed=signed, bits=bits, size=runs.size, threshold=threshold)
+        with closing(pool(known, _together(own))) as found:
             return np.concatenate([np.empty(0, bool), *found])
 
 
@@ -114,23 +116,26 @@ def _together(some: Iterator[Block]) -> Iterator[list[Block]]:
     return iter(lambda: list(islice(some, TOGETHER)), [])
 
 
-def _sign(some: tuple[int, Sequence[Block]], folder: Path, size: int) -> NDArray[np.uint32]:
-    """Leave the signatures of blocks, which are numbered, in a file, and return the places of their runs."""
-    number, own = some
-    signed, places = _signed(own, Runs(size))
-    (folder / f"{number}.signed").write_bytes(pickle.dumps(signed))
-    return places
+def _sign(some: Iterable[Block], size: int) -> tuple[bytes, NDArray[np.uint32]]:
+    """Return the signatures of blocks, pickled, and the places of their runs."""
+    signed, places = _signed(some, Runs(size))
+    return pickle.dumps(signed), places
 
 
-def _near_known(some: Iterable[Block], known: Path, threshold: float) -> Mask:
-    return _near(some, *_index(known, threshold), threshold)
+def _near_known(some: Iterable[Block], signed: Path, bits: Path, size: int, threshold: float) -> Mask:
+    return _near(some, _index(signed, threshold), Runs(size, bits), threshold)
 
 
 @lru_cache(1)
-def _index(known: Path, threshold: float) -> tuple[Index, Runs]:
-    """Return the index of all signatures beside a file of the runs, and these."""
-    signed = [pickle.loads(path.read_bytes()) for path in known.parent.glob("*.signed")]
-    return indexed([*chain.from_iterable(signed)], threshold), pickle.loads(known.read_bytes())
+def _index(signed: Path, threshold: float) -> Index:
+    """Return the index of the signatures in a file."""
+    with signed.open("rb") as file:
+        return indexed([*chain.from_iterable(_pickled(file))], threshold)
+
+
+def _pickled(file: BufferedReader) -> Iterator[list[Any]]:
+    while file.peek(1):
+        yield pickle.load(file)
 
 
 def _near(some: Iterable[Block], index: Index, runs: Runs, threshold: float) -> Mask:

@@ -4,6 +4,7 @@ Texts are cut in blocks, so that the work on every word is done by numpy.
 """
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +29,18 @@ class Runs:
     A word's hash is the sum of those of its letters, in any order. That finds a few runs more, and no run less.
     """
 
-    def __init__(self, size: int) -> None:
-        """Make room for texts of ``size`` bytes, two bits or more for each byte: ten or more for a run."""
+    def __init__(self, size: int, saved: Path | None = None) -> None:
+        """Make room for texts of ``size`` bytes, two bits or more for each byte: ten or more for a run.
+
+        Where they are ``saved`` in a file, they are only to be read: several processes share the memory for them.
+        """
         self.size = size
         self._log = min(max(16, (2 * size).bit_length()), _BITS)
-        self._table = np.zeros(1 << self._log - 3, np.uint8)
+        self._table = np.asarray(np.memmap(saved, np.uint8, "r")) if saved else np.zeros(1 << self._log - 3, np.uint8)
+
+    def save(self, path: Path) -> None:
+        """Write a file of them."""
+        path.write_bytes(self._table.data)
 
     def places(self, texts: Sequence[bytes]) -> NDArray[np.uint32]:
         """Return the places of the runs of texts, which depend on the texts and the size alone."""
