@@ -58,19 +58,23 @@ def build(
     need_files(spec.sources)
     workers = processes(spec.sources, workers)
     with _cache(out) as work:
-        is_shared = engine is not None or workers > 1
+        is_shared, hashing = engine is not None or workers > 1, list[Iterator[dict[str, Any]]]()
+        files = dict.fromkeys(chain.from_iterable(expand(entry.paths) for entry in spec.sources))
 
         def many() -> AbstractContextManager[Pool]:
             return nullcontext(engine(work)) if engine else pool_of(workers)
 
+        def hash_raw() -> None:
+            hashing.append(pool(describe, files))
+
+        # Those that convert have their memory in pieces in the end: what follows would take them a quarter longer.
         with many() as pool:
-            shards = convert_all(spec.sources, spec.seed, work, tick, pool if is_shared else None)
-        for shard in shards:
-            need_rows(shard)
-        # Those that converted have their memory in pieces, and work on many small texts would take them a quarter longer.
-        with many() as pool:
-            # Other processes hash the raw files while this one decides, and what is written while rows are measured.
-            raw = pool(describe, chain.from_iterable(map(inputs, shards)))
+            # Other processes hash the raw files while the last units are merged, and while this one decides.
+            with many() as converting:
+                several = converting if is_shared else None
+                shards = convert_all(spec.sources, spec.seed, work, tick, several, hash_raw)
+            for shard in shards:
+                need_rows(shard)
             folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
             columns = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
             rows = table(shards, columns)
@@ -85,6 +89,8 @@ def build(
             if rejects:
                 write_rejects(folder / "rejects.jsonl", rows)
             statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, pool)
+            hashed = {found["name"]: found for found in chain.from_iterable(hashing)}
+            raw = [hashed.get(str(path)) or describe(path) for shard in shards for path in inputs(shard)]
             record = manifest(rows, spec, raw, written, statistics)
             for name, recall in last.recalls().items():
                 record["splits"][name]["shortlist_recall"] = recall

@@ -1,6 +1,6 @@
 """All entries of a specification to shards: in as many processes of this machine as asked for, or by what an engine gives."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain, groupby, islice
@@ -27,12 +27,17 @@ def convert(entry: Entry, seed: int, folder: Path, number: int = 0, tick: Tick =
 
 
 def convert_all(
-    entries: Sequence[Entry], seed: int, folder: Path, tick: Tick, several: Pool | None = None
+    entries: Sequence[Entry],
+    seed: int,
+    folder: Path,
+    tick: Tick,
+    several: Pool | None = None,
+    last: Callable[[], object] = lambda: None,
 ) -> list[Shard]:
     """Return the entries' shards, which ``several`` processes convert, or this one alone.
 
     That converts an entry as a whole, unless parts of it are there. ``tick`` hears of the raw rows read so far, from this process
-    as it reads them.
+    as it reads them. ``last`` is called when all units are converted, which may be before the last ones are merged.
     """
     one, pool = not several, several or in_processes
     jobs = [job_of(number, entry, seed, folder) for number, entry in enumerate(entries)]
@@ -40,26 +45,30 @@ def convert_all(
     made = {each.number: shard for each in jobs if each.home and (shard := shards.load(each.home, each.entry))}
     read = sum(shard.read for shard in made.values())
 
-    def heard(results: Iterable[Converted]) -> Iterator[Converted]:
+    def heard(results: Iterable[Converted], then: Callable[[], object]) -> Iterator[Converted]:
         nonlocal read
         for number, shard in results:
             tick(read := read + shard.read)
             yield number, shard
+        then()
 
     with ExitStack() as stack:
 
-        def begun(tasks: Iterable[Task]) -> Iterator[tuple[Job, Iterator[Shard]]]:
+        def begun(
+            tasks: Iterable[Task], then: Callable[[], object] = lambda: None
+        ) -> Iterator[tuple[Job, Iterator[Shard]]]:
             """Have units converted, and yield each job with the parts of its units, all to be taken before the next."""
             work = partial(converted, tick=(lambda rows: tick(read + rows)) if one else silent)
             results = stack.enter_context(closing(pool(work, tasks)))
-            of_jobs = groupby(heard(results), key=itemgetter(0))
+            of_jobs = groupby(heard(results, then), key=itemgetter(0))
             return ((jobs[number], (shard for _, shard in group)) for number, group in of_jobs)
 
         # Entries of two rounds come first: what other entries make is merged while their second round is worked on.
         firsts = sorted((each for each in jobs if each.number not in made), key=gathers, reverse=True)
         found = begun(task for each in firsts for task in _firsts(each))
         dealt = {job.number: list(made_of) for job, made_of in islice(found, sum(map(gathers, firsts)))}
-        seconds = begun((jobs[n], unit) for n, some in dealt.items() for unit in bucket_units(jobs[n], len(some)))
+        tasks = ((jobs[n], unit) for n, some in dealt.items() for unit in bucket_units(jobs[n], len(some)))
+        seconds = begun(tasks, last)
         for job, made_of in chain(found, seconds):
             earlier = dealt.get(job.number, [])
             made[job.number] = merge(job, chain(earlier, made_of)) if job.home else next(made_of)
