@@ -78,7 +78,7 @@ def grouped(items: Iterable[tuple[bytes, bytes] | T], size: int, within: int = 1
                 places = offsets[:, bucket : bucket + 2].tolist()
                 found = chain(chain.from_iterable(_read(file, *place) for place in places), buckets.waiting[bucket])
                 buckets.waiting[bucket] = []
-                if size > 2 * BUCKET * number:
+                if _is_large(size, number):
                     yield from grouped(zip(found, found, strict=True), size // number, within * number)
                 else:
                     yield from _groups([*found])
@@ -97,18 +97,36 @@ def deal(items: Iterable[tuple[bytes, bytes] | T], number: int, path: Path) -> I
         _offsets(path).write_bytes(buckets.offsets.tobytes())
 
 
-def regrouped(paths: Iterable[Path], number: int, start: int, stop: int) -> Iterator[list[bytes]]:
-    """Yield the groups of buckets ``start`` to ``stop`` of items that :func:`deal` dealt to ``number`` buckets in ``paths``."""
+def regrouped(paths: Sequence[Path], size: int, start: int, stop: int) -> Iterator[list[bytes]]:
+    """Yield the groups of buckets ``start`` to ``stop`` of what :func:`deal` dealt, in ``paths``, of input of ``size`` bytes."""
+    number = buckets_for(size)
+    if _is_large(size, number):
+        for bucket in range(start, stop):
+            dealt = (_dealt_to(path, number, bucket, bucket + 1) for path in paths)
+            one = chain.from_iterable(items for [items] in chain.from_iterable(dealt))
+            yield from grouped(zip(one, one, strict=True), size // number, number)
+        return
     found: list[list[bytes]] = [[] for _ in range(start, stop)]
     for path in paths:
-        offsets = np.fromfile(_offsets(path), np.uint64).reshape(-1, number + 1)
-        with path.open("rb") as file:
-            for written in offsets[:, start : stop + 1].tolist():
-                for items, (begin, end) in zip(found, pairwise(written), strict=True):
-                    items += _read(file, begin, end)
+        for several in _dealt_to(path, number, start, stop):
+            for items, more in zip(found, several, strict=True):
+                items += more
     for items in found:
         yield from _groups(items)
         items.clear()
+
+
+def _is_large(size: int, number: int) -> bool:
+    """Tell whether one of so many buckets of an input is too large to be grouped at once."""
+    return size > 2 * BUCKET * number
+
+
+def _dealt_to(path: Path, number: int, start: int, stop: int) -> Iterator[list[list[bytes]]]:
+    """Yield, each time that they were written, the keys and values of some of the buckets of a file."""
+    offsets = np.fromfile(_offsets(path), np.uint64).reshape(-1, number + 1)
+    with path.open("rb") as file:
+        for written in offsets[:, start : stop + 1].tolist():
+            yield [_read(file, begin, end) for begin, end in pairwise(written)]
 
 
 def _offsets(path: Path) -> Path:

@@ -164,7 +164,7 @@ def _outcomes(job: Job, unit: Unit) -> Iterator[Outcome]:
     if not unit.buckets:
         return deal(how.keyed(unit.rows), buckets_for(job.size), _pairs(job, unit.number))
     dealt = [_pairs(job, number) for number in range(unit.dealt)]
-    return chain.from_iterable(map(how.merged, regrouped(dealt, buckets_for(job.size), *unit.buckets)))
+    return chain.from_iterable(map(how.merged, regrouped(dealt, job.size, *unit.buckets)))
 
 
 def _convert(job: Job, tick: Tick) -> Shard:

@@ -159,18 +159,17 @@ def test_a_line_that_is_longer_than_a_piece_is_not_cut(tmp_path: Path) -> None:
     ]
 
 
-def test_groups_are_the_same_in_one_round_and_in_two(tmp_path: Path) -> None:
-    draw = random.Random(0)
+@pytest.mark.parametrize("buckets", [64, 512 * 3])  # of the latter there are 512 alone, each to be dealt again
+def test_groups_are_the_same_in_one_round_and_in_two(buckets: int, tmp_path: Path) -> None:
+    draw, size = random.Random(0), SIZE * buckets - 1
     items: list[tuple[bytes, bytes] | Outcome] = [
         (b"key %d" % draw.randrange(500), draw.randbytes(draw.randrange(200))) for _ in range(5000)
     ]
     items[9:9] = [Outcome("here", reason="none")]
-    paths = [tmp_path / f"{number}.pairs" for number in range(3)]
-    passed = [item for number, path in enumerate(paths) for item in deal(iter(items[number * 2000 :][:2000]), 64, path)]
-    groups = [group for start in range(0, 64, 5) for group in regrouped(paths, 64, start, min(64, start + 5))]
-    assert [*passed, *groups] == [*grouped(iter(items), SIZE << 6)] == [*grouped(iter(items), 1)]
-    large = grouping.BUCKET * grouping.MOST_BUCKETS * 3  # one that is dealt twice
-    assert [*grouped(iter(items), large)] == [*passed, *groups]
+    paths, number = [tmp_path / f"{name}.pairs" for name in range(3)], grouping.buckets_for(size)
+    passed = [item for n, path in enumerate(paths) for item in deal(iter(items[n * 2000 :][:2000]), number, path)]
+    groups = [group for at in range(0, number, 5) for group in regrouped(paths, size, at, min(number, at + 5))]
+    assert [*passed, *groups] == [*grouped(iter(items), size)] == [*grouped(iter(items), 1)]
 
 
 @pytest.mark.parametrize("kind", ["gz", "parquet"])
