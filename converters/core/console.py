@@ -161,6 +161,8 @@ def _starting() -> Iterator[None]:
     A program may have no guard, or no file. The server's socket lies among temporary files, unless their folder's name is long.
     It looks for modules where this process does, and not first in the folder that it is started in.
     """
+    from multiprocessing import resource_tracker
+
     paths = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
     search = {"PYTHONSAFEPATH": "1", "PYTHONPATH": paths}
     told = {name: os.environ[name] for name in search if name in os.environ}
@@ -170,6 +172,8 @@ def _starting() -> Iterator[None]:
         sys.modules["__main__"] = ModuleType("__main__")
         tempfile.tempdir = usual if len(os.fsencode(usual)) <= LONGEST else "/tmp"
         os.environ.update(search)
+        resource_tracker.ensure_running()  # which would let Ctrl-C through again if it began later
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
         for name in search:
@@ -182,18 +186,22 @@ def _starting() -> Iterator[None]:
 def _end_with_parent() -> None:
     """Have this process ended by a signal when its parent has gone, which closes a pipe that nothing else comes from.
 
-    A thread that waits for it would do, but where there are two, each piece of memory is taken and given back under a lock.
+    A thread that waits for it would do, but where there are two, each piece of memory is taken and given back under a lock. The
+    signal may be late and of what the parent wrote at the start, so it is looked whether the parent is there.
     """
     import fcntl
     from multiprocessing import parent_process
 
     if parent := parent_process():
-        if sys.platform != "linux":  # where the signal by itself ends a process, whatever it is at
-            signal.signal(signal.SIGIO, lambda number, frame: os._exit(1))
+
+        def look(*_: object) -> None:
+            if not parent.is_alive():
+                os._exit(1)
+
+        signal.signal(signal.SIGIO, look)
         fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, fcntl.fcntl(parent.sentinel, fcntl.F_GETFL) | os.O_ASYNC)
-        if not parent.is_alive():
-            os._exit(1)
+        look()
 
 
 class Group(click.Group):

@@ -98,21 +98,51 @@ def test_an_error_or_the_end_of_one_process_ends_all(number: int, sentence: str)
     assert not active_children()
 
 
-@pytest.mark.parametrize("work", ["time.sleep, [0, 600, 600]", "sum, [[0], itertools.repeat(0), [0]]"])
+def _program(*lines: str) -> list[str]:
+    return [sys.executable, "-c", "\n".join(("from converters.core.console import in_processes", *lines))]
+
+
+USUAL = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+@pytest.mark.parametrize("work", ["time.sleep, [0, 600, 600]", "count, [0, 1, 1]"])
 def test_processes_end_with_this_one_even_if_it_is_killed(work: str) -> None:
-    lines = (
-        "import itertools, time",
-        "from converters.core.console import in_processes",
-        f"results = in_processes({work}, 2)",
-        "print(next(results), flush=True)",
-        "time.sleep(600)",
-    )
-    usual = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-c", "\n".join(lines)]
-    with subprocess.Popen(command, env=usual, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    lines = ("import time", "from tests.converters.test_processes import count", f"results = in_processes({work}, 2)")
+    command = _program(*lines, "print(next(results), flush=True)", "time.sleep(600)")
+    with subprocess.Popen(command, env=USUAL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout and process.stdout.readline()
         process.kill()
         process.communicate(timeout=60)  # the output ends with the last process that has it
+
+
+def count(step: int) -> int:
+    """Count to a million by steps: at once by 0, for ever by others."""
+    number = 0 if step else 10**6
+    while number < 10**6:
+        number = (number + step) % 1000
+    return number
+
+
+def test_a_late_signal_of_what_its_parent_wrote_ends_no_process() -> None:
+    assert [*in_processes(_signalled, range(4), 2)] == [0, 1, 2, 3]
+
+
+def _signalled(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGIO)
+    return number
+
+
+def test_ctrl_c_is_left_to_the_first_process_from_the_very_start() -> None:
+    """Whatever processes are started on the way: in a program of its own none is there yet."""
+    lines = (
+        "import signal",
+        "from functools import partial",
+        "held = partial(signal.pthread_sigmask, signal.SIG_BLOCK)",
+    )
+    command = _program(*lines, "print(*map(int, next(in_processes(held, [[]], 2))))", "print(*map(int, held([])))")
+    output = subprocess.run(command, env=USUAL, capture_output=True, text=True, check=True).stdout
+    inherited, own = output.splitlines()
+    assert str(int(signal.SIGINT)) in inherited.split() and not own
 
 
 def test_an_error_in_the_items_comes_as_it_is() -> None:
