@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from converters.core.errors import InputError
 from converters.mixture.ids import rows_at
 from converters.mixture.plan.links import linked
-from converters.mixture.plan.table import TRAIN, Column, Mask, Numbers, Splits, Table, of_entries, of_task, within
+from converters.mixture.plan.table import TRAIN, Column, Mask, Numbers, Splits, Table, of_entries, of_task
 from converters.mixture.shards import UNPINNED
 from converters.mixture.spec import SHORTLIST, Entry, Spec, chosen_tasks
 from converters.mixture.write import Finish
@@ -97,7 +97,7 @@ def prepare(rows: Table, spec: Spec) -> Finalizer:
 
 def _training(rows: Table, spec: Spec, source: str, task: str) -> Mask:
     entries = [number for number, entry in enumerate(spec.sources) if entry.source == source]
-    return within(rows, TRAIN) & of_task(rows, task) & of_entries(rows, entries)
+    return of_task(rows, task, split=TRAIN) & of_entries(rows, entries)
 
 
 def _of(rows: Table, column: Column, among: Mask) -> Numbers:

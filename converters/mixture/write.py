@@ -39,9 +39,9 @@ from converters.schema import SPLITS, Row
 
 # Takes rows of one shard as they stand there, with their places in the table, and returns what is written instead.
 Finish = Callable[[Sequence[bytes], slice], list[bytes]]
-WINDOW = 8 * 2**20  # bytes of rows in memory at a time
+WINDOW = 4 * 2**20  # bytes of rows in memory at a time
 BUFFER = 1 << 20  # bytes of them that are written at once
-DRAWN = 1 << 17  # rows whose order is worked out at once, about
+DRAWN = 1 << 16  # rows whose order is worked out at once, about
 _COPY = np.dtype([("draw", "u8"), ("size", "u4"), ("split", "i1")])
 
 

@@ -114,6 +114,7 @@ def place(rows: Table, spec: Spec) -> None:
     group, about = linked(rows)
     known = _placed(rows, spec, group)
     gone = _known_elsewhere(rows, group, about, known)
+    del known
     gone &= kept(rows)
     drop(rows, gone, HELD)
 
@@ -218,7 +219,7 @@ def balance(rows: Table, how: Balance) -> None:
     """
     rows.times = np.ones(len(rows), np.min_scalar_type(how.cap))
     for name in how.tasks:
-        chosen = within(rows, TRAIN) & of_task(rows, name)
+        chosen = of_task(rows, name, split=TRAIN)
         counts = _class_sizes(rows, chosen)
         largest = counts.max(initial=0)
         for here in rows.blocks():
@@ -239,9 +240,8 @@ def _class_sizes(rows: Table, among: Mask) -> NDArray[np.uint32]:
 
 def share(rows: Table, wanted_share: float, split: int, name: str) -> None:
     """Bring one split to exactly the general share asked for; what is over it is dropped and counted."""
-    general, among = of_task(rows, "general"), within(rows, split)
-    general &= among
-    others, count = written(rows, among) - written(rows, general), int(general.sum())
+    general = of_task(rows, "general", split=split)
+    others, count = written(rows, within(rows, split)) - written(rows, general), int(general.sum())
     wanted = general_rows(others, wanted_share)
     if wanted > count:
         raise InputError(

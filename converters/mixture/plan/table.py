@@ -114,17 +114,21 @@ def within(rows: Table, split: int) -> Mask:
     return np.equal(rows.split, split)
 
 
-def of_task(rows: Table, *names: str) -> Mask:
-    """Return which rows are of one of these tasks."""
+def of_task(rows: Table, *names: str, split: int | None = None) -> Mask:
+    """Return which rows are of one of these tasks and, if a split is named by its number, in it."""
     wanted = np.isin(np.arange(256), [tasks.names().index(name) for name in names])
     found = np.empty(len(rows), bool)
     for here in rows.blocks():
         found[here] = wanted[rows.read("task", here)]
+        if split is not None:
+            found[here] &= rows.split[here] == split
     return found
 
 
-def of_entries(rows: Table, entries: Iterable[int]) -> Mask:
-    """Return which rows are of one of these entries."""
+def of_entries(rows: Table, entries: Sequence[int]) -> Mask:
+    """Return which rows are of one of these entries; of none, a mask that takes no memory and cannot be written."""
+    if not entries:
+        return np.broadcast_to(np.False_, len(rows))
     found = np.zeros(len(rows), bool)
     for entry in entries:
         found[rows.of(entry)] = True

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from converters import sources, tasks
 from converters.core.hashing import hashed
 from converters.io import expand
-from converters.mixture.plan.table import Mask, Table, of_task, together, within
+from converters.mixture.plan.table import Mask, Table, of_task, together
 from converters.mixture.spec import Spec
 from converters.schema import Listing
 from converters.validation.check import Tree
@@ -58,10 +58,9 @@ class Classes:
 
 def count_classes(rows: Table, split: int) -> dict[str, Classes]:
     """Return the classes of every task of a split that has some, each row as often as it is written."""
-    here, classes = within(rows, split), dict[str, Classes]()
+    classes = dict[str, Classes]()
     for task in filter(scored_by_class, tasks.names()):
-        among = of_task(rows, task)
-        among &= here
+        among = of_task(rows, task, split=split)
         if among.any():
             hashes, sizes = _sizes(rows, among)
             order, blank = np.argsort(-sizes, kind="stable"), np.full(len(sizes), -1, np.int32)
