@@ -9,20 +9,20 @@ Ray's own tasks and actors are used, not the pipelines of Ray Data on top of the
 units of a mixture are cut while others are converted, and their models go with each pipeline, where ``ecom-eval apply`` asks one
 model thousands of times.
 
-A mixture of 10^9 rows, on paper. The figures are of ``tests.bench.engine``, ``tests.bench.decide`` and rensa at 10^5 rows, on one
+A mixture of 10^9 rows, on paper. The figures are of the benches ``engine``, ``build``, ``near``, ``decide`` at 10^5 rows, on one
 core of a server: a row is 2.1 kB raw and 1.7 kB written, as MAVE's are.
 
 =============  =============================  ==========================================================================
 step           a row                          10^9 rows
 =============  =============================  ==========================================================================
 cut            1.3 us, inflating gzip 9 us    the driver reads 2.1 TB: as fast as the disk, or 2.5 hours from one gzip file
-convert        45 us                          13 hours of one core, 2 minutes of 512; 165 MiB a process
+convert        38 us                          11 hours of one core, 2 minutes of 512; 165 MiB a process
 bring together 2.1 kB out and in              4 TB through the file system, for sources that do (``gathering``); their 512
-(the shuffle)                                 buckets are 4 GB then, each in memory as a whole and once more as groups
+(the shuffle)                                 buckets are 4 GB then, each dealt again in its machine's temporary folder
 merge          3 us, 1.7 kB in and out        an hour of the driver, 3.4 TB
 decide         0.9 us at 10^7; 9 bytes        half an hour of the driver, which reads each of 58 GB of columns from the disk
                                               32 times a step, as it holds a share of the hashes alone: 9 GB
-near-          50 us; 4 kB in each process    14 hours of one core, 2 minutes of 512; with a tenth held out 400 GB in each
+near-          40 us; 4 kB in each process    11 hours of one core, 2 minutes of 512; with a tenth held out 400 GB in each
 duplicates     for each held-out row          process
 write          one read of 1.7 kB anywhere    10^9 random reads: 3 hours at 10^5 a second, 28 at what a NAS gives, 10^4
 measure, hash  11 us, 4 us                    shared by all machines, but for the hash of one file: an hour
