@@ -6,6 +6,7 @@ Shards lie in a hidden folder beside the mixture until it is finished, so an int
 import json
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain, compress
@@ -21,7 +22,7 @@ from converters.io import describe, expand
 from converters.io.files import is_hub, missing
 from converters.io.jsonl import replacing, write_json
 from converters.mixture import finalize, ids, near
-from converters.mixture.convert import convert_all, processes, shares
+from converters.mixture.convert import convert_all, forget, processes, shares
 from converters.mixture.convert.shares import Converted, Share
 from converters.mixture.manifest import account, inputs, manifest, need_rows, row_counts, write_mapping, write_rejects
 from converters.mixture.plan import decisions
@@ -75,6 +76,7 @@ def build(
                 shards = convert_all(spec.sources, spec.seed, work, tick, several, hash_raw)
             for shard in shards:
                 need_rows(shard)
+            forgetting = pool(forget, [work])  # beside deciding, too
             folder = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
             columns = Path(tempfile.mkdtemp(dir=work, prefix=TEMPORARY))
             rows = table(shards, columns)
@@ -89,6 +91,7 @@ def build(
             if rejects:
                 write_rejects(folder / "rejects.jsonl", rows)
             statistics, samples = stats.of_mix(folder, rows, spec, lengths, measuring, pool)
+            deque(forgetting, 0)
             hashed = {found["name"]: found for found in chain.from_iterable(hashing)}
             raw = [hashed.get(str(path)) or describe(path) for shard in shards for path in inputs(shard)]
             record = manifest(rows, spec, raw, written, statistics)

@@ -5,7 +5,7 @@ each, so that it depends on neither the files' names and folders nor the order o
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import compress, islice
+from itertools import chain, compress, islice
 
 import msgspec
 import numpy as np
@@ -42,12 +42,12 @@ def rename(rows: Table, places: Places, seed: int) -> None:
 def rows_at(rows: Table, places: Places) -> Iterator[Row]:
     """Yield the rows at these places of the table, which are in order, under the ids that they are written with."""
     decode = msgspec.json.Decoder(Row).decode
-    for entry, shard in enumerate(rows.shards):
-        low, high = np.searchsorted(places, rows.bounds[entry : entry + 2])
+    for path, own in chain.from_iterable(map(rows.files, range(len(rows.shards)))):
+        low, high = np.searchsorted(places, (own.start, own.stop))
         if low < high:
             here = places[low:high]
-            sizes = ((block, rows.read("size", block)) for block in rows.blocks(entry))
-            lines = lines_at(shard.rows, sizes, here)
+            sizes = ((block, rows.read("size", block)) for block in rows.blocks(own))
+            lines = lines_at(path, sizes, here)
             for line, renamed in zip(lines, np.isin(here, rows.renamed).tolist(), strict=True):
                 yield _renamed(decode(line)) if renamed else decode(line)
 

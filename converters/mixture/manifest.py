@@ -69,7 +69,7 @@ def account(rows: Table, number: int, described: Sequence[Mapping[str, Any]]) ->
     fates, own = np.zeros(1 + len(REASONS), np.int64), np.zeros(1 + len(REASONS), np.int64)
     for codes, raws in _fates(rows, number):
         fates += np.bincount(codes - KEPT, raws, len(fates)).astype(np.int64)
-    for here in rows.blocks(number):
+    for here in rows.blocks(rows.of(number)):
         own += np.bincount(rows.reason[here] - KEPT, minlength=len(own))
     lost, dropped = ({reason: n for reason, n in zip(REASONS, c[1:].tolist(), strict=True) if n} for c in (fates, own))
     lost = {DROPPED + reason: count for reason, count in lost.items()}

@@ -182,9 +182,9 @@ def near(signed: Iterable[Any], held_out: Index, threshold: float) -> Iterator[b
 
 def blocks(rows: Table, wanted: Mask) -> Iterator[Block]:
     """Yield the blocks of the shards' files that have wanted rows."""
-    for entry, shard in enumerate(rows.shards):
+    for path, own in chain.from_iterable(map(rows.files, range(len(rows.shards)))):
         offset = 0
-        for here in rows.blocks(entry):
+        for here in rows.blocks(own):
             sizes = rows.read("size", here)
             ends = np.cumsum(sizes, dtype=np.int64) + offset
             spans = np.stack([ends - sizes, ends], 1)
@@ -192,7 +192,7 @@ def blocks(rows: Table, wanted: Mask) -> Iterator[Block]:
             cuts = np.flatnonzero(np.diff(ends // BLOCK)) + 1
             for block, chosen in zip(np.split(spans, cuts), np.split(wanted[here], cuts), strict=True):
                 if chosen.any():
-                    yield Block(shard.rows, block, chosen)
+                    yield Block(path, block, chosen)
 
 
 def _texts(some: Iterable[Block]) -> Iterator[list[bytes]]:

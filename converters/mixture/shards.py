@@ -86,7 +86,8 @@ class Shard:
     """An entry's shard: its folder, the counts of :class:`Tally`, and the examples dropped on the way, by reason.
 
     ``files`` are the names of the files that its rows are from, by their numbers. ``options`` are those of the entry and those
-    that its files decided, ``seen`` what was seen of the files, in words.
+    that its files decided, ``seen`` what was seen of the files, in words. If it was merged, its rows lie in the files of its
+    ``parts``: their names, from the folder that it is in, and how many rows each has.
     """
 
     entry: Entry
@@ -100,11 +101,13 @@ class Shard:
     files: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
+    parts: list[tuple[str, int]] = field(default_factory=list)
 
     @property
-    def rows(self) -> Path:
-        """The file of its rows."""
-        return self.folder / ROWS
+    def rows(self) -> list[tuple[Path, int]]:
+        """The files of its rows, in order, and how many rows each has."""
+        parts = [(self.folder.parent / name, count) for name, count in self.parts]
+        return parts or [(self.folder / ROWS, self.examples)]
 
     @property
     def rejects(self) -> Path:
@@ -128,9 +131,10 @@ class Shard:
             yield from map(msgspec.json.Decoder(str).decode, file)
 
     def lines(self) -> Iterator[bytes]:
-        """Yield its rows as they stand in its file."""
-        with self.rows.open("rb") as file:
-            yield from file
+        """Yield its rows as they stand in its files."""
+        for path, _ in self.rows:
+            with path.open("rb") as file:
+                yield from file
 
 
 def column_file(name: str) -> str:
@@ -149,7 +153,7 @@ def load(folder: Path, entry: Entry) -> Shard | None:
         return None
     counts: dict[str, Any] = json.loads((folder / "part.json").read_bytes())
     counts |= {name: Counter(counts[name]) for name in ("rejected", "noted", "dropped")}
-    return Shard(entry, folder, **counts)
+    return Shard(entry, folder, **counts | {"parts": [*map(tuple, counts["parts"])]})
 
 
 class Pinned(msgspec.Struct, frozen=True, gc=False):
@@ -201,10 +205,12 @@ def finish(
     dropped: Counter[str],
     completed: Completed,
     files: list[str],
+    parts: Sequence[tuple[str, int]] = (),
 ) -> Shard:
     """Give a shard that is written but for its counts these, and its name."""
     counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
     counts |= {"dropped": dropped, "files": files, "options": dict(completed.options), "seen": list(completed.lines)}
+    counts |= {"parts": list(parts)}
     write_json(half / "part.json", {"examples": examples, **counts})
     shutil.rmtree(folder, ignore_errors=True)  # what a killed command left of one that it was removing
     half.rename(folder)

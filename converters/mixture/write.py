@@ -55,10 +55,10 @@ class Window(NamedTuple):
     size: Sizes
 
 
-class File(NamedTuple):
-    """A file of lines, and what yields draw, size and split of each in the order of the lines, in blocks."""
+class Lines(NamedTuple):
+    """Lines that go on from file to file, and what yields draw, size and split of each in their order, in blocks."""
 
-    path: Path
+    paths: list[Path]
     blocks: Callable[[], Iterator[tuple[Numbers, Sizes, Splits]]]
 
 
@@ -70,31 +70,33 @@ def write_splits(
     ``folder`` is no mixture yet: what an error leaves in it is half a one.
     """
     with tempfile.TemporaryDirectory(dir=folder) as work:
-        files = _files(Path(work), rows, seed, finish)
+        lines = _lines(Path(work), rows, seed, finish)
         for name in SPLITS:
             (folder / f"{name}.jsonl").touch(0o644)
-        windows = (window for number in range(len(SPLITS)) for window in _ordered(folder, rows, files, number))
-        with closing(pool(partial(_write, [file.path for file in files]), windows)) as done:
+        windows = (window for number in range(len(SPLITS)) for window in _ordered(folder, rows, lines, number))
+        files = [path for some in lines for path in some.paths]
+        with closing(pool(partial(_write, files), windows)) as done:
             deque(done, 0)
 
 
-def _files(work: Path, rows: Table, seed: int, finish: Sequence[Finish | None]) -> list[File]:
-    """Return the files that have all lines, that of repeated rows last."""
-    files, copies, index = list[File](), work / "copies", work / "copies.index"
-    with writing(work), copies.open("wb") as lines, index.open("wb") as numbers:
-        for entry, (shard, last) in enumerate(zip(rows.shards, finish, strict=True)):
-            path, sizes = shard.rows, rows.column("size")
+def _lines(work: Path, rows: Table, seed: int, finish: Sequence[Finish | None]) -> list[Lines]:
+    """Return all lines, each entry's by themselves, those of repeated rows last."""
+    found, copies, index = list[Lines](), work / "copies", work / "copies.index"
+    with writing(work), copies.open("wb") as again, index.open("wb") as numbers:
+        for entry, last in enumerate(finish):
+            files, sizes = [*rows.files(entry)], rows.column("size")
             if last:
-                path = work / str(entry)
-                sizes = _finish(path, rows, entry, last)
-            for found in _repeated(lines, path, rows, entry, sizes, seed):
-                numbers.write(np.array([found], _COPY).tobytes())
-            files.append(File(path, partial(_blocks, rows, entry, sizes)))
-    return [*files, File(copies, partial(_copies, index))]
+                files = [(work / str(entry), rows.of(entry))]
+                sizes = _finish(work / str(entry), rows, entry, last)
+            for path, own in files:
+                for copy in _repeated(again, path, rows, own, sizes, seed):
+                    numbers.write(np.array([copy], _COPY).tobytes())
+            found.append(Lines([path for path, _ in files], partial(_blocks, rows, entry, sizes)))
+    return [*found, Lines([copies], partial(_copies, index))]
 
 
 def _blocks(rows: Table, entry: int, sizes: Column) -> Iterator[tuple[Numbers, Sizes, Splits]]:
-    return ((rows.read("id", here), sizes(here), rows.split[here]) for here in rows.blocks(entry))
+    return ((rows.read("id", here), sizes(here), rows.split[here]) for here in rows.blocks(rows.of(entry)))
 
 
 def _copies(index: Path) -> Iterator[tuple[Numbers, Sizes, Splits]]:
@@ -116,7 +118,7 @@ def _finish(path: Path, rows: Table, entry: int, finish: Finish) -> Column:
 
 def windows(rows: Table, entry: int) -> Iterator[slice]:
     """Yield an entry's rows in parts of about ``WINDOW`` bytes."""
-    for here in rows.blocks(entry):
+    for here in rows.blocks(rows.of(entry)):
         for window in _windows(rows.read("size", here)):
             yield slice(here.start + window.start, here.start + window.stop)
 
@@ -133,12 +135,11 @@ def _windows(sizes: Sizes) -> Iterator[slice]:
 
 
 def _repeated(
-    copies: BinaryIO, path: Path, rows: Table, entry: int, sizes: Column, seed: int
+    copies: BinaryIO, path: Path, rows: Table, own: slice, sizes: Column, seed: int
 ) -> Iterator[tuple[int, int, int]]:
-    """Write the rows of an entry that are repeated, each copy under an id of its own; yield draw, size and split of each."""
-    own = rows.of(entry)
+    """Write the rows of a file that are repeated, each copy under an id of its own; yield draw, size and split of each."""
     places = np.flatnonzero((rows.times[own] > 1) & (rows.split[own] != UNPINNED)) + own.start
-    lines = lines_at(path, ((here, sizes(here)) for here in rows.blocks(entry)), places)
+    lines = lines_at(path, ((here, sizes(here)) for here in rows.blocks(own)), places)
     for line, place in zip(lines, places.tolist(), strict=True):
         row = msgspec.json.decode(line, type=Row)
         for copy in range(2, int(rows.times[place]) + 1):
@@ -146,12 +147,12 @@ def _repeated(
             yield draw(again.id, seed), copies.write(msgspec.json.encode(again) + b"\n"), int(rows.split[place])
 
 
-def _ordered(folder: Path, rows: Table, files: Sequence[File], split: int) -> Iterator[Window]:
+def _ordered(folder: Path, rows: Table, lines: Sequence[Lines], split: int) -> Iterator[Window]:
     """Yield the lines of a split in the order of their draws; no two are equal, as rows of one draw are one id."""
     passes = min(-(-written(rows, within(rows, split)) // DRAWN), PASSES)
     edges, offset = [2**BITS * number // max(1, passes) for number in range(passes + 1)], 0
     for low, high in pairwise(edges):
-        draws, file, start, size = map(np.concatenate, zip(*_drawn(files, split, low, high), strict=True))
+        draws, file, start, size = map(np.concatenate, zip(*_drawn(lines, split, low, high), strict=True))
         order = np.argsort(draws)
         for window in _windows(size[order]):
             here = order[window]
@@ -160,16 +161,20 @@ def _ordered(folder: Path, rows: Table, files: Sequence[File], split: int) -> It
 
 
 def _drawn(
-    files: Sequence[File], split: int, low: int, high: int
+    lines: Sequence[Lines], split: int, low: int, high: int
 ) -> Iterator[tuple[Numbers, NDArray[np.int32], Places, Sizes]]:
     """Yield draw, file, start and size of a split's lines whose draw is ``low`` at least and below ``high``."""
-    for number, file in enumerate(files):
-        offset = 0
-        for draws, sizes, splits in file.blocks():
+    files = 0
+    for some in lines:
+        offset, bounds = 0, np.cumsum([0, *(path.stat().st_size for path in some.paths)])
+        for draws, sizes, splits in some.blocks():
             ends = np.cumsum(sizes, dtype=np.int64) + offset
             own = np.flatnonzero((splits == split) & (draws >= low) & (draws < high))
-            yield draws[own], np.full(len(own), number, np.int32), ends[own] - sizes[own], sizes[own]
+            starts = ends[own] - sizes[own]
+            file = np.searchsorted(bounds, starts, "right") - 1
+            yield draws[own], (file + files).astype(np.int32), starts - bounds[file], sizes[own]
             offset = int(ends[-1])
+        files += len(some.paths)
 
 
 def _write(files: Sequence[Path], window: Window) -> None:

@@ -116,7 +116,7 @@ def mixing(folder: Path) -> None:
     entry = Entry(source="mave", paths=[str(folder / f"{ROWS * 5}.jsonl")])
     spec = Spec(sources=[entry], general_share=0.0, near_duplicates=None)
     shard = convert(entry, 0, folder / "parts")
-    source = shard.rows
+    [(source, _)] = shard.rows
 
     def ours() -> None:
         with tempfile.TemporaryDirectory(dir=folder) as out:

@@ -11,7 +11,7 @@ who converts what. So each engine (one process, a pool, ``--shard i/N``, Ray) is
    a unit inflates up to its block.
 2. ``convert_unit(job, unit)`` writes a part: a folder with encoded rows, key columns, places, rejects and counts. A part is there
    as a whole or not at all, so whatever dies, all that is lost is the units in progress; a part that is there is not made again.
-3. ``merge(job, parts)`` concatenates the parts into the entry's shard.
+3. ``merge(job, parts)`` joins counts and columns of the parts to the entry's shard; its rows stay in the parts' files.
 
 Sources that bring rows together by a key (``gathering`` of a source module) take two rounds, as a shuffle does. The units of the
 first deal their rows to buckets by the hash of the key, in a file of each unit's own. Those of the second, of
@@ -26,7 +26,7 @@ file is checked against its hash), the taxonomies (small).
 from converters.mixture.convert.local import convert, convert_all, processes
 from converters.mixture.convert.merging import merge
 from converters.mixture.convert.rendering import cutter
-from converters.mixture.convert.units import Job, Unit, bucket_units, convert_unit, job_of, units_of
+from converters.mixture.convert.units import Job, Unit, bucket_units, convert_unit, forget, job_of, units_of
 
 __all__ = [
     "Job",
@@ -36,6 +36,7 @@ __all__ = [
     "convert_all",
     "convert_unit",
     "cutter",
+    "forget",
     "job_of",
     "merge",
     "processes",

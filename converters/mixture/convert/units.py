@@ -195,6 +195,12 @@ def _pairs(job: Job, number: int) -> Path:
     return parts(job) / f"{number:05}.pairs"
 
 
+def forget(folder: Path) -> None:
+    """Remove what the units of entries in a folder of shards dealt to others, which nobody needs once these are converted."""
+    for path in folder.glob("*.units/*.pairs"):
+        path.unlink()
+
+
 def _home(job: Job, completed: Completed) -> Path:
     """Return a folder whose name changes with the files, the options and the code that shape a shard."""
     entry = job.entry

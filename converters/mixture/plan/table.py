@@ -61,9 +61,15 @@ class Table:
         """Return the number of the entry of each of these rows."""
         return np.searchsorted(self.bounds, places, side="right") - 1
 
-    def blocks(self, entry: int | None = None) -> Iterator[slice]:
-        """Yield all rows, or those of an entry, in parts of a shard."""
-        for first, last in pairwise(self.bounds.tolist() if entry is None else self.bounds[entry : entry + 2].tolist()):
+    def files(self, entry: int) -> Iterator[tuple[Path, slice]]:
+        """Yield the files of an entry's rows, and which rows each has."""
+        first = int(self.bounds[entry])
+        for path, count in self.shards[entry].rows:
+            yield path, slice(first, first := first + count)
+
+    def blocks(self, own: slice | None = None) -> Iterator[slice]:
+        """Yield all rows, or rows of one shard that follow each other, in parts of a shard."""
+        for first, last in [(own.start, own.stop)] if own else pairwise(self.bounds.tolist()):
             for start in range(first, last, BLOCK):
                 yield slice(start, min(start + BLOCK, last))
 

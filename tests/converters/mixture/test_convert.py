@@ -20,14 +20,14 @@ from converters.io.cutting import cut
 from converters.io.grouping import deal, grouped, regrouped
 from converters.io.pieces import Piece
 from converters.io.rows import decoded
-from converters.mixture.convert import bucket_units, convert, convert_unit, job_of, merge, units_of
+from converters.mixture.convert import bucket_units, convert, convert_unit, forget, job_of, merge, units_of
 from converters.mixture.convert import units as module
-from converters.mixture.shards import COLUMNS, Shard, column_file
+from converters.mixture.shards import COLUMNS, Shard, column_file, load
 from converters.mixture.spec import Entry
 from converters.schema import Outcome
 from tests.converters._dirt import json_line, table_line
 
-FILES = ("rows.jsonl", *map(column_file, COLUMNS), "raws.bin", "places.jsonl", "rejects.jsonl")
+FILES = (*map(column_file, COLUMNS), "raws.bin", "places.jsonl", "rejects.jsonl")
 SHARED = ("mave", "amazonqa", "contextual_pqa", "general", "product_catalogue")
 SIZE = 3000
 PART = {"rows.jsonl", "rejects.jsonl", "index.msgpack", "part.json"}  # the files of a part
@@ -41,7 +41,9 @@ def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def content(shard: Shard) -> dict[str, Any]:
     files = {name: (shard.folder / name).read_bytes() for name in FILES}
-    return files | {"part.json": json.loads((shard.folder / "part.json").read_bytes())}
+    assert all(len(path.read_bytes().splitlines()) == count for path, count in shard.rows)
+    counts = json.loads((shard.folder / "part.json").read_bytes())
+    return files | {"rows.jsonl": b"".join(shard.lines()), "part.json": counts | {"parts": None}}
 
 
 def in_units(entry: Entry, folder: Path, left: bool = True) -> tuple[dict[str, Any], int]:
@@ -62,7 +64,10 @@ def in_units(entry: Entry, folder: Path, left: bool = True) -> tuple[dict[str, A
 
     firsts = made(units_of(job, (lambda number: True) if left else None))
     shard = merge(job, chain(firsts, made(bucket_units(job, len(firsts)))))
-    assert [path.name for path in folder.iterdir()] == [shard.folder.name]
+    assert {path.name for path in folder.iterdir()} == {shard.folder.name, f"{shard.folder.name}.units"}
+    forget(folder)
+    assert not [*folder.rglob("*.pairs")]
+    assert load(shard.folder, entry) == shard
     return content(shard), count
 
 

@@ -122,11 +122,11 @@ def written(tmp_path: Path) -> Table:
     draw, found = random.Random(4), list[Shard]()
     for number, count in enumerate((150, 0, 250)):
         lines = [msgspec.json.encode(row) + b"\n" for row in rows(draw, count, number * 1000)]
-        found.append(_columns.shard(tmp_path / str(number), {"size": [*map(len, lines)]}))
-        found[-1].rows.write_bytes(b"".join(lines))
-    made = table(found, tmp_path)
-    made.split[:] = np.random.default_rng(0).choice([-1, 0, 0, 0, 1, 2], len(made))
-    return made
+        made = _columns.shard(tmp_path / str(number), {"size": [*map(len, lines)]})
+        found.append(_columns.stored(made, lines, number + 1))
+    all_rows = table(found, tmp_path)
+    all_rows.split[:] = np.random.default_rng(0).choice([-1, 0, 0, 0, 1, 2], len(all_rows))
+    return all_rows
 
 
 def expected(lines: list[bytes], train: np.ndarray, held_out: np.ndarray, threshold: float) -> list[bool]:

@@ -12,7 +12,10 @@ SHARDS, DESCRIPTORS = 1200, 40
 
 
 def write(folder: Path) -> None:
-    """Write a mixture of many shards of two rows, the second of which is repeated, with few descriptors to open."""
+    """Write a mixture of many shards of two rows, the second of which is repeated, with few descriptors to open.
+
+    The rows of each second shard lie in files of parts.
+    """
     import numpy as np
 
     from converters.mixture.plan.table import table
@@ -25,8 +28,8 @@ def write(folder: Path) -> None:
             f'{{"id":"{number}-{n}","group":"g","task":"general","source":"general","messages":[]}}\n' for n in range(2)
         ]
         draws = [(2 * (SHARDS - number) - n) * 2**20 for n in range(2)]
-        shards.append(_columns.shard(folder / str(number), {"id": draws, "size": [*map(len, lines)]}))
-        shards[-1].rows.write_text("".join(lines))
+        made = _columns.shard(folder / str(number), {"id": draws, "size": [*map(len, lines)]})
+        shards.append(_columns.stored(made, [line.encode() for line in lines], 1 + number % 2 * 2))
     rows = table(shards, folder)
     rows.times = np.tile(np.array([1, 2], np.uint8), SHARDS)
     resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
