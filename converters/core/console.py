@@ -123,7 +123,7 @@ def begin_server(workers: int, *modules: str) -> None:
 
     ours = [name for name in sys.modules if name.partition(".")[0] == __name__.partition(".")[0]]
     with _starting():
-        forkserver.set_forkserver_preload([*ours, *modules])
+        forkserver.set_forkserver_preload(["concurrent.futures.process", *ours, *modules])
         forkserver.ensure_running()
 
 

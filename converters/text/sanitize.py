@@ -130,7 +130,8 @@ def _unsafe(texts: Sequence[str]) -> list[int]:
     looked_at[1:] |= kinds[1:] & kinds[:-1]
     [places] = (looked_at != 0).nonzero()
     is_end = kinds[places] == _END
-    found: list[int] = np.unique((np.cumsum(is_end) - is_end)[~is_end]).tolist()
+    numbers = (np.cumsum(is_end) - is_end)[~is_end]
+    found: list[int] = numbers[np.flatnonzero(np.diff(numbers, prepend=-1))].tolist()
     return found
 
 
