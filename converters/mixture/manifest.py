@@ -3,7 +3,6 @@
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import version
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -169,6 +168,8 @@ def manifest(
 
     ``raw`` are the :func:`inputs` of all shards, described, and ``written_files`` those of the splits.
     """
+    from importlib import metadata  # takes milliseconds to load, and workers do without
+
     described, accounts = iter(raw), list[dict[str, Any]]()
     for number, shard in enumerate(rows.shards):
         found = account(rows, number, list(islice(described, len(inputs(shard)))))
@@ -193,7 +194,7 @@ def manifest(
         },
         "seed": spec.seed,
         "spec": msgspec.to_builtins(spec),
-        "version": version("ecom-llm-recipes"),
+        "version": metadata.version("ecom-llm-recipes"),
     }
 
 

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import regex
-
+from converters.core.patterns import late
 from converters.schema import Attributes, Listing, Question, Record, Text
 from converters.text.matching import occurs
 from converters.text.sanitize import clean_record
@@ -23,7 +22,7 @@ Texts = tuple[Text, ...]
 Rates = Mapping[str, float]
 Spans = list[tuple[int, int]]
 
-_WORD = regex.compile(r"(?:(?!\p{M})[^\W\d_]){4,}+(?!\p{M})")  # none of whose letters has a mark of its own
+_WORD = late(r"(?:(?!\p{M})[^\W\d_]){4,}+(?!\p{M})")  # none of whose letters has a mark of its own
 _LETTERS = re.compile(r"[A-Za-z]{3,}")
 _SHORT = {
     "with": "w/", "without": "w/o", "and": "&", "inch": "in", "inches": "in", "feet": "ft", "pieces": "pcs", "piece": "pc",
@@ -98,7 +97,7 @@ def _typos(record: Product | Question, draw: random.Random) -> Record | None:
 
 def _mistyped(text: str, spans: Spans, draw: random.Random) -> str:
     """Return a text with a slip in one word of six, and in one at least."""
-    words = _free(_WORD, text, spans)
+    words = _free(_WORD(), text, spans)
     for start, end in sorted(draw.sample(words, -(-len(words) // 6)), reverse=True):
         at = draw.randrange(start + 1, end - 1)
         slips = (text[at + 1] + text[at], text[at], text[at] * 2 + text[at + 1])

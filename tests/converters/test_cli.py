@@ -369,6 +369,7 @@ def test_a_row_whose_only_example_cannot_be_rendered_is_rejected_for_that(tmp_pa
     ("command", "unneeded"),
     [
         ("--help", {"msgspec", "numpy", "regex", "yaml"}),
+        ("list mix", {"filelock", "importlib.metadata", "jinja2", "numpy.ma", "regex"}),
         (
             "join-mave --labels labels.jsonl --metadata meta.jsonl --out joined.jsonl",
             {"regex", "yaml"},

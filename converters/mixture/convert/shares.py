@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from converters.core.console import Tick, in_processes, silent
 from converters.core.errors import InputError
@@ -111,6 +110,8 @@ def _seconds(jobs: Sequence[Job], counts: Counter[int]) -> Iterator[Task]:
 @contextmanager
 def at_work(folder: Path, out: Path, share: Share) -> Iterator[None]:
     """Hold the lock of a share; a process that is at the same one, that cuts otherwise or merges all, is an ``InputError``."""
+    from filelock import FileLock, Timeout
+
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / f"share-{share.number}-of-{share.of}.lock", out):
         for lock in set(folder.glob("share-*.lock")) - set(folder.glob(f"share-*-of-{share.of}.lock")):
