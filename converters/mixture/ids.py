@@ -5,7 +5,7 @@ each, so that it depends on neither the files' names and folders nor the order o
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, compress, islice
+from itertools import compress, islice
 
 import msgspec
 import numpy as np
@@ -42,7 +42,7 @@ def rename(rows: Table, places: Places, seed: int) -> None:
 def rows_at(rows: Table, places: Places) -> Iterator[Row]:
     """Yield the rows at these places of the table, which are in order, under the ids that they are written with."""
     decode = msgspec.json.Decoder(Row).decode
-    for path, own in chain.from_iterable(map(rows.files, range(len(rows.shards)))):
+    for path, own in rows.files():
         low, high = np.searchsorted(places, (own.start, own.stop))
         if low < high:
             here = places[low:high]

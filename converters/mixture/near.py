@@ -182,7 +182,7 @@ def near(signed: Iterable[Any], held_out: Index, threshold: float) -> Iterator[b
 
 def blocks(rows: Table, wanted: Mask) -> Iterator[Block]:
     """Yield the blocks of the shards' files that have wanted rows."""
-    for path, own in chain.from_iterable(map(rows.files, range(len(rows.shards)))):
+    for path, own in rows.files():
         offset = 0
         for here in rows.blocks(own):
             sizes = rows.read("size", here)

@@ -56,9 +56,13 @@ class Window(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """Lines that go on from file to file, and what yields draw, size and split of each in their order, in blocks."""
+    """Lines that go on from file to file, and what yields draw, size and split of each in their order, in blocks.
+
+    ``bounds`` are where each file begins in the bytes of all of them, and where the last ends.
+    """
 
     paths: list[Path]
+    bounds: Places
     blocks: Callable[[], Iterator[tuple[Numbers, Sizes, Splits]]]
 
 
@@ -74,7 +78,9 @@ def write_splits(
         for name in SPLITS:
             (folder / f"{name}.jsonl").touch(0o644)
         windows = (window for number in range(len(SPLITS)) for window in _ordered(folder, rows, lines, number))
-        files = [path for some in lines for path in some.paths]
+        files = [
+            str(path) for some in lines for path in some.paths
+        ]  # which go to a process in a tenth of a path's time
         with closing(pool(partial(_write, files), windows)) as done:
             deque(done, 0)
 
@@ -91,8 +97,12 @@ def _lines(work: Path, rows: Table, seed: int, finish: Sequence[Finish | None]) 
             for path, own in files:
                 for copy in _repeated(again, path, rows, own, sizes, seed):
                     numbers.write(np.array([copy], _COPY).tobytes())
-            found.append(Lines([path for path, _ in files], partial(_blocks, rows, entry, sizes)))
-    return [*found, Lines([copies], partial(_copies, index))]
+            found.append(_of_files([path for path, _ in files], partial(_blocks, rows, entry, sizes)))
+    return [*found, _of_files([copies], partial(_copies, index))]
+
+
+def _of_files(paths: list[Path], blocks: Callable[[], Iterator[tuple[Numbers, Sizes, Splits]]]) -> Lines:
+    return Lines(paths, np.cumsum([0, *(path.stat().st_size for path in paths)]), blocks)
 
 
 def _blocks(rows: Table, entry: int, sizes: Column) -> Iterator[tuple[Numbers, Sizes, Splits]]:
@@ -166,28 +176,28 @@ def _drawn(
     """Yield draw, file, start and size of a split's lines whose draw is ``low`` at least and below ``high``."""
     files = 0
     for some in lines:
-        offset, bounds = 0, np.cumsum([0, *(path.stat().st_size for path in some.paths)])
+        offset = 0
         for draws, sizes, splits in some.blocks():
             ends = np.cumsum(sizes, dtype=np.int64) + offset
             own = np.flatnonzero((splits == split) & (draws >= low) & (draws < high))
             starts = ends[own] - sizes[own]
-            file = np.searchsorted(bounds, starts, "right") - 1
-            yield draws[own], (file + files).astype(np.int32), starts - bounds[file], sizes[own]
+            file = np.searchsorted(some.bounds, starts, "right") - 1
+            yield draws[own], (file + files).astype(np.int32), starts - some.bounds[file], sizes[own]
             offset = int(ends[-1])
         files += len(some.paths)
 
 
-def _write(files: Sequence[Path], window: Window) -> None:
+def _write(files: Sequence[str], window: Window) -> None:
     with writing(window.split), window.split.open("r+b", BUFFER) as out:
         out.seek(window.offset)
         out.writelines(_picked(files, window.file, window.start, window.size))
 
 
-def _picked(files: Sequence[Path], file: NDArray[np.int32], start: Places, size: Sizes) -> list[bytes]:
+def _picked(files: Sequence[str], file: NDArray[np.int32], start: Places, size: Sizes) -> list[bytes]:
     """Return lines in the order asked for; files are read one by one and forwards, as there may be more than descriptors."""
     lines, forwards = [b""] * len(file), np.lexsort((start, file))
     for places in np.split(forwards, np.flatnonzero(np.diff(file[forwards])) + 1):
-        with files[file[places[0]]].open("rb") as source:
+        with Path(files[file[places[0]]]).open("rb") as source:
             handle = source.fileno()
             for place, at, length in zip(places.tolist(), start[places].tolist(), size[places].tolist(), strict=True):
                 lines[place] = os.pread(handle, length, at)

@@ -61,11 +61,12 @@ class Table:
         """Return the number of the entry of each of these rows."""
         return np.searchsorted(self.bounds, places, side="right") - 1
 
-    def files(self, entry: int) -> Iterator[tuple[Path, slice]]:
-        """Yield the files of an entry's rows, and which rows each has."""
-        first = int(self.bounds[entry])
-        for path, count in self.shards[entry].rows:
-            yield path, slice(first, first := first + count)
+    def files(self, entry: int | None = None) -> Iterator[tuple[Path, slice]]:
+        """Yield the files of all rows, or of an entry's, and which rows each has."""
+        first = 0 if entry is None else int(self.bounds[entry])
+        for shard in self.shards if entry is None else [self.shards[entry]]:
+            for path, count in shard.rows:
+                yield path, slice(first, first := first + count)
 
     def blocks(self, own: slice | None = None) -> Iterator[slice]:
         """Yield all rows, or rows of one shard that follow each other, in parts of a shard."""
