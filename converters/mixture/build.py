@@ -97,6 +97,7 @@ def build(
             record = manifest(rows, spec, raw, written, statistics)
             for name, recall in last.recalls().items():
                 record["splits"][name]["shortlist_recall"] = recall
+            del rows, last, finishes  # what was decided of each row makes room for the card
             for number, shard in enumerate(shards, 1):
                 write_mapping(folder / f"mapping-{number}.yaml", shard)
             write_json(folder / MANIFEST, record)

@@ -84,24 +84,24 @@ def weigh(rows: Table, spec: Spec) -> None:
 
 
 def _over(rows: Table, among: Mask, limit: int) -> Mask:
-    """Return all rows of a mask, which has more, but the ``limit`` ones that were drawn first."""
+    """Return a mask, which has more rows, without the ``limit`` ones of them that were drawn first; it is changed in place."""
     blocks, counts = [here for here in rows.blocks() if among[here].any()], np.zeros(1 << COARSE, np.int64)
     for here in blocks:
         coarse = rows.read("id", here)[among[here]] >> np.uint64(BITS - COARSE)
         counts += np.bincount(coarse.astype(np.intp), minlength=len(counts))
     upto = np.cumsum(counts)
     last = int(np.searchsorted(upto, limit, side="right"))  # rows with these bits may stay or be over the limit
-    over, places, draws = np.zeros(len(rows), bool), list[Places](), list[Numbers]()
+    places, draws = list[Places](), list[Numbers]()
     for here in blocks:
         found = rows.read("id", here)
         coarse = found >> np.uint64(BITS - COARSE)
-        over[here] = among[here] & (coarse > last)
         own = np.flatnonzero(among[here] & (coarse == last))
         places.append(own + here.start)
         draws.append(found[own])
+        among[here] &= coarse > last
     order = np.argsort(np.concatenate(draws), kind="stable")
-    over[np.concatenate(places)[order[limit - int(upto[last] - counts[last]) :]]] = True
-    return over
+    among[np.concatenate(places)[order[limit - int(upto[last] - counts[last]) :]]] = True
+    return among
 
 
 def place(rows: Table, spec: Spec) -> None:
@@ -240,8 +240,9 @@ def _class_sizes(rows: Table, among: Mask) -> NDArray[np.uint32]:
 
 def share(rows: Table, wanted_share: float, split: int, name: str) -> None:
     """Bring one split to exactly the general share asked for; what is over it is dropped and counted."""
+    there = written(rows, within(rows, split))  # before there is another mask
     general = of_task(rows, "general", split=split)
-    others, count = written(rows, within(rows, split)) - written(rows, general), int(general.sum())
+    others, count = there - written(rows, general), int(general.sum())
     wanted = general_rows(others, wanted_share)
     if wanted > count:
         raise InputError(

@@ -132,6 +132,14 @@ def of_task(rows: Table, *names: str, split: int | None = None) -> Mask:
     return found
 
 
+def tasks_of(rows: Table) -> list[str]:
+    """Return the tasks that rows are of, dropped ones, too."""
+    there = np.zeros(256, bool)
+    for here in rows.blocks():
+        there[rows.read("task", here)] = True
+    return [name for name, is_there in zip(tasks.names(), there.tolist(), strict=False) if is_there]
+
+
 def of_entries(rows: Table, entries: Sequence[int]) -> Mask:
     """Return which rows are of one of these entries; of none, a mask that takes no memory and cannot be written."""
     if not entries:

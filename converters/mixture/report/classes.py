@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from converters import sources, tasks
 from converters.core.hashing import hashed
 from converters.io import expand
-from converters.mixture.plan.table import Mask, Table, of_task, together
+from converters.mixture.plan.table import Mask, Table, of_task, tasks_of, together
 from converters.mixture.spec import Spec
 from converters.schema import Listing
 from converters.validation.check import Tree
@@ -59,7 +59,7 @@ class Classes:
 def count_classes(rows: Table, split: int) -> dict[str, Classes]:
     """Return the classes of every task of a split that has some, each row as often as it is written."""
     classes = dict[str, Classes]()
-    for task in filter(scored_by_class, tasks.names()):
+    for task in filter(scored_by_class, tasks_of(rows)):
         among = of_task(rows, task, split=split)
         if among.any():
             hashes, sizes = _sizes(rows, among)
