@@ -209,8 +209,8 @@ def finish(
 ) -> Shard:
     """Give a shard that is written but for its counts these, and its name."""
     counts = {name: getattr(tally, name) for name in ("read", "used", "rejected", "noted")}
-    counts |= {"dropped": dropped, "files": files, "options": dict(completed.options), "seen": list(completed.lines)}
-    counts |= {"parts": list(parts)}
+    counts |= {"dropped": dropped, "files": files, "parts": list(parts)}
+    counts |= {"options": dict(completed.options), "seen": list(completed.lines)}
     write_json(half / "part.json", {"examples": examples, **counts})
     shutil.rmtree(folder, ignore_errors=True)  # what a killed command left of one that it was removing
     half.rename(folder)
